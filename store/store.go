@@ -1,0 +1,163 @@
+// Package store keeps conversations. Its back ends are in folders of their own
+// and pass the one conformance suite, storetest.
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// What a back end's error may wrap. Everything else is a fault of the storage
+// itself and says nothing about the conversation.
+var (
+	// ErrNotFound: there is no such conversation, share or mask, or it belongs to
+	// another owner; the two are never told apart.
+	ErrNotFound = errors.New("store: not found")
+	// ErrExists: Append was to create a conversation whose id, number or key its
+	// owner has already.
+	ErrExists = errors.New("store: exists already")
+)
+
+// Conversation is one stored conversation.
+type Conversation struct {
+	ID    string // conv_…, made by the caller of Append; unique in the whole store
+	Owner string // name of the caller it belongs to
+	Num   int64  // per owner, from 1, never given out twice
+	// Key names the one live conversation that its owner finds by who is
+	// talking, for example a rest user in a group. Unique per owner; empty: it is
+	// found by ID or Num only.
+	Key     string
+	User    string // rest userId
+	Group   string // rest groupId, empty: a private chat
+	Name    string // title, at most 50 runes and "..."
+	Model   string // of the latest turn, as its client asked for it
+	Created int64  // Unix milliseconds; 0 in a conversation that is not stored yet
+	Updated int64  // Unix milliseconds: last turn, clear or edit
+	// Messages, oldest first. System messages are not among them.
+	Messages []Message
+}
+
+// Message is one stored message.
+type Message struct {
+	translate.Message
+	At         int64 // Unix milliseconds
+	Incomplete bool  // an answer that was stopped before its end
+}
+
+// Turn is what one exchange adds to a conversation.
+type Turn struct {
+	// Replace is how many of the newest messages are removed first: 1 when the
+	// last answer is given anew.
+	Replace  int
+	Messages []Message
+	Model    string
+	At       int64 // Unix milliseconds; becomes Updated
+}
+
+// Ref names one conversation of an owner: by the first field that is set. User
+// with Group finds the one that was updated last.
+type Ref struct {
+	ID    string
+	Num   int64
+	Key   string
+	User  string
+	Group string
+}
+
+// Filter chooses conversations of one owner.
+type Filter struct {
+	Owner  string
+	User   *string // exact; nil: any
+	Group  *string // exact, empty: private ones; nil: any
+	ByNum  bool    // newest number first; else latest Updated first, then ID ascending
+	Limit  int     // 0: no limit
+	Offset int
+}
+
+// Summary is a conversation in a list.
+type Summary struct {
+	ID, User, Group, Name, Model string
+	Num, Created, Updated        int64
+	Messages                     int    // single messages: a turn counts 2
+	LastMessage                  string // first 100 runes of the newest message's text
+}
+
+// Store keeps conversations. Methods are safe for concurrent use. A conversation
+// of another owner is ErrNotFound, not a different error. What Append, Clear and
+// Delete did survives a crash of the process and of the machine once they have
+// returned nil (back ends that keep everything in memory say so).
+//
+// Editing, shares and masks are interfaces of their own ([Editor], [Sharer],
+// [Masker]); every back end implements all.
+type Store interface {
+	// Number reserves the owner's next conversation number.
+	Number(ctx context.Context, owner string) (int64, error)
+	// Load returns a conversation with its last messages (0: all of them), or
+	// ErrNotFound. The caller owns what it gets.
+	Load(ctx context.Context, owner string, ref Ref, last int) (*Conversation, error)
+	// List returns one page of f, without messages, and how many there are in all.
+	List(ctx context.Context, f Filter) (page []Summary, total int, err error)
+	// Append adds a turn as one step: a reader sees all of it or nothing. A
+	// conversation with Created 0 is created with its first turn (ErrExists if
+	// that cannot be; Num 0 takes the owner's next number), any other must exist
+	// (ErrNotFound). It then sets c.Num, c.Created, c.Updated and c.Model, and
+	// leaves c.Messages alone.
+	Append(ctx context.Context, c *Conversation, t Turn) error
+	// Clear removes all messages; at becomes Updated.
+	Clear(ctx context.Context, owner, id string, at int64) error
+	// Delete removes the conversation, or all of the owner's when id is empty.
+	// A missing id is ErrNotFound; an owner without conversations is not.
+	Delete(ctx context.Context, owner, id string) error
+	Close() error
+}
+
+// Editor changes stored conversations. at becomes Updated.
+type Editor interface {
+	Rename(ctx context.Context, owner, id, name string, at int64) error
+	// SetText replaces the content of message index (from 0) with text.
+	// An index that is not there is ErrNotFound.
+	SetText(ctx context.Context, owner, id string, index int, text string, at int64) error
+	// Remove deletes message index; those behind it move up.
+	Remove(ctx context.Context, owner, id string, index int, at int64) error
+	// Insert puts messages before all others, creating nothing.
+	Insert(ctx context.Context, owner, id string, head []Message, at int64) error
+}
+
+// Share is a conversation, or part of one, that anyone with its hash may read.
+type Share struct {
+	Hash     string // 32 hex digits, made by the caller
+	Owner    string
+	Num      int64 // of the conversation
+	Name     string
+	Model    string
+	At       int64 // Unix milliseconds
+	Messages []Message
+}
+
+// Sharer keeps shares: copies, which later turns do not change.
+type Sharer interface {
+	Share(ctx context.Context, s *Share) error
+	Shared(ctx context.Context, hash string) (*Share, error)
+	// Shares lists the owner's, newest first, without messages.
+	Shares(ctx context.Context, owner string) ([]Share, error)
+	Unshare(ctx context.Context, owner, hash string) error
+}
+
+// Mask is a stored preset of a chatnio user: messages to begin a chat with.
+type Mask struct {
+	ID          int64
+	Avatar      string
+	Name        string
+	Description string
+	Context     []byte // JSON array of {"role","content"}
+}
+
+// Masker keeps masks.
+type Masker interface {
+	// SaveMask stores m; an ID of -1 or 0 makes a new one and sets ID.
+	SaveMask(ctx context.Context, owner string, m *Mask) error
+	Masks(ctx context.Context, owner string) ([]Mask, error)
+	DeleteMask(ctx context.Context, owner string, id int64) error
+}

@@ -1,0 +1,61 @@
+package translate
+
+// Dialect translates one wire protocol to the canonical form and back. It holds
+// no state and does no I/O; what an answer needs to remember lives in its
+// Decoder and Encoder, which are used by one goroutine.
+type Dialect interface {
+	// Name is the dialect's name in configuration, metrics and test data.
+	Name() string
+	// DecodeRequest fills req from a client's message. Only req.Raw aliases
+	// body. It checks the shape of the message, not who may send it; the error
+	// is an *Error with CodeValidation.
+	DecodeRequest(req *Request, body []byte) error
+	// AppendRequest appends the message that puts req to an upstream. What the
+	// dialect cannot say is noted with req.Drop. With req.PassThrough it appends
+	// req.Raw with the model replaced by req.Model.
+	AppendRequest(dst []byte, req *Request) ([]byte, error)
+	// NewDecoder returns a decoder for one upstream's answer to req.
+	NewDecoder(req *Request) Decoder
+	// NewEncoder returns an encoder for one client's answer to req.
+	NewEncoder(req *Request, h Head) Encoder
+}
+
+// Head is what an answer's envelope says beside what the model said.
+type Head struct {
+	ID           string // the answer's id: chatcmpl-…, msg_…, iagent msg_id
+	Created      int64  // Unix time in milliseconds
+	Conversation string // rest: conversationId
+	Number       int64  // chatnio: number of the conversation, -1 for an anonymous one
+	RequestID    string // for error objects that carry it
+}
+
+// Decoder turns what an upstream sends into events. Errors are *Error.
+type Decoder interface {
+	// Decode appends the events that frame carries: none, one or several. A
+	// frame is the data of one server-sent event, or one WebSocket message. The
+	// events may alias frame and the decoder's own memory until the next call.
+	// KindFinish is appended exactly once, at the first end mark.
+	Decode(evs []Event, frame []byte) ([]Event, error)
+	// DecodeWhole does the same for an answer that came in one piece, or for a
+	// refusal: a status outside 2xx gives an *Error.
+	DecodeWhole(evs []Event, status int, body []byte) ([]Event, error)
+	// Done reports whether the last frame of the answer has been seen: nothing
+	// but the end of the connection can follow ([DONE], message_stop, end).
+	Done() bool
+}
+
+// Encoder turns events into what a client expects, framing included. It appends
+// to dst and returns it extended.
+type Encoder interface {
+	// Append appends what ev looks like on the wire, possibly nothing.
+	Append(dst []byte, ev Event) []byte
+	// AppendWhole appends the body of an answer in one piece.
+	AppendWhole(dst []byte, a *Answer) []byte
+	// AppendError reports err the way this dialect does. started tells whether
+	// part of the answer has been sent; otherwise it is a whole body, to be sent
+	// with err.Status() or what the dialect's front makes of it.
+	AppendError(dst []byte, err *Error, started bool) []byte
+	// AppendTail appends what follows the last event of an answer that ended
+	// well ([DONE]).
+	AppendTail(dst []byte) []byte
+}

@@ -1,0 +1,189 @@
+package translate
+
+import "time"
+
+// Code is a failure as a client is told of it. The names are those of the rest
+// dialect (rest_iagent.md 2.6); the other dialects map them.
+type Code string
+
+// The catalogue. Each comment tells the author of a client what to do.
+const (
+	CodeValidation      Code = "VALIDATION_ERROR"       // 400: mend the request
+	CodeUnauthorized    Code = "UNAUTHORIZED"           // 401: send a key
+	CodeInvalidToken    Code = "INVALID_TOKEN"          // 401: send another key
+	CodeTokenExpired    Code = "TOKEN_EXPIRED"          // 401: get a new token
+	CodePermission      Code = "PERMISSION_DENIED"      // 403: this key may not do that
+	CodeConversation    Code = "CONVERSATION_NOT_FOUND" // 404: it is not there, or not yours
+	CodePreset          Code = "PRESET_NOT_FOUND"       // 404: choose another preset
+	CodeNotFound        Code = "NOT_FOUND"              // 404: no such route
+	CodeModelNotFound   Code = "MODEL_NOT_FOUND"        // 404: no such model, or not for you
+	CodeMethod          Code = "METHOD_NOT_ALLOWED"     // 405
+	CodeInProgress      Code = "REQUEST_IN_PROGRESS"    // 409: the same Idempotency-Key is still running
+	CodeTooLarge        Code = "PAYLOAD_TOO_LARGE"      // 413: send less
+	CodeMediaType       Code = "UNSUPPORTED_MEDIA_TYPE" // 415: send JSON
+	CodeKeyReused       Code = "IDEMPOTENCY_KEY_REUSED" // 422: use a new key for new content
+	CodeRateLimited     Code = "RATE_LIMITED"           // 429: come back after Retry
+	CodeInternal        Code = "INTERNAL_ERROR"         // 500: report the request id
+	CodeModel           Code = "MODEL_ERROR"            // 502, 504 when Timeout: try again or rephrase
+	CodeUnavailable     Code = "CHANNEL_UNAVAILABLE"    // 503: try again later
+	CodeCanceled        Code = "CANCELED"               // 499: logged only, the client has left
+	CodeUpgradeRequired Code = "UPGRADE_REQUIRED"       // 426: this path wants a WebSocket
+)
+
+// Status returns the HTTP status of c: 504 is [Error.Status]'s to decide.
+func (c Code) Status() int {
+	switch c {
+	case CodeValidation:
+		return 400
+	case CodeUnauthorized, CodeInvalidToken, CodeTokenExpired:
+		return 401
+	case CodePermission:
+		return 403
+	case CodeConversation, CodePreset, CodeNotFound, CodeModelNotFound:
+		return 404
+	case CodeMethod:
+		return 405
+	case CodeInProgress:
+		return 409
+	case CodeTooLarge:
+		return 413
+	case CodeMediaType:
+		return 415
+	case CodeKeyReused:
+		return 422
+	case CodeUpgradeRequired:
+		return 426
+	case CodeRateLimited:
+		return 429
+	case CodeCanceled:
+		return 499
+	case CodeModel:
+		return 502
+	case CodeUnavailable:
+		return 503
+	}
+	return 500
+}
+
+// Fault says what an upstream's failure means for its channel. Decoders and
+// transports set it; proxy/fault.go is the one table of what follows from it.
+type Fault uint8
+
+// The faults. The zero value is no upstream's failure at all.
+const (
+	FaultDial     Fault = iota + 1 // nothing was sent
+	FaultBroken                    // reset, 5xx, nonsense, an empty answer
+	FaultSlow                      // no first content in time
+	FaultBusy                      // upstream 429, or 503 with a hint when to come back
+	FaultDenied                    // upstream 401 or 403: our credential is bad
+	FaultRejected                  // upstream 400, 404, 413, 422: the question is bad
+	FaultCut                       // it broke off after the commit point
+	FaultGone                      // the client left
+)
+
+// Error is a failure as every dialect can report it.
+type Error struct {
+	Code    Code          // what the client should make of it
+	Fault   Fault         // what an upstream's failure means for its channel; 0: not one
+	Message string        // for the client; never contains a secret or an address
+	Retry   time.Duration // when to try again; 0 means unknown
+	Timeout bool          // CodeModel: the model did not answer in time (504)
+	Cause   error         // for the log
+
+	// Upstream is what the model's server said of a rejected question; openai
+	// and anthropic clients get it as it stands (product.md 6, settled detail 5).
+	Upstream *Refusal
+}
+
+// Refusal is an upstream's 400-class answer to the question itself.
+type Refusal struct {
+	Status  int    // its HTTP status; 0: it came on a socket
+	Type    string // its error type, for example invalid_request_error
+	Code    string // its error code, for example context_length_exceeded
+	Message string // its text, unmasked: whoever sends it on masks it
+	Param   string // the parameter that it names
+}
+
+// Error returns the code and the message, and the cause if there is one. It is
+// for logs, not for clients.
+func (e *Error) Error() string {
+	s := string(e.Code) + ": " + e.Message
+	if e.Cause != nil {
+		s += ": " + e.Cause.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Status returns the HTTP status of e.
+func (e *Error) Status() int {
+	if e.Code == CodeModel && e.Timeout {
+		return 504
+	}
+	return e.Code.Status()
+}
+
+// RetrySeconds returns Retry in whole seconds, rounded up, at least 1; 0 when
+// it is unknown.
+func (e *Error) RetrySeconds() int {
+	if e.Retry <= 0 {
+		return 0
+	}
+	return max(1, int((e.Retry+time.Second-1)/time.Second))
+}
+
+// Invalid returns a [CodeValidation] error.
+func Invalid(message string) *Error { return &Error{Code: CodeValidation, Message: message} }
+
+// Broken returns the failure of an upstream that answered nonsense, nothing or
+// an error of its own. message is for the client.
+func Broken(message string, cause error) *Error {
+	return &Error{Code: CodeModel, Fault: FaultBroken, Message: message, Cause: cause}
+}
+
+// Truncated returns the failure of an upstream whose answer broke off before
+// its end mark.
+func Truncated(cause error) *Error {
+	return Broken("the answer broke off before its end", cause)
+}
+
+// FromStatus returns what an upstream's HTTP status outside 2xx means. ref is
+// what its body said, retry its Retry-After (0: none).
+func FromStatus(status int, ref Refusal, retry time.Duration) *Error {
+	ref.Status = status
+	e := &Error{Code: CodeModel, Upstream: &ref, Retry: retry, Cause: refusalError(ref)}
+	switch {
+	case status == 401 || status == 403:
+		e.Code, e.Fault, e.Message = CodeUnavailable, FaultDenied, "the channel's credential was refused"
+	case status == 429, status == 503 && retry > 0, status == 529:
+		e.Code, e.Fault, e.Message = CodeRateLimited, FaultBusy, "the model is throttled"
+	case status == 408 || status == 504:
+		e.Fault, e.Timeout, e.Message = FaultSlow, true, "the model did not answer in time"
+	case status >= 400 && status < 500:
+		e.Fault, e.Message = FaultRejected, "the model refused the question"
+	default:
+		e.Fault, e.Message = FaultBroken, "the model answered with an error"
+	}
+	return e
+}
+
+type refusalError Refusal
+
+func (r refusalError) Error() string {
+	return "upstream: " + itoa(r.Status) + " " + r.Type + " " + r.Code + " " + r.Message
+}
+
+func itoa(n int) string {
+	if n == 0 {
+		return "0"
+	}
+	var b [20]byte
+	i := len(b)
+	for ; n > 0; n /= 10 {
+		i--
+		b[i] = byte('0' + n%10)
+	}
+	return string(b[i:])
+}

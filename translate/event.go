@@ -1,0 +1,108 @@
+package translate
+
+// Kind says what an [Event] is and which of its fields are set.
+type Kind uint8
+
+// The kinds of events. Content is text, reasoning or a tool call; the first
+// content, or a valid end, is the commit point of an answer.
+const (
+	KindStart     Kind = iota + 1 // ID, Name, Usage if it is known already
+	KindText                      // Text
+	KindReasoning                 // Text
+	KindSignature                 // Text: the signature of the reasoning before it
+	KindToolStart                 // Index, ID, Name
+	KindToolArgs                  // Index, Text: a piece of the arguments' JSON text
+	KindUsage                     // Usage
+	KindKeyword                   // Text: the words of a web search (chatnio's keyword)
+	KindFinish                    // Finish, Text: the stop sequence for FinishSequence
+	KindOpaque                    // Raw only: a frame that means nothing here, such as a ping
+)
+
+// Content reports whether an event of this kind is part of the answer proper:
+// what commits it, and what resets the clocks that wait for content.
+func (k Kind) Content() bool {
+	return k == KindText || k == KindReasoning || k == KindToolStart || k == KindToolArgs
+}
+
+// Finish says why an answer ended.
+type Finish uint8
+
+// The reasons.
+const (
+	FinishStop     Finish = iota + 1 // the model had finished
+	FinishLength                     // a token limit
+	FinishTool                       // it waits for results of tool calls
+	FinishFilter                     // a content filter or a refusal
+	FinishSequence                   // a stop sequence of the client
+	FinishSilent                     // it decided not to reply (iagent resp_code 10)
+	FinishPause                      // anthropic pause_turn
+)
+
+// Usage counts tokens: totals so far, not differences. A field that nobody
+// reported is 0.
+type Usage struct {
+	Input      int64 // of the question, those read from a cache or written to one included
+	Output     int64 // of the answer, reasoning included
+	CacheRead  int64 // part of Input: read from a prompt cache
+	CacheWrite int64 // part of Input: written to a prompt cache
+	Reasoning  int64 // part of Output
+	Estimated  bool  // counted by us, since nobody reported it
+}
+
+// Total is Input + Output.
+func (u Usage) Total() int64 { return u.Input + u.Output }
+
+// Known reports whether anything was counted.
+func (u Usage) Known() bool { return u.Input != 0 || u.Output != 0 }
+
+// Merge takes from v every count that is not 0: the later report of two.
+func (u *Usage) Merge(v Usage) {
+	if !v.Known() && v.CacheRead == 0 && v.CacheWrite == 0 && v.Reasoning == 0 {
+		return
+	}
+	take := func(dst *int64, src int64) {
+		if src != 0 {
+			*dst = src
+		}
+	}
+	take(&u.Input, v.Input)
+	take(&u.Output, v.Output)
+	take(&u.CacheRead, v.CacheRead)
+	take(&u.CacheWrite, v.CacheWrite)
+	take(&u.Reasoning, v.Reasoning)
+	u.Estimated = v.Estimated
+}
+
+// Event is one step of an answer. Kind says which other fields are set.
+//
+// The byte slices belong to the Stream the event came from. They are valid
+// until the next call of Next or Close on it; copy what must live longer.
+type Event struct {
+	Kind   Kind
+	Finish Finish // KindFinish: why the answer ended
+	Index  int32  // KindTool*: which call of this answer, from 0
+	Usage  Usage  // KindUsage, KindFinish, KindStart: totals so far, not differences
+	Text   []byte // KindText, KindReasoning, KindToolArgs: the piece, unescaped
+	ID     []byte // KindStart: the answer's id; KindToolStart: the call's id
+	Name   []byte // KindStart: the model that answers; KindToolStart: the function
+
+	// Raw, if not nil, is the complete frame as the upstream sent it, in the
+	// client's own dialect, framing included. Only a passed-through answer has
+	// it: then exactly one event of each frame carries it, and the others are
+	// not written at all. Kind may be KindOpaque.
+	Raw []byte
+}
+
+// Stream is an answer in progress. One goroutine uses it. To stop it from
+// another, cancel the context it was opened with: a blocked Next then returns.
+type Stream interface {
+	// Next returns the next event. KindFinish comes exactly once and is
+	// followed, possibly after KindUsage and KindOpaque, by io.EOF. An answer
+	// that stops without KindFinish is an *Error, never a silent io.EOF.
+	Next() (Event, error)
+	// Ready reports whether Next would return without waiting. Writers flush
+	// when it is false.
+	Ready() bool
+	// Close releases everything the stream holds. It is safe to call it twice.
+	Close() error
+}

@@ -1,0 +1,226 @@
+package translate
+
+import "encoding/json"
+
+// Role says who speaks in a [Message].
+type Role uint8
+
+// The roles. A developer message of the OpenAI dialect is RoleSystem.
+const (
+	RoleUser Role = iota + 1
+	RoleAssistant
+	RoleSystem
+	RoleTool
+)
+
+// String returns the role's name as all dialects that have roles spell it:
+// user, assistant, system, tool.
+func (r Role) String() string {
+	switch r {
+	case RoleUser:
+		return "user"
+	case RoleAssistant:
+		return "assistant"
+	case RoleSystem:
+		return "system"
+	case RoleTool:
+		return "tool"
+	}
+	return ""
+}
+
+// ParseRole is the inverse of [Role.String]. It takes developer as system, and
+// returns 0 for anything unknown.
+func ParseRole(s string) Role {
+	switch s {
+	case "user":
+		return RoleUser
+	case "assistant":
+		return RoleAssistant
+	case "system", "developer":
+		return RoleSystem
+	case "tool":
+		return RoleTool
+	}
+	return 0
+}
+
+// PartKind says which fields of a [Part] are set.
+type PartKind uint8
+
+// The kinds of parts.
+const (
+	PartText       PartKind = iota + 1 // Text
+	PartImage                          // URL, or MediaType and Data
+	PartReasoning                      // Text, Signature
+	PartToolCall                       // ID, Name, Args
+	PartToolResult                     // ID (of the call), Text, Failed
+	PartMedia                          // Text: an opaque reference of the iagent dialect; MediaType: image, voice, video
+)
+
+// Part is one piece of a message's content.
+type Part struct {
+	Kind      PartKind
+	Failed    bool   // PartToolResult: the tool reported an error
+	Text      string // plain text; PartToolResult: the result
+	URL       string // PartImage: where the image lies
+	MediaType string // PartImage with Data: for example image/png
+	Data      string // PartImage: standard base64
+	Detail    string // PartImage: OpenAI's detail: low, high, auto or empty
+	ID        string // PartToolCall, PartToolResult: id of the call
+	Name      string // PartToolCall: the function
+	Args      string // PartToolCall: the arguments, JSON text of one object
+	Signature string // PartReasoning: opaque proof of origin; empty where the model gave none
+	// Cache is the anthropic cache_control object as it came, nil without one.
+	Cache json.RawMessage
+}
+
+// Message is one message of a conversation.
+type Message struct {
+	Role  Role
+	Name  string // optional name of the speaker
+	Parts []Part
+}
+
+// Text returns the message's text parts joined with newlines: what a dialect
+// that knows only text can say of it.
+func (m *Message) Text() string {
+	text, n := "", 0
+	for i := range m.Parts {
+		if m.Parts[i].Kind != PartText {
+			continue
+		}
+		if n++; n > 1 {
+			text += "\n"
+		}
+		text += m.Parts[i].Text
+	}
+	return text
+}
+
+// TextMessage returns a message with one text part.
+func TextMessage(r Role, text string) Message {
+	return Message{Role: r, Parts: []Part{{Kind: PartText, Text: text}}}
+}
+
+// Tool is a function that the model may call.
+type Tool struct {
+	Name        string
+	Description string
+	Schema      json.RawMessage // JSON schema of the arguments; nil: none given
+	Strict      bool            // OpenAI's strict flag
+	Cache       json.RawMessage // anthropic cache_control, nil without one
+}
+
+// ToolMode says whether the model must call a tool.
+type ToolMode uint8
+
+// The tool modes; the zero value leaves it to the upstream's default.
+const (
+	ToolDefault  ToolMode = iota
+	ToolAuto              // the model decides
+	ToolNone              // no calls
+	ToolRequired          // at least one call
+	ToolNamed             // exactly the tool ToolChoice.Name
+)
+
+// ToolChoice restricts the use of Request.Tools.
+type ToolChoice struct {
+	Mode       ToolMode
+	Name       string
+	NoParallel bool // at most one call at a time
+}
+
+// Params are the sampling parameters. nil means that the client said nothing.
+type Params struct {
+	MaxTokens         *int
+	Temperature       *float64
+	TopP              *float64
+	TopK              *int
+	PresencePenalty   *float64
+	FrequencyPenalty  *float64
+	RepetitionPenalty *float64
+	Seed              *int64
+	Stop              []string
+	// ReasoningEffort is low, medium, high or another word that the model
+	// knows; empty: not said. ReasoningBudget is in tokens; 0: not said.
+	ReasoningEffort string
+	ReasoningBudget int
+	// ResponseFormat is OpenAI's response_format object as it came, or nil.
+	ResponseFormat json.RawMessage
+	// Logprobs asks for log probabilities; TopLogprobs how many, nil: not said.
+	Logprobs    bool
+	TopLogprobs *int
+}
+
+// Request is one question, in the canonical form.
+type Request struct {
+	Dialect string // name of the dialect that it came in
+	Model   string // as the client wrote it; for an upstream: that upstream's name of it
+	Stream  bool   // the client wants the answer piece by piece
+	// UsageInStream: the client asked for usage in the stream (OpenAI's
+	// stream_options.include_usage). Other dialects always report it.
+	UsageInStream bool
+	// Messages holds system messages first, then the turns, oldest first. The
+	// last one is the question. A front with stored conversations decodes only
+	// the newest message; the gateway puts the history before it.
+	Messages   []Message
+	Tools      []Tool
+	ToolChoice ToolChoice
+	Params     Params
+
+	User   string // end user's id, empty: none said
+	Group  string // group's id, empty: a private chat
+	Preset string // rest preset, iagent receiver_id: a preset's name, empty: none said
+	Web    bool   // chatnio: search the web first
+
+	// Context is chatnio's window: how many messages, the newest included, the
+	// model may see. 0: everything.
+	Context int
+
+	// Dropped names what the client said and this upstream's dialect cannot
+	// say. AppendRequest adds to it.
+	Dropped []string
+
+	// Raw is the body as it came, nil when it may not be passed on as it is
+	// (it was not JSON of one reading: duplicate or differently cased keys).
+	Raw []byte
+	// PassThrough is set by the gateway for one attempt: the upstream speaks the
+	// client's dialect and Raw may go out with nothing but the model replaced.
+	PassThrough bool
+
+	// Memory is set by the gateway for upstreams that remember: what this one
+	// knows of the conversation already.
+	Memory Memory
+}
+
+// Memory is what a stateful upstream (chatnio, rest, iagent) knows of the
+// conversation that a request belongs to.
+type Memory struct {
+	// ID names the remote memory: the same for every request of one conversation
+	// on one channel and key, until it is out of sync. rest sends it as userId,
+	// iagent as sender_id, chatnio keeps one socket under it. Empty: the request
+	// stands alone.
+	ID string
+	// InSync: the remote side has seen all messages but the newest.
+	InSync bool
+}
+
+// Newest returns the last message, or nil when there is none.
+func (r *Request) Newest() *Message {
+	if len(r.Messages) == 0 {
+		return nil
+	}
+	return &r.Messages[len(r.Messages)-1]
+}
+
+// Drop notes that what cannot be said by the upstream's dialect. It notes each
+// name once.
+func (r *Request) Drop(what string) {
+	for _, d := range r.Dropped {
+		if d == what {
+			return
+		}
+	}
+	r.Dropped = append(r.Dropped, what)
+}
