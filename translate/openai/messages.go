@@ -41,7 +41,7 @@ type wirePart struct {
 // of tools that follow each other.
 func decodeMessages(req *translate.Request, raw json.RawMessage) error {
 	var wire []json.RawMessage
-	if err := unmarshal("messages", raw, &wire); err != nil {
+	if err := translate.Unmarshal("messages", raw, &wire); err != nil {
 		return err
 	}
 	if len(wire) == 0 {
@@ -68,7 +68,7 @@ func decodeMessages(req *translate.Request, raw json.RawMessage) error {
 
 func decodeMessage(req *translate.Request, path string, raw json.RawMessage) (m translate.Message, err error) {
 	var w wireMessage
-	if err := unmarshal(path, raw, &w); err != nil {
+	if err := translate.Unmarshal(path, raw, &w); err != nil {
 		return m, err
 	}
 	m.Role, m.Name = translate.ParseRole(w.Role), w.Name
@@ -109,7 +109,7 @@ func badRole(path, role string) error {
 func assistant(m *translate.Message, path string, w *wireMessage, content []translate.Part) error {
 	thought := w.ReasoningContent
 	if thought == "" && !null(w.Reasoning) && w.Reasoning[0] == '"' {
-		if err := unmarshal(path+".reasoning", w.Reasoning, &thought); err != nil {
+		if err := translate.Unmarshal(path+".reasoning", w.Reasoning, &thought); err != nil {
 			return err
 		}
 	}
@@ -143,14 +143,14 @@ func decodeContent(req *translate.Request, path string, raw json.RawMessage) ([]
 	}
 	if raw[0] == '"' {
 		p := translate.Part{Kind: translate.PartText}
-		err := unmarshal(path, raw, &p.Text)
+		err := translate.Unmarshal(path, raw, &p.Text)
 		return []translate.Part{p}, err
 	}
 	if raw[0] != '[' {
 		return nil, translate.Invalid(path + " must be a string or an array of parts")
 	}
 	var wire []json.RawMessage
-	if err := unmarshal(path, raw, &wire); err != nil {
+	if err := translate.Unmarshal(path, raw, &wire); err != nil {
 		return nil, err
 	}
 	var parts []translate.Part
@@ -170,7 +170,7 @@ func decodeContent(req *translate.Request, path string, raw json.RawMessage) ([]
 // say.
 func decodePart(req *translate.Request, path string, raw json.RawMessage) (p translate.Part, err error) {
 	var w wirePart
-	if err := unmarshal(path, raw, &w); err != nil {
+	if err := translate.Unmarshal(path, raw, &w); err != nil {
 		return p, err
 	}
 	switch w.Type {
@@ -186,7 +186,7 @@ func decodePart(req *translate.Request, path string, raw json.RawMessage) (p tra
 	case "":
 		return p, translate.Invalid(path + ".type is required")
 	}
-	req.Drop(printable([]byte("content." + w.Type)))
+	req.Drop(translate.Printable("content." + w.Type))
 	return p, nil
 }
 

@@ -2,12 +2,8 @@ package openai
 
 import (
 	"encoding/json"
-	"errors"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
-	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -53,7 +49,7 @@ var known = []string{
 // forgets them again when it passes the body on as it is.
 func (codec) DecodeRequest(req *translate.Request, body []byte) error {
 	var w wireRequest
-	if err := unmarshal("", body, &w); err != nil {
+	if err := translate.Unmarshal("", body, &w); err != nil {
 		return err
 	}
 	if err := w.check(); err != nil {
@@ -69,7 +65,7 @@ func (codec) DecodeRequest(req *translate.Request, body []byte) error {
 	if err := decodeParams(req, &w); err != nil {
 		return err
 	}
-	outline(req, body)
+	req.KeepRaw(body, known)
 	return nil
 }
 
@@ -89,84 +85,8 @@ func (w *wireRequest) check() error {
 	return nil
 }
 
-// outline sets req.Raw if body is JSON of one reading, and notes the names that
-// the canonical form cannot say.
-func outline(req *translate.Request, body []byte) {
-	o, ok := jsonx.Scan(body)
-	ok = ok && !o.Repeated && utf8.Valid(body)
-	for i := range o.Members {
-		key := o.Members[i].Key
-		exact, folded := false, false
-		for _, k := range known {
-			exact = exact || string(key) == k
-			folded = folded || strings.EqualFold(string(key), k)
-		}
-		if folded && !exact {
-			ok = false
-		}
-		if !folded {
-			req.Drop(printable(key))
-		}
-	}
-	if ok {
-		req.Raw = body
-	}
-}
-
-// printable returns key as it may stand in a header and in a log.
-func printable(key []byte) string {
-	key = key[:min(len(key), 48)]
-	out := make([]byte, len(key))
-	for i, c := range key {
-		if c <= ' ' || c > '~' || c == ',' || c == ';' || c == '"' {
-			c = '_'
-		}
-		out[i] = c
-	}
-	return string(out)
-}
-
 // null reports whether a field is missing or null.
 func null(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
-
-// unmarshal decodes raw, which is the value of the field path, into v.
-func unmarshal(path string, raw []byte, v any) error {
-	err := json.Unmarshal(raw, v)
-	if err == nil {
-		return nil
-	}
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		at := path
-		if wrong.Field != "" {
-			at = strings.TrimPrefix(path+"."+wrong.Field, ".")
-		}
-		if at == "" {
-			return translate.Invalid("the body must be a JSON object, not " + article(wrong.Value))
-		}
-		return translate.Invalid(at + " has the wrong type: " + article(wrong.Value))
-	}
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) && path == "" {
-		return translate.Invalid("the body is not valid JSON (at byte " + strconv.FormatInt(syntax.Offset, 10) + ")")
-	}
-	if path == "" {
-		return translate.Invalid("the body is not valid JSON")
-	}
-	return translate.Invalid(path + " is not valid")
-}
-
-// article words encoding/json's name of what it found.
-func article(value string) string {
-	switch value {
-	case "array", "object":
-		return "an " + value
-	}
-	if strings.HasPrefix(value, "number") {
-		return "a number that does not fit"
-	}
-	return "a " + value
-}
 
 func decodeParams(req *translate.Request, w *wireRequest) error {
 	p := &req.Params
@@ -188,7 +108,7 @@ func decodeParams(req *translate.Request, w *wireRequest) error {
 		var o struct {
 			IncludeUsage bool `json:"include_usage"`
 		}
-		if err := unmarshal("stream_options", w.StreamOptions, &o); err != nil {
+		if err := translate.Unmarshal("stream_options", w.StreamOptions, &o); err != nil {
 			return err
 		}
 		req.UsageInStream = o.IncludeUsage
@@ -202,13 +122,13 @@ func decodeStop(p *translate.Params, raw json.RawMessage) error {
 	}
 	if raw[0] == '"' {
 		var one string
-		if err := unmarshal("stop", raw, &one); err != nil {
+		if err := translate.Unmarshal("stop", raw, &one); err != nil {
 			return err
 		}
 		p.Stop = []string{one}
 		return nil
 	}
-	return unmarshal("stop", raw, &p.Stop)
+	return translate.Unmarshal("stop", raw, &p.Stop)
 }
 
 type wireTool struct {
@@ -224,18 +144,18 @@ type wireTool struct {
 func decodeTools(req *translate.Request, w *wireRequest) error {
 	var tools []json.RawMessage
 	if !null(w.Tools) {
-		if err := unmarshal("tools", w.Tools, &tools); err != nil {
+		if err := translate.Unmarshal("tools", w.Tools, &tools); err != nil {
 			return err
 		}
 	}
 	for i, raw := range tools {
 		path := index("tools", i)
 		var t wireTool
-		if err := unmarshal(path, raw, &t); err != nil {
+		if err := translate.Unmarshal(path, raw, &t); err != nil {
 			return err
 		}
 		if t.Type != "function" && t.Type != "" {
-			req.Drop(printable([]byte("tools." + t.Type)))
+			req.Drop(translate.Printable("tools." + t.Type))
 			continue
 		}
 		if t.Function == nil || t.Function.Name == "" {
@@ -279,11 +199,11 @@ func decodeToolChoice(req *translate.Request, raw json.RawMessage) error {
 	if raw[0] != '{' {
 		return translate.Invalid("tool_choice must be none, auto, required or an object")
 	}
-	if err := unmarshal("tool_choice", raw, &named); err != nil {
+	if err := translate.Unmarshal("tool_choice", raw, &named); err != nil {
 		return err
 	}
 	if named.Type != "function" {
-		req.Drop(printable([]byte("tool_choice." + named.Type)))
+		req.Drop(translate.Printable("tool_choice." + named.Type))
 		return nil
 	}
 	if named.Function.Name == "" {
