@@ -38,8 +38,7 @@ func classify(text string) *translate.Error {
 	case begins(text, textNoPrice):
 		return translate.FromStatus(404, translate.Refusal{Code: "model_not_found", Message: cut(text)}, 0)
 	case begins(text, textNoChannel, textExhausted):
-		e := translate.FromCode(translate.CodeUnavailable, cut(text))
-		return e
+		return translate.FromCode(translate.CodeUnavailable, cut(text))
 	case begins(text, textNoResponse, textEmpty, textEmptyOld):
 		return broken("the model gave an empty answer", text)
 	case begins(text, textStatus):
@@ -92,7 +91,7 @@ func onSocket(status int, ref translate.Refusal) *translate.Error {
 }
 
 func denied(text string) *translate.Error {
-	return translate.FromStatus(401, translate.Refusal{Message: cut(text)}, 0)
+	return onSocket(401, translate.Refusal{Message: cut(text)})
 }
 
 func broken(message, text string) *translate.Error {
