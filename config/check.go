@@ -29,11 +29,15 @@ type checker struct {
 	failed func(path string) bool // could not be read, so nothing may be concluded from it
 	all    []Problem
 	served map[string]bool // models that a channel serves
+	unsure bool            // some channel's models could not be read
 }
 
 func check(c *Config, failed func(string) bool) []Problem {
 	k := &checker{Config: c, failed: failed, served: map[string]bool{}}
-	for _, ch := range c.Channels {
+	k.unsure = c.Channels == nil && failed("channels")
+	for i, ch := range c.Channels {
+		path := index("channels", i)
+		k.unsure = k.unsure || failed(child(path, "models")) || len(ch.Models) == 0 && failed(path)
 		for _, m := range ch.Models {
 			k.served[m.Name] = true
 		}
@@ -216,6 +220,7 @@ func (k *checker) key(path string, key *Key) string {
 		k.header(child(path, "key"), key.Key)
 		sum := sha256.Sum256([]byte(key.Key))
 		return hex.EncodeToString(sum[:])
+	case key.KeySHA256 == "" && k.failed(child(path, "key")):
 	case key.KeySHA256 == "":
 		k.add(path, "has neither key nor key_sha256")
 	default:
@@ -229,13 +234,13 @@ func (k *checker) key(path string, key *Key) string {
 }
 
 func (k *checker) access(path string, a Access) {
-	if _, ok := k.Limits[a.Limits]; !ok && a.Limits != "" && !k.failed("limits") {
+	if _, ok := k.Limits[a.Limits]; !ok && a.Limits != "" && (k.Limits != nil || !k.failed("limits")) {
 		at := child(path, "limits")
 		k.add(at, "limits has no %s%s", k.from.quote(at, a.Limits), hint(a.Limits, maps.Keys(k.Limits)))
 	}
 	for i, m := range a.Models {
 		at := index(child(path, "models"), i)
-		if _, preset := k.Presets[m]; !preset && !k.known(m) && !k.failed("presets") {
+		if _, preset := k.Presets[m]; !preset && !k.known(m) && (k.Presets != nil || !k.failed("presets")) {
 			k.add(at, "%s is neither a preset nor a model that a channel serves", k.from.quote(at, m))
 		}
 	}
@@ -252,7 +257,7 @@ func hint(word string, words func(func(string) bool)) string {
 // known says whether a channel serves model, or one of its fallbacks; true also
 // where that cannot be told.
 func (k *checker) known(model string) bool {
-	if k.served[model] || k.failed("channels") || k.failed("fallbacks") {
+	if k.served[model] || k.unsure || k.failed("fallbacks") {
 		return true
 	}
 	return slices.ContainsFunc(k.Fallbacks[model], func(m string) bool { return k.served[m] })
@@ -304,7 +309,7 @@ func (k *checker) fallbacks() {
 			k.add(path, "names no model")
 		}
 		for i, m := range k.Fallbacks[model] {
-			if at := index(path, i); !k.served[m] && !k.failed("channels") {
+			if at := index(path, i); !k.served[m] && !k.unsure {
 				k.add(at, "no channel serves %s%s", k.from.quote(at, m), hint(m, maps.Keys(k.served)))
 			}
 		}
