@@ -1,0 +1,306 @@
+// Package sse finds server-sent events in a growing buffer, in place, and
+// appends them.
+//
+// The grammar is that of the HTML standard, section "Server-sent events", with
+// one tolerance: an event that the end of the stream cut off before its empty
+// line can be had too (rest_iagent.md 4.3).
+package sse
+
+import (
+	"bytes"
+	"errors"
+)
+
+// MaxEvent bounds one event, and so one line, in bytes, framing included
+// (rest_iagent.md 4.3).
+const MaxEvent = 1 << 20
+
+// ErrTooLong says that an event is longer than [MaxEvent].
+var ErrTooLong = errors.New("sse: event longer than 1 MiB")
+
+// Frame is one event with data. Its slices belong to the [Scanner] and are valid
+// until the next call of Room, Next or Reset.
+type Frame struct {
+	Name []byte // the event field, empty without one
+	Data []byte // the data lines, joined with \n
+	Raw  []byte // the bytes of the event as they came, the empty line included
+	// Lines is the number of data lines, at least 1.
+	Lines int
+}
+
+// span is a range of the buffer, relative to the beginning of the event.
+type span struct{ from, to int }
+
+// Scanner holds what has come of a stream and hands out its complete events.
+// Whoever reads the stream asks for Room, fills some of it, says how much with
+// Wrote, and calls Next until it reports false. In steady state nothing is
+// allocated and no byte is copied, but for the rest of an event that moves to
+// the front of the buffer. The zero value is ready for use. One goroutine uses
+// it.
+type Scanner struct {
+	buf    []byte // [start:len] is what has not been handed out
+	start  int    // where the event being looked for begins
+	line   int    // where its current line begins
+	seen   int    // no line ends between line and seen
+	data   span   // its first data line
+	name   span
+	lines  int       // of data so far
+	joined [2][]byte // all data lines of an event with several; two take turns, as Peek looks one event ahead
+	turn   int
+	begun  bool // a first byte has been looked at
+	crlf   bool // the line before this one ended in \r\n
+	skipLF bool // an \r was the last byte: an \n now belongs to it
+	next   Frame
+	have   bool // next is a frame that Peek found
+}
+
+// Reset forgets everything and makes buf, whose content is the beginning of the
+// stream, the buffer. The scanner owns it until Release.
+func (s *Scanner) Reset(buf []byte) {
+	*s = Scanner{buf: buf, joined: s.joined}
+}
+
+// Release returns the buffer, grown perhaps, and forgets it.
+func (s *Scanner) Release() []byte {
+	buf := s.buf
+	s.Reset(nil)
+	return buf[:0]
+}
+
+// Room returns at least n free bytes at the end of the buffer. They are the
+// caller's to fill until the next call of any method.
+func (s *Scanner) Room(n int) []byte {
+	full := cap(s.buf)-len(s.buf) < n
+	if !s.have && s.start > 0 && (full || s.start == len(s.buf)) {
+		s.shift()
+	}
+	if cap(s.buf)-len(s.buf) < n {
+		grown := make([]byte, len(s.buf), max(2*cap(s.buf), len(s.buf)+n))
+		copy(grown, s.buf)
+		s.buf = grown
+	}
+	return s.buf[len(s.buf):cap(s.buf)]
+}
+
+// shift moves what is left to the front.
+func (s *Scanner) shift() {
+	n := copy(s.buf, s.buf[s.start:])
+	s.buf = s.buf[:n]
+	s.line -= s.start
+	s.seen -= s.start
+	s.start = 0
+}
+
+// Wrote says that the first n bytes of what Room returned are filled.
+func (s *Scanner) Wrote(n int) { s.buf = s.buf[:len(s.buf)+n] }
+
+// Bytes returns everything that has not been handed out as a frame. It is for
+// streams that turn out not to be events at all.
+func (s *Scanner) Bytes() []byte { return s.buf[s.start:] }
+
+// Pending reports whether part of an event with data is in the buffer.
+func (s *Scanner) Pending() bool {
+	if s.lines > 0 {
+		return true
+	}
+	rest := s.buf[s.line:]
+	return bytes.HasPrefix(rest, []byte("data:")) || bytes.Equal(rest, []byte("data"))
+}
+
+// End says that the stream is over: what is pending becomes an event, as if its
+// empty line had come.
+func (s *Scanner) End() {
+	if !s.Pending() {
+		return
+	}
+	if s.buf[len(s.buf)-1] != '\n' {
+		s.buf = append(s.buf, '\n')
+	}
+	s.buf = append(s.buf, '\n')
+}
+
+// Peek reports whether Next would return a frame.
+func (s *Scanner) Peek() (bool, error) {
+	if s.have {
+		return true, nil
+	}
+	ok, err := s.find()
+	s.have = ok
+	return ok, err
+}
+
+// Next returns the next complete event that has data; comments and events
+// without data are skipped. It returns false when there is none: more bytes are
+// needed. The error is ErrTooLong, and final.
+func (s *Scanner) Next() (Frame, bool, error) {
+	ok, err := s.Peek()
+	s.have = false
+	if !ok || err != nil {
+		return Frame{}, false, err
+	}
+	return s.next, true, nil
+}
+
+// find looks for the end of the current event and goes on to the next one while
+// they have no data.
+func (s *Scanner) find() (bool, error) {
+	if !s.begun && !s.begin() {
+		return false, nil
+	}
+	for {
+		end, after, ok := s.lineEnd()
+		if !ok {
+			break
+		}
+		if end > s.line {
+			if s.line == s.start && s.buf[s.line] == ':' {
+				s.drop(after) // nothing collects what a sender of comments only sends
+			} else {
+				s.field(s.line, end)
+			}
+			s.line, s.seen = after, after
+			continue
+		}
+		s.line, s.seen = after, after
+		if s.lines > 0 {
+			s.complete(after)
+			err := tooLong(len(s.next.Raw))
+			return err == nil, err
+		}
+		s.drop(after)
+	}
+	return false, tooLong(len(s.buf) - s.start)
+}
+
+func tooLong(n int) error {
+	if n > MaxEvent {
+		return ErrTooLong
+	}
+	return nil
+}
+
+// begin skips a byte order mark. It returns false while it cannot tell.
+func (s *Scanner) begin() bool {
+	const bom = "\xef\xbb\xbf"
+	rest := s.buf[s.start:]
+	if len(rest) < len(bom) && string(rest) == bom[:len(rest)] {
+		return false
+	}
+	if len(rest) >= len(bom) && string(rest[:len(bom)]) == bom {
+		s.drop(s.start + len(bom))
+		s.line, s.seen = s.start, s.start
+	}
+	s.begun = true
+	return true
+}
+
+// lineEnd returns where the current line ends and where the one after it begins.
+func (s *Scanner) lineEnd() (end, after int, ok bool) {
+	if s.skipLF && s.line < len(s.buf) {
+		s.skipLF = false
+		if s.buf[s.line] == '\n' {
+			s.crlf = true
+			s.line++
+			s.seen = s.line
+			if s.line-1 == s.start {
+				s.start = s.line
+			}
+		}
+	}
+	rest := s.buf[s.seen:]
+	n := bytes.IndexByte(rest, '\n')
+	upto := rest
+	if n >= 0 {
+		upto = rest[:n]
+	}
+	r := bytes.IndexByte(upto, '\r')
+	switch {
+	case r < 0 && n < 0:
+		s.seen = len(s.buf)
+		return 0, 0, false
+	case r < 0:
+		s.crlf = false
+		return s.seen + n, s.seen + n + 1, true
+	case r+1 < len(rest) && rest[r+1] == '\n':
+		s.crlf = true
+		return s.seen + r, s.seen + r + 2, true
+	case r+1 < len(rest):
+		s.crlf = false
+		return s.seen + r, s.seen + r + 1, true
+	case s.crlf:
+		// The \n of a sender that writes \r\n is on its way; with it the frame
+		// can be passed on in one piece.
+		s.seen += r
+		return 0, 0, false
+	}
+	s.skipLF = true
+	return s.seen + r, s.seen + r + 1, true
+}
+
+// field takes in the line buf[from:to].
+func (s *Scanner) field(from, to int) {
+	line := s.buf[from:to]
+	if len(line) < 4 {
+		return
+	}
+	switch string(line[:4]) {
+	case "data":
+		from, ok := value(line, 4)
+		if !ok {
+			return
+		}
+		s.addData(span{s.line + from - s.start, to - s.start})
+	case "even":
+		if len(line) < 5 || line[4] != 't' {
+			return
+		}
+		if from, ok := value(line, 5); ok {
+			s.name = span{s.line + from - s.start, to - s.start}
+		}
+	}
+}
+
+// value returns where the value of a line begins whose field name has n bytes.
+func value(line []byte, n int) (int, bool) {
+	if len(line) == n {
+		return n, true
+	}
+	if line[n] != ':' {
+		return 0, false
+	}
+	if len(line) > n+1 && line[n+1] == ' ' {
+		return n + 2, true
+	}
+	return n + 1, true
+}
+
+func (s *Scanner) addData(d span) {
+	s.lines++
+	if s.lines == 1 {
+		s.data = d
+		return
+	}
+	if s.lines == 2 {
+		s.turn = 1 - s.turn
+		s.joined[s.turn] = append(s.joined[s.turn][:0], s.at(s.data)...)
+	}
+	s.joined[s.turn] = append(s.joined[s.turn], '\n')
+	s.joined[s.turn] = append(s.joined[s.turn], s.at(d)...)
+}
+
+func (s *Scanner) at(p span) []byte { return s.buf[s.start+p.from : s.start+p.to] }
+
+// complete makes buf[start:end] the next frame.
+func (s *Scanner) complete(end int) {
+	s.next = Frame{Name: s.at(s.name), Data: s.at(s.data), Raw: s.buf[s.start:end:end], Lines: s.lines}
+	if s.lines > 1 {
+		s.next.Data = s.joined[s.turn]
+	}
+	s.drop(end)
+}
+
+// drop begins a new event at start.
+func (s *Scanner) drop(start int) {
+	s.start = start
+	s.data, s.name, s.lines = span{}, span{}, 0
+}
