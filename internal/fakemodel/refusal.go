@@ -1,0 +1,48 @@
+package fakemodel
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// refusal is an error before a dialect gives it its form.
+type refusal struct {
+	status  int
+	message string
+	context bool
+	retry   int // seconds; 0: none
+}
+
+func (sc *Script) refusal() refusal {
+	r := refusal{status: sc.Status, message: "the scripted model fails as its name asks: status " + strconv.Itoa(sc.Status), context: sc.Context, retry: int(sc.Retry.Seconds())}
+	if sc.Context {
+		r.message = fmt.Sprintf("This model's maximum context length is 8 tokens. However, your messages resulted in %d tokens.", sc.Input)
+	}
+	if sc.Fault == FaultError200 || sc.Fault == FaultErrorMid {
+		r.status, r.message = 500, "the scripted model broke, as its name asks"
+	}
+	return r
+}
+
+// nonsense is the data of the garbage faults.
+const nonsense = `{"choices":[{"delta":{"content":<html>`
+
+// page is the body of a garbage answer in one piece.
+const page = "<!doctype html><html><body><h1>It works!</h1></body></html>\n"
+
+// quote appends s as a JSON string.
+func quote(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			b, err := json.Marshal(s)
+			if err != nil {
+				panic("BUG: a string cannot be marshalled: " + err.Error())
+			}
+			return append(dst, b...)
+		}
+	}
+	dst = append(dst, '"')
+	dst = append(dst, s...)
+	return append(dst, '"')
+}

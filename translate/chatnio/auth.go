@@ -1,0 +1,112 @@
+package chatnio
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Auth is the first frame of a connection (chatnio.md 3.2).
+type Auth struct {
+	// Token is the key or JWT, bare. Empty: anonymous, said or unsaid.
+	Token string
+	// ID is the number of the conversation to go on with; what is not above 0,
+	// and -1 when the frame has none, begins a new one.
+	ID int64
+	// Ref is the hash of a shared conversation to begin with, or empty.
+	Ref string
+	// Chat tells that the frame carries a message: it is a client frame besides,
+	// to be read with [DecodeFrame].
+	Chat bool
+}
+
+type wireAuth struct {
+	Token   json.RawMessage `json:"token"`
+	ID      json.RawMessage `json:"id"`
+	Ref     json.RawMessage `json:"ref"`
+	Message json.RawMessage `json:"message"`
+}
+
+// DecodeAuth reads a first frame as loosely as chatnio.md 8.2 asks: the id may
+// be an integer, an integral float, a numeric string or missing; the token may be
+// anything, with a Bearer prefix or not, or the text of an object that holds
+// token and id, which is what the Java SDK sends. Only a frame that is no JSON
+// object, or whose id is no number at all, is an *Error with CodeValidation.
+// Whether the token is good is not its business.
+func DecodeAuth(frame []byte) (Auth, error) {
+	var w wireAuth
+	if err := json.Unmarshal(frame, &w); err != nil || !isObject(frame) {
+		return Auth{}, invalid("the first frame is not a JSON object", err)
+	}
+	a := Auth{Token: bareToken(w.Token), Chat: !absent(w.Message)}
+	if nested, ok := nestedAuth(a.Token); ok {
+		a.Token = bareToken(nested.Token)
+		if scalar(w.ID) == "" {
+			w.ID = nested.ID
+		}
+		if absent(w.Ref) {
+			w.Ref = nested.Ref
+		}
+	}
+	_ = json.Unmarshal(w.Ref, &a.Ref) // a ref of another type refers to nothing
+	id := scalar(w.ID)
+	if id == "" {
+		id = "-1"
+	}
+	n, ok := integral(id)
+	if !ok {
+		return a, translate.Invalid("id must be an integer")
+	}
+	a.ID = n
+	return a, nil
+}
+
+// bareToken returns what is left of a token without what clients wrap it in.
+func bareToken(raw json.RawMessage) string {
+	if absent(raw) {
+		return ""
+	}
+	s := string(raw)
+	if raw[0] == '"' && json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return BareToken(s)
+}
+
+// BareToken returns a token as clients write it without space around it and
+// without a Bearer prefix; empty for "anonymous". It serves headers and query
+// parameters too.
+func BareToken(s string) string {
+	const bearer = "bearer "
+	s = strings.TrimSpace(s)
+	if len(s) >= len(bearer) && strings.EqualFold(s[:len(bearer)], bearer) {
+		s = strings.TrimSpace(s[len(bearer):])
+	}
+	if s == "anonymous" {
+		return ""
+	}
+	return s
+}
+
+func nestedAuth(token string) (w wireAuth, ok bool) {
+	if !isObject([]byte(token)) {
+		return w, false
+	}
+	return w, json.Unmarshal([]byte(token), &w) == nil
+}
+
+// AppendAuth appends the first frame of a connection to a server: token, and id
+// of the conversation, -1 for a new one. An empty token is sent as "anonymous",
+// which every version takes.
+func AppendAuth(dst []byte, token string, id int64) []byte {
+	if token == "" {
+		token = "anonymous"
+	}
+	dst = append(dst, `{"token":`...)
+	dst = jsonx.AppendString(dst, token)
+	dst = append(dst, `,"id":`...)
+	dst = jsonx.AppendInt(dst, id)
+	return append(dst, '}')
+}

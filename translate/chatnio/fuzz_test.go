@@ -1,0 +1,120 @@
+package chatnio
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dragoman-gateway/dragoman/internal/wiretest"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+func FuzzFirstFramesAreReadOrRefused(f *testing.F) {
+	f.Add([]byte(`{"token":"{\"token\":\"sk-1\",\"id\":-1}","id":"5","ref":"x"}`))
+	f.Add([]byte(`{"token":"Bearer x","id":-1.0,"message":"m"}`))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		a, err := DecodeAuth(frame)
+		if err != nil {
+			mustBeTyped(t, err)
+			return
+		}
+		if BareToken(a.Token) != a.Token && len(a.Token) < 7 {
+			t.Fatalf("token %q is not bare", a.Token)
+		}
+		b, err := DecodeAuth(AppendAuth(nil, a.Token, a.ID))
+		if err != nil || b.ID != a.ID {
+			t.Fatalf("%+v became %+v, %v", a, b, err)
+		}
+	})
+}
+
+func FuzzClientFramesAreReadOrRefused(f *testing.F) {
+	f.Add([]byte(`{"type":"chat","message":"hi","web":"true","model":"m","context":"3","temperature":0.5}`))
+	f.Add([]byte(`{"type":"mask","message":"[{\"role\":\"user\",\"content\":\"x\"}]"}`))
+	f.Add([]byte(`{"type":"edit","message":"1:x"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		frame, err := DecodeFrame(body)
+		if err != nil {
+			mustBeTyped(t, err)
+		}
+		frame.Edit()
+		frame.Remove()
+		if msgs, ok := frame.Mask(); ok {
+			back, err := DecodeFrame(AppendMask(nil, msgs))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := back.Mask(); !ok {
+				t.Fatalf("the mask of %q cannot be read", body)
+			}
+		}
+		var req translate.Request
+		kept := bytes.Clone(body)
+		if err := Dialect.DecodeRequest(&req, kept); err != nil {
+			mustBeTyped(t, err)
+			return
+		}
+		for i := range kept {
+			kept[i] = '#'
+		}
+		out, err := Dialect.AppendRequest(nil, &req)
+		if err != nil || !json.Valid(out) {
+			t.Fatalf("%q became %q, %v", body, out, err)
+		}
+		var again translate.Request
+		if err := Dialect.DecodeRequest(&again, out); err != nil {
+			t.Fatal(err)
+		}
+		req.Context = 1
+		if d := cmp.Diff(req, again); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
+
+func FuzzServerFramesAreReadOrRefused(f *testing.F) {
+	f.Add([]byte(`{"conversation":3,"quota":0,"keyword":"k","message":"","end":false,"plan":false}`+"\n"+`{"conversation":0,"message":"a\u003c","end":false}`+"\n"+`{"message":"","end":true}`), true)
+	f.Add([]byte(`{"message":"x (type: rate_limit_error)","end":true}`), false)
+	f.Add([]byte(`{"message":"request failed with status code: 5","end":true}`), false)
+	f.Fuzz(func(t *testing.T, frames []byte, signed bool) {
+		lines := bytes.Split(frames, []byte("\n"))
+		d := &Decoder{ExpectSigned: signed}
+		var evs []translate.Event
+		finished := 0
+		for _, line := range lines {
+			line = bytes.Clone(line)
+			var err error
+			evs, err = d.Decode(evs[:0], line)
+			if err != nil {
+				mustBeTyped(t, err)
+			}
+			for i := range evs {
+				wiretest.Describe(evs[i])
+				if evs[i].Kind == translate.KindFinish {
+					finished++
+				}
+			}
+		}
+		if finished > 1 {
+			t.Fatal("it finished twice")
+		}
+		one := wiretest.Replay(&Decoder{ExpectSigned: signed}, lines...)
+		if two := wiretest.Replay(&Decoder{ExpectSigned: signed}, lines...); one != two {
+			t.Fatalf("%s\nis not\n%s", one, two)
+		}
+		if _, err := (&Decoder{}).DecodeWhole(nil, 200, frames); err != nil {
+			mustBeTyped(t, err)
+		}
+	})
+}
+
+func mustBeTyped(t *testing.T, err error) {
+	t.Helper()
+	var e *translate.Error
+	if !errors.As(err, &e) || e == nil {
+		t.Fatalf("%T: %v", err, err)
+	}
+}

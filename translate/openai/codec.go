@@ -1,0 +1,50 @@
+// Package openai is the dialect of OpenAI's chat completions: POST
+// /v1/chat/completions, whole and streamed, and the objects of GET /v1/models.
+// The wire rules are those of OpenAI's published API reference; where servers
+// that imitate it differ, the decoder takes what they are known to send.
+package openai
+
+import "github.com/dragoman-gateway/dragoman/translate"
+
+// Dialect is the openai dialect. It holds no state and is safe for concurrent
+// use.
+var Dialect translate.Dialect = codec{}
+
+// name is the dialect's name in configuration and metrics.
+const name = "openai"
+
+// Losses lists what this protocol cannot say of the canonical form, in either
+// direction. AppendRequest notes the losses of a request with Request.Drop.
+var Losses = []string{
+	"request: cache_control of parts and tools",
+	"request: signatures of reasoning, and redacted reasoning",
+	"request: reasoning of earlier turns, unless the question itself came in this dialect",
+	"request: the failed mark of a tool's result",
+	"request: a thinking budget, which becomes the nearest reasoning_effort",
+	"request: several text parts of one message, which are joined with newlines unless there is an image among them",
+	"request: images in anything but a user's message",
+	"request: top_k and repetition_penalty, unless the question itself came in this dialect",
+	"request: more than four stop sequences",
+	"request: iagent media references",
+	"answer: signatures of reasoning, and redacted reasoning",
+	"answer: the place of reasoning between texts and tool calls of a whole answer",
+	"answer: which stop sequence ended it, and the reasons silent and pause, which all become stop",
+	"answer: tokens written to a prompt cache",
+	"answer: the search words of a web search",
+	"answer: log probabilities, several choices, audio and annotations",
+}
+
+type codec struct{}
+
+// Name returns "openai".
+func (codec) Name() string { return name }
+
+// NewDecoder returns a decoder for one answer to req.
+func (codec) NewDecoder(req *translate.Request) translate.Decoder {
+	return &decoder{pass: req.PassThrough, showUsage: req.UsageInStream}
+}
+
+// NewEncoder returns an encoder for one answer to req.
+func (codec) NewEncoder(req *translate.Request, h translate.Head) translate.Encoder {
+	return &encoder{head: h, model: req.Model, usageAsked: req.UsageInStream}
+}

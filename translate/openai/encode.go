@@ -1,0 +1,203 @@
+package openai
+
+import (
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// encoder writes one answer to a client. The part of a chunk that is the same
+// in all chunks is rendered once, in prefix.
+type encoder struct {
+	head       translate.Head
+	model      string // asked for; the answer says which one answered
+	usageAsked bool
+	started    bool
+	usage      translate.Usage
+	prefix     []byte // up to and with "delta":{
+}
+
+const tailPlain = `},"logprobs":null,"finish_reason":null}]}` + "\n\n"
+
+// tailUsage ends a chunk of a stream that will report usage: OpenAI then sends
+// the field in every chunk.
+const tailUsage = `},"logprobs":null,"finish_reason":null}],"usage":null}` + "\n\n"
+
+// Append appends the chunk for ev. The first chunk of an answer carries the
+// role, since clients refuse streams without it. Usage is held for AppendTail.
+func (e *encoder) Append(dst []byte, ev translate.Event) []byte {
+	switch ev.Kind {
+	case translate.KindStart:
+		e.usage.Merge(ev.Usage)
+		return e.start(dst, ev.ID, ev.Name)
+	case translate.KindText:
+		return e.piece(dst, `"content":"`, ev.Text)
+	case translate.KindReasoning:
+		return e.piece(dst, `"reasoning_content":"`, ev.Text)
+	case translate.KindToolStart:
+		dst = append(e.start(dst, nil, nil), e.prefix...)
+		dst = append(dst, `"tool_calls":[{"index":`...)
+		dst = jsonx.AppendInt(dst, int64(ev.Index))
+		dst = append(dst, `,"id":`...)
+		dst = jsonx.AppendString(dst, ev.ID)
+		dst = append(dst, `,"type":"function","function":{"name":`...)
+		dst = jsonx.AppendString(dst, ev.Name)
+		dst = append(dst, `,"arguments":""}}]`...)
+		return e.tail(dst)
+	case translate.KindToolArgs:
+		if len(ev.Text) == 0 {
+			return dst
+		}
+		dst = append(e.start(dst, nil, nil), e.prefix...)
+		dst = append(dst, `"tool_calls":[{"index":`...)
+		dst = jsonx.AppendInt(dst, int64(ev.Index))
+		dst = append(dst, `,"function":{"arguments":`...)
+		dst = jsonx.AppendString(dst, ev.Text)
+		dst = append(dst, `}}]`...)
+		return e.tail(dst)
+	case translate.KindUsage:
+		e.usage.Merge(ev.Usage)
+	case translate.KindFinish:
+		e.usage.Merge(ev.Usage)
+		return e.finish(dst, ev.Finish)
+	}
+	return dst
+}
+
+func (e *encoder) piece(dst []byte, field string, text []byte) []byte {
+	if len(text) == 0 {
+		return dst
+	}
+	dst = append(e.start(dst, nil, nil), e.prefix...)
+	dst = append(dst, field...)
+	dst = jsonx.AppendEscaped(dst, text)
+	dst = append(dst, '"')
+	return e.tail(dst)
+}
+
+func (e *encoder) tail(dst []byte) []byte {
+	if e.usageAsked {
+		return append(dst, tailUsage...)
+	}
+	return append(dst, tailPlain...)
+}
+
+// start renders the prefix and appends the chunk with the role, once.
+func (e *encoder) start(dst, id, model []byte) []byte {
+	if e.started {
+		return dst
+	}
+	e.started = true
+	if len(model) > 0 {
+		e.model = string(model)
+	}
+	e.prefix = append(e.prefix[:0], `data: `...)
+	e.prefix = e.envelope(e.prefix, "chat.completion.chunk", string(id))
+	e.prefix = append(e.prefix, `,"choices":[{"index":0,"delta":{`...)
+	dst = append(dst, e.prefix...)
+	dst = append(dst, `"role":"assistant","content":""`...)
+	return e.tail(dst)
+}
+
+// envelope appends what every object of an answer begins with.
+func (e *encoder) envelope(dst []byte, object, id string) []byte {
+	if e.head.ID == "" {
+		e.head.ID = id
+	}
+	dst = append(dst, `{"id":`...)
+	dst = jsonx.AppendString(dst, e.head.ID)
+	dst = append(dst, `,"object":"`...)
+	dst = append(dst, object...)
+	dst = append(dst, `","created":`...)
+	dst = jsonx.AppendInt(dst, e.head.Created/1000)
+	dst = append(dst, `,"model":`...)
+	return jsonx.AppendString(dst, e.model)
+}
+
+func (e *encoder) finish(dst []byte, f translate.Finish) []byte {
+	dst = append(e.start(dst, nil, nil), e.prefix...)
+	dst = append(dst, `},"logprobs":null,"finish_reason":"`...)
+	dst = append(dst, reasonOf(f)...)
+	if e.usageAsked {
+		return append(dst, `"}],"usage":null}`+"\n\n"...)
+	}
+	return append(dst, `"}]}`+"\n\n"...)
+}
+
+func reasonOf(f translate.Finish) string {
+	switch f {
+	case translate.FinishLength:
+		return "length"
+	case translate.FinishTool:
+		return "tool_calls"
+	case translate.FinishFilter:
+		return "content_filter"
+	}
+	return "stop"
+}
+
+// AppendTail appends the usage chunk, if the client asked for it, and [DONE].
+func (e *encoder) AppendTail(dst []byte) []byte {
+	if e.usageAsked {
+		dst = e.start(dst, nil, nil)
+		dst = append(dst, `data: `...)
+		dst = e.envelope(dst, "chat.completion.chunk", "")
+		dst = append(dst, `,"choices":[],"usage":`...)
+		dst = appendUsage(dst, e.usage)
+		dst = append(dst, "}\n\n"...)
+	}
+	return append(dst, "data: [DONE]\n\n"...)
+}
+
+func appendUsage(dst []byte, u translate.Usage) []byte {
+	dst = append(dst, `{"prompt_tokens":`...)
+	dst = jsonx.AppendInt(dst, u.Input)
+	dst = append(dst, `,"completion_tokens":`...)
+	dst = jsonx.AppendInt(dst, u.Output)
+	dst = append(dst, `,"total_tokens":`...)
+	dst = jsonx.AppendInt(dst, u.Total())
+	if u.CacheRead > 0 {
+		dst = append(dst, `,"prompt_tokens_details":{"cached_tokens":`...)
+		dst = jsonx.AppendInt(dst, u.CacheRead)
+		dst = append(dst, '}')
+	}
+	if u.Reasoning > 0 {
+		dst = append(dst, `,"completion_tokens_details":{"reasoning_tokens":`...)
+		dst = jsonx.AppendInt(dst, u.Reasoning)
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
+}
+
+// AppendWhole appends a as one chat.completion object.
+func (e *encoder) AppendWhole(dst []byte, a *translate.Answer) []byte {
+	if a.Model != "" {
+		e.model = a.Model
+	}
+	dst = e.envelope(dst, "chat.completion", a.ID)
+	dst = append(dst, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
+	m := a.Message()
+	calls := 0
+	for i := range m.Parts {
+		if m.Parts[i].Kind == translate.PartToolCall {
+			calls++
+		}
+	}
+	if text := a.Text(); text != "" || calls == 0 {
+		dst = jsonx.AppendString(dst, text)
+	} else {
+		dst = append(dst, `null`...)
+	}
+	if thought := a.Reasoning(); thought != "" {
+		dst = append(dst, `,"reasoning_content":`...)
+		dst = jsonx.AppendString(dst, thought)
+	}
+	dst = append(dst, `,"refusal":null`...)
+	if calls > 0 {
+		dst = appendCalls(dst, &m)
+	}
+	dst = append(dst, `},"logprobs":null,"finish_reason":"`...)
+	dst = append(dst, reasonOf(a.Finish)...)
+	dst = append(dst, `"}],"usage":`...)
+	dst = appendUsage(dst, a.Usage)
+	return append(dst, '}')
+}

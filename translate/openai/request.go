@@ -1,0 +1,216 @@
+package openai
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// wireRequest is the body of POST /v1/chat/completions as far as the canonical
+// form can say it.
+type wireRequest struct {
+	Model               *string         `json:"model"`
+	Messages            json.RawMessage `json:"messages"`
+	Stream              bool            `json:"stream"`
+	StreamOptions       json.RawMessage `json:"stream_options"`
+	MaxTokens           *int            `json:"max_tokens"`
+	MaxCompletionTokens *int            `json:"max_completion_tokens"`
+	Temperature         *float64        `json:"temperature"`
+	TopP                *float64        `json:"top_p"`
+	TopK                *int            `json:"top_k"`
+	PresencePenalty     *float64        `json:"presence_penalty"`
+	FrequencyPenalty    *float64        `json:"frequency_penalty"`
+	RepetitionPenalty   *float64        `json:"repetition_penalty"`
+	Seed                *int64          `json:"seed"`
+	N                   *int            `json:"n"`
+	Stop                json.RawMessage `json:"stop"`
+	ReasoningEffort     string          `json:"reasoning_effort"`
+	ResponseFormat      json.RawMessage `json:"response_format"`
+	Logprobs            bool            `json:"logprobs"`
+	TopLogprobs         *int            `json:"top_logprobs"`
+	Tools               json.RawMessage `json:"tools"`
+	ToolChoice          json.RawMessage `json:"tool_choice"`
+	ParallelToolCalls   *bool           `json:"parallel_tool_calls"`
+	User                string          `json:"user"`
+}
+
+// known are the names of wireRequest. A name that differs from one of them only
+// by case makes a body ambiguous; any other name is passed on as it is or noted
+// as dropped.
+var known = []string{
+	"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k",
+	"presence_penalty", "frequency_penalty", "repetition_penalty", "seed", "n", "stop", "reasoning_effort", "response_format",
+	"logprobs", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls", "user",
+}
+
+// DecodeRequest fills req from the body of POST /v1/chat/completions. Names that
+// the canonical form does not know are noted in req.Dropped; AppendRequest
+// forgets them again when it passes the body on as it is.
+func (codec) DecodeRequest(req *translate.Request, body []byte) error {
+	var w wireRequest
+	if err := translate.Unmarshal("", body, &w); err != nil {
+		return err
+	}
+	if err := w.check(); err != nil {
+		return err
+	}
+	req.Dialect, req.Model, req.Stream, req.User = name, *w.Model, w.Stream, w.User
+	if err := decodeMessages(req, w.Messages); err != nil {
+		return err
+	}
+	if err := decodeTools(req, &w); err != nil {
+		return err
+	}
+	if err := decodeParams(req, &w); err != nil {
+		return err
+	}
+	req.KeepRaw(body, known)
+	return nil
+}
+
+func (w *wireRequest) check() error {
+	switch {
+	case w.Model == nil || *w.Model == "":
+		return translate.Invalid("model is required")
+	case null(w.Messages):
+		return translate.Invalid("messages is required")
+	case w.N != nil && *w.N != 1:
+		return translate.Invalid("n must be 1: several choices are not supported")
+	case w.MaxTokens != nil && *w.MaxTokens < 1:
+		return translate.Invalid("max_tokens must be at least 1")
+	case w.MaxCompletionTokens != nil && *w.MaxCompletionTokens < 1:
+		return translate.Invalid("max_completion_tokens must be at least 1")
+	}
+	return nil
+}
+
+// null reports whether a field is missing or null.
+func null(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
+
+func decodeParams(req *translate.Request, w *wireRequest) error {
+	p := &req.Params
+	p.MaxTokens = w.MaxTokens
+	if w.MaxCompletionTokens != nil {
+		p.MaxTokens = w.MaxCompletionTokens
+	}
+	p.Temperature, p.TopP, p.TopK = w.Temperature, w.TopP, w.TopK
+	p.PresencePenalty, p.FrequencyPenalty, p.RepetitionPenalty = w.PresencePenalty, w.FrequencyPenalty, w.RepetitionPenalty
+	p.Seed, p.ReasoningEffort = w.Seed, w.ReasoningEffort
+	p.Logprobs, p.TopLogprobs = w.Logprobs, w.TopLogprobs
+	if !null(w.ResponseFormat) {
+		if w.ResponseFormat[0] != '{' {
+			return translate.Invalid("response_format must be an object")
+		}
+		p.ResponseFormat = append(json.RawMessage(nil), w.ResponseFormat...)
+	}
+	if !null(w.StreamOptions) {
+		var o struct {
+			IncludeUsage bool `json:"include_usage"`
+		}
+		if err := translate.Unmarshal("stream_options", w.StreamOptions, &o); err != nil {
+			return err
+		}
+		req.UsageInStream = o.IncludeUsage
+	}
+	return decodeStop(p, w.Stop)
+}
+
+func decodeStop(p *translate.Params, raw json.RawMessage) error {
+	if null(raw) {
+		return nil
+	}
+	if raw[0] == '"' {
+		var one string
+		if err := translate.Unmarshal("stop", raw, &one); err != nil {
+			return err
+		}
+		p.Stop = []string{one}
+		return nil
+	}
+	return translate.Unmarshal("stop", raw, &p.Stop)
+}
+
+type wireTool struct {
+	Type     string `json:"type"`
+	Function *struct {
+		Name        string          `json:"name"`
+		Description string          `json:"description"`
+		Parameters  json.RawMessage `json:"parameters"`
+		Strict      bool            `json:"strict"`
+	} `json:"function"`
+}
+
+func decodeTools(req *translate.Request, w *wireRequest) error {
+	var tools []json.RawMessage
+	if !null(w.Tools) {
+		if err := translate.Unmarshal("tools", w.Tools, &tools); err != nil {
+			return err
+		}
+	}
+	for i, raw := range tools {
+		path := index("tools", i)
+		var t wireTool
+		if err := translate.Unmarshal(path, raw, &t); err != nil {
+			return err
+		}
+		if t.Type != "function" && t.Type != "" {
+			req.Drop(translate.Printable("tools." + t.Type))
+			continue
+		}
+		if t.Function == nil || t.Function.Name == "" {
+			return translate.Invalid(path + ".function.name is required")
+		}
+		tool := translate.Tool{Name: t.Function.Name, Description: t.Function.Description, Strict: t.Function.Strict}
+		if !null(t.Function.Parameters) {
+			if t.Function.Parameters[0] != '{' {
+				return translate.Invalid(path + ".function.parameters must be an object")
+			}
+			tool.Schema = t.Function.Parameters
+		}
+		req.Tools = append(req.Tools, tool)
+	}
+	req.ToolChoice.NoParallel = w.ParallelToolCalls != nil && !*w.ParallelToolCalls
+	return decodeToolChoice(req, w.ToolChoice)
+}
+
+func decodeToolChoice(req *translate.Request, raw json.RawMessage) error {
+	if null(raw) {
+		return nil
+	}
+	c := &req.ToolChoice
+	switch string(raw) {
+	case `"auto"`:
+		c.Mode = translate.ToolAuto
+		return nil
+	case `"none"`:
+		c.Mode = translate.ToolNone
+		return nil
+	case `"required"`:
+		c.Mode = translate.ToolRequired
+		return nil
+	}
+	var named struct {
+		Type     string `json:"type"`
+		Function struct {
+			Name string `json:"name"`
+		} `json:"function"`
+	}
+	if raw[0] != '{' {
+		return translate.Invalid("tool_choice must be none, auto, required or an object")
+	}
+	if err := translate.Unmarshal("tool_choice", raw, &named); err != nil {
+		return err
+	}
+	if named.Type != "function" {
+		req.Drop(translate.Printable("tool_choice." + named.Type))
+		return nil
+	}
+	if named.Function.Name == "" {
+		return translate.Invalid("tool_choice.function.name is required")
+	}
+	c.Mode, c.Name = translate.ToolNamed, named.Function.Name
+	return nil
+}
+
+func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }

@@ -1,0 +1,392 @@
+package openai
+
+import (
+	"bytes"
+	"math"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// maxStops is how many stop sequences OpenAI takes.
+const maxStops = 4
+
+// AppendRequest appends the body that puts req to an upstream. A streamed
+// request always asks for usage, whether the client did or not: the decoder
+// hides the chunk from one who did not.
+func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
+	if req.PassThrough {
+		return appendRaw(dst, req)
+	}
+	dst = append(dst, `{"model":`...)
+	dst = jsonx.AppendString(dst, req.Model)
+	dst = append(dst, `,"messages":[`...)
+	start := len(dst)
+	for i := range req.Messages {
+		dst = appendMessage(dst, req, &req.Messages[i])
+	}
+	dst = closeList(dst, start)
+	if req.Stream {
+		dst = append(dst, `,"stream":true,"stream_options":{"include_usage":true}`...)
+	}
+	dst = appendParams(dst, req)
+	dst = appendTools(dst, req)
+	if req.User != "" {
+		dst = append(dst, `,"user":`...)
+		dst = jsonx.AppendString(dst, req.User)
+	}
+	return append(dst, '}'), nil
+}
+
+// closeList ends an array whose elements each left a comma behind.
+func closeList(dst []byte, start int) []byte {
+	if len(dst) > start {
+		dst = dst[:len(dst)-1]
+	}
+	return append(dst, ']')
+}
+
+// appendRaw appends the client's body with another model, and with the wish for
+// usage where a stream has none.
+func appendRaw(dst []byte, req *translate.Request) ([]byte, error) {
+	o, ok := jsonx.Members(req.Raw)
+	model := o.Find("model")
+	if !ok || model == nil {
+		return dst, &translate.Error{Code: translate.CodeInternal, Message: "the request cannot be passed on"}
+	}
+	req.Dropped = nil
+	raw, options := req.Raw, o.Find("stream_options")
+	if !req.Stream || req.UsageInStream {
+		return splice(dst, raw, model, req.Model), nil
+	}
+	const usage = `{"include_usage":true}`
+	switch {
+	case options == nil:
+		end := bytes.LastIndexByte(raw, '}')
+		dst = splice(dst, raw[:end], model, req.Model)
+		dst = append(dst, `,"stream_options":`+usage...)
+		return append(dst, raw[end:]...), nil
+	case options.Start < model.Start:
+		dst = append(dst, raw[:options.Start]...)
+		dst = append(dst, usage...)
+		dst = append(dst, raw[options.End:model.Start]...)
+		dst = jsonx.AppendString(dst, req.Model)
+		return append(dst, raw[model.End:]...), nil
+	}
+	dst = splice(dst, raw[:options.Start], model, req.Model)
+	dst = append(dst, usage...)
+	return append(dst, raw[options.End:]...), nil
+}
+
+// splice appends raw with the value m replaced by model.
+func splice(dst, raw []byte, m *jsonx.Member, model string) []byte {
+	dst = append(dst, raw[:m.Start]...)
+	dst = jsonx.AppendString(dst, model)
+	return append(dst, raw[m.End:]...)
+}
+
+// appendMessage appends m with a comma after it, or nothing where nothing of m
+// can be said.
+func appendMessage(dst []byte, req *translate.Request, m *translate.Message) []byte {
+	if m.Role == translate.RoleTool {
+		return appendResults(dst, req, m)
+	}
+	start := len(dst)
+	dst = append(dst, `{"role":"`...)
+	dst = append(dst, m.Role.String()...)
+	dst = append(dst, '"')
+	if m.Name != "" {
+		dst = append(dst, `,"name":`...)
+		dst = jsonx.AppendString(dst, m.Name)
+	}
+	texts, images, calls, thoughts := survey(req, m)
+	if texts+images+calls+thoughts == 0 {
+		return dst[:start]
+	}
+	dst = append(dst, `,"content":`...)
+	switch {
+	case images > 0:
+		dst = appendParts(dst, m)
+	case texts > 0 || calls == 0:
+		dst = jsonx.AppendString(dst, m.Text())
+	default:
+		dst = append(dst, `null`...)
+	}
+	if thoughts > 0 {
+		dst = append(dst, `,"reasoning_content":`...)
+		dst = appendReasoning(dst, m)
+	}
+	if calls > 0 {
+		dst = appendCalls(dst, m)
+	}
+	return append(dst, `},`...)
+}
+
+// survey counts what can be said of m, and notes the rest.
+func survey(req *translate.Request, m *translate.Message) (texts, images, calls, thoughts int) {
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		if p.Cache != nil {
+			req.Drop("cache_control")
+		}
+		switch p.Kind {
+		case translate.PartText:
+			texts++
+		case translate.PartImage:
+			if m.Role == translate.RoleUser {
+				images++
+				continue
+			}
+			req.Drop("image")
+		case translate.PartToolCall:
+			calls++
+		case translate.PartReasoning:
+			if p.Signature != "" {
+				req.Drop("signature")
+			}
+			if p.Text == "" || m.Role != translate.RoleAssistant {
+				continue
+			}
+			// Servers that do not know reasoning in a question refuse it; who
+			// sent it in this dialect knows what the upstream takes.
+			if req.Dialect != name {
+				req.Drop("reasoning")
+				continue
+			}
+			thoughts++
+		case translate.PartMedia:
+			req.Drop("media")
+		}
+	}
+	return texts, images, calls, thoughts
+}
+
+func appendReasoning(dst []byte, m *translate.Message) []byte {
+	dst = append(dst, '"')
+	for i := range m.Parts {
+		if p := &m.Parts[i]; p.Kind == translate.PartReasoning {
+			dst = jsonx.AppendEscaped(dst, p.Text)
+		}
+	}
+	return append(dst, '"')
+}
+
+func appendParts(dst []byte, m *translate.Message) []byte {
+	dst = append(dst, '[')
+	start := len(dst)
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		switch p.Kind {
+		case translate.PartText:
+			dst = append(dst, `{"type":"text","text":`...)
+			dst = jsonx.AppendString(dst, p.Text)
+			dst = append(dst, `},`...)
+		case translate.PartImage:
+			dst = append(dst, `{"type":"image_url","image_url":{"url":"`...)
+			if p.URL != "" {
+				dst = jsonx.AppendEscaped(dst, p.URL)
+			} else {
+				dst = append(dst, `data:`...)
+				dst = jsonx.AppendEscaped(dst, p.MediaType)
+				dst = append(dst, `;base64,`...)
+				dst = jsonx.AppendEscaped(dst, p.Data)
+			}
+			dst = append(dst, '"')
+			if p.Detail != "" {
+				dst = append(dst, `,"detail":`...)
+				dst = jsonx.AppendString(dst, p.Detail)
+			}
+			dst = append(dst, `}},`...)
+		}
+	}
+	return closeList(dst, start)
+}
+
+func appendCalls(dst []byte, m *translate.Message) []byte {
+	dst = append(dst, `,"tool_calls":[`...)
+	start := len(dst)
+	for i := range m.Parts {
+		if p := &m.Parts[i]; p.Kind == translate.PartToolCall {
+			dst = appendCall(dst, p)
+			dst = append(dst, ',')
+		}
+	}
+	return closeList(dst, start)
+}
+
+func appendCall(dst []byte, p *translate.Part) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = jsonx.AppendString(dst, p.ID)
+	dst = append(dst, `,"type":"function","function":{"name":`...)
+	dst = jsonx.AppendString(dst, p.Name)
+	dst = append(dst, `,"arguments":`...)
+	if p.Args == "" {
+		dst = append(dst, `"{}"`...)
+	} else {
+		dst = jsonx.AppendString(dst, p.Args)
+	}
+	return append(dst, `}}`...)
+}
+
+// appendResults appends one message for each result: this dialect has no other
+// way to answer several calls.
+func appendResults(dst []byte, req *translate.Request, m *translate.Message) []byte {
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		if p.Kind != translate.PartToolResult {
+			req.Drop("part of a tool message")
+			continue
+		}
+		if p.Failed {
+			req.Drop("is_error")
+		}
+		if p.Cache != nil {
+			req.Drop("cache_control")
+		}
+		dst = append(dst, `{"role":"tool","tool_call_id":`...)
+		dst = jsonx.AppendString(dst, p.ID)
+		dst = append(dst, `,"content":`...)
+		dst = jsonx.AppendString(dst, p.Text)
+		dst = append(dst, `},`...)
+	}
+	return dst
+}
+
+func appendParams(dst []byte, req *translate.Request) []byte {
+	p := &req.Params
+	own := req.Dialect == name
+	dst = appendInt(dst, limitName(req.Model), p.MaxTokens)
+	dst = appendFloat(dst, "temperature", p.Temperature)
+	dst = appendFloat(dst, "top_p", p.TopP)
+	if own {
+		dst = appendInt(dst, "top_k", p.TopK)
+		dst = appendFloat(dst, "repetition_penalty", p.RepetitionPenalty)
+	} else {
+		dropIf(req, p.TopK != nil, "top_k")
+		dropIf(req, p.RepetitionPenalty != nil, "repetition_penalty")
+	}
+	dst = appendFloat(dst, "presence_penalty", p.PresencePenalty)
+	dst = appendFloat(dst, "frequency_penalty", p.FrequencyPenalty)
+	dst = appendInt(dst, "seed", p.Seed)
+	if len(p.Stop) > 0 {
+		dropIf(req, len(p.Stop) > maxStops, "stop_sequences>4")
+		dst = append(dst, `,"stop":[`...)
+		start := len(dst)
+		for _, s := range p.Stop[:min(len(p.Stop), maxStops)] {
+			dst = jsonx.AppendString(dst, s)
+			dst = append(dst, ',')
+		}
+		dst = closeList(dst, start)
+	}
+	if effort := effort(req); effort != "" {
+		dst = append(dst, `,"reasoning_effort":`...)
+		dst = jsonx.AppendString(dst, effort)
+	}
+	if len(p.ResponseFormat) > 0 {
+		dst = append(dst, `,"response_format":`...)
+		dst = append(dst, p.ResponseFormat...)
+	}
+	if p.Logprobs {
+		dst = append(dst, `,"logprobs":true`...)
+	}
+	return appendInt(dst, "top_logprobs", p.TopLogprobs)
+}
+
+// limitName returns the name under which model takes the limit of its answer:
+// OpenAI's reasoning models refuse the older one, many servers that imitate
+// OpenAI know no other.
+func limitName(model string) string {
+	for _, prefix := range []string{"o1", "o3", "o4", "gpt-5"} {
+		if strings.HasPrefix(model, prefix) {
+			return "max_completion_tokens"
+		}
+	}
+	return "max_tokens"
+}
+
+// effort returns the effort asked for, or the one nearest to a budget.
+func effort(req *translate.Request) string {
+	p := &req.Params
+	if p.ReasoningEffort != "" || p.ReasoningBudget <= 0 {
+		return p.ReasoningEffort
+	}
+	req.Drop("thinking.budget_tokens")
+	switch {
+	case p.ReasoningBudget <= 2048:
+		return "low"
+	case p.ReasoningBudget <= 8192:
+		return "medium"
+	}
+	return "high"
+}
+
+func dropIf(req *translate.Request, said bool, what string) {
+	if said {
+		req.Drop(what)
+	}
+}
+
+func appendInt[T int | int64](dst []byte, key string, v *T) []byte {
+	if v == nil {
+		return dst
+	}
+	dst = append(dst, `,"`...)
+	dst = append(dst, key...)
+	dst = append(dst, `":`...)
+	return jsonx.AppendInt(dst, int64(*v))
+}
+
+func appendFloat(dst []byte, key string, v *float64) []byte {
+	if v == nil || math.IsNaN(*v) || math.IsInf(*v, 0) {
+		return dst
+	}
+	dst = append(dst, `,"`...)
+	dst = append(dst, key...)
+	dst = append(dst, `":`...)
+	return jsonx.AppendFloat(dst, *v)
+}
+
+func appendTools(dst []byte, req *translate.Request) []byte {
+	c := &req.ToolChoice
+	if len(req.Tools) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"tools":[`...)
+	start := len(dst)
+	for i := range req.Tools {
+		t := &req.Tools[i]
+		dropIf(req, t.Cache != nil, "cache_control")
+		dst = append(dst, `{"type":"function","function":{"name":`...)
+		dst = jsonx.AppendString(dst, t.Name)
+		if t.Description != "" {
+			dst = append(dst, `,"description":`...)
+			dst = jsonx.AppendString(dst, t.Description)
+		}
+		if len(t.Schema) > 0 {
+			dst = append(dst, `,"parameters":`...)
+			dst = append(dst, t.Schema...)
+		}
+		if t.Strict {
+			dst = append(dst, `,"strict":true`...)
+		}
+		dst = append(dst, `}},`...)
+	}
+	dst = closeList(dst, start)
+	switch c.Mode {
+	case translate.ToolAuto:
+		dst = append(dst, `,"tool_choice":"auto"`...)
+	case translate.ToolNone:
+		dst = append(dst, `,"tool_choice":"none"`...)
+	case translate.ToolRequired:
+		dst = append(dst, `,"tool_choice":"required"`...)
+	case translate.ToolNamed:
+		dst = append(dst, `,"tool_choice":{"type":"function","function":{"name":`...)
+		dst = jsonx.AppendString(dst, c.Name)
+		dst = append(dst, `}}`...)
+	}
+	if c.NoParallel {
+		dst = append(dst, `,"parallel_tool_calls":false`...)
+	}
+	return dst
+}

@@ -1,0 +1,90 @@
+package translate
+
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
+)
+
+// Unmarshal decodes raw, which is the value at path in a client's message, into
+// v. The empty path is the message itself. The error is an *Error with
+// CodeValidation that names the field.
+func Unmarshal(path string, raw []byte, v any) error {
+	err := json.Unmarshal(raw, v)
+	if err == nil {
+		return nil
+	}
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		at := strings.Trim(path+"."+wrong.Field, ".")
+		if at == "" {
+			return Invalid("the body must be a JSON object, not " + article(wrong.Value))
+		}
+		return Invalid(at + " has the wrong type: " + article(wrong.Value))
+	}
+	if path != "" {
+		return Invalid(path + " is not valid")
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return Invalid("the body is not valid JSON (at byte " + strconv.FormatInt(syntax.Offset, 10) + ")")
+	}
+	return Invalid("the body is not valid JSON")
+}
+
+// article words encoding/json's name of what it found.
+func article(value string) string {
+	switch value {
+	case "array", "object":
+		return "an " + value
+	}
+	if strings.HasPrefix(value, "number ") {
+		return "a number that does not fit"
+	}
+	return "a " + value
+}
+
+// KeepRaw sets r.Raw to body if it is JSON of one reading: valid UTF-8, no name
+// twice in an object, at any depth and whatever its case, and no name at the top
+// that differs from one in known only by case. Names at the top that known does
+// not have are noted as dropped; whoever passes Raw on forgets them again.
+func (r *Request) KeepRaw(body []byte, known []string) {
+	o, ok := jsonx.Scan(body)
+	ok = ok && !o.Repeated && utf8.Valid(body)
+	for i := range o.Members {
+		key := string(o.Members[i].Key)
+		exact, folded := false, false
+		for _, k := range known {
+			exact = exact || key == k
+			folded = folded || strings.EqualFold(key, k)
+		}
+		ok = ok && exact == folded
+		// A body of thousands of names must not make a header of as many.
+		if !folded && len(r.Dropped) < maxDropped {
+			r.Drop(Printable(key))
+		}
+	}
+	r.Raw = nil
+	if ok {
+		r.Raw = body
+	}
+}
+
+// maxDropped bounds how many unknown names are noted.
+const maxDropped = 32
+
+// Printable returns a client's word as it may stand in a header, in a list and
+// in a log: at most 48 bytes of visible ASCII.
+func Printable(s string) string {
+	out := []byte(s[:min(len(s), 48)])
+	for i, c := range out {
+		if c <= ' ' || c > '~' || c == ',' || c == ';' || c == '"' {
+			out[i] = '_'
+		}
+	}
+	return string(out)
+}

@@ -1,0 +1,78 @@
+package translate
+
+import (
+	"strings"
+	"time"
+)
+
+// Text returns e as one line, "CODE: message", with the wait where it is known:
+// what dialects without error objects say (rest_iagent.md 8.2, item 9). It is
+// never empty. [FromText] reads it.
+func (e *Error) Text() string {
+	text := e.Message
+	if e.Timeout && e.Code == CodeModel {
+		text = "timeout"
+	}
+	if s := e.RetrySeconds(); s > 0 && (e.Code == CodeRateLimited || e.Code == CodeUnavailable) {
+		if text != "" {
+			text += "; "
+		}
+		text += retryAfter + itoa(s) + "s"
+	}
+	if text == "" {
+		return string(e.Code)
+	}
+	return string(e.Code) + ": " + text
+}
+
+const retryAfter = "retry after "
+
+// FromText returns what it means that an upstream said text, or nil when text is
+// not what [Error.Text] makes: a code of the catalogue, alone or with a colon.
+func FromText(text string) *Error {
+	code, message, _ := strings.Cut(text, ":")
+	if !Code(code).known() {
+		return nil
+	}
+	message = strings.TrimSpace(message)
+	e := FromCode(Code(code), message)
+	e.Retry = parseRetry(message)
+	if Code(code) == CodeModel && strings.HasPrefix(message, "timeout") {
+		e.TimeOut()
+	}
+	return e
+}
+
+// FromCode returns what it means that an upstream failed with code. message is
+// what it said of it; clients do not get to see it, only the log does.
+func FromCode(code Code, message string) *Error {
+	e := FromStatus(code.Status(), Refusal{Code: string(code), Message: message}, 0)
+	switch code {
+	case CodeUnavailable:
+		e.Code, e.Message = CodeUnavailable, "the channel has nobody to ask"
+	case CodeCanceled, CodeInProgress:
+		e.Fault, e.Message = FaultBroken, "the model did not finish its answer"
+	}
+	return e
+}
+
+// TimeOut makes e the failure of a model that did not answer in time.
+func (e *Error) TimeOut() {
+	e.Code, e.Fault, e.Timeout, e.Message = CodeModel, FaultSlow, true, "the model did not answer in time"
+}
+
+func (c Code) known() bool { return c == CodeInternal || c.Status() != CodeInternal.Status() }
+
+// parseRetry finds "retry after 12s" in s. No hint is believed beyond a day.
+func parseRetry(s string) time.Duration {
+	_, s, _ = strings.Cut(s, retryAfter)
+	n, digits := 0, 0
+	for digits < len(s) && s[digits] >= '0' && s[digits] <= '9' && n < 1e6 {
+		n = n*10 + int(s[digits]-'0')
+		digits++
+	}
+	if digits == 0 || !strings.HasPrefix(s[digits:], "s") {
+		return 0
+	}
+	return min(time.Duration(n)*time.Second, 24*time.Hour)
+}
