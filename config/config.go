@@ -6,9 +6,13 @@ import "time"
 
 // Config is the whole file. The zero value of a field means its default, which
 // Load fills in; so a Config from Load has no unset defaults.
+//
+// In the struct tags, yaml is the key, default what Load fills in, min the
+// least number that the file may say (0 where there is no min), and secret
+// marks what must not be empty and is never shown in a message.
 type Config struct {
 	// Listen is the address of all fronts. Default 127.0.0.1:8080.
-	Listen string `yaml:"listen"`
+	Listen string `yaml:"listen" default:"127.0.0.1:8080"`
 	// Prefix is put before every path of every front, for example /chatai.
 	// Default empty.
 	Prefix string `yaml:"prefix"`
@@ -27,7 +31,7 @@ type Config struct {
 	Fallbacks map[string][]string `yaml:"fallbacks"`
 	// Balance chooses among channels of one tier: p2c, weighted, busy or hash.
 	// Default p2c.
-	Balance  string   `yaml:"balance"`
+	Balance  string   `yaml:"balance" default:"p2c"`
 	Timeouts Timeouts `yaml:"timeouts"`
 
 	// TrustedProxies are the networks (CIDR, or one address) whose
@@ -39,9 +43,11 @@ type Config struct {
 	OpenAI    HTTP   `yaml:"openai"`
 	Anthropic HTTP   `yaml:"anthropic"`
 
-	// Drain is how long running answers may go on after a signal to stop.
-	// Default 30s.
+	// Drain is how long running answers may go on after a signal to stop; an
+	// explicit 0s cuts them at once. Default 30s.
 	Drain time.Duration `yaml:"drain"`
+
+	from source // where the values stand in the file
 }
 
 // TLS names the certificate of all fronts; both or none.
@@ -52,20 +58,20 @@ type TLS struct {
 
 // Admin is the operator's side.
 type Admin struct {
-	Listen string `yaml:"listen"` // default 127.0.0.1:8081
-	Token  string `yaml:"token"`
+	Listen string `yaml:"listen" default:"127.0.0.1:8081"` // default 127.0.0.1:8081
+	Token  string `yaml:"token" secret:"yes"`
 }
 
 // Store says where conversations are kept.
 type Store struct {
 	// URL is "memory:" or "sqlite:PATH", PATH relative to the working directory.
 	// Default sqlite:dragoman.db.
-	URL string `yaml:"url"`
+	URL string `yaml:"url" default:"sqlite:dragoman.db"`
 }
 
 // Shared is what several processes share.
 type Shared struct {
-	URL string `yaml:"url"` // redis://…; default none
+	URL string `yaml:"url" secret:"yes"` // redis://…; default none
 }
 
 // Callers says who may ask.
@@ -86,8 +92,8 @@ type Access struct {
 // Key is one caller with a key: exactly one of Key and KeySHA256.
 type Key struct {
 	Name      string `yaml:"name"` // unique; conversations belong to it
-	Key       string `yaml:"key"`
-	KeySHA256 string `yaml:"key_sha256"` // 64 hex digits
+	Key       string `yaml:"key" secret:"yes"`
+	KeySHA256 string `yaml:"key_sha256" secret:"yes"` // 64 hex digits
 	// Expires is when the key stops working, RFC 3339; zero: never.
 	Expires time.Time `yaml:"expires"`
 	Access  `yaml:",inline"`
@@ -95,7 +101,7 @@ type Key struct {
 
 // JWT admits callers with a signed token: HS256, claims username and exp.
 type JWT struct {
-	Secret string `yaml:"secret"`
+	Secret string `yaml:"secret" secret:"yes"`
 	Access `yaml:",inline"`
 }
 
@@ -119,7 +125,7 @@ type Rate struct {
 type Preset struct {
 	Model       string   `yaml:"model"`
 	System      string   `yaml:"system"`
-	MaxTokens   *int     `yaml:"max_tokens"`
+	MaxTokens   *int     `yaml:"max_tokens" min:"1"`
 	Temperature *float64 `yaml:"temperature"`
 	TopP        *float64 `yaml:"top_p"`
 	// History is how many earlier messages the model may see. Default 0: all.
@@ -135,12 +141,12 @@ type Channel struct {
 	// it), http://127.0.0.1:3000 (rest: without /api), ws://host/ws/v1/chat
 	// (iagent). mock has none.
 	URL    string   `yaml:"url"`
-	Keys   []string `yaml:"keys"` // several: requests are spread over them
+	Keys   []string `yaml:"keys" secret:"yes"` // several: requests are spread over them
 	Models []Model  `yaml:"models"`
 	// Tier: lower is tried first. Default 1.
-	Tier int `yaml:"tier"`
+	Tier int `yaml:"tier" default:"1" min:"1"`
 	// Weight is the channel's share inside its tier. Default 1.
-	Weight int `yaml:"weight"`
+	Weight int `yaml:"weight" default:"1" min:"1"`
 	// Concurrent is how many requests may run at once. Default 0: no limit.
 	Concurrent int      `yaml:"concurrent"`
 	Timeouts   Timeouts `yaml:"timeouts"`
@@ -148,13 +154,13 @@ type Channel struct {
 	// rest and iagent channels. It sees .System, .History (.Role, .Text) and
 	// .Message. Default: see proxy.
 	Fold      string `yaml:"fold"`
-	Transport string `yaml:"transport"` // http1 (default) or http2
-	OnLeave   string `yaml:"on_leave"`  // cancel (default) or finish
+	Transport string `yaml:"transport" default:"http1"` // http1 (default) or http2
+	OnLeave   string `yaml:"on_leave" default:"cancel"` // cancel (default) or finish
 	// Replay allows a question that may have reached the back end to be put to it
 	// or to another one again. Default true.
-	Replay *bool `yaml:"replay"`
+	Replay *bool `yaml:"replay" default:"true"`
 	// Connections is the size of an iagent pool. Default 4.
-	Connections int    `yaml:"connections"`
+	Connections int    `yaml:"connections" default:"4" min:"1"`
 	Agent       string `yaml:"agent"` // iagent: receiver_id where the model's upstream name says none
 	Dials       Rate   `yaml:"dials"` // chatnio: dials per period; zero: slowed only after the server throttles
 }
@@ -181,20 +187,20 @@ type AutoDuration time.Duration
 
 // Rest has the settings of the rest front.
 type Rest struct {
-	SharedGroups bool `yaml:"shared_groups"` // one conversation for all members of a group
-	MaxBody      Size `yaml:"max_body"`      // default 1MiB
+	SharedGroups bool `yaml:"shared_groups"`                   // one conversation for all members of a group
+	MaxBody      Size `yaml:"max_body" default:"1MiB" min:"1"` // default 1MiB
 }
 
 // IAgent has the settings of the iagent front.
 type IAgent struct {
-	Groups string        `yaml:"groups"` // always (default), addressed or never
-	Name   string        `yaml:"name"`   // the default agent's id. Default "agent"
-	Dedupe time.Duration `yaml:"dedupe"` // default 5m
+	Groups string        `yaml:"groups" default:"always"` // always (default), addressed or never
+	Name   string        `yaml:"name" default:"agent"`    // the default agent's id. Default "agent"
+	Dedupe time.Duration `yaml:"dedupe" default:"5m"`     // default 5m
 }
 
 // HTTP has the settings of the openai and anthropic fronts.
 type HTTP struct {
-	MaxBody Size `yaml:"max_body"` // default 32MiB
+	MaxBody Size `yaml:"max_body" default:"32MiB" min:"1"` // default 32MiB
 }
 
 // Size is a number of bytes: 1048576, 1024KiB or 1MiB.

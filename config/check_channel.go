@@ -1,0 +1,137 @@
+package config
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// kinds are the channel kinds with the schemes that their URLs may have.
+func kinds() map[string][]string {
+	sockets := []string{"ws", "wss", "http", "https"}
+	web := []string{"http", "https"}
+	return map[string][]string{
+		"chatnio": sockets, "iagent": sockets,
+		"rest": web, "openai": web, "anthropic": web,
+		"mock": nil,
+	}
+}
+
+func (k *checker) channels() {
+	ids := map[string]int{}
+	for i := range k.Channels {
+		ch, path := &k.Channels[i], index("channels", i)
+		k.name(child(path, "id"), ch.ID)
+		if first, ok := ids[ch.ID]; ok && ch.ID != "" {
+			k.add(child(path, "id"), "channels[%d] has this id already", first)
+		} else {
+			ids[ch.ID] = i
+		}
+		k.kind(path, ch)
+		k.models(path, ch.Models)
+		k.keys(child(path, "keys"), ch.Keys)
+		k.numbers(path, ch)
+		k.choice(child(path, "transport"), ch.Transport, "http1", "http2")
+		k.choice(child(path, "on_leave"), ch.OnLeave, "cancel", "finish")
+		if ch.Fold != "" {
+			k.fold(child(path, "fold"), ch.Fold)
+		}
+	}
+}
+
+func (k *checker) kind(path string, ch *Channel) {
+	at := child(path, "kind")
+	schemes, ok := kinds()[ch.Kind]
+	switch {
+	case ch.Kind == "":
+		k.add(at, "is missing; want %s", oneOf("chatnio", "rest", "iagent", "openai", "anthropic", "mock"))
+		return
+	case !ok:
+		k.choice(at, ch.Kind, "chatnio", "rest", "iagent", "openai", "anthropic", "mock")
+		return
+	case ch.Kind == "mock" && ch.URL != "":
+		k.add(child(path, "url"), "a mock channel has no url")
+	case ch.Kind != "mock" && ch.URL == "":
+		k.add(child(path, "url"), "is missing")
+	case ch.Kind != "mock":
+		k.url(child(path, "url"), ch.URL, false, schemes...)
+	}
+	for _, only := range []struct {
+		key   string
+		kinds []string
+	}{
+		{"connections", []string{"iagent"}},
+		{"agent", []string{"iagent"}},
+		{"fold", []string{"rest", "iagent"}},
+		{"dials", []string{"chatnio"}},
+	} {
+		if k.from.set(child(path, only.key)) && !slices.Contains(only.kinds, ch.Kind) {
+			k.add(child(path, only.key), "is for channels of kind %s only", oneOf(only.kinds...))
+		}
+	}
+}
+
+// url checks a base URL. It never shows it: there may be a password in it.
+func (k *checker) url(path, value string, login bool, schemes ...string) {
+	u, err := url.Parse(value)
+	switch {
+	case err != nil:
+		k.add(path, "is no URL")
+	case !slices.Contains(schemes, strings.ToLower(u.Scheme)):
+		k.add(path, "must begin with %s", oneOf(withSlashes(schemes)...))
+	case u.Hostname() == "" || u.Opaque != "":
+		k.add(path, "names no host")
+	case !login && u.User != nil:
+		k.add(path, "must hold neither a user nor a password; use keys")
+	case !login && (u.RawQuery != "" || u.ForceQuery):
+		k.add(path, "must not hold a query")
+	case u.Fragment != "":
+		k.add(path, "must not hold a fragment")
+	}
+}
+
+func withSlashes(schemes []string) []string {
+	out := make([]string, len(schemes))
+	for i, s := range schemes {
+		out[i] = s + "://"
+	}
+	return out
+}
+
+func (k *checker) models(path string, models []Model) {
+	at := child(path, "models")
+	if len(models) == 0 {
+		k.add(at, "the channel serves no model")
+	}
+	seen := map[string]bool{}
+	for i, m := range models {
+		name := child(index(at, i), "name")
+		k.name(name, m.Name)
+		if seen[m.Name] && m.Name != "" {
+			k.add(name, "the channel has the model %s already", k.from.quote(name, m.Name))
+		}
+		seen[m.Name] = true
+	}
+}
+
+func (k *checker) keys(path string, keys []string) {
+	for i, key := range keys {
+		at := index(path, i)
+		if key == "" && !k.from.set(at) {
+			k.add(at, "must not be empty")
+		}
+		k.header(at, key)
+		if first := slices.Index(keys, key); first < i {
+			k.add(at, "is the same key as keys[%d]", first)
+		}
+	}
+}
+
+func (k *checker) numbers(path string, ch *Channel) {
+	k.atLeastOne(child(path, "tier"), ch.Tier)
+	k.atLeastOne(child(path, "weight"), ch.Weight)
+	k.atLeastOne(child(path, "connections"), ch.Connections)
+	k.notNegative(child(path, "concurrent"), ch.Concurrent)
+	k.rate(child(path, "dials"), ch.Dials)
+	k.timeouts(child(path, "timeouts"), ch.Timeouts)
+}

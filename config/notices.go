@@ -1,0 +1,94 @@
+package config
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+const pending = "is read and checked, but has no effect yet"
+
+// Notices names the keys that c sets although this version does nothing with
+// them, by line. They are no errors.
+func (c *Config) Notices() []Problem {
+	var all []Problem
+	for _, find := range withoutEffect() {
+		for _, path := range find(c) {
+			all = append(all, Problem{Line: c.from.line(path), Path: path, Message: pending})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Path, b.Path))
+	})
+	return all
+}
+
+// withoutEffect is the table of keys that nothing looks at yet, one entry for
+// each: it returns the paths at which c sets the key. An entry goes when its
+// machinery comes.
+func withoutEffect() []func(c *Config) []string {
+	return []func(c *Config) []string{
+		when("shared.url", func(c *Config) bool { return c.Shared.URL != "" }),
+		when("admin.listen", func(c *Config) bool { return c.from.set("admin.listen") }),
+		when("admin.token", func(c *Config) bool { return c.Admin.Token != "" }),
+		when("limits", func(c *Config) bool { return len(c.Limits) > 0 }),
+		when("callers.anonymous.limits", func(c *Config) bool { return c.Callers.Anonymous != nil && c.Callers.Anonymous.Limits != "" }),
+		when("callers.jwt.limits", func(c *Config) bool { return c.Callers.JWT != nil && c.Callers.JWT.Limits != "" }),
+		keyLimits,
+		when("balance", func(c *Config) bool { return c.Balance != "p2c" }),
+		when("fallbacks", func(c *Config) bool { return len(c.Fallbacks) > 0 }),
+		when("trusted_proxies", func(c *Config) bool { return len(c.TrustedProxies) > 0 }),
+		learning("headers", func(t Timeouts) AutoDuration { return t.Headers }),
+		learning("first", func(t Timeouts) AutoDuration { return t.First }),
+		channels("transport", func(ch Channel) bool { return ch.Transport == "http2" }),
+		channels("on_leave", func(ch Channel) bool { return ch.OnLeave == "finish" }),
+		channels("replay", func(ch Channel) bool { return ch.Replay != nil && !*ch.Replay }),
+		channels("dials", func(ch Channel) bool { return ch.Dials != Rate{} }),
+	}
+}
+
+func when(path string, set func(*Config) bool) func(*Config) []string {
+	return func(c *Config) []string {
+		if !set(c) {
+			return nil
+		}
+		return []string{path}
+	}
+}
+
+func channels(key string, set func(Channel) bool) func(*Config) []string {
+	return func(c *Config) (paths []string) {
+		for i, ch := range c.Channels {
+			if set(ch) {
+				paths = append(paths, child(index("channels", i), key))
+			}
+		}
+		return paths
+	}
+}
+
+func keyLimits(c *Config) (paths []string) {
+	for i, k := range c.Callers.Keys {
+		if k.Limits != "" {
+			paths = append(paths, child(index("callers.keys", i), "limits"))
+		}
+	}
+	return paths
+}
+
+// learning finds an explicit "auto": the fixed values that it begins with are
+// used, nothing is learnt from answers.
+func learning(key string, of func(Timeouts) AutoDuration) func(*Config) []string {
+	return func(c *Config) (paths []string) {
+		all := map[string]Timeouts{"timeouts": c.Timeouts}
+		for i, ch := range c.Channels {
+			all[child(index("channels", i), "timeouts")] = ch.Timeouts
+		}
+		for _, path := range slices.Sorted(maps.Keys(all)) {
+			if at := child(path, key); c.from.set(at) && of(all[path]) == 0 {
+				paths = append(paths, at)
+			}
+		}
+		return paths
+	}
+}
