@@ -31,7 +31,7 @@ const retryAfter = "retry after "
 // not what [Error.Text] makes: a code of the catalogue, alone or with a colon.
 func FromText(text string) *Error {
 	code, message, _ := strings.Cut(text, ":")
-	if !Code(code).known() {
+	if !Code(code).Known() {
 		return nil
 	}
 	message = strings.TrimSpace(message)
@@ -61,7 +61,8 @@ func (e *Error) TimeOut() {
 	e.Code, e.Fault, e.Timeout, e.Message = CodeModel, FaultSlow, true, "the model did not answer in time"
 }
 
-func (c Code) known() bool { return c == CodeInternal || c.Status() != CodeInternal.Status() }
+// Known reports whether c is in the catalogue.
+func (c Code) Known() bool { return c == CodeInternal || c.Status() != CodeInternal.Status() }
 
 // parseRetry finds "retry after 12s" in s. No hint is believed beyond a day.
 func parseRetry(s string) time.Duration {

@@ -1,0 +1,208 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/internal/sse"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Bounds of one answer.
+const (
+	maxWhole   = 32 << 20 // a whole body
+	maxRefusal = 64 << 10 // the body of an error
+	minRead    = 1 << 10  // room for one read
+)
+
+// maxInterim bounds the 1xx answers before the real one.
+const maxInterim = 16
+
+var (
+	errTooLarge = errors.New("the answer is longer than 32 MiB")
+	errInterim  = errors.New("too many interim responses")
+)
+
+// call is one request on one connection: what is common to answers of any form.
+// Its user calls fill from one goroutine; cancelling the context closes the
+// socket from another, which ends whatever fill waits for.
+type call struct {
+	ctx  context.Context // of the exchange: a call lives and dies with it
+	up   *httpUpstream
+	conn *pconn
+	stop func() bool // of the watch on ctx
+	head head
+	body body
+	bad  error // of the framing, behind what scan holds
+	scan sse.Scanner // holds what has come, whatever it is
+	buf  *[]byte     // scan's, from up.buffers
+}
+
+// start sends message on a connection of its own and reads the head of the
+// answer. message is in c.buf, which is reused for the answer.
+func (c *call) start(message []byte) *translate.Error {
+	conn, err := c.up.conns.get(c.ctx)
+	if errors.Is(err, errFull) {
+		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "the model is busy", Cause: err}
+	}
+	if err != nil {
+		return unreachable(c.ctx, err)
+	}
+	c.conn = conn
+	c.stop = context.AfterFunc(c.ctx, func() { _ = conn.socket.Close() })
+	_, sent := conn.Write(message)
+	if cap(*c.buf) > keepBuffer {
+		// A long question must not sit in memory while its answer trickles.
+		c.buf = c.up.buffer()
+	}
+	// Even after a failed write an answer may be there: a server may refuse a
+	// question before it has read all of it.
+	if sent != nil {
+		_ = conn.SetReadDeadline(time.Now().Add(drainFor))
+	}
+	if err := c.readHead(); err != nil {
+		return broken(c.ctx, errors.Join(sent, err))
+	}
+	if sent != nil {
+		c.head.keep = false
+	}
+	return nil
+}
+
+// readHead reads up to the end of the head of the final answer, and what came
+// with it.
+func (c *call) readHead() error {
+	p, seen := (*c.buf)[:0], 0
+	for interim := 0; ; {
+		n := headEnd(p, seen)
+		if n == 0 && len(p) <= maxHead {
+			seen = len(p)
+			var err error
+			if p, err = c.readMore(p); err != nil {
+				return err
+			}
+			continue
+		}
+		if n == 0 || n > maxHead {
+			return errHead
+		}
+		h, err := parseHead(p[:n], time.Now())
+		if err != nil {
+			return err
+		}
+		p = p[:copy(p, p[n:])]
+		seen = 0
+		if h.status == 101 {
+			return errHead
+		}
+		if h.status < 200 {
+			if interim++; interim > maxInterim {
+				return errInterim
+			}
+			continue
+		}
+		c.head = h
+		c.body = c.head.body()
+		m := c.unframe(p)
+		c.scan.Reset(p[:m])
+		c.shown(p[:m])
+		return nil
+	}
+}
+
+// readMore appends what the next read brings.
+func (c *call) readMore(p []byte) ([]byte, error) {
+	if cap(p)-len(p) < minRead {
+		p = append(make([]byte, 0, max(2*cap(p), len(p)+minRead)), p...)
+	}
+	n, err := c.conn.Read(p[len(p):cap(p)])
+	if n > 0 {
+		return p[:len(p)+n], nil
+	}
+	if err == io.EOF {
+		err = errEarly
+	}
+	return p, err
+}
+
+// fill reads once and puts the content into c.scan. It returns io.EOF at the end
+// of the body, and the connection's error when that breaks before.
+func (c *call) fill() error {
+	if c.bad != nil {
+		return c.bad
+	}
+	if c.body.over {
+		return io.EOF
+	}
+	room := c.scan.Room(minRead)
+	n, err := c.conn.Read(room)
+	if n > 0 {
+		m := c.unframe(room[:n])
+		c.scan.Wrote(m)
+		c.shown(room[:m])
+		return nil
+	}
+	if err == io.EOF && c.body.framing == framedByClose {
+		c.body.over = true
+		return io.EOF
+	}
+	if err == io.EOF {
+		return errEarly
+	}
+	return err
+}
+
+// unframe leaves only content in p and returns its length.
+func (c *call) unframe(p []byte) int {
+	n, err := c.body.decode(p)
+	if err != nil {
+		c.head.keep = false
+	}
+	if err != errExtra { // which the answer itself does not suffer from
+		c.bad = err
+	}
+	return n
+}
+
+func (c *call) shown(p []byte) {
+	if c.up.opts.Trace != nil && len(p) > 0 {
+		c.up.opts.Trace('<', p)
+	}
+}
+
+// all reads the rest of the body, up to limit bytes of content.
+func (c *call) all(limit int) ([]byte, error) {
+	if n := c.head.length; n > 0 && n <= int64(limit) && !c.head.chunked {
+		c.scan.Room(max(int(n)-len(c.scan.Bytes()), 0) + minRead)
+	}
+	for {
+		err := c.fill()
+		if len(c.scan.Bytes()) > limit {
+			return c.scan.Bytes()[:limit], errTooLarge
+		}
+		if err == io.EOF {
+			return c.scan.Bytes(), nil
+		}
+		if err != nil {
+			return c.scan.Bytes(), err
+		}
+	}
+}
+
+// release gives the connection up: back to the pool when the answer ended well
+// and what is left of its body is only framing, else closed.
+func (c *call) release(well bool) {
+	if c.conn == nil {
+		return
+	}
+	conn := c.conn
+	c.conn = nil
+	if !c.stop() || !well || !c.head.keep {
+		c.up.conns.drop(conn)
+		return
+	}
+	conn.body = c.body
+	c.up.conns.put(conn)
+}

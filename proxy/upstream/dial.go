@@ -1,0 +1,79 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+)
+
+// defaultConnect is config.Timeouts.Connect where nobody filled it in.
+const defaultConnect = 3 * time.Second
+
+// address is where a channel is and how connections to it are made.
+type address struct {
+	url     *url.URL // scheme http or https
+	dialed  string   // host:port
+	tls     *tls.Config
+	connect time.Duration
+}
+
+// newAddress reads conf.URL, of any of the four schemes, and puts path behind its
+// path. Errors do not repeat the URL, which may hold credentials.
+func newAddress(conf *config.Channel, path string, o Options) (address, error) {
+	u, err := url.Parse(conf.URL)
+	if err != nil || u.Host == "" {
+		return address{}, errors.New("url is not an absolute address")
+	}
+	if u.User != nil {
+		return address{}, errors.New("url must not contain credentials: use keys")
+	}
+	a := address{url: u, connect: conf.Timeouts.Connect}
+	if a.connect <= 0 {
+		a.connect = defaultConnect
+	}
+	port := "80"
+	switch u.Scheme {
+	case "http", "ws":
+		u.Scheme = "http"
+	case "https", "wss":
+		u.Scheme, port = "https", "443"
+		a.tls = o.tlsConfig(u.Hostname())
+	default:
+		return address{}, errors.New("url has an unknown scheme")
+	}
+	if p := u.Port(); p != "" {
+		port = p
+	}
+	a.dialed = net.JoinHostPort(u.Hostname(), port)
+	u.Path = strings.TrimRight(u.Path, "/") + path
+	u.RawPath, u.Fragment = "", ""
+	return a, nil
+}
+
+// dial makes a connection, by whatever IP version works first. It returns the
+// socket too: closing that ends everything at once, while closing a TLS
+// connection first says good-bye.
+func (a *address) dial(ctx context.Context) (conn, socket net.Conn, err error) {
+	ctx, cancel := context.WithTimeout(ctx, a.connect)
+	defer cancel()
+	var d net.Dialer
+	socket, err = d.DialContext(ctx, "tcp", a.dialed)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.tls == nil {
+		return socket, socket, nil
+	}
+	secured := tls.Client(socket, a.tls)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = socket.Close()
+		return nil, nil, err
+	}
+	return secured, socket, nil
+}

@@ -1,0 +1,85 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// errEarly is the cause of an answer whose bytes end too soon.
+var errEarly = errors.New("the connection was closed")
+
+// ended returns what an exchange under ctx failed with, nil while ctx is alive.
+func ended(ctx context.Context) *translate.Error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	cause := context.Cause(ctx)
+	var e *translate.Error
+	if errors.As(cause, &e) {
+		return e
+	}
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultSlow, Timeout: true,
+			Message: "the model did not answer in time", Cause: cause}
+	}
+	return &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "the client left", Cause: cause}
+}
+
+// unreachable is the failure of an exchange for which no connection came about.
+func unreachable(ctx context.Context, err error) *translate.Error {
+	if e := ended(ctx); e != nil {
+		return e
+	}
+	return &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultDial, Message: "the model cannot be reached", Cause: err}
+}
+
+// broken is the failure of an exchange whose connection broke before an answer.
+func broken(ctx context.Context, err error) *translate.Error {
+	if e := ended(ctx); e != nil {
+		return e
+	}
+	return translate.Broken("the connection to the model broke", err)
+}
+
+// truncated is the failure of an exchange whose answer broke off.
+func truncated(ctx context.Context, err error) *translate.Error {
+	if e := ended(ctx); e != nil {
+		return e
+	}
+	return translate.Truncated(err)
+}
+
+// secret is a key that must not show.
+type secret string
+
+// typed returns err, which a dialect returned, as an error with a fault. A server
+// may repeat the key that it refuses: it is taken out everywhere.
+func (s secret) typed(err error, fault translate.Fault) *translate.Error {
+	var e *translate.Error
+	if !errors.As(err, &e) {
+		e = translate.Broken("the model answered nonsense", err)
+	}
+	c := *e
+	if c.Fault == 0 {
+		c.Fault = fault
+	}
+	if len(s) < 4 { // too short to tell from ordinary text
+		return &c
+	}
+	c.Message = s.hide(c.Message)
+	if c.Cause != nil && strings.Contains(c.Cause.Error(), string(s)) {
+		c.Cause = errors.New(s.hide(c.Cause.Error()))
+	}
+	if c.Upstream != nil {
+		ref := *c.Upstream
+		ref.Type, ref.Code = s.hide(ref.Type), s.hide(ref.Code)
+		ref.Message, ref.Param = s.hide(ref.Message), s.hide(ref.Param)
+		c.Upstream = &ref
+	}
+	return &c
+}
+
+func (s secret) hide(text string) string { return strings.ReplaceAll(text, string(s), "***") }

@@ -1,0 +1,179 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Sizes of the buffers that hold a question and then its answer. Larger ones are
+// not kept.
+const (
+	newBuffer  = 4 << 10
+	keepBuffer = 16 << 10
+)
+
+// route is where an HTTP dialect's questions go and how a key is shown.
+type route struct {
+	dialect translate.Dialect
+	whole   string // path behind the base, for answers in one piece
+	stream  string // the same for streams
+	auth    func(key string) string
+}
+
+// httpUpstream is a channel that is asked with POST: one request, one answer.
+type httpUpstream struct {
+	route
+	opts  Options
+	key   secret
+	conns pool
+	// heads are all of a request before the number of the content length, for a
+	// whole answer and for a stream. margin has room for the longer one.
+	heads   [2]string
+	margin  int
+	buffers sync.Pool // of *[]byte
+}
+
+// newHTTP returns a channel of kind r.
+func newHTTP(conf *config.Channel, key string, o Options, r route) (Upstream, error) {
+	if strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		return nil, errors.New("key has a character that no header can carry")
+	}
+	u := &httpUpstream{route: r, opts: o, key: secret(key)}
+	for i, path := range []string{r.whole, r.stream} {
+		at, err := newAddress(conf, path, o)
+		if err != nil {
+			return nil, err
+		}
+		u.conns.at = at
+		accept := "application/json"
+		if i == 1 {
+			accept = "text/event-stream, application/json"
+		}
+		u.heads[i] = "POST " + at.url.RequestURI() + " HTTP/1.1\r\nHost: " + at.url.Host +
+			"\r\nUser-Agent: dragoman\r\nContent-Type: application/json\r\nAccept: " + accept +
+			"\r\nAccept-Encoding: identity\r\n" + r.auth(key) + "Content-Length: "
+	}
+	u.conns.limit = conf.Concurrent
+	u.margin = max(len(u.heads[0]), len(u.heads[1])) + len("9223372036854775807\r\n\r\n")
+	return u, nil
+}
+
+// bearer is the Authorization header of the openai and rest dialects.
+func bearer(key string) string {
+	if key == "" {
+		return ""
+	}
+	return "Authorization: Bearer " + key + "\r\n"
+}
+
+// apiKey is how the anthropic dialect shows a key, with the version of the API
+// that its codec speaks.
+func apiKey(key string) string {
+	const version = "anthropic-version: 2023-06-01\r\n"
+	if key == "" {
+		return version
+	}
+	return "x-api-key: " + key + "\r\n" + version
+}
+
+func (u *httpUpstream) buffer() *[]byte {
+	if b, ok := u.buffers.Get().(*[]byte); ok {
+		return b
+	}
+	b := make([]byte, 0, newBuffer)
+	return &b
+}
+
+// Open implements Upstream.
+func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (translate.Stream, error) {
+	if e := ended(ctx); e != nil {
+		return nil, e
+	}
+	s := &httpStream{call: call{ctx: ctx, up: u, buf: u.buffer()}, asked: req.Stream, pass: req.PassThrough}
+	message, err := u.message(s.buf, req)
+	if err != nil {
+		u.giveBack(s.buf, nil)
+		return nil, u.key.typed(err, translate.FaultRejected)
+	}
+	if e := s.start(message); e != nil {
+		_ = s.Close()
+		return nil, e
+	}
+	s.dec = u.dialect.NewDecoder(req)
+	s.hide, _ = s.dec.(hider)
+	if e := s.accept(); e != nil {
+		_ = s.Close()
+		return nil, e
+	}
+	return s, nil
+}
+
+// message renders the whole request into buf: the body first, behind a margin,
+// then the head right before it, so that one write sends both.
+func (u *httpUpstream) message(buf *[]byte, req *translate.Request) ([]byte, error) {
+	head := u.heads[0]
+	if req.Stream {
+		head = u.heads[1]
+	}
+	p := append((*buf)[:0], make([]byte, u.margin)...)
+	p, err := u.dialect.AppendRequest(p, req)
+	if err != nil {
+		return nil, err
+	}
+	*buf = p
+	body := p[u.margin:]
+	u.opts.trace('>', body)
+	var number [24]byte
+	length := append(strconv.AppendInt(number[:0], int64(len(body)), 10), "\r\n\r\n"...)
+	start := u.margin - len(length) - len(head)
+	copy(p[start:], head)
+	copy(p[start+len(head):], length)
+	return p[start:], nil
+}
+
+// giveBack takes a buffer back, and what it has become.
+func (u *httpUpstream) giveBack(buf *[]byte, grown []byte) {
+	if cap(grown) > cap(*buf) && cap(grown) <= keepBuffer {
+		*buf = grown
+	}
+	if cap(*buf) <= keepBuffer {
+		u.buffers.Put(buf)
+	}
+}
+
+// Close implements Upstream.
+func (u *httpUpstream) Close() error {
+	u.conns.close()
+	return nil
+}
+
+// refusal returns what an answer with a status outside 2xx means.
+func (s *httpStream) refusal() *translate.Error {
+	content, err := s.all(maxRefusal)
+	s.release(err == nil)
+	if e := ended(s.ctx); e != nil {
+		return e
+	}
+	_, err = s.dec.DecodeWhole(nil, s.head.status, content)
+	if err == nil {
+		err = translate.FromStatus(s.head.status, translate.Refusal{Message: http.StatusText(s.head.status)}, s.head.retry)
+	}
+	e := s.up.key.typed(err, translate.FaultBroken)
+	if e.Retry != 0 || s.head.retry == 0 {
+		return e
+	}
+	e.Retry = s.head.retry
+	if s.head.status == http.StatusServiceUnavailable {
+		// With a hint when to come back it is a throttle, not a failure.
+		busy := translate.FromStatus(s.head.status, translate.Refusal{}, e.Retry)
+		e.Code, e.Fault, e.Message = busy.Code, busy.Fault, busy.Message
+	}
+	return e
+}

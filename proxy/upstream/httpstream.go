@@ -1,0 +1,302 @@
+package upstream
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/dragoman-gateway/dragoman/internal/sse"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// hider is what a decoder has that may keep a passed-through frame from the
+// client: one that only exists because the gateway asked for more than the
+// client did. It speaks of the frame decoded last.
+type hider interface{ Hide() bool }
+
+// form is what an answer's body turned out to be.
+type form uint8
+
+const (
+	formUnknown form = iota
+	formEvents
+	formWhole
+)
+
+// httpStream is the answer to one POST: server-sent events, or one JSON body
+// whose events are all ready at once.
+type httpStream struct {
+	call
+	dec   translate.Decoder
+	hide  hider // nil: the decoder hides nothing
+	asked bool  // a stream was asked for
+	pass  bool  // events carry Raw
+	form  form
+
+	evs      []translate.Event // of the frame decoded last
+	at       int               // the next one of them
+	lines    []byte            // data lines of that frame that are still to be decoded one by one
+	finished bool              // KindFinish has been among them
+	cut      bool              // the body ended within an event
+	promised bool              // Ready has said that Next will not wait
+	closed   bool
+	err      error // what follows evs
+}
+
+// accept looks at the head of the answer.
+func (s *httpStream) accept() *translate.Error {
+	if s.head.status < 200 || s.head.status > 299 {
+		return s.refusal()
+	}
+	if s.head.coded {
+		return translate.Broken("the model answered in a compressed form", errors.New("content coding not asked for"))
+	}
+	switch s.head.media {
+	case mediaEvents:
+		s.form = formEvents
+	case mediaJSON:
+		s.form = formWhole
+	case mediaHTML:
+		return translate.Broken("the model answered with a web page", nil)
+	}
+	// What is of another form than asked for is not what the client waits for.
+	s.pass = s.pass && (s.form == formUnknown || (s.form == formEvents) == s.asked)
+	return nil
+}
+
+// Next implements translate.Stream.
+func (s *httpStream) Next() (translate.Event, error) {
+	promised := s.promised
+	s.promised = false
+	for {
+		if s.at < len(s.evs) {
+			s.at++
+			return s.evs[s.at-1], nil
+		}
+		if s.err != nil {
+			return translate.Event{}, s.err
+		}
+		if s.err = s.more(); s.err == nil && len(s.evs) == 0 && promised {
+			// The frame that Ready saw holds nothing; whoever flushes before it
+			// waits must have the chance.
+			return translate.Event{Kind: translate.KindOpaque}, nil
+		}
+	}
+}
+
+// Ready implements translate.Stream.
+func (s *httpStream) Ready() bool {
+	if s.at < len(s.evs) || s.err != nil || s.dec.Done() {
+		return true
+	}
+	if s.form != formEvents {
+		return s.finished
+	}
+	ok, err := s.scan.Peek()
+	s.promised = ok || err != nil || s.body.over || len(s.lines) > 0
+	return s.promised
+}
+
+// more decodes the next frame into evs, waiting for it. The error is what
+// follows evs.
+func (s *httpStream) more() error {
+	s.evs, s.at = s.evs[:0], 0
+	if s.form == formUnknown {
+		if err := s.sniff(); err != nil {
+			return err
+		}
+	}
+	if s.form == formWhole {
+		return s.whole()
+	}
+	if len(s.lines) > 0 {
+		return s.nextLine(nil)
+	}
+	if s.dec.Done() {
+		return s.end(nil)
+	}
+	for {
+		f, ok, err := s.scan.Next()
+		if err != nil {
+			return translate.Broken("the model answered nonsense", err)
+		}
+		if ok {
+			return s.frame(f)
+		}
+		err = s.fill()
+		if err != nil && (err != io.EOF || !s.scan.Pending()) {
+			return s.end(err)
+		}
+		if err == io.EOF {
+			s.cut = true
+			s.scan.End()
+		}
+	}
+}
+
+// end returns what follows the last frame when the connection ended with err.
+func (s *httpStream) end(err error) error {
+	if s.finished {
+		return io.EOF
+	}
+	if err == io.EOF || err == nil {
+		err = errEarly
+	}
+	return truncated(s.ctx, err)
+}
+
+// frame decodes f.
+func (s *httpStream) frame(f sse.Frame) error {
+	raw := f.Raw
+	if !s.pass {
+		raw = nil
+	}
+	if meaningless(f) {
+		s.opaque(raw)
+		return nil
+	}
+	if f.Lines > 1 && !json.Valid(f.Data) {
+		s.lines = f.Data // several values, one on each line: rest_iagent.md 4.3
+		return s.nextLine(raw)
+	}
+	return s.decode(f.Data, raw)
+}
+
+// meaningless reports whether f is one of the events that only keep a
+// connection alive.
+func meaningless(f sse.Frame) bool {
+	if len(f.Data) == 0 {
+		return true
+	}
+	return f.Data[0] != '{' && (string(f.Name) == "ping" || string(f.Name) == "heartbeat")
+}
+
+func (s *httpStream) opaque(raw []byte) {
+	if raw != nil {
+		s.evs = append(s.evs, translate.Event{Kind: translate.KindOpaque, Raw: raw})
+	}
+}
+
+func (s *httpStream) nextLine(raw []byte) error {
+	line, rest, _ := bytes.Cut(s.lines, []byte{'\n'})
+	s.lines = rest
+	if len(line) == 0 {
+		s.opaque(raw)
+		return nil
+	}
+	return s.decode(line, raw)
+}
+
+// decode appends the events of data; the first of them carries raw.
+func (s *httpStream) decode(data, raw []byte) error {
+	evs, err := s.dec.Decode(s.evs, data)
+	s.evs = evs
+	if raw != nil && (s.hide == nil || !s.hide.Hide()) {
+		if len(evs) == 0 && err == nil {
+			s.opaque(raw)
+		} else if len(evs) > 0 {
+			evs[0].Raw = raw
+		}
+	}
+	for i := range evs {
+		s.finished = s.finished || evs[i].Kind == translate.KindFinish
+	}
+	switch {
+	case err == nil:
+		return nil
+	case s.finished:
+		return io.EOF // the answer is complete, whatever is wrong with its trailer
+	case s.cut:
+		return truncated(s.ctx, err)
+	}
+	return s.up.key.typed(err, translate.FaultBroken)
+}
+
+// whole reads and decodes an answer in one piece. The connection is free from
+// then on.
+func (s *httpStream) whole() error {
+	if s.finished {
+		return io.EOF
+	}
+	content, err := s.all(maxWhole)
+	s.release(err == nil)
+	if err == errTooLarge {
+		return translate.Broken("the answer is too long", err)
+	}
+	if err != nil {
+		return truncated(s.ctx, err)
+	}
+	if len(bytes.TrimSpace(content)) == 0 {
+		return translate.Broken("the answer is empty", nil)
+	}
+	evs, err := s.dec.DecodeWhole(s.evs, s.head.status, content)
+	s.evs = evs
+	if err != nil {
+		return s.up.key.typed(err, translate.FaultBroken)
+	}
+	for i := range evs {
+		s.finished = s.finished || evs[i].Kind == translate.KindFinish
+	}
+	if !s.finished {
+		return translate.Broken("the answer is empty", nil)
+	}
+	if s.pass {
+		evs[0].Raw = content
+	}
+	return nil
+}
+
+// sniff decides what an answer is whose content type does not say.
+func (s *httpStream) sniff() error {
+	for {
+		text := bytes.TrimLeft(s.scan.Bytes(), " \t\r\n\xef\xbb\xbf")
+		switch {
+		case len(text) == 0:
+		case text[0] == '{':
+			s.form = formWhole
+		case len(text) > len("event:"), bytes.IndexByte(text, '\n') >= 0, s.body.over:
+			if !looksLikeEvents(text) {
+				return translate.Broken("the model answered nonsense", nil)
+			}
+			s.form = formEvents
+		}
+		if s.form != formUnknown {
+			s.pass = s.pass && (s.form == formEvents) == s.asked
+			return nil
+		}
+		if len(s.scan.Bytes()) > sse.MaxEvent {
+			return translate.Broken("the model answered nonsense", sse.ErrTooLong)
+		}
+		if err := s.fill(); err == io.EOF && len(bytes.TrimSpace(s.scan.Bytes())) == 0 {
+			return translate.Broken("the answer is empty", nil)
+		} else if err != nil && err != io.EOF {
+			return truncated(s.ctx, err)
+		}
+	}
+}
+
+func looksLikeEvents(text []byte) bool {
+	for _, field := range []string{":", "data", "event", "id", "retry"} {
+		if bytes.HasPrefix(text, []byte(field)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Close implements translate.Stream.
+func (s *httpStream) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.release(s.finished && s.dec.Done())
+	if s.err == nil {
+		s.err = io.EOF
+	}
+	s.evs, s.at, s.lines = nil, 0, nil
+	s.up.giveBack(s.buf, s.scan.Release())
+	s.buf = nil
+	return nil
+}
