@@ -107,7 +107,7 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 		x.abandon()
 		return typed(failed)
 	}
-	x.stream, x.passThrough = stream, req.PassThrough
+	x.stream, x.passThrough = stream, false
 	if err := x.commit(); err != nil {
 		x.abandon()
 		return err
@@ -195,6 +195,9 @@ func (x *Exchange) commit() *translate.Error {
 		if ev.Kind.Content() {
 			x.clock.content()
 		}
+		// What came in another form than it was asked for has no Raw, and is
+		// translated like any other answer.
+		x.passThrough = x.passThrough || ev.Raw != nil
 		if x.whole {
 			x.take(ev)
 			if ev.Kind != translate.KindFinish {

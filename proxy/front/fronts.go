@@ -28,6 +28,7 @@ var All = []Front{
 	anthropicFront{},
 	chatnioFront{},
 	restFront{},
+	iagentFront{},
 }
 
 // call is one HTTP request on its way through a front.

@@ -41,6 +41,9 @@ type Server struct {
 	life context.Context
 	kill context.CancelCauseFunc
 
+	recent  *recent // messages of the iagent front
+	sockets *counts // its connections, per caller
+
 	sessions sync.WaitGroup // sockets and answers that outlive fasthttp's handler
 	mu       sync.Mutex
 	open     map[closer]struct{} // sessions
@@ -53,7 +56,7 @@ type closer interface{ goAway() }
 
 // New returns a server for conf's fronts in front of g. It listens nowhere yet.
 func New(conf *config.Config, g *proxy.Gateway, log *slog.Logger) *Server {
-	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{})}
+	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{}), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}}
 	s.life, s.kill = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{
 		Handler:                       s.route(),
