@@ -63,9 +63,8 @@ func (r *Request) KeepRaw(body []byte, known []string) {
 			folded = folded || strings.EqualFold(key, k)
 		}
 		ok = ok && exact == folded
-		// A body of thousands of names must not make a header of as many.
-		if !folded && len(r.Dropped) < maxDropped {
-			r.Drop(Printable(key))
+		if !folded {
+			r.DropWord(key)
 		}
 	}
 	r.Raw = nil
@@ -74,12 +73,19 @@ func (r *Request) KeepRaw(body []byte, known []string) {
 	}
 }
 
-// maxDropped bounds how many unknown names are noted.
+// maxDropped bounds how many words of a client are noted: a body of thousands of
+// unknown names must not make a header of as many.
 const maxDropped = 32
 
-// Printable returns a client's word as it may stand in a header, in a list and
-// in a log: at most 48 bytes of visible ASCII.
-func Printable(s string) string {
+// DropWord is Drop for a word that the client chose: it notes at most 48 bytes of
+// it, with anything but visible ASCII replaced, and nothing after 32 words.
+func (r *Request) DropWord(word string) {
+	if len(r.Dropped) < maxDropped {
+		r.Drop(printable(word))
+	}
+}
+
+func printable(s string) string {
 	out := []byte(s[:min(len(s), 48)])
 	for i, c := range out {
 		if c <= ' ' || c > '~' || c == ',' || c == ';' || c == '"' {

@@ -31,14 +31,14 @@ const retryAfter = "retry after "
 // not what [Error.Text] makes: a code of the catalogue, alone or with a colon.
 func FromText(text string) *Error {
 	code, message, _ := strings.Cut(text, ":")
-	if !Code(code).known() {
+	if !Code(code).Known() {
 		return nil
 	}
 	message = strings.TrimSpace(message)
 	e := FromCode(Code(code), message)
 	e.Retry = parseRetry(message)
 	if Code(code) == CodeModel && strings.HasPrefix(message, "timeout") {
-		e.TimeOut()
+		e.SetSlow()
 	}
 	return e
 }
@@ -56,12 +56,13 @@ func FromCode(code Code, message string) *Error {
 	return e
 }
 
-// TimeOut makes e the failure of a model that did not answer in time.
-func (e *Error) TimeOut() {
+// SetSlow makes e the failure of a model that did not answer in time.
+func (e *Error) SetSlow() {
 	e.Code, e.Fault, e.Timeout, e.Message = CodeModel, FaultSlow, true, "the model did not answer in time"
 }
 
-func (c Code) known() bool { return c == CodeInternal || c.Status() != CodeInternal.Status() }
+// Known reports whether c is in the catalogue.
+func (c Code) Known() bool { return c == CodeInternal || c.Status() != CodeInternal.Status() }
 
 // parseRetry finds "retry after 12s" in s. No hint is believed beyond a day.
 func parseRetry(s string) time.Duration {

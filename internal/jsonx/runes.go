@@ -21,6 +21,15 @@ func Whole[T string | []byte](b T) int {
 	return len(b)
 }
 
+// Cut returns s, or its first bytes, at most most of them, without splitting a
+// rune.
+func Cut[T string | []byte](s T, most int) T {
+	if len(s) <= most {
+		return s
+	}
+	return s[:Whole(s[:most])]
+}
+
 // Runes cuts a text that comes in pieces so that no rune is split over two of
 // them. The zero value is ready; one goroutine uses it.
 type Runes struct {

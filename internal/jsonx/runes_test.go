@@ -21,6 +21,15 @@ func TestWholeStopsBeforeARuneThatIsNotComplete(t *testing.T) {
 	}
 }
 
+func TestCutKeepsWholeRunes(t *testing.T) {
+	t.Parallel()
+	for most, want := range map[int]string{0: "", 1: "a", 2: "a", 3: "aж", 4: "aжb", 9: "aжb"} {
+		if got := Cut("aжb", most); got != want {
+			t.Errorf("Cut to %d = %q, want %q", most, got, want)
+		}
+	}
+}
+
 func FuzzRunesLosesNothingAndSplitsNoRune(f *testing.F) {
 	f.Add([]byte("ключ 😀 你好"), uint8(3))
 	f.Add([]byte("\xf0\x9f\x98"), uint8(1))

@@ -108,10 +108,4 @@ func begins(text string, prefixes ...string) bool {
 }
 
 // cut bounds what of an upstream's text is kept for the log.
-func cut(text string) string {
-	const most = 500
-	if len(text) <= most {
-		return text
-	}
-	return text[:jsonx.Whole(text[:most])]
-}
+func cut(text string) string { return jsonx.Cut(text, 500) }

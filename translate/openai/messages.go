@@ -186,7 +186,7 @@ func decodePart(req *translate.Request, path string, raw json.RawMessage) (p tra
 	case "":
 		return p, translate.Invalid(path + ".type is required")
 	}
-	req.Drop(translate.Printable("content." + w.Type))
+	req.DropWord("content." + w.Type)
 	return p, nil
 }
 

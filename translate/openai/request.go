@@ -155,7 +155,7 @@ func decodeTools(req *translate.Request, w *wireRequest) error {
 			return err
 		}
 		if t.Type != "function" && t.Type != "" {
-			req.Drop(translate.Printable("tools." + t.Type))
+			req.DropWord("tools." + t.Type)
 			continue
 		}
 		if t.Function == nil || t.Function.Name == "" {
@@ -203,7 +203,7 @@ func decodeToolChoice(req *translate.Request, raw json.RawMessage) error {
 		return err
 	}
 	if named.Type != "function" {
-		req.Drop(translate.Printable("tool_choice." + named.Type))
+		req.DropWord("tool_choice." + named.Type)
 		return nil
 	}
 	if named.Function.Name == "" {

@@ -1,0 +1,183 @@
+// Package conn wraps accepted connections so that the server can notice a client
+// that leaves while its request is being answered, which fasthttp does not do,
+// and can close every connection when it stops.
+package conn
+
+import (
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+)
+
+// Listener wraps every connection that it accepts in a [Conn]. It is safe for
+// concurrent use.
+type Listener struct {
+	net.Listener
+	mu   sync.Mutex
+	open map[*Conn]struct{}
+}
+
+// Listen wraps ln. Behind TLS, ln is the TLS listener, so that what the watcher
+// reads is what the client wrote.
+func Listen(ln net.Listener) *Listener {
+	return &Listener{Listener: ln, open: make(map[*Conn]struct{})}
+}
+
+// Accept waits for the next connection.
+func (l *Listener) Accept() (net.Conn, error) {
+	raw, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{Conn: raw, of: l}
+	l.mu.Lock()
+	l.open[c] = struct{}{}
+	l.mu.Unlock()
+	if t, ok := raw.(*tls.Conn); ok {
+		return &tlsConn{Conn: c, tls: t}, nil
+	}
+	return c, nil
+}
+
+// Open returns how many accepted connections are not closed yet.
+func (l *Listener) Open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open)
+}
+
+// CloseAll closes every connection that is still open.
+func (l *Listener) CloseAll() {
+	l.mu.Lock()
+	all := make([]*Conn, 0, len(l.open))
+	for c := range l.open {
+		all = append(all, c)
+	}
+	l.mu.Unlock()
+	for _, c := range all {
+		_ = c.Close()
+	}
+}
+
+// Conn is an accepted connection. Besides what net.Conn says, Watch and Unwatch
+// may be called from any goroutine.
+type Conn struct {
+	net.Conn
+	of *Listener
+
+	mu      sync.Mutex
+	timer   *time.Timer
+	watched bool          // between Watch and Unwatch
+	reading chan struct{} // closed when the background read is over; nil: none runs
+	gone    func()
+	early   [1]byte // read by the watcher, not yet by the server
+	hasByte bool
+}
+
+// Of returns the Conn behind c, or nil when c was not accepted by a [Listener].
+func Of(c net.Conn) *Conn {
+	switch c := c.(type) {
+	case *Conn:
+		return c
+	case *tlsConn:
+		return c.Conn
+	}
+	return nil
+}
+
+// Watch calls gone, once and from another goroutine, when the peer closes or
+// resets the connection, or closes its half of it. It begins to look after delay,
+// so that a quick answer costs no more than a timer. Nothing may read the
+// connection until Unwatch has returned.
+func (c *Conn) Watch(delay time.Duration, gone func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watched, c.gone = true, gone
+	if c.timer == nil {
+		c.timer = time.AfterFunc(delay, c.look)
+		return
+	}
+	c.timer.Reset(delay)
+}
+
+// Unwatch ends Watch. When it has returned, gone is not called any more and the
+// connection may be read.
+func (c *Conn) Unwatch() {
+	c.mu.Lock()
+	c.watched = false
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	reading := c.reading
+	if reading != nil {
+		// A deadline in the past wakes the background read.
+		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+	}
+	c.mu.Unlock()
+	if reading != nil {
+		<-reading
+		_ = c.Conn.SetReadDeadline(time.Time{})
+	}
+}
+
+// look waits for a byte or the end of the connection.
+func (c *Conn) look() {
+	defer func() { _ = recover() }()
+	c.mu.Lock()
+	if !c.watched || c.hasByte || c.reading != nil {
+		c.mu.Unlock()
+		return
+	}
+	done := make(chan struct{})
+	c.reading = done
+	_ = c.Conn.SetReadDeadline(time.Time{})
+	c.mu.Unlock()
+
+	var b [1]byte
+	n, err := c.Conn.Read(b[:])
+
+	c.mu.Lock()
+	if n == 1 {
+		c.early, c.hasByte = b, true
+	}
+	gone := c.gone
+	if !c.watched || err == nil {
+		gone = nil
+	}
+	c.reading = nil
+	c.mu.Unlock()
+	if gone != nil {
+		gone()
+	}
+	close(done)
+}
+
+// Read reads what the watcher took first.
+func (c *Conn) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	if c.hasByte && len(p) > 0 {
+		p[0], c.hasByte = c.early[0], false
+		c.mu.Unlock()
+		return 1, nil
+	}
+	c.mu.Unlock()
+	return c.Conn.Read(p)
+}
+
+// Close closes the connection.
+func (c *Conn) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.open, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// tlsConn shows fasthttp that the connection is a TLS one.
+type tlsConn struct {
+	*Conn
+	tls *tls.Conn
+}
+
+func (c *tlsConn) Handshake() error                     { return c.tls.Handshake() }
+func (c *tlsConn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }

@@ -1,0 +1,272 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/proxy/balance"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Bounds of the search for a channel (product.md 6, defaults 2 and 3).
+const (
+	maxAttempts  = 6
+	lastAttempt  = 30 * time.Second // none begins later than this after the question
+	firstWithAlt = 10 * time.Second // auto: while another candidate is left
+	firstAlone   = 120 * time.Second
+)
+
+// run tries one candidate after the other until one answers.
+func (x *Exchange) run() *translate.Error {
+	for range maxAttempts {
+		c, left := x.pick()
+		if c.ch == nil {
+			break
+		}
+		err := x.attempt(c, left)
+		if err == nil {
+			return nil
+		}
+		x.failures = append(x.failures, failure{c.ch, err})
+		if x.ctx.Err() != nil {
+			return gone(x.ctx)
+		}
+		then := consequences[err.Fault]
+		if !then.elsewhere {
+			return err
+		}
+		if replay := c.ch.conf.Replay; then.sent && replay != nil && !*replay {
+			return err
+		}
+		if time.Since(x.began) > lastAttempt {
+			break
+		}
+	}
+	return verdict(x.failures, x.full)
+}
+
+// pick returns the next candidate, its slot taken, and how many others are left.
+// A candidate without a channel means that there is none.
+func (x *Exchange) pick() (candidate, int) {
+	p := x.g.plan.Load()
+	route := x.q.Model.route
+	var buf [16]*balance.Target
+	x.full = x.full[:0]
+	for _, tier := range route.tiers {
+		targets, at := buf[:0], make([]candidate, 0, len(tier))
+		for _, c := range tier {
+			if !x.tried(c.ch) {
+				targets, at = append(targets, &c.ch.Target), append(at, c)
+			}
+		}
+		for len(at) > 0 {
+			i := x.prefer(at)
+			if i < 0 {
+				i = p.policy.Pick(targets, 0)
+			}
+			if c := at[i]; c.ch.acquire() {
+				return c, route.size() - len(x.failures) - 1
+			}
+			x.full = append(x.full, at[i].ch.ID)
+			targets, at = slices.Delete(targets, i, i+1), slices.Delete(at, i, i+1)
+		}
+	}
+	return candidate{}, 0
+}
+
+func (x *Exchange) tried(ch *Channel) bool {
+	return slices.ContainsFunc(x.failures, func(f failure) bool { return f.ch == ch })
+}
+
+// prefer returns the candidate that remembers the conversation, or -1.
+func (x *Exchange) prefer(at []candidate) int {
+	if !slices.ContainsFunc(at, func(c candidate) bool { return c.ch.recall != recallNothing }) {
+		return -1
+	}
+	ch := x.g.memories.peek(x.before())
+	return slices.IndexFunc(at, func(c candidate) bool { return c.ch == ch })
+}
+
+// attempt puts the question to c, whose slot it gives back when it fails.
+func (x *Exchange) attempt(c candidate, left int) *translate.Error {
+	x.ch = c.ch
+	req, err := x.requestFor(c)
+	if err != nil {
+		x.abandon()
+		return err
+	}
+	ctx, done := context.WithTimeoutCause(x.ctx, c.ch.clocks.total, slow("the answer took too long"))
+	ctx, cancel := context.WithCancelCause(ctx)
+	x.stop = func() { cancel(nil); done() }
+	x.clock = startClock(cancel, x.firstWait(c.ch, left))
+	stream, failed := c.ch.up.Open(ctx, req)
+	if failed != nil {
+		x.abandon()
+		return typed(failed)
+	}
+	x.stream, x.passThrough = stream, req.PassThrough
+	if err := x.commit(); err != nil {
+		x.abandon()
+		return err
+	}
+	x.dropped = req.Dropped
+	x.clock.committed(c.ch.clocks.gap)
+	return nil
+}
+
+func (x *Exchange) firstWait(ch *Channel, left int) time.Duration {
+	switch {
+	case ch.clocks.first > 0:
+		return ch.clocks.first
+	case left > 0 && !x.whole && ch.conf.Kind != "iagent":
+		return firstWithAlt
+	}
+	return firstAlone
+}
+
+// requestFor is the question as c's channel gets it.
+func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error) {
+	req := x.base
+	req.Model = c.upstream
+	if x.q.Turn == nil && req.Raw != nil && x.q.Model.preset == nil && c.ch.speaks(req.Dialect) {
+		req.PassThrough = true
+		return &req, nil
+	}
+	windowed := window(x.base.Messages, x.window)
+	req.Messages = windowed
+	if c.ch.recall == recallNothing {
+		return &req, nil
+	}
+	if x.base.Context == 1 {
+		// Only the newest message: neither what the channel remembers nor what it
+		// will remember is this conversation.
+		x.remote = ""
+	} else if x.remote = x.g.memories.take(x.before(), c.ch); x.remote != "" {
+		req.Memory = translate.Memory{ID: x.remote, InSync: true}
+	} else {
+		x.remote = NewID("dg_")
+		req.Memory = translate.Memory{ID: x.remote}
+	}
+	switch {
+	case req.Memory.InSync:
+		if c.ch.recall == recallFold {
+			req.Messages = req.Messages[len(req.Messages)-1:]
+		}
+	case c.ch.recall == recallFold:
+		folded, err := fold(c.ch.fold, &req)
+		if err != nil {
+			return nil, &translate.Error{Code: translate.CodeInternal, Message: "the channel's fold template failed", Cause: err}
+		}
+		req.Messages = []translate.Message{folded}
+	}
+	return &req, nil
+}
+
+// window keeps the system messages and the newest question with the keep
+// messages before it; a negative keep keeps all.
+func window(msgs []translate.Message, keep int) []translate.Message {
+	if keep < 0 {
+		return msgs
+	}
+	first := slices.IndexFunc(msgs, func(m translate.Message) bool { return m.Role != translate.RoleSystem })
+	if first < 0 || len(msgs)-first <= keep+1 {
+		return msgs
+	}
+	kept := append([]translate.Message(nil), msgs[:first]...)
+	return append(kept, msgs[len(msgs)-keep-1:]...)
+}
+
+// commit reads up to the first content or a valid end; for a client that waits
+// for the whole answer, up to its end. What comes before is held.
+func (x *Exchange) commit() *translate.Error {
+	x.held, x.heldAt, x.hasFirst, x.answer = x.held[:0], 0, false, translate.Answer{}
+	x.raw, x.finished, x.textBytes = x.raw[:0], false, 0
+	for {
+		ev, err := x.stream.Next()
+		if err == io.EOF && x.finished {
+			return nil
+		}
+		if err != nil {
+			return typed(err)
+		}
+		if ev.Kind.Content() {
+			x.clock.content()
+		}
+		if x.whole {
+			x.take(ev)
+			if ev.Kind != translate.KindFinish {
+				continue
+			}
+			if x.answer.Empty() && !mayBeEmpty(ev.Finish) {
+				return translate.Broken("the model gave an empty answer", nil)
+			}
+			continue
+		}
+		switch {
+		case ev.Kind == translate.KindFinish && !mayBeEmpty(ev.Finish):
+			return translate.Broken("the model gave an empty answer", nil)
+		case ev.Kind == translate.KindFinish || ev.Kind.Content():
+			x.first, x.hasFirst = ev, true
+			return nil
+		}
+		x.held = append(x.held, clone(ev))
+	}
+}
+
+// take adds ev to a whole answer.
+func (x *Exchange) take(ev translate.Event) {
+	x.answer.Add(ev)
+	x.raw = append(x.raw, ev.Raw...)
+	if ev.Kind == translate.KindFinish {
+		x.finished = true
+	}
+}
+
+// mayBeEmpty tells whether an answer that ended so may be without content.
+func mayBeEmpty(f translate.Finish) bool {
+	return f == translate.FinishSilent || f == translate.FinishFilter || f == translate.FinishLength
+}
+
+// clone copies what ev borrows.
+func clone(ev translate.Event) translate.Event {
+	ev.Text, ev.ID, ev.Name = slices.Clone(ev.Text), slices.Clone(ev.ID), slices.Clone(ev.Name)
+	if ev.Raw != nil {
+		ev.Raw = append([]byte{}, ev.Raw...)
+	}
+	return ev
+}
+
+// abandon ends an attempt that gave no answer.
+func (x *Exchange) abandon() {
+	if x.stream != nil {
+		_ = x.stream.Close()
+		x.stream = nil
+	}
+	if x.clock != nil {
+		x.clock.stop()
+		x.clock = nil
+	}
+	if x.stop != nil {
+		x.stop()
+		x.stop = nil
+	}
+	if x.ch != nil {
+		x.ch.release()
+		x.ch = nil
+	}
+}
+
+// typed returns err as the *translate.Error that every upstream promises.
+func typed(err error) *translate.Error {
+	var e *translate.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return translate.Truncated(err)
+	}
+	return translate.Broken("the model's answer could not be read", err)
+}

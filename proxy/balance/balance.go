@@ -1,0 +1,19 @@
+// Package balance holds the policies that choose among channels of one tier. It
+// sees [Target]s, not channels, and imports nothing but the standard library.
+package balance
+
+import "sync/atomic"
+
+// Target is what a policy may know of a channel. Fields are read without locks.
+type Target struct {
+	Weight   int32        // share of the traffic, at least 1
+	InFlight atomic.Int32 // requests that run on it now
+}
+
+// Policy chooses among targets that could each take the request. It is safe for
+// concurrent use.
+type Policy interface {
+	// Pick returns an index into ts, which is never empty. It must not block,
+	// allocate or keep ts. key is equal for requests of one conversation.
+	Pick(ts []*Target, key uint64) int
+}

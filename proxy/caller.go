@@ -1,0 +1,115 @@
+package proxy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Caller is who asks: a key, a signed token or an anonymous address. It is
+// immutable and may be shared.
+type Caller struct {
+	// Name is the caller's name; conversations belong to it. For an anonymous
+	// caller it holds the address, so that nobody else can reach them.
+	Name      string
+	Anonymous bool
+	Group     string
+	models    map[string]bool // nil: all
+	expires   time.Time       // zero: never
+}
+
+// May reports whether c may use the model or preset name.
+func (c *Caller) May(name string) bool { return c.models == nil || c.models[name] }
+
+const anonymousPrefix = "anonymous"
+
+// callers knows every credential of a plan.
+type callers struct {
+	keys      map[[sha256.Size]byte]*Caller
+	anonymous *config.Access
+	jwt       *config.JWT
+	parser    *jwt.Parser
+}
+
+func newCallers(conf *config.Callers) *callers {
+	c := &callers{
+		keys:      make(map[[sha256.Size]byte]*Caller, len(conf.Keys)),
+		anonymous: conf.Anonymous,
+		jwt:       conf.JWT,
+		parser:    jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired()),
+	}
+	for i := range conf.Keys {
+		k := &conf.Keys[i]
+		sum := sha256.Sum256([]byte(k.Key))
+		if k.Key == "" {
+			// The configuration was checked: 64 hex digits.
+			_, _ = hex.Decode(sum[:], []byte(k.KeySHA256))
+		}
+		c.keys[sum] = newCaller(k.Name, &k.Access, k.Expires)
+	}
+	return c
+}
+
+func newCaller(name string, a *config.Access, expires time.Time) *Caller {
+	c := &Caller{Name: name, Group: a.Group, expires: expires}
+	if len(a.Models) > 0 {
+		c.models = make(map[string]bool, len(a.Models))
+		for _, m := range a.Models {
+			c.models[m] = true
+		}
+	}
+	return c
+}
+
+// identify finds the caller behind token. No token is the anonymous caller of
+// address, where that is allowed. Keys are looked up by their hash, so the time
+// that it takes tells nothing of a key.
+func (c *callers) identify(token, address string) (*Caller, *translate.Error) {
+	if token == "" {
+		return c.asAnonymous(address)
+	}
+	known, ok := c.keys[sha256.Sum256([]byte(token))]
+	if ok {
+		if !known.expires.IsZero() && time.Now().After(known.expires) {
+			return nil, &translate.Error{Code: translate.CodeTokenExpired, Message: "the key has expired"}
+		}
+		return known, nil
+	}
+	if c.jwt != nil && strings.Count(token, ".") == 2 {
+		return c.signed(token)
+	}
+	return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the key is not known"}
+}
+
+func (c *callers) asAnonymous(address string) (*Caller, *translate.Error) {
+	if c.anonymous == nil {
+		return nil, &translate.Error{Code: translate.CodeUnauthorized, Message: "a key is needed"}
+	}
+	a := newCaller(anonymousPrefix+"@"+address, c.anonymous, time.Time{})
+	a.Anonymous = true
+	return a, nil
+}
+
+func (c *callers) signed(token string) (*Caller, *translate.Error) {
+	claims := jwt.MapClaims{}
+	_, err := c.parser.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return []byte(c.jwt.Secret), nil })
+	if errors.Is(err, jwt.ErrTokenExpired) {
+		return nil, &translate.Error{Code: translate.CodeTokenExpired, Message: "the token has expired"}
+	}
+	name, _ := claims["username"].(string)
+	if err == nil && (name == "" || strings.HasPrefix(name, anonymousPrefix)) {
+		err = fmt.Errorf("the claim username is missing or reserved")
+	}
+	if err != nil {
+		return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the token is not valid", Cause: err}
+	}
+	return newCaller(name, &c.jwt.Access, time.Time{}), nil
+}

@@ -1,0 +1,73 @@
+package proxy
+
+import (
+	"context"
+	"text/template"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/balance"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Upstream puts questions to one configured back end with one key.
+// Implementations are in proxy/upstream; they are safe for concurrent use.
+type Upstream interface {
+	// Open sends req and returns when the back end may begin to answer. ctx
+	// bounds the whole life of the stream, not only Open. The error is always a
+	// *translate.Error; when ctx was cancelled with one as its cause, that one.
+	Open(ctx context.Context, req *translate.Request) (translate.Stream, error)
+	// Close ends idle connections now and busy ones when their answers end.
+	Close() error
+}
+
+// Opener makes the upstream of a channel for one of its keys, without I/O.
+type Opener func(conf *config.Channel, key string) (Upstream, error)
+
+// Channel is an upstream with its share of the traffic and its record: one per
+// configured channel and key.
+type Channel struct {
+	balance.Target
+	ID     string
+	key    int // which of the channel's keys
+	conf   *config.Channel
+	up     Upstream
+	clocks clocks
+	fold   *template.Template
+	recall recall
+}
+
+// recall says how a kind of channel remembers a conversation.
+type recall uint8
+
+const (
+	recallNothing recall = iota // everything is sent each time
+	recallMask                  // chatnio: earlier messages go ahead as a mask
+	recallFold                  // rest, iagent: earlier messages are folded into the newest
+)
+
+// recalls has the kinds that are stateful; all others get the history each time.
+var recalls = map[string]recall{"chatnio": recallMask, "rest": recallFold, "iagent": recallFold}
+
+func newChannel(conf *config.Channel, key string, n int, c clocks, fold *template.Template, open Opener) (*Channel, error) {
+	up, err := open(conf, key)
+	if err != nil {
+		return nil, err
+	}
+	ch := &Channel{ID: conf.ID, key: n, conf: conf, up: up, clocks: c, fold: fold, recall: recalls[conf.Kind]}
+	ch.Weight = int32(max(conf.Weight, 1))
+	return ch, nil
+}
+
+// speaks reports whether the channel's wire protocol is dialect's.
+func (c *Channel) speaks(dialect string) bool { return c.conf.Kind == dialect }
+
+// acquire takes one of the channel's slots; release gives it back.
+func (c *Channel) acquire() bool {
+	if n := c.InFlight.Add(1); c.conf.Concurrent > 0 && int(n) > c.conf.Concurrent {
+		c.InFlight.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (c *Channel) release() { c.InFlight.Add(-1) }

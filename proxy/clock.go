@@ -1,0 +1,82 @@
+package proxy
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// clock ends an attempt that is too slow: first bounds the wait for the first
+// content, gap the wait between two. Events only bump a counter; a timer looks
+// at it now and then, so that no event reads the time. An answer is therefore cut
+// off between gap and gap + gap/4 after its last content.
+type clock struct {
+	cancel   context.CancelCauseFunc
+	progress atomic.Uint32
+
+	mu    sync.Mutex
+	timer *time.Timer
+	seen  uint32        // progress at the last look
+	quiet time.Duration // since progress last moved
+	gap   time.Duration // 0: still waiting for the first content
+	ended bool
+}
+
+// startClock ends the attempt behind cancel unless content comes within first.
+func startClock(cancel context.CancelCauseFunc, first time.Duration) *clock {
+	c := &clock{cancel: cancel}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timer = time.AfterFunc(first, c.look)
+	return c
+}
+
+// content notes that content came.
+func (c *clock) content() { c.progress.Add(1) }
+
+// committed goes over to watching the gaps.
+func (c *clock) committed(gap time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return
+	}
+	c.gap, c.seen = gap, c.progress.Load()
+	c.timer.Reset(gap / 4)
+}
+
+// stop ends the clock; the attempt is not touched any more.
+func (c *clock) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	c.timer.Stop()
+}
+
+func (c *clock) look() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return
+	}
+	if c.gap == 0 {
+		c.ended = true
+		c.cancel(slow("the model did not begin to answer in time"))
+		return
+	}
+	if now := c.progress.Load(); now != c.seen {
+		c.seen, c.quiet = now, 0
+	} else if c.quiet += c.gap / 4; c.quiet >= c.gap {
+		c.ended = true
+		c.cancel(slow("the model stopped in the middle of its answer"))
+		return
+	}
+	c.timer.Reset(c.gap / 4)
+}
+
+func slow(message string) *translate.Error {
+	return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultSlow, Timeout: true, Message: message}
+}

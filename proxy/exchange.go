@@ -1,0 +1,276 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Exchange is one question and its answer. It is a translate.Stream. The turn is
+// stored when the finish is seen, before Next returns it, so that an end mark never
+// goes out for what a crash could lose; Close settles the rest. It must be closed.
+// One goroutine uses it; to stop it from another, cancel the context it was opened
+// with. It holds that context, since it is that context's life.
+type Exchange struct {
+	g       *Gateway
+	q       *Question
+	began   time.Time
+	entered bool
+	whole   bool
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+
+	base    translate.Request   // the question with its history
+	fresh   []translate.Message // what this question adds to it
+	window  int                 // messages kept before the newest; negative: all
+	replace int                 // stored messages that the answer replaces
+	scope   string              // whose remote memories may be used
+
+	failures []failure
+	full     []string // channels passed over at their limit
+
+	ch          *Channel
+	clock       *clock
+	stop        func() // ends the attempt's context
+	stream      translate.Stream
+	remote      string // name of the conversation on a stateful channel
+	passThrough bool
+	dropped     []string
+
+	held      []translate.Event // what came before the commit point
+	heldAt    int
+	first     translate.Event
+	hasFirst  bool
+	answer    translate.Answer
+	raw       []byte // a whole answer as it came
+	textBytes int
+	finished  bool
+	ended     bool // io.EOF was returned
+	closed    bool
+	err       *translate.Error
+}
+
+// PassThrough reports whether the answer is in the client's own dialect already:
+// only Event.Raw is to be written, or [Exchange.Raw] for a whole answer.
+func (x *Exchange) PassThrough() bool { return x.passThrough }
+
+// Channel returns the id of the channel that answers.
+func (x *Exchange) Channel() string { return x.ch.ID }
+
+// Attempts returns how many channels were asked.
+func (x *Exchange) Attempts() int { return len(x.failures) + 1 }
+
+// Dropped names what the question said and the channel could not be told.
+func (x *Exchange) Dropped() []string { return x.dropped }
+
+// Whole stores the turn and returns the complete answer of a question that was
+// not streamed.
+func (x *Exchange) Whole() (*translate.Answer, error) {
+	x.estimate(&x.answer.Usage, len(x.answer.Text())+len(x.answer.Reasoning()))
+	if err := x.store(false); err != nil {
+		x.err = err
+		return nil, err
+	}
+	x.ended = true
+	return &x.answer, nil
+}
+
+// Raw is the whole answer as it came; it lives until Close.
+func (x *Exchange) Raw() []byte { return x.raw }
+
+// Next returns the next event of a streamed answer, see [translate.Stream].
+func (x *Exchange) Next() (translate.Event, error) {
+	if x.err != nil {
+		return translate.Event{}, x.err
+	}
+	if x.heldAt < len(x.held) {
+		ev := x.held[x.heldAt]
+		x.heldAt++
+		return x.accept(ev)
+	}
+	if x.hasFirst {
+		x.hasFirst = false
+		return x.accept(x.first)
+	}
+	ev, err := x.stream.Next()
+	if err == io.EOF && x.finished {
+		x.ended = true
+		return translate.Event{}, io.EOF
+	}
+	if err != nil {
+		return x.cut(typed(err))
+	}
+	return x.accept(ev)
+}
+
+// cut reports an answer that broke off after the commit point.
+func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
+	if x.finished {
+		// The end mark was seen: what failed behind it is nobody's loss.
+		x.ended = true
+		return translate.Event{}, io.EOF
+	}
+	if x.ctx.Err() != nil {
+		err = gone(x.ctx)
+	}
+	if err.Fault != translate.FaultGone {
+		e := *err
+		e.Fault = translate.FaultCut
+		if e.Code != translate.CodeUnavailable {
+			e.Code = translate.CodeModel
+		}
+		err = &e
+	}
+	x.err = err
+	return translate.Event{}, err
+}
+
+// accept counts and keeps what an event carries.
+func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
+	if ev.Kind.Content() {
+		x.clock.content()
+		x.textBytes += len(ev.Text)
+	}
+	if x.remembers() {
+		x.answer.Add(ev)
+	} else if ev.Kind == translate.KindUsage || ev.Kind == translate.KindFinish || ev.Kind == translate.KindStart {
+		x.answer.Usage.Merge(ev.Usage)
+	}
+	if ev.Kind != translate.KindFinish {
+		return ev, nil
+	}
+	x.finished = true
+	x.answer.Finish = ev.Finish
+	if err := x.store(false); err != nil {
+		x.err = err
+		return translate.Event{}, err
+	}
+	return ev, nil
+}
+
+// remembers reports whether the text of the answer is needed after it was sent.
+func (x *Exchange) remembers() bool {
+	return x.q.Turn != nil || x.ch.recall != recallNothing
+}
+
+// Ready reports whether Next would return without waiting.
+func (x *Exchange) Ready() bool {
+	return x.heldAt < len(x.held) || x.hasFirst || x.err != nil || x.stream.Ready()
+}
+
+// Usage returns what the answer used so far: as the channel reported it, else
+// estimated from the text.
+func (x *Exchange) Usage() translate.Usage {
+	u := x.answer.Usage
+	x.estimate(&u, x.textBytes)
+	return u
+}
+
+// bytesPerToken is the usual size of a token in English prose; what is estimated
+// with it is marked so.
+const bytesPerToken = 4
+
+func (x *Exchange) estimate(u *translate.Usage, textBytes int) {
+	if u.Known() {
+		return
+	}
+	in := 0
+	for i := range x.base.Messages {
+		for j := range x.base.Messages[i].Parts {
+			in += len(x.base.Messages[i].Parts[j].Text)
+		}
+	}
+	u.Input = int64((in + bytesPerToken - 1) / bytesPerToken)
+	u.Output = int64((textBytes + bytesPerToken - 1) / bytesPerToken)
+	u.Estimated = true
+}
+
+// store keeps the turn, if the question belongs to a conversation.
+func (x *Exchange) store(incomplete bool) *translate.Error {
+	if x.q.Turn == nil || x.answer.Finish == translate.FinishSilent {
+		return nil
+	}
+	now := time.Now().UnixMilli()
+	turn := store.Turn{Replace: x.replace, Model: x.base.Model, At: now}
+	for _, m := range x.fresh {
+		turn.Messages = append(turn.Messages, store.Message{Message: m, At: x.q.Received.UnixMilli()})
+	}
+	if !x.answer.Empty() || !incomplete {
+		x.answer.Settle()
+		turn.Messages = append(turn.Messages, store.Message{Message: x.answer.Message(), At: now, Incomplete: incomplete})
+	}
+	if len(turn.Messages) == 0 {
+		return nil
+	}
+	// An answer that was given is stored even if its client leaves meanwhile.
+	if err := x.g.keep(context.WithoutCancel(x.ctx), x.q.Turn.thread, turn); err != nil {
+		return storeFailed(err)
+	}
+	return nil
+}
+
+// keepPartial stores what came of an answer that its client stopped or left.
+func (x *Exchange) keepPartial() {
+	if x.finished || !x.q.KeepPartial || (x.err != nil && x.err.Fault != translate.FaultGone) {
+		return
+	}
+	if x.err == nil {
+		x.err = gone(x.ctx)
+	}
+	if err := x.store(true); err != nil {
+		x.err = err
+	}
+}
+
+// before is the point of the conversation that a remote memory must have reached
+// to be in sync.
+func (x *Exchange) before() place {
+	msgs := x.base.Messages
+	return x.g.memories.placeOf(x.scope, msgs[:len(msgs)-1])
+}
+
+// Close settles the exchange: the upstream's connection, the channel's slot, the
+// place in the conversation, the log. It is safe to call it twice.
+func (x *Exchange) Close() error {
+	if x.closed {
+		return nil
+	}
+	x.closed = true
+	ch := x.ch
+	well := x.finished && x.err == nil
+	x.keepPartial()
+	x.abandon()
+	if well && ch.recall != recallNothing && x.remote != "" {
+		said := append(x.base.Messages[:len(x.base.Messages):len(x.base.Messages)], x.answer.Message())
+		x.g.memories.put(x.g.memories.placeOf(x.scope, said), ch, x.remote)
+	}
+	x.release(ch, x.err)
+	return nil
+}
+
+// refuse settles an exchange that never came about.
+func (x *Exchange) refuse(err *translate.Error) {
+	x.closed = true
+	if x.q.KeepPartial && err.Code == translate.CodeCanceled {
+		// The question is kept even though nothing of its answer came.
+		x.answer = translate.Answer{}
+		if e := x.store(true); e != nil {
+			err = e
+		}
+	}
+	x.release(nil, err)
+}
+
+func (x *Exchange) release(ch *Channel, err *translate.Error) {
+	x.cancel(nil)
+	if x.q.Turn != nil {
+		x.q.Turn.Done()
+	}
+	x.log(ch, err)
+	if x.entered {
+		x.g.open.Done()
+	}
+}

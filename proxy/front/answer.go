@@ -1,0 +1,380 @@
+package front
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+const (
+	// watchAfter is how long an answer must take before its client is watched: a
+	// quicker one is not worth the read.
+	watchAfter = 2 * time.Millisecond
+	// statusGate bounds how long the status line is held for the commit point
+	// (product.md 6, settled detail 3).
+	statusGate = 25 * time.Second
+	// keepAlive is the longest silence on a stream (rest_iagent.md 3.2).
+	keepAlive = 15 * time.Second
+	// flushAt is the size at which events that are ready go out together.
+	flushAt = 4 << 10
+)
+
+var errClientGone = &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "the client has left"}
+
+// wire is what the HTTP fronts differ in when they answer a question.
+type wire struct {
+	dialect translate.Dialect
+	status  func(*translate.Error) int
+	// start is sent when the status line can be held no longer; nil: a comment.
+	start bool
+}
+
+// fail answers err in the front's own form.
+func (c *call) fail(w *wire, err *translate.Error) {
+	c.retryAfter(err)
+	enc := w.dialect.NewEncoder(&translate.Request{}, translate.Head{RequestID: c.id})
+	status := w.status(err)
+	if status == fasthttp.StatusUnauthorized {
+		c.ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
+	}
+	c.json(status, enc.AppendError(nil, err, false))
+}
+
+func (c *call) retryAfter(err *translate.Error) {
+	if n := err.RetrySeconds(); n > 0 && (err.Code == translate.CodeRateLimited || err.Code == translate.CodeUnavailable) {
+		c.ctx.Response.Header.Set("Retry-After", strconv.Itoa(n))
+	}
+}
+
+// answer puts q to the gateway and writes what comes of it, streamed or whole as
+// q.Request.Stream says.
+func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
+	q.ID = c.id
+	enc := w.dialect.NewEncoder(q.Request, head)
+	if !q.Request.Stream {
+		c.answerWhole(w, q, enc)
+		return
+	}
+	b := newBody(c, w, enc)
+	x, err := c.s.g.Open(b.ctx, q)
+	if raw := b.opened(x); raw {
+		c.answerLate(b, err)
+		return
+	}
+	if err != nil {
+		_ = b.Close()
+		c.failed(w, err)
+		return
+	}
+	c.about(x)
+	h := &c.ctx.Response.Header
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("X-Accel-Buffering", "no")
+	c.ctx.SetBodyStream(b, -1)
+}
+
+func (c *call) answerWhole(w *wire, q *proxy.Question, enc translate.Encoder) {
+	ctx, cancel := context.WithCancelCause(c.s.life)
+	defer cancel(nil)
+	if watched := conn.Of(c.ctx.Conn()); watched != nil {
+		watched.Watch(watchAfter, func() { cancel(errClientGone) })
+		defer watched.Unwatch()
+	}
+	x, err := c.s.g.Open(ctx, q)
+	if err != nil {
+		c.failed(w, err)
+		return
+	}
+	defer func() { _ = x.Close() }()
+	a, err := x.Whole()
+	if err != nil {
+		c.failed(w, err)
+		return
+	}
+	c.about(x)
+	c.ctx.SetStatusCode(fasthttp.StatusOK)
+	c.ctx.SetContentType("application/json; charset=utf-8")
+	if x.PassThrough() {
+		c.ctx.SetBody(x.Raw())
+		return
+	}
+	c.ctx.Response.SetBodyRaw(enc.AppendWhole(nil, a))
+}
+
+// about says in headers what became of the question.
+func (c *call) about(x *proxy.Exchange) {
+	if d := x.Dropped(); len(d) > 0 {
+		c.ctx.Response.Header.Set("X-Dragoman-Dropped", strings.Join(d, ", "))
+	}
+}
+
+// failed answers a question that got no answer.
+func (c *call) failed(w *wire, err error) {
+	e := typed(err)
+	if e.Fault == translate.FaultGone {
+		// Nobody is there to read it.
+		c.ctx.SetConnectionClose()
+	}
+	c.fail(w, e)
+}
+
+func typed(err error) *translate.Error {
+	var e *translate.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &translate.Error{Code: translate.CodeInternal, Message: "internal error", Cause: err}
+}
+
+// answerLate goes on with an answer whose head had to go out before there was
+// anything to say: on the bare connection, which ends with it.
+func (c *call) answerLate(b *body, err error) {
+	leave, ok := c.s.enter(b)
+	if !ok {
+		leave = func() {}
+	}
+	c.ctx.HijackSetNoResponse(true)
+	c.ctx.Hijack(func(net.Conn) {
+		defer leave()
+		defer func() { _ = b.Close() }()
+		defer func() { _ = recover() }()
+		w := chunks{b.conn}
+		if err != nil {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			_, _ = w.Write(b.enc.AppendError(nil, typed(err), true))
+		} else if _, err := b.WriteTo(w); err != nil {
+			return
+		}
+		_, _ = io.WriteString(b.conn, "0\r\n\r\n")
+	})
+}
+
+// chunks writes HTTP chunks.
+type chunks struct{ w io.Writer }
+
+func (c chunks) Write(p []byte) (int, error) {
+	buf := make([]byte, 0, len(p)+20)
+	buf = strconv.AppendInt(buf, int64(len(p)), 16)
+	buf = append(buf, "\r\n"...)
+	buf = append(buf, p...)
+	buf = append(buf, "\r\n"...)
+	if _, err := c.w.Write(buf); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// body is a streamed answer as fasthttp's response body: WriteTo runs on the
+// connection's own goroutine, after the handler has returned.
+type body struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	conn   net.Conn
+	watch  *conn.Conn
+	wire   *wire
+	enc    translate.Encoder
+	id     string
+
+	mu       sync.Mutex // guards what the ticker and the writer share
+	x        *proxy.Exchange
+	answered bool      // Open has returned
+	raw      bool      // the ticker has written the head
+	out      io.Writer // where WriteTo writes; nil: not yet, or not any more
+	last     time.Time // of the last write
+	deadline time.Time // of writes
+	tick     *time.Timer
+	closed   bool
+}
+
+var bufs = sync.Pool{New: func() any { b := make([]byte, 0, 2*flushAt); return &b }}
+
+func newBody(c *call, w *wire, enc translate.Encoder) *body {
+	b := &body{conn: c.ctx.Conn(), wire: w, enc: enc, id: c.id, last: time.Now()}
+	b.ctx, b.cancel = context.WithCancelCause(c.s.life)
+	if b.watch = conn.Of(b.conn); b.watch != nil {
+		b.watch.Watch(watchAfter, func() { b.cancel(errClientGone) })
+	}
+	b.mu.Lock()
+	b.tick = time.AfterFunc(statusGate, b.beat)
+	b.mu.Unlock()
+	return b
+}
+
+// goAway implements closer; the server's life ends the exchange.
+func (b *body) goAway() {}
+
+// opened notes that the answer has begun or failed, and reports whether its head
+// has gone out already.
+func (b *body) opened(x *proxy.Exchange) (raw bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.x, b.answered = x, true
+	b.tick.Reset(keepAlive)
+	return b.raw
+}
+
+// beat keeps a silent stream alive.
+func (b *body) beat() {
+	defer func() { _ = recover() }()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	if !b.answered {
+		b.beginRaw()
+		b.tick.Reset(keepAlive)
+		return
+	}
+	wait := keepAlive - time.Since(b.last)
+	if b.out != nil && wait <= 0 {
+		if err := b.write([]byte(": keep-alive\n\n")); err != nil {
+			b.cancel(errClientGone)
+		}
+		wait = keepAlive
+	}
+	b.tick.Reset(max(wait, time.Second))
+}
+
+// beginRaw writes the head of the answer, or a sign of life after it, while the
+// handler still waits for the channel.
+func (b *body) beginRaw() {
+	head := ": keep-alive\n\n"
+	if !b.raw {
+		b.raw = true
+		if b.wire.start {
+			head = string(b.enc.Append(nil, translate.Event{Kind: translate.KindStart}))
+		}
+		fmt.Fprintf(b.conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b.id)
+	}
+	b.extend()
+	if _, err := (chunks{b.conn}).Write([]byte(head)); err != nil {
+		b.cancel(errClientGone)
+	}
+}
+
+// extend moves the deadline of writes. Doing it for each write would cost a
+// timer change each.
+func (b *body) extend() {
+	b.last = time.Now()
+	if b.last.After(b.deadline.Add(-writeTimeout / 2)) {
+		b.deadline = b.last.Add(writeTimeout)
+		_ = b.conn.SetWriteDeadline(b.deadline)
+	}
+}
+
+// write writes and flushes p; b.mu is held.
+func (b *body) write(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	b.extend()
+	_, err := b.out.Write(p)
+	return err
+}
+
+// flush writes p under the lock that the ticker respects.
+func (b *body) flush(p []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.write(p)
+}
+
+// SupportsBodyWriteTo tells fasthttp to call WriteTo instead of Read.
+func (b *body) SupportsBodyWriteTo() bool { return true }
+
+// Read is never called; the type has to be an io.Reader.
+func (b *body) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// WriteTo writes the answer's events as they come: at once when no further one is
+// ready, together when several are. It returns an error when the connection is of
+// no more use.
+func (b *body) WriteTo(w io.Writer) (int64, error) {
+	defer func() { _ = b.Close() }()
+	b.mu.Lock()
+	b.out = w
+	b.mu.Unlock()
+	lent := bufs.Get().(*[]byte)
+	buf, err := b.pump((*lent)[:0])
+	if err == nil {
+		err = b.flush(buf)
+	}
+	b.mu.Lock()
+	b.out = nil
+	b.mu.Unlock()
+	if cap(buf) <= 64<<10 {
+		*lent = buf[:0]
+		bufs.Put(lent)
+	}
+	return 0, err
+}
+
+// pump writes all events but what is in the buffer that it returns.
+func (b *body) pump(buf []byte) ([]byte, error) {
+	through := b.x.PassThrough()
+	for {
+		ev, err := b.x.Next()
+		switch {
+		case err == io.EOF:
+			if !through {
+				buf = b.enc.AppendTail(buf)
+			}
+			return buf, nil
+		case err != nil:
+			e := typed(err)
+			if e.Fault == translate.FaultGone {
+				return buf, err
+			}
+			return b.enc.AppendError(buf, e, true), nil
+		case through:
+			buf = append(buf, ev.Raw...)
+		default:
+			buf = b.enc.Append(buf, ev)
+		}
+		if len(buf) > 0 && (len(buf) >= flushAt || !b.x.Ready()) {
+			if err := b.flush(buf); err != nil {
+				b.cancel(errClientGone)
+				return buf, err
+			}
+			buf = buf[:0]
+		}
+	}
+}
+
+// Close settles the exchange and gives the connection back to the server. It is
+// safe to call it twice.
+func (b *body) Close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	b.tick.Stop()
+	b.mu.Unlock()
+	if b.x != nil {
+		_ = b.x.Close()
+	}
+	b.cancel(nil)
+	if b.watch != nil {
+		b.watch.Unwatch()
+	}
+	if !b.raw {
+		_ = b.conn.SetWriteDeadline(time.Time{})
+	}
+	return nil
+}

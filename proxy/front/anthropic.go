@@ -1,0 +1,49 @@
+package front
+
+import (
+	"github.com/dragoman-gateway/dragoman/translate/anthropic"
+)
+
+// anthropicFront is the server side of Anthropic's messages.
+type anthropicFront struct{}
+
+var anthropicWire = wire{dialect: anthropic.Dialect, status: anthropic.Status}
+
+// Routes implements [Front]. The model list shares its path with openai's.
+func (anthropicFront) Routes(s *Server) []Route {
+	return []Route{{"POST", "/v1/messages", func(c *call) {
+		c.ask(&anthropicWire, anthropicToken(c), int(s.conf.Anthropic.MaxBody), "msg_")
+	}}}
+}
+
+// isAnthropic reports whether a request on a shared path speaks this dialect.
+func isAnthropic(c *call) bool { return len(c.ctx.Request.Header.Peek("anthropic-version")) > 0 }
+
+// anthropicToken is the key in x-api-key, else in Authorization.
+func anthropicToken(c *call) string {
+	if key := c.header("X-Api-Key"); key != "" {
+		return key
+	}
+	return c.bearer()
+}
+
+func listAnthropic(c *call) {
+	caller, err := c.s.g.Identify(anthropicToken(c), c.address())
+	if err != nil {
+		c.fail(&anthropicWire, err)
+		return
+	}
+	c.json(200, anthropic.AppendModels(nil, anthropicModels(c.s.g.Models(caller))))
+}
+
+func anthropicModels(names []string) []anthropic.Model {
+	list := make([]anthropic.Model, 0, len(names))
+	for _, n := range names {
+		list = append(list, anthropic.Model{ID: n, Name: n, Created: modelsSince})
+	}
+	return list
+}
+
+func appendAnthropicModel(id string) []byte {
+	return anthropic.AppendModel(nil, anthropic.Model{ID: id, Name: id, Created: modelsSince})
+}

@@ -1,0 +1,96 @@
+package front
+
+import (
+	"context"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/chatnio"
+)
+
+// edit does what mask, share, edit and remove frames ask for. They are never
+// answered, and what is wrong with them is ignored (chatnio.md 4 and 8.6).
+func (t *talk) edit(frame *chatnio.Frame) {
+	if t.caller == nil {
+		return
+	}
+	var change proxy.Edit
+	switch frame.Type {
+	case chatnio.TypeMask:
+		msgs, ok := frame.Mask()
+		if !ok || len(msgs) == 0 {
+			return
+		}
+		change.Insert = msgs
+	case chatnio.TypeShare:
+		msgs, ok := t.shared(frame.Message)
+		if !ok {
+			return
+		}
+		change.Insert = msgs
+	case chatnio.TypeEdit:
+		index, text, ok := frame.Edit()
+		if !ok {
+			return
+		}
+		change.Set = &proxy.SetText{Index: index, Text: text}
+	case chatnio.TypeRemove:
+		index, ok := frame.Remove()
+		if !ok {
+			return
+		}
+		change.Remove = &index
+	}
+	t.apply(change)
+}
+
+// apply changes the conversation, or what it will begin with.
+func (t *talk) apply(change proxy.Edit) {
+	ctx, cancel := context.WithTimeout(t.ctx, time.Minute)
+	defer cancel()
+	if t.caller.Anonymous {
+		_ = t.s.g.Edit(ctx, t.s.g.Unstored(&t.kept), change)
+		return
+	}
+	var find store.Ref
+	switch {
+	case t.id != "":
+		find.ID = t.id
+	case t.number > 0:
+		find.Num = t.number
+	default:
+		t.head = change.Apply(t.head)
+		return
+	}
+	place, err := t.s.g.Enqueue(ctx, t.caller, proxy.Identity{Find: find})
+	if err != nil {
+		if typed(err).Code == translate.CodeConversation {
+			t.head = change.Apply(t.head)
+		}
+		return
+	}
+	if err := t.s.g.Edit(ctx, place, change); err != nil {
+		t.s.log.Warn("edit failed", "id", t.session.id, "why", err)
+	}
+}
+
+// shared returns the messages behind a share's hash, once per connection.
+func (t *talk) shared(hash string) ([]translate.Message, bool) {
+	sharer, ok := t.s.g.Store().(store.Sharer)
+	if !ok || t.joined {
+		return nil, false
+	}
+	s, err := sharer.Shared(t.ctx, hash)
+	if err != nil {
+		return nil, false
+	}
+	t.joined = true
+	t.name = s.Name
+	msgs := make([]translate.Message, 0, len(s.Messages))
+	for _, m := range s.Messages {
+		msgs = append(msgs, m.Message)
+	}
+	return msgs, true
+}

@@ -1,0 +1,111 @@
+package front
+
+import (
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/openai"
+)
+
+// openaiFront is the server side of OpenAI's chat completions.
+type openaiFront struct{}
+
+var openaiWire = wire{dialect: openai.Dialect, status: openai.Status}
+
+// Routes implements [Front].
+func (openaiFront) Routes(s *Server) []Route {
+	return []Route{
+		{"POST", "/v1/chat/completions", func(c *call) {
+			c.ask(&openaiWire, c.bearer(), int(s.conf.OpenAI.MaxBody), "chatcmpl-")
+		}},
+		{"GET", "/v1/models", listModels},
+		{"GET", "/v1/models/{id:*}", oneModel},
+	}
+}
+
+// ask answers a question of a stateless front.
+func (c *call) ask(w *wire, token string, limit int, prefix string) {
+	now := time.Now()
+	caller, err := c.s.g.Identify(token, c.address())
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	if !c.checkBody(w, limit) {
+		return
+	}
+	req := &translate.Request{Dialect: w.dialect.Name()}
+	if err := w.dialect.DecodeRequest(req, c.ctx.Request.Body()); err != nil {
+		c.fail(w, typed(err))
+		return
+	}
+	model, err := c.s.g.Resolve(caller, req.Model)
+	if err != nil {
+		c.fail(w, unknownModel(err))
+		return
+	}
+	c.answer(w, &proxy.Question{
+		Front: w.dialect.Name(), Caller: caller, Model: model, Received: now, Request: req,
+	}, translate.Head{ID: proxy.NewID(prefix), Created: now.UnixMilli(), RequestID: c.id})
+}
+
+// unknownModel hides, as the vendors do, whether a model does not exist or is not
+// for this caller (product.md 6, settled detail 7).
+func unknownModel(err *translate.Error) *translate.Error {
+	if err.Code != translate.CodePermission {
+		return err
+	}
+	e := *err
+	e.Code = translate.CodeModelNotFound
+	return &e
+}
+
+// modelsSince is the date that model lists give for every model: the configuration
+// says none, and clients only sort by it.
+const modelsSince = 1_700_000_000_000
+
+// listModels answers GET /v1/models in the dialect that asks: it is anthropic's
+// when the request says which version of that it speaks.
+func listModels(c *call) {
+	if isAnthropic(c) {
+		listAnthropic(c)
+		return
+	}
+	caller, err := c.s.g.Identify(c.bearer(), c.address())
+	if err != nil {
+		c.fail(&openaiWire, err)
+		return
+	}
+	c.json(200, openai.AppendModels(nil, openaiModels(c.s.g.Models(caller))))
+}
+
+func openaiModels(names []string) []openai.Model {
+	list := make([]openai.Model, 0, len(names))
+	for _, n := range names {
+		list = append(list, openai.Model{ID: n, Created: modelsSince, Owner: "dragoman"})
+	}
+	return list
+}
+
+func oneModel(c *call) {
+	w, token := &openaiWire, c.bearer()
+	if isAnthropic(c) {
+		w, token = &anthropicWire, anthropicToken(c)
+	}
+	caller, err := c.s.g.Identify(token, c.address())
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	id, _ := c.ctx.UserValue("id").(string)
+	if _, err := c.s.g.Resolve(caller, id); id == "" || err != nil {
+		c.fail(w, &translate.Error{Code: translate.CodeModelNotFound, Message: "no such model"})
+		return
+	}
+	if isAnthropic(c) {
+		c.json(200, appendAnthropicModel(id))
+		return
+	}
+	c.json(200, openai.AppendModel(nil, openai.Model{ID: id, Created: modelsSince, Owner: "dragoman"}))
+}

@@ -1,0 +1,254 @@
+package front
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/rest"
+)
+
+// restFront is the server side of the Chat API: rest_iagent.md 2 and 3.
+type restFront struct{}
+
+var restWire = wire{dialect: rest.Dialect, status: restStatus, start: true}
+
+// restStatus: an upstream's refusal of the question is a MODEL_ERROR like any
+// other here (product.md 6, settled detail 5).
+func restStatus(err *translate.Error) int { return err.Status() }
+
+// Routes implements [Front].
+func (restFront) Routes(*Server) []Route {
+	return []Route{
+		{"POST", "/api/chat", func(c *call) { c.restAsk(false) }},
+		{"POST", "/api/chat/stream", func(c *call) { c.restAsk(true) }},
+		{"GET", "/api/conversations", restCaller(restList)},
+		{"GET", "/api/conversations/{id}", restCaller(restLoad)},
+		{"DELETE", "/api/conversations/{id}", restCaller(restDelete)},
+		{"POST", "/api/conversations/{id}/clear", restCaller(restClear)},
+	}
+}
+
+// restToken is the key of rest_iagent.md 2.2: Bearer, or X-API-Key.
+func restToken(c *call) string {
+	if token := c.bearer(); token != "" {
+		return token
+	}
+	return c.header("X-Api-Key")
+}
+
+func restCaller(handle func(c *call, caller *proxy.Caller)) func(*call) {
+	return func(c *call) {
+		c.allowOrigin()
+		caller, err := c.s.g.Identify(restToken(c), c.address())
+		if err != nil {
+			c.fail(&restWire, err)
+			return
+		}
+		handle(c, caller)
+	}
+}
+
+// restAsk answers a question, in one piece or as a stream.
+func (c *call) restAsk(stream bool) {
+	c.allowOrigin()
+	now := time.Now()
+	caller, err := c.s.g.Identify(restToken(c), c.address())
+	if err != nil {
+		c.fail(&restWire, err)
+		return
+	}
+	if !c.checkBody(&restWire, int(c.s.conf.Rest.MaxBody)) {
+		return
+	}
+	ask, wrong := rest.DecodeAsk(c.ctx.Request.Body())
+	if wrong != nil {
+		c.fail(&restWire, typed(wrong))
+		return
+	}
+	model, err := c.s.g.Resolve(caller, ask.Preset)
+	if err != nil {
+		c.fail(&restWire, unknownPreset(&ask, err))
+		return
+	}
+	place, wrong := c.s.g.Enqueue(c.s.life, caller, c.s.restIdentity(&ask))
+	if wrong != nil {
+		c.fail(&restWire, typed(wrong))
+		return
+	}
+	req := &translate.Request{Dialect: rest.Dialect.Name(), Stream: stream}
+	ask.Request(req)
+	req.Stream = stream
+	c.answer(&restWire, &proxy.Question{
+		Front: "rest", Caller: caller, Model: model, Received: now, Request: req, Turn: place,
+	}, translate.Head{Created: now.UnixMilli(), Conversation: place.ID(), RequestID: c.id})
+}
+
+// unknownPreset tells a preset that does not exist from a model that nobody
+// serves.
+func unknownPreset(ask *rest.Ask, err *translate.Error) *translate.Error {
+	if err.Code != translate.CodeModelNotFound {
+		return err
+	}
+	e := *err
+	if ask.Preset == "" {
+		e.Code = translate.CodeUnavailable
+		return &e
+	}
+	e.Code, e.Message = translate.CodePreset, "no such preset"
+	return &e
+}
+
+// privateKey is the identity of a private chat with the default agent. The rest
+// and the iagent front share it (product.md 6, settled detail 11).
+func privateKey(user string) string { return "private\x00" + user }
+
+// restIdentity says which conversation a question belongs to: one per caller,
+// group and user (rest_iagent.md 2.5), or the one that the client names.
+func (s *Server) restIdentity(ask *rest.Ask) proxy.Identity {
+	if ask.Conversation != "" {
+		return proxy.Identity{Find: store.Ref{ID: ask.Conversation}}
+	}
+	key := privateKey(ask.User)
+	switch {
+	case ask.Group == "":
+	case s.conf.Rest.SharedGroups:
+		key = "group\x00" + ask.Group
+	default:
+		key = "group\x00" + ask.Group + "\x00" + ask.User
+	}
+	id := proxy.Identity{
+		Find: store.Ref{Key: key},
+		Make: &store.Conversation{Key: key, User: ask.User, Group: ask.Group, Name: clipTitle(ask.Message)},
+	}
+	if ask.Group != "" {
+		// A conversation begun in another dialect is listed under a user and a group
+		// of its own; sending those back continues it.
+		id.Else = store.Ref{User: ask.User, Group: ask.Group}
+	}
+	return id
+}
+
+// restList answers GET /api/conversations (rest_iagent.md 2.4).
+func restList(c *call, caller *proxy.Caller) {
+	args := c.ctx.QueryArgs()
+	limit, ok := queryInt(args, "limit", 50, 1)
+	offset, ok2 := queryInt(args, "offset", 0, 0)
+	if !ok || !ok2 {
+		c.fail(&restWire, translate.Invalid("limit and offset must be whole numbers, limit at least 1"))
+		return
+	}
+	f := store.Filter{Owner: caller.Name, Limit: min(limit, 100), Offset: offset}
+	if args.Has("userId") {
+		user := string(args.Peek("userId"))
+		f.User = &user
+	}
+	if args.Has("groupId") {
+		group := string(args.Peek("groupId"))
+		f.Group = &group
+	}
+	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
+	defer cancel()
+	page, total, err := c.s.g.Store().List(ctx, f)
+	if err != nil {
+		c.restStoreFailed(err)
+		return
+	}
+	items := make([]rest.Item, 0, len(page))
+	for _, one := range page {
+		items = append(items, rest.Item{ID: one.ID, User: one.User, Group: one.Group, Count: one.Messages, LastMessage: one.LastMessage, Updated: one.Updated})
+	}
+	c.json(200, rest.AppendList(nil, items, total))
+}
+
+func queryInt(args *fasthttp.Args, name string, standard, least int) (int, bool) {
+	if !args.Has(name) {
+		return standard, true
+	}
+	n, err := strconv.Atoi(string(args.Peek(name)))
+	return n, err == nil && n >= least
+}
+
+// pathID is the conversation's id in the path, decoded.
+func (c *call) pathID() string {
+	raw, _ := c.ctx.UserValue("id").(string)
+	id, err := url.PathUnescape(raw)
+	if err != nil || !utf8.ValidString(id) {
+		return ""
+	}
+	return id
+}
+
+func (c *call) restStoreFailed(err error) {
+	if errors.Is(err, store.ErrNotFound) {
+		c.fail(&restWire, &translate.Error{Code: translate.CodeConversation, Message: "no such conversation"})
+		return
+	}
+	c.s.log.Error("store", "id", c.id, "why", err)
+	c.fail(&restWire, &translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed"})
+}
+
+// restLoad answers GET /api/conversations/:id.
+func restLoad(c *call, caller *proxy.Caller) {
+	limit, ok := queryInt(c.ctx.QueryArgs(), "limit", 100, 1)
+	if !ok {
+		c.fail(&restWire, translate.Invalid("limit must be a whole number of at least 1"))
+		return
+	}
+	id := c.pathID()
+	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
+	defer cancel()
+	conv, err := c.byID(ctx, caller, id, limit)
+	if err != nil {
+		c.restStoreFailed(err)
+		return
+	}
+	entries := make([]rest.Entry, 0, len(conv.Messages))
+	for i := range conv.Messages {
+		m := &conv.Messages[i]
+		entries = append(entries, rest.Entry{Role: m.Role, Content: m.Text(), At: m.At})
+	}
+	c.json(200, rest.AppendConversation(nil, conv.ID, entries))
+}
+
+func (c *call) byID(ctx context.Context, caller *proxy.Caller, id string, last int) (*store.Conversation, error) {
+	if id == "" {
+		return nil, store.ErrNotFound
+	}
+	return c.s.g.Store().Load(ctx, caller.Name, store.Ref{ID: id}, last)
+}
+
+func restDelete(c *call, caller *proxy.Caller) {
+	c.restChange(rest.AppendOK, func(ctx context.Context, id string) error {
+		return c.s.g.Store().Delete(ctx, caller.Name, id)
+	})
+}
+
+func restClear(c *call, caller *proxy.Caller) {
+	c.restChange(rest.AppendCleared, func(ctx context.Context, id string) error {
+		return c.s.g.Store().Clear(ctx, caller.Name, id, time.Now().UnixMilli())
+	})
+}
+
+func (c *call) restChange(done func([]byte) []byte, change func(context.Context, string) error) {
+	id := c.pathID()
+	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
+	defer cancel()
+	err := store.ErrNotFound
+	if id != "" {
+		err = change(ctx, id)
+	}
+	if err != nil {
+		c.restStoreFailed(err)
+		return
+	}
+	c.json(200, done(nil))
+}

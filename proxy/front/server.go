@@ -1,0 +1,268 @@
+package front
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/fasthttp/router"
+	"github.com/valyala/fasthttp"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// What bounds a connection, whatever its front.
+const (
+	headerLimit  = 16 << 10
+	readTimeout  = 60 * time.Second // of one request, head and body
+	idleTimeout  = 120 * time.Second
+	writeTimeout = 30 * time.Second // of one write
+)
+
+// Server serves all fronts on one port.
+type Server struct {
+	conf *config.Config
+	g    *proxy.Gateway
+	log  *slog.Logger
+	http *fasthttp.Server
+	ln   *conn.Listener
+
+	// life ends when running answers have to end, with the reason as its cause.
+	life context.Context
+	kill context.CancelCauseFunc
+
+	sessions sync.WaitGroup // sockets and answers that outlive fasthttp's handler
+	mu       sync.Mutex
+	open     map[closer]struct{} // sessions
+	stopping bool
+}
+
+// closer is a session as the server stops it: no new questions, a word of
+// farewell, and its end when its answers have ended.
+type closer interface{ goAway() }
+
+// New returns a server for conf's fronts in front of g. It listens nowhere yet.
+func New(conf *config.Config, g *proxy.Gateway, log *slog.Logger) *Server {
+	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{})}
+	s.life, s.kill = context.WithCancelCause(context.Background())
+	s.http = &fasthttp.Server{
+		Handler:                       s.route(),
+		ErrorHandler:                  s.unreadable,
+		Name:                          "dragoman",
+		NoDefaultServerHeader:         true,
+		DisablePreParseMultipartForm:  true,
+		SecureErrorLogMessage:         true,
+		CloseOnShutdown:               true,
+		ReadBufferSize:                headerLimit,
+		ReadTimeout:                   readTimeout,
+		IdleTimeout:                   idleTimeout,
+		MaxRequestBodySize:            int(max(conf.Rest.MaxBody, conf.OpenAI.MaxBody, conf.Anthropic.MaxBody, 1<<20)),
+		Logger:                        quiet{log},
+		NoDefaultContentType:          true,
+		DisableHeaderNamesNormalizing: false,
+	}
+	return s
+}
+
+// quiet puts what fasthttp says into the log, where it is rarely of interest.
+type quiet struct{ log *slog.Logger }
+
+// Printf implements fasthttp.Logger.
+func (q quiet) Printf(format string, _ ...any) { q.log.Debug("http", "what", format) }
+
+// Serve answers on ln, and on TLS over it when the configuration has a
+// certificate, until Shutdown. It then returns nil.
+func (s *Server) Serve(ln net.Listener) error {
+	if s.conf.TLS.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(s.conf.TLS.Cert, s.conf.TLS.Key)
+		if err != nil {
+			return err
+		}
+		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	}
+	s.mu.Lock()
+	s.ln = conn.Listen(ln)
+	s.mu.Unlock()
+	return s.http.Serve(s.ln)
+}
+
+// Shutdown stops accepting, tells sockets that the server goes away, lets running
+// answers end until ctx does, ends the rest with CHANNEL_UNAVAILABLE in their own
+// dialect, and closes every connection.
+func (s *Server) Shutdown(ctx context.Context) {
+	s.mu.Lock()
+	s.stopping = true
+	sessions := make([]closer, 0, len(s.open))
+	for one := range s.open {
+		sessions = append(sessions, one)
+	}
+	ln := s.ln
+	s.mu.Unlock()
+	if ln != nil {
+		_ = ln.Close()
+	}
+	for _, one := range sessions {
+		one.goAway()
+	}
+	if s.g.Drain(ctx) != nil {
+		s.kill(&translate.Error{Code: translate.CodeUnavailable, Message: "the gateway is shutting down"})
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		_ = s.g.Drain(last)
+		cancel()
+	}
+	s.kill(&translate.Error{Code: translate.CodeUnavailable, Message: "the gateway is shutting down"})
+	brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = s.http.ShutdownWithContext(brief)
+	if ln != nil {
+		ln.CloseAll()
+	}
+	s.sessions.Wait()
+}
+
+// enter counts a session; it must call the function that it gets when it ends.
+// ok is false when the server is stopping.
+func (s *Server) enter(one closer) (leave func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return nil, false
+	}
+	s.open[one] = struct{}{}
+	s.sessions.Add(1)
+	return func() {
+		s.mu.Lock()
+		delete(s.open, one)
+		s.mu.Unlock()
+		s.sessions.Done()
+	}, true
+}
+
+// route builds the one handler of all fronts.
+func (s *Server) route() fasthttp.RequestHandler {
+	r := router.New()
+	r.RedirectTrailingSlash, r.RedirectFixedPath, r.HandleOPTIONS = false, false, false
+	for _, f := range All {
+		for _, route := range f.Routes(s) {
+			handle := s.guard(route.Handle)
+			r.Handle(route.Method, s.conf.Prefix+route.Path, handle)
+			if route.Path != "/" {
+				r.Handle(route.Method, s.conf.Prefix+route.Path+"/", handle)
+			}
+		}
+	}
+	r.NotFound = s.guard(notFound)
+	r.MethodNotAllowed = s.guard(wrongMethod)
+	return r.Handler
+}
+
+// guard makes a call of each request, gives it an id, and turns a panic into an
+// answer: a panic on fasthttp's goroutine would end the process.
+func (s *Server) guard(handle func(*call)) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		c := &call{s: s, ctx: ctx, id: requestID(ctx.Request.Header.Peek("X-Request-Id"))}
+		defer func() {
+			if p := recover(); p != nil {
+				s.log.Error("panic", "id", c.id, "what", p, "stack", string(debug.Stack()))
+				ctx.Response.Reset()
+				c.failPlain(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
+				ctx.SetConnectionClose()
+			}
+		}()
+		ctx.Response.Header.Set("X-Request-Id", c.id)
+		if ambiguousLength(ctx) {
+			c.failPlain(translate.Invalid("Content-Length and Transfer-Encoding exclude each other"))
+			ctx.SetConnectionClose()
+			return
+		}
+		handle(c)
+	}
+}
+
+// requestID takes the client's id where it is harmless, else makes one
+// (rest_iagent.md 10, "Request ids").
+func requestID(given []byte) string {
+	if len(given) == 0 || len(given) > 128 {
+		return proxy.NewID("req_")
+	}
+	for _, b := range given {
+		if !(b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '.' || b == '_' || b == '-') {
+			return proxy.NewID("req_")
+		}
+	}
+	return string(given)
+}
+
+// ambiguousLength finds requests that say their length twice: a proxy before us
+// may have read them differently.
+func ambiguousLength(ctx *fasthttp.RequestCtx) bool {
+	if len(ctx.Request.Header.Peek("Transfer-Encoding")) == 0 {
+		return false
+	}
+	return bytes.Contains(bytes.ToLower(ctx.Request.Header.RawHeaders()), []byte("content-length:"))
+}
+
+// unreadable answers what fasthttp could not read as a request.
+func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
+	c := &call{s: s, ctx: ctx, id: proxy.NewID("req_")}
+	ctx.Response.Header.Set("X-Request-Id", c.id)
+	var small *fasthttp.ErrSmallBuffer
+	var timeout net.Error
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		c.failPlain(&translate.Error{Code: translate.CodeTooLarge, Message: "the body is too large"})
+	case errors.As(err, &small):
+		c.failPlain(translate.Invalid("the header is too large"))
+		ctx.SetStatusCode(fasthttp.StatusRequestHeaderFieldsTooLarge)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		c.failPlain(translate.Invalid("the request took too long"))
+		ctx.SetStatusCode(fasthttp.StatusRequestTimeout)
+	default:
+		c.failPlain(translate.Invalid("this is not an HTTP request"))
+	}
+	ctx.SetConnectionClose()
+}
+
+// address is where the request comes from, for telling anonymous callers apart:
+// an IPv6 address by its /64.
+func (c *call) address() string {
+	addr, ok := netip.AddrFromSlice(c.ctx.RemoteIP())
+	if !ok {
+		return "unknown"
+	}
+	addr = addr.Unmap()
+	if addr.Is6() {
+		p, _ := addr.Prefix(64)
+		return p.String()
+	}
+	return addr.String()
+}
+
+// bearer is the credential of the Authorization header, without its scheme.
+func (c *call) bearer() string {
+	h := bytes.TrimSpace(c.ctx.Request.Header.Peek("Authorization"))
+	if len(h) >= 7 && bytes.EqualFold(h[:7], []byte("Bearer ")) {
+		h = bytes.TrimSpace(h[7:])
+	}
+	return string(h)
+}
+
+// header is the value of a request header.
+func (c *call) header(name string) string { return string(c.ctx.Request.Header.Peek(name)) }
+
+// json writes a body with its status.
+func (c *call) json(status int, body []byte) {
+	c.ctx.SetStatusCode(status)
+	c.ctx.SetContentType("application/json; charset=utf-8")
+	c.ctx.SetBody(body)
+}

@@ -1,0 +1,195 @@
+package front
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fasthttp/websocket"
+	"github.com/valyala/fasthttp"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+const (
+	pingEvery    = 30 * time.Second // rest_iagent.md 8.2.11
+	readDeadline = 75 * time.Second
+	frameLimit   = 1 << 20 // rest_iagent.md 8.2.2
+)
+
+// session is one WebSocket connection: its reader is the goroutine that runs it,
+// its writes are serialized, and its workers are waited for before it ends, since
+// the connection may not be used after that.
+type session struct {
+	s  *Server
+	ws *websocket.Conn
+	id string // request id of the upgrade
+
+	// ctx ends when the client has gone, or answers have to end.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	mu       sync.Mutex // guards writes
+	deadline time.Time
+	wrote    error // the first write that failed
+
+	away    atomic.Bool
+	ping    *time.Timer
+	workers sync.WaitGroup
+}
+
+var writeBuffers sync.Pool
+
+var upgrader = websocket.FastHTTPUpgrader{
+	ReadBufferSize:  1 << 10,
+	WriteBufferSize: 4 << 10,
+	WriteBufferPool: &writeBuffers,
+	CheckOrigin:     func(*fasthttp.RequestCtx) bool { return true },
+}
+
+// upgrade makes the request's connection a WebSocket and runs it. The caller has
+// checked that the client wants one.
+func (c *call) upgrade(run func(*session)) {
+	id := c.id
+	server := c.s
+	err := upgrader.Upgrade(c.ctx, func(ws *websocket.Conn) {
+		s := &session{s: server, ws: ws, id: id}
+		leave, ok := server.enter(s)
+		if !ok {
+			_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseGoingAway, "shutting down"), time.Now().Add(time.Second))
+			return
+		}
+		defer leave()
+		s.run(run)
+	})
+	if err != nil {
+		c.failPlain(&translate.Error{Code: translate.CodeValidation, Message: "this is not a WebSocket handshake", Cause: err})
+	}
+}
+
+func (s *session) run(body func(*session)) {
+	s.ctx, s.cancel = context.WithCancelCause(s.s.life)
+	s.ws.SetReadLimit(frameLimit)
+	s.extendRead()
+	s.ws.SetPongHandler(func(string) error { s.extendRead(); return nil })
+	s.mu.Lock()
+	s.ping = time.AfterFunc(pingEvery, s.sendPing)
+	s.mu.Unlock()
+	func() {
+		defer s.recover()
+		body(s)
+	}()
+	if !s.away.Load() {
+		s.cancel(errClientGone)
+	}
+	s.workers.Wait()
+	s.cancel(errClientGone)
+	if s.away.Load() {
+		s.close(websocket.CloseGoingAway, "shutting down")
+	}
+	s.mu.Lock()
+	s.ping.Stop()
+	s.wrote = net.ErrClosed
+	s.mu.Unlock()
+}
+
+// recover keeps a bug in one session from ending the process.
+func (s *session) recover() {
+	if p := recover(); p != nil {
+		s.s.log.Error("panic", "id", s.id, "what", p, "stack", string(debug.Stack()))
+		s.close(websocket.CloseInternalServerErr, "internal error")
+		s.cancel(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
+		_ = s.ws.SetReadDeadline(time.Now())
+	}
+}
+
+// work runs f on a goroutine that the session waits for.
+func (s *session) work(f func()) {
+	s.workers.Go(func() {
+		defer s.recover()
+		f()
+	})
+}
+
+// goAway implements [closer]: nothing more is read, and the session ends when its
+// answers have.
+func (s *session) goAway() {
+	s.away.Store(true)
+	_ = s.ws.SetReadDeadline(time.Unix(1, 0))
+}
+
+func (s *session) extendRead() {
+	if !s.away.Load() {
+		_ = s.ws.SetReadDeadline(time.Now().Add(readDeadline))
+	}
+}
+
+func (s *session) sendPing() {
+	defer s.recover()
+	s.mu.Lock()
+	over := s.wrote != nil
+	s.mu.Unlock()
+	if over {
+		return
+	}
+	_ = s.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTimeout))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wrote == nil {
+		s.ping.Reset(pingEvery)
+	}
+}
+
+// read returns the next message. ok is false when there will be none: the client
+// has gone, broke the rules of WebSockets, or the server goes away. text is false
+// for a binary message.
+func (s *session) read() (msg []byte, text, ok bool) {
+	kind, msg, err := s.ws.ReadMessage()
+	if err != nil {
+		if errors.Is(err, websocket.ErrReadLimit) {
+			s.close(websocket.CloseMessageTooBig, "the message is too large")
+		}
+		return nil, false, false
+	}
+	s.extendRead()
+	if kind == websocket.TextMessage && !utf8.Valid(msg) {
+		// The library leaves this check to us; RFC 6455 8.1 asks for it.
+		s.close(websocket.CloseInvalidFramePayloadData, "invalid UTF-8")
+		return nil, false, false
+	}
+	return msg, kind == websocket.TextMessage, true
+}
+
+// write sends one text message. When it fails, the session is over.
+func (s *session) write(msg []byte) error {
+	if len(msg) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wrote != nil {
+		return s.wrote
+	}
+	if now := time.Now(); now.After(s.deadline.Add(-writeTimeout / 2)) {
+		s.deadline = now.Add(writeTimeout)
+		_ = s.ws.SetWriteDeadline(s.deadline)
+	}
+	if err := s.ws.WriteMessage(websocket.TextMessage, msg); err != nil {
+		s.wrote = err
+		s.cancel(errClientGone)
+		_ = s.ws.SetReadDeadline(time.Unix(1, 0))
+		return err
+	}
+	return nil
+}
+
+// close says farewell with code; the connection itself is closed when the
+// session's goroutine returns.
+func (s *session) close(code int, why string) {
+	_ = s.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, why), time.Now().Add(time.Second))
+}

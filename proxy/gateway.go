@@ -1,0 +1,242 @@
+// Package proxy admits a question, finds a channel for it and yields the answer.
+//
+// It knows neither how clients reach it (proxy/front) nor how models are reached
+// (proxy/upstream): the first hands it a [Question], the second comes in as an
+// [Opener].
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Gateway is the road from questions to answers. It is safe for concurrent use.
+type Gateway struct {
+	plan     atomic.Pointer[Plan]
+	store    store.Store
+	log      *slog.Logger
+	threads  *threads
+	memories *memories
+
+	open     sync.WaitGroup // exchanges
+	mu       sync.Mutex     // guards draining against open.Add
+	draining bool
+}
+
+// New compiles conf, which must have been checked, and returns a gateway that
+// keeps conversations in st. open makes the upstreams; no connection is made yet.
+func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger) (*Gateway, error) {
+	p, err := newPlan(conf, open)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories()}
+	g.plan.Store(p)
+	return g, nil
+}
+
+// Drain refuses new questions from now on, with CHANNEL_UNAVAILABLE, and returns
+// when all running exchanges are closed or ctx has ended.
+func (g *Gateway) Drain(ctx context.Context) error {
+	g.mu.Lock()
+	g.draining = true
+	g.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer func() { _ = recover() }()
+		g.open.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close closes the upstreams. All exchanges must have been closed before.
+func (g *Gateway) Close() error {
+	g.plan.Load().close()
+	return nil
+}
+
+// Identify finds the caller behind a credential. An empty token is the anonymous
+// caller of address, if there may be one. The error's code is UNAUTHORIZED,
+// INVALID_TOKEN or TOKEN_EXPIRED.
+func (g *Gateway) Identify(token, address string) (*Caller, *translate.Error) {
+	return g.plan.Load().callers.identify(token, address)
+}
+
+// Models returns the models and presets that c may use, in the order of the
+// configuration.
+func (g *Gateway) Models(c *Caller) []string {
+	p := g.plan.Load()
+	var names []string
+	for _, m := range p.models {
+		if c.May(m) {
+			names = append(names, m)
+		}
+	}
+	return names
+}
+
+// Resolve finds what c means by a model's or preset's name; an empty name is the
+// default. The error's code is PERMISSION_DENIED or MODEL_NOT_FOUND.
+func (g *Gateway) Resolve(c *Caller, name string) (*Model, *translate.Error) {
+	return g.plan.Load().resolve(c, name)
+}
+
+// Store is where conversations are kept.
+func (g *Gateway) Store() store.Store { return g.store }
+
+// Question is one exchange as a front wants it.
+type Question struct {
+	ID       string // request id, in the log
+	Front    string // dialect of the front
+	Caller   *Caller
+	Model    *Model // from Resolve
+	Received time.Time
+	// Request is what was asked. With a Turn its Messages hold only what is new.
+	// It must not change while the exchange is open.
+	Request *translate.Request
+	// Turn is the question's place in its conversation; nil: it stands alone, and
+	// Request.Messages is everything. Closing the exchange, or a failed Open,
+	// gives the place back.
+	Turn *Turn
+	// Restart asks for the last answer anew: Request.Messages is empty.
+	Restart bool
+	// KeepPartial stores an answer that its client stopped or left, marked as
+	// incomplete (product.md 4, settled detail 4).
+	KeepPartial bool
+}
+
+// Open puts q to a channel and reads up to the answer's first content, trying
+// other channels until one gives some, the attempts are used up, or ctx ends. For
+// a client that waits for a whole answer (Request.Stream is false) it reads all of
+// it. When Open returns an exchange the answer is committed: nothing is retried
+// any more. The error is always a *translate.Error.
+func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
+	x := &Exchange{g: g, q: q, began: time.Now(), whole: !q.Request.Stream}
+	if q.Received.IsZero() {
+		q.Received = x.began
+	}
+	x.ctx, x.cancel = context.WithCancelCause(ctx)
+	if err := g.enter(); err != nil {
+		x.refuse(err)
+		return nil, err
+	}
+	x.entered = true
+	if err := x.prepare(); err != nil {
+		x.refuse(err)
+		return nil, err
+	}
+	if err := x.run(); err != nil {
+		x.refuse(err)
+		return nil, err
+	}
+	return x, nil
+}
+
+func (g *Gateway) enter() *translate.Error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining {
+		return &translate.Error{Code: translate.CodeUnavailable, Message: "the gateway is shutting down", Retry: time.Second}
+	}
+	g.open.Add(1)
+	return nil
+}
+
+// prepare waits for the question's turn and completes its messages.
+func (x *Exchange) prepare() *translate.Error {
+	x.base = *x.q.Request
+	x.base.Messages = nil
+	preset := x.q.Model.preset
+	if preset != nil {
+		applyPreset(&x.base, preset.System, preset.MaxTokens, preset.Temperature, preset.TopP)
+	}
+	var earlier []translate.Message
+	x.scope = x.q.Caller.Name
+	if x.q.Turn != nil {
+		if err := x.q.Turn.Wait(x.ctx); err != nil {
+			return gone(x.ctx)
+		}
+		x.scope = x.q.Turn.thread.id
+		stored, err := x.g.history(x.ctx, x.q.Turn.thread)
+		if err != nil {
+			return storeFailed(err)
+		}
+		if earlier, err = x.rewind(stored); err != nil {
+			return storeFailed(err)
+		}
+	}
+	keep := x.base.Context - 1
+	if preset != nil && preset.History > 0 && (x.base.Context == 0 || preset.History < keep) {
+		keep, x.base.Context = preset.History, preset.History+1
+	}
+	for _, m := range x.q.Request.Messages {
+		if m.Role == translate.RoleSystem {
+			x.base.Messages = append(x.base.Messages, m)
+		} else {
+			x.fresh = append(x.fresh, m)
+		}
+	}
+	x.base.Messages = append(x.base.Messages, earlier...)
+	x.base.Messages = append(x.base.Messages, x.fresh...)
+	if len(x.fresh) == 0 && len(earlier) == 0 {
+		return translate.Invalid("there is no question")
+	}
+	x.window = keep
+	return nil
+}
+
+// rewind returns the stored messages that go before the question. For a restart
+// the last answer is taken off, and the question is the last stored one.
+func (x *Exchange) rewind(stored []store.Message) ([]translate.Message, error) {
+	if x.q.Restart {
+		for len(stored) > 0 && stored[len(stored)-1].Role == translate.RoleAssistant {
+			stored = stored[:len(stored)-1]
+			x.replace++
+		}
+		if len(stored) == 0 {
+			return nil, translate.Invalid("there is nothing to answer anew")
+		}
+	}
+	earlier := make([]translate.Message, 0, len(stored)+len(x.q.Request.Messages))
+	for i := range stored {
+		earlier = append(earlier, stored[i].Message)
+	}
+	return earlier, nil
+}
+
+func applyPreset(r *translate.Request, system string, maxTokens *int, temperature, topP *float64) {
+	if system != "" {
+		r.Messages = append(r.Messages, translate.TextMessage(translate.RoleSystem, system))
+	}
+	if r.Params.MaxTokens == nil {
+		r.Params.MaxTokens = maxTokens
+	}
+	if r.Params.Temperature == nil {
+		r.Params.Temperature = temperature
+	}
+	if r.Params.TopP == nil {
+		r.Params.TopP = topP
+	}
+}
+
+// gone is what has become of a question whose context ended.
+func gone(ctx context.Context) *translate.Error {
+	if e, ok := context.Cause(ctx).(*translate.Error); ok {
+		return e
+	}
+	return &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "the client has left", Cause: fmt.Errorf("wait: %w", context.Cause(ctx))}
+}

@@ -1,0 +1,167 @@
+package proxy
+
+import (
+	"bytes"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"text/template"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// DefaultFold is the text/template that folds system text and history into one
+// message for channels that know neither (rest, iagent). It sees .System,
+// .History (each with .Role and .Text) and .Message.
+const DefaultFold = `{{if .System}}{{.System}}
+
+{{end}}{{if .History}}Our conversation so far:
+{{range .History}}{{.Role}}: {{.Text}}
+{{end}}
+Now answer this:
+{{end}}{{.Message}}`
+
+// maxMemories bounds how many remote memories are known at once. One that was
+// forgotten costs a replay, nothing else.
+const maxMemories = 100_000
+
+// place names a point of a conversation: whose it is, and what was said so far.
+// A remote memory is in sync with exactly one such point, so an edit, a cleared
+// conversation or a turn that another channel answered is out of sync by itself.
+type place struct{ scope, said uint64 }
+
+// memory is what one stateful channel remembers of one conversation.
+type memory struct {
+	ch     *Channel
+	remote string
+}
+
+// memories knows which stateful channel holds what. It is safe for concurrent
+// use. A memory is taken out while an attempt uses it and put back only when that
+// ended well, so one that failed or was abandoned is gone.
+type memories struct {
+	seed maphash.Seed
+	mu   sync.Mutex
+	at   map[place]memory
+}
+
+func newMemories() *memories {
+	return &memories{seed: maphash.MakeSeed(), at: make(map[place]memory)}
+}
+
+// placeOf returns the point that msgs have reached in the conversation scope.
+func (m *memories) placeOf(scope string, msgs []translate.Message) place {
+	return place{scope: maphash.String(m.seed, scope), said: m.said(0, msgs)}
+}
+
+// said continues the fingerprint sum with msgs.
+func (m *memories) said(sum uint64, msgs []translate.Message) uint64 {
+	var h maphash.Hash
+	for i := range msgs {
+		h.SetSeed(m.seed)
+		var b [9]byte
+		for j := range 8 {
+			b[j] = byte(sum >> (8 * j))
+		}
+		b[8] = byte(msgs[i].Role)
+		_, _ = h.Write(b[:])
+		for _, p := range msgs[i].Parts {
+			for _, s := range [...]string{p.Text, p.URL, p.Data, p.ID, p.Name, p.Args} {
+				_, _ = h.WriteString(s)
+				_ = h.WriteByte(0)
+			}
+		}
+		sum = h.Sum64()
+	}
+	return sum
+}
+
+// peek returns the channel that remembers p, or nil.
+func (m *memories) peek(p place) *Channel {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.at[p].ch
+}
+
+// take removes and returns what ch remembers of p; remote is empty if nothing.
+func (m *memories) take(p place, ch *Channel) (remote string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if held := m.at[p]; held.ch == ch {
+		delete(m.at, p)
+		return held.remote
+	}
+	return ""
+}
+
+// put notes that ch remembers p under remote.
+func (m *memories) put(p place, ch *Channel, remote string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.at) >= maxMemories {
+		for any := range m.at {
+			delete(m.at, any)
+			break
+		}
+	}
+	m.at[p] = memory{ch: ch, remote: remote}
+}
+
+// fold returns req as one user message that says everything.
+func fold(t *template.Template, req *translate.Request) (translate.Message, error) {
+	type said struct{ Role, Text string }
+	var data struct {
+		System  string
+		History []said
+		Message string
+	}
+	newest := req.Newest()
+	data.Message = textOf(newest)
+	var system []string
+	for i := range req.Messages[:len(req.Messages)-1] {
+		m := &req.Messages[i]
+		if m.Role == translate.RoleSystem {
+			system = append(system, textOf(m))
+			continue
+		}
+		data.History = append(data.History, said{m.Role.String(), textOf(m)})
+	}
+	data.System = strings.Join(system, "\n\n")
+	if data.System == "" && data.History == nil {
+		return *newest, nil
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, &data); err != nil {
+		return translate.Message{}, err
+	}
+	out := translate.TextMessage(translate.RoleUser, b.String())
+	for _, p := range newest.Parts {
+		if p.Kind == translate.PartMedia || p.Kind == translate.PartImage {
+			out.Parts = append(out.Parts, p)
+		}
+	}
+	return out, nil
+}
+
+// textOf renders a message for a reader that knows only text: tool calls and
+// their results are put in words, so that they are not lost.
+func textOf(m *translate.Message) string {
+	var b strings.Builder
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		line := ""
+		switch p.Kind {
+		case translate.PartText:
+			line = p.Text
+		case translate.PartToolCall:
+			line = "[called " + p.Name + " with " + p.Args + "]"
+		case translate.PartToolResult:
+			line = "[result: " + p.Text + "]"
+		}
+		if line != "" && b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}

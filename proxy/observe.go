@@ -1,0 +1,48 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// log writes the one line of an exchange. It holds no text of the conversation,
+// no key and no address of a channel.
+func (x *Exchange) log(ch *Channel, err *translate.Error) {
+	level, code := slog.LevelInfo, "ok"
+	attrs := make([]slog.Attr, 0, 16)
+	if err != nil {
+		code = string(err.Code)
+		if err.Code != translate.CodeCanceled && err.Code != translate.CodeValidation {
+			level = slog.LevelWarn
+		}
+	}
+	if !x.g.log.Enabled(context.Background(), level) {
+		return
+	}
+	attrs = append(attrs,
+		slog.String("id", x.q.ID), slog.String("front", x.q.Front), slog.String("caller", x.q.Caller.Name),
+		slog.String("model", clip(x.q.Model.Name)), slog.String("code", code),
+		slog.Int("attempts", len(x.failures)+min(1, btoi(ch != nil))),
+		slog.Duration("took", time.Since(x.began).Round(time.Microsecond)))
+	if ch != nil {
+		u := x.Usage()
+		attrs = append(attrs, slog.String("channel", ch.ID), slog.Int64("input_tokens", u.Input), slog.Int64("output_tokens", u.Output))
+	}
+	for _, f := range x.failures {
+		attrs = append(attrs, slog.Group("failed_"+f.ch.ID, slog.String("code", string(f.err.Code)), slog.String("why", translate.Mask(f.err.Error()))))
+	}
+	if err != nil && len(x.failures) == 0 {
+		attrs = append(attrs, slog.String("why", translate.Mask(err.Error())))
+	}
+	x.g.log.LogAttrs(context.Background(), level, "exchange", attrs...)
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,208 @@
+package proxy
+
+import (
+	"fmt"
+	"slices"
+	"text/template"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/balance"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Plan is the compiled configuration: who may ask, what a model's name means,
+// which channels serve it. It is immutable; the live part of its channels is
+// not. A plan is replaced as a whole.
+type Plan struct {
+	callers  *callers
+	presets  map[string]*config.Preset
+	routes   map[string]*route
+	models   []string // in the order of the configuration, presets last
+	channels []*Channel
+	policy   balance.Policy
+}
+
+// route is one model's channels, by tier.
+type route struct {
+	tiers [][]candidate
+}
+
+// candidate is a channel that serves a model, and what it calls it.
+type candidate struct {
+	ch       *Channel
+	upstream string
+}
+
+// newPlan compiles conf, which has been checked. open makes the upstream of one
+// channel and key.
+func newPlan(conf *config.Config, open Opener) (*Plan, error) {
+	p := &Plan{
+		callers: newCallers(&conf.Callers),
+		presets: make(map[string]*config.Preset, len(conf.Presets)),
+		routes:  make(map[string]*route),
+		policy:  balance.Policies["p2c"](),
+	}
+	for i := range conf.Channels {
+		if err := p.addChannel(conf, &conf.Channels[i], open); err != nil {
+			p.close()
+			return nil, err
+		}
+	}
+	for name, preset := range conf.Presets {
+		p.presets[name] = &preset
+	}
+	for _, name := range slices.Sorted(mapKeys(conf.Presets)) {
+		if _, taken := p.routes[name]; !taken {
+			p.models = append(p.models, name)
+		}
+	}
+	return p, nil
+}
+
+func mapKeys[V any](m map[string]V) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener) error {
+	fold, err := parseFold(c.Fold)
+	if err != nil {
+		return fmt.Errorf("channel %q: %w", c.ID, err)
+	}
+	keys := c.Keys
+	if len(keys) == 0 {
+		keys = []string{""}
+	}
+	for i, key := range keys {
+		ch, err := newChannel(c, key, i, clocksOf(&c.Timeouts, &conf.Timeouts), fold, open)
+		if err != nil {
+			return fmt.Errorf("channel %q: %w", c.ID, err)
+		}
+		p.channels = append(p.channels, ch)
+		for _, m := range c.Models {
+			p.addRoute(m, ch)
+		}
+	}
+	return nil
+}
+
+// addRoute puts ch into its tier of the route of m; tiers are kept in order.
+func (p *Plan) addRoute(m config.Model, ch *Channel) {
+	r := p.routes[m.Name]
+	if r == nil {
+		r = &route{}
+		p.routes[m.Name] = r
+		p.models = append(p.models, m.Name)
+	}
+	at, found := slices.BinarySearchFunc(r.tiers, ch.conf.Tier, func(tier []candidate, want int) int {
+		return tier[0].ch.conf.Tier - want
+	})
+	if !found {
+		r.tiers = slices.Insert(r.tiers, at, nil)
+	}
+	r.tiers[at] = append(r.tiers[at], candidate{ch: ch, upstream: m.Upstream})
+}
+
+// size is how many candidates r has.
+func (r *route) size() int {
+	n := 0
+	for _, tier := range r.tiers {
+		n += len(tier)
+	}
+	return n
+}
+
+func (p *Plan) close() {
+	for _, ch := range p.channels {
+		_ = ch.up.Close()
+	}
+}
+
+// Model is what a name asked for comes to.
+type Model struct {
+	Name   string         // of the model
+	preset *config.Preset // nil: a plain model
+	route  *route
+}
+
+// defaultPreset is the preset of product.md 6, settled detail 2: what a client
+// that names no model gets.
+const defaultPreset = "default"
+
+// resolve finds the model that c means by name: a model or a preset. An empty
+// name is the default preset, else the first model that c may use.
+func (p *Plan) resolve(c *Caller, name string) (*Model, *translate.Error) {
+	if name == "" {
+		name = p.defaultName(c)
+	}
+	preset := p.presets[name]
+	model := name
+	if p.routes[name] != nil {
+		preset = nil
+	} else if preset != nil {
+		model = preset.Model
+	}
+	if !c.May(name) && !c.May(model) {
+		return nil, &translate.Error{Code: translate.CodePermission, Message: fmt.Sprintf("the model %q is not for this caller", clip(name))}
+	}
+	r := p.routes[model]
+	if r == nil {
+		return nil, &translate.Error{Code: translate.CodeModelNotFound, Message: fmt.Sprintf("no channel serves the model %q", clip(name))}
+	}
+	return &Model{Name: model, preset: preset, route: r}, nil
+}
+
+func (p *Plan) defaultName(c *Caller) string {
+	if p.presets[defaultPreset] != nil {
+		return defaultPreset
+	}
+	for _, m := range p.models {
+		if c.May(m) {
+			return m
+		}
+	}
+	return ""
+}
+
+// clip bounds what is quoted of a client's words.
+func clip(s string) string {
+	if r := []rune(s); len(r) > 100 {
+		return string(r[:100]) + "..."
+	}
+	return s
+}
+
+// clocks bound an answer; they are all set but first, where 0 means auto.
+type clocks struct {
+	first, gap, total time.Duration
+}
+
+func clocksOf(own, all *config.Timeouts) clocks {
+	pick := func(a, b, standard time.Duration) time.Duration {
+		if a != 0 {
+			return a
+		}
+		if b != 0 {
+			return b
+		}
+		return standard
+	}
+	return clocks{
+		first: pick(time.Duration(own.First), time.Duration(all.First), 0),
+		gap:   pick(own.Gap, all.Gap, 30*time.Second),
+		total: pick(own.Total, all.Total, 10*time.Minute),
+	}
+}
+
+func parseFold(text string) (*template.Template, error) {
+	if text == "" {
+		text = DefaultFold
+	}
+	return template.New("fold").Parse(text)
+}

@@ -1,0 +1,260 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Identity says which conversation of its owner a question belongs to.
+type Identity struct {
+	// Find is how the conversation is looked for. Its zero value finds none.
+	Find store.Ref
+	// Else is tried when Find finds nothing.
+	Else store.Ref
+	// Make is what a new conversation is called; nil: there must be one already.
+	Make *store.Conversation
+}
+
+// Thread is one conversation while it is in use: the place in its queue, and
+// what is known of it. Turns of one thread run one after the other, in the order
+// in which they were enqueued.
+type Thread struct {
+	id    string
+	owner string
+	key   string // "" or owner+key, under which it is also found
+	// made is what the conversation is created as with its first turn; nil once
+	// it is stored. Only the holder of the turn uses it.
+	made *store.Conversation
+	// kept holds the messages of a thread that is not stored anywhere else.
+	kept   []store.Message
+	unkept bool
+
+	refs  int             // turns that hold or wait
+	queue []chan struct{} // those that wait, oldest first
+	busy  bool
+}
+
+// threads is the registry of the conversations in use. It is safe for
+// concurrent use.
+type threads struct {
+	mu    sync.Mutex
+	byID  map[string]*Thread
+	byKey map[string]*Thread
+}
+
+func newThreads() *threads {
+	return &threads{byID: make(map[string]*Thread), byKey: make(map[string]*Thread)}
+}
+
+// Turn is a place in the queue of a conversation. It must be given back with
+// Done exactly once, whether or not Wait was called or succeeded.
+type Turn struct {
+	thread *Thread
+	all    *threads
+	ready  chan struct{} // nil: it is our turn already
+}
+
+// enqueue takes the next place of t, which join has counted already.
+func (r *threads) enqueue(t *Thread) *Turn {
+	turn := &Turn{thread: t, all: r}
+	if t.busy {
+		turn.ready = make(chan struct{})
+		t.queue = append(t.queue, turn.ready)
+	}
+	t.busy = true
+	return turn
+}
+
+// Wait returns when the turns before this one are over, or ctx has ended.
+func (u *Turn) Wait(ctx context.Context) error {
+	if u.ready == nil {
+		return nil
+	}
+	select {
+	case <-u.ready:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Done gives the place back and lets the next turn run.
+func (u *Turn) Done() {
+	r, t := u.all, u.thread
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !u.leaveQueue() {
+		if len(t.queue) > 0 {
+			close(t.queue[0])
+			t.queue = t.queue[1:]
+		} else {
+			t.busy = false
+		}
+	}
+	if t.refs--; t.refs == 0 {
+		delete(r.byID, t.id)
+		if t.key != "" && r.byKey[t.key] == t {
+			delete(r.byKey, t.key)
+		}
+	}
+}
+
+// leaveQueue removes a turn that never came up, and reports whether it did.
+func (u *Turn) leaveQueue() bool {
+	for i, waiting := range u.thread.queue {
+		if waiting == u.ready {
+			u.thread.queue = append(u.thread.queue[:i:i], u.thread.queue[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// live returns a place in the thread that is in use under key, or nil.
+func (r *threads) live(key string) *Turn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.byKey[key]
+	if t == nil {
+		return nil
+	}
+	t.refs++
+	return r.enqueue(t)
+}
+
+// join returns a place in t, or in the thread that is in use under the same id
+// or key.
+func (r *threads) join(t *Thread) *Turn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known := r.byID[t.id]; known != nil {
+		t = known
+	} else if known := r.byKey[t.key]; t.key != "" && known != nil {
+		t = known
+	} else {
+		r.byID[t.id] = t
+		if t.key != "" {
+			r.byKey[t.key] = t
+		}
+	}
+	t.refs++
+	return r.enqueue(t)
+}
+
+// Enqueue finds or prepares the conversation that id names for c and takes a
+// place in its queue. Questions that are enqueued one after the other are
+// answered in that order. The error is a *translate.Error: there is no such
+// conversation and none may be made, or the store failed.
+func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, error) {
+	key := ""
+	if id.Find.Key != "" {
+		key = c.Name + "\x00" + id.Find.Key
+		if turn := g.threads.live(key); turn != nil {
+			return turn, nil
+		}
+	}
+	conv, err := g.find(ctx, c.Name, id)
+	if err != nil {
+		return nil, err
+	}
+	t := &Thread{owner: c.Name, key: key}
+	switch {
+	case conv != nil:
+		t.id, t.made = conv.ID, conv
+	case id.Make == nil:
+		return nil, &translate.Error{Code: translate.CodeConversation, Message: "no such conversation"}
+	default:
+		made := *id.Make
+		made.Owner = c.Name
+		if made.ID == "" {
+			made.ID = NewID("conv_")
+		}
+		t.id, t.made = made.ID, &made
+	}
+	return g.threads.join(t), nil
+}
+
+// Unstored takes the next place of a conversation that lives only in memory, as
+// long as kept, whose zero value is a new one, is kept by its front.
+func (g *Gateway) Unstored(kept *Thread) *Turn {
+	kept.unkept = true
+	if kept.id == "" {
+		kept.id = NewID("tmp_")
+	}
+	return g.threads.join(kept)
+}
+
+func (g *Gateway) find(ctx context.Context, owner string, id Identity) (*store.Conversation, error) {
+	for _, ref := range [...]store.Ref{id.Find, id.Else} {
+		if ref == (store.Ref{}) {
+			continue
+		}
+		conv, err := g.store.Load(ctx, owner, ref, 1)
+		if err == nil {
+			return conv, nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return nil, storeFailed(err)
+		}
+	}
+	return nil, nil
+}
+
+func storeFailed(err error) *translate.Error {
+	var known *translate.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	return &translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed", Cause: err}
+}
+
+// history returns the messages before the newest one.
+func (g *Gateway) history(ctx context.Context, t *Thread) ([]store.Message, error) {
+	if t.unkept {
+		return t.kept, nil
+	}
+	if t.made.Created == 0 {
+		return t.made.Messages, nil
+	}
+	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, 0)
+	if errors.Is(err, store.ErrNotFound) {
+		// Deleted while this turn waited: the conversation begins anew under the
+		// identity that its client knows.
+		fresh := *t.made
+		fresh.Created, fresh.Messages = 0, nil
+		t.made = &fresh
+		return nil, nil
+	}
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	t.made = conv
+	return conv.Messages, nil
+}
+
+// keep stores a turn that ended.
+func (g *Gateway) keep(ctx context.Context, t *Thread, turn store.Turn) error {
+	if t.unkept {
+		t.kept = append(t.kept[:max(0, len(t.kept)-turn.Replace):len(t.kept)], turn.Messages...)
+		return nil
+	}
+	if t.made.Created == 0 {
+		turn.Messages = append(t.made.Messages[:len(t.made.Messages):len(t.made.Messages)], turn.Messages...)
+	}
+	err := g.store.Append(ctx, t.made, turn)
+	if errors.Is(err, store.ErrNotFound) {
+		// Its owner deleted it while the answer was on its way.
+		return nil
+	}
+	if err != nil {
+		return storeFailed(err)
+	}
+	return nil
+}
+
+// ID returns the id of the turn's conversation.
+func (u *Turn) ID() string { return u.thread.id }

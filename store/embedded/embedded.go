@@ -1,0 +1,42 @@
+// Package embedded keeps conversations inside the process: in one SQLite file,
+// or in memory. Both behave the same; only the file outlives the process.
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/store"
+)
+
+// ErrClosed is what every call returns after Close.
+var ErrClosed = errors.New("store: closed")
+
+var errNumber = errors.New("store: a conversation's number is below 1")
+
+// Open opens the store that url names: "memory:", which forgets everything when
+// the process ends, or "sqlite:PATH", which makes the file where it is missing
+// (but no folder) and brings an older schema up to date. PATH is relative to the
+// working directory. The error says what is wrong with the place.
+//
+// What it returns also implements [store.Editor], [store.Sharer] and
+// [store.Masker].
+//
+// A call whose context ends returns the context's error. With SQLite a change
+// that was already handed to the writer may be made all the same; whoever must
+// know loads the conversation again.
+func Open(url string) (store.Store, error) {
+	if url == "memory:" {
+		return newMemory(), nil
+	}
+	path, ok := strings.CutPrefix(url, "sqlite:")
+	if !ok {
+		return nil, errors.New("store: the url must be memory: or sqlite:PATH")
+	}
+	s, err := openSQLite(path)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return s, nil
+}

@@ -1,0 +1,301 @@
+package embedded
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// memory keeps everything in maps under one mutex. Whatever comes in or goes
+// out is copied.
+type memory struct {
+	mu     sync.Mutex
+	closed bool
+	byID   map[string]*store.Conversation
+	owners map[string]*owner
+	shares map[string]*store.Share
+	mask   int64 // the newest mask's id
+}
+
+// owner is what belongs to one caller. It stays when all is deleted, because
+// its numbers must not come again.
+type owner struct {
+	next  int64
+	byNum map[int64]*store.Conversation
+	byKey map[string]*store.Conversation
+	masks []store.Mask
+}
+
+func newMemory() *memory {
+	return &memory{
+		byID:   map[string]*store.Conversation{},
+		owners: map[string]*owner{},
+		shares: map[string]*store.Share{},
+	}
+}
+
+// begin locks m; the caller unlocks it where the error is nil.
+func (m *memory) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return ErrClosed
+	}
+	return nil
+}
+
+func (m *memory) owner(name string) *owner {
+	o := m.owners[name]
+	if o == nil {
+		o = &owner{next: 1, byNum: map[int64]*store.Conversation{}, byKey: map[string]*store.Conversation{}}
+		m.owners[name] = o
+	}
+	return o
+}
+
+// Number implements [store.Store].
+func (m *memory) Number(ctx context.Context, name string) (int64, error) {
+	if err := m.begin(ctx); err != nil {
+		return 0, err
+	}
+	defer m.mu.Unlock()
+	o := m.owner(name)
+	o.next++
+	return o.next - 1, nil
+}
+
+// Load implements [store.Store].
+func (m *memory) Load(ctx context.Context, name string, ref store.Ref, last int) (*store.Conversation, error) {
+	if err := m.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	c := m.find(name, ref)
+	if c == nil {
+		return nil, store.ErrNotFound
+	}
+	out := *c
+	from := 0
+	if last > 0 {
+		from = max(0, len(c.Messages)-last)
+	}
+	out.Messages = copyMessages(c.Messages[from:])
+	return &out, nil
+}
+
+func (m *memory) find(name string, ref store.Ref) *store.Conversation {
+	o := m.owners[name]
+	switch {
+	case o == nil:
+		return nil
+	case ref.ID != "":
+		if c := m.byID[ref.ID]; c != nil && c.Owner == name {
+			return c
+		}
+		return nil
+	case ref.Num != 0:
+		return o.byNum[ref.Num]
+	case ref.Key != "":
+		return o.byKey[ref.Key]
+	case ref.User == "" && ref.Group == "":
+		return nil
+	}
+	var best *store.Conversation
+	for _, c := range o.byNum {
+		if c.User == ref.User && c.Group == ref.Group && (best == nil || byUpdated(c, best) < 0) {
+			best = c
+		}
+	}
+	return best
+}
+
+func byUpdated(a, b *store.Conversation) int {
+	return cmp.Or(cmp.Compare(b.Updated, a.Updated), cmp.Compare(a.ID, b.ID))
+}
+
+// List implements [store.Store].
+func (m *memory) List(ctx context.Context, f store.Filter) ([]store.Summary, int, error) {
+	if err := m.begin(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer m.mu.Unlock()
+	o := m.owners[f.Owner]
+	if o == nil {
+		return nil, 0, nil
+	}
+	var all []*store.Conversation
+	for _, c := range o.byNum {
+		if (f.User == nil || *f.User == c.User) && (f.Group == nil || *f.Group == c.Group) {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(a, b *store.Conversation) int {
+		if f.ByNum {
+			return cmp.Compare(b.Num, a.Num)
+		}
+		return byUpdated(a, b)
+	})
+	page := all[min(max(f.Offset, 0), len(all)):]
+	if f.Limit > 0 {
+		page = page[:min(f.Limit, len(page))]
+	}
+	var out []store.Summary
+	for _, c := range page {
+		out = append(out, summary(c))
+	}
+	return out, len(all), nil
+}
+
+func summary(c *store.Conversation) store.Summary {
+	s := store.Summary{
+		ID: c.ID, User: c.User, Group: c.Group, Name: c.Name, Model: c.Model,
+		Num: c.Num, Created: c.Created, Updated: c.Updated, Messages: len(c.Messages),
+	}
+	if n := len(c.Messages); n > 0 {
+		s.LastMessage = head(&c.Messages[n-1])
+	}
+	return s
+}
+
+// Append implements [store.Store].
+func (m *memory) Append(ctx context.Context, c *store.Conversation, t store.Turn) error {
+	if err := checkTurn(c, t); err != nil {
+		return err
+	}
+	if err := m.begin(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	kept := m.byID[c.ID]
+	switch {
+	case c.Created == 0:
+		var err error
+		if kept, err = m.create(c, t.At); err != nil {
+			return err
+		}
+	case kept == nil || kept.Owner != c.Owner:
+		return store.ErrNotFound
+	}
+	kept.Messages = slices.Clip(kept.Messages[:max(0, len(kept.Messages)-max(0, t.Replace))])
+	kept.Messages = append(kept.Messages, copyMessages(t.Messages)...)
+	kept.Model, kept.Updated = t.Model, t.At
+	c.Num, c.Created, c.Updated, c.Model = kept.Num, kept.Created, kept.Updated, kept.Model
+	return nil
+}
+
+func (m *memory) create(c *store.Conversation, at int64) (*store.Conversation, error) {
+	o := m.owner(c.Owner)
+	num := c.Num
+	if num == 0 {
+		num = o.next
+	}
+	if m.byID[c.ID] != nil || o.byNum[num] != nil || c.Key != "" && o.byKey[c.Key] != nil {
+		return nil, store.ErrExists
+	}
+	o.next = max(o.next, num+1)
+	kept := *c
+	kept.Num, kept.Created, kept.Messages = num, max(at, 1), nil
+	m.byID[c.ID], o.byNum[num] = &kept, &kept
+	if c.Key != "" {
+		o.byKey[c.Key] = &kept
+	}
+	return &kept, nil
+}
+
+// Clear implements [store.Store].
+func (m *memory) Clear(ctx context.Context, name, id string, at int64) error {
+	return m.edit(ctx, name, id, at, func(c *store.Conversation) error {
+		c.Messages = nil
+		return nil
+	})
+}
+
+// Delete implements [store.Store].
+func (m *memory) Delete(ctx context.Context, name, id string) error {
+	if err := m.begin(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	o := m.owners[name]
+	if id == "" {
+		if o != nil {
+			for _, c := range o.byNum {
+				m.drop(o, c)
+			}
+		}
+		return nil
+	}
+	c := m.byID[id]
+	if c == nil || c.Owner != name {
+		return store.ErrNotFound
+	}
+	m.drop(o, c)
+	return nil
+}
+
+func (m *memory) drop(o *owner, c *store.Conversation) {
+	delete(m.byID, c.ID)
+	delete(o.byNum, c.Num)
+	if c.Key != "" {
+		delete(o.byKey, c.Key)
+	}
+}
+
+// Close implements [store.Store]. Everything is forgotten.
+func (m *memory) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed, m.byID, m.owners, m.shares = true, nil, nil, nil
+	return nil
+}
+
+// checkTurn refuses what no back end can keep.
+func checkTurn(c *store.Conversation, t store.Turn) error {
+	if c.Created == 0 && c.Num < 0 {
+		return errNumber
+	}
+	return checkMessages(t.Messages)
+}
+
+func checkMessages(messages []store.Message) error {
+	for _, m := range messages {
+		for _, p := range m.Parts {
+			if _, err := word(p.Kind); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func copyMessages(in []store.Message) []store.Message {
+	if len(in) == 0 {
+		return nil
+	}
+	out := slices.Clone(in)
+	for i := range out {
+		out[i].Parts = copyParts(out[i].Parts)
+	}
+	return out
+}
+
+func copyParts(in []translate.Part) []translate.Part {
+	if len(in) == 0 {
+		return nil
+	}
+	out := slices.Clone(in)
+	for i := range out {
+		out[i].Cache = slices.Clone(out[i].Cache)
+		if len(out[i].Cache) == 0 {
+			out[i].Cache = nil
+		}
+	}
+	return out
+}

@@ -1,0 +1,151 @@
+package embedded
+
+import (
+	"context"
+
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// edit changes the messages of one conversation and brings its row up to date.
+func (s *sqlite) edit(ctx context.Context, owner, id string, at int64, do func(w *session, cid int64) error) error {
+	return s.change(ctx, func(w *session) error {
+		cid, err := conv(w, owner, id)
+		if err != nil {
+			return err
+		}
+		if err := do(w, cid); err != nil {
+			return err
+		}
+		return retell(w, cid, at)
+	})
+}
+
+// seqOf returns the seq of message index, or errNotFound.
+func seqOf(w *session, cid int64, index int) (seq int64, err error) {
+	if index < 0 {
+		return 0, errNotFound
+	}
+	err = w.scan([]any{&seq}, `SELECT seq FROM messages WHERE conv = ? ORDER BY seq LIMIT 1 OFFSET ?`, cid, index)
+	return seq, err
+}
+
+// Rename implements [store.Editor].
+func (s *sqlite) Rename(ctx context.Context, owner, id, name string, at int64) error {
+	return s.change(ctx, func(w *session) error {
+		n, err := w.exec(`UPDATE conversations SET name = ?, updated = ? WHERE id = ? AND owner = ?`, name, at, id, owner)
+		if err == nil && n == 0 {
+			return errNotFound
+		}
+		return err
+	})
+}
+
+// SetText implements [store.Editor].
+func (s *sqlite) SetText(ctx context.Context, owner, id string, index int, text string, at int64) error {
+	parts, err := encodeParts([]translate.Part{{Kind: translate.PartText, Text: text}})
+	if err != nil {
+		return err
+	}
+	return s.edit(ctx, owner, id, at, func(w *session, cid int64) error {
+		seq, err := seqOf(w, cid, index)
+		if err != nil {
+			return err
+		}
+		_, err = w.exec(`UPDATE messages SET parts = ? WHERE conv = ? AND seq = ?`, parts, cid, seq)
+		return err
+	})
+}
+
+// Remove implements [store.Editor].
+func (s *sqlite) Remove(ctx context.Context, owner, id string, index int, at int64) error {
+	return s.edit(ctx, owner, id, at, func(w *session, cid int64) error {
+		seq, err := seqOf(w, cid, index)
+		if err != nil {
+			return err
+		}
+		_, err = w.exec(`DELETE FROM messages WHERE conv = ? AND seq = ?`, cid, seq)
+		return err
+	})
+}
+
+// Insert implements [store.Editor]. The new messages count down from the first.
+func (s *sqlite) Insert(ctx context.Context, owner, id string, first []store.Message, at int64) error {
+	rows, err := toTable(first)
+	if err != nil {
+		return err
+	}
+	return s.edit(ctx, owner, id, at, func(w *session, cid int64) error {
+		// An empty conversation's next message is at tail, so what goes before
+		// all others must end below that.
+		var lowest int64
+		err := w.scan([]any{&lowest}, `SELECT coalesce((SELECT min(seq) FROM messages WHERE conv = ?1),
+			(SELECT tail FROM conversations WHERE cid = ?1))`, cid)
+		if err != nil {
+			return err
+		}
+		return insert(w, cid, lowest-int64(len(rows)), rows)
+	})
+}
+
+// Share implements [store.Sharer].
+func (s *sqlite) Share(ctx context.Context, v *store.Share) error {
+	messages, err := encodeMessages(v.Messages)
+	if err != nil {
+		return err
+	}
+	kept := *v
+	return s.change(ctx, func(w *session) error {
+		n, err := w.exec(`INSERT INTO shares (hash, owner, num, name, model, at, messages) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			kept.Hash, kept.Owner, kept.Num, kept.Name, kept.Model, kept.At, messages)
+		if err == nil && n == 0 {
+			return store.ErrExists
+		}
+		return err
+	})
+}
+
+// Unshare implements [store.Sharer].
+func (s *sqlite) Unshare(ctx context.Context, owner, hash string) error {
+	return s.change(ctx, func(w *session) error {
+		n, err := w.exec(`DELETE FROM shares WHERE hash = ? AND owner = ?`, hash, owner)
+		if err == nil && n == 0 {
+			return errNotFound
+		}
+		return err
+	})
+}
+
+// SaveMask implements [store.Masker].
+func (s *sqlite) SaveMask(ctx context.Context, owner string, m *store.Mask) error {
+	kept := *m
+	kept.Context = append([]byte{}, m.Context...) // not nil: the column takes no NULL
+	err := s.change(ctx, func(w *session) error {
+		if kept.ID <= 0 {
+			return w.scan([]any{&kept.ID}, `INSERT INTO masks (owner, avatar, name, description, context) VALUES (?, ?, ?, ?, ?) RETURNING id`,
+				owner, kept.Avatar, kept.Name, kept.Description, kept.Context)
+		}
+		n, err := w.exec(`UPDATE masks SET avatar = ?, name = ?, description = ?, context = ? WHERE id = ? AND owner = ?`,
+			kept.Avatar, kept.Name, kept.Description, kept.Context, kept.ID, owner)
+		if err == nil && n == 0 {
+			return errNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	m.ID = kept.ID
+	return nil
+}
+
+// DeleteMask implements [store.Masker].
+func (s *sqlite) DeleteMask(ctx context.Context, owner string, id int64) error {
+	return s.change(ctx, func(w *session) error {
+		n, err := w.exec(`DELETE FROM masks WHERE id = ? AND owner = ?`, id, owner)
+		if err == nil && n == 0 {
+			return errNotFound
+		}
+		return err
+	})
+}

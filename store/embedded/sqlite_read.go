@@ -1,0 +1,212 @@
+package embedded
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Load implements [store.Store].
+func (s *sqlite) Load(ctx context.Context, owner string, ref store.Ref, last int) (*store.Conversation, error) {
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	c, err := s.load(ctx, owner, ref, last)
+	if err != nil {
+		return nil, s.fault(ctx, err)
+	}
+	return c, nil
+}
+
+// load reads row and messages in one transaction, so that both are of one turn.
+func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, last int) (*store.Conversation, error) {
+	where, args := find(owner, ref)
+	if where == "" {
+		return nil, sql.ErrNoRows
+	}
+	tx, err := s.reads.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback() }() // it only read
+	c := &store.Conversation{Owner: owner}
+	var cid int64
+	err = tx.QueryRowContext(ctx, `SELECT cid, id, num, key, user, grp, name, model, created, updated FROM conversations WHERE `+where, args...).
+		Scan(&cid, &c.ID, &c.Num, &c.Key, &c.User, &c.Group, &c.Name, &c.Model, &c.Created, &c.Updated)
+	if err != nil {
+		return nil, err
+	}
+	if last <= 0 {
+		last = -1 // no limit
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT role, name, parts, at, incomplete FROM
+		(SELECT * FROM messages WHERE conv = ? ORDER BY seq DESC LIMIT ?) ORDER BY seq`, cid, last)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var m store.Message
+		var role, parts string
+		if err := rows.Scan(&role, &m.Name, &parts, &m.At, &m.Incomplete); err != nil {
+			return nil, err
+		}
+		m.Role = translate.ParseRole(role)
+		if m.Parts, err = decodeParts(parts); err != nil {
+			return nil, err
+		}
+		c.Messages = append(c.Messages, m)
+	}
+	return c, rows.Err()
+}
+
+func find(owner string, ref store.Ref) (where string, args []any) {
+	switch {
+	case ref.ID != "":
+		return `id = ? AND owner = ?`, []any{ref.ID, owner}
+	case ref.Num != 0:
+		return `owner = ? AND num = ?`, []any{owner, ref.Num}
+	case ref.Key != "":
+		return `owner = ? AND key = ? AND key <> ''`, []any{owner, ref.Key} // the last words let it use the partial index
+	case ref.User != "" || ref.Group != "":
+		return `owner = ? AND user = ? AND grp = ? ORDER BY updated DESC, id LIMIT 1`, []any{owner, ref.User, ref.Group}
+	}
+	return "", nil
+}
+
+// List implements [store.Store].
+func (s *sqlite) List(ctx context.Context, f store.Filter) ([]store.Summary, int, error) {
+	if err := s.open(ctx); err != nil {
+		return nil, 0, err
+	}
+	page, total, err := s.list(ctx, f)
+	if err != nil {
+		return nil, 0, s.fault(ctx, err)
+	}
+	return page, total, nil
+}
+
+func (s *sqlite) list(ctx context.Context, f store.Filter) ([]store.Summary, int, error) {
+	where, args := []string{"owner = ?"}, []any{f.Owner}
+	if f.User != nil {
+		where, args = append(where, "user = ?"), append(args, *f.User)
+	}
+	if f.Group != nil {
+		where, args = append(where, "grp = ?"), append(args, *f.Group)
+	}
+	rule := strings.Join(where, " AND ")
+	tx, err := s.reads.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	// A caller's total is kept beside its next number: counting a million rows
+	// would take longer than the page.
+	count := `SELECT count(*) FROM conversations WHERE ` + rule
+	if f.User == nil && f.Group == nil {
+		count = `SELECT coalesce(sum(live), 0) FROM owners WHERE owner = ?`
+	}
+	var total int
+	if err := tx.QueryRowContext(ctx, count, args...).Scan(&total); err != nil {
+		return nil, 0, err
+	}
+	order := "updated DESC, id"
+	if f.ByNum {
+		order = "num DESC"
+	}
+	limit := f.Limit
+	if limit <= 0 {
+		limit = -1
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT id, user, grp, name, model, num, created, updated, count, last FROM conversations
+		WHERE `+rule+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, limit, max(0, f.Offset))...)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = rows.Close() }()
+	var page []store.Summary
+	for rows.Next() {
+		var v store.Summary
+		if err := rows.Scan(&v.ID, &v.User, &v.Group, &v.Name, &v.Model, &v.Num, &v.Created, &v.Updated, &v.Messages, &v.LastMessage); err != nil {
+			return nil, 0, err
+		}
+		page = append(page, v)
+	}
+	return page, total, rows.Err()
+}
+
+// Shared implements [store.Sharer].
+func (s *sqlite) Shared(ctx context.Context, hash string) (*store.Share, error) {
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	v := &store.Share{Hash: hash}
+	var messages string
+	err := s.reads.QueryRowContext(ctx, `SELECT owner, num, name, model, at, messages FROM shares WHERE hash = ?`, hash).
+		Scan(&v.Owner, &v.Num, &v.Name, &v.Model, &v.At, &messages)
+	if err == nil {
+		v.Messages, err = decodeMessages(messages)
+	}
+	if err != nil {
+		return nil, s.fault(ctx, err)
+	}
+	return v, nil
+}
+
+// Shares implements [store.Sharer].
+func (s *sqlite) Shares(ctx context.Context, owner string) ([]store.Share, error) {
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	var out []store.Share
+	err := s.each(ctx, `SELECT hash, owner, num, name, model, at FROM shares WHERE owner = ? ORDER BY at DESC, hash`, owner,
+		func(rows *sql.Rows) error {
+			var v store.Share
+			err := rows.Scan(&v.Hash, &v.Owner, &v.Num, &v.Name, &v.Model, &v.At)
+			out = append(out, v)
+			return err
+		})
+	if err != nil {
+		return nil, s.fault(ctx, err)
+	}
+	return out, nil
+}
+
+// Masks implements [store.Masker].
+func (s *sqlite) Masks(ctx context.Context, owner string) ([]store.Mask, error) {
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	var out []store.Mask
+	err := s.each(ctx, `SELECT id, avatar, name, description, context FROM masks WHERE owner = ? ORDER BY id`, owner,
+		func(rows *sql.Rows) error {
+			var v store.Mask
+			err := rows.Scan(&v.ID, &v.Avatar, &v.Name, &v.Description, &v.Context)
+			if len(v.Context) == 0 {
+				v.Context = nil
+			}
+			out = append(out, v)
+			return err
+		})
+	if err != nil {
+		return nil, s.fault(ctx, err)
+	}
+	return out, nil
+}
+
+func (s *sqlite) each(ctx context.Context, query, owner string, do func(*sql.Rows) error) error {
+	rows, err := s.reads.QueryContext(ctx, query, owner)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := do(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,113 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+func edits(t *testing.T, s Full) {
+	ctx := t.Context()
+	c := create(t, s, store.Conversation{ID: "conv_1", Owner: "o"}, 10)
+	must(t, s.Append(ctx, c, exchange(1, 20)))
+	must(t, s.Rename(ctx, "o", "conv_1", "new name", 30))
+	if got := load(t, s, "o", "conv_1"); got.Name != "new name" || got.Updated != 30 {
+		t.Errorf("renamed: %+v", got)
+	}
+	must(t, s.SetText(ctx, "o", "conv_1", 3, "edited", 31))
+	must(t, s.Remove(ctx, "o", "conv_1", 1, 32))
+	got := load(t, s, "o", "conv_1")
+	same(t, "edited", []string{"question 0", "question 1", "edited"}, texts(got))
+	if got.Updated != 32 || got.Messages[2].Role != translate.RoleAssistant || got.Messages[2].At != 21 {
+		t.Errorf("edited: %+v", got)
+	}
+	must(t, s.Insert(ctx, "o", "conv_1", []store.Message{text(translate.RoleUser, "h1", 1), text(translate.RoleAssistant, "h2", 2)}, 33))
+	must(t, s.Insert(ctx, "o", "conv_1", []store.Message{text(translate.RoleUser, "h0", 1)}, 34))
+	must(t, s.Remove(ctx, "o", "conv_1", 5, 35))
+	must(t, s.Append(ctx, c, exchange(2, 40)))
+	same(t, "inserted", []string{"h0", "h1", "h2", "question 0", "question 1", "question 2", "answer 2"}, texts(load(t, s, "o", "conv_1")))
+	page, _, err := s.List(ctx, store.Filter{Owner: "o"})
+	if err != nil || page[0].Messages != 7 || page[0].LastMessage != "answer 2" {
+		t.Errorf("summary %+v, %v", page, err)
+	}
+	must(t, s.Clear(ctx, "o", "conv_1", 50))
+	must(t, s.Insert(ctx, "o", "conv_1", []store.Message{text(translate.RoleUser, "h", 1)}, 51))
+	must(t, s.Append(ctx, c, exchange(3, 60)))
+	same(t, "inserted into nothing", []string{"h", "question 3", "answer 3"}, texts(load(t, s, "o", "conv_1")))
+}
+
+func editsNothing(t *testing.T, s Full) {
+	ctx := t.Context()
+	create(t, s, store.Conversation{ID: "conv_1", Owner: "o"}, 10)
+	for _, index := range []int{-1, 2, 1 << 40} {
+		is(t, "SetText", s.SetText(ctx, "o", "conv_1", index, "x", 99), store.ErrNotFound)
+		is(t, "Remove", s.Remove(ctx, "o", "conv_1", index, 99), store.ErrNotFound)
+	}
+	is(t, "Insert", s.Insert(ctx, "o", "conv_2", exchange(0, 1).Messages, 1), store.ErrNotFound)
+	is(t, "Rename", s.Rename(ctx, "o", "conv_2", "x", 1), store.ErrNotFound)
+	got := load(t, s, "o", "conv_1")
+	if got.Updated != 11 || len(got.Messages) != 2 {
+		t.Errorf("a refused edit left %+v", got)
+	}
+}
+
+func shares(t *testing.T, s Full) {
+	ctx := t.Context()
+	c := create(t, s, store.Conversation{ID: "conv_1", Owner: "o", Name: "title"}, 10)
+	kept := load(t, s, "o", "conv_1").Messages
+	kept[1].Incomplete = true
+	first := store.Share{Hash: "0123456789abcdef0123456789abcdef", Owner: "o", Num: c.Num, Name: "title", Model: "m", At: 5, Messages: kept}
+	given := first
+	must(t, s.Share(ctx, &given))
+	second := store.Share{Hash: "f", Owner: "o", Num: c.Num, Name: "later", At: 6}
+	must(t, s.Share(ctx, &second))
+	must(t, s.Share(ctx, &store.Share{Hash: "p", Owner: "p", At: 7}))
+	is(t, "the same hash", s.Share(ctx, &store.Share{Hash: "f", Owner: "p"}), store.ErrExists)
+	must(t, s.Append(ctx, c, exchange(1, 20)))
+	must(t, s.Delete(ctx, "o", ""))
+	got, err := s.Shared(ctx, first.Hash)
+	must(t, err)
+	same(t, "a share", &first, got)
+	all, err := s.Shares(ctx, "o")
+	must(t, err)
+	first.Messages = nil
+	same(t, "all shares", []store.Share{second, first}, all)
+	is(t, "another's", s.Unshare(ctx, "p", first.Hash), store.ErrNotFound)
+	must(t, s.Unshare(ctx, "o", first.Hash))
+	is(t, "again", s.Unshare(ctx, "o", first.Hash), store.ErrNotFound)
+	_, err = s.Shared(ctx, first.Hash)
+	is(t, "after Unshare", err, store.ErrNotFound)
+}
+
+func masks(t *testing.T, s Full) {
+	ctx := t.Context()
+	a := store.Mask{ID: -1, Avatar: "1f916", Name: "ü", Description: "d", Context: []byte(`[{"role":"user","content":"hi"}]`)}
+	b := store.Mask{Name: "b"}
+	must(t, s.SaveMask(ctx, "o", &a))
+	must(t, s.SaveMask(ctx, "o", &b))
+	if a.ID < 1 || b.ID <= a.ID {
+		t.Fatalf("ids %d, %d", a.ID, b.ID)
+	}
+	all, err := s.Masks(ctx, "o")
+	must(t, err)
+	same(t, "masks", []store.Mask{a, b}, all)
+	a.Name = "changed"
+	must(t, s.SaveMask(ctx, "o", &a))
+	is(t, "another's", s.SaveMask(ctx, "p", &a), store.ErrNotFound)
+	is(t, "one that is not there", s.SaveMask(ctx, "o", &store.Mask{ID: 999}), store.ErrNotFound)
+	is(t, "delete another's", s.DeleteMask(ctx, "p", a.ID), store.ErrNotFound)
+	must(t, s.DeleteMask(ctx, "o", b.ID))
+	is(t, "delete again", s.DeleteMask(ctx, "o", b.ID), store.ErrNotFound)
+	c := store.Mask{Name: "c"}
+	must(t, s.SaveMask(ctx, "o", &c))
+	if c.ID == b.ID {
+		t.Errorf("the id %d was given out twice", c.ID)
+	}
+	all, err = s.Masks(ctx, "o")
+	must(t, err)
+	same(t, "masks after changes", []store.Mask{a, c}, all)
+	if none, err := s.Masks(ctx, "p"); err != nil || len(none) != 0 {
+		t.Errorf("p has %v, %v", none, err)
+	}
+}

@@ -1,0 +1,179 @@
+package anthropic
+
+import (
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// minBudget is the smallest budget of thinking that the vendor takes.
+const minBudget = 1024
+
+// thinking is what is asked for: a budget, 0 for none, and the limit of the
+// answer, which must leave room beside it.
+type thinking struct {
+	budget    int
+	maxTokens int
+	chosen    bool // by us, from an effort: then what does not go with it gives way
+}
+
+// planThinking turns an effort into a budget. Where the conversation could not
+// go on with thinking (a forced tool, a call in progress whose thoughts are not
+// there, an answer begun by the client) the effort is dropped.
+func planThinking(req *translate.Request) thinking {
+	p := &req.Params
+	t := thinking{budget: p.ReasoningBudget, maxTokens: defaultMaxTokens}
+	if p.MaxTokens != nil {
+		t.maxTokens = *p.MaxTokens
+	}
+	if t.budget <= 0 {
+		t.budget = budgetOf(req)
+		t.chosen = t.budget > 0
+	}
+	if t.chosen && !mayThink(req) {
+		req.Drop("reasoning_effort")
+		t.budget, t.chosen = 0, false
+	}
+	if t.budget > 0 {
+		t.budget = max(t.budget, minBudget)
+	}
+	if t.budget > 0 && t.maxTokens <= t.budget {
+		t.maxTokens += t.budget
+	}
+	return t
+}
+
+func budgetOf(req *translate.Request) int {
+	switch req.Params.ReasoningEffort {
+	case "", "none":
+		return 0
+	case "minimal", "low":
+		return 1024
+	case "medium":
+		return 4096
+	case "high":
+		return 16384
+	case "xhigh", "max":
+		return 32768
+	}
+	req.Drop("reasoning_effort")
+	return 0
+}
+
+func mayThink(req *translate.Request) bool {
+	mode := req.ToolChoice.Mode
+	if len(req.Tools) > 0 && (mode == translate.ToolRequired || mode == translate.ToolNamed) {
+		return false
+	}
+	for i := len(req.Messages) - 1; i >= 0; i-- {
+		m := &req.Messages[i]
+		switch {
+		case m.Role == translate.RoleTool:
+			continue
+		case m.Role != translate.RoleAssistant:
+			return true
+		case i == len(req.Messages)-1:
+			return false
+		}
+		if len(m.Parts) == 0 || m.Parts[0].Kind != translate.PartReasoning || m.Parts[0].Signature == "" {
+			return false
+		}
+	}
+	return true
+}
+
+func appendParams(dst []byte, req *translate.Request, plan thinking) []byte {
+	p := &req.Params
+	if plan.budget > 0 {
+		dst = append(dst, `,"thinking":{"type":"enabled","budget_tokens":`...)
+		dst = jsonx.AppendInt(dst, int64(plan.budget))
+		dst = append(dst, '}')
+	}
+	dst = appendSampling(dst, req, plan)
+	dst = appendStops(dst, req)
+	for _, d := range []struct {
+		said bool
+		name string
+	}{
+		{p.PresencePenalty != nil, "presence_penalty"},
+		{p.FrequencyPenalty != nil, "frequency_penalty"},
+		{p.RepetitionPenalty != nil, "repetition_penalty"},
+		{p.Seed != nil, "seed"},
+		{p.Logprobs, "logprobs"},
+		{p.TopLogprobs != nil, "top_logprobs"},
+		{len(p.ResponseFormat) > 0, "response_format"},
+	} {
+		if d.said {
+			req.Drop(d.name)
+		}
+	}
+	return dst
+}
+
+// appendSampling appends temperature, top_p and top_k. Thinking tolerates no
+// temperature, no top_k and only a high top_p, and newer models not temperature
+// and top_p together: a client of this dialect is left to its own, for others
+// the lesser one gives way.
+func appendSampling(dst []byte, req *translate.Request, plan thinking) []byte {
+	p := &req.Params
+	temperature, topP, topK := p.Temperature, p.TopP, p.TopK
+	if plan.chosen {
+		if temperature != nil && *temperature != 1 {
+			req.Drop("temperature")
+		}
+		if topP != nil && *topP < 0.95 {
+			req.Drop("top_p")
+			topP = nil
+		}
+		if topK != nil {
+			req.Drop("top_k")
+		}
+		temperature, topK = nil, nil
+	}
+	if finite(temperature) {
+		v := *temperature
+		if v > 1 {
+			req.Drop("temperature>1")
+			v = 1
+		}
+		dst = append(dst, `,"temperature":`...)
+		dst = jsonx.AppendFloat(dst, v)
+		if topP != nil && req.Dialect != name {
+			req.Drop("top_p")
+			topP = nil
+		}
+	}
+	if finite(topP) {
+		dst = append(dst, `,"top_p":`...)
+		dst = jsonx.AppendFloat(dst, *topP)
+	}
+	if topK != nil {
+		dst = append(dst, `,"top_k":`...)
+		dst = jsonx.AppendInt(dst, int64(*topK))
+	}
+	return dst
+}
+
+// appendStops leaves out what the vendor refuses: sequences of nothing but white
+// space.
+func appendStops(dst []byte, req *translate.Request) []byte {
+	if len(req.Params.Stop) == 0 {
+		return dst
+	}
+	before := len(dst)
+	dst = append(dst, `,"stop_sequences":[`...)
+	start := len(dst)
+	for _, s := range req.Params.Stop {
+		if strings.TrimSpace(s) == "" {
+			req.Drop("stop: white space")
+			continue
+		}
+		dst = jsonx.AppendString(dst, s)
+		dst = append(dst, ',')
+	}
+	if len(dst) == start {
+		return dst[:before]
+	}
+	return closeList(dst, start)
+}

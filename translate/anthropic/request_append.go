@@ -1,0 +1,347 @@
+package anthropic
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// defaultMaxTokens is sent where nobody said a limit: the vendor demands one.
+const defaultMaxTokens = 4096
+
+// AppendRequest appends the body that puts req to an upstream.
+func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
+	if req.PassThrough {
+		return appendRaw(dst, req)
+	}
+	plan := planThinking(req)
+	dst = append(dst, `{"model":`...)
+	dst = jsonx.AppendString(dst, req.Model)
+	dst = append(dst, `,"max_tokens":`...)
+	dst = jsonx.AppendInt(dst, int64(plan.maxTokens))
+	dst = appendSystem(dst, req)
+	dst = appendMessages(dst, req)
+	if req.Stream {
+		dst = append(dst, `,"stream":true`...)
+	}
+	dst = appendParams(dst, req, plan)
+	dst = appendTools(dst, req)
+	if req.User != "" {
+		dst = append(dst, `,"metadata":{"user_id":`...)
+		dst = jsonx.AppendString(dst, req.User)
+		dst = append(dst, '}')
+	}
+	return append(dst, '}'), nil
+}
+
+// appendRaw appends the client's body with another model.
+func appendRaw(dst []byte, req *translate.Request) ([]byte, error) {
+	o, ok := jsonx.Members(req.Raw)
+	m := o.Find("model")
+	if !ok || m == nil {
+		return dst, &translate.Error{Code: translate.CodeInternal, Message: "the request cannot be passed on"}
+	}
+	req.Dropped = nil
+	dst = append(dst, req.Raw[:m.Start]...)
+	dst = jsonx.AppendString(dst, req.Model)
+	return append(dst, req.Raw[m.End:]...), nil
+}
+
+// closeList ends an array whose elements each left a comma behind.
+func closeList(dst []byte, start int) []byte {
+	if len(dst) > start {
+		dst = dst[:len(dst)-1]
+	}
+	return append(dst, ']')
+}
+
+func appendText(dst []byte, text string, cache json.RawMessage) []byte {
+	dst = append(dst, `{"type":"text","text":`...)
+	dst = jsonx.AppendString(dst, text)
+	return appendCache(dst, cache)
+}
+
+// appendCache ends a block, with a comma after it.
+func appendCache(dst []byte, cache json.RawMessage) []byte {
+	if len(cache) > 0 {
+		dst = append(dst, `,"cache_control":`...)
+		dst = append(dst, cache...)
+	}
+	return append(dst, `},`...)
+}
+
+// appendSystem appends the system messages as one text, or as blocks when a
+// cache mark depends on them.
+func appendSystem(dst []byte, req *translate.Request) []byte {
+	cached := false
+	var texts []string
+	for i := range req.Messages {
+		m := &req.Messages[i]
+		if m.Role != translate.RoleSystem {
+			continue
+		}
+		for j := range m.Parts {
+			p := &m.Parts[j]
+			if p.Kind != translate.PartText {
+				req.Drop("system: parts other than text")
+				continue
+			}
+			if p.Text != "" {
+				texts = append(texts, p.Text)
+				cached = cached || p.Cache != nil
+			}
+		}
+	}
+	if len(texts) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"system":`...)
+	if !cached {
+		return jsonx.AppendString(dst, strings.Join(texts, "\n\n"))
+	}
+	dst = append(dst, '[')
+	start := len(dst)
+	for i := range req.Messages {
+		m := &req.Messages[i]
+		for j := range m.Parts {
+			if p := &m.Parts[j]; m.Role == translate.RoleSystem && p.Kind == translate.PartText && p.Text != "" {
+				dst = appendText(dst, p.Text, p.Cache)
+			}
+		}
+	}
+	return closeList(dst, start)
+}
+
+// appendMessages appends the turns. Neighbours of one role become one message,
+// and the results of tools belong to the user.
+func appendMessages(dst []byte, req *translate.Request) []byte {
+	dst = append(dst, `,"messages":[`...)
+	start := len(dst)
+	open := ""
+	var blocks []byte
+	for i := range req.Messages {
+		m := &req.Messages[i]
+		if m.Role == translate.RoleSystem {
+			continue
+		}
+		if m.Name != "" {
+			req.Drop("name")
+		}
+		blocks = appendBlocks(blocks[:0], req, m)
+		if len(blocks) == 0 {
+			continue
+		}
+		role := "user"
+		if m.Role == translate.RoleAssistant {
+			role = "assistant"
+		}
+		if role != open {
+			if open != "" {
+				dst = append(dst[:len(dst)-1], `]},`...)
+			}
+			open = role
+			dst = append(dst, `{"role":"`...)
+			dst = append(dst, role...)
+			dst = append(dst, `","content":[`...)
+		}
+		dst = append(dst, blocks...)
+	}
+	if open != "" {
+		dst = append(dst[:len(dst)-1], `]},`...)
+	}
+	return closeList(dst, start)
+}
+
+// appendBlocks appends what can be said of m, each block with a comma after it.
+func appendBlocks(dst []byte, req *translate.Request, m *translate.Message) []byte {
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		switch p.Kind {
+		case translate.PartText:
+			// The vendor refuses an empty text.
+			if p.Text != "" {
+				dst = appendText(dst, p.Text, p.Cache)
+			}
+		case translate.PartImage:
+			if m.Role != translate.RoleUser {
+				req.Drop("image")
+				continue
+			}
+			if p.Detail != "" {
+				req.Drop("detail")
+			}
+			dst = appendImage(dst, p)
+		case translate.PartReasoning:
+			if m.Role != translate.RoleAssistant || p.Signature == "" {
+				req.Drop("reasoning")
+				continue
+			}
+			dst = appendThinking(dst, p)
+		case translate.PartToolCall:
+			dst = append(dst, `{"type":"tool_use","id":`...)
+			dst = jsonx.AppendString(dst, callID(p.ID))
+			dst = append(dst, `,"name":`...)
+			dst = jsonx.AppendString(dst, p.Name)
+			dst = append(dst, `,"input":`...)
+			dst = appendInput(dst, p.Args)
+			dst = appendCache(dst, p.Cache)
+		case translate.PartToolResult:
+			dst = append(dst, `{"type":"tool_result","tool_use_id":`...)
+			dst = jsonx.AppendString(dst, callID(p.ID))
+			dst = append(dst, `,"content":`...)
+			dst = jsonx.AppendString(dst, p.Text)
+			if p.Failed {
+				dst = append(dst, `,"is_error":true`...)
+			}
+			dst = appendCache(dst, p.Cache)
+		default:
+			req.Drop("media")
+		}
+	}
+	return dst
+}
+
+func appendImage(dst []byte, p *translate.Part) []byte {
+	dst = append(dst, `{"type":"image","source":`...)
+	if p.URL != "" {
+		dst = append(dst, `{"type":"url","url":`...)
+		dst = jsonx.AppendString(dst, p.URL)
+	} else {
+		dst = append(dst, `{"type":"base64","media_type":`...)
+		dst = jsonx.AppendString(dst, p.MediaType)
+		dst = append(dst, `,"data":`...)
+		dst = jsonx.AppendString(dst, p.Data)
+	}
+	dst = append(dst, '}')
+	return appendCache(dst, p.Cache)
+}
+
+// callID returns id in the characters that the vendor allows. A call and its
+// result are changed alike.
+func callID(id string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_' || r == '-' {
+			return r
+		}
+		return '_'
+	}, id)
+}
+
+// appendInput appends the arguments of a call as an object: none as {}, and text
+// that is no JSON object as {"_raw":"…"}, so that the message stays valid and the
+// text can still be read.
+func appendInput(dst []byte, args string) []byte {
+	trimmed := strings.TrimSpace(args)
+	if trimmed == "" {
+		return append(dst, `{}`...)
+	}
+	if trimmed[0] == '{' && json.Valid([]byte(trimmed)) {
+		return append(dst, trimmed...)
+	}
+	dst = append(dst, `{"_raw":`...)
+	dst = jsonx.AppendString(dst, args)
+	return append(dst, '}')
+}
+
+// appendThinking appends the blocks that a signature stands for, see the marks.
+func appendThinking(dst []byte, p *translate.Part) []byte {
+	rest := p.Signature
+	for first := true; first || rest != ""; first = false {
+		var mark, piece string
+		mark, piece, rest = nextSignature(rest)
+		switch {
+		case mark == markRedacted:
+			dst = append(dst, `{"type":"redacted_thinking","data":`...)
+			dst = jsonx.AppendString(dst, piece)
+			dst = append(dst, `},`...)
+			continue
+		case mark == "" && piece == "" && p.Text == "":
+			continue
+		}
+		dst = append(dst, `{"type":"thinking","thinking":`...)
+		if mark == "" {
+			dst = jsonx.AppendString(dst, p.Text)
+		} else {
+			dst = append(dst, `""`...)
+		}
+		dst = append(dst, `,"signature":`...)
+		dst = jsonx.AppendString(dst, piece)
+		dst = append(dst, `},`...)
+	}
+	return dst
+}
+
+// nextSignature cuts the first piece off s: the mark it begins with, if any, and
+// the text up to the next mark.
+func nextSignature[T string | []byte](s T) (mark string, piece, rest T) {
+	for _, m := range [...]string{markRedacted, markThinking} {
+		if len(s) >= len(m) && string(s[:len(m)]) == m {
+			mark, s = m, s[len(m):]
+			break
+		}
+	}
+	for i := range len(s) {
+		for _, m := range [...]string{markRedacted, markThinking} {
+			if len(s)-i >= len(m) && string(s[i:i+len(m)]) == m {
+				return mark, s[:i], s[i:]
+			}
+		}
+	}
+	return mark, s, s[len(s):]
+}
+
+func appendTools(dst []byte, req *translate.Request) []byte {
+	if len(req.Tools) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"tools":[`...)
+	start := len(dst)
+	for i := range req.Tools {
+		t := &req.Tools[i]
+		if t.Strict {
+			req.Drop("strict")
+		}
+		dst = append(dst, `{"name":`...)
+		dst = jsonx.AppendString(dst, t.Name)
+		if t.Description != "" {
+			dst = append(dst, `,"description":`...)
+			dst = jsonx.AppendString(dst, t.Description)
+		}
+		dst = append(dst, `,"input_schema":`...)
+		if len(t.Schema) > 0 {
+			dst = append(dst, t.Schema...)
+		} else {
+			dst = append(dst, `{"type":"object","properties":{}}`...)
+		}
+		dst = appendCache(dst, t.Cache)
+	}
+	dst = closeList(dst, start)
+	return appendToolChoice(dst, &req.ToolChoice)
+}
+
+func appendToolChoice(dst []byte, c *translate.ToolChoice) []byte {
+	if c.Mode == translate.ToolDefault && !c.NoParallel {
+		return dst
+	}
+	dst = append(dst, `,"tool_choice":{"type":`...)
+	switch c.Mode {
+	case translate.ToolNone:
+		return append(dst, `"none"}`...)
+	case translate.ToolRequired:
+		dst = append(dst, `"any"`...)
+	case translate.ToolNamed:
+		dst = append(dst, `"tool","name":`...)
+		dst = jsonx.AppendString(dst, c.Name)
+	default:
+		dst = append(dst, `"auto"`...)
+	}
+	if c.NoParallel {
+		dst = append(dst, `,"disable_parallel_tool_use":true`...)
+	}
+	return append(dst, '}')
+}
+
+func finite(v *float64) bool { return v != nil && !math.IsNaN(*v) && !math.IsInf(*v, 0) }

@@ -1,0 +1,149 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Ask is what a client posts (rest_iagent.md 2.4). Only Message and User are
+// always there.
+type Ask struct {
+	Message string // as it was sent; more than space
+	User    string
+	Group   string // empty: a private chat
+	Preset  string // empty: the default one
+	// Conversation is an extension: the id of the conversation to go on with,
+	// instead of the one that User and Group lead to.
+	Conversation string
+}
+
+// DecodeAsk reads the body of POST /api/chat or /api/chat/stream. Ids may be
+// numbers, presetId stands for preset when that is absent, null and "" are as
+// good as absent, unknown fields are ignored. The error is an *Error with
+// CodeValidation whose message names the field.
+func DecodeAsk(body []byte) (Ask, error) {
+	var w struct {
+		Message      json.RawMessage `json:"message"`
+		User         json.RawMessage `json:"userId"`
+		Group        json.RawMessage `json:"groupId"`
+		Preset       json.RawMessage `json:"preset"`
+		PresetID     json.RawMessage `json:"presetId"`
+		Conversation json.RawMessage `json:"conversationId"`
+	}
+	if err := json.Unmarshal(body, &w); err != nil || !isObject(body) {
+		e := translate.Invalid("the body is not a JSON object")
+		e.Cause = err
+		return Ask{}, e
+	}
+	var p parser
+	a := Ask{
+		Message:      p.text("message", w.Message),
+		User:         p.id("userId", w.User),
+		Group:        p.id("groupId", w.Group),
+		Preset:       p.text("preset", w.Preset),
+		Conversation: p.text("conversationId", w.Conversation),
+	}
+	if a.Preset == "" {
+		a.Preset = p.text("presetId", w.PresetID)
+	}
+	p.require("message", a.Message)
+	p.require("userId", a.User)
+	if p.err != nil {
+		return Ask{}, p.err
+	}
+	return a, nil
+}
+
+// Request fills req with a. Model stays empty: the preset decides.
+func (a *Ask) Request(req *translate.Request) {
+	*req = translate.Request{
+		Dialect: "rest", User: a.User, Group: a.Group, Preset: a.Preset,
+		Messages: []translate.Message{translate.TextMessage(translate.RoleUser, a.Message)},
+	}
+}
+
+// AppendRequest appends the body that asks the newest message of req. The preset
+// is the model. The user is the name of the remote memory, in which case there
+// is no group; else req.User, else "dragoman". A message without text is an
+// *Error with CodeValidation.
+func AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
+	text := ""
+	if m := req.Newest(); m != nil {
+		text = req.Plain(m, false)
+	}
+	if strings.TrimSpace(text) == "" {
+		return dst, translate.Invalid("message is empty")
+	}
+	req.DropUnsaid()
+	if len(req.Messages) > 1 && !req.Memory.InSync {
+		req.Drop("history")
+	}
+	user, group := req.User, req.Group
+	if req.Memory.ID != "" {
+		user, group = req.Memory.ID, ""
+	}
+	if user == "" {
+		user = "dragoman"
+	}
+	dst = jsonx.AppendString(append(dst, `{"message":`...), text)
+	dst = jsonx.AppendString(append(dst, `,"userId":`...), user)
+	if group != "" {
+		dst = jsonx.AppendString(append(dst, `,"groupId":`...), group)
+	}
+	if req.Model != "" {
+		dst = jsonx.AppendString(append(dst, `,"preset":`...), req.Model)
+	}
+	return append(dst, '}'), nil
+}
+
+// parser reads single JSON values and keeps the first failure.
+type parser struct{ err *translate.Error }
+
+func (p *parser) fail(message string) {
+	if p.err == nil {
+		p.err = translate.Invalid(message)
+	}
+}
+
+func (p *parser) require(field, value string) {
+	if strings.TrimSpace(value) == "" {
+		p.fail(field + " is required")
+	}
+}
+
+func (p *parser) text(field string, raw json.RawMessage) string {
+	var s string
+	if len(raw) > 0 && json.Unmarshal(raw, &s) != nil {
+		p.fail(field + " must be a string")
+	}
+	return s
+}
+
+// id reads a string, or an integer as its decimal string, which is how chat
+// networks with numbered users write their ids.
+func (p *parser) id(field string, raw json.RawMessage) string {
+	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+		return p.text(field, raw)
+	}
+	if !bytes.ContainsAny(raw, ".eE") {
+		return string(raw)
+	}
+	f, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<53 {
+		p.fail(field + " must be a string")
+		return ""
+	}
+	return strconv.FormatInt(int64(f), 10)
+}
+
+// isObject tells an object from null, which encoding/json takes for one.
+func isObject(body []byte) bool {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	return len(body) > 0 && body[0] == '{'
+}
