@@ -38,7 +38,7 @@ func FromText(text string) *Error {
 	e := FromCode(Code(code), message)
 	e.Retry = parseRetry(message)
 	if Code(code) == CodeModel && strings.HasPrefix(message, "timeout") {
-		e.TimeOut()
+		e.SetSlow()
 	}
 	return e
 }
@@ -56,8 +56,8 @@ func FromCode(code Code, message string) *Error {
 	return e
 }
 
-// TimeOut makes e the failure of a model that did not answer in time.
-func (e *Error) TimeOut() {
+// SetSlow makes e the failure of a model that did not answer in time.
+func (e *Error) SetSlow() {
 	e.Code, e.Fault, e.Timeout, e.Message = CodeModel, FaultSlow, true, "the model did not answer in time"
 }
 

@@ -244,6 +244,8 @@ type chatTurn struct {
 	chunks int64
 	said   string // text sent so far
 	lost   bool   // a write failed
+	kept   bool   // the answer is in the history
+	model  string
 	buf    []byte
 	frame  []byte
 }
@@ -263,7 +265,7 @@ func (x *chatSession) turn(f chatFrame, history []Turn) {
 	}
 	seen := slices.Clone(history[max(0, len(history)-n):])
 	x.s.begin(Seen{Dialect: "chatnio", Path: x.path, Model: f.Model, Key: x.key, Stream: true, Messages: seen, Body: f.body})
-	t := chatTurn{x: x, sc: x.s.count.apply(f.Model, Plan(f.Model, seen, nil))}
+	t := chatTurn{x: x, model: f.Model, sc: x.s.count.apply(f.Model, Plan(f.Model, seen, nil))}
 	t.sc.textOnly()
 	done := false
 	defer func() { x.s.finish(!done && (t.lost || x.left())) }()
@@ -273,8 +275,25 @@ func (x *chatSession) turn(f chatFrame, history []Turn) {
 	} else {
 		done = t.run(f.Model)
 	}
-	x.history = append(x.history, Turn{Role: "assistant", Text: t.said})
-	x.save(f.Model)
+	t.keep()
+}
+
+// keep puts the answer into the history, before the client can know its end.
+func (t *chatTurn) keep() {
+	if t.kept {
+		return
+	}
+	t.kept = true
+	x := t.x
+	if n := len(x.history); !t.sc.Forget {
+		x.history = append(x.history, Turn{Role: "assistant", Text: t.said})
+	} else if n > 0 && x.history[n-1].Role == "user" {
+		x.history = x.history[:n-1]
+	}
+	if over := len(x.history) - maxTurns; over > 0 {
+		x.history = slices.Delete(x.history, 0, over)
+	}
+	x.save(t.model)
 }
 
 // run sends the frames of a turn (chatnio.md 5.2). It returns whether the turn
@@ -377,6 +396,7 @@ func (t *chatTurn) last() bool {
 	if len(t.sc.Steps) > 0 {
 		t.piece("")
 	}
+	t.keep()
 	t.add(0, t.quota(), "", true)
 	if t.sc.Fault == FaultDouble {
 		t.add(0, t.quota(), "", true)
@@ -387,6 +407,7 @@ func (t *chatTurn) last() bool {
 // stopped ends a turn as the real server does: two end frames, the second of
 // which is an error when nothing had been said (chatnio.md 5.3).
 func (t *chatTurn) stopped() {
+	t.keep()
 	t.add(0, t.quota(), "", true)
 	if t.said == "" {
 		t.add(0, 0, "empty response", true)
@@ -404,6 +425,7 @@ func (t *chatTurn) first() {
 
 func (t *chatTurn) fail(text string) {
 	t.said = text
+	t.keep()
 	t.add(0, 0, text, true)
 	t.flush()
 }

@@ -360,3 +360,23 @@ func TestAPlainGetOfTheChatPathIsRefused(t *testing.T) {
 		t.Errorf("%d %s", status, got)
 	}
 }
+
+func TestATurnToForgetIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	r := start(t, Options{})
+	c, a := r.dial("/chat"), r.dial(agentPath)
+	c.say(auth, chat("forget", "one"), chat("recall", "two"))
+	c.turn()
+	if got := c.text(); got != "user: two" {
+		t.Errorf("chatnio: %q", got)
+	}
+	a.say(agentMessage("1", "u", "recall-forget", "one"), agentMessage("2", "u", "recall-forget", "two"))
+	a.reply()
+	if got := a.reply().Content; got != "user: two" {
+		t.Errorf("iagent: %q", got)
+	}
+	_, _, _, _ = r.call("POST", "/api/chat", restBody("forget", "one"))
+	if _, _, got, _ := r.call("POST", "/api/chat", restBody("recall", "two")); !strings.Contains(got, `"user: two"`) {
+		t.Errorf("rest: %s", got)
+	}
+}

@@ -32,6 +32,7 @@
 //	length     the answer ends for its length
 //	filter     the answer ends for a content filter
 //	nousage    no usage is reported (chatnio: quota stays 0)
+//	forget     chatnio, rest, iagent: the turn is not remembered
 //	first-N    N milliseconds before the first piece (500)
 //	slow-N     N milliseconds between pieces (100)
 //	per-N      N pieces in one write (10)
@@ -85,6 +86,7 @@ var Words = []Word{
 	{"length", "ends for its length"},
 	{"filter", "ends for a content filter"},
 	{"nousage", "reports no usage"},
+	{"forget", "chatnio, rest, iagent: the turn is not remembered"},
 	{"first-N", "N ms before the first piece"},
 	{"slow-N", "N ms between pieces"},
 	{"per-N", "N pieces in one write"},

@@ -44,9 +44,14 @@ func (s *agentStore) add(key string, turns ...Turn) {
 	if s.by == nil {
 		s.by = make(map[string][]Turn)
 	}
-	if _, known := s.by[key]; known || len(s.by) < maxTalks {
-		s.by[key] = append(s.by[key], turns...)
+	old, known := s.by[key]
+	if !known && len(s.by) >= maxTalks {
+		return
 	}
+	if len(old) >= maxTurns {
+		old = slices.Delete(old, 0, len(turns))
+	}
+	s.by[key] = append(old, turns...)
 }
 
 // agentSession is one iagent socket. Its reader owns it.
@@ -169,25 +174,24 @@ func (x *agentSession) answer(f *agentFrame, model, key, body string) bool {
 		x.s.finish(true)
 		return false
 	}
-	out := x.send(f, &sc)
-	if out.good {
+	if sc.good() && !sc.Forget { // before the asker can know
 		x.s.agents.add(key, turn, Turn{Role: "assistant", Text: sc.Text()})
 	}
+	out := x.send(f, &sc)
 	x.s.finish(out.left)
 	return out.open
 }
 
 // outcome is what became of a reply.
 type outcome struct {
-	good bool // it went out, as an answer
 	open bool // the connection lives on
 	left bool // the peer did not wait for it
 }
 
 // wrote is the outcome of writing payload.
-func (x *agentSession) wrote(good bool, payload []byte) outcome {
+func (x *agentSession) wrote(payload []byte) outcome {
 	ok := x.write(appendFrame(nil, payload))
-	return outcome{good: good && ok, open: ok, left: !ok}
+	return outcome{open: ok, left: !ok}
 }
 
 // send replies as the script has it.
@@ -195,9 +199,9 @@ func (x *agentSession) send(f *agentFrame, sc *Script) outcome {
 	switch sc.Fault {
 	case FaultFail:
 		code, text := agentRefusal(sc.refusal())
-		return x.wrote(false, x.reply(f, code, text))
+		return x.wrote(x.reply(f, code, text))
 	case FaultError200, FaultErrorMid:
-		return x.wrote(false, x.reply(f, 50, "MODEL_ERROR: "+sc.refusal().message))
+		return x.wrote(x.reply(f, 50, "MODEL_ERROR: "+sc.refusal().message))
 	case FaultDrop, FaultRefuse:
 		x.c.cut()
 		return outcome{}
@@ -211,15 +215,15 @@ func (x *agentSession) send(f *agentFrame, sc *Script) outcome {
 		x.wait(-1, nil)
 		return outcome{left: true}
 	case FaultGarbage, FaultGarbageMid:
-		return x.wrote(false, []byte(nonsense))
+		return x.wrote([]byte(nonsense))
 	case FaultSilent:
-		return x.wrote(true, x.reply(f, 10, ""))
+		return x.wrote(x.reply(f, 10, ""))
 	}
 	text := sc.Text()
-	out := x.wrote(true, x.reply(f, 0, text))
+	out := x.wrote(x.reply(f, 0, text))
 	switch sc.Fault {
 	case FaultDouble:
-		return x.wrote(true, x.reply(f, 0, text))
+		return x.wrote(x.reply(f, 0, text))
 	case FaultNoEnd:
 		x.bye()
 		out.open = false

@@ -94,6 +94,8 @@ func (sp *spec) take(w string, l *lexer) {
 		sp.script.Finish = FinishFilter
 	case "nousage":
 		sp.script.NoUsage = true
+	case "forget":
+		sp.script.Forget = true
 	case "first":
 		sp.first = l.millis(500)
 	case "slow":

@@ -37,6 +37,9 @@ type restWho struct{ key, group, user string }
 // no memory.
 const maxTalks = 100_000
 
+// maxTurns bounds how many messages a conversation keeps; the oldest go first.
+const maxTurns = 1000
+
 // of returns the conversation of who, begun under id when there is none, and a
 // copy of its turns.
 func (s *restStore) of(who restWho, id string) (string, []Turn) {
@@ -68,6 +71,9 @@ func (s *restStore) with(key, id string, f func(*restTalk)) bool {
 }
 
 func (t *restTalk) add(turns ...Turn) {
+	if len(t.Turns) >= maxTurns {
+		t.Turns, t.Times = slices.Delete(t.Turns, 0, len(turns)), slices.Delete(t.Times, 0, len(turns))
+	}
 	t.Updated = time.Now().UnixMilli()
 	for _, turn := range turns {
 		t.Turns = append(t.Turns, turn)
@@ -135,6 +141,9 @@ func (s *Server) restChat(ctx *fasthttp.RequestCtx, stream bool) {
 	sc.textOnly()
 	a := &restAnswer{sc: &sc, id: id, done: func() {
 		s.rest.with(key, id, func(t *restTalk) {
+			if sc.Forget {
+				return
+			}
 			t.add(turns[len(turns)-1], Turn{Role: "assistant", Text: sc.Text()})
 		})
 	}}

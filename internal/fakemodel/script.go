@@ -82,6 +82,7 @@ type Script struct {
 	Input   int64 // words of all messages
 	Output  int64 // pieces of Steps
 	NoUsage bool  // Input and Output are not to be reported
+	Forget  bool  // stateful dialects do not remember the turn
 	Joined  bool  // start and end marks share the writes of the pieces
 
 	Fault   Fault
@@ -133,6 +134,15 @@ func (sc Script) settle() Script {
 		sc.Steps, sc.Finish, sc.Input, sc.Output = nil, FinishStop, 0, 0
 	}
 	return sc
+}
+
+// good reports whether the answer comes whole and without an error.
+func (sc *Script) good() bool {
+	switch sc.Fault {
+	case 0, FaultEmpty, FaultSilent, FaultDouble:
+		return true
+	}
+	return false
 }
 
 // delay is how long an answer in one piece takes until its fault or its end.

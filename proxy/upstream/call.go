@@ -35,7 +35,7 @@ type call struct {
 	stop func() bool // of the watch on ctx
 	head head
 	body body
-	bad  error // of the framing, behind what scan holds
+	bad  error       // of the framing, behind what scan holds
 	scan sse.Scanner // holds what has come, whatever it is
 	buf  *[]byte     // scan's, from up.buffers
 }

@@ -33,15 +33,10 @@ type httpStream struct {
 	asked bool  // a stream was asked for
 	pass  bool  // events carry Raw
 	form  form
-
-	evs      []translate.Event // of the frame decoded last
-	at       int               // the next one of them
-	lines    []byte            // data lines of that frame that are still to be decoded one by one
-	finished bool              // KindFinish has been among them
-	cut      bool              // the body ended within an event
-	promised bool              // Ready has said that Next will not wait
-	closed   bool
-	err      error // what follows evs
+	queue
+	lines  []byte // data lines of the last frame that are still to be decoded one by one
+	cut    bool   // the body ended within an event
+	closed bool
 }
 
 // accept looks at the head of the answer.
@@ -66,28 +61,11 @@ func (s *httpStream) accept() *translate.Error {
 }
 
 // Next implements translate.Stream.
-func (s *httpStream) Next() (translate.Event, error) {
-	promised := s.promised
-	s.promised = false
-	for {
-		if s.at < len(s.evs) {
-			s.at++
-			return s.evs[s.at-1], nil
-		}
-		if s.err != nil {
-			return translate.Event{}, s.err
-		}
-		if s.err = s.more(); s.err == nil && len(s.evs) == 0 && promised {
-			// The frame that Ready saw holds nothing; whoever flushes before it
-			// waits must have the chance.
-			return translate.Event{Kind: translate.KindOpaque}, nil
-		}
-	}
-}
+func (s *httpStream) Next() (translate.Event, error) { return s.next(s) }
 
 // Ready implements translate.Stream.
 func (s *httpStream) Ready() bool {
-	if s.at < len(s.evs) || s.err != nil || s.dec.Done() {
+	if s.waiting() || s.dec.Done() {
 		return true
 	}
 	if s.form != formEvents {
@@ -98,10 +76,8 @@ func (s *httpStream) Ready() bool {
 	return s.promised
 }
 
-// more decodes the next frame into evs, waiting for it. The error is what
-// follows evs.
+// more decodes the next frame.
 func (s *httpStream) more() error {
-	s.evs, s.at = s.evs[:0], 0
 	if s.form == formUnknown {
 		if err := s.sniff(); err != nil {
 			return err
@@ -114,7 +90,7 @@ func (s *httpStream) more() error {
 		return s.nextLine(nil)
 	}
 	if s.dec.Done() {
-		return s.end(nil)
+		return s.over(nil)
 	}
 	for {
 		f, ok, err := s.scan.Next()
@@ -126,7 +102,7 @@ func (s *httpStream) more() error {
 		}
 		err = s.fill()
 		if err != nil && (err != io.EOF || !s.scan.Pending()) {
-			return s.end(err)
+			return s.over(err)
 		}
 		if err == io.EOF {
 			s.cut = true
@@ -135,8 +111,8 @@ func (s *httpStream) more() error {
 	}
 }
 
-// end returns what follows the last frame when the connection ended with err.
-func (s *httpStream) end(err error) error {
+// over returns what follows the last frame when the connection ended with err.
+func (s *httpStream) over(err error) error {
 	if s.finished {
 		return io.EOF
 	}
@@ -191,16 +167,13 @@ func (s *httpStream) nextLine(raw []byte) error {
 // decode appends the events of data; the first of them carries raw.
 func (s *httpStream) decode(data, raw []byte) error {
 	evs, err := s.dec.Decode(s.evs, data)
-	s.evs = evs
+	s.took(evs)
 	if raw != nil && (s.hide == nil || !s.hide.Hide()) {
 		if len(evs) == 0 && err == nil {
 			s.opaque(raw)
 		} else if len(evs) > 0 {
 			evs[0].Raw = raw
 		}
-	}
-	for i := range evs {
-		s.finished = s.finished || evs[i].Kind == translate.KindFinish
 	}
 	switch {
 	case err == nil:
@@ -231,12 +204,9 @@ func (s *httpStream) whole() error {
 		return translate.Broken("the answer is empty", nil)
 	}
 	evs, err := s.dec.DecodeWhole(s.evs, s.head.status, content)
-	s.evs = evs
+	s.took(evs)
 	if err != nil {
 		return s.up.key.typed(err, translate.FaultBroken)
-	}
-	for i := range evs {
-		s.finished = s.finished || evs[i].Kind == translate.KindFinish
 	}
 	if !s.finished {
 		return translate.Broken("the answer is empty", nil)
@@ -292,10 +262,8 @@ func (s *httpStream) Close() error {
 	}
 	s.closed = true
 	s.release(s.finished && s.dec.Done())
-	if s.err == nil {
-		s.err = io.EOF
-	}
-	s.evs, s.at, s.lines = nil, 0, nil
+	s.lines = nil
+	s.end()
 	s.up.giveBack(s.buf, s.scan.Release())
 	s.buf = nil
 	return nil

@@ -4,23 +4,32 @@ import (
 	"fmt"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/translate/openai"
+	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
 
-// opener makes an upstream of one kind.
-type opener func(conf *config.Channel, key string, o Options) (Upstream, error)
+// kind makes the upstreams of one kind of channel.
+type kind func(conf *config.Channel, key string, o Options) (Upstream, error)
 
-// kind returns what makes the upstreams of kind name: one line for each.
-func kind(name string) opener {
-	switch name {
-	}
-	return nil
+// kinds is the table of all kinds; it is never changed.
+var kinds = map[string]kind{
+	"openai":  asked(route{openai.Dialect, "/chat/completions", "/chat/completions", bearer}),
+	"rest":    asked(route{rest.Dialect, "/api/chat", "/api/chat/stream", bearer}),
+	"chatnio": newSocket,
+	"iagent":  newShared,
+	"mock":    newMock,
+}
+
+// asked is the kind of an HTTP dialect: one POST for each question.
+func asked(r route) kind {
+	return func(conf *config.Channel, key string, o Options) (Upstream, error) { return newHTTP(conf, key, o, r) }
 }
 
 // New returns an upstream for conf with one of its keys, which may be empty. It
 // neither dials nor starts anything. Errors name neither the key nor the
 // address.
 func New(conf *config.Channel, key string, o Options) (Upstream, error) {
-	open := kind(conf.Kind)
+	open := kinds[conf.Kind]
 	if open == nil {
 		return nil, fmt.Errorf("channel %q: unknown kind %q", conf.ID, conf.Kind)
 	}

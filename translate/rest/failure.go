@@ -49,7 +49,7 @@ func failure(status int, v *fastjson.Value) *translate.Error {
 		e = translate.FromCode(translate.CodeModel, ref.Message)
 	}
 	if string(v.GetStringBytes("details", "reason")) == "timeout" || code == translate.CodeModel && status == 504 {
-		e.TimeOut()
+		e.SetSlow()
 	}
 	return e
 }

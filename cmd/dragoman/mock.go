@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+)
+
+// mockCmd serves the scripted model in every dialect on one port.
+type mockCmd struct {
+	Listen string   `help:"Address to listen on." default:"127.0.0.1:8090" placeholder:"ADDR"`
+	Key    []string `help:"Accept this key only; may be repeated. Without one any key is accepted." placeholder:"KEY"`
+	Quiet  bool     `help:"Print the address only." short:"q"`
+}
+
+// Run serves until ctx ends, which is no error. It writes to out how to reach
+// the model, once it listens.
+func (m *mockCmd) Run(ctx context.Context, out io.Writer) error {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", m.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", m.Listen, err)
+	}
+	s := fakemodel.New(fakemodel.Options{Keys: m.Key, NoRecord: true})
+	defer s.Close()
+	stop := context.AfterFunc(ctx, s.Close)
+	defer stop()
+	if _, err := out.Write(m.banner(ln.Addr().String())); err != nil {
+		_ = ln.Close()
+		return fmt.Errorf("print the address: %w", err)
+	}
+	if err := s.Serve(ln); err != nil {
+		return fmt.Errorf("serve the scripted model: %w", err)
+	}
+	return nil
+}
+
+// banner says how each dialect reaches the server at addr. Its curl lines work
+// as printed.
+func (m *mockCmd) banner(addr string) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "scripted model on http://%s\n", addr)
+	if m.Quiet {
+		return b.Bytes()
+	}
+	key := "any"
+	if len(m.Key) > 0 {
+		key = "KEY" // keys are not printed
+	}
+	url := "http://" + addr
+	fmt.Fprintf(&b, "\nopenai     curl -N %s/v1/chat/completions -H 'Authorization: Bearer %s' -d '{\"model\":\"echo\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}'\n", url, key)
+	fmt.Fprintf(&b, "anthropic  curl -N %s/v1/messages -H 'x-api-key: %s' -H 'anthropic-version: 2023-06-01' -d '{\"model\":\"echo\",\"stream\":true,\"max_tokens\":99,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}'\n", url, key)
+	fmt.Fprintf(&b, "rest       curl -N %s/api/chat/stream -H 'Authorization: Bearer %s' -d '{\"userId\":\"u1\",\"message\":\"hi\",\"preset\":\"echo\"}'\n", url, key)
+	fmt.Fprintf(&b, "chatnio    ws://%s/chat                      first {\"token\":\"%s\",\"id\":-1} then {\"type\":\"chat\",\"model\":\"echo\",\"message\":\"hi\"}\n", addr, key)
+	fmt.Fprintf(&b, "iagent     ws://%s/ws/v1/chat?app_token=%s  {\"chat_type\":1,\"msg_id\":\"m1\",\"timestamp\":1767225600000,\"sender_type\":1,\"sender_id\":\"u1\",\"receiver_id\":\"echo\",\"resp_code\":0,\"content_type\":1,\"content\":\"hi\"}\n", addr, key)
+	b.WriteString("\nThe model's name is the script: words joined with -, such as long-50-slow-20-cut.\n\n")
+	for _, w := range fakemodel.Words {
+		fmt.Fprintf(&b, "  %-11s %s\n", w.Name, w.Meaning)
+	}
+	return b.Bytes()
+}

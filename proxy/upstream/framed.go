@@ -1,0 +1,322 @@
+package upstream
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fasthttp/websocket"
+)
+
+// maxMessage bounds one message of a socket (rest_iagent.md 8.2).
+const maxMessage = 1 << 20
+
+var (
+	errLongFrame = errors.New("websocket frame longer than 1 MiB")
+	errText      = errors.New("websocket message is not UTF-8")
+)
+
+// Opcodes of a frame, RFC 6455, section 5.2.
+const (
+	opClose   = 0x8
+	opPing    = 0x9
+	opPong    = 0xa
+	opControl = 0x8 // this bit marks control frames
+	finalBit  = 0x80
+
+	maxControl = 125 // bytes of a control frame's payload
+)
+
+// framed is the connection below a WebSocket. It hands the library one frame at
+// a time and only when all of it has come, so that it knows what the library
+// hides: whether a further message is already here. Its owner may also wait for
+// one with a time limit, which the library does not survive, and hold several
+// messages back to send them in one write. Reading is for one goroutine; writing
+// for any.
+type framed struct {
+	net.Conn
+	socket net.Conn
+	look   *peeker
+
+	buf  []byte // [at:len] has been read but not handed out
+	at   int
+	pass int // bytes the library may still have: of the response head, or of a frame
+	mode framedMode
+
+	heard time.Time // when wait last received something
+
+	mu   sync.Mutex // of what follows
+	held bool
+	out  []byte
+}
+
+type framedMode uint8
+
+const (
+	modeHead   framedMode = iota // in the response to the handshake
+	modeRaw                      // behind a refusal
+	modeFrames                   // the upgrade has happened
+)
+
+// Read implements net.Conn for the library.
+func (f *framed) Read(p []byte) (int, error) {
+	for f.pass == 0 {
+		n, err := f.next()
+		if err != nil {
+			return 0, err
+		}
+		if f.pass = n; n > 0 {
+			break
+		}
+		if err := f.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, f.buf[f.at:f.at+min(f.pass, len(p))])
+	f.at += n
+	f.pass -= n
+	return n, nil
+}
+
+// next returns the length of what may be handed out together, 0 when more has to
+// come first.
+func (f *framed) next() (int, error) {
+	rest := f.buf[f.at:]
+	switch f.mode {
+	case modeFrames:
+		return frameLength(rest)
+	case modeRaw:
+		return len(rest), nil
+	}
+	n := headEnd(rest, 0)
+	if n == 0 && len(rest) > maxHead {
+		return 0, errHead
+	}
+	if n > 0 {
+		f.mode = modeRaw
+		if h, err := parseHead(rest[:n], time.Now()); err == nil && h.status == http.StatusSwitchingProtocols {
+			f.mode = modeFrames
+		}
+	}
+	return n, nil
+}
+
+// frameLength returns the length of the frame that p begins with, 0 while it is
+// incomplete.
+func frameLength(p []byte) (int, error) {
+	if len(p) < 2 {
+		return 0, nil
+	}
+	head, size := 2, uint64(p[1]&0x7f)
+	switch size {
+	case 126:
+		head = 4
+	case 127:
+		head = 10
+	}
+	if len(p) < head {
+		return 0, nil
+	}
+	switch head {
+	case 4:
+		size = uint64(binary.BigEndian.Uint16(p[2:]))
+	case 10:
+		size = binary.BigEndian.Uint64(p[2:])
+	}
+	if size > maxMessage {
+		return 0, errLongFrame
+	}
+	if p[1]&0x80 != 0 { // a mask, which the library will complain of
+		head += 4
+	}
+	if len(p) < head+int(size) {
+		return 0, nil
+	}
+	return head + int(size), nil
+}
+
+// fill reads once.
+func (f *framed) fill() error {
+	if f.at > 0 && (f.at == len(f.buf) || cap(f.buf)-len(f.buf) < minRead) {
+		f.buf = f.buf[:copy(f.buf, f.buf[f.at:])]
+		f.at = 0
+	}
+	if cap(f.buf)-len(f.buf) < minRead {
+		f.buf = append(make([]byte, 0, max(2*cap(f.buf), len(f.buf)+minRead)), f.buf...)
+	}
+	n, err := f.Conn.Read(f.buf[len(f.buf):cap(f.buf)])
+	f.buf = f.buf[:len(f.buf)+n]
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// ready reports whether the library can read a whole message, or finds that
+// there will be none, without waiting.
+func (f *framed) ready() bool {
+	at := f.at + f.pass
+	for {
+		n, err := frameLength(f.buf[at:])
+		if err != nil {
+			return true
+		}
+		if n == 0 {
+			return false
+		}
+		first := f.buf[at]
+		if first&0xf == opClose || first&opControl == 0 && first&finalBit != 0 {
+			return true
+		}
+		at += n
+	}
+}
+
+// wait waits until ready, at most for d. It returns os.ErrDeadlineExceeded after
+// that, and has no effect on the library then. Pings that come meanwhile are
+// given to pong; the library would wait for the message behind them.
+func (f *framed) wait(d time.Duration, pong func(payload []byte)) error {
+	f.control(pong)
+	if f.ready() {
+		return nil
+	}
+	_ = f.SetReadDeadline(time.Now().Add(d))
+	defer func() { _ = f.SetReadDeadline(time.Time{}) }()
+	for !f.ready() {
+		if err := f.fill(); err != nil {
+			return err
+		}
+		f.heard = time.Now()
+		f.control(pong)
+	}
+	return nil
+}
+
+// control takes pings and pongs from the front of the buffer.
+func (f *framed) control(pong func(payload []byte)) {
+	for f.pass == 0 && f.mode == modeFrames {
+		rest := f.buf[f.at:]
+		n, err := frameLength(rest)
+		if n == 0 || err != nil || rest[0] != finalBit|opPing && rest[0] != finalBit|opPong || rest[1] > maxControl {
+			return
+		}
+		if rest[0] == finalBit|opPing {
+			pong(rest[2:n])
+		}
+		f.at += n
+	}
+}
+
+// alive reports whether an idle connection can be used: it has not been closed,
+// and no close frame has come.
+func (f *framed) alive() bool {
+	switch f.look.peek() {
+	case peekGone:
+		return false
+	case peekData:
+		if err := f.wait(time.Millisecond, func([]byte) {}); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return false
+		}
+	}
+	for at := f.at + f.pass; ; {
+		n, err := frameLength(f.buf[at:])
+		if n == 0 || err != nil {
+			return err == nil
+		}
+		if f.buf[at]&0xf == opClose {
+			return false
+		}
+		at += n
+	}
+}
+
+// Write implements net.Conn for the library.
+func (f *framed) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.held {
+		f.out = append(f.out, p...)
+		return len(p), nil
+	}
+	return f.Conn.Write(p)
+}
+
+// hold keeps everything back that is written until flush.
+func (f *framed) hold() {
+	f.mu.Lock()
+	f.held = true
+	f.mu.Unlock()
+}
+
+// flush sends what hold kept back, in one write.
+func (f *framed) flush() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.held = false
+	_, err := f.Conn.Write(f.out)
+	if f.out = f.out[:0]; cap(f.out) > keepBuffer {
+		f.out = nil
+	}
+	return err
+}
+
+// websocketAt dials at and upgrades. A refusal is websocket.ErrBadHandshake with
+// the response, of whose body at most 1 KiB can be read. Closing the returned
+// connection's socket ends whatever runs on it.
+func websocketAt(ctx context.Context, at *address) (*websocket.Conn, *framed, *http.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, at.connect)
+	defer cancel()
+	var under *framed
+	var stop func() bool
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, socket, err := at.dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		under = &framed{Conn: conn, socket: socket, look: newPeeker(socket)}
+		// The library ends a handshake at a deadline only, not at a cancel.
+		stop = context.AfterFunc(ctx, func() { _ = socket.Close() })
+		return under, nil
+	}
+	d := websocket.Dialer{NetDialContext: dial, NetDialTLSContext: dial, ReadBufferSize: 1 << 10, WriteBufferSize: 4 << 10}
+	u := *at.url
+	u.Scheme = "ws" + u.Scheme[len("http"):]
+	ws, resp, err := d.DialContext(ctx, u.String(), http.Header{"User-Agent": {"dragoman"}})
+	if stop != nil && !stop() && err == nil {
+		_ = ws.Close()
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, nil, resp, err
+	}
+	ws.SetReadLimit(maxMessage)
+	return ws, under, resp, nil
+}
+
+// message reads the next message into buf, which may grow.
+func message(ws *websocket.Conn, buf []byte) ([]byte, error) {
+	buf = buf[:0]
+	_, r, err := ws.NextReader()
+	for err == nil {
+		if len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, max(2*cap(buf), 512)), buf...)
+		}
+		var n int
+		n, err = r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+	}
+	if err != io.EOF {
+		return buf, err
+	}
+	if !utf8.Valid(buf) {
+		return buf, errText
+	}
+	return buf, nil
+}

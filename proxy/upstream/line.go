@@ -1,0 +1,136 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/fasthttp/websocket"
+	"github.com/valyala/fastjson"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/iagent"
+)
+
+// Bounds of a line.
+const (
+	maxQueued = 1024 // questions that wait to be written
+	maxBurst  = 64   // of them in one write
+	writeFor  = 10 * time.Second
+)
+
+// line is one connection of a shared pool. The goroutine that dialled it reads
+// it; another one writes it, so that no question waits for the write of another.
+type line struct {
+	ws    *websocket.Conn
+	under *framed
+	out   chan []byte
+	done  chan struct{} // closed when the reader has ended
+	load  int           // questions under way; the pool's lock is held
+	once  sync.Once
+}
+
+// cut ends the connection; its goroutines end by that.
+func (l *line) cut() { l.once.Do(func() { _ = l.under.socket.Close() }) }
+
+// run dials a connection and serves it until it ends. It is a goroutine of its
+// own.
+func (u *sharedUpstream) run(ctx context.Context) {
+	l, e := u.dial(ctx)
+	if e != nil {
+		u.failed(e)
+		return
+	}
+	if !u.joined(l) {
+		l.cut()
+		return
+	}
+	u.wg.Go(func() { l.write() })
+	begun := time.Now()
+	useful, err := u.read(l)
+	l.cut()
+	close(l.done)
+	u.left(l, useful || time.Since(begun) > youngFor, err)
+}
+
+// dial connects.
+func (u *sharedUpstream) dial(ctx context.Context) (l *line, e *translate.Error) {
+	defer func() {
+		if r := recover(); r != nil {
+			e = unreachable(ctx, fmt.Errorf("panic: %v", r))
+		}
+	}()
+	ws, under, resp, err := websocketAt(ctx, &u.at)
+	if err == nil {
+		return &line{ws: ws, under: under, out: make(chan []byte, maxQueued), done: make(chan struct{})}, nil
+	}
+	if !errors.Is(err, websocket.ErrBadHandshake) || resp == nil {
+		return nil, u.key.typed(unreachable(ctx, err), translate.FaultDial)
+	}
+	if resp.StatusCode == 401 || resp.StatusCode == 403 {
+		return nil, translate.FromStatus(resp.StatusCode, translate.Refusal{}, 0)
+	}
+	return nil, u.key.typed(refused(ctx, resp, iagent.Dialect.NewDecoder(nil)), translate.FaultBroken)
+}
+
+// read hands out what comes, until the connection ends. useful: something came.
+func (u *sharedUpstream) read(l *line) (useful bool, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	var parser fastjson.Parser
+	var buf []byte
+	l.under.heard = time.Now()
+	for {
+		err := l.under.wait(pingEvery, l.pong)
+		if errors.Is(err, os.ErrDeadlineExceeded) && time.Since(l.under.heard) < silentFor {
+			_ = l.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeFor))
+			continue
+		}
+		if err != nil {
+			return useful, err
+		}
+		if buf, err = message(l.ws, buf); err != nil {
+			return useful, err
+		}
+		u.opts.trace('<', buf)
+		useful = true
+		if v, err := parser.ParseBytes(buf); err == nil {
+			u.answered(v.GetStringBytes("ref_msg_id"), buf)
+		} else {
+			u.dropped.Add(1)
+		}
+	}
+}
+
+func (l *line) pong(payload []byte) {
+	_ = l.ws.WriteControl(websocket.PongMessage, payload, time.Now().Add(writeFor))
+}
+
+// write sends what is queued, several questions in one write when they are there.
+func (l *line) write() {
+	defer l.cut()
+	defer func() { _ = recover() }() // the reader notices that the connection is gone
+	for {
+		var first []byte
+		select {
+		case first = <-l.out:
+		case <-l.done:
+			return
+		}
+		l.under.hold()
+		err := l.ws.WriteMessage(websocket.TextMessage, first)
+		for n := 1; n < maxBurst && err == nil && len(l.out) > 0; n++ {
+			err = l.ws.WriteMessage(websocket.TextMessage, <-l.out)
+		}
+		_ = l.under.SetWriteDeadline(time.Now().Add(writeFor))
+		if err = errors.Join(err, l.under.flush()); err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,334 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/iagent"
+)
+
+// Settings of a pool of shared connections (rest_iagent.md 8.3).
+const (
+	defaultConnections = 4
+	pingEvery          = 30 * time.Second
+	silentFor          = 75 * time.Second // then the peer is gone
+	backoffMin         = 500 * time.Millisecond
+	backoffMax         = 30 * time.Second
+	deniedFor          = 4 * time.Minute // no dial with a refused token
+	youngFor           = 10 * time.Second
+)
+
+// errLost is the cause of answers that their connection did not live to bring.
+var errLost = errors.New("the connection was lost")
+
+// sharedUpstream is an iagent channel: a pool of WebSockets, each shared by all
+// questions. An answer is known by the id of its question alone and may come on
+// any connection of the pool.
+type sharedUpstream struct {
+	at    address
+	opts  Options
+	key   secret
+	agent string // whom to ask where a request names no model
+	size  int
+
+	dropped atomic.Int64
+	wg      sync.WaitGroup // the goroutines of all lines
+
+	mu      sync.Mutex
+	closed  bool
+	lines   []*line
+	dialing chan struct{} // closed when the dial under way has ended; nil: none is
+	cancel  func()        // ends that dial
+	pending map[string]*waiter
+	fails   int // dials in a row that brought nothing
+	next    time.Time
+	refused *translate.Error // why there is none before next
+}
+
+// waiter is a question that has not been answered.
+type waiter struct {
+	id    string
+	line  *line
+	reply chan reply // one
+}
+
+type reply struct {
+	frame []byte
+	err   *translate.Error
+}
+
+// newShared returns a channel of kind iagent.
+func newShared(conf *config.Channel, key string, o Options) (Upstream, error) {
+	at, err := newAddress(conf, "", o)
+	if err != nil {
+		return nil, err
+	}
+	if at.url.Path == "" {
+		at.url.Path = "/ws/v1/chat"
+	}
+	token := strings.TrimSpace(strings.TrimPrefix(key, "Bearer "))
+	q := at.url.Query()
+	q.Set("app_token", token)
+	at.url.RawQuery = q.Encode()
+	size := conf.Connections
+	if size <= 0 {
+		size = defaultConnections
+	}
+	return &sharedUpstream{at: at, opts: o, key: secret(token), agent: conf.Agent, size: size, pending: map[string]*waiter{}}, nil
+}
+
+// Dropped returns how many frames came that answered no question: pushes, second
+// replies and answers that nobody waits for any more.
+func (u *sharedUpstream) Dropped() int64 { return u.dropped.Load() }
+
+// Open implements Upstream. It returns when the question is on its way.
+func (u *sharedUpstream) Open(ctx context.Context, req *translate.Request) (translate.Stream, error) {
+	if e := ended(ctx); e != nil {
+		return nil, e
+	}
+	now := time.Now()
+	w := &waiter{id: newID(now), reply: make(chan reply, 1)}
+	message, err := iagent.AppendAsk(nil, req, w.id, now.UnixMilli(), u.agent)
+	if err != nil {
+		return nil, u.key.typed(err, translate.FaultRejected)
+	}
+	if e := u.enlist(ctx, w); e != nil {
+		return nil, u.key.typed(e, translate.FaultDial)
+	}
+	u.opts.trace('>', message)
+	select {
+	case w.line.out <- message:
+	default:
+		u.forget(w)
+		return nil, &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "the model is busy", Cause: errFull}
+	}
+	return &sharedStream{ctx: ctx, up: u, w: w, dec: iagent.Dialect.NewDecoder(req)}, nil
+}
+
+// enlist gives w a connection, dialling when there is none or all are in use.
+func (u *sharedUpstream) enlist(ctx context.Context, w *waiter) *translate.Error {
+	for {
+		u.mu.Lock()
+		if u.closed {
+			u.mu.Unlock()
+			return unreachable(ctx, errClosed)
+		}
+		best := u.idlest()
+		if best == nil || best.load > 0 {
+			u.grow()
+		}
+		if best != nil {
+			w.line = best
+			best.load++
+			u.pending[w.id] = w
+			u.mu.Unlock()
+			return nil
+		}
+		dialing, refused, left := u.dialing, u.refused, time.Until(u.next)
+		u.mu.Unlock()
+		if dialing == nil {
+			e := *refused
+			e.Retry = max(left, 0)
+			return &e
+		}
+		select {
+		case <-dialing:
+		case <-ctx.Done():
+			return ended(ctx)
+		}
+	}
+}
+
+// idlest returns the connection with the fewest questions, nil when there is
+// none. u.mu is held.
+func (u *sharedUpstream) idlest() (best *line) {
+	for _, l := range u.lines {
+		if best == nil || l.load < best.load {
+			best = l
+		}
+	}
+	return best
+}
+
+// grow starts one more connection, if there may be one. u.mu is held.
+func (u *sharedUpstream) grow() {
+	if u.dialing != nil || len(u.lines) >= u.size || time.Now().Before(u.next) {
+		return
+	}
+	u.dialing = make(chan struct{})
+	// The dial serves whoever comes, so no question's context bounds it.
+	ctx, cancel := context.WithCancel(context.Background())
+	u.cancel = cancel
+	u.wg.Go(func() { u.run(ctx) })
+}
+
+// joined makes l one of the pool, unless that has been closed.
+func (u *sharedUpstream) joined(l *line) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.cancel()
+	close(u.dialing)
+	u.dialing = nil
+	if u.closed {
+		return false
+	}
+	u.lines = append(u.lines, l)
+	return true
+}
+
+// failed notes that a dial brought nothing, and when to try again.
+func (u *sharedUpstream) failed(e *translate.Error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.cancel()
+	close(u.dialing)
+	u.dialing = nil
+	u.back(e)
+}
+
+// back holds further dials off. u.mu is held.
+func (u *sharedUpstream) back(e *translate.Error) {
+	wait := min(backoffMin<<min(u.fails, 10), backoffMax)
+	wait = wait/2 + rand.N(wait/2+1)
+	if e.Fault == translate.FaultDenied {
+		wait = deniedFor
+	}
+	u.fails++
+	u.next = time.Now().Add(max(wait, e.Retry))
+	u.refused = e
+}
+
+// left takes l out of the pool and fails what waits for it. lasted: the
+// connection had been of use.
+func (u *sharedUpstream) left(l *line, lasted bool, cause error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i, other := range u.lines {
+		if other == l {
+			u.lines = append(u.lines[:i], u.lines[i+1:]...)
+			break
+		}
+	}
+	e := &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultBroken, Message: "the connection to the model was lost", Cause: errors.Join(errLost, cause)}
+	if lasted {
+		u.fails, u.next = 0, time.Time{}
+	} else {
+		u.back(e)
+	}
+	for id, w := range u.pending {
+		if w.line == l {
+			delete(u.pending, id)
+			w.reply <- reply{err: e}
+		}
+	}
+}
+
+// answered gives a frame to the question with the id ref.
+func (u *sharedUpstream) answered(ref, frame []byte) {
+	u.mu.Lock()
+	w := u.pending[string(ref)]
+	if w != nil {
+		u.drop(w)
+	}
+	u.mu.Unlock()
+	if w == nil {
+		u.dropped.Add(1)
+		return
+	}
+	w.reply <- reply{frame: append([]byte(nil), frame...)}
+}
+
+// forget removes w, whose answer nobody waits for any more.
+func (u *sharedUpstream) forget(w *waiter) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.pending[w.id] == w {
+		u.drop(w)
+	}
+}
+
+// drop removes w and ends its connection if that is idle and the pool closed.
+// u.mu is held.
+func (u *sharedUpstream) drop(w *waiter) {
+	delete(u.pending, w.id)
+	w.line.load--
+	if u.closed && w.line.load == 0 {
+		w.line.cut()
+	}
+}
+
+// Close implements Upstream. When no answer is under way it returns after the
+// last goroutine of the pool; otherwise these end with the answers.
+func (u *sharedUpstream) Close() error {
+	u.mu.Lock()
+	u.closed = true
+	if u.dialing != nil {
+		u.cancel()
+	}
+	for _, l := range u.lines {
+		if l.load == 0 {
+			l.cut()
+		}
+	}
+	idle := len(u.pending) == 0
+	u.mu.Unlock()
+	if idle {
+		u.wg.Wait()
+	}
+	return nil
+}
+
+// sharedStream is the one answer to a question.
+type sharedStream struct {
+	queue
+	ctx context.Context // of the exchange, whose life this is
+	up  *sharedUpstream
+	w   *waiter
+	dec translate.Decoder
+}
+
+// Next implements translate.Stream.
+func (s *sharedStream) Next() (translate.Event, error) { return s.next(s) }
+
+// Ready implements translate.Stream.
+func (s *sharedStream) Ready() bool { return s.waiting() || s.dec.Done() || len(s.w.reply) > 0 }
+
+func (s *sharedStream) more() error {
+	if s.finished {
+		return io.EOF
+	}
+	var r reply
+	select {
+	case r = <-s.w.reply:
+	case <-s.ctx.Done():
+		s.up.forget(s.w)
+		return ended(s.ctx)
+	}
+	if r.err != nil {
+		return r.err
+	}
+	evs, err := s.dec.Decode(s.evs, r.frame)
+	s.took(evs)
+	if err != nil {
+		return s.up.key.typed(err, translate.FaultBroken)
+	}
+	if !s.finished {
+		return translate.Broken("the answer is empty", nil)
+	}
+	return nil
+}
+
+// Close implements translate.Stream.
+func (s *sharedStream) Close() error {
+	s.up.forget(s.w)
+	s.end()
+	return nil
+}

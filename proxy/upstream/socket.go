@@ -1,0 +1,262 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/fasthttp/websocket"
+	"golang.org/x/time/rate"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/chatnio"
+)
+
+// throttleFor is how long no dial is tried after the server refused one for its
+// rate: each try would restart the server's clock (chatnio.md 9.9).
+const throttleFor = time.Second
+
+// socketUpstream is a chatnio channel: a WebSocket for each conversation. A
+// socket carries one turn at a time, and is the remote memory of what was said
+// on it (chatnio.md 9).
+type socketUpstream struct {
+	at     address
+	opts   Options
+	key    secret
+	signed bool // a token is sent
+	dials  *rate.Limiter
+	kept   shelf
+
+	mu    sync.Mutex
+	quiet time.Time // no dial before
+}
+
+// newSocket returns a channel of kind chatnio.
+func newSocket(conf *config.Channel, key string, o Options) (Upstream, error) {
+	at, err := newAddress(conf, "/chat", o)
+	if err != nil {
+		return nil, err
+	}
+	token := chatnio.BareToken(key)
+	u := &socketUpstream{at: at, opts: o, key: secret(token), signed: token != ""}
+	if conf.Dials.N > 0 && conf.Dials.Per > 0 {
+		u.dials = rate.NewLimiter(rate.Limit(float64(conf.Dials.N)/conf.Dials.Per.Seconds()), conf.Dials.N)
+	}
+	return u, nil
+}
+
+// socket is one connection of a conversation.
+type socket struct {
+	ws    *websocket.Conn
+	under *framed
+	name  string // of the conversation, Memory.ID
+	since time.Time
+}
+
+// end closes s at once.
+func (s *socket) end() { _ = s.under.socket.Close() }
+
+// leave says good-bye and closes s.
+func (s *socket) leave() {
+	bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+	_ = s.ws.WriteControl(websocket.CloseMessage, bye, time.Now().Add(10*time.Millisecond))
+	s.end()
+}
+
+// Open implements Upstream.
+func (u *socketUpstream) Open(ctx context.Context, req *translate.Request) (translate.Stream, error) {
+	if e := ended(ctx); e != nil {
+		return nil, e
+	}
+	if u.kept.shut() {
+		return nil, unreachable(ctx, errClosed)
+	}
+	chat, err := chatnio.Dialect.AppendRequest(nil, req)
+	if err != nil {
+		return nil, u.key.typed(err, translate.FaultRejected)
+	}
+	sock := u.kept.take(req.Memory.ID)
+	if sock != nil && (!req.Memory.InSync || !sock.under.alive()) {
+		sock.end()
+		sock = nil
+	}
+	var opening [][]byte
+	if sock == nil {
+		var e *translate.Error
+		if sock, e = u.dial(ctx); e != nil {
+			return nil, e
+		}
+		sock.name = req.Memory.ID
+		opening = append(opening, chatnio.AppendAuth(nil, string(u.key), -1))
+		if n := len(req.Messages); n > 1 {
+			opening = append(opening, chatnio.AppendMask(nil, req.Messages[:n-1]))
+		}
+	}
+	dec := chatnio.NewDecoder(req)
+	dec.ExpectSigned = u.signed
+	s := &socketStream{ctx: ctx, up: u, sock: sock, dec: dec}
+	s.stop = context.AfterFunc(ctx, sock.end)
+	if err := u.send(sock, opening, chat); err != nil {
+		_ = s.Close()
+		return nil, broken(ctx, err)
+	}
+	return s, nil
+}
+
+// send writes all frames at once: nothing answers the first ones.
+func (u *socketUpstream) send(s *socket, opening [][]byte, chat []byte) error {
+	s.under.hold()
+	var err error
+	for i, frame := range append(opening, chat) {
+		if i > 0 || len(opening) == 0 { // the first one of a new socket holds the token
+			u.opts.trace('>', frame)
+		}
+		err = errors.Join(err, s.ws.WriteMessage(websocket.TextMessage, frame))
+	}
+	return errors.Join(err, s.under.flush())
+}
+
+// dial opens a socket.
+func (u *socketUpstream) dial(ctx context.Context) (*socket, *translate.Error) {
+	if e := u.pace(ctx); e != nil {
+		return nil, e
+	}
+	ws, under, resp, err := websocketAt(ctx, &u.at)
+	if err == nil {
+		return &socket{ws: ws, under: under}, nil
+	}
+	if !errors.Is(err, websocket.ErrBadHandshake) || resp == nil {
+		return nil, unreachable(ctx, err)
+	}
+	e := u.key.typed(refused(ctx, resp, chatnio.NewDecoder(nil)), translate.FaultBroken)
+	if e.Fault == translate.FaultBusy {
+		u.mu.Lock()
+		u.quiet = time.Now().Add(max(e.Retry, throttleFor))
+		u.mu.Unlock()
+	}
+	return nil, e
+}
+
+// refused returns what a response means that is no upgrade.
+func refused(ctx context.Context, resp *http.Response, dec translate.Decoder) error {
+	if e := ended(ctx); e != nil {
+		return e
+	}
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	retry := retryAfter([]byte(resp.Header.Get("Retry-After")), time.Now())
+	_, err := dec.DecodeWhole(nil, resp.StatusCode, text)
+	var e *translate.Error
+	if !errors.As(err, &e) {
+		return translate.Broken("the model answered something else than a socket", websocket.ErrBadHandshake)
+	}
+	if e.Retry == 0 && retry > 0 {
+		e = translate.FromStatus(resp.StatusCode, translate.Refusal{}, retry)
+	}
+	return e
+}
+
+// pace keeps the dials to what the server takes.
+func (u *socketUpstream) pace(ctx context.Context) *translate.Error {
+	u.mu.Lock()
+	left := time.Until(u.quiet)
+	u.mu.Unlock()
+	if left > 0 {
+		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "the model is throttled", Retry: left}
+	}
+	if u.dials == nil {
+		return nil
+	}
+	r := u.dials.Reserve()
+	delay := r.Delay()
+	if delay > u.at.connect {
+		r.Cancel()
+		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "the model is throttled", Retry: delay}
+	}
+	if delay == 0 {
+		return nil
+	}
+	t := time.NewTimer(delay)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		r.Cancel()
+		return ended(ctx)
+	}
+}
+
+// Close implements Upstream.
+func (u *socketUpstream) Close() error {
+	u.kept.close()
+	return nil
+}
+
+// socketStream is one turn on a socket.
+type socketStream struct {
+	queue
+	ctx    context.Context // of the exchange, whose life this is
+	up     *socketUpstream
+	sock   *socket
+	stop   func() bool
+	dec    *chatnio.Decoder
+	buf    []byte
+	closed bool
+}
+
+// Next implements translate.Stream.
+func (s *socketStream) Next() (translate.Event, error) { return s.next(s) }
+
+// Ready implements translate.Stream.
+func (s *socketStream) Ready() bool {
+	if s.waiting() || s.dec.Done() {
+		return true
+	}
+	s.promised = s.sock.under.ready()
+	return s.promised
+}
+
+func (s *socketStream) more() error {
+	if s.dec.Done() {
+		if s.finished {
+			return io.EOF
+		}
+		return truncated(s.ctx, errEarly)
+	}
+	var err error
+	if s.buf, err = message(s.sock.ws, s.buf); err != nil {
+		return truncated(s.ctx, err)
+	}
+	s.up.opts.trace('<', s.buf)
+	evs, err := s.dec.Decode(s.evs, s.buf)
+	s.took(evs)
+	if err != nil {
+		return s.up.key.typed(err, translate.FaultBroken)
+	}
+	return nil
+}
+
+// Close implements translate.Stream. Only a socket whose turn ended well is used
+// again: after a stop, leftovers of the old turn would come (chatnio.md 5.3).
+func (s *socketStream) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	well := s.finished && s.dec.Done() && (s.err == nil || s.err == io.EOF)
+	alive := s.stop()
+	switch {
+	case !alive || !well:
+		s.sock.end()
+	case s.sock.name == "":
+		s.sock.leave()
+	default:
+		s.up.kept.put(s.sock)
+	}
+	s.end()
+	return nil
+}

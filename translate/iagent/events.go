@@ -1,0 +1,164 @@
+package iagent
+
+import (
+	"errors"
+	"math"
+	"strconv"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// DecodeReply reads a frame from an agent, with every tolerance of rest_iagent.md
+// 8.3, item 8: numbers may be numeric strings, content may be an object (its JSON
+// text is kept), a missing resp_code is 0. Only what is no JSON object is an
+// *Error, with FaultBroken. It checks nothing else: a frame without Ref is a
+// push.
+func DecodeReply(frame []byte) (Message, error) { return new(Reader).DecodeReply(frame) }
+
+// Reader does what [DecodeReply] does for all frames of a connection, with one
+// parser. One goroutine uses it; what it returns is the caller's.
+type Reader struct{ parser fastjson.Parser }
+
+// DecodeReply reads one frame.
+func (r *Reader) DecodeReply(frame []byte) (Message, error) {
+	v, err := r.parser.ParseBytes(frame)
+	if err != nil || v.Type() != fastjson.TypeObject {
+		return Message{}, nonsense(err)
+	}
+	return Message{
+		ChatType:    number(v.Get("chat_type")),
+		ID:          string(v.GetStringBytes("msg_id")),
+		Ref:         string(v.GetStringBytes("ref_msg_id")),
+		Timestamp:   int64(number(v.Get("timestamp"))),
+		Group:       string(v.GetStringBytes("group_id")),
+		SenderType:  number(v.Get("sender_type")),
+		Sender:      string(v.GetStringBytes("sender_id")),
+		Receiver:    string(v.GetStringBytes("receiver_id")),
+		Code:        number(v.Get("resp_code")),
+		ContentType: number(v.Get("content_type")),
+		Content:     string(content(v, nil)),
+	}, nil
+}
+
+// decoder reads the one frame that answers a question. Which frame that is, the
+// transport knows by its Ref.
+type decoder struct {
+	parser  fastjson.Parser
+	scratch []byte
+	done    bool
+}
+
+// Done reports whether the frame has come. What follows it is ignored
+// (rest_iagent.md 8.3, item 4).
+func (d *decoder) Done() bool { return d.done }
+
+// Decode reads the answer: start, text and finish at once, or an *Error.
+func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
+	if d.done {
+		return evs, nil
+	}
+	v, err := d.parser.ParseBytes(frame)
+	if err != nil || v.Type() != fastjson.TypeObject {
+		return evs, nonsense(err)
+	}
+	d.done = true
+	d.scratch = d.scratch[:0]
+	if isString(v.Get("content")) {
+		return answer(evs, number(v.Get("resp_code")), v.GetStringBytes("msg_id"), v.GetStringBytes("content"))
+	}
+	d.scratch = content(v, d.scratch)
+	return answer(evs, number(v.Get("resp_code")), v.GetStringBytes("msg_id"), d.scratch)
+}
+
+// DecodeWhole reads the same frame, or the refusal of a handshake.
+func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([]translate.Event, error) {
+	if status >= 200 && status <= 299 {
+		return d.Decode(evs, body)
+	}
+	ref := translate.Refusal{}
+	v, err := d.parser.ParseBytes(body)
+	if err != nil {
+		ref.Message = cut(string(body))
+		return evs, translate.FromStatus(status, ref, 0)
+	}
+	ref.Message, ref.Code = cut(string(v.GetStringBytes("error"))), cut(string(v.GetStringBytes("code")))
+	if code := translate.Code(ref.Code); code.Known() {
+		return evs, translate.FromCode(code, ref.Message)
+	}
+	return evs, translate.FromStatus(status, ref, 0)
+}
+
+// Events appends what the decoder of [Dialect] makes of the frame that m was read
+// from, for transports that have decoded it already. The events are the caller's.
+func (m *Message) Events(evs []translate.Event) ([]translate.Event, error) {
+	return answer(evs, m.Code, []byte(m.ID), []byte(m.Content))
+}
+
+// answer makes events of a reply. Codes that are not known mean what their
+// neighbours mean (rest_iagent.md 8.3, item 8).
+func answer(evs []translate.Event, code int, id, text []byte) ([]translate.Event, error) {
+	finish := translate.Event{Kind: translate.KindFinish, Finish: translate.FinishStop}
+	switch {
+	case code >= 40 && code <= 49:
+		e := translate.FromStatus(400, translate.Refusal{Message: cut(string(text))}, 0)
+		e.Upstream.Status = 0
+		return evs, e
+	case code < 0 || code >= 50:
+		return evs, failure(string(text))
+	case code != CodeOK:
+		finish.Finish, text = translate.FinishSilent, nil
+	}
+	evs = append(evs, translate.Event{Kind: translate.KindStart, ID: id})
+	if len(text) > 0 {
+		evs = append(evs, translate.Event{Kind: translate.KindText, Text: text})
+	}
+	return append(evs, finish), nil
+}
+
+// failure says what a 50 means: a leading code of the catalogue decides
+// (rest_iagent.md 9). The text goes to the log, never to a client.
+func failure(text string) *translate.Error {
+	if e := translate.FromText(text); e != nil {
+		return e
+	}
+	return translate.Broken("the model answered with an error", errors.New("upstream: "+cut(text)))
+}
+
+func nonsense(cause error) *translate.Error {
+	return translate.Broken("the model answered nonsense", cause)
+}
+
+// content returns the text of a reply; of a content that is no string, its JSON.
+func content(v *fastjson.Value, dst []byte) []byte {
+	c := v.Get("content")
+	if c == nil || c.Type() == fastjson.TypeNull {
+		return dst
+	}
+	if isString(c) {
+		return append(dst, c.GetStringBytes()...)
+	}
+	return c.MarshalTo(dst)
+}
+
+func isString(v *fastjson.Value) bool { return v != nil && v.Type() == fastjson.TypeString }
+
+// number reads an integer, or a string that holds one; 0 for anything else.
+func number(v *fastjson.Value) int {
+	if v == nil {
+		return 0
+	}
+	f := v.GetFloat64()
+	if v.Type() == fastjson.TypeString {
+		f, _ = strconv.ParseFloat(string(v.GetStringBytes()), 64)
+	}
+	if math.IsNaN(f) || math.Abs(f) >= 1<<53 {
+		return 0
+	}
+	return int(f)
+}
+
+// cut bounds what of an upstream's text is kept for the log.
+func cut(text string) string { return jsonx.Cut(text, 200) }

@@ -1,0 +1,91 @@
+package iagent
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dragoman-gateway/dragoman/internal/wiretest"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+func FuzzMessagesAreReadOrRefused(f *testing.F) {
+	f.Add([]byte(askedFrame))
+	f.Add([]byte(`{"chat_type":1,"msg_id":"m","timestamp":1,"sender_type":1,"sender_id":"u","content_type":4,"content":"{\"file_id\":7}"}`))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		kept := bytes.Clone(frame)
+		m, err := DecodeMessage(kept)
+		for i := range kept {
+			kept[i] = '#'
+		}
+		if err != nil {
+			if out := AppendIllegal(nil, Reply(&m, "r", 1, "a"), err); !json.Valid(out) {
+				t.Fatalf("%q was answered with %q", frame, out)
+			}
+			return
+		}
+		again, err := DecodeMessage(AppendMessage(nil, &m))
+		if d := cmp.Diff(m, again); err != nil || d != "" {
+			t.Fatal(err, d)
+		}
+		var req translate.Request
+		m.Request(&req)
+		req.Model = req.Preset
+		if _, err := AppendAsk(nil, &req, m.ID, m.Timestamp, ""); err != nil && m.ContentType != Text {
+			t.Fatal(err)
+		}
+	})
+}
+
+func FuzzRepliesAreReadOrRefused(f *testing.F) {
+	f.Add([]byte(askedFrame))
+	f.Add([]byte(`{"resp_code":"50","content":"RATE_LIMITED: retry after 12s"}`))
+	f.Add([]byte(`{"resp_code":0,"content":{"file_ids":["1"]},"timestamp":"1e9"}`))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		one := wiretest.Replay(Dialect.NewDecoder(nil), frame, frame)
+		m, err := DecodeReply(frame)
+		if err != nil {
+			mustBeTyped(t, err)
+			return
+		}
+		if !json.Valid(AppendMessage(nil, &m)) {
+			t.Fatalf("%q cannot be written", frame)
+		}
+		evs, err := m.Events(nil)
+		two := ""
+		for _, ev := range evs {
+			two += wiretest.Describe(ev) + "\n"
+		}
+		if err != nil {
+			mustBeTyped(t, err)
+			two += wiretest.DescribeError(err) + "\n"
+		}
+		if two += "done\n"; one != two {
+			t.Fatalf("decoder:\n%s\nmessage:\n%s", one, two)
+		}
+	})
+}
+
+func FuzzRefusalsOfTheHandshakeAreRead(f *testing.F) {
+	f.Add(401, []byte(`{"success":false,"error":"no","code":"INVALID_TOKEN"}`))
+	f.Add(200, []byte(askedFrame))
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		_, err := Dialect.NewDecoder(nil).DecodeWhole(nil, status, body)
+		if err != nil {
+			mustBeTyped(t, err)
+		} else if status < 200 || status > 299 {
+			t.Fatalf("status %d was a success", status)
+		}
+	})
+}
+
+func mustBeTyped(t *testing.T, err error) {
+	t.Helper()
+	var e *translate.Error
+	if !errors.As(err, &e) || e == nil {
+		t.Fatalf("%T: %v", err, err)
+	}
+}
