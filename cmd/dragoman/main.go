@@ -16,6 +16,7 @@ import (
 type commands struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve all fronts. Without a file: a quick start that needs none."`
 	Check   checkCommand   `cmd:"" help:"Say what is wrong with a configuration file."`
+	Mock    mockCommand    `cmd:"" help:"Serve a scripted model in every dialect, with faults chosen by model name."`
 	Version versionCommand `cmd:"" help:"Print the version, the commit and the Go version."`
 }
 

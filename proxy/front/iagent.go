@@ -197,4 +197,3 @@ func iagentIdentity(m *iagent.Message, agent string) proxy.Identity {
 		Make: &store.Conversation{Key: key, User: m.Sender, Group: group, Name: clipTitle(m.Content)},
 	}
 }
-
