@@ -157,16 +157,35 @@ func (s *Server) route() fasthttp.RequestHandler {
 	r.RedirectTrailingSlash, r.RedirectFixedPath, r.HandleOPTIONS = false, false, false
 	for _, f := range All {
 		for _, route := range f.Routes(s) {
-			handle := s.guard(route.Handle)
-			r.Handle(route.Method, s.conf.Prefix+route.Path, handle)
-			if route.Path != "/" {
-				r.Handle(route.Method, s.conf.Prefix+route.Path+"/", handle)
-			}
+			r.Handle(route.Method, s.conf.Prefix+route.Path, s.guard(route.Handle))
 		}
 	}
-	r.NotFound = s.guard(notFound)
+	unknown := s.guard(notFound)
+	r.NotFound = func(ctx *fasthttp.RequestCtx) {
+		if !trimSlash(ctx) {
+			unknown(ctx)
+			return
+		}
+		r.Handler(ctx)
+	}
 	r.MethodNotAllowed = s.guard(wrongMethod)
 	return r.Handler
+}
+
+// trimSlash takes a slash off the end of the path, and reports whether there was
+// one: some clients write it, and do not follow a redirect (chatnio.md 7).
+func trimSlash(ctx *fasthttp.RequestCtx) bool {
+	path := ctx.URI().PathOriginal()
+	trimmed := bytes.TrimRight(path, "/")
+	if len(trimmed) == len(path) || len(trimmed) == 0 {
+		return false
+	}
+	uri := append([]byte(nil), trimmed...)
+	if query := ctx.URI().QueryString(); len(query) > 0 {
+		uri = append(append(uri, '?'), query...)
+	}
+	ctx.Request.SetRequestURIBytes(uri)
+	return true
 }
 
 // guard makes a call of each request, gives it an id, and turns a panic into an
