@@ -101,11 +101,18 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	ctx, done := context.WithTimeoutCause(x.ctx, c.ch.clocks.total, slow("the answer took too long"))
 	ctx, cancel := context.WithCancelCause(ctx)
 	x.stop = func() { cancel(nil); done() }
-	x.clock = startClock(cancel, x.firstWait(c.ch, left))
+	began, first, headers := time.Now(), x.firstWait(c.ch, left), c.ch.clocks.headers
+	if headers == 0 || headers > first {
+		headers = first
+	}
+	x.clock = startClock(cancel, headers)
 	stream, failed := c.ch.up.Open(ctx, req)
 	if failed != nil {
 		x.abandon()
 		return typed(failed)
+	}
+	if headers < first {
+		x.clock.more(first - time.Since(began))
 	}
 	x.stream, x.passThrough = stream, false
 	if err := x.commit(); err != nil {
