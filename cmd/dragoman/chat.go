@@ -46,22 +46,27 @@ func (c *chatCommand) Run(ctx context.Context, s surroundings) error {
 	key := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(c.Key), "Bearer "))
 	view := newScreen(s.out, s.err, key)
 	view.terminal, view.alone = isTerminal(s.out), isTerminal(s.out) && isTerminal(s.err)
-	t := &talk{view: view, interrupts: s.interrupts, prompts: isTerminal(s.in), base: c.request(h)}
+	up, err := c.open(h, key, view)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = up.Close() }()
+	t := &talk{up: up, view: view, interrupts: s.interrupts, prompts: isTerminal(s.in), base: c.request(h)}
+	if t.prompts {
+		view.note("talking " + c.Dialect + "; Ctrl-C stops an answer, /quit ends")
+	}
+	return t.serve(ctx, s.in)
+}
+
+// open returns the server as a channel, whose frames view shows if they are to be
+// shown.
+func (c *chatCommand) open(h habit, key string, view *screen) (upstream.Upstream, error) {
 	var options upstream.Options
 	if c.Raw {
 		view.pieces = h.pieces
 		options.Trace = view.frame
 	}
-	up, err := upstream.New(&config.Channel{ID: c.Dialect, Kind: c.Dialect, URL: c.address(h)}, key, options)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = up.Close() }()
-	t.up = up
-	if t.prompts {
-		view.note("talking " + c.Dialect + "; Ctrl-C stops an answer, /quit ends")
-	}
-	return t.serve(ctx, s.in)
+	return upstream.New(&config.Channel{ID: c.Dialect, Kind: c.Dialect, URL: c.address(h)}, key, options)
 }
 
 // habit is what is usual in a dialect.
