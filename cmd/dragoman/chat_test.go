@@ -180,6 +180,20 @@ func TestAConversationGoesOnInTheNextRunWhereTheServerKeepsIt(t *testing.T) {
 	}
 }
 
+func TestAChatnioSocketIsKeptAndALostOneIsToldEverything(t *testing.T) {
+	t.Parallel()
+	_, model := scripted(t, fakemodel.Options{})
+	args := []string{"--raw", "--dialect", "chatnio", "--url", model, "--model"}
+	_, _, stderr := chat(t, "one\ntwo\n", append(args, "recall")...)
+	if strings.Count(stderr, "> ") != 2 || strings.Contains(stderr, `"mask"`) {
+		t.Errorf("not one socket:\n%s", stderr)
+	}
+	_, out, stderr := chat(t, "one\ntwo\n", append(args, "times-1-fail-500-recall", "--system", "be brief")...)
+	if out != "system: be brief | user: two\n" || strings.Count(stderr, `> {"type":"mask"`) != 2 {
+		t.Errorf("%s%s", out, stderr)
+	}
+}
+
 func TestAFailureIsPrintedAndTheNextQuestionAskedAllTheSame(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range spoken {
