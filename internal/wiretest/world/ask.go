@@ -3,6 +3,7 @@ package world
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -58,8 +59,11 @@ func (r *Reply) Outcome() string {
 		}
 		return fmt.Sprintf("%q", r.Text)
 	}
-	s := strings.TrimSpace(fmt.Sprintf("%d %s %s", r.Status, r.Kind, r.Code))
-	s = strings.Join(strings.Fields(s), " ")
+	status := "end" // chatnio has none
+	if r.Status != 0 {
+		status = strconv.Itoa(r.Status)
+	}
+	s := strings.Join(strings.Fields(status+" "+r.Kind+" "+r.Code), " ")
 	if r.RetryAfter != "" {
 		s += " retry " + r.RetryAfter
 	}
