@@ -52,14 +52,20 @@ type Config struct {
 
 // TLS names the certificate of all fronts; both or none.
 type TLS struct {
-	Cert string `yaml:"cert"` // PEM file
-	Key  string `yaml:"key"`  // PEM file
+	// Cert is the PEM file of the certificate and its chain.
+	Cert string `yaml:"cert"`
+	// Key is the PEM file of the private key.
+	Key string `yaml:"key"`
 }
 
 // Admin is the operator's side.
 type Admin struct {
-	Listen string `yaml:"listen" default:"127.0.0.1:8081"` // default 127.0.0.1:8081
-	Token  string `yaml:"token" secret:"yes"`
+	// Listen is the address of the operator's pages; not the one of the fronts.
+	// Default 127.0.0.1:8081.
+	Listen string `yaml:"listen" default:"127.0.0.1:8081"`
+	// Token opens the operator's pages. Default: a random one, made and printed
+	// once.
+	Token string `yaml:"token" secret:"yes"`
 }
 
 // Store says where conversations are kept.
@@ -71,36 +77,52 @@ type Store struct {
 
 // Shared is what several processes share.
 type Shared struct {
-	URL string `yaml:"url" secret:"yes"` // redis://…; default none
+	// URL names the server, redis://HOST:PORT/DB, or rediss:// with TLS; there may be a user and
+	// a password in it. Default: none, every process is on its own.
+	URL string `yaml:"url" secret:"yes"`
 }
 
 // Callers says who may ask.
 type Callers struct {
-	// Anonymous admits callers without a key; nil refuses them.
+	// Anonymous admits callers without a key. Default: they are refused; {}
+	// admits them to everything.
 	Anonymous *Access `yaml:"anonymous"`
-	Keys      []Key   `yaml:"keys"`
-	JWT       *JWT    `yaml:"jwt"`
+	// Keys are the callers with a key. Default none.
+	Keys []Key `yaml:"keys"`
+	// JWT admits callers with a signed token: HS256, claims username and exp.
+	// Default: no tokens.
+	JWT *JWT `yaml:"jwt"`
 }
 
 // Access is what a caller may do.
 type Access struct {
-	Limits string   `yaml:"limits"` // a name in Config.Limits; empty: no limit
-	Models []string `yaml:"models"` // models and presets; empty: all
-	Group  string   `yaml:"group"`
+	// Limits is a name among limits. Default: no limit.
+	Limits string `yaml:"limits"`
+	// Models are the models and presets that the caller may use. Default: all.
+	Models []string `yaml:"models"`
+	// Group is the group that the caller belongs to. Default: none.
+	Group string `yaml:"group"`
 }
 
 // Key is one caller with a key: exactly one of Key and KeySHA256.
 type Key struct {
-	Name      string `yaml:"name"` // unique; conversations belong to it
-	Key       string `yaml:"key" secret:"yes"`
-	KeySHA256 string `yaml:"key_sha256" secret:"yes"` // 64 hex digits
-	// Expires is when the key stops working, RFC 3339; zero: never.
+	// Name is unique; conversations belong to it. It must not begin with
+	// "anonymous".
+	Name string `yaml:"name"`
+	// Key is the key itself; this or key_sha256.
+	Key string `yaml:"key" secret:"yes"`
+	// KeySHA256 is the SHA-256 of the key in 64 hex digits, so that the file
+	// holds no secret.
+	KeySHA256 string `yaml:"key_sha256" secret:"yes"`
+	// Expires is when the key stops working, in RFC 3339 such as
+	// 2027-01-31T00:00:00Z. Default: never.
 	Expires time.Time `yaml:"expires"`
 	Access  `yaml:",inline"`
 }
 
 // JWT admits callers with a signed token: HS256, claims username and exp.
 type JWT struct {
+	// Secret is what the tokens are signed with.
 	Secret string `yaml:"secret" secret:"yes"`
 	Access `yaml:",inline"`
 }
@@ -108,11 +130,20 @@ type JWT struct {
 // Limit is one named set of limits. It is read and checked; Rate's zero value
 // means no such limit.
 type Limit struct {
-	Requests   Rate `yaml:"requests"`
-	Tokens     Rate `yaml:"tokens"`
-	Concurrent int  `yaml:"concurrent"`
-	Shared     bool `yaml:"shared"` // one bucket for all callers that the rule names
-	Queue      bool `yaml:"queue"`  // wait instead of being refused
+	// Requests is how many questions may come at once and per period. Default: no
+	// limit.
+	Requests Rate `yaml:"requests"`
+	// Tokens is how many tokens, of prompts and answers, may be used per period.
+	// Default: no limit.
+	Tokens Rate `yaml:"tokens"`
+	// Concurrent is how many questions may run at once. Default 0: no limit.
+	Concurrent int `yaml:"concurrent"`
+	// Shared makes it one bucket for all callers that name it, not one for each.
+	// Default false.
+	Shared bool `yaml:"shared"`
+	// Queue lets questions over the limit wait instead of being refused. Default
+	// false.
+	Queue bool `yaml:"queue"`
 }
 
 // Rate is "N/s", "N/m", "N/h" or "N/d".
@@ -123,63 +154,88 @@ type Rate struct {
 
 // Preset is a named model with a system prompt and parameters.
 type Preset struct {
-	Model       string   `yaml:"model"`
-	System      string   `yaml:"system"`
-	MaxTokens   *int     `yaml:"max_tokens" min:"1"`
+	// Model is what answers; a channel, or a fallback, must serve it.
+	Model string `yaml:"model"`
+	// System is put before the conversation. Default: nothing.
+	System string `yaml:"system"`
+	// MaxTokens bounds an answer, in tokens. Default: what the caller says.
+	MaxTokens *int `yaml:"max_tokens" min:"1"`
+	// Temperature is from 0 to 2. Default: what the caller says.
 	Temperature *float64 `yaml:"temperature"`
-	TopP        *float64 `yaml:"top_p"`
+	// TopP is from 0 to 1. Default: what the caller says.
+	TopP *float64 `yaml:"top_p"`
 	// History is how many earlier messages the model may see. Default 0: all.
 	History int `yaml:"history"`
 }
 
 // Channel is one configured back end.
 type Channel struct {
-	ID   string `yaml:"id"`   // unique; in metrics and logs
-	Kind string `yaml:"kind"` // chatnio, rest, iagent, openai, anthropic, mock
-	// URL is the back end's base: https://api.openai.com/v1 (openai, anthropic:
+	// ID is unique; it names the channel in metrics and logs.
+	ID string `yaml:"id"`
+	// Kind is one of chatnio, rest, iagent, openai, anthropic or mock.
+	Kind string `yaml:"kind"`
+	// URL is the back end's base, without user, password and query: https://api.openai.com/v1 (openai, anthropic:
 	// with /v1), wss://api.chatnio.net (chatnio: with /api where the server has
 	// it), http://127.0.0.1:3000 (rest: without /api), ws://host/ws/v1/chat
 	// (iagent). mock has none.
-	URL    string   `yaml:"url"`
-	Keys   []string `yaml:"keys" secret:"yes"` // several: requests are spread over them
-	Models []Model  `yaml:"models"`
+	URL string `yaml:"url"`
+	// Keys are the credentials at the back end. With several, requests are spread
+	// over them. Default: none.
+	Keys []string `yaml:"keys" secret:"yes"`
+	// Models are what the channel serves, at least one: a name, or {name,
+	// upstream} where the back end calls it differently.
+	Models []Model `yaml:"models"`
 	// Tier: lower is tried first. Default 1.
 	Tier int `yaml:"tier" default:"1" min:"1"`
 	// Weight is the channel's share inside its tier. Default 1.
 	Weight int `yaml:"weight" default:"1" min:"1"`
 	// Concurrent is how many requests may run at once. Default 0: no limit.
-	Concurrent int      `yaml:"concurrent"`
-	Timeouts   Timeouts `yaml:"timeouts"`
+	Concurrent int `yaml:"concurrent"`
+	// Timeouts go before the global ones.
+	Timeouts Timeouts `yaml:"timeouts"`
 	// Fold is a Go text/template that makes one message out of the history for
 	// rest and iagent channels. It sees .System, .History (.Role, .Text) and
 	// .Message. Default: see proxy.
-	Fold      string `yaml:"fold"`
-	Transport string `yaml:"transport" default:"http1"` // http1 (default) or http2
-	OnLeave   string `yaml:"on_leave" default:"cancel"` // cancel (default) or finish
+	Fold string `yaml:"fold"`
+	// Transport chooses between http1 and http2.
+	Transport string `yaml:"transport" default:"http1"`
+	// OnLeave says what becomes of a running question whose client has left:
+	// cancel or finish.
+	OnLeave string `yaml:"on_leave" default:"cancel"`
 	// Replay allows a question that may have reached the back end to be put to it
 	// or to another one again. Default true.
 	Replay *bool `yaml:"replay" default:"true"`
 	// Connections is the size of an iagent pool. Default 4.
-	Connections int    `yaml:"connections" default:"4" min:"1"`
-	Agent       string `yaml:"agent"` // iagent: receiver_id where the model's upstream name says none
-	Dials       Rate   `yaml:"dials"` // chatnio: dials per period; zero: slowed only after the server throttles
+	Connections int `yaml:"connections" default:"4" min:"1"`
+	// Agent is, for iagent channels, the receiver_id where the model's upstream
+	// name says none.
+	Agent string `yaml:"agent"`
+	// Dials is, for chatnio channels, how many connections may be made per
+	// period. Default: slowed only after the server throttles.
+	Dials Rate `yaml:"dials"`
 }
 
 // Model is a model that a channel serves: "name", or {name, upstream}.
 type Model struct {
-	Name     string `yaml:"name"`     // what callers ask for
-	Upstream string `yaml:"upstream"` // what the back end calls it. Default: Name
+	// Name is what callers ask for.
+	Name string `yaml:"name"`
+	// Upstream is what the back end calls it. Default: the name.
+	Upstream string `yaml:"upstream"`
 }
 
 // Timeouts bound an answer. 0 means the default.
 type Timeouts struct {
-	Connect time.Duration `yaml:"connect"` // until the connection stands. Default 3s
-	// Headers and First are "auto" or a duration: until the status line, and
-	// until the first content. 0 is auto.
-	Headers AutoDuration  `yaml:"headers"`
-	First   AutoDuration  `yaml:"first"`
-	Gap     time.Duration `yaml:"gap"`   // between contents. Default 30s
-	Total   time.Duration `yaml:"total"` // of the whole answer. Default 10m
+	// Connect is until the connection stands. Default 3s.
+	Connect time.Duration `yaml:"connect"`
+	// Headers is until the status line; auto chooses by what is known of the
+	// model. Default auto.
+	Headers AutoDuration `yaml:"headers"`
+	// First is until the first content. Default auto.
+	First AutoDuration `yaml:"first"`
+	// Gap is between contents. Default 30s.
+	Gap time.Duration `yaml:"gap"`
+	// Total is of the whole answer. Default 10m.
+	Total time.Duration `yaml:"total"`
 }
 
 // AutoDuration is a duration, or 0 for "auto".
@@ -187,20 +243,28 @@ type AutoDuration time.Duration
 
 // Rest has the settings of the rest front.
 type Rest struct {
-	SharedGroups bool `yaml:"shared_groups"`                   // one conversation for all members of a group
-	MaxBody      Size `yaml:"max_body" default:"1MiB" min:"1"` // default 1MiB
+	// SharedGroups makes it one conversation for all members of a group. Default
+	// false.
+	SharedGroups bool `yaml:"shared_groups"`
+	// MaxBody is how long a request may be. Default 1MiB.
+	MaxBody Size `yaml:"max_body" default:"1MiB" min:"1"`
 }
 
 // IAgent has the settings of the iagent front.
 type IAgent struct {
-	Groups string        `yaml:"groups" default:"always"` // always (default), addressed or never
-	Name   string        `yaml:"name" default:"agent"`    // the default agent's id. Default "agent"
-	Dedupe time.Duration `yaml:"dedupe" default:"5m"`     // default 5m
+	// Groups says which group messages are answered: always, addressed or never.
+	Groups string `yaml:"groups" default:"always"`
+	// Name is the id of the default agent. Default agent.
+	Name string `yaml:"name" default:"agent"`
+	// Dedupe is for how long a message that comes twice is answered once. Default
+	// 5m.
+	Dedupe time.Duration `yaml:"dedupe" default:"5m"`
 }
 
 // HTTP has the settings of the openai and anthropic fronts.
 type HTTP struct {
-	MaxBody Size `yaml:"max_body" default:"32MiB" min:"1"` // default 32MiB
+	// MaxBody is how long a request may be. Default 32MiB.
+	MaxBody Size `yaml:"max_body" default:"32MiB" min:"1"`
 }
 
 // Size is a number of bytes: 1048576, 1024KiB or 1MiB.

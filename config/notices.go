@@ -42,7 +42,6 @@ func withoutEffect() []func(c *Config) []string {
 		learning("first", func(t Timeouts) AutoDuration { return t.First }),
 		channels("transport", func(ch Channel) bool { return ch.Transport == "http2" }),
 		channels("on_leave", func(ch Channel) bool { return ch.OnLeave == "finish" }),
-		channels("replay", func(ch Channel) bool { return ch.Replay != nil && !*ch.Replay }),
 		channels("dials", func(ch Channel) bool { return ch.Dials != Rate{} }),
 	}
 }

@@ -80,7 +80,7 @@ func (r *reference) section(path, name string) {
 	}
 	r.out = append(r.out, "\n## "+title+"\n")
 	if path != "" {
-		r.out = append(r.out, wrapped(strings.TrimPrefix(r.docs[name], name+" "))+"\n")
+		r.out = append(r.out, sentence(wrapped(r.docs[name]))+"\n")
 	}
 	r.out = append(r.out, "| key | type | default | meaning |\n|---|---|---|---|")
 	r.rows(path, r.types[name])
@@ -109,7 +109,7 @@ func (r *reference) rows(path string, s *ast.StructType) {
 			at := strings.TrimPrefix(path+"."+key, ".") + below
 			r.todo = append(r.todo, [2]string{at, name})
 			if meaning == "" {
-				meaning = wrapped(r.docs[name])
+				meaning = sentence(wrapped(r.docs[name]))
 			}
 		}
 		if v := tag.Get("min"); v != "" {
@@ -149,8 +149,8 @@ func (r *reference) kind(e ast.Expr) (text, below, name string) {
 }
 
 var (
-	defaultAtEnd = regexp.MustCompile(`(?:^|[.;,]?\s)[Dd]efault:? (.+?)\.?\s*$`)
-	firstName    = regexp.MustCompile(`^[A-Z][A-Za-z]+ (is|are|name|names|chooses|bound|allows|makes) `)
+	defaultAtEnd = regexp.MustCompile(`(?:^|\s)Default:? (.+?)\.?\s*$`)
+	firstName    = regexp.MustCompile(`^[A-Z][A-Za-z0-9]+ (is|are) `)
 )
 
 // split divides a field's comment into its meaning and its default.
@@ -163,19 +163,18 @@ func split(comment, tag string) (meaning, byDefault string) {
 	if tag != "" {
 		byDefault = "`" + tag + "`"
 	}
-	meaning = firstName.ReplaceAllStringFunc(meaning, func(s string) string {
-		if s = s[strings.IndexByte(s, ' ')+1:]; s == "is " || s == "are " {
-			return ""
-		}
-		return s
-	})
-	if meaning != "" {
-		meaning = strings.ToUpper(meaning[:1]) + meaning[1:]
-		if !strings.HasSuffix(meaning, ".") {
-			meaning += "."
-		}
+	return sentence(meaning), byDefault
+}
+
+// sentence drops the Go name that a comment begins with, where "is" or "are"
+// follows it, and ends it with a full stop.
+func sentence(s string) string {
+	if s == "" {
+		return ""
 	}
-	return meaning, byDefault
+	s = firstName.ReplaceAllString(s, "")
+	s = strings.ToUpper(s[:1]) + s[1:]
+	return strings.TrimSuffix(s, ".") + "."
 }
 
 func wrapped(s string) string { return strings.Join(strings.Fields(s), " ") }

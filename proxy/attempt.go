@@ -101,13 +101,20 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	ctx, done := context.WithTimeoutCause(x.ctx, c.ch.clocks.total, slow("the answer took too long"))
 	ctx, cancel := context.WithCancelCause(ctx)
 	x.stop = func() { cancel(nil); done() }
-	x.clock = startClock(cancel, x.firstWait(c.ch, left))
+	began, first, headers := time.Now(), x.firstWait(c.ch, left), c.ch.clocks.headers
+	if headers == 0 || headers > first {
+		headers = first
+	}
+	x.clock = startClock(cancel, headers)
 	stream, failed := c.ch.up.Open(ctx, req)
 	if failed != nil {
 		x.abandon()
 		return typed(failed)
 	}
-	x.stream, x.passThrough = stream, req.PassThrough
+	if headers < first {
+		x.clock.more(first - time.Since(began))
+	}
+	x.stream, x.passThrough = stream, false
 	if err := x.commit(); err != nil {
 		x.abandon()
 		return err
@@ -195,6 +202,9 @@ func (x *Exchange) commit() *translate.Error {
 		if ev.Kind.Content() {
 			x.clock.content()
 		}
+		// What came in another form than it was asked for has no Raw, and is
+		// translated like any other answer.
+		x.passThrough = x.passThrough || ev.Raw != nil
 		if x.whole {
 			x.take(ev)
 			if ev.Kind != translate.KindFinish {

@@ -25,13 +25,22 @@ type clock struct {
 	ended bool
 }
 
-// startClock ends the attempt behind cancel unless content comes within first.
-func startClock(cancel context.CancelCauseFunc, first time.Duration) *clock {
+// startClock ends the attempt behind cancel unless it gets on within wait.
+func startClock(cancel context.CancelCauseFunc, wait time.Duration) *clock {
 	c := &clock{cancel: cancel}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.timer = time.AfterFunc(first, c.look)
+	c.timer = time.AfterFunc(wait, c.look)
 	return c
+}
+
+// more gives the attempt another wait from now.
+func (c *clock) more(wait time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.timer.Reset(wait)
+	}
 }
 
 // content notes that content came.

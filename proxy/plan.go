@@ -178,9 +178,10 @@ func clip(s string) string {
 	return s
 }
 
-// clocks bound an answer; they are all set but first, where 0 means auto.
+// clocks bound an answer; they are all set but headers and first, where 0 means
+// auto.
 type clocks struct {
-	first, gap, total time.Duration
+	headers, first, gap, total time.Duration
 }
 
 func clocksOf(own, all *config.Timeouts) clocks {
@@ -194,9 +195,10 @@ func clocksOf(own, all *config.Timeouts) clocks {
 		return standard
 	}
 	return clocks{
-		first: pick(time.Duration(own.First), time.Duration(all.First), 0),
-		gap:   pick(own.Gap, all.Gap, 30*time.Second),
-		total: pick(own.Total, all.Total, 10*time.Minute),
+		headers: pick(time.Duration(own.Headers), time.Duration(all.Headers), 0),
+		first:   pick(time.Duration(own.First), time.Duration(all.First), 0),
+		gap:     pick(own.Gap, all.Gap, 30*time.Second),
+		total:   pick(own.Total, all.Total, 10*time.Minute),
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
 )
 
-// mockCmd serves the scripted model in every dialect on one port.
-type mockCmd struct {
+// mockCommand serves the scripted model in every dialect on one port.
+type mockCommand struct {
 	Listen string   `help:"Address to listen on." default:"127.0.0.1:8090" placeholder:"ADDR"`
 	Key    []string `help:"Accept this key only; may be repeated. Without one any key is accepted." placeholder:"KEY"`
 	Quiet  bool     `help:"Print the address only." short:"q"`
@@ -19,7 +19,9 @@ type mockCmd struct {
 
 // Run serves until ctx ends, which is no error. It writes to out how to reach
 // the model, once it listens.
-func (m *mockCmd) Run(ctx context.Context, out io.Writer) error {
+func (m *mockCommand) Run(ctx context.Context, s surroundings) error { return m.serve(ctx, s.out) }
+
+func (m *mockCommand) serve(ctx context.Context, out io.Writer) error {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", m.Listen)
 	if err != nil {
@@ -41,7 +43,7 @@ func (m *mockCmd) Run(ctx context.Context, out io.Writer) error {
 
 // banner says how each dialect reaches the server at addr. Its curl lines work
 // as printed.
-func (m *mockCmd) banner(addr string) []byte {
+func (m *mockCommand) banner(addr string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "scripted model on http://%s\n", addr)
 	if m.Quiet {

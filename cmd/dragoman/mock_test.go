@@ -24,8 +24,8 @@ func TestTheCurlLinesThatMockPrintsWork(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	out, done := make(printed, 1), make(chan error, 1)
-	m := mockCmd{Listen: "127.0.0.1:0"}
-	go func() { done <- m.Run(ctx, out) }()
+	m := mockCommand{Listen: "127.0.0.1:0"}
+	go func() { done <- m.serve(ctx, out) }()
 	var banner string
 	select {
 	case b := <-out:
@@ -70,8 +70,8 @@ func TestTheCurlLinesThatMockPrintsWork(t *testing.T) {
 
 func TestMockSaysWhyItCannotListen(t *testing.T) {
 	t.Parallel()
-	m := mockCmd{Listen: "127.0.0.1:99999"}
-	if err := m.Run(t.Context(), io.Discard); err == nil || !strings.Contains(err.Error(), "127.0.0.1:99999") {
+	m := mockCommand{Listen: "127.0.0.1:99999"}
+	if err := m.serve(t.Context(), io.Discard); err == nil || !strings.Contains(err.Error(), "127.0.0.1:99999") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -13,9 +13,9 @@ type Front interface {
 }
 
 // Route is one path of a front. Path is as fasthttp/router takes it, without a
-// trailing slash; the server adds the configured prefix and the same path with a
-// slash. Handle runs on the connection's goroutine and may not keep the context
-// after it returned.
+// trailing slash; the server adds the configured prefix and also takes the path
+// with a slash. Handle runs on the connection's goroutine and may not keep the
+// context after it returned.
 type Route struct {
 	Method string
 	Path   string
@@ -28,6 +28,7 @@ var All = []Front{
 	anthropicFront{},
 	chatnioFront{},
 	restFront{},
+	iagentFront{},
 }
 
 // call is one HTTP request on its way through a front.

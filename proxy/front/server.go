@@ -41,6 +41,9 @@ type Server struct {
 	life context.Context
 	kill context.CancelCauseFunc
 
+	recent  *recent // messages of the iagent front
+	sockets *counts // its connections, per caller
+
 	sessions sync.WaitGroup // sockets and answers that outlive fasthttp's handler
 	mu       sync.Mutex
 	open     map[closer]struct{} // sessions
@@ -53,7 +56,7 @@ type closer interface{ goAway() }
 
 // New returns a server for conf's fronts in front of g. It listens nowhere yet.
 func New(conf *config.Config, g *proxy.Gateway, log *slog.Logger) *Server {
-	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{})}
+	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{}), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}}
 	s.life, s.kill = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{
 		Handler:                       s.route(),
@@ -154,16 +157,35 @@ func (s *Server) route() fasthttp.RequestHandler {
 	r.RedirectTrailingSlash, r.RedirectFixedPath, r.HandleOPTIONS = false, false, false
 	for _, f := range All {
 		for _, route := range f.Routes(s) {
-			handle := s.guard(route.Handle)
-			r.Handle(route.Method, s.conf.Prefix+route.Path, handle)
-			if route.Path != "/" {
-				r.Handle(route.Method, s.conf.Prefix+route.Path+"/", handle)
-			}
+			r.Handle(route.Method, s.conf.Prefix+route.Path, s.guard(route.Handle))
 		}
 	}
-	r.NotFound = s.guard(notFound)
+	unknown := s.guard(notFound)
+	r.NotFound = func(ctx *fasthttp.RequestCtx) {
+		if !trimSlash(ctx) {
+			unknown(ctx)
+			return
+		}
+		r.Handler(ctx)
+	}
 	r.MethodNotAllowed = s.guard(wrongMethod)
 	return r.Handler
+}
+
+// trimSlash takes a slash off the end of the path, and reports whether there was
+// one: some clients write it, and do not follow a redirect (chatnio.md 7).
+func trimSlash(ctx *fasthttp.RequestCtx) bool {
+	path := ctx.URI().PathOriginal()
+	trimmed := bytes.TrimRight(path, "/")
+	if len(trimmed) == len(path) || len(trimmed) == 0 {
+		return false
+	}
+	uri := append([]byte(nil), trimmed...)
+	if query := ctx.URI().QueryString(); len(query) > 0 {
+		uri = append(append(uri, '?'), query...)
+	}
+	ctx.Request.SetRequestURIBytes(uri)
+	return true
 }
 
 // guard makes a call of each request, gives it an id, and turns a panic into an

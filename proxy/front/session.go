@@ -52,17 +52,18 @@ var upgrader = websocket.FastHTTPUpgrader{
 	CheckOrigin:     func(*fasthttp.RequestCtx) bool { return true },
 }
 
-// upgrade makes the request's connection a WebSocket and runs it. The caller has
-// checked that the client wants one.
-func (c *call) upgrade(run func(*session)) {
+// upgrade makes the request's connection a WebSocket and runs it, and reports
+// whether run will be called. The caller has checked that the client wants one.
+func (c *call) upgrade(run func(*session)) bool {
 	id := c.id
 	server := c.s
 	err := upgrader.Upgrade(c.ctx, func(ws *websocket.Conn) {
 		s := &session{s: server, ws: ws, id: id}
 		leave, ok := server.enter(s)
 		if !ok {
-			_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseGoingAway, "shutting down"), time.Now().Add(time.Second))
-			return
+			// It came while the server stops: there is nothing to read from it.
+			s.goAway()
+			leave = func() {}
 		}
 		defer leave()
 		s.run(run)
@@ -70,6 +71,7 @@ func (c *call) upgrade(run func(*session)) {
 	if err != nil {
 		c.failPlain(&translate.Error{Code: translate.CodeValidation, Message: "this is not a WebSocket handshake", Cause: err})
 	}
+	return err == nil
 }
 
 func (s *session) run(body func(*session)) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/translate/anthropic"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
@@ -13,11 +14,12 @@ type kind func(conf *config.Channel, key string, o Options) (Upstream, error)
 
 // kinds is the table of all kinds; it is never changed.
 var kinds = map[string]kind{
-	"openai":  asked(route{openai.Dialect, "/chat/completions", "/chat/completions", bearer}),
-	"rest":    asked(route{rest.Dialect, "/api/chat", "/api/chat/stream", bearer}),
-	"chatnio": newSocket,
-	"iagent":  newShared,
-	"mock":    newMock,
+	"openai":    asked(route{openai.Dialect, "/chat/completions", "/chat/completions", bearer}),
+	"anthropic": asked(route{anthropic.Dialect, "/messages", "/messages", apiKey}),
+	"rest":      asked(route{rest.Dialect, "/api/chat", "/api/chat/stream", bearer}),
+	"chatnio":   newSocket,
+	"iagent":    newShared,
+	"mock":      newMock,
 }
 
 // asked is the kind of an HTTP dialect: one POST for each question.

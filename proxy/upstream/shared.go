@@ -218,10 +218,13 @@ func (u *sharedUpstream) left(l *line, lasted bool, cause error) {
 		}
 	}
 	e := &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultBroken, Message: "the connection to the model was lost", Cause: errors.Join(errLost, cause)}
-	if lasted {
-		u.fails, u.next = 0, time.Time{}
-	} else {
-		u.back(e)
+	switch {
+	case lasted:
+		u.fails = 0
+	case u.fails == 0:
+		u.fails = 1 // a server may be restarting: the first dial need not wait
+	default:
+		u.back(unreachable(context.Background(), e.Cause))
 	}
 	for id, w := range u.pending {
 		if w.line == l {

@@ -183,8 +183,7 @@ func (m *memory) Append(ctx context.Context, c *store.Conversation, t store.Turn
 	case kept == nil || kept.Owner != c.Owner:
 		return store.ErrNotFound
 	}
-	kept.Messages = slices.Clip(kept.Messages[:max(0, len(kept.Messages)-max(0, t.Replace))])
-	kept.Messages = append(kept.Messages, copyMessages(t.Messages)...)
+	kept.Messages = append(kept.Messages[:max(0, len(kept.Messages)-max(0, t.Replace))], copyMessages(t.Messages)...)
 	kept.Model, kept.Updated = t.Model, t.At
 	c.Num, c.Created, c.Updated, c.Model = kept.Num, kept.Created, kept.Updated, kept.Model
 	return nil

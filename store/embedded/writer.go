@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/dragoman-gateway/dragoman/store"
 )
@@ -109,24 +110,37 @@ func (s *sqlite) write(w *session) {
 		_ = w.conn.Close()
 	}()
 	for first := range s.ops {
-		ops := append(make([]*op, 0, batch), first)
-	gather:
-		for len(ops) < batch {
-			select {
-			case o, ok := <-s.ops:
-				if !ok {
-					break gather
-				}
-				ops = append(ops, o)
-			default:
-				break gather
-			}
-		}
+		ops := s.gather(first)
 		err := s.commit(w, ops)
 		for _, o := range ops {
 			o.done <- result(o.err, err)
 		}
 	}
+}
+
+// gather returns first and what else waits already. Before it gives up it lets
+// others run once: the callers of the batch before have only just been told,
+// and on few cores none of them would have come back yet (64 callers, 2 cores:
+// 1,000 turns/s without it).
+func (s *sqlite) gather(first *op) []*op {
+	ops := append(make([]*op, 0, batch), first)
+	yielded := false
+	for len(ops) < batch {
+		select {
+		case o, ok := <-s.ops:
+			if !ok {
+				return ops
+			}
+			ops = append(ops, o)
+		default:
+			if yielded {
+				return ops
+			}
+			runtime.Gosched()
+			yielded = true
+		}
+	}
+	return ops
 }
 
 // result is what one caller is told: its own failure or that of the whole batch.

@@ -34,9 +34,15 @@ type decoder struct {
 type call struct {
 	index int
 	id    string
+	args  bool // a piece of arguments was seen
 }
 
-var doneMark = []byte("[DONE]")
+// doneMark ends a stream; noArgs are the arguments of a call without any. Both
+// are only read.
+var (
+	doneMark = []byte("[DONE]")
+	noArgs   = []byte("{}")
+)
 
 // Decode appends the events of the data of one server-sent event. In a
 // passed-through answer a frame that means nothing gives one KindOpaque, so that
@@ -129,6 +135,12 @@ func (d *decoder) finish(evs []translate.Event, reason translate.Finish) []trans
 		return evs
 	}
 	d.finished = true
+	// Clients parse the arguments, and no text at all is not JSON.
+	for i := range d.calls {
+		if !d.calls[i].args {
+			evs = append(evs, translate.Event{Kind: translate.KindToolArgs, Index: int32(i), Text: noArgs})
+		}
+	}
 	if reason == 0 || reason == translate.FinishStop {
 		reason = translate.FinishStop
 		// Servers that imitate OpenAI end tool calls with "stop", and OpenAI
@@ -225,6 +237,7 @@ func (d *decoder) call(evs []translate.Event, v *fastjson.Value) ([]translate.Ev
 		piece = d.scratch[start:]
 	}
 	if len(piece) > 0 {
+		d.calls[at].args = true
 		evs = append(evs, translate.Event{Kind: translate.KindToolArgs, Index: int32(at), Text: piece})
 	}
 	return evs, nil

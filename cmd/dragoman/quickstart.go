@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy"
+)
+
+// quickModel is the model that a quick start can always answer with.
+const quickModel = "mock"
+
+// quickStart is what serves without a file: the scripted model, conversations in
+// SQLite, anonymous callers on that model only, a demo key, and the vendors whose
+// keys lookup finds.
+func quickStart(lookup func(string) (string, bool)) (*config.Config, string, error) {
+	demo := proxy.NewID("sk-")
+	text := &strings.Builder{}
+	fmt.Fprintf(text, "callers:\n  anonymous: {models: [%s, default]}\n  keys: [{name: demo, key: %s}]\n", quickModel, demo)
+	fmt.Fprintf(text, "presets: {default: {model: %s}}\n", quickModel)
+	fmt.Fprintf(text, "channels:\n  - {id: mock, kind: mock, models: [%s, recall, {name: slow, upstream: long-40-slow-50}]}\n", quickModel)
+	if _, ok := lookup("OPENAI_API_KEY"); ok {
+		fmt.Fprintln(text, `  - {id: openai, kind: openai, url: "https://api.openai.com/v1", keys: ["${OPENAI_API_KEY}"], models: [gpt-5, gpt-5-mini, gpt-4.1, gpt-4.1-mini, gpt-4o, gpt-4o-mini]}`)
+	}
+	if _, ok := lookup("ANTHROPIC_API_KEY"); ok {
+		fmt.Fprintln(text, `  - {id: anthropic, kind: anthropic, url: "https://api.anthropic.com/v1", keys: ["${ANTHROPIC_API_KEY}"], models: [claude-sonnet-4-5, claude-haiku-4-5, claude-opus-4-1]}`)
+	}
+	conf, err := config.Load([]byte(text.String()), "quick start", lookup)
+	return conf, demo, err
+}
+
+// greet says where the fronts are and, for a quick start, how to try them: every
+// line works as it is printed.
+func greet(w io.Writer, conf *config.Config, addr, demo string) {
+	http, ws := "http://", "ws://"
+	if conf.TLS.Cert != "" {
+		http, ws = "https://", "wss://"
+	}
+	base, sock := http+addr+conf.Prefix, ws+addr+conf.Prefix
+	fmt.Fprintf(w, `dragoman is listening.
+
+  chatnio     %s/chat
+  rest        %s/api/chat
+  iagent      %s/ws/v1/chat
+  openai      %s/v1
+  anthropic   %s/v1
+`, sock, base, sock, base, base)
+	if demo == "" {
+		return
+	}
+	me := invocation()
+	fmt.Fprintf(w, `
+No configuration file: a built-in model answers, conversations are in dragoman.db.
+The key %s was made for you; the model %q needs none.
+
+Try it from another terminal:
+
+  curl -N %s/v1/chat/completions -H 'Content-Type: application/json' -d '{"model":"%s","stream":true,"messages":[{"role":"user","content":"hi"}]}'
+
+  curl -N %s/v1/messages -H 'anthropic-version: 2023-06-01' -H 'Content-Type: application/json' -d '{"model":"%s","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"hi"}]}'
+
+  curl -N %s/api/chat/stream -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{"message":"hi","userId":"me"}'
+
+  echo hi | %s chat --dialect chatnio --url %s --key %s --model %s
+
+  echo hi | %s chat --dialect iagent --url %s/ws/v1/chat --key %s
+
+Your own channels go into dragoman.yaml; see docs/configuration.md.
+`, demo, quickModel, base, quickModel, base, quickModel, base, demo, me, sock, demo, quickModel, me, sock, demo)
+}
+
+// invocation is how this program can be called again from the same folder.
+func invocation() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ./cmd/dragoman"
+	}
+	return os.Args[0]
+}

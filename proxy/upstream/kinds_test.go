@@ -1,0 +1,160 @@
+package upstream
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// bases are where the scripted model serves each kind.
+var bases = map[string]string{
+	"openai": "http://%/v1", "anthropic": "http://%/v1", "rest": "http://%", "chatnio": "ws://%", "iagent": "ws://%/ws/v1/chat", "mock": "",
+}
+
+// fake starts the scripted model and returns its address.
+func fake(t testing.TB, o fakemodel.Options) (*fakemodel.Server, string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := fakemodel.New(o)
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = s.Serve(ln) })
+	t.Cleanup(func() {
+		s.Close()
+		wg.Wait()
+	})
+	return s, ln.Addr().String()
+}
+
+func base(kind, addr string) string { return strings.ReplaceAll(bases[kind], "%", addr) }
+
+func TestEveryKindTellsItsFaultsApart(t *testing.T) {
+	t.Parallel()
+	_, addr := fake(t, fakemodel.Options{NoRecord: true})
+	const broken = translate.FaultBroken
+	for kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			for _, c := range []struct {
+				model string
+				fault translate.Fault
+				not   string // kinds that cannot say it, or say it in their own way
+			}{
+				{"echo", 0, ""},
+				{"burst-30", 0, ""},
+				{"unicode", 0, ""},
+				{"double", 0, ""},
+				{"fail-400", translate.FaultRejected, "chatnio iagent"},
+				{"fail-401", translate.FaultDenied, "chatnio iagent"},
+				{"fail-429", translate.FaultBusy, "chatnio"},
+				{"fail-500", broken, "iagent"},
+				{"drop", broken, ""},
+				{"cut0", broken, ""},
+				{"cut", broken, ""},
+				{"garbagemid", broken, "iagent"},
+				{"error200", broken, ""},
+				{"errormid", broken, ""},
+				{"noend", broken, "iagent"},
+				{"blank", broken, "iagent"},
+				{"echo", 0, ""},
+			} {
+				if strings.Contains(c.not, kind) {
+					continue
+				}
+				// Each has a channel of its own, or a shared pool would hold off its dials.
+				a, err := ask(t, open(t, kind, base(kind, addr)), question(c.model, true))
+				if c.fault == 0 {
+					if err != nil || a.Text() == "" || a.Finish == 0 {
+						t.Errorf("%s: %+v, %v", c.model, a, err)
+					}
+					continue
+				}
+				if err == nil {
+					t.Errorf("%s: no error, %+v", c.model, a)
+					continue
+				}
+				if e := fault(t, err); e.Fault != c.fault {
+					t.Errorf("%s: fault %d, want %d: %v", c.model, e.Fault, c.fault, err)
+				}
+			}
+		})
+	}
+}
+
+func TestEveryKindAnswersWholeToo(t *testing.T) {
+	t.Parallel()
+	_, addr := fake(t, fakemodel.Options{NoRecord: true})
+	for kind := range kinds {
+		a, err := ask(t, open(t, kind, base(kind, addr)), question("echo", false))
+		if err != nil || !strings.HasPrefix(a.Text(), `Hello, you said "hi"`) {
+			t.Errorf("%s: %+v, %v", kind, a, err)
+		}
+	}
+}
+
+func TestEveryKindIsCancelledWithItsCauseWhereverItStands(t *testing.T) {
+	t.Parallel()
+	s, addr := fake(t, fakemodel.Options{NoRecord: true})
+	cause := &translate.Error{Code: translate.CodeModel, Fault: translate.FaultSlow, Timeout: true, Message: "too slow"}
+	for kind := range kinds {
+		up := open(t, kind, base(kind, addr))
+		for _, model := range []string{"hang", "stall", "stallmid"} {
+			ctx, cancel := context.WithCancelCause(within(t))
+			before := s.Requests()
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for kind != "mock" && s.Requests() == before && ctx.Err() == nil {
+					time.Sleep(100 * time.Microsecond)
+				}
+				cancel(cause)
+			})
+			st, err := up.Open(ctx, question(model, true))
+			if err == nil {
+				_, _, err = read(st)
+			}
+			wg.Wait()
+			if err != error(cause) {
+				t.Errorf("%s, %s: %v", kind, model, err)
+			}
+		}
+	}
+}
+
+func TestAWrongKeyIsDenied(t *testing.T) {
+	t.Parallel()
+	_, addr := fake(t, fakemodel.Options{NoRecord: true, Keys: []string{"sk-another"}})
+	for kind := range kinds {
+		if kind == "mock" {
+			continue
+		}
+		_, err := ask(t, open(t, kind, base(kind, addr)), question("echo", true))
+		if err == nil {
+			t.Errorf("%s: no error", kind)
+			continue
+		}
+		if e := fault(t, err); e.Fault != translate.FaultDenied || e.Code != translate.CodeUnavailable {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
+func TestNothingListeningIsADialFault(t *testing.T) {
+	t.Parallel()
+	p := listen(t, func(*link) {})
+	p.end()
+	for kind := range kinds {
+		if kind == "mock" {
+			continue
+		}
+		_, err := ask(t, open(t, kind, base(kind, p.Addr().String())), question("echo", true))
+		wantFault(t, err, translate.FaultDial, translate.CodeUnavailable)
+	}
+}

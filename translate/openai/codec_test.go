@@ -1,0 +1,317 @@
+package openai
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+// full is a request that uses everything this dialect can say.
+func full() *translate.Request {
+	return &translate.Request{
+		Dialect: "openai", Model: "gpt-4o", Stream: true, UsageInStream: true, User: "u-1",
+		Messages: []translate.Message{
+			translate.TextMessage(translate.RoleSystem, "Be brief."),
+			{Role: translate.RoleUser, Name: "bob", Parts: []translate.Part{
+				{Kind: translate.PartText, Text: "What is \"this\"?\n\u2028"},
+				{Kind: translate.PartImage, URL: "https://example.com/a.png", Detail: "low"},
+				{Kind: translate.PartImage, MediaType: "image/png", Data: "iVBORw0KGgo="},
+			}},
+			{Role: translate.RoleAssistant, Parts: []translate.Part{
+				{Kind: translate.PartReasoning, Text: "Hm."},
+				{Kind: translate.PartText, Text: "Let me look."},
+				{Kind: translate.PartToolCall, ID: "call_1", Name: "look", Args: `{"at":"it"}`},
+				{Kind: translate.PartToolCall, ID: "call_2", Name: "now", Args: `{}`},
+			}},
+			{Role: translate.RoleTool, Parts: []translate.Part{
+				{Kind: translate.PartToolResult, ID: "call_1", Text: "a cat"},
+				{Kind: translate.PartToolResult, ID: "call_2", Text: "noon"},
+			}},
+			translate.TextMessage(translate.RoleUser, "Well?"),
+		},
+		Tools: []translate.Tool{
+			{Name: "look", Description: "Looks.", Schema: json.RawMessage(`{"type":"object"}`), Strict: true}, {Name: "now"},
+		},
+		ToolChoice: translate.ToolChoice{Mode: translate.ToolNamed, Name: "look", NoParallel: true},
+		Params: translate.Params{
+			MaxTokens: ptr(100), Temperature: ptr(1.5), TopP: ptr(0.9), TopK: ptr(40), PresencePenalty: ptr(0.1), FrequencyPenalty: ptr(-0.1),
+			RepetitionPenalty: ptr(1.1), Seed: ptr(int64(7)), Stop: []string{"END", "\n"}, ReasoningEffort: "low",
+			ResponseFormat: json.RawMessage(`{"type":"json_object"}`), Logprobs: true, TopLogprobs: ptr(2),
+		},
+	}
+}
+
+func TestARequestSurvivesTheRoundTrip(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []translate.ToolMode{translate.ToolDefault, translate.ToolAuto, translate.ToolNone, translate.ToolRequired, translate.ToolNamed} {
+		want := full()
+		if want.ToolChoice.Mode = mode; mode != translate.ToolNamed {
+			want.ToolChoice.Name = ""
+		}
+		body, err := Dialect.AppendRequest(nil, want)
+		if err != nil || want.Dropped != nil {
+			t.Fatalf("AppendRequest: %v, dropped %v", err, want.Dropped)
+		}
+		var got translate.Request
+		if err := Dialect.DecodeRequest(&got, body); err != nil {
+			t.Fatalf("DecodeRequest(%s): %v", body, err)
+		}
+		if string(got.Raw) != string(body) {
+			t.Fatal("a body of one reading was not kept")
+		}
+		got.Raw = nil
+		if diff := cmp.Diff(*want, got); diff != "" {
+			t.Fatalf("(-want +got)\n%s", diff)
+		}
+	}
+}
+
+func TestBadRequestsAreRefusedByTheNameOfTheField(t *testing.T) {
+	t.Parallel()
+	const msgs = `"messages":[{"role":"user","content":"hi"}]`
+	for body, want := range map[string]string{
+		``: "JSON", `[]`: "object", `{"model":1,` + msgs + `}`: "model", `{` + msgs + `}`: "model is required",
+		`{"model":"m"}`: "messages is required", `{"model":"m","messages":[]}`: "empty", `{"model":"m","messages":"x"}`: "messages",
+		`{"model":"m","messages":[{"role":"wizard","content":"x"}]}`:                                                "messages[0].role",
+		`{"model":"m","messages":[{"content":"x"}]}`:                                                                "messages[0].role is required",
+		`{"model":"m","messages":[{"role":"user"}]}`:                                                                "messages[0].content is required",
+		`{"model":"m","messages":[{"role":"user","content":5}]}`:                                                    "messages[0].content",
+		`{"model":"m","messages":[{"role":"user","content":[{"type":"image_url"}]}]}`:                               "messages[0].content[0].image_url",
+		`{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:,x"}}]}]}`: "base64",
+		`{"model":"m","messages":[{"role":"tool","content":"x"}]}`:                                                  "tool_call_id",
+		`{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"a"}]}]}`:                                 "tool_calls[0].function.name",
+		`{"model":"m","n":2,` + msgs + `}`:                                                                          "n must be 1",
+		`{"model":"m","max_tokens":0,` + msgs + `}`:                                                                 "max_tokens",
+		`{"model":"m","temperature":"hot",` + msgs + `}`:                                                            "temperature",
+		`{"model":"m","stop":{},` + msgs + `}`:                                                                      "stop",
+		`{"model":"m","tool_choice":"maybe",` + msgs + `}`:                                                          "tool_choice",
+		`{"model":"m","tools":[{"type":"function"}],` + msgs + `}`:                                                  "tools[0].function.name",
+	} {
+		var e *translate.Error
+		err := Dialect.DecodeRequest(&translate.Request{}, []byte(body))
+		if !errors.As(err, &e) || e.Code != translate.CodeValidation || !strings.Contains(e.Message, want) {
+			t.Errorf("%s: %v, want a validation error with %q", body, err, want)
+		}
+	}
+}
+
+func TestSystemMessagesComeFirstAndUnknownNamesAreNoted(t *testing.T) {
+	t.Parallel()
+	var req translate.Request
+	body := `{"model":"m","logit_bias":{},"metadata":{},"max_completion_tokens":5,"stop":"x","messages":[
+		{"role":"user","content":[{"type":"text","text":"a"},{"type":"input_audio","input_audio":{}}]},{"role":"developer","content":"b"}]}`
+	if err := Dialect.DecodeRequest(&req, []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	want := []translate.Message{translate.TextMessage(translate.RoleSystem, "b"), translate.TextMessage(translate.RoleUser, "a")}
+	if diff := cmp.Diff(want, req.Messages); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"content.input_audio", "logit_bias", "metadata"}, req.Dropped); diff != "" {
+		t.Error(diff)
+	}
+	if *req.Params.MaxTokens != 5 || req.Params.Stop[0] != "x" || req.Raw == nil {
+		t.Errorf("%+v", req)
+	}
+}
+
+func TestABodyOfTwoReadingsIsNotKept(t *testing.T) {
+	t.Parallel()
+	const msgs = `"messages":[{"role":"user","content":"hi"}]`
+	for _, body := range []string{
+		`{"model":"a","model":"b",` + msgs + `}`, `{"Model":"a",` + msgs + `}`, `{"model":"a","MODEL":"b",` + msgs + `}`,
+		`{"model":"a","mod\u0065l":"b",` + msgs + `}`, `{"model":"a","ſtream":true,` + msgs + `}`,
+		`{"model":"a","messages":[{"role":"user","content":"hi","content":"ho"}]}`, "{\"model\":\"a\xff\"," + msgs + "}",
+	} {
+		var req translate.Request
+		if err := Dialect.DecodeRequest(&req, []byte(body)); err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		if req.Raw != nil {
+			t.Errorf("%s was kept", body)
+		}
+	}
+}
+
+func TestPassThroughReplacesTheModelAndAsksForUsage(t *testing.T) {
+	t.Parallel()
+	const msgs = `"messages":[{"role":"user","content":"hi"}],"x":1`
+	const usage = `"stream_options":{"include_usage":true}`
+	for body, want := range map[string]string{
+		`{"model":"a",` + msgs + ` } `:                                                      `{"model":"b\"",` + msgs + ` } `,
+		` {` + msgs + `, "model" : "a"}`:                                                    ` {` + msgs + `, "model" : "b\""}`,
+		`{"model":"a","stream":true,` + msgs + `}`:                                          `{"model":"b\"","stream":true,` + msgs + `,` + usage + `}`,
+		`{"stream":true,` + msgs + `,"model":"a"}`:                                          `{"stream":true,` + msgs + `,"model":"b\"",` + usage + `}`,
+		`{"model":"a","stream":true,` + usage + `,` + msgs + `}`:                            `{"model":"b\"","stream":true,` + usage + `,` + msgs + `}`,
+		`{"model":"a","stream":true,"stream_options":null,` + msgs + `}`:                    `{"model":"b\"","stream":true,` + usage + `,` + msgs + `}`,
+		`{"stream":true,"stream_options":{"include_usage":false},"model":"a",` + msgs + `}`: `{"stream":true,` + usage + `,"model":"b\"",` + msgs + `}`,
+	} {
+		var req translate.Request
+		if err := Dialect.DecodeRequest(&req, []byte(body)); err != nil || req.Raw == nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		req.Model, req.PassThrough = `b"`, true
+		got, err := Dialect.AppendRequest([]byte("before"), &req)
+		if err != nil || string(got) != "before"+want || req.Dropped != nil {
+			t.Errorf("%s became\n%s, %v, dropped %v; want\n%s", body, got, err, req.Dropped, want)
+		}
+	}
+}
+
+func TestWhatCannotBeSaidIsNoted(t *testing.T) {
+	t.Parallel()
+	req := &translate.Request{Dialect: "anthropic", Model: "m", Messages: []translate.Message{
+		{Role: translate.RoleAssistant, Parts: []translate.Part{{Kind: translate.PartReasoning, Text: "t", Signature: "s"}}},
+		{Role: translate.RoleTool, Parts: []translate.Part{{Kind: translate.PartToolResult, ID: "a", Failed: true}}},
+		{Role: translate.RoleUser, Parts: []translate.Part{{Kind: translate.PartText, Text: "a", Cache: json.RawMessage(`{}`)}, {Kind: translate.PartText, Text: "b"}}},
+	}, Params: translate.Params{TopK: ptr(1), ReasoningBudget: 4096, Stop: []string{"1", "2", "3", "4", "5"}}}
+	body, err := Dialect.AppendRequest(nil, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"model":"m","messages":[{"role":"tool","tool_call_id":"a","content":""},{"role":"user","content":"a\nb"}],"stop":["1","2","3","4"],"reasoning_effort":"medium"}`
+	if string(body) != want {
+		t.Errorf("got  %s\nwant %s", body, want)
+	}
+	if diff := cmp.Diff([]string{"signature", "reasoning", "is_error", "cache_control", "top_k", "stop_sequences>4", "thinking.budget_tokens"}, req.Dropped); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// script is an answer with everything that this dialect can say.
+func script() []translate.Event {
+	u := translate.Usage{Input: 9, Output: 4, CacheRead: 2, Reasoning: 1}
+	return []translate.Event{
+		{Kind: translate.KindStart, ID: []byte("answer-1"), Name: []byte("gpt")},
+		{Kind: translate.KindReasoning, Text: []byte("Hm \"x\"\n")},
+		{Kind: translate.KindText, Text: []byte("Let me\u2028")},
+		{Kind: translate.KindText, Text: []byte(" look \\")},
+		{Kind: translate.KindToolStart, Index: 0, ID: []byte("a"), Name: []byte("f")},
+		{Kind: translate.KindToolArgs, Index: 0, Text: []byte(`{"x":`)},
+		{Kind: translate.KindToolArgs, Index: 0, Text: []byte(`"y"}`)},
+		{Kind: translate.KindToolStart, Index: 1, ID: []byte("b"), Name: []byte("g")},
+		{Kind: translate.KindToolArgs, Index: 1, Text: []byte(`{}`)},
+		{Kind: translate.KindFinish, Finish: translate.FinishTool},
+		{Kind: translate.KindUsage, Usage: u},
+	}
+}
+
+func TestAnAnswerSurvivesTheRoundTrip(t *testing.T) {
+	t.Parallel()
+	req := &translate.Request{UsageInStream: true}
+	enc, dec := Dialect.NewEncoder(req, head), Dialect.NewDecoder(req)
+	var stream []byte
+	for _, ev := range script() {
+		stream = enc.Append(stream, ev)
+	}
+	stream = enc.AppendTail(stream)
+	var got, want []string
+	var answer, again translate.Answer
+	for _, f := range frames(stream) {
+		evs, err := poisoned(dec, nil, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ev := range evs {
+			got = append(got, dump(ev))
+			answer.Add(ev)
+		}
+	}
+	for _, ev := range script() {
+		want = append(want, dump(ev))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("stream (-want +got)\n%s", diff)
+	}
+	if !dec.Done() {
+		t.Error("the end was not seen")
+	}
+	whole := Dialect.NewEncoder(req, head).AppendWhole(nil, &answer)
+	evs, err := Dialect.NewDecoder(req).DecodeWhole(nil, 200, whole)
+	if err != nil {
+		t.Fatalf("%s: %v", whole, err)
+	}
+	for _, ev := range evs {
+		again.Add(ev)
+	}
+	if diff := cmp.Diff(answer.Parts, again.Parts); diff != "" || answer.Finish != again.Finish || answer.Usage != again.Usage {
+		t.Errorf("whole: %s", diff)
+	}
+}
+
+func TestTheUsageChunkIsHiddenFromAClientThatDidNotAsk(t *testing.T) {
+	t.Parallel()
+	const chunk = `{"id":"x","model":"m","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}`
+	for _, asked := range []bool{true, false} {
+		d := Dialect.NewDecoder(&translate.Request{PassThrough: true, Stream: true, UsageInStream: asked})
+		hider := d.(interface{ Hide() bool })
+		for _, f := range []string{`{"id":"x","model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}`, chunk} {
+			if _, err := d.Decode(nil, []byte(f)); err != nil {
+				t.Fatal(err)
+			}
+			if want := f == chunk && !asked; hider.Hide() != want {
+				t.Errorf("asked %v: Hide after %s = %v", asked, f, hider.Hide())
+			}
+		}
+		evs, err := d.Decode(nil, []byte("[DONE]"))
+		if err != nil || len(evs) != 1 || evs[0].Kind != translate.KindOpaque || hider.Hide() || !d.Done() {
+			t.Errorf("[DONE] gave %v, %v", evs, err)
+		}
+	}
+}
+
+func TestNonsenseFromAnUpstreamIsBroken(t *testing.T) {
+	t.Parallel()
+	for _, f := range []string{"", "garbage", "[]", `"x"`, `{"choices":`} {
+		var e *translate.Error
+		if _, err := Dialect.NewDecoder(&translate.Request{}).Decode(nil, []byte(f)); !errors.As(err, &e) || e.Fault != translate.FaultBroken {
+			t.Errorf("Decode(%q): %v", f, err)
+		}
+		if _, err := Dialect.NewDecoder(&translate.Request{}).DecodeWhole(nil, 200, []byte(f)); !errors.As(err, &e) || e.Fault != translate.FaultBroken {
+			t.Errorf("DecodeWhole(%q): %v", f, err)
+		}
+	}
+}
+
+func TestEachFailureHasItsStatusAndBody(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err    translate.Error
+		status int
+		body   string
+	}{
+		{translate.Error{Code: translate.CodeValidation}, 400, `"invalid_request_error","param":null,"code":null`},
+		{translate.Error{Code: translate.CodeInvalidToken}, 401, `"authentication_error","param":null,"code":"invalid_api_key"`},
+		{translate.Error{Code: translate.CodePermission}, 403, `"permission_error","param":null,"code":"permission_denied"`},
+		{translate.Error{Code: translate.CodeModelNotFound}, 404, `"invalid_request_error","param":null,"code":"model_not_found"`},
+		{translate.Error{Code: translate.CodeTooLarge}, 413, `"invalid_request_error","param":null,"code":"request_too_large"`},
+		{translate.Error{Code: translate.CodeMediaType}, 415, `"invalid_request_error","param":null,"code":"unsupported_media_type"`},
+		{translate.Error{Code: translate.CodeRateLimited}, 429, `"rate_limit_error","param":null,"code":"rate_limit_exceeded"`},
+		{translate.Error{Code: translate.CodeInternal}, 500, `"server_error","param":null,"code":"INTERNAL_ERROR"`},
+		{translate.Error{Code: translate.CodeModel}, 502, `"server_error","param":null,"code":"MODEL_ERROR"`},
+		{translate.Error{Code: translate.CodeUnavailable}, 503, `"server_error","param":null,"code":"CHANNEL_UNAVAILABLE"`},
+		{translate.Error{Code: translate.CodeModel, Timeout: true}, 504, `"server_error","param":null,"code":"MODEL_ERROR"`},
+	} {
+		c.err.Message = "why"
+		got := string(Dialect.NewEncoder(&translate.Request{}, head).AppendError(nil, &c.err, false))
+		if want := `{"error":{"message":"why","type":` + c.body + `}}`; got != want || Status(&c.err) != c.status {
+			t.Errorf("%s: %d %s, want %d %s", c.err.Code, Status(&c.err), got, c.status, want)
+		}
+	}
+}
+
+func TestModelListsHaveTheVendorsForm(t *testing.T) {
+	t.Parallel()
+	got := string(AppendModels(nil, []Model{{ID: "a", Created: 5000, Owner: "o"}, {ID: "b"}}))
+	want := `{"object":"list","data":[{"id":"a","object":"model","created":5,"owned_by":"o"},{"id":"b","object":"model","created":0,"owned_by":""}]}`
+	if got != want || string(AppendModels(nil, nil)) != `{"object":"list","data":[]}` {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
