@@ -97,8 +97,7 @@ func (x *Exchange) Next() (translate.Event, error) {
 	}
 	ev, err := x.stream.Next()
 	if err == io.EOF && x.finished {
-		x.ended = true
-		return translate.Event{}, io.EOF
+		return x.over()
 	}
 	if err != nil {
 		return x.cut(typed(err))
@@ -106,12 +105,22 @@ func (x *Exchange) Next() (translate.Event, error) {
 	return x.accept(ev)
 }
 
+// over ends an answer. What nobody counted is estimated, as late as this because
+// counts may come behind the finish (product.md 6, settled detail 12).
+func (x *Exchange) over() (translate.Event, error) {
+	if !x.ended && !x.passThrough && !x.answer.Usage.Known() {
+		x.ended = true
+		return translate.Event{Kind: translate.KindUsage, Usage: x.Usage()}, nil
+	}
+	x.ended = true
+	return translate.Event{}, io.EOF
+}
+
 // cut reports an answer that broke off after the commit point.
 func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 	if x.finished {
 		// The end mark was seen: what failed behind it is nobody's loss.
-		x.ended = true
-		return translate.Event{}, io.EOF
+		return x.over()
 	}
 	if x.ctx.Err() != nil {
 		err = gone(x.ctx)

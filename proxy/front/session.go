@@ -38,6 +38,11 @@ type session struct {
 	deadline time.Time
 	wrote    error // the first write that failed
 
+	// life guards the connection against those who are not waited for: when the
+	// session has ended, fasthttp may give ws's insides to another connection.
+	life  sync.RWMutex
+	ended bool
+
 	away    atomic.Bool
 	ping    *time.Timer
 	workers sync.WaitGroup
@@ -98,6 +103,9 @@ func (s *session) run(body func(*session)) {
 	s.ping.Stop()
 	s.wrote = net.ErrClosed
 	s.mu.Unlock()
+	s.life.Lock()
+	s.ended = true
+	s.life.Unlock()
 }
 
 // recover keeps a bug in one session from ending the process.
@@ -122,7 +130,11 @@ func (s *session) work(f func()) {
 // answers have.
 func (s *session) goAway() {
 	s.away.Store(true)
-	_ = s.ws.SetReadDeadline(time.Unix(1, 0))
+	s.life.RLock()
+	defer s.life.RUnlock()
+	if !s.ended {
+		_ = s.ws.SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 func (s *session) extendRead() {
@@ -133,6 +145,8 @@ func (s *session) extendRead() {
 
 func (s *session) sendPing() {
 	defer s.recover()
+	s.life.RLock()
+	defer s.life.RUnlock()
 	s.mu.Lock()
 	over := s.wrote != nil
 	s.mu.Unlock()
