@@ -137,7 +137,7 @@ func (r *threads) live(key threadKey) (*Turn, uint64) {
 func (r *threads) joinNew(t *Thread, left uint64) *Turn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.left != left && r.byID[t.id] == nil && r.byKey[t.key] == nil {
+	if t.key != (threadKey{}) && r.left != left && r.byID[t.id] == nil && r.byKey[t.key] == nil {
 		return nil
 	}
 	return r.joinLocked(t)
