@@ -22,13 +22,15 @@ var entries = map[string]int{
 // them, and why.
 var unguarded = map[string]string{
 	"cmd/dragoman.(*serveCommand).Run":      "the accept loop: if it panics nothing is served any more, and the process has to end; requests are guarded one by one",
+	"cmd/dragoman.untilInterrupt":           "cancels a context at a signal",
+	"cmd/dragoman.(*talk).ask":              "cancels a context at a signal",
+	"proxy/front.(*crowd).whenGone":         "recent.left, which is what it calls, cancels a context",
 	"cmd/dragoman.(*mockCommand).serve":     "closes the mock server at a signal, when the process ends anyway",
 	"proxy.startClock":                      "compares counters and cancels a context",
 	"proxy/front.(*call).upgrade":           "session.run guards the body of the session; what surrounds it sets limits, and waits",
 	"proxy/upstream.(*call).start":          "closes a socket, nothing else",
 	"proxy/upstream.websocketAt":            "closes a socket, nothing else",
 	"proxy/upstream.(*socketUpstream).Open": "closes a socket, nothing else",
-	"proxy/upstream.(*sharedUpstream).grow": "dialling and reading are guarded each, since a failure of either has to be told to those who wait",
 	"store/embedded.openSQLite":             "each batch is guarded, since a failure has to be told to those who wait for it",
 }
 

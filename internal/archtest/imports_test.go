@@ -35,6 +35,7 @@ var mayImport = []struct {
 	{"admin/...", []string{"admin/...", "proxy", "store", "limiter", "config", "translate", "internal/..."}},
 	{"internal/fakemodel", []string{"translate"}},
 	{"internal/wiretest", []string{"translate/...", "internal/..."}},
+	{"internal/wiretest/world", []string{"translate/...", "internal/...", "proxy/...", "store/...", "config"}}, // a whole gateway for tests
 	{"internal/...", []string{"internal/..."}},
 }
 
