@@ -22,9 +22,10 @@ var entries = map[string]int{
 // them, and why.
 var unguarded = map[string]string{
 	"cmd/dragoman.(*serveCommand).Run":      "the accept loop: if it panics nothing is served any more, and the process has to end; requests are guarded one by one",
+	"cmd/dragoman.untilInterrupt":           "cancels a context at a signal",
+	"cmd/dragoman.(*talk).ask":              "cancels a context at a signal",
+	"proxy/front.(*crowd).whenGone":         "recent.left, which is what it calls, cancels a context",
 	"cmd/dragoman.(*mockCommand).serve":     "closes the mock server at a signal, when the process ends anyway",
-	"cmd/dragoman.(*talk).ask":              "waits for an interrupt, in a program of one user",
-	"cmd/dragoman.untilInterrupt":           "waits for a signal, nothing else",
 	"proxy.startClock":                      "compares counters and cancels a context",
 	"proxy/front.(*call).upgrade":           "session.run guards the body of the session; what surrounds it sets limits, and waits",
 	"proxy/upstream.(*call).start":          "closes a socket, nothing else",
