@@ -11,6 +11,7 @@ package world
 import (
 	"bytes"
 	"context"
+	"flag"
 	"log/slog"
 	"net"
 	"os"
@@ -57,6 +58,9 @@ type World struct {
 // goroutine is left, fasthttp's housekeepers aside. A test cannot check that for
 // itself: others run beside it.
 func Main(m *testing.M) {
+	// The tests wait rather than compute: more of them than processors may run.
+	flag.Parse()
+	_ = flag.Set("test.parallel", "12")
 	code := m.Run()
 	if code == 0 {
 		err := goleak.Find(
