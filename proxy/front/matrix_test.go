@@ -50,7 +50,7 @@ const (
 
 // pair is the configuration of one channel that serves every model of the matrix.
 func pair(kind string) string {
-	models, slow := []string{"recall", "unicode", "echo", "long-400-slow-20"}, []string{}
+	models, slow := []string{"recall", "unicode", "echo", "say", "long-400-slow-20", "echo-first-60000"}, []string{}
 	for _, f := range failures {
 		if f.model == "stallmid" {
 			continue
