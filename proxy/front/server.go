@@ -94,8 +94,12 @@ func (s *Server) Serve(ln net.Listener) error {
 		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
 	}
 	s.mu.Lock()
+	stopping := s.stopping
 	s.ln = conn.Listen(ln)
 	s.mu.Unlock()
+	if stopping {
+		return s.ln.Close()
+	}
 	return s.http.Serve(s.ln)
 }
 
