@@ -136,7 +136,11 @@ func listen(t testing.TB) net.Listener {
 // end takes the world down, in the order in which its parts use each other.
 func (w *World) end(t testing.TB) {
 	t.Helper()
+	began := time.Now()
 	w.Shutdown(5 * time.Second)
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("the gateway needed %v to stop: something was still under way", took)
+	}
 	if err := w.Gateway.Close(); err != nil {
 		t.Error(err)
 	}
