@@ -39,7 +39,7 @@ type Exchange struct {
 	stop        func() // ends the attempt's context
 	stream      translate.Stream
 	asked       candidate // the newest attempt
-	remote      string // name of the conversation on a stateful channel
+	remote      string    // name of the conversation on a stateful channel
 	passThrough bool
 	dropped     []string
 
