@@ -277,6 +277,9 @@ func (x *Exchange) Close() error {
 	}
 	x.closed = true
 	x.keepPartial()
+	if !x.finished && x.err == nil {
+		x.err = gone(x.ctx) // whoever read the answer gave it up
+	}
 	if x.finished && x.err == nil && !x.whole {
 		x.settle()
 	}
