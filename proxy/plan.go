@@ -35,6 +35,16 @@ type candidate struct {
 	upstream string
 }
 
+// agent names whose memory it is that c has: behind an iagent channel every agent
+// has its own (rest_iagent.md 8.2, item 7), elsewhere a model is but a setting of
+// one turn.
+func (c candidate) agent() string {
+	if c.ch.conf.Kind == "iagent" {
+		return c.upstream
+	}
+	return ""
+}
+
 // newPlan compiles conf, which has been checked. open makes the upstream of one
 // channel and key.
 func newPlan(conf *config.Config, open Opener) (*Plan, error) {

@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fasthttp/websocket"
@@ -51,7 +52,7 @@ func iagentSocket(c *call) {
 	server := c.s
 	if !c.upgrade(func(s *session) {
 		defer server.sockets.give(caller.Name)
-		(&crowd{session: s, caller: caller, slots: make(chan struct{}, inFlightLimit)}).serve()
+		(&crowd{session: s, caller: caller, slots: make(chan struct{}, inFlightLimit), last: make(map[string]chan struct{})}).serve()
 	}) {
 		server.sockets.give(caller.Name)
 	}
@@ -62,6 +63,9 @@ type crowd struct {
 	*session
 	caller *proxy.Caller
 	slots  chan struct{} // one for each question that runs
+
+	mu   sync.Mutex
+	last map[string]chan struct{} // of each conversation: closed when its newest question is answered
 }
 
 // serve reads messages until the client leaves. Each question runs on its own
@@ -119,14 +123,42 @@ func (c *crowd) begin(m iagent.Message, frame []byte) {
 		return
 	}
 	answer := c.prepare(ctx, m, received)
+	before, done := c.inLine(&m)
 	c.work(func() {
 		defer func() { <-c.slots }()
+		defer done()
 		defer stop(nil)
 		broken := &translate.Error{Code: translate.CodeInternal, Message: "internal error"}
 		frame, keep := iagent.AppendFailure(nil, c.reply(&m), broken), false
-		defer func() { c.s.recent.answered(name, m.ID, frame, keep, time.Now()) }()
+		defer func() {
+			if before != nil {
+				<-before
+			}
+			c.s.recent.answered(name, m.ID, frame, keep, time.Now())
+		}()
 		frame, keep = answer()
 	})
+}
+
+// inLine keeps the frames of one conversation in the order of its questions
+// (rest_iagent.md 8.2, item 7): the place in the conversation is given back before
+// the frame goes out, so that the next answer could be quicker. before, which may
+// be nil, is closed when the frame before this one is out; done must be called
+// when this one is.
+func (c *crowd) inLine(m *iagent.Message) (before <-chan struct{}, done func()) {
+	key := iagentIdentity(m, m.Receiver).Find.Key
+	mine := make(chan struct{})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before, c.last[key] = c.last[key], mine
+	return before, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.last[key] == mine {
+			delete(c.last, key)
+		}
+		close(mine)
+	}
 }
 
 // prepare takes the question's place in its conversation and returns what waits
