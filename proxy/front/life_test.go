@@ -83,6 +83,9 @@ type house struct {
 	g  *proxy.Gateway
 	ln *pipes
 	wg sync.WaitGroup
+	// downs are the shutdowns that a test began: two at once would wait for each
+	// other's lock, which no bubble can see.
+	downs sync.WaitGroup
 }
 
 const modelName = "echo"
@@ -116,11 +119,14 @@ channels: [{id: a, kind: mock, models: [{name: %s, upstream: %s}], timeouts: {ga
 			}
 		})
 		synctest.Wait()
+		defer time.Sleep(time.Minute) // fasthttp's worker pool sleeps for a while before it ends
+		defer func() {
+			h.downs.Wait()
+			h.shutdown(0)
+			h.wg.Wait()
+			_ = st.Close()
+		}()
 		f(t, h)
-		h.shutdown(0)
-		h.wg.Wait()
-		_ = st.Close()
-		time.Sleep(time.Minute) // fasthttp's worker pool sleeps for a while before it ends
 	})
 }
 
@@ -156,11 +162,11 @@ type dialect struct{ path, head, body, begun, text, end, failed string }
 
 var dialects = map[string]dialect{
 	"openai": {"/v1/chat/completions", "Authorization: Bearer sk-alice", `{"model":"echo","stream":true,"messages":[{"role":"user","content":"hi"}]}`,
-		": keep-alive", "w0", "data: [DONE]", `"error"`},
+		": keep-alive", "w0 ", "data: [DONE]", `"error"`},
 	"anthropic": {"/v1/messages", "X-Api-Key: sk-alice\r\nanthropic-version: 2023-06-01", `{"model":"echo","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`,
-		": keep-alive", "w0", "message_stop", "event: error"},
+		": keep-alive", "w0 ", "message_stop", "event: error"},
 	"rest": {"/api/chat/stream", "Authorization: Bearer sk-alice\r\nOrigin: https://page.example", `{"userId":"u","message":"hi"}`,
-		`"type":"start"`, "w0", `"type":"end"`, `"type":"error"`},
+		`"type":"start"`, "w0 ", `"type":"end"`, `"type":"error"`},
 }
 
 func (d dialect) ask(t *testing.T, c net.Conn) {
@@ -313,9 +319,9 @@ func TestASilentStreamIsKeptAlive(t *testing.T) {
 			t.Error(err)
 		}
 		first, _ := when(all, d.text)
-		second, ok := when(all, "w1")
+		second, ok := when(all, "w1 ")
 		if !ok || second-first != 50*time.Second {
-			t.Fatalf("pieces at %v and %v", first, second)
+			t.Fatalf("pieces at %v and %v in %d %v", first, second, resp.StatusCode, all)
 		}
 		last := first
 		for _, l := range all {
@@ -339,7 +345,7 @@ func TestShutdownLetsARunningStreamFinish(t *testing.T) {
 			t.Fatal(err)
 		}
 		done := make(chan time.Duration, 1)
-		go func() { h.shutdown(30 * time.Second); done <- time.Since(from) }()
+		h.downs.Go(func() { h.shutdown(30 * time.Second); done <- time.Since(from) })
 		synctest.Wait()
 		d.ask(t, idle)
 		refused, err := http.ReadResponse(bufio.NewReader(idle), nil)
@@ -372,7 +378,7 @@ func TestTheDeadlineOfShutdownEndsTheRestInBand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go h.shutdown(25 * time.Second)
+		h.downs.Go(func() { h.shutdown(25 * time.Second) })
 		all, err := lines(resp, from)
 		if err != nil {
 			t.Error(err)
@@ -391,12 +397,15 @@ type socket struct {
 	code chan int // of the close frame
 }
 
-func (h *house) socket(path string) *socket {
+func (h *house) socket(path string, set ...func(*websocket.Conn)) *socket {
 	h.t.Helper()
 	d := websocket.Dialer{NetDial: func(string, string) (net.Conn, error) { return h.dial(), nil }}
 	ws, _, err := d.Dial("ws://x"+path, nil)
 	if err != nil {
 		h.t.Fatal(err)
+	}
+	for _, f := range set {
+		f(ws)
 	}
 	s := &socket{Conn: ws, in: make(chan string, 100), code: make(chan int, 1)}
 	h.wg.Go(func() {
@@ -450,19 +459,19 @@ func TestSocketsAreToldToGoAfterTheirTurns(t *testing.T) {
 		agent.say(t, agentAsk("m1", "u1"))
 		synctest.Wait()
 		from := time.Now()
-		go h.shutdown(30 * time.Second)
+		h.downs.Go(func() { h.shutdown(30 * time.Second) })
 		if code := <-idle.code; code != websocket.CloseGoingAway || time.Since(from) != 0 {
 			t.Errorf("an idle socket got %d after %v", code, time.Since(from))
 		}
 		frames := chat.rest()
-		if len(frames) == 0 || !strings.Contains(frames[len(frames)-1], `"end":true`) || !strings.Contains(strings.Join(frames, ""), "w1") {
+		if len(frames) == 0 || !strings.Contains(frames[len(frames)-1], `"end":true`) || !strings.Contains(strings.Join(frames, ""), "w1 ") {
 			t.Errorf("chatnio got %v", frames)
 		}
 		if code := <-chat.code; code != websocket.CloseGoingAway {
 			t.Errorf("chatnio got %d", code)
 		}
 		frames = agent.rest()
-		if len(frames) != 1 || !strings.Contains(frames[0], "w1") || !strings.Contains(frames[0], `"ref_msg_id":"m1"`) {
+		if len(frames) != 1 || !strings.Contains(frames[0], "w1 ") || !strings.Contains(frames[0], `"ref_msg_id":"m1"`) {
 			t.Errorf("iagent got %v", frames)
 		}
 		if code := <-agent.code; code != websocket.CloseGoingAway {
@@ -480,7 +489,7 @@ func TestTheDeadlineEndsTheTurnsOfSocketsInBand(t *testing.T) {
 		agent.say(t, agentAsk("m1", "u1"))
 		agent.say(t, agentAsk("m2", "u1"))
 		synctest.Wait()
-		go h.shutdown(15 * time.Second)
+		h.downs.Go(func() { h.shutdown(15 * time.Second) })
 		ends := 0
 		for _, f := range chat.rest() {
 			ends += strings.Count(f, `"end":true`)
@@ -502,9 +511,10 @@ func TestTheDeadlineEndsTheTurnsOfSocketsInBand(t *testing.T) {
 
 func TestASocketThatSaysNothingIsPingedAndThenGivenUp(t *testing.T) {
 	inHouse(t, "echo", func(t *testing.T, h *house) {
-		s, from := h.socket("/chat"), time.Now()
-		pings := make(chan time.Duration, 10)
-		s.SetPingHandler(func(string) error { pings <- time.Since(from); return nil }) // and no pong
+		from, pings := time.Now(), make(chan time.Duration, 10)
+		s := h.socket("/chat", func(ws *websocket.Conn) {
+			ws.SetPingHandler(func(string) error { pings <- time.Since(from); return nil }) // and no pong
+		})
 		<-s.code
 		if took := time.Since(from); took != readDeadline {
 			t.Errorf("it was given up after %v", took)
