@@ -86,6 +86,10 @@ func TestAClientThatLeavesWhileItWaitsForItsTurnAsksNobody(t *testing.T) {
 		cancel(errLeft)
 		r := <-second
 		r.mustFail(t, translate.CodeCanceled, translate.FaultGone)
+		synctest.Wait()
+		if n := len(w.up["a"].asked()); n != 1 {
+			t.Errorf("the third did not wait for the first: %d were asked", n)
+		}
 		readAll(x).mustSay(t, "1")
 		_ = x.Close()
 		r = <-third
