@@ -187,7 +187,9 @@ func (s *fakeStream) Next() (translate.Event, error) {
 	return ev, nil
 }
 
-func (s *fakeStream) Ready() bool { return len(s.left) > 0 && s.left[0].after == 0 && !s.left[0].hang }
+func (s *fakeStream) Ready() bool {
+	return len(s.left) == 0 || s.left[0].after == 0 && !s.left[0].hang
+}
 
 func (s *fakeStream) Close() error {
 	s.spoil()

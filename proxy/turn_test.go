@@ -416,3 +416,33 @@ func TestEditsWaitForTheirTurn(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAnswerThatEndedWellIsStoredOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one")}})
+		for _, toTheEnd := range []bool{true, false} {
+			q := w.in(fmt.Sprint(toTheEnd), w.question("hi"))
+			q.KeepPartial = true
+			x, err := w.g.Open(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for {
+				if !x.Ready() {
+					t.Error("Next would wait")
+				}
+				ev, err := x.Next()
+				if err == io.EOF || ev.Kind == translate.KindFinish && !toTheEnd {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			_ = x.Close()
+			if got := w.stored(fmt.Sprint(toTheEnd)); got != "user:hi|assistant:one" {
+				t.Errorf("to the end %v: stored %s", toTheEnd, got)
+			}
+		}
+	})
+}
