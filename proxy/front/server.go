@@ -126,11 +126,22 @@ func (s *Server) Shutdown(ctx context.Context) {
 	s.kill(&translate.Error{Code: translate.CodeUnavailable, Message: "the gateway is shutting down"})
 	brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
+	// Sockets say their last words before connections are closed under them.
+	left := make(chan struct{})
+	go func() {
+		defer func() { _ = recover() }()
+		s.sessions.Wait()
+		close(left)
+	}()
+	select {
+	case <-left:
+	case <-brief.Done():
+	}
 	_ = s.http.ShutdownWithContext(brief)
 	if ln != nil {
 		ln.CloseAll()
 	}
-	s.sessions.Wait()
+	<-left
 }
 
 // enter counts a session; it must call the function that it gets when it ends.
