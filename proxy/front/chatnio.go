@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/fasthttp/websocket"
 
@@ -268,7 +267,7 @@ func (t *talk) enqueue(next *task) {
 	}
 	if len(t.queue) >= floodLimit {
 		t.close(websocket.CloseTryAgainLater, "too many messages at once")
-		_ = t.ws.SetReadDeadline(time.Unix(1, 0))
+		t.stopReading()
 		return
 	}
 	t.queue = append(t.queue, next)

@@ -13,7 +13,7 @@ const (
 	unknownKey = `{"code":401,"message":"Access denied. Please provide correct api key."}`
 )
 
-func failing(text string) string {
+func refusedWith(text string) string {
 	return `{"error":"` + text + `","message":"` + text + `","status":false}`
 }
 
@@ -55,7 +55,7 @@ func TestChatnioCallsKnowTheirCallerByEveryForm(t *testing.T) {
 		s.want(t, header, "GET", "/", "", 200, `{"auth":false,"method":"GET","status":true}`)
 		for _, one := range owned {
 			method, path, _ := strings.Cut(one, " ")
-			s.want(t, header, method, path, "{}", 200, failing("user not found"))
+			s.want(t, header, method, path, "{}", 200, refusedWith("user not found"))
 		}
 		for _, one := range maskCalls {
 			method, path, _ := strings.Cut(one, " ")
@@ -129,19 +129,19 @@ func TestTheAccountIsOneThatMayDoEverything(t *testing.T) {
 		"/conversation/share/list":         `{"data":[],"message":"","status":true}`,
 		"/conversation/mask/view":          `{"status":true,"data":[],"error":""}`,
 		"/conversation/clean":              ok,
-		"/conversation/share/delete":       failing("invalid hash"),
-		"/conversation/share/delete?hash=": failing("invalid hash"),
+		"/conversation/share/delete":       refusedWith("invalid hash"),
+		"/conversation/share/delete?hash=": refusedWith("invalid hash"),
 	} {
 		s.want(t, "sk-alice", "GET", path, "", 200, want)
 	}
-	s.want(t, "sk-alice", "POST", "/buy", `{"quota":10}`, 200, failing("cannot find payment provider"))
+	s.want(t, "sk-alice", "POST", "/buy", `{"quota":10}`, 200, refusedWith("cannot find payment provider"))
 	for _, body := range []string{`{"quota":0}`, `{"quota":-1}`, `{"quota":100000}`, `{}`} {
-		s.want(t, "sk-alice", "POST", "/buy", body, 200, failing("invalid quota range (1 ~ 99999)"))
+		s.want(t, "sk-alice", "POST", "/buy", body, 200, refusedWith("invalid quota range (1 ~ 99999)"))
 	}
-	s.want(t, "sk-alice", "POST", "/buy", `{`, 200, failing("invalid form"))
-	s.want(t, "sk-alice", "POST", "/subscribe", `{"level":1,"month":1}`, 200, failing("subscription feature does not enable of this site"))
-	s.want(t, "sk-alice", "POST", "/resetkey", "", 200, failing("keys are set by the operator"))
-	s.want(t, "", "POST", "/register", `{"username":"x","password":"y"}`, 200, failing("registration is closed: callers are set by the operator"))
+	s.want(t, "sk-alice", "POST", "/buy", `{`, 200, refusedWith("invalid form"))
+	s.want(t, "sk-alice", "POST", "/subscribe", `{"level":1,"month":1}`, 200, refusedWith("subscription feature does not enable of this site"))
+	s.want(t, "sk-alice", "POST", "/resetkey", "", 200, refusedWith("keys are set by the operator"))
+	s.want(t, "", "POST", "/register", `{"username":"x","password":"y"}`, 200, refusedWith("registration is closed: callers are set by the operator"))
 	s.want(t, "sk-alice", "GET", "/admin/channel/list", "", 401, `{"code":401,"message":"Access denied."}`)
 }
 
@@ -182,13 +182,13 @@ func TestALoginIsWorthItsKeyAndNoMore(t *testing.T) {
 	if !strings.Contains(body, `"status":true`) {
 		t.Errorf("a form: %s", body)
 	}
-	wrong := failing("invalid username or password")
+	wrong := refusedWith("invalid username or password")
 	s.want(t, "", "POST", "/login", `{"username":"alice","password":"sk-bob"}`, 200, wrong)
 	s.want(t, "", "POST", "/login", `{"username":"bob","password":"nonsense"}`, 200, wrong)
 	s.want(t, "", "POST", "/login", `{"username":"bob","password":""}`, 200, wrong)
 	s.want(t, "", "POST", "/login", `{"username":"late","password":"sk-late"}`, 200, wrong)
 	s.want(t, "", "POST", "/login", `{"username":"bob","password":"`+got.Token+`"}`, 200, wrong)
-	s.want(t, "", "POST", "/login", `{bad`, 200, failing("bad request"))
+	s.want(t, "", "POST", "/login", `{bad`, 200, refusedWith("bad request"))
 
 	// Where the key is not configured any more, its logins are worth nothing.
 	gone := openSite(t, strings.Replace(siteConf, "sk-bob", "sk-bob-2", 1))
@@ -216,21 +216,21 @@ func TestConversationsAreListedLoadedRenamedAndDeleted(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	// Numbers are each caller's own.
-	s.want(t, "sk-bob", "GET", "/conversation/load?id=1", "", 200, failing("conversation not found"))
+	s.want(t, "sk-bob", "GET", "/conversation/load?id=1", "", 200, refusedWith("conversation not found"))
 	for _, path := range []string{"/conversation/load", "/conversation/delete"} {
 		for _, id := range []string{"", "?id=", "?id=abc", "?id=1.5"} {
-			s.want(t, "sk-alice", "GET", path+id, "", 200, failing("invalid id"))
+			s.want(t, "sk-alice", "GET", path+id, "", 200, refusedWith("invalid id"))
 		}
 		for _, id := range []string{"-1", "0", "99"} {
-			s.want(t, "sk-alice", "GET", path+"?id="+id, "", 200, failing("conversation not found"))
+			s.want(t, "sk-alice", "GET", path+"?id="+id, "", 200, refusedWith("conversation not found"))
 		}
 	}
 	s.want(t, "sk-alice", "POST", "/conversation/rename", `{"id":2,"name":"<new>"}`, 200, ok)
 	s.want(t, "sk-alice", "POST", "/conversation/rename", `{"id":"3","name":"three"}`, 200, ok)
-	s.want(t, "sk-alice", "POST", "/conversation/rename", `{"id":99,"name":"x"}`, 200, failing("conversation not found"))
-	s.want(t, "sk-bob", "POST", "/conversation/rename", `{"id":2,"name":"x"}`, 200, failing("conversation not found"))
+	s.want(t, "sk-alice", "POST", "/conversation/rename", `{"id":99,"name":"x"}`, 200, refusedWith("conversation not found"))
+	s.want(t, "sk-bob", "POST", "/conversation/rename", `{"id":2,"name":"x"}`, 200, refusedWith("conversation not found"))
 	for _, body := range []string{`{bad`, `{"id":2}`, `{"name":"x"}`, ``} {
-		s.want(t, "sk-alice", "POST", "/conversation/rename", body, 200, failing("invalid form"))
+		s.want(t, "sk-alice", "POST", "/conversation/rename", body, 200, refusedWith("invalid form"))
 	}
 	// The new name outlives a turn.
 	k := s.enter(t, "sk-alice", 2)
@@ -242,7 +242,7 @@ func TestConversationsAreListedLoadedRenamedAndDeleted(t *testing.T) {
 		t.Errorf("got the name %q", c.Name)
 	}
 	s.want(t, "sk-alice", "GET", "/conversation/delete?id=2", "", 200, ok)
-	s.want(t, "sk-alice", "GET", "/conversation/delete?id=2", "", 200, failing("conversation not found"))
+	s.want(t, "sk-alice", "GET", "/conversation/delete?id=2", "", 200, refusedWith("conversation not found"))
 	if list := s.list(t, "sk-alice"); len(list) != 2 {
 		t.Errorf("got %+v", list)
 	}
@@ -295,14 +295,14 @@ func TestASharedConversationIsACopyForAnyoneWithTheHash(t *testing.T) {
 	if list := s.list(t, "sk-alice"); !list[0].Shared || !s.load(t, "sk-alice", 1).Shared {
 		t.Errorf("it is not said that it is shared: %+v", list)
 	}
-	s.want(t, "sk-alice", "POST", "/conversation/share", `{"id":1,"refs":[9]}`, 200, failing("no such message"))
-	s.want(t, "sk-alice", "POST", "/conversation/share", `{"id":9,"refs":[-1]}`, 200, failing("conversation not found"))
-	s.want(t, "sk-alice", "POST", "/conversation/share", `{`, 200, failing("invalid form"))
-	s.want(t, "", "GET", "/conversation/view", "", 200, failing("invalid hash"))
-	s.want(t, "", "GET", "/conversation/view?hash=0123", "", 200, failing("sql: no rows in result set"))
-	s.want(t, "sk-bob", "GET", "/conversation/share/delete?hash="+all, "", 200, failing("sql: no rows in result set"))
+	s.want(t, "sk-alice", "POST", "/conversation/share", `{"id":1,"refs":[9]}`, 200, refusedWith("no such message"))
+	s.want(t, "sk-alice", "POST", "/conversation/share", `{"id":9,"refs":[-1]}`, 200, refusedWith("conversation not found"))
+	s.want(t, "sk-alice", "POST", "/conversation/share", `{`, 200, refusedWith("invalid form"))
+	s.want(t, "", "GET", "/conversation/view", "", 200, refusedWith("invalid hash"))
+	s.want(t, "", "GET", "/conversation/view?hash=0123", "", 200, refusedWith("sql: no rows in result set"))
+	s.want(t, "sk-bob", "GET", "/conversation/share/delete?hash="+all, "", 200, refusedWith("sql: no rows in result set"))
 	s.want(t, "sk-alice", "GET", "/conversation/share/delete?hash="+all, "", 200, ok)
-	s.want(t, "", "GET", "/conversation/view?hash="+all, "", 200, failing("sql: no rows in result set"))
+	s.want(t, "", "GET", "/conversation/view?hash="+all, "", 200, refusedWith("sql: no rows in result set"))
 }
 
 func TestMasksAreKeptForTheirOwner(t *testing.T) {
@@ -347,7 +347,7 @@ func TestBrowsersAreLetInFromAnywhere(t *testing.T) {
 func TestWrongMethodsAndOddRequestsAreAnsweredAsByTheRealServer(t *testing.T) {
 	t.Parallel()
 	s := openSite(t, siteConf)
-	missing := failing("not found or method not allowed")
+	missing := refusedWith("not found or method not allowed")
 	for _, one := range []string{"DELETE /conversation/delete?id=1", "POST /conversation/list", "GET /login", "POST /chat", "PUT /api/quota"} {
 		method, path, _ := strings.Cut(one, " ")
 		s.want(t, "sk-alice", method, path, "", 404, missing)
@@ -365,7 +365,7 @@ func TestWrongMethodsAndOddRequestsAreAnsweredAsByTheRealServer(t *testing.T) {
 	if resp.StatusCode != 200 || !strings.Contains(body, `"quota":1000000`) {
 		t.Errorf("got %d %s", resp.StatusCode, body)
 	}
-	s.want(t, "sk-alice", "POST", "/conversation/mask/save", `{"id":-1,"name":"`+strings.Repeat("x", 2<<20)+`"}`, 413, failing("the body is too large"))
+	s.want(t, "sk-alice", "POST", "/conversation/mask/save", `{"id":-1,"name":"`+strings.Repeat("x", 2<<20)+`"}`, 413, refusedWith("the body is too large"))
 	// Eight calls in a row: there is no throttle.
 	for range 8 {
 		s.want(t, "sk-alice", "GET", "/conversation/list", "", 200, `{"data":[],"message":"","status":true}`)
