@@ -121,7 +121,8 @@ type talk struct {
 	put    int             // bytes of what was put at the head
 	name   string          // its title, when a share gave it one
 	joined bool            // a share was joined
-	sent   int             // frames of the running turn; 0: none runs
+	sent   int             // frames of the running turn
+	ended  bool            // the last of them is out
 
 	mu      sync.Mutex
 	queue   []*task
@@ -297,7 +298,8 @@ func (t *talk) drain() {
 }
 
 func (t *talk) do(next *task) {
-	defer t.crash()
+	t.sent, t.ended = 0, false
+	defer t.crash(next)
 	switch {
 	case next.bad != nil:
 		t.refuse(&translate.Request{}, next.bad)
@@ -310,12 +312,15 @@ func (t *talk) do(next *task) {
 
 // crash ends the turn in which something panicked before the session ends: its
 // client would wait for ever otherwise (chatnio.md 8.3).
-func (t *talk) crash() {
+func (t *talk) crash(next *task) {
 	p := recover()
 	if p == nil {
 		return
 	}
-	if t.sent > 0 {
+	if !t.ended && (next.bad != nil || next.answered()) {
+		if t.sent == 0 {
+			_ = t.first()
+		}
 		enc := chatnio.NewEncoder(&translate.Request{}, translate.Head{})
 		_ = t.last(enc, enc.AppendError(nil, &translate.Error{Code: translate.CodeInternal, Message: "internal error"}, true))
 	}

@@ -171,7 +171,7 @@ func (t *talk) more(enc *chatnio.Encoder, frame []byte) error {
 // last sends the end frame; a pairReader gets it where it looks for the end.
 func (t *talk) last(enc *chatnio.Encoder, frame []byte) error {
 	odd := t.sent%2 == 1
-	t.sent = 0
+	t.ended = true
 	if t.pairs && odd {
 		if err := t.write(enc.AppendBlank(nil)); err != nil {
 			return err
