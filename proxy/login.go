@@ -13,7 +13,7 @@ import (
 
 // keyClaim marks a token that [Gateway.Login] signed with the key it was given
 // for: such a token is worth as much as the key, and dies with it.
-const keyClaim = "key"
+const keyClaim = "dragoman_key"
 
 // Login signs a token for the caller called name, whose key stands for a
 // password; a token is none. The token is good for life at most, and no longer
