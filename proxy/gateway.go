@@ -185,10 +185,9 @@ func (x *Exchange) prepare() *translate.Error {
 			return gone(x.ctx)
 		}
 		x.scope = x.q.Turn.thread.id
-		stored, err := x.g.history(x.ctx, x.q.Turn.thread)
-		if err != nil && x.ctx.Err() != nil {
-			return gone(x.ctx)
-		}
+		// A question that was stopped just now is stored none the less, which takes
+		// knowing its conversation.
+		stored, err := x.g.history(context.WithoutCancel(x.ctx), x.q.Turn.thread)
 		if err != nil {
 			return storeFailed(err)
 		}
@@ -214,6 +213,9 @@ func (x *Exchange) prepare() *translate.Error {
 		return translate.Invalid("there is no question")
 	}
 	x.window = keep
+	if x.ctx.Err() != nil {
+		return gone(x.ctx)
+	}
 	return nil
 }
 
