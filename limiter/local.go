@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"math/bits"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,8 +24,8 @@ var errBounds = errors.New("limiter: a question has too many bounds")
 type Options struct {
 	// Now is the clock. It is called by many goroutines. Default: time.Now.
 	Now func() time.Time
-	// Keys is how many counts are kept at most, over all rules and scopes; each
-	// of the 64 shards has its even part, at least one. Default: DefaultKeys.
+	// Keys is how many counts are kept at most, over all rules and scopes, not
+	// counting the few that callers share. Default: DefaultKeys.
 	Keys int
 }
 
@@ -32,16 +33,17 @@ type Options struct {
 //
 // A count is forgotten only when nothing runs under it and it is full again, so
 // that being forgotten never gives anyone a fresh allowance. When Keys counts are
-// in use, callers that come new share one count for each rule, scope and shard,
-// and pass for one caller there. Once there is room again, they begin with what
-// the shared count has left.
+// in use, callers that come new share one count for each rule, scope and shard (of
+// which there are 64), and pass for one caller there. Once there is room again,
+// they begin with what the shared count has left; only what runs under it does not
+// count against them.
 //
 // It has no goroutine: each new caller pays for looking at a few old ones.
 type Local struct {
 	now    func() time.Time
 	start  time.Time
 	seed   maphash.Seed
-	quota  int // counts per shard
+	room   atomic.Int64 // how many more counts may be kept
 	shards [shards]shard
 }
 
@@ -53,7 +55,9 @@ func NewLocal(o Options) *Local {
 	if o.Keys <= 0 {
 		o.Keys = DefaultKeys
 	}
-	return &Local{now: o.Now, start: o.Now(), seed: maphash.MakeSeed(), quota: (o.Keys + shards - 1) / shards}
+	l := &Local{now: o.Now, start: o.Now(), seed: maphash.MakeSeed()}
+	l.room.Store(int64(o.Keys))
+	return l
 }
 
 // Admit implements Limiter. It never waits, and allocates only for a key that it
@@ -142,6 +146,8 @@ func (l *Local) entry(h uint64, b bound, now time.Time) *entry {
 	e := s.find(h, b)
 	if e == nil {
 		e = l.insert(h, b, now)
+	} else if !e.used {
+		e.used = true // written only then: most lines stay clean
 	}
 	if e.rule != b.rule {
 		e.adopt(b.rule, now, at)
@@ -153,13 +159,16 @@ func (l *Local) entry(h uint64, b bound, now time.Time) *entry {
 func (l *Local) insert(h uint64, b bound, now time.Time) *entry {
 	n := uint8(shardOf(h))
 	s, at := &l.shards[n], now.Sub(l.start)
-	s.sweep(sweepNew, sweepLimit, now, at)
-	s.shrink(l.hashEntry)
-	if s.count-s.over >= l.quota {
-		s.sweep(sweepLimit, 1, now, at)
+	if s.count > fewEntries {
+		l.room.Add(int64(s.sweep(sweepNew, now, at)))
+		s.shrink(l.hashEntry)
+	}
+	full := !l.reserve()
+	if full {
+		l.room.Add(int64(s.sweep(sweepLimit, now, at)))
+		full = !l.reserve()
 	}
 	var common *entry
-	full := s.count-s.over >= l.quota
 	if full || s.over > 0 {
 		c := bound{b.rule, b.scope | overflow, ""}
 		ch := l.hash(c.rule, c.scope, c.key)
@@ -181,6 +190,15 @@ func (l *Local) insert(h uint64, b bound, now time.Time) *entry {
 	}
 	s.add(h, e, l.hashEntry)
 	return e
+}
+
+// reserve takes room for one count, if there is any.
+func (l *Local) reserve() bool {
+	if l.room.Add(-1) >= 0 {
+		return true
+	}
+	l.room.Add(1)
+	return false
 }
 
 // lock locks the shards of set, always in the same order, and returns the time.

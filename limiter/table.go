@@ -21,15 +21,16 @@ type entry struct {
 	open     int32 // questions that are being decided or run; they keep the entry
 	scope    Scope
 	shard    uint8
+	used     bool // more than once since the hand last passed
 }
 
 // overflow marks the scope of a count that callers share because there was no
 // room for counts of their own.
 const overflow Scope = 1 << 7
 
-// shard is a hash table with chains. It has no list of its entries by age: one
-// that is full again is as good as a new one, so it does not matter which of
-// those is dropped.
+// shard is a hash table with chains. A hand goes round and drops entries that are
+// full again; each is as good as a new one, so nothing but time is lost by dropping
+// the wrong one, and a bit says well enough which are in use.
 type shard struct {
 	mu      sync.Mutex
 	last    time.Time // the latest time seen
@@ -43,8 +44,9 @@ type shard struct {
 
 const (
 	minChains  = 8
+	fewEntries = 32 // up to so many are left in peace
 	sweepNew   = 2  // chains looked at for each new entry
-	sweepLimit = 64 // chains looked at when there is no room
+	sweepLimit = 16 // chains looked at when there is no room: 5 us, cold
 )
 
 func newEntry(b bound, shard uint8) *entry {
@@ -127,30 +129,35 @@ func (s *shard) add(h uint64, e *entry, hash func(e *entry) uint64) {
 	}
 }
 
-// sweep looks at the next n chains, drops the idle entries of each, and stops
-// early once it has dropped enough.
-func (s *shard) sweep(n, enough int, now time.Time, at time.Duration) {
-	for dropped := 0; n > 0 && dropped < enough && s.count > 0; n-- {
+// sweep looks at the next n chains and drops the idle entries of each that were
+// not used lately. It returns how many of the dropped ones belonged to one caller.
+func (s *shard) sweep(n int, now time.Time, at time.Duration) (dropped int) {
+	for ; n > 0 && s.count > 0; n-- {
 		s.hand = (s.hand + 1) & (len(s.chains) - 1)
 		for p := &s.chains[s.hand]; *p != nil; {
 			e := *p
-			if !e.idle(now, at) {
+			if e.used || !e.idle(now, at) {
+				e.used = false
 				p = &e.next
 				continue
 			}
 			*p = e.next
-			dropped++
 			s.count--
 			if e.scope&overflow != 0 {
 				s.over--
+			} else {
+				dropped++
 			}
 		}
 	}
+	return dropped
 }
 
-// shrink gives memory back after a crowd has gone.
+// shrink gives memory back after a crowd has gone. When all newcomers are idle
+// soon, sweeping keeps a quarter as many entries as there are chains, so the
+// threshold must be above that.
 func (s *shard) shrink(hash func(e *entry) uint64) {
-	if n := len(s.chains); n > minChains && s.count < n/8 {
+	if n := len(s.chains); n > minChains && s.count < n*3/8 {
 		s.resize(n/2, hash)
 	}
 }
@@ -165,5 +172,5 @@ func (s *shard) resize(n int, hash func(e *entry) uint64) {
 			e = next
 		}
 	}
-	s.chains, s.hand = chains, 0
+	s.chains, s.hand = chains, s.hand&(n-1)
 }
