@@ -79,9 +79,9 @@ func (l *Local) Admit(ctx context.Context, s Subject) (Grant, error) {
 		hashes[i] = l.hash(b.rule, b.scope, b.key)
 		set |= 1 << shardOf(hashes[i])
 	}
-	now := l.lock(set)
+	l.lock(set)
 	defer l.unlock(set)
-	return l.decide(&s, &hashes, now)
+	return l.decide(&s, &hashes, l.tick(set))
 }
 
 // decide holds all of s's shards, so that checking every bound and then taking
@@ -99,8 +99,9 @@ func (l *Local) decide(s *Subject, hashes *[MaxBounds]uint64, now time.Time) (Gr
 		g.n++
 	}
 	var worst verdict
-	for _, e := range g.held[:g.n] {
-		e.check(now, at, g.tokens, &worst)
+	var left [MaxBounds]room
+	for i, e := range g.held[:g.n] {
+		left[i] = e.check(now, at, g.tokens, &worst)
 	}
 	if worst.kind != 0 {
 		for _, e := range g.held[:g.n] {
@@ -109,8 +110,8 @@ func (l *Local) decide(s *Subject, hashes *[MaxBounds]uint64, now time.Time) (Gr
 		l.shards[g.held[0].shard].refused++
 		return Grant{}, worst.exceeded(g.tokens)
 	}
-	for _, e := range g.held[:g.n] {
-		e.take(now, at, &g)
+	for i, e := range g.held[:g.n] {
+		e.take(now, at, left[i], &g)
 	}
 	return g, nil
 }
@@ -126,17 +127,24 @@ func (g *Grant) holds(e *entry) bool {
 	return false
 }
 
-// settle is Grant.Settle. Entries are locked one by one: what is given back early
-// is free already.
+// settle is Grant.Settle. It reads the clock only where tokens are limited.
 func (l *Local) settle(g *Grant, tokens int) {
+	var set uint64
 	for _, e := range g.held[:g.n] {
-		set := uint64(1) << e.shard
-		now := l.lock(set)
+		set |= 1 << e.shard
+	}
+	l.lock(set)
+	defer l.unlock(set)
+	var now time.Time
+	for _, e := range g.held[:g.n] {
 		e.open--
-		if e.rule.tokens.N > 0 {
-			e.tokens.settle(now.Sub(l.start), g.tokens, tokens, e.rule.tokens)
+		if e.rule.tokens.N == 0 {
+			continue
 		}
-		l.unlock(set)
+		if now.IsZero() {
+			now = l.tick(set)
+		}
+		e.tokens.settle(now.Sub(l.start), g.tokens, tokens, e.rule.tokens)
 	}
 }
 
@@ -159,7 +167,7 @@ func (l *Local) entry(h uint64, b bound, now time.Time) *entry {
 func (l *Local) insert(h uint64, b bound, now time.Time) *entry {
 	n := uint8(shardOf(h))
 	s, at := &l.shards[n], now.Sub(l.start)
-	if s.count > fewEntries {
+	if s.count > fewEntries || s.over > 0 {
 		l.room.Add(int64(s.sweep(sweepNew, now, at)))
 		s.shrink(l.hashEntry)
 	}
@@ -201,13 +209,16 @@ func (l *Local) reserve() bool {
 	return false
 }
 
-// lock locks the shards of set, always in the same order, and returns the time.
-// The clock is read with the locks held and never goes backwards for a shard:
-// x/time/rate would count the time in between twice.
-func (l *Local) lock(set uint64) time.Time {
+// lock locks the shards of set, always in the same order.
+func (l *Local) lock(set uint64) {
 	for rest := set; rest != 0; rest &= rest - 1 {
 		l.shards[bits.TrailingZeros64(rest)].mu.Lock()
 	}
+}
+
+// tick returns the time for the shards of set, which are locked. For a shard it
+// never goes backwards: x/time/rate would count the time in between twice.
+func (l *Local) tick(set uint64) time.Time {
 	now := l.now()
 	for rest := set; rest != 0; rest &= rest - 1 {
 		if s := &l.shards[bits.TrailingZeros64(rest)]; now.Before(s.last) {

@@ -68,7 +68,10 @@ func (e *entry) is(b bound) bool {
 
 // idle reports whether e can be forgotten: nothing runs, and nothing is used.
 func (e *entry) idle(now time.Time, at time.Duration) bool {
-	if e.open > 0 || e.tokens.drained(at, e.rule.tokens) > 0 && e.rule.tokens.N > 0 {
+	if e.open > 0 {
+		return false
+	}
+	if r := e.rule.tokens; r.N > 0 && e.tokens.drained(at, r) > 0 {
 		return false
 	}
 	return e.requests == nil || e.requests.TokensAt(now) >= float64(e.rule.requests.N)

@@ -29,20 +29,25 @@ func (v *verdict) exceeded(tokens int) *Exceeded {
 	return e
 }
 
+// room is what check found to be left; with a debt it is negative.
+type room struct{ requests, tokens float64 }
+
 // check adds to worst what e has against a question of tokens, which is counted in
 // e.open already.
-func (e *entry) check(now time.Time, at time.Duration, tokens int, worst *verdict) {
+func (e *entry) check(now time.Time, at time.Duration, tokens int, worst *verdict) (left room) {
 	r := e.rule
 	if r.requests.N > 0 {
-		if left := e.requests.TokensAt(now); !due(1-left, r.requests) {
-			worst.add(verdict{rule: r, kind: Requests, left: left, retry: wait(1-left, r.requests)})
+		left.requests = e.requests.TokensAt(now)
+		if lack := 1 - left.requests; !due(lack, r.requests) {
+			worst.add(verdict{rule: r, kind: Requests, left: left.requests, retry: wait(lack, r.requests)})
 		}
 	}
 	if r.tokens.N > 0 {
-		if left := e.tokens.peek(at, r.tokens); !due(float64(tokens)-left, r.tokens) {
-			v := verdict{rule: r, kind: Tokens, left: left, never: tokens > r.tokens.N}
+		left.tokens = e.tokens.peek(at, r.tokens)
+		if lack := float64(tokens) - left.tokens; !due(lack, r.tokens) {
+			v := verdict{rule: r, kind: Tokens, left: left.tokens, never: tokens > r.tokens.N}
 			if !v.never {
-				v.retry = wait(float64(tokens)-left, r.tokens)
+				v.retry = wait(lack, r.tokens)
 			}
 			worst.add(v)
 		}
@@ -50,25 +55,30 @@ func (e *entry) check(now time.Time, at time.Duration, tokens int, worst *verdic
 	if r.concurrent > 0 && e.open > r.concurrent {
 		worst.add(verdict{rule: r, kind: Concurrent})
 	}
+	return left
 }
 
-// take takes what check found, and puts into g what is left.
-func (e *entry) take(now time.Time, at time.Duration, g *Grant) {
+// take takes of what check found to be left, and tells g what remains.
+func (e *entry) take(now time.Time, at time.Duration, left room, g *Grant) {
 	r := e.rule
 	if r.requests.N > 0 {
 		e.requests.AllowN(now, 1)
-		g.report(r, Requests, e.requests.TokensAt(now))
+		g.report(r, Requests, left.requests-1)
 	}
 	if r.tokens.N > 0 {
 		e.tokens.take(at, g.tokens, r.tokens)
-		g.report(r, Tokens, e.tokens.peek(at, r.tokens))
+		g.report(r, Tokens, left.tokens-float64(g.tokens))
 	}
 	if r.concurrent > 0 {
 		g.report(r, Concurrent, float64(r.concurrent-e.open))
 	}
 }
 
+// report makes g's state that of r's limit of kind if it is the tightest so far.
 func (g *Grant) report(r *Rule, kind Kind, left float64) {
+	if g.state.Kind != 0 && g.state.Kind < kind {
+		return
+	}
 	if s := r.state(kind, left); s.tighter(g.state) {
 		g.state = s
 	}
