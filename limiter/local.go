@@ -44,6 +44,7 @@ type Local struct {
 	start  time.Time
 	seed   maphash.Seed
 	room   atomic.Int64 // how many more counts may be kept
+	next   atomic.Uint32 // the shard that sweepNext looked at last
 	shards [shards]shard
 }
 
@@ -174,6 +175,7 @@ func (l *Local) insert(h uint64, b bound, now time.Time) *entry {
 	full := !l.reserve()
 	if full {
 		l.room.Add(int64(s.sweep(sweepLimit, now, at)))
+		l.sweepNext(now, at)
 		full = !l.reserve()
 	}
 	var common *entry
@@ -198,6 +200,16 @@ func (l *Local) insert(h uint64, b bound, now time.Time) *entry {
 	}
 	s.add(h, e, l.hashEntry)
 	return e
+}
+
+// sweepNext makes room in one other shard, each time the next: it may hold idle
+// entries that nobody comes by to drop. Waiting for its lock could be a deadlock.
+func (l *Local) sweepNext(now time.Time, at time.Duration) {
+	s := &l.shards[l.next.Add(1)%shards]
+	if s.mu.TryLock() {
+		defer s.mu.Unlock()
+		l.room.Add(int64(s.sweep(sweepLimit, now, at)))
+	}
 }
 
 // reserve takes room for one count, if there is any.

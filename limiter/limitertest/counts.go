@@ -34,7 +34,7 @@ func apart(t *testing.T, b *bench) {
 	s.Under(r, limiter.All, "b")
 	b.refuse(t, s)
 
-	shared := limiter.NewRule("shared", config.Limit{Requests: perMinute(2), Shared: true})
+	shared := limiter.NewRule("shared", config.Limit{Requests: perMinute(2), Concurrent: 2, Shared: true})
 	b.pass(t, under(shared, "a", 0))
 	s = under(shared, "b", 0)
 	s.Under(shared, limiter.Address, "1.2.3.4") // the same count: once
