@@ -181,7 +181,7 @@ func (x *Exchange) prepare() *translate.Error {
 	var earlier []translate.Message
 	x.scope = x.q.Caller.Name
 	if x.q.Turn != nil {
-		if x.q.Turn.Wait(x.ctx) != nil || x.ctx.Err() != nil {
+		if x.q.Turn.Wait(x.ctx) != nil {
 			return gone(x.ctx)
 		}
 		x.scope = x.q.Turn.thread.id

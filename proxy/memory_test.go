@@ -223,7 +223,7 @@ func TestRemoteMemoriesAreBounded(t *testing.T) {
 	t.Parallel()
 	m := newMemories()
 	for i := range maxMemories + 500 {
-		m.put(place{said: uint64(i)}, nil, "x")
+		m.put(place{said: uint64(i)}, candidate{ch: &Channel{conf: &config.Channel{}}}, "x")
 	}
 	if len(m.at) > maxMemories {
 		t.Errorf("%d memories", len(m.at))

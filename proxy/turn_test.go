@@ -135,6 +135,9 @@ func TestTheTurnIsStoredBeforeItsFinishIsSeen(t *testing.T) {
 				t.Errorf("stored too early: %q", stored)
 			}
 		}
+		if ev, err := x.Next(); err != nil || ev.Kind != translate.KindUsage || !ev.Usage.Estimated {
+			t.Errorf("%+v, %v", ev, err)
+		}
 		if _, err := x.Next(); err != io.EOF {
 			t.Error(err)
 		}

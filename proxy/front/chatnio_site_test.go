@@ -101,8 +101,8 @@ func (s *site) want(t *testing.T, key, method, path, body string, status int, an
 	}
 }
 
-// loaded is a conversation as /conversation/load shows it.
-type loaded struct {
+// loadedChat is a conversation as /conversation/load shows it.
+type loadedChat struct {
 	UserID  int64 `json:"user_id"`
 	ID      int64
 	Name    string
@@ -112,7 +112,7 @@ type loaded struct {
 }
 
 // said is the messages of a conversation in short: "user: a | assistant: b".
-func (l *loaded) said() string {
+func (l *loadedChat) said() string {
 	var parts []string
 	for _, m := range l.Message {
 		parts = append(parts, m.Role+": "+m.Content)
@@ -120,12 +120,12 @@ func (l *loaded) said() string {
 	return strings.Join(parts, " | ")
 }
 
-func (s *site) load(t *testing.T, key string, number int64) *loaded {
+func (s *site) load(t *testing.T, key string, number int64) *loadedChat {
 	t.Helper()
 	_, body := s.call(t, "GET", "/conversation/load?id="+itoa(number), "", "Authorization", key)
 	var answer struct {
 		Status bool
-		Data   loaded
+		Data   loadedChat
 	}
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || !answer.Status {
 		t.Fatalf("loading %d: %v in %s", number, err, body)
@@ -133,12 +133,12 @@ func (s *site) load(t *testing.T, key string, number int64) *loaded {
 	return &answer.Data
 }
 
-func (s *site) list(t *testing.T, key string) []loaded {
+func (s *site) list(t *testing.T, key string) []loadedChat {
 	t.Helper()
 	_, body := s.call(t, "GET", "/conversation/list", "", "Authorization", key)
 	var answer struct {
 		Status bool
-		Data   []loaded
+		Data   []loadedChat
 	}
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || !answer.Status || answer.Data == nil {
 		t.Fatalf("listing: %v in %s", err, body)

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -18,8 +17,6 @@ import (
 	"time"
 
 	"github.com/fasthttp/websocket"
-	"github.com/valyala/fasthttp"
-	"go.uber.org/goleak"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
@@ -27,28 +24,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
-
-func TestMain(m *testing.M) {
-	// fasthttp starts a goroutine for its dates with the first answer: it must not
-	// belong to the bubble of a test.
-	ours, theirs := net.Pipe()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = fasthttp.ServeConn(ours, func(*fasthttp.RequestCtx) {})
-	}()
-	_, _ = io.WriteString(theirs, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-	_, _ = io.Copy(io.Discard, theirs)
-	<-done
-	code := m.Run()
-	if code == 0 {
-		if err := goleak.Find(goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1")); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
 
 // pipes is a listener whose connections are in memory.
 type pipes struct {
