@@ -38,8 +38,7 @@ func TestFailuresAreTheLibrariesOwnErrors(t *testing.T) {
 	for _, f := range failures {
 		scripts = append(scripts, f.script)
 	}
-	w := newWorld(t, scripts...)
-	w.with(t, func(t *testing.T, l *library, c client) {
+	withEach(t, scripts, func(t *testing.T, l *library, c client) {
 		for _, f := range failures {
 			want := f.openai
 			if l.dialect == "anthropic" {
@@ -58,6 +57,29 @@ func TestFailuresAreTheLibrariesOwnErrors(t *testing.T) {
 			}
 		}
 	})
+}
+
+// withEach runs test for each library, against a gateway of its own: what one
+// library makes a channel fail must not shut it for the others.
+func withEach(t *testing.T, scripts []string, test func(t *testing.T, l *library, c client)) {
+	t.Helper()
+	for i := range libraries {
+		l := &libraries[i]
+		t.Run(l.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, scripts...)
+			test(t, l, l.dial(options{url: w.url, key: clientKey, http: http.DefaultTransport}))
+		})
+	}
+}
+
+func pairs(as, bs []string) (all [][2]string) {
+	for _, a := range as {
+		for _, b := range bs {
+			all = append(all, [2]string{a, b})
+		}
+	}
+	return all
 }
 
 func (want told) check(t *testing.T, c client, err error) {
@@ -145,13 +167,13 @@ func TestTheLibrariesComeBackAfterAThrottle(t *testing.T) {
 func TestAnAnswerThatBreaksOffIsAnError(t *testing.T) {
 	t.Parallel()
 	scripts := []string{"long-9-slow-5-cut", "long-9-slow-5-errormid", "long-9-slow-5-garbagemid", "long-9-slow-5-noend"}
-	w := newWorld(t, scripts...)
-	w.through(t, kinds, func(t *testing.T, c client, kind string) {
-		for _, script := range scripts {
+	withEach(t, scripts, func(t *testing.T, _ *library, c client) {
+		for _, at := range pairs(kinds, scripts) {
+			kind, script := at[0], at[1]
 			if kind == "iagent" && (script == "long-9-slow-5-noend" || script == "long-9-slow-5-garbagemid") {
 				continue // its one reply is the end as well; nonsense on a shared socket belongs to nobody
 			}
-			t.Run(script, func(t *testing.T) {
+			t.Run(script+"/"+kind, func(t *testing.T) {
 				text := ""
 				got, err := c.stream(t.Context(), ask(nameOf(kind, script), "hi"), func(s string) { text += s })
 				if err == nil {

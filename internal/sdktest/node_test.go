@@ -10,15 +10,17 @@ import (
 	"testing"
 )
 
-// nodeScripts are what the tests in node ask for.
-var nodeScripts = []string{
-	"echo", "recall", "say", "length", "tools", "image", "reason",
-	"fail-400", "fail-401", "fail-404", "fail-429-retry-9", "fail-500", "error200",
-	"fail-429-retry-3-times-1-openai", "fail-429-retry-3-times-1-anthropic",
-	"fail-429-retry-3-times-1-ai-openai", "fail-429-retry-3-times-1-ai-anthropic",
-	"long-9-slow-5-cut", "long-9-slow-5-errormid", "long-9-slow-5-garbagemid", "long-9-slow-5-noend",
-	"long-1000-slow-20",
-}
+// nodeScripts are what the tests in node ask for. nodeFaults are there once more
+// for each library, with its name behind them: what one of them makes a channel
+// fail must not shut it for the others.
+var (
+	nodeScripts   = []string{"echo", "recall", "say", "length", "tools", "image", "reason", "long-1000-slow-20"}
+	nodeLibraries = []string{"openai", "anthropic", "ai-openai", "ai-anthropic", "chatnio"}
+	nodeFaults    = []string{
+		"fail-400", "fail-401", "fail-404", "fail-429-retry-9", "fail-429-retry-3-times-1", "fail-500", "error200",
+		"long-9-slow-5-cut", "long-9-slow-5-errormid", "long-9-slow-5-garbagemid", "long-9-slow-5-noend",
+	}
+)
 
 // TestTheLibrariesForNode runs node/*.test.js, each file against a gateway of its
 // own. Without node, or before npm ci, it is skipped, unless DRAGOMAN_TEST_ALL=1
@@ -36,11 +38,15 @@ func TestTheLibrariesForNode(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no tests: %v", err)
 	}
+	scripts := nodeScripts
+	for _, p := range pairs(nodeFaults, nodeLibraries) {
+		scripts = append(scripts, p[0]+"-"+p[1])
+	}
 	for _, file := range files {
 		name := filepath.Base(file)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, nodeScripts...)
+			w := newWorld(t, scripts...)
 			cmd := exec.CommandContext(t.Context(), node, "--test", "--test-force-exit", "--test-timeout=60000", "--test-reporter=spec", name)
 			cmd.Dir = "node"
 			cmd.Env = append(os.Environ(), "DRAGOMAN_URL="+w.url, "DRAGOMAN_KEY="+clientKey, "DRAGOMAN_CONTROL="+control(t, w))

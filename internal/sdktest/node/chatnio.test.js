@@ -69,7 +69,7 @@ for (const base of ['', '/api']) {
       test(`${at}, ${kind}: ${script} resolves with an error, and the socket goes on`, async () => {
         begin();
         const c = await chat();
-        const frames = await stream(c, { message: 'hi', model: `${kind}.${script}` });
+        const frames = await stream(c, { message: 'hi', model: `${kind}.${script}-chatnio` });
         assert.notEqual(frames.at(-1).message, '', 'the end frame says what is wrong');
         assert.equal((await c.ask({ message: 'hi', model: 'mock.say' })).message, 'hi');
       });

@@ -31,8 +31,8 @@ for (const library of libraries) {
     for (const [script, f] of Object.entries(failures)) {
       for (const kind of f.of) {
         test(`${kind}: ${script}`, async () => {
-          await raises(c, c.whole(ask(`${kind}.${script}`)), f[library.dialect]);
-          await raises(c, c.stream(ask(`${kind}.${script}`), (s) => assert.fail(s)), f[library.dialect]);
+          await raises(c, c.whole(ask(`${kind}.${script}-${library.name}`)), f[library.dialect]);
+          await raises(c, c.stream(ask(`${kind}.${script}-${library.name}`), (s) => assert.fail(s)), f[library.dialect]);
         });
       }
     }
@@ -56,7 +56,7 @@ for (const library of libraries) {
         test(`${kind}: ${script} is an error, never an end`, async () => {
           let text = '';
           let failed;
-          const got = await c.stream(ask(`${kind}.long-9-slow-5-${script}`), (s) => { text += s; }).catch((err) => { failed = err; });
+          const got = await c.stream(ask(`${kind}.long-9-slow-5-${script}-${library.name}`), (s) => { text += s; }).catch((err) => { failed = err; });
           assert.ok(failed, `a silent end: ${JSON.stringify(got)}`);
           if (c.models) assert.ok(c.fault(failed), `not the library's error: ${failed.stack}`);
           if (kind !== 'iagent') assert.ok(text.startsWith('w0 w1 '), `only ${text}`);
