@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -17,85 +16,15 @@ const (
 	lastAttempt  = 30 * time.Second // none begins later than this after the question
 	firstWithAlt = 10 * time.Second // auto: while another candidate is left
 	firstAlone   = 120 * time.Second
+	shortWait    = 2 * time.Second // a Retry-After that is waited for where there is no alternative
 )
-
-// run tries one candidate after the other until one answers.
-func (x *Exchange) run() *translate.Error {
-	for range maxAttempts {
-		c, left := x.pick()
-		if c.ch == nil {
-			break
-		}
-		err := x.attempt(c, left)
-		if err == nil {
-			return nil
-		}
-		x.failures = append(x.failures, failure{c.ch, err})
-		if x.ctx.Err() != nil {
-			return gone(x.ctx)
-		}
-		then := consequences[err.Fault]
-		if !then.elsewhere {
-			return err
-		}
-		if replay := c.ch.conf.Replay; then.sent && replay != nil && !*replay {
-			return err
-		}
-		if time.Since(x.began) > lastAttempt {
-			break
-		}
-	}
-	return verdict(x.failures, x.full)
-}
-
-// pick returns the next candidate, its slot taken, and how many others are left.
-// A candidate without a channel means that there is none.
-func (x *Exchange) pick() (candidate, int) {
-	p := x.g.plan.Load()
-	route := x.q.Model.route
-	var buf [16]*balance.Target
-	x.full = x.full[:0]
-	for _, tier := range route.tiers {
-		targets, at := buf[:0], make([]candidate, 0, len(tier))
-		for _, c := range tier {
-			if !x.tried(c.ch) {
-				targets, at = append(targets, &c.ch.Target), append(at, c)
-			}
-		}
-		for len(at) > 0 {
-			i := x.prefer(at)
-			if i < 0 {
-				i = p.policy.Pick(targets, 0)
-			}
-			if c := at[i]; c.ch.acquire() {
-				return c, route.size() - len(x.failures) - 1
-			}
-			x.full = append(x.full, at[i].ch.ID)
-			targets, at = slices.Delete(targets, i, i+1), slices.Delete(at, i, i+1)
-		}
-	}
-	return candidate{}, 0
-}
-
-func (x *Exchange) tried(ch *Channel) bool {
-	return slices.ContainsFunc(x.failures, func(f failure) bool { return f.ch == ch })
-}
-
-// prefer returns the candidate that remembers the conversation, or -1.
-func (x *Exchange) prefer(at []candidate) int {
-	if !slices.ContainsFunc(at, func(c candidate) bool { return c.ch.recall != recallNothing }) {
-		return -1
-	}
-	ch := x.g.memories.peek(x.before())
-	return slices.IndexFunc(at, func(c candidate) bool { return c.ch == ch })
-}
 
 // attempt puts the question to c, whose slot it gives back when it fails.
 func (x *Exchange) attempt(c candidate, left int) *translate.Error {
-	x.ch = c.ch
+	x.ch, x.cell = c.ch, c.cell
 	req, err := x.requestFor(c)
 	if err != nil {
-		x.abandon()
+		x.abandon(err)
 		return err
 	}
 	ctx, done := context.WithTimeoutCause(x.ctx, c.ch.clocks.total, slow("the answer took too long"))
@@ -108,17 +37,19 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	x.clock = startClock(cancel, headers)
 	stream, failed := c.ch.up.Open(ctx, req)
 	if failed != nil {
-		x.abandon()
-		return typed(failed)
+		err := typed(failed)
+		x.abandon(err)
+		return err
 	}
 	if headers < first {
 		x.clock.more(first - time.Since(began))
 	}
 	x.stream, x.passThrough = stream, false
 	if err := x.commit(); err != nil {
-		x.abandon()
+		x.abandon(err)
 		return err
 	}
+	x.settle(nil)
 	x.dropped = req.Dropped
 	x.clock.committed(c.ch.clocks.gap)
 	return nil
@@ -249,8 +180,27 @@ func clone(ev translate.Event) translate.Event {
 	return ev
 }
 
-// abandon ends an attempt that gave no answer.
-func (x *Exchange) abandon() {
+// settle tells the channel's record how the attempt went, once.
+func (x *Exchange) settle(err *translate.Error) {
+	if x.done == nil {
+		return
+	}
+	x.cell.report(x.done, err)
+	x.done = nil
+	if err != nil && err.Fault == translate.FaultDenied {
+		x.ch.setAside(time.Now())
+		x.g.log.Error("the channel refused its key, which is set aside", "channel", x.ch.ID, "key", x.ch.key, "for", keyAside)
+	}
+}
+
+// abandon ends an attempt: err says why it gave no answer.
+func (x *Exchange) abandon(err *translate.Error) {
+	x.settle(err)
+	x.release()
+}
+
+// release gives back what an attempt held.
+func (x *Exchange) release() {
 	if x.stream != nil {
 		_ = x.stream.Close()
 		x.stream = nil

@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"context"
+	"sync/atomic"
 	"text/template"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
@@ -34,7 +36,12 @@ type Channel struct {
 	clocks clocks
 	fold   *template.Template
 	recall recall
+
+	aside atomic.Int64 // Unix nanoseconds: until when the key is not used
 }
+
+// setAside keeps requests from a key that the back end refused.
+func (c *Channel) setAside(now time.Time) { c.aside.Store(now.Add(keyAside).UnixNano()) }
 
 // recall says how a kind of channel remembers a conversation.
 type recall uint8

@@ -29,10 +29,14 @@ type Exchange struct {
 	replace int                 // stored messages that the answer replaces
 	scope   string              // whose remote memories may be used
 
+	attempts int
 	failures []failure
-	full     []string // channels passed over at their limit
+	passed   []exclusion // candidates that were not asked
+	again    *candidate  // the one that gets a second try
 
 	ch          *Channel
+	cell        *cell
+	done        func(error) // the breaker's, until the attempt is settled
 	clock       *clock
 	stop        func() // ends the attempt's context
 	stream      translate.Stream
@@ -61,7 +65,7 @@ func (x *Exchange) PassThrough() bool { return x.passThrough }
 func (x *Exchange) Channel() string { return x.ch.ID }
 
 // Attempts returns how many channels were asked.
-func (x *Exchange) Attempts() int { return len(x.failures) + 1 }
+func (x *Exchange) Attempts() int { return x.attempts }
 
 // Dropped names what the question said and the channel could not be told.
 func (x *Exchange) Dropped() []string { return x.dropped }
@@ -123,6 +127,7 @@ func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 			e.Code = translate.CodeModel
 		}
 		err = &e
+		x.cell.cutOff(err)
 	}
 	x.err = err
 	return translate.Event{}, err
@@ -242,12 +247,12 @@ func (x *Exchange) Close() error {
 	ch := x.ch
 	well := x.finished && x.err == nil
 	x.keepPartial()
-	x.abandon()
+	x.release()
 	if well && ch.recall != recallNothing && x.remote != "" {
 		said := append(x.base.Messages[:len(x.base.Messages):len(x.base.Messages)], x.answer.Message())
 		x.g.memories.put(x.g.memories.placeOf(x.scope, said), ch, x.remote)
 	}
-	x.release(ch, x.err)
+	x.end(ch, x.err)
 	return nil
 }
 
@@ -261,10 +266,10 @@ func (x *Exchange) refuse(err *translate.Error) {
 			err = e
 		}
 	}
-	x.release(nil, err)
+	x.end(nil, err)
 }
 
-func (x *Exchange) release(ch *Channel, err *translate.Error) {
+func (x *Exchange) end(ch *Channel, err *translate.Error) {
 	x.cancel(nil)
 	if x.q.Turn != nil {
 		x.q.Turn.Done()
