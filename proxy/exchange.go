@@ -34,9 +34,10 @@ type Exchange struct {
 	passed   []exclusion // candidates that were not asked
 	again    *candidate  // the one that gets a second try
 
-	ch          *Channel
+	ch          *Channel // of the latest attempt
+	holds       bool     // one of its slots
 	cell        *cell
-	done        func(error) // the breaker's, until the attempt is settled
+	done        func(error) // the breaker's, until the attempt is judged
 	clock       *clock
 	stop        func() // ends the attempt's context
 	stream      translate.Stream
@@ -52,7 +53,9 @@ type Exchange struct {
 	raw       []byte // a whole answer as it came
 	textBytes int
 	finished  bool
-	ended     bool // io.EOF was returned
+	estimated bool // the usage was, and given out
+	ended     bool // the whole answer was given out
+	open      bool // Open has returned it
 	closed    bool
 	err       *translate.Error
 }
@@ -78,7 +81,7 @@ func (x *Exchange) Whole() (*translate.Answer, error) {
 		x.err = err
 		return nil, err
 	}
-	x.ended = true
+	x.settle()
 	return &x.answer, nil
 }
 
@@ -99,10 +102,18 @@ func (x *Exchange) Next() (translate.Event, error) {
 		x.hasFirst = false
 		return x.accept(x.first)
 	}
-	ev, err := x.stream.Next()
-	if err == io.EOF && x.finished {
-		x.ended = true
+	if x.ended {
 		return translate.Event{}, io.EOF
+	}
+	if x.estimated {
+		return x.over()
+	}
+	x.clock.waits(true)
+	ev, err := x.stream.Next()
+	x.clock.waits(false)
+	if err != nil && x.finished {
+		// The end mark was seen: what failed behind it is nobody's loss.
+		return x.over()
 	}
 	if err != nil {
 		return x.cut(typed(err))
@@ -110,13 +121,34 @@ func (x *Exchange) Next() (translate.Event, error) {
 	return x.accept(ev)
 }
 
+// over ends an answer. What nobody counted is estimated, as late as this because
+// counts may come behind the finish (product.md 6, settled detail 12).
+func (x *Exchange) over() (translate.Event, error) {
+	if !x.estimated && !x.passThrough && !x.answer.Usage.Known() {
+		x.estimated = true
+		return translate.Event{Kind: translate.KindUsage, Usage: x.Usage()}, nil
+	}
+	x.settle()
+	return translate.Event{}, io.EOF
+}
+
+// settle gives back what the answer needed, once nothing more will come of it. It
+// is done before the client can know that the answer is over: its next question
+// may come at once.
+func (x *Exchange) settle() {
+	if x.ended {
+		return
+	}
+	x.ended = true
+	x.drop()
+	if x.ch.recall != recallNothing && x.remote != "" {
+		said := append(x.base.Messages[:len(x.base.Messages):len(x.base.Messages)], x.answer.Message())
+		x.g.memories.put(x.g.memories.placeOf(x.scope, said), x.ch, x.remote)
+	}
+}
+
 // cut reports an answer that broke off after the commit point.
 func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
-	if x.finished {
-		// The end mark was seen: what failed behind it is nobody's loss.
-		x.ended = true
-		return translate.Event{}, io.EOF
-	}
 	if x.ctx.Err() != nil {
 		err = gone(x.ctx)
 	}
@@ -135,11 +167,14 @@ func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 
 // accept counts and keeps what an event carries.
 func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
-	if ev.Kind.Content() {
+	if substance(ev) {
 		x.clock.content()
 		x.textBytes += len(ev.Text)
 	}
 	if x.remembers() {
+		if x.textBytes > maxAnswer {
+			return x.cut(translate.Broken("the model's answer is too long", nil))
+		}
 		x.answer.Add(ev)
 	} else if ev.Kind == translate.KindUsage || ev.Kind == translate.KindFinish || ev.Kind == translate.KindStart {
 		x.answer.Usage.Merge(ev.Usage)
@@ -163,7 +198,7 @@ func (x *Exchange) remembers() bool {
 
 // Ready reports whether Next would return without waiting.
 func (x *Exchange) Ready() bool {
-	return x.heldAt < len(x.held) || x.hasFirst || x.err != nil || x.stream.Ready()
+	return x.heldAt < len(x.held) || x.hasFirst || x.err != nil || x.ended || x.stream.Ready()
 }
 
 // Usage returns what the answer used so far: as the channel reported it, else
@@ -244,15 +279,12 @@ func (x *Exchange) Close() error {
 		return nil
 	}
 	x.closed = true
-	ch := x.ch
-	well := x.finished && x.err == nil
 	x.keepPartial()
-	x.release()
-	if well && ch.recall != recallNothing && x.remote != "" {
-		said := append(x.base.Messages[:len(x.base.Messages):len(x.base.Messages)], x.answer.Message())
-		x.g.memories.put(x.g.memories.placeOf(x.scope, said), ch, x.remote)
+	if x.finished && x.err == nil && !x.whole {
+		x.settle()
 	}
-	x.end(ch, x.err)
+	x.drop()
+	x.release(x.ch, x.err)
 	return nil
 }
 
@@ -266,10 +298,10 @@ func (x *Exchange) refuse(err *translate.Error) {
 			err = e
 		}
 	}
-	x.end(nil, err)
+	x.release(nil, err)
 }
 
-func (x *Exchange) end(ch *Channel, err *translate.Error) {
+func (x *Exchange) release(ch *Channel, err *translate.Error) {
 	x.cancel(nil)
 	if x.q.Turn != nil {
 		x.q.Turn.Done()

@@ -49,12 +49,13 @@ type exclusion struct {
 	ch   *Channel
 	why  string
 	wait time.Duration // until it may be asked; 0: unknown
-	busy bool          // it is throttled, not broken
+	busy bool          // it is throttled or full, not broken
 }
 
 // verdict makes one error of all that failed or was not asked, as product.md 5
-// has it: all throttled is RATE_LIMITED, a model's own error is its MODEL_ERROR,
-// anything else CHANNEL_UNAVAILABLE, which says why for each channel.
+// has it: all throttled, or at its own limit, is RATE_LIMITED, a model's own error
+// is its MODEL_ERROR, anything else CHANNEL_UNAVAILABLE, which says why for each
+// channel.
 func verdict(failures []failure, passed []exclusion) *translate.Error {
 	var model *translate.Error
 	busy, retry := 0, time.Duration(0)
@@ -87,7 +88,7 @@ func verdict(failures []failure, passed []exclusion) *translate.Error {
 		say(p.ch, p.why)
 	}
 	if n := len(failures) + len(passed); n > 0 && busy == n {
-		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "every channel of this model is throttled", Retry: max(retry, time.Second)}
+		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "every channel of this model is throttled or at its limit", Retry: max(retry, time.Second)}
 	}
 	if model != nil {
 		return model

@@ -48,7 +48,9 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 		if c == nil {
 			break
 		}
-		x.attempts++
+		if x.attempts++; x.attempts == maxAttempts {
+			left = 0
+		}
 		err := x.attempt(*c, left)
 		if err == nil {
 			return nil
@@ -162,15 +164,15 @@ func (x *Exchange) pick(p *Plan, r *route) (*candidate, int) {
 			c := at[n]
 			targets, at = slices.Delete(targets, n, n+1), slices.Delete(at, n, n+1)
 			if x.reserve(&c) {
-				return &c, len(at) + x.open(r.tiers[i+1:], now)
+				return &c, len(at) + x.others(r.tiers[i+1:], now)
 			}
 		}
 	}
 	return nil, 0
 }
 
-// open counts the candidates of tiers that could be asked.
-func (x *Exchange) open(tiers [][]candidate, now time.Time) int {
+// others counts the candidates of tiers that could be asked.
+func (x *Exchange) others(tiers [][]candidate, now time.Time) int {
 	n := 0
 	for _, tier := range tiers {
 		for _, c := range tier {
@@ -185,7 +187,7 @@ func (x *Exchange) open(tiers [][]candidate, now time.Time) int {
 // reserve takes a slot of c's channel and its breaker's leave, or notes why not.
 func (x *Exchange) reserve(c *candidate) bool {
 	if !c.ch.acquire() {
-		x.passed = append(x.passed, exclusion{ch: c.ch, why: "at its limit of requests"})
+		x.passed = append(x.passed, exclusion{ch: c.ch, why: "at its limit of requests", busy: true})
 		return false
 	}
 	done := c.cell.allow()

@@ -52,8 +52,8 @@ func (l *link) hear() (op byte, payload string, err error) {
 		return 0, "", err
 	}
 	size := uint64(head[1] & 0x7f)
-	if size > 125 {
-		ext := make([]byte, map[uint64]int{126: 2, 127: 8}[size])
+	if width := map[uint64]int{126: 2, 127: 8}[size]; width > 0 {
+		ext := make([]byte, width)
 		if _, err := io.ReadFull(l.r, ext); err != nil {
 			return 0, "", err
 		}

@@ -1,0 +1,267 @@
+// Package world puts a whole gateway between scripted models and independent
+// clients, all on real sockets, for tests from end to end. It is not part of
+// package wiretest, since the tests of the dialects import that and the gateway
+// imports the dialects.
+//
+// The clients share no code with the gateway's own codecs: they read the wire
+// with net/http, fasthttp/websocket and encoding/json, check every rule that the
+// protocol documents give, and report what breaks one with t.Errorf.
+package world
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/front"
+	"github.com/dragoman-gateway/dragoman/proxy/upstream"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/embedded"
+)
+
+// Limit is how long anything may take before a test fails instead of hanging.
+const Limit = 20 * time.Second
+
+// World is a gateway that runs, and the scripted model behind it.
+type World struct {
+	Addr    string // of the gateway, host:port
+	Model   *fakemodel.Server
+	Conf    *config.Config
+	Store   store.Store
+	Gateway *proxy.Gateway
+	Log     *Log
+
+	model string // address of the model
+	front *front.Server
+	ln    net.Listener
+	serve sync.WaitGroup
+	ids   atomic.Int64 // of messages
+
+	mu  sync.Mutex
+	saw []*tap // what each client connection received
+}
+
+// Main runs the tests of a package that uses worlds and then checks that no
+// goroutine is left, fasthttp's housekeepers aside. A test cannot check that for
+// itself: others run beside it.
+func Main(m *testing.M) {
+	code := m.Run()
+	if code == 0 {
+		err := goleak.Find(
+			// A server's cleaner of idle workers: it ends when it next wakes up, at most
+			// 10 s after the server.
+			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*HostClient).connsCleaner"),
+			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*TCPDialer).tcpAddrsClean"))
+		if err != nil {
+			_, _ = os.Stderr.WriteString("goroutines are left: " + err.Error() + "\n")
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// Start serves the configuration text, in which {MODEL} stands for the address of
+// a scripted model that speaks all dialects. Conversations are in memory unless
+// text says where. When t ends, everything is shut down, and t fails if an answer
+// is still under way at the model, or a key or the model's address is in what a
+// client received or the log says.
+func Start(t testing.TB, text string) *World {
+	t.Helper()
+	w := &World{Log: &Log{}, Model: fakemodel.New(fakemodel.Options{Log: t.Logf})}
+	behind := listen(t)
+	w.model = behind.Addr().String()
+	w.serve.Go(func() {
+		if err := w.Model.Serve(behind); err != nil {
+			t.Errorf("the model: %v", err)
+		}
+	})
+	if !strings.Contains(text, "store:") {
+		text += "\nstore: {url: \"memory:\"}\n"
+	}
+	var err error
+	text = strings.ReplaceAll(text, "{MODEL}", w.model)
+	if w.Conf, err = config.Load([]byte(text), "test.yaml", os.LookupEnv); err != nil {
+		t.Fatal(err)
+	}
+	if w.Store, err = embedded.Open(w.Conf.Store.URL); err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if w.Gateway, err = proxy.New(w.Conf, w.Store, openUpstream, log); err != nil {
+		t.Fatal(err)
+	}
+	w.front = front.New(w.Conf, w.Gateway, log)
+	w.ln = listen(t)
+	w.Addr = w.ln.Addr().String()
+	w.serve.Go(func() {
+		if err := w.front.Serve(w.ln); err != nil {
+			t.Errorf("the front: %v", err)
+		}
+	})
+	t.Cleanup(func() { w.end(t) })
+	return w
+}
+
+func openUpstream(conf *config.Channel, key string) (proxy.Upstream, error) {
+	return upstream.New(conf, key, upstream.Options{})
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+// end takes the world down, in the order in which its parts use each other.
+func (w *World) end(t testing.TB) {
+	t.Helper()
+	w.Shutdown(5 * time.Second)
+	if err := w.Gateway.Close(); err != nil {
+		t.Error(err)
+	}
+	w.Eventually(t, "no answer is under way at the model", func() bool { return w.Model.Active() == 0 })
+	if err := w.Store.Close(); err != nil {
+		t.Error(err)
+	}
+	w.Model.Close()
+	w.serve.Wait()
+	w.checkSecrets(t)
+	if t.Failed() {
+		t.Logf("the log of the gateway:\n%s", w.Log)
+	}
+	if s := w.Log.String(); strings.Contains(s, "msg=panic") {
+		t.Errorf("the gateway panicked:\n%s", s)
+	}
+}
+
+// Shutdown stops the front, giving answers at most drain. It may be called before
+// the world ends by itself.
+func (w *World) Shutdown(drain time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	w.front.Shutdown(ctx)
+}
+
+// Eventually waits until ok says true, and fails t after a while.
+func (w *World) Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(Limit / 2)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not come about that %s (active %d, left %d, requests %d)", what, w.Model.Active(), w.Model.Left(), w.Model.Requests())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// checkSecrets looks for what nobody may see.
+func (w *World) checkSecrets(t testing.TB) {
+	t.Helper()
+	var never []string
+	for i := range w.Conf.Channels {
+		never = append(never, w.Conf.Channels[i].Keys...)
+	}
+	_, port, _ := net.SplitHostPort(w.model)
+	never = append(never, w.model, ":"+port)
+	inLog := append([]string(nil), never...)
+	for _, k := range w.Conf.Callers.Keys {
+		if k.Key != "" {
+			inLog = append(inLog, k.Key)
+		}
+	}
+	log := w.Log.String()
+	for _, s := range inLog {
+		if strings.Contains(log, s) {
+			t.Errorf("the log holds %q:\n%s", s, log)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, one := range w.saw {
+		got := one.bytes()
+		for _, s := range never {
+			if at := bytes.Index(got, []byte(s)); at >= 0 {
+				t.Errorf("a client was shown %q: ...%s", s, got[max(0, at-200):min(len(got), at+200)])
+			}
+		}
+	}
+}
+
+// Dial connects to the gateway. What comes in is searched for secrets when the
+// world ends; everything has to be done within [Limit].
+func (w *World) Dial(t testing.TB) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", w.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Now().Add(Limit))
+	one := &tap{Conn: c}
+	w.mu.Lock()
+	w.saw = append(w.saw, one)
+	w.mu.Unlock()
+	return one
+}
+
+// tap is a client's connection that keeps what was received.
+type tap struct {
+	net.Conn
+	mu  sync.Mutex
+	got []byte
+}
+
+// mostKept bounds what one connection keeps.
+const mostKept = 8 << 20
+
+func (c *tap) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.got) < mostKept {
+		c.got = append(c.got, p[:n]...)
+	}
+	return n, err
+}
+
+func (c *tap) bytes() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.got
+}
+
+// Log is what the gateway logged. It is safe for concurrent use.
+type Log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// String returns all lines so far.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
