@@ -93,10 +93,10 @@ func (m *remembered) asked(r *recent, from writer) {
 // left notes that the connection from has ended.
 func (r *recent) left(one *remembered, from writer) {
 	r.mu.Lock()
-	alone := one.asker == from
+	alone, stop := one.asker == from, one.stop
 	r.mu.Unlock()
-	if alone {
-		one.stop()
+	if alone && stop != nil {
+		stop()
 	}
 }
 
@@ -112,7 +112,7 @@ func (r *recent) answered(caller, id string, frame []byte, keep bool, now time.T
 	}
 	to := one.asker
 	one.forget()
-	one.asker, one.forget = nil, nil
+	one.asker, one.forget, one.stop = nil, nil, nil
 	if keep {
 		one.done, one.frame, one.at = true, frame, now
 		r.bytes += len(frame)
