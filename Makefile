@@ -9,7 +9,9 @@ BENCHTIME   ?= 1s
 
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/GOARCH)" != windows/arm64 ] && echo -race)
 
-.PHONY: run check test rules race noalloc archtest lint smoke fuzz bench cover
+SDK := internal/sdktest
+
+.PHONY: run check test rules race noalloc sdk archtest lint smoke fuzz bench cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -20,8 +22,8 @@ check: lint test smoke
 
 # test: the rules of the code base, which build everything once and therefore come
 # before what measures time; every test with the race detector; then those that
-# count allocations, which it would disturb.
-test: rules race noalloc
+# count allocations, which it would disturb; then the official client libraries.
+test: rules race noalloc sdk
 
 rules:
 	go test ./internal/archtest
@@ -32,6 +34,16 @@ race:
 
 noalloc:
 	go test -count=1 -timeout 5m $$(grep -rl --include='*_test.go' '^//go:build !race' . | xargs -n1 dirname | sort -u)
+
+# sdk: the official client libraries, for Go and for Node, against a gateway. They
+# are a module of their own, so that the gateway does not depend on them.
+sdk: $(SDK)/node/node_modules/.package-lock.json
+	cd $(SDK) && go vet ./... && DRAGOMAN_TEST_ALL=1 go test -timeout 4m ./...
+
+$(SDK)/node/node_modules/.package-lock.json: $(SDK)/node/package-lock.json
+	command -v npm >/dev/null || { apt-get update && apt-get install -y nodejs npm; }
+	cd $(SDK)/node && npm ci --no-audit --no-fund
+	touch $@
 
 # archtest: the same rules, with the warnings.
 archtest:
