@@ -19,12 +19,22 @@ const (
 	firstAlone   = 120 * time.Second
 )
 
+// Bounds of what one answer may take of the memory.
+const (
+	maxHeld    = 1 << 20  // before the commit point
+	maxAnswer  = 64 << 20 // of an answer that is kept
+	eventBytes = 128      // of an event without what it refers to
+)
+
 // run tries one candidate after the other until one answers.
 func (x *Exchange) run() *translate.Error {
 	for range maxAttempts {
 		c, left := x.pick()
 		if c.ch == nil {
 			break
+		}
+		if len(x.failures) == maxAttempts-1 {
+			left = 0
 		}
 		err := x.attempt(c, left)
 		if err == nil {
@@ -92,7 +102,7 @@ func (x *Exchange) prefer(at []candidate) int {
 
 // attempt puts the question to c, whose slot it gives back when it fails.
 func (x *Exchange) attempt(c candidate, left int) *translate.Error {
-	x.ch = c.ch
+	x.ch, x.holds = c.ch, true
 	req, err := x.requestFor(c)
 	if err != nil {
 		x.abandon()
@@ -120,6 +130,10 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 		return err
 	}
 	x.dropped = req.Dropped
+	if x.whole {
+		x.clock.stop()
+		return nil
+	}
 	x.clock.committed(c.ch.clocks.gap)
 	return nil
 }
@@ -138,6 +152,7 @@ func (x *Exchange) firstWait(ch *Channel, left int) time.Duration {
 func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error) {
 	req := x.base
 	req.Model = c.upstream
+	x.remote = "" // what an earlier attempt used is out of sync now
 	if x.q.Turn == nil && req.Raw != nil && x.q.Model.preset == nil && c.ch.speaks(req.Dialect) {
 		req.PassThrough = true
 		return &req, nil
@@ -150,7 +165,6 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 	if x.base.Context == 1 {
 		// Only the newest message: neither what the channel remembers nor what it
 		// will remember is this conversation.
-		x.remote = ""
 	} else if x.remote = x.g.memories.take(x.before(), c.ch); x.remote != "" {
 		req.Memory = translate.Memory{ID: x.remote, InSync: true}
 	} else {
@@ -191,22 +205,31 @@ func window(msgs []translate.Message, keep int) []translate.Message {
 func (x *Exchange) commit() *translate.Error {
 	x.held, x.heldAt, x.hasFirst, x.answer = x.held[:0], 0, false, translate.Answer{}
 	x.raw, x.finished, x.textBytes = x.raw[:0], false, 0
+	began, heldBytes := false, 0
 	for {
 		ev, err := x.stream.Next()
-		if err == io.EOF && x.finished {
+		if err != nil && x.finished {
+			// What fails behind the end mark is nobody's loss.
 			return nil
 		}
 		if err != nil {
 			return typed(err)
 		}
-		if ev.Kind.Content() {
+		if substance(ev) {
 			x.clock.content()
+			if x.whole && !began {
+				// It is on its way: from here on the gaps count, as for a stream.
+				began = true
+				x.clock.committed(x.ch.clocks.gap)
+			}
 		}
 		// What came in another form than it was asked for has no Raw, and is
 		// translated like any other answer.
 		x.passThrough = x.passThrough || ev.Raw != nil
 		if x.whole {
-			x.take(ev)
+			if x.take(ev); x.textBytes > maxAnswer || len(x.raw) > maxAnswer {
+				return translate.Broken("the model's answer is too long", nil)
+			}
 			if ev.Kind != translate.KindFinish {
 				continue
 			}
@@ -218,17 +241,27 @@ func (x *Exchange) commit() *translate.Error {
 		switch {
 		case ev.Kind == translate.KindFinish && !mayBeEmpty(ev.Finish):
 			return translate.Broken("the model gave an empty answer", nil)
-		case ev.Kind == translate.KindFinish || ev.Kind.Content():
+		case ev.Kind == translate.KindFinish || substance(ev):
 			x.first, x.hasFirst = ev, true
 			return nil
+		}
+		if heldBytes += eventBytes + len(ev.Text) + len(ev.ID) + len(ev.Name) + len(ev.Raw); heldBytes > maxHeld {
+			return translate.Broken("the model sent too much before its answer", nil)
 		}
 		x.held = append(x.held, clone(ev))
 	}
 }
 
+// substance reports whether ev is content that says something: some servers send
+// empty pieces, which neither commit an answer nor count as progress.
+func substance(ev translate.Event) bool {
+	return ev.Kind == translate.KindToolStart || ev.Kind.Content() && len(ev.Text) > 0
+}
+
 // take adds ev to a whole answer.
 func (x *Exchange) take(ev translate.Event) {
 	x.answer.Add(ev)
+	x.textBytes += len(ev.Text)
 	x.raw = append(x.raw, ev.Raw...)
 	if ev.Kind == translate.KindFinish {
 		x.finished = true
@@ -263,9 +296,9 @@ func (x *Exchange) abandon() {
 		x.stop()
 		x.stop = nil
 	}
-	if x.ch != nil {
+	if x.holds {
 		x.ch.release()
-		x.ch = nil
+		x.holds = false
 	}
 }
 

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"sync/atomic"
 	"text/template"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -34,6 +35,7 @@ type Channel struct {
 	clocks clocks
 	fold   *template.Template
 	recall recall
+	load   *atomic.Int32 // requests on all keys of the configured channel
 }
 
 // recall says how a kind of channel remembers a conversation.
@@ -48,26 +50,35 @@ const (
 // recalls has the kinds that are stateful; all others get the history each time.
 var recalls = map[string]recall{"chatnio": recallMask, "rest": recallFold, "iagent": recallFold}
 
+// weightUnit is what a channel's weight counts, so that it can be shared out among
+// up to eight keys without a rest.
+const weightUnit = 840
+
 func newChannel(conf *config.Channel, key string, n int, c clocks, fold *template.Template, open Opener) (*Channel, error) {
 	up, err := open(conf, key)
 	if err != nil {
 		return nil, err
 	}
 	ch := &Channel{ID: conf.ID, key: n, conf: conf, up: up, clocks: c, fold: fold, recall: recalls[conf.Kind]}
-	ch.Weight = int32(max(conf.Weight, 1))
+	ch.Weight = int32(max(min(max(conf.Weight, 1), 1e6)*weightUnit/max(len(conf.Keys), 1), 1))
 	return ch, nil
 }
 
 // speaks reports whether the channel's wire protocol is dialect's.
 func (c *Channel) speaks(dialect string) bool { return c.conf.Kind == dialect }
 
-// acquire takes one of the channel's slots; release gives it back.
+// acquire takes one of the slots that the configured channel has for all of its
+// keys; release gives it back.
 func (c *Channel) acquire() bool {
-	if n := c.InFlight.Add(1); c.conf.Concurrent > 0 && int(n) > c.conf.Concurrent {
-		c.InFlight.Add(-1)
+	if n := c.load.Add(1); c.conf.Concurrent > 0 && int(n) > c.conf.Concurrent {
+		c.load.Add(-1)
 		return false
 	}
+	c.InFlight.Add(1)
 	return true
 }
 
-func (c *Channel) release() { c.InFlight.Add(-1) }
+func (c *Channel) release() {
+	c.InFlight.Add(-1)
+	c.load.Add(-1)
+}

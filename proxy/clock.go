@@ -16,6 +16,7 @@ import (
 type clock struct {
 	cancel   context.CancelCauseFunc
 	progress atomic.Uint32
+	idle     atomic.Bool // nobody waits for the channel: the client is what is slow
 
 	mu    sync.Mutex
 	timer *time.Timer
@@ -45,6 +46,14 @@ func (c *clock) more(wait time.Duration) {
 
 // content notes that content came.
 func (c *clock) content() { c.progress.Add(1) }
+
+// waits notes whether the channel is waited for. While it is not, as when a client
+// is slow to read, no time counts against it. It may be called on nil.
+func (c *clock) waits(on bool) {
+	if c != nil {
+		c.idle.Store(!on)
+	}
+}
 
 // committed goes over to watching the gaps.
 func (c *clock) committed(gap time.Duration) {
@@ -76,7 +85,7 @@ func (c *clock) look() {
 		c.cancel(slow("the model did not begin to answer in time"))
 		return
 	}
-	if now := c.progress.Load(); now != c.seen {
+	if now := c.progress.Load(); now != c.seen || c.idle.Load() {
 		c.seen, c.quiet = now, 0
 	} else if c.quiet += c.gap / 4; c.quiet >= c.gap {
 		c.ended = true

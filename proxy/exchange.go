@@ -32,7 +32,8 @@ type Exchange struct {
 	failures []failure
 	full     []string // channels passed over at their limit
 
-	ch          *Channel
+	ch          *Channel // of the latest attempt
+	holds       bool     // one of its slots
 	clock       *clock
 	stop        func() // ends the attempt's context
 	stream      translate.Stream
@@ -48,7 +49,8 @@ type Exchange struct {
 	raw       []byte // a whole answer as it came
 	textBytes int
 	finished  bool
-	ended     bool // io.EOF was returned
+	ended     bool // the whole answer was given out
+	open      bool // Open has returned it
 	closed    bool
 	err       *translate.Error
 }
@@ -74,7 +76,7 @@ func (x *Exchange) Whole() (*translate.Answer, error) {
 		x.err = err
 		return nil, err
 	}
-	x.ended = true
+	x.settle()
 	return &x.answer, nil
 }
 
@@ -95,9 +97,15 @@ func (x *Exchange) Next() (translate.Event, error) {
 		x.hasFirst = false
 		return x.accept(x.first)
 	}
+	if x.ended {
+		return translate.Event{}, io.EOF
+	}
+	x.clock.waits(true)
 	ev, err := x.stream.Next()
-	if err == io.EOF && x.finished {
-		x.ended = true
+	x.clock.waits(false)
+	if err != nil && x.finished {
+		// The end mark was seen: what failed behind it is nobody's loss.
+		x.settle()
 		return translate.Event{}, io.EOF
 	}
 	if err != nil {
@@ -106,13 +114,23 @@ func (x *Exchange) Next() (translate.Event, error) {
 	return x.accept(ev)
 }
 
+// settle gives back what the answer needed, once nothing more will come of it. It
+// is done before the client can know that the answer is over: its next question
+// may come at once.
+func (x *Exchange) settle() {
+	if x.ended {
+		return
+	}
+	x.ended = true
+	x.abandon()
+	if x.ch.recall != recallNothing && x.remote != "" {
+		said := append(x.base.Messages[:len(x.base.Messages):len(x.base.Messages)], x.answer.Message())
+		x.g.memories.put(x.g.memories.placeOf(x.scope, said), x.ch, x.remote)
+	}
+}
+
 // cut reports an answer that broke off after the commit point.
 func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
-	if x.finished {
-		// The end mark was seen: what failed behind it is nobody's loss.
-		x.ended = true
-		return translate.Event{}, io.EOF
-	}
 	if x.ctx.Err() != nil {
 		err = gone(x.ctx)
 	}
@@ -130,11 +148,14 @@ func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 
 // accept counts and keeps what an event carries.
 func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
-	if ev.Kind.Content() {
+	if substance(ev) {
 		x.clock.content()
 		x.textBytes += len(ev.Text)
 	}
 	if x.remembers() {
+		if x.textBytes > maxAnswer {
+			return x.cut(translate.Broken("the model's answer is too long", nil))
+		}
 		x.answer.Add(ev)
 	} else if ev.Kind == translate.KindUsage || ev.Kind == translate.KindFinish || ev.Kind == translate.KindStart {
 		x.answer.Usage.Merge(ev.Usage)
@@ -158,7 +179,7 @@ func (x *Exchange) remembers() bool {
 
 // Ready reports whether Next would return without waiting.
 func (x *Exchange) Ready() bool {
-	return x.heldAt < len(x.held) || x.hasFirst || x.err != nil || x.stream.Ready()
+	return x.heldAt < len(x.held) || x.hasFirst || x.err != nil || x.ended || x.stream.Ready()
 }
 
 // Usage returns what the answer used so far: as the channel reported it, else
@@ -239,15 +260,12 @@ func (x *Exchange) Close() error {
 		return nil
 	}
 	x.closed = true
-	ch := x.ch
-	well := x.finished && x.err == nil
 	x.keepPartial()
-	x.abandon()
-	if well && ch.recall != recallNothing && x.remote != "" {
-		said := append(x.base.Messages[:len(x.base.Messages):len(x.base.Messages)], x.answer.Message())
-		x.g.memories.put(x.g.memories.placeOf(x.scope, said), ch, x.remote)
+	if x.finished && x.err == nil && !x.whole {
+		x.settle()
 	}
-	x.release(ch, x.err)
+	x.abandon()
+	x.release(x.ch, x.err)
 	return nil
 }
 

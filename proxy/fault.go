@@ -32,7 +32,7 @@ type failure struct {
 }
 
 // verdict makes one error of all failed attempts, as product.md 5 has it: all
-// throttled is RATE_LIMITED, a model's own error is its MODEL_ERROR, anything
+// throttled, or at its own limit, is RATE_LIMITED, a model's own error is its MODEL_ERROR, anything
 // else CHANNEL_UNAVAILABLE, which says why for each channel.
 func verdict(failures []failure, full []string) *translate.Error {
 	var model *translate.Error
@@ -48,8 +48,8 @@ func verdict(failures []failure, full []string) *translate.Error {
 			retry = f.err.Retry
 		}
 	}
-	if len(failures) > 0 && busy == len(failures) && len(full) == 0 {
-		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "every channel of this model is throttled", Retry: max(retry, time.Second)}
+	if busy == len(failures) && busy+len(full) > 0 {
+		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "every channel of this model is throttled or at its limit", Retry: max(retry, time.Second)}
 	}
 	if model != nil {
 		return model

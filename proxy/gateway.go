@@ -7,7 +7,7 @@ package proxy
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -82,7 +82,7 @@ func (g *Gateway) Models(c *Caller) []string {
 	p := g.plan.Load()
 	var names []string
 	for _, m := range p.models {
-		if c.May(m) {
+		if _, err := p.resolve(c, m); err == nil {
 			names = append(names, m)
 		}
 	}
@@ -135,15 +135,28 @@ func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
 		return nil, err
 	}
 	x.entered = true
-	if err := x.prepare(); err != nil {
+	defer x.panicked()
+	err := x.prepare()
+	if err == nil {
+		err = x.run()
+	}
+	if err != nil {
 		x.refuse(err)
 		return nil, err
 	}
-	if err := x.run(); err != nil {
-		x.refuse(err)
-		return nil, err
-	}
+	x.open = true
 	return x, nil
+}
+
+// panicked gives everything back when a bug ended Open, so that it costs one
+// question and not its conversation, a slot and the end of the process.
+func (x *Exchange) panicked() {
+	if x.open || x.closed {
+		return
+	}
+	x.abandon()
+	x.closed = true
+	x.release(nil, &translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 }
 
 func (g *Gateway) enter() *translate.Error {
@@ -172,6 +185,9 @@ func (x *Exchange) prepare() *translate.Error {
 		}
 		x.scope = x.q.Turn.thread.id
 		stored, err := x.g.history(x.ctx, x.q.Turn.thread)
+		if err != nil && x.ctx.Err() != nil {
+			return gone(x.ctx)
+		}
 		if err != nil {
 			return storeFailed(err)
 		}
@@ -235,8 +251,9 @@ func applyPreset(r *translate.Request, system string, maxTokens *int, temperatur
 
 // gone is what has become of a question whose context ended.
 func gone(ctx context.Context) *translate.Error {
-	if e, ok := context.Cause(ctx).(*translate.Error); ok {
+	var e *translate.Error
+	if errors.As(context.Cause(ctx), &e) {
 		return e
 	}
-	return &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "the client has left", Cause: fmt.Errorf("wait: %w", context.Cause(ctx))}
+	return &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "the client has left", Cause: context.Cause(ctx)}
 }

@@ -66,6 +66,9 @@ func (m *memories) said(sum uint64, msgs []translate.Message) uint64 {
 		b[8] = byte(msgs[i].Role)
 		_, _ = h.Write(b[:])
 		for _, p := range msgs[i].Parts {
+			if p.Kind == translate.PartReasoning {
+				continue // clients do not send it back
+			}
 			for _, s := range [...]string{p.Text, p.URL, p.Data, p.ID, p.Name, p.Args} {
 				_, _ = h.WriteString(s)
 				_ = h.WriteByte(0)

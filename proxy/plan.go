@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"text/template"
 	"time"
 
@@ -79,11 +80,13 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener) e
 	if len(keys) == 0 {
 		keys = []string{""}
 	}
+	load := new(atomic.Int32)
 	for i, key := range keys {
 		ch, err := newChannel(c, key, i, clocksOf(&c.Timeouts, &conf.Timeouts), fold, open)
 		if err != nil {
 			return fmt.Errorf("channel %q: %w", c.ID, err)
 		}
+		ch.load = load
 		p.channels = append(p.channels, ch)
 		for _, m := range c.Models {
 			p.addRoute(m, ch)

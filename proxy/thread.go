@@ -25,7 +25,7 @@ type Identity struct {
 type Thread struct {
 	id    string
 	owner string
-	key   string // "" or owner+key, under which it is also found
+	key   threadKey // under which it is also found; zero: none
 	// made is what the conversation is created as with its first turn; nil once
 	// it is stored. Only the holder of the turn uses it.
 	made *store.Conversation
@@ -38,16 +38,20 @@ type Thread struct {
 	busy  bool
 }
 
+// threadKey is a conversation's key with its owner, whose keys are its own.
+type threadKey struct{ owner, key string }
+
 // threads is the registry of the conversations in use. It is safe for
 // concurrent use.
 type threads struct {
 	mu    sync.Mutex
 	byID  map[string]*Thread
-	byKey map[string]*Thread
+	byKey map[threadKey]*Thread
+	left  uint64 // how many were given up since the beginning
 }
 
 func newThreads() *threads {
-	return &threads{byID: make(map[string]*Thread), byKey: make(map[string]*Thread)}
+	return &threads{byID: make(map[string]*Thread), byKey: make(map[threadKey]*Thread)}
 }
 
 // Turn is a place in the queue of a conversation. It must be given back with
@@ -96,8 +100,9 @@ func (u *Turn) Done() {
 		}
 	}
 	if t.refs--; t.refs == 0 {
+		r.left++
 		delete(r.byID, t.id)
-		if t.key != "" && r.byKey[t.key] == t {
+		if r.byKey[t.key] == t {
 			delete(r.byKey, t.key)
 		}
 	}
@@ -114,16 +119,28 @@ func (u *Turn) leaveQueue() bool {
 	return false
 }
 
-// live returns a place in the thread that is in use under key, or nil.
-func (r *threads) live(key string) *Turn {
+// live returns a place in the thread that is in use under key, or nil and how many
+// threads have been given up so far.
+func (r *threads) live(key threadKey) (*Turn, uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := r.byKey[key]
-	if t == nil {
-		return nil
+	if t == nil || key == (threadKey{}) {
+		return nil, r.left
 	}
 	t.refs++
-	return r.enqueue(t)
+	return r.enqueue(t), r.left
+}
+
+// joinNew is join for a conversation that was not in the store. It returns nil when
+// threads were given up since left was read: one of them may have stored it.
+func (r *threads) joinNew(t *Thread, left uint64) *Turn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t.key != (threadKey{}) && r.left != left && r.byID[t.id] == nil && r.byKey[t.key] == nil {
+		return nil
+	}
+	return r.joinLocked(t)
 }
 
 // join returns a place in t, or in the thread that is in use under the same id
@@ -131,13 +148,18 @@ func (r *threads) live(key string) *Turn {
 func (r *threads) join(t *Thread) *Turn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.joinLocked(t)
+}
+
+func (r *threads) joinLocked(t *Thread) *Turn {
+	keyed := t.key != (threadKey{})
 	if known := r.byID[t.id]; known != nil {
 		t = known
-	} else if known := r.byKey[t.key]; t.key != "" && known != nil {
+	} else if known := r.byKey[t.key]; keyed && known != nil {
 		t = known
 	} else {
 		r.byID[t.id] = t
-		if t.key != "" {
+		if keyed {
 			r.byKey[t.key] = t
 		}
 	}
@@ -150,32 +172,37 @@ func (r *threads) join(t *Thread) *Turn {
 // answered in that order. The error is a *translate.Error: there is no such
 // conversation and none may be made, or the store failed.
 func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, error) {
-	key := ""
+	var key threadKey
 	if id.Find.Key != "" {
-		key = c.Name + "\x00" + id.Find.Key
-		if turn := g.threads.live(key); turn != nil {
+		key = threadKey{c.Name, id.Find.Key}
+	}
+	for {
+		turn, left := g.threads.live(key)
+		if turn != nil {
 			return turn, nil
 		}
-	}
-	conv, err := g.find(ctx, c.Name, id)
-	if err != nil {
-		return nil, err
-	}
-	t := &Thread{owner: c.Name, key: key}
-	switch {
-	case conv != nil:
-		t.id, t.made = conv.ID, conv
-	case id.Make == nil:
-		return nil, &translate.Error{Code: translate.CodeConversation, Message: "no such conversation"}
-	default:
+		conv, err := g.find(ctx, c.Name, id)
+		if err != nil && ctx.Err() != nil {
+			return nil, gone(ctx)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if conv != nil {
+			return g.threads.join(&Thread{id: conv.ID, owner: c.Name, key: key, made: conv}), nil
+		}
+		if id.Make == nil {
+			return nil, &translate.Error{Code: translate.CodeConversation, Message: "no such conversation"}
+		}
 		made := *id.Make
 		made.Owner = c.Name
 		if made.ID == "" {
 			made.ID = NewID("conv_")
 		}
-		t.id, t.made = made.ID, &made
+		if turn := g.threads.joinNew(&Thread{id: made.ID, owner: c.Name, key: key, made: &made}, left); turn != nil {
+			return turn, nil
+		}
 	}
-	return g.threads.join(t), nil
 }
 
 // Unstored takes the next place of a conversation that lives only in memory, as

@@ -68,8 +68,15 @@ func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 		return
 	}
 	b := newBody(c, w, enc)
+	lent := false
+	defer func() {
+		if !lent {
+			_ = b.Close()
+		}
+	}()
 	x, err := c.s.g.Open(b.ctx, q)
 	if raw := b.opened(x); raw {
+		lent = true
 		c.answerLate(b, err)
 		return
 	}
@@ -78,6 +85,7 @@ func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 		c.failed(w, err)
 		return
 	}
+	lent = true
 	c.about(x)
 	h := &c.ctx.Response.Header
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
@@ -151,10 +159,14 @@ func (c *call) answerLate(b *body, err error) {
 		defer leave()
 		defer func() { _ = b.Close() }()
 		defer func() { _ = recover() }()
+		b.mu.Lock()
+		b.deadline = time.Time{} // the server has just cleared the connection's
+		b.mu.Unlock()
 		w := chunks{b.conn}
 		if err != nil {
 			b.mu.Lock()
 			defer b.mu.Unlock()
+			b.extend()
 			_, _ = w.Write(b.enc.AppendError(nil, typed(err), true))
 		} else if _, err := b.WriteTo(w); err != nil {
 			return
@@ -188,6 +200,7 @@ type body struct {
 	wire   *wire
 	enc    translate.Encoder
 	id     string
+	origin string // of a browser's page, which must be told that it may read
 
 	mu       sync.Mutex // guards what the ticker and the writer share
 	x        *proxy.Exchange
@@ -203,7 +216,7 @@ type body struct {
 var bufs = sync.Pool{New: func() any { b := make([]byte, 0, 2*flushAt); return &b }}
 
 func newBody(c *call, w *wire, enc translate.Encoder) *body {
-	b := &body{conn: c.ctx.Conn(), wire: w, enc: enc, id: c.id, last: time.Now()}
+	b := &body{conn: c.ctx.Conn(), wire: w, enc: enc, id: c.id, origin: string(c.ctx.Response.Header.Peek("Access-Control-Allow-Origin")), last: time.Now()}
 	b.ctx, b.cancel = context.WithCancelCause(c.s.life)
 	if b.watch = conn.Of(b.conn); b.watch != nil {
 		b.watch.Watch(watchAfter, func() { b.cancel(errClientGone) })
@@ -259,7 +272,12 @@ func (b *body) beginRaw() {
 		if b.wire.start {
 			head = string(b.enc.Append(nil, translate.Event{Kind: translate.KindStart}))
 		}
-		fmt.Fprintf(b.conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b.id)
+		b.extend()
+		cors := ""
+		if b.origin != "" {
+			cors = "Access-Control-Allow-Origin: " + b.origin + "\r\n"
+		}
+		fmt.Fprintf(b.conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b.id, cors)
 	}
 	b.extend()
 	if _, err := (chunks{b.conn}).Write([]byte(head)); err != nil {

@@ -188,7 +188,7 @@ func (t *talk) enqueue(next task) {
 	}
 	if len(t.queue) >= 16*queueLimit {
 		t.close(websocket.CloseTryAgainLater, "too many messages at once")
-		_ = t.ws.SetReadDeadline(time.Unix(1, 0))
+		t.stopReading()
 		return
 	}
 	t.queue = append(t.queue, next)
@@ -364,6 +364,7 @@ func (t *talk) answer(ctx context.Context, q *proxy.Question) {
 		t.end(enc, typed(err), false)
 		return
 	}
+	defer func() { _ = x.Close() }()
 	var buf []byte
 	started := false
 	for err == nil {

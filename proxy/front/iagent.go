@@ -1,6 +1,7 @@
 package front
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -97,33 +98,41 @@ func (c *crowd) serve() {
 	}
 }
 
+// whenGone implements [writer].
+func (c *crowd) whenGone(f func()) (stop func() bool) { return context.AfterFunc(c.ctx, f) }
+
 func (c *crowd) reply(m *iagent.Message) iagent.Message {
 	return iagent.Reply(m, proxy.NewID("r-"), time.Now().UnixMilli(), c.s.conf.IAgent.Name)
 }
 
 // begin answers m on a goroutine of its own, unless it is a duplicate.
 func (c *crowd) begin(m iagent.Message, frame []byte) {
-	received := time.Now()
-	first, err := c.s.recent.ask(c.caller.Name, m.ID, frame, c, received)
+	received, name := time.Now(), c.caller.Name
+	ctx, stop := context.WithCancelCause(c.s.life)
+	first, err := c.s.recent.ask(name, m.ID, frame, c, received, func() { stop(errClientGone) })
 	if !first {
+		stop(nil)
 		<-c.slots
 		if err != nil {
 			_ = c.write(iagent.AppendIllegal(nil, c.reply(&m), err))
 		}
 		return
 	}
-	answer := c.prepare(m, received)
+	answer := c.prepare(ctx, m, received)
 	c.work(func() {
 		defer func() { <-c.slots }()
-		frame, keep := answer()
-		c.s.recent.answered(c.caller.Name, m.ID, frame, keep)
+		defer stop(nil)
+		broken := &translate.Error{Code: translate.CodeInternal, Message: "internal error"}
+		frame, keep := iagent.AppendFailure(nil, c.reply(&m), broken), false
+		defer func() { c.s.recent.answered(name, m.ID, frame, keep, time.Now()) }()
+		frame, keep = answer()
 	})
 }
 
 // prepare takes the question's place in its conversation and returns what waits
 // for the answer: exactly one frame, which is not worth keeping when the client
 // that asked has left.
-func (c *crowd) prepare(m iagent.Message, received time.Time) func() (frame []byte, keep bool) {
+func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Time) func() (frame []byte, keep bool) {
 	reply := c.reply(&m)
 	fail := func(err error) func() ([]byte, bool) {
 		return func() ([]byte, bool) { return iagent.AppendFailure(nil, reply, typed(err)), true }
@@ -140,18 +149,18 @@ func (c *crowd) prepare(m iagent.Message, received time.Time) func() (frame []by
 	if wrong != nil {
 		return fail(wrong)
 	}
-	place, err := c.s.g.Enqueue(c.ctx, c.caller, iagentIdentity(&m, agent))
+	place, err := c.s.g.Enqueue(ctx, c.caller, iagentIdentity(&m, agent))
 	if err != nil {
 		return fail(err)
 	}
 	req := &translate.Request{}
 	m.Request(req)
 	q := &proxy.Question{ID: proxy.NewID("req_"), Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: req, Turn: place}
-	return func() ([]byte, bool) { return c.ask(q, &m, reply) }
+	return func() ([]byte, bool) { return c.ask(ctx, q, &m, reply) }
 }
 
-func (c *crowd) ask(q *proxy.Question, m *iagent.Message, reply iagent.Message) (frame []byte, keep bool) {
-	x, err := c.s.g.Open(c.ctx, q)
+func (c *crowd) ask(ctx context.Context, q *proxy.Question, m *iagent.Message, reply iagent.Message) (frame []byte, keep bool) {
+	x, err := c.s.g.Open(ctx, q)
 	if err == nil {
 		defer func() { _ = x.Close() }()
 		var a *translate.Answer

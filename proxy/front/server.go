@@ -94,6 +94,10 @@ func (s *Server) Serve(ln net.Listener) error {
 		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
 	}
 	s.mu.Lock()
+	if s.stopping {
+		s.mu.Unlock()
+		return ln.Close()
+	}
 	s.ln = conn.Listen(ln)
 	s.mu.Unlock()
 	return s.http.Serve(s.ln)
@@ -127,10 +131,27 @@ func (s *Server) Shutdown(ctx context.Context) {
 	brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = s.http.ShutdownWithContext(brief)
+	// An exchange is closed before its last frame goes out, and a socket has to say
+	// farewell after that.
+	s.await(brief)
 	if ln != nil {
 		ln.CloseAll()
 	}
 	s.sessions.Wait()
+}
+
+// await returns when all sessions have ended or ctx has.
+func (s *Server) await(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		defer func() { _ = recover() }()
+		s.sessions.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 // enter counts a session; it must call the function that it gets when it ends.

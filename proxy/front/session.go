@@ -18,6 +18,7 @@ import (
 
 const (
 	pingEvery    = 30 * time.Second // rest_iagent.md 8.2.11
+	pingTimeout  = 5 * time.Second
 	readDeadline = 75 * time.Second
 	frameLimit   = 1 << 20 // rest_iagent.md 8.2.2
 )
@@ -38,7 +39,10 @@ type session struct {
 	deadline time.Time
 	wrote    error // the first write that failed
 
-	away    atomic.Bool
+	away    atomic.Bool // the server stops: answers may end first
+	deaf    atomic.Bool // nothing is read any more
+	pinging sync.Mutex  // held while a ping is written
+	over    bool        // no pings any more; guarded by pinging
 	ping    *time.Timer
 	workers sync.WaitGroup
 }
@@ -79,9 +83,9 @@ func (s *session) run(body func(*session)) {
 	s.ws.SetReadLimit(frameLimit)
 	s.extendRead()
 	s.ws.SetPongHandler(func(string) error { s.extendRead(); return nil })
-	s.mu.Lock()
+	s.pinging.Lock()
 	s.ping = time.AfterFunc(pingEvery, s.sendPing)
-	s.mu.Unlock()
+	s.pinging.Unlock()
 	func() {
 		defer s.recover()
 		body(s)
@@ -94,8 +98,13 @@ func (s *session) run(body func(*session)) {
 	if s.away.Load() {
 		s.close(websocket.CloseGoingAway, "shutting down")
 	}
-	s.mu.Lock()
+	// Whoever uses the connection after this function has returned panics, so a
+	// ping or a frame for a repeated message that is being written is waited for.
+	s.pinging.Lock()
 	s.ping.Stop()
+	s.over = true
+	s.pinging.Unlock()
+	s.mu.Lock()
 	s.wrote = net.ErrClosed
 	s.mu.Unlock()
 }
@@ -106,7 +115,7 @@ func (s *session) recover() {
 		s.s.log.Error("panic", "id", s.id, "what", p, "stack", string(debug.Stack()))
 		s.close(websocket.CloseInternalServerErr, "internal error")
 		s.cancel(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
-		_ = s.ws.SetReadDeadline(time.Now())
+		s.stopReading()
 	}
 }
 
@@ -122,27 +131,33 @@ func (s *session) work(f func()) {
 // answers have.
 func (s *session) goAway() {
 	s.away.Store(true)
+	s.stopReading()
+}
+
+// stopReading ends a read that waits, and all later ones.
+func (s *session) stopReading() {
+	s.deaf.Store(true)
 	_ = s.ws.SetReadDeadline(time.Unix(1, 0))
 }
 
 func (s *session) extendRead() {
-	if !s.away.Load() {
+	if !s.deaf.Load() {
 		_ = s.ws.SetReadDeadline(time.Now().Add(readDeadline))
+	}
+	if s.deaf.Load() {
+		// stopReading came in between, and what it set must stand.
+		_ = s.ws.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
 func (s *session) sendPing() {
 	defer s.recover()
-	s.mu.Lock()
-	over := s.wrote != nil
-	s.mu.Unlock()
-	if over {
+	s.pinging.Lock()
+	defer s.pinging.Unlock()
+	if s.over {
 		return
 	}
-	_ = s.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTimeout))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.wrote == nil {
+	if s.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(pingTimeout)) == nil {
 		s.ping.Reset(pingEvery)
 	}
 }
@@ -184,7 +199,7 @@ func (s *session) write(msg []byte) error {
 	if err := s.ws.WriteMessage(websocket.TextMessage, msg); err != nil {
 		s.wrote = err
 		s.cancel(errClientGone)
-		_ = s.ws.SetReadDeadline(time.Unix(1, 0))
+		s.stopReading()
 		return err
 	}
 	return nil
