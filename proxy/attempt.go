@@ -26,8 +26,15 @@ const (
 	eventBytes = 128      // of an event without what it refers to
 )
 
+// unsayable is a question in a medium that no channel of its model takes
+// (rest_iagent.md 8.2, item 13).
+var unsayable = &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: "unsupported content_type"}
+
 // run tries one candidate after the other until one answers.
 func (x *Exchange) run() *translate.Error {
+	if !x.q.Model.route.some(func(c candidate) bool { return c.ch.canTell(x.base.Newest()) }) {
+		return unsayable
+	}
 	for range maxAttempts {
 		c, left := x.pick()
 		if c.ch == nil {
@@ -68,7 +75,7 @@ func (x *Exchange) pick() (candidate, int) {
 	for _, tier := range route.tiers {
 		targets, at := buf[:0], make([]candidate, 0, len(tier))
 		for _, c := range tier {
-			if !x.tried(c.ch) {
+			if !x.tried(c.ch) && c.ch.canTell(x.base.Newest()) {
 				targets, at = append(targets, &c.ch.Target), append(at, c)
 			}
 		}

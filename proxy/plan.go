@@ -112,6 +112,11 @@ func (p *Plan) addRoute(m config.Model, ch *Channel) {
 	r.tiers[at] = append(r.tiers[at], candidate{ch: ch, upstream: m.Upstream})
 }
 
+// some reports whether f holds for a candidate of r.
+func (r *route) some(f func(candidate) bool) bool {
+	return slices.ContainsFunc(r.tiers, func(tier []candidate) bool { return slices.ContainsFunc(tier, f) })
+}
+
 // size is how many candidates r has.
 func (r *route) size() int {
 	n := 0
@@ -151,10 +156,10 @@ func (p *Plan) resolve(c *Caller, name string) (*Model, *translate.Error) {
 	} else if preset != nil {
 		model = preset.Model
 	}
-	if !c.May(name) && !c.May(model) {
+	r := p.routes[model]
+	if !c.May(name) && !c.May(model) && (r != nil || preset != nil || name == "") {
 		return nil, &translate.Error{Code: translate.CodePermission, Message: fmt.Sprintf("the model %q is not for this caller", clip(name))}
 	}
-	r := p.routes[model]
 	if r == nil {
 		return nil, &translate.Error{Code: translate.CodeModelNotFound, Message: fmt.Sprintf("no channel serves the model %q", clip(name))}
 	}
