@@ -155,6 +155,13 @@ func (s *Server) await(ctx context.Context) {
 	}
 }
 
+// ending reports whether the server is stopping.
+func (s *Server) ending() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
+}
+
 // enter counts a session; it must call the function that it gets when it ends.
 // ok is false when the server is stopping.
 func (s *Server) enter(one closer) (leave func(), ok bool) {
