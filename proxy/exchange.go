@@ -49,6 +49,7 @@ type Exchange struct {
 	raw       []byte // a whole answer as it came
 	textBytes int
 	finished  bool
+	estimated bool // the usage was, and given out
 	ended     bool // the whole answer was given out
 	open      bool // Open has returned it
 	closed    bool
@@ -100,18 +101,31 @@ func (x *Exchange) Next() (translate.Event, error) {
 	if x.ended {
 		return translate.Event{}, io.EOF
 	}
+	if x.estimated {
+		return x.over()
+	}
 	x.clock.waits(true)
 	ev, err := x.stream.Next()
 	x.clock.waits(false)
 	if err != nil && x.finished {
 		// The end mark was seen: what failed behind it is nobody's loss.
-		x.settle()
-		return translate.Event{}, io.EOF
+		return x.over()
 	}
 	if err != nil {
 		return x.cut(typed(err))
 	}
 	return x.accept(ev)
+}
+
+// over ends an answer. What nobody counted is estimated, as late as this because
+// counts may come behind the finish (product.md 6, settled detail 12).
+func (x *Exchange) over() (translate.Event, error) {
+	if !x.estimated && !x.passThrough && !x.answer.Usage.Known() {
+		x.estimated = true
+		return translate.Event{Kind: translate.KindUsage, Usage: x.Usage()}, nil
+	}
+	x.settle()
+	return translate.Event{}, io.EOF
 }
 
 // settle gives back what the answer needed, once nothing more will come of it. It

@@ -3,10 +3,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -16,6 +18,7 @@ import (
 type commands struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve all fronts. Without a file: a quick start that needs none."`
 	Check   checkCommand   `cmd:"" help:"Say what is wrong with a configuration file."`
+	Chat    chatCommand    `cmd:"" help:"Talk in the terminal, in any dialect, to dragoman or to any real server."`
 	Mock    mockCommand    `cmd:"" help:"Serve a scripted model in every dialect, with faults chosen by model name."`
 	Version versionCommand `cmd:"" help:"Print the version, the commit and the Go version."`
 }
@@ -25,12 +28,17 @@ type surroundings struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer
+	// interrupts brings Ctrl-C. It ends the context of every command but chat,
+	// which decides what else it means.
+	interrupts <-chan os.Signal
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], surroundings{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	os.Exit(run(ctx, os.Args[1:], surroundings{in: os.Stdin, out: os.Stdout, err: os.Stderr, interrupts: interrupts}))
 }
 
 // run runs the command that args name and returns the exit code: 0 done, 1 it
@@ -43,7 +51,6 @@ func run(ctx context.Context, args []string, s surroundings) int {
 		kong.Description("One gateway between chat clients and chat back ends: chatnio, rest, iagent, openai and anthropic, any to any."),
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) { exited = code }),
-		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(s),
 	)
 	if err != nil {
@@ -58,9 +65,36 @@ func run(ctx context.Context, args []string, s surroundings) int {
 		fmt.Fprintln(s.err, "dragoman:", err)
 		return 2
 	}
-	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(s.err, "dragoman:", err)
-		return 1
+	if parsed.Command() != "chat" {
+		var stop func()
+		ctx, stop = untilInterrupt(ctx, s.interrupts)
+		defer stop()
 	}
-	return 0
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	err = parsed.Run()
+	if err == nil {
+		return 0
+	}
+	if !errors.Is(err, errSaid) {
+		fmt.Fprintln(s.err, "dragoman:", err)
+	}
+	return 1
+}
+
+// untilInterrupt returns a context that the first of interrupts ends. stop must
+// be called.
+func untilInterrupt(ctx context.Context, interrupts <-chan os.Signal) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		defer cancel()
+		select {
+		case <-interrupts:
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		cancel()
+		watch.Wait()
+	}
 }

@@ -43,7 +43,8 @@ type chatSession struct {
 	deaf    bool
 
 	mu      sync.Mutex
-	pending int // frames queued or under way
+	pending int  // frames queued or under way
+	ending  bool // the turn under way is kept: nothing can stop it any more
 }
 
 // window is how many messages the model sees when the frame does not say.
@@ -96,7 +97,7 @@ func (x *chatSession) read(msg []byte) bool {
 func (x *chatSession) halt() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.pending == 0 {
+	if x.pending == 0 || x.pending == 1 && x.ending {
 		return false
 	}
 	select {
@@ -127,6 +128,7 @@ func (x *chatSession) did() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.pending--
+	x.ending = false
 	select {
 	case <-x.stop:
 	default:
@@ -285,6 +287,9 @@ func (t *chatTurn) keep() {
 	}
 	t.kept = true
 	x := t.x
+	x.mu.Lock()
+	x.ending = true
+	x.mu.Unlock()
 	if n := len(x.history); !t.sc.Forget {
 		x.history = append(x.history, Turn{Role: "assistant", Text: t.said})
 	} else if n > 0 && x.history[n-1].Role == "user" {

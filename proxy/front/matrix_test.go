@@ -46,11 +46,11 @@ const quick = "timeouts: {first: 150ms, headers: 150ms, gap: 150ms}"
 
 // pair is the configuration of one channel that serves every model of the matrix.
 func pair(kind string) string {
-	models, slow := []string{"recall", "unicode", "empty", "echo", "long-200-slow-20", "hang-left", "first-60000"}, []string{}
+	models, slow := []string{"recall", "unicode", "echo"}, []string{}
 	for _, f := range failures {
-		if f.slow {
+		if want := f.on(kind); want.whole == "slow" {
 			slow = append(slow, f.model)
-		} else if f.model != "empty" {
+		} else {
 			models = append(models, f.model)
 		}
 	}

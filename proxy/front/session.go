@@ -39,10 +39,13 @@ type session struct {
 	deadline time.Time
 	wrote    error // the first write that failed
 
+	// life guards the connection against those who are not waited for: when the
+	// session has ended, fasthttp may give ws's insides to another connection.
+	life  sync.RWMutex
+	ended bool
+
 	away    atomic.Bool // the server stops: answers may end first
 	deaf    atomic.Bool // nothing is read any more
-	pinging sync.Mutex  // held while a ping is written
-	over    bool        // no pings any more; guarded by pinging
 	ping    *time.Timer
 	workers sync.WaitGroup
 }
@@ -90,9 +93,9 @@ func (s *session) run(body func(*session)) {
 		_ = s.ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(pingTimeout))
 		return nil
 	})
-	s.pinging.Lock()
+	s.life.Lock()
 	s.ping = time.AfterFunc(pingEvery, s.sendPing)
-	s.pinging.Unlock()
+	s.life.Unlock()
 	func() {
 		defer s.recover()
 		body(s)
@@ -107,13 +110,13 @@ func (s *session) run(body func(*session)) {
 	}
 	// Whoever uses the connection after this function has returned panics, so a
 	// ping or a frame for a repeated message that is being written is waited for.
-	s.pinging.Lock()
-	s.ping.Stop()
-	s.over = true
-	s.pinging.Unlock()
 	s.mu.Lock()
 	s.wrote = net.ErrClosed
+	s.ping.Stop()
 	s.mu.Unlock()
+	s.life.Lock()
+	s.ended = true
+	s.life.Unlock()
 }
 
 // recover keeps a bug in one session from ending the process.
@@ -144,7 +147,11 @@ func (s *session) goAway() {
 // stopReading ends a read that waits, and all later ones.
 func (s *session) stopReading() {
 	s.deaf.Store(true)
-	_ = s.ws.SetReadDeadline(time.Unix(1, 0))
+	s.life.RLock()
+	defer s.life.RUnlock()
+	if !s.ended {
+		_ = s.ws.SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 func (s *session) extendRead() {
@@ -159,9 +166,9 @@ func (s *session) extendRead() {
 
 func (s *session) sendPing() {
 	defer s.recover()
-	s.pinging.Lock()
-	defer s.pinging.Unlock()
-	if s.over {
+	s.life.RLock()
+	defer s.life.RUnlock()
+	if s.ended {
 		return
 	}
 	if s.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(pingTimeout)) == nil {

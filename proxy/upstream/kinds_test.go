@@ -3,10 +3,10 @@ package upstream
 import (
 	"context"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -112,7 +112,7 @@ func TestEveryKindIsCancelledWithItsCauseWhereverItStands(t *testing.T) {
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				for kind != "mock" && s.Requests() == before && ctx.Err() == nil {
-					time.Sleep(100 * time.Microsecond)
+					runtime.Gosched()
 				}
 				cancel(cause)
 			})

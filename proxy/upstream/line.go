@@ -39,6 +39,7 @@ func (l *line) cut() { l.once.Do(func() { _ = l.under.socket.Close() }) }
 // run dials a connection and serves it until it ends. It is a goroutine of its
 // own.
 func (u *sharedUpstream) run(ctx context.Context) {
+	defer func() { _ = recover() }() // dial and read have their own, which tell the pool
 	l, e := u.dial(ctx)
 	if e != nil {
 		u.failed(e)

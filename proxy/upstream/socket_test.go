@@ -52,7 +52,7 @@ func (l *link) hear() (op byte, payload string, err error) {
 		return 0, "", err
 	}
 	size := uint64(head[1] & 0x7f)
-	for width := map[uint64]int{126: 2, 127: 8}[size]; width > 0; {
+	if width := map[uint64]int{126: 2, 127: 8}[size]; width > 0 {
 		ext := make([]byte, width)
 		if _, err := io.ReadFull(l.r, ext); err != nil {
 			return 0, "", err
@@ -61,7 +61,6 @@ func (l *link) hear() (op byte, payload string, err error) {
 		for _, b := range ext {
 			size = size<<8 | uint64(b)
 		}
-		break
 	}
 	var mask [4]byte
 	if head[1]&0x80 == 0 {

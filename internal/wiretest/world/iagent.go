@@ -16,7 +16,6 @@ type IAgent struct {
 	w    *World
 	key  string
 	ws   *websocket.Conn
-	n    int
 	sent map[string]iagentAsk // not answered yet
 	got  map[string]*Reply    // answered, not fetched yet
 	ids  map[string]bool      // msg_ids of replies
@@ -54,8 +53,7 @@ func (c *IAgent) open(t testing.TB) {
 func (c *IAgent) Send(t testing.TB, a Ask) string {
 	t.Helper()
 	c.open(t)
-	c.n++
-	id := "m-" + strconv.Itoa(c.n)
+	id := "m-" + strconv.FormatInt(c.w.ids.Add(1), 10) // unique for the token
 	m := map[string]any{"chat_type": 1, "msg_id": id, "timestamp": time.Now().UnixMilli(), "sender_type": 1, "sender_id": userOf(a), "resp_code": 0, "content_type": 1, "content": a.Text}
 	if a.Model != "" {
 		m["receiver_id"] = a.Model

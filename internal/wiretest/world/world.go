@@ -16,6 +16,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +47,7 @@ type World struct {
 	front *front.Server
 	ln    net.Listener
 	serve sync.WaitGroup
+	ids   atomic.Int64 // of messages
 
 	mu  sync.Mutex
 	saw []*tap // what each client connection received
@@ -58,6 +60,9 @@ func Main(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
 		err := goleak.Find(
+			// A server's cleaner of idle workers: it ends when it next wakes up, at most
+			// 10 s after the server.
+			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
 			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*HostClient).connsCleaner"),
 			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*TCPDialer).tcpAddrsClean"))
@@ -128,10 +133,10 @@ func listen(t testing.TB) net.Listener {
 func (w *World) end(t testing.TB) {
 	t.Helper()
 	w.Shutdown(5 * time.Second)
-	w.Eventually(t, "no answer is under way at the model", func() bool { return w.Model.Active() == 0 })
 	if err := w.Gateway.Close(); err != nil {
 		t.Error(err)
 	}
+	w.Eventually(t, "no answer is under way at the model", func() bool { return w.Model.Active() == 0 })
 	if err := w.Store.Close(); err != nil {
 		t.Error(err)
 	}

@@ -1,0 +1,66 @@
+# What people type in this tree. Only Go is needed; everything else is fetched by it.
+# The race detector wants a C compiler as well: without one the tests run without it.
+
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 1m
+SMOKE       ?= 20000x
+BENCH       ?= .
+BENCHTIME   ?= 1s
+
+RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/GOARCH)" != windows/arm64 ] && echo -race)
+
+.PHONY: run check test race noalloc archtest lint smoke fuzz bench cover
+
+# run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
+run:
+	go run ./cmd/dragoman
+
+# check: everything that a change has to pass.
+check: lint test smoke
+
+# test: every test, with the race detector; then those that count allocations,
+# which it would disturb.
+test: race noalloc
+
+race:
+	@[ -n "$(RACE)" ] || echo "no C compiler: the tests run without the race detector"
+	go test $(RACE) -timeout 5m ./...
+
+noalloc:
+	go test -count=1 -timeout 5m $$(grep -rl --include='*_test.go' '^//go:build !race' . | xargs -n1 dirname | sort -u)
+
+# archtest: the rules of the code base alone, with the warnings.
+archtest:
+	go test -count=1 -v ./internal/archtest
+
+# lint: formatting, go.mod, go vet, staticcheck.
+lint:
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w $$unformatted"; exit 1; }
+	go mod tidy -diff
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+# fuzz: every fuzz target for FUZZTIME, one after the other. smoke: a fixed number of
+# inputs each, so that it takes seconds and never depends on the clock.
+smoke: FUZZTIME = $(SMOKE)
+smoke: fuzz
+
+fuzz:
+	@set -e; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		list=$$(go test -list '^Fuzz' $$dir); \
+		for target in $$(echo "$$list" | grep '^Fuzz'); do \
+			echo "fuzz $$dir $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
+		done; \
+	done
+
+# bench: all benchmarks, or those that BENCH names, for BENCHTIME each.
+bench:
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+# cover: what the tests reach, by function, and as a page in bin/cover.html.
+cover:
+	@mkdir -p bin
+	go test -coverpkg=./... -coverprofile=bin/cover.out ./...
+	go tool cover -html=bin/cover.out -o bin/cover.html
+	go tool cover -func=bin/cover.out | tail -n 1

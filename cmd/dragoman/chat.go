@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/upstream"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// chatCommand talks to a server in one of its dialects, as a client of it.
+type chatCommand struct {
+	Dialect string `enum:"openai,anthropic,rest,chatnio,iagent" default:"openai" placeholder:"NAME" help:"What to speak: openai, anthropic, rest, chatnio or iagent. Default: openai."`
+	URL     string `name:"url" placeholder:"URL" help:"Whom to speak to. Default: dragoman on this machine. Without a path, the usual one of the dialect is taken."`
+	Key     string `env:"DRAGOMAN_KEY" placeholder:"KEY" help:"Key or token; none is sent without one."`
+	Model   string `short:"m" placeholder:"NAME" help:"Model to ask; rest: the preset, iagent: the receiver. Default: mock; rest and iagent leave it to the server."`
+	System  string `placeholder:"TEXT" help:"System prompt: openai, anthropic and chatnio."`
+	User    string `placeholder:"NAME" help:"Who asks. rest and iagent servers remember the conversation under this name, from one run to the next. Default: me."`
+	Raw     bool   `help:"Print what goes over the wire to stderr, line by line: '> ' out, '< ' in, never the key."`
+}
+
+// Help is what dragoman chat --help says beside the flags.
+func (*chatCommand) Help() string {
+	return "Each line of standard input is a question; its answer is printed as it comes. " +
+		"/quit or the end of the input ends. Ctrl-C ends an answer, or the command while no answer is on its way. " +
+		"Failures are on stderr as CODE: message; when the input is no terminal, they make the exit code 1."
+}
+
+// errSaid is returned when everything about a failure has been printed already.
+var errSaid = errors.New("a question failed")
+
+// Run asks what it reads until the input or ctx ends. It returns errSaid if a
+// question failed that nobody could put again: the input was no terminal.
+func (c *chatCommand) Run(ctx context.Context, s surroundings) error {
+	h := habitOf(c.Dialect)
+	if c.System != "" && h.remembers && c.Dialect != "chatnio" {
+		return fmt.Errorf("--system: %s has no place for a system prompt", c.Dialect)
+	}
+	key := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(c.Key), "Bearer "))
+	view := newScreen(s.out, s.err, key)
+	view.terminal, view.alone = isTerminal(s.out), isTerminal(s.out) && isTerminal(s.err)
+	up, err := c.open(h, key, view)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = up.Close() }()
+	t := &talk{up: up, view: view, interrupts: s.interrupts, prompts: isTerminal(s.in), base: c.request(h)}
+	if t.prompts {
+		view.note("talking " + c.Dialect + "; Ctrl-C stops an answer, /quit ends")
+	}
+	return t.serve(ctx, s.in)
+}
+
+// open returns the server as a channel, whose frames view shows if they are to be
+// shown.
+func (c *chatCommand) open(h habit, key string, view *screen) (upstream.Upstream, error) {
+	var options upstream.Options
+	if c.Raw {
+		view.pieces = h.pieces
+		options.Trace = view.frame
+	}
+	return upstream.New(&config.Channel{ID: c.Dialect, Kind: c.Dialect, URL: c.address(h)}, key, options)
+}
+
+// habit is what is usual in a dialect.
+type habit struct {
+	at        string   // where dragoman is, without a path
+	path      string   // what an address without a path lacks
+	ends      []string // of addresses that are printed whole, which the transport adds itself
+	model     string   // to ask when none is named
+	remembers bool     // the server keeps the conversation
+	pieces    bool     // messages come in pieces that end anywhere
+}
+
+func habitOf(dialect string) habit {
+	switch dialect {
+	case "anthropic":
+		return habit{at: "http://127.0.0.1:8080", path: "/v1", ends: []string{"/messages"}, model: quickModel, pieces: true}
+	case "rest":
+		return habit{at: "http://127.0.0.1:8080", ends: []string{"/api/chat/stream", "/api/chat"}, remembers: true, pieces: true}
+	case "chatnio":
+		return habit{at: "ws://127.0.0.1:8080", ends: []string{"/chat"}, model: quickModel, remembers: true}
+	case "iagent":
+		return habit{at: "ws://127.0.0.1:8080", path: "/ws/v1/chat", remembers: true}
+	}
+	return habit{at: "http://127.0.0.1:8080", path: "/v1", ends: []string{"/chat/completions"}, model: quickModel, pieces: true}
+}
+
+// address is the base that a channel of the dialect wants, made of whatever was
+// given: nothing, a host, or the address that a client of it is told.
+func (c *chatCommand) address(h habit) string {
+	given := c.URL
+	if given == "" {
+		given = h.at
+	}
+	if !strings.Contains(given, "://") {
+		given = h.at[:strings.Index(h.at, "://")+len("://")] + given
+	}
+	u, err := url.Parse(given)
+	if err != nil {
+		return given // which the channel refuses
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	if u.Path == "" {
+		u.Path = h.path
+		return u.String()
+	}
+	for _, end := range h.ends {
+		if rest, ok := strings.CutSuffix(u.Path, end); ok {
+			u.Path = rest
+			break
+		}
+	}
+	return u.String()
+}
+
+// request is what all questions have in common.
+func (c *chatCommand) request(h habit) translate.Request {
+	req := translate.Request{Dialect: c.Dialect, Model: c.Model, User: c.User, Stream: true}
+	if req.Model == "" {
+		req.Model = h.model
+	}
+	if c.System != "" {
+		req.Messages = []translate.Message{translate.TextMessage(translate.RoleSystem, c.System)}
+	}
+	if h.remembers {
+		// A chatnio socket that was lost is replaced and told everything, so that
+		// this is true there too.
+		req.Memory = translate.Memory{ID: c.User, InSync: true}
+		if c.User == "" {
+			req.Memory.ID = "me"
+		}
+	}
+	return req
+}
+
+// talk is one run of the command.
+type talk struct {
+	up         upstream.Upstream
+	view       *screen
+	interrupts <-chan os.Signal
+	prompts    bool              // somebody sits there
+	base       translate.Request // its messages are what has been said so far
+}
+
+// serve asks line after line.
+func (t *talk) serve(ctx context.Context, in io.Reader) error {
+	done := make(chan struct{})
+	defer close(done)
+	lines := readLines(in, done)
+	failed := false
+	for {
+		if t.prompts {
+			t.view.prompt()
+		}
+		var l line
+		select {
+		case l = <-lines:
+		case <-t.interrupts:
+			l.end = io.EOF
+		case <-ctx.Done():
+			l.end = io.EOF
+		}
+		if l.end != nil || l.text == "/quit" {
+			return t.finish(l.end, failed)
+		}
+		if strings.TrimSpace(l.text) == "" {
+			continue
+		}
+		err := t.ask(ctx, l.text)
+		if gone := t.view.gone(); gone != nil {
+			return gone
+		}
+		if err != nil {
+			failed = true
+			t.view.fail(err)
+		}
+	}
+}
+
+func (t *talk) finish(end error, failed bool) error {
+	if t.prompts {
+		t.view.leave()
+	}
+	if end != nil && end != io.EOF {
+		return fmt.Errorf("read the questions: %w", end)
+	}
+	if failed && !t.prompts {
+		return errSaid
+	}
+	return nil
+}
+
+// ask puts one question and prints its answer. A turn that did not end well is
+// not remembered here; whether a server remembers it is the server's business.
+func (t *talk) ask(ctx context.Context, text string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer cancel()
+	watch.Go(func() {
+		select {
+		case <-t.interrupts:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	question := translate.TextMessage(translate.RoleUser, text)
+	req := t.base
+	req.Messages = append(t.base.Messages[:len(t.base.Messages):len(t.base.Messages)], question)
+	stream, err := t.up.Open(ctx, &req)
+	if err != nil {
+		return err
+	}
+	// Before ctx ends, since a socket is kept only while that lives.
+	defer func() { _ = stream.Close() }()
+	answer, err := t.show(stream)
+	t.view.endAnswer()
+	if err != nil {
+		return err
+	}
+	said := answer.Message()
+	plain := req.Plain(&said, false)
+	if plain != "" {
+		t.base.Messages = append(req.Messages, translate.TextMessage(translate.RoleAssistant, plain))
+	}
+	t.view.remark(answer, plain == "")
+	return nil
+}
+
+// show prints an answer piece by piece.
+func (t *talk) show(stream translate.Stream) (*translate.Answer, error) {
+	answer := &translate.Answer{}
+	for t.view.gone() == nil {
+		ev, err := stream.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		answer.Add(ev)
+		t.view.event(&ev)
+	}
+	return answer, nil
+}

@@ -1,0 +1,155 @@
+package archtest
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// pure is what translate and its dialects may use of the standard library:
+// packages that read no clock, start nothing and reach nothing outside. time is
+// for durations; that its clock is left alone is checked apart.
+var pure = []string{
+	"bytes", "cmp", "encoding/base64", "encoding/hex", "encoding/json", "errors", "fmt", "io", "iter", "maps", "math", "math/bits",
+	"regexp", "slices", "sort", "strconv", "strings", "time", "unicode", "unicode/utf16", "unicode/utf8",
+}
+
+// mayImport says which packages of this module a package may import, by their
+// paths; /... stands for a package and all below it. What is not named here, such
+// as cmd, may import everything. The first pattern that fits counts.
+var mayImport = []struct {
+	who  string
+	what []string
+}{
+	{"translate", []string{"internal/jsonx"}},
+	{"translate/dialects", []string{"translate/..."}},
+	{"translate/...", []string{"translate", "internal/jsonx"}},
+	{"config", nil},
+	{"proxy/balance", nil},
+	{"proxy", []string{"translate", "proxy/balance", "limiter", "store", "config"}},
+	{"proxy/front", []string{"proxy", "limiter", "store", "config", "translate/...", "internal/..."}},
+	{"proxy/upstream", []string{"config", "translate/...", "internal/..."}},
+	{"store/...", []string{"store/...", "translate", "config"}},
+	{"limiter/...", []string{"limiter/...", "translate", "config"}},
+	{"admin/...", []string{"admin/...", "proxy", "store", "limiter", "config", "translate", "internal/..."}},
+	{"internal/fakemodel", []string{"translate"}},
+	{"internal/wiretest", []string{"translate/...", "internal/..."}},
+	{"internal/wiretest/world", []string{"translate/...", "internal/...", "proxy/...", "store/...", "config"}}, // a whole gateway for tests
+	{"internal/...", []string{"internal/..."}},
+}
+
+func fits(pattern, name string) bool {
+	if stem, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return name == stem || strings.HasPrefix(name, stem+"/")
+	}
+	return pattern == name
+}
+
+func anyFits(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return fits(p, name) })
+}
+
+func TestEveryPackageImportsOnlyItsNeighbours(t *testing.T) {
+	for _, p := range load(t).pkgs {
+		for _, rule := range mayImport {
+			if !fits(rule.who, p.Path) {
+				continue
+			}
+			for _, i := range p.local() {
+				if !anyFits(rule.what, i) {
+					t.Errorf("%s imports %s: it may import %v of this module", p.Path, i, rule.what)
+				}
+			}
+			break
+		}
+	}
+}
+
+func TestTranslateIsPure(t *testing.T) {
+	seen := 0
+	for _, p := range load(t).pkgs {
+		if !fits("translate/...", p.Path) && p.Path != "internal/jsonx" {
+			continue
+		}
+		seen++
+		for _, i := range p.standard() {
+			if !slices.Contains(pure, i) {
+				t.Errorf("%s imports %s, which is not on the list of pure packages", p.Path, i)
+			}
+		}
+		for _, i := range p.foreign() {
+			if i != "github.com/valyala/fastjson" {
+				t.Errorf("%s imports %s", p.Path, i)
+			}
+		}
+	}
+	if seen < 7 {
+		t.Errorf("only %d packages were looked at", seen)
+	}
+}
+
+func TestConfigAndBalanceKnowOnlyTheStandardLibrary(t *testing.T) {
+	for _, p := range load(t).pkgs {
+		if p.Path != "config" && p.Path != "proxy/balance" {
+			continue
+		}
+		for _, i := range p.foreign() {
+			if p.Path != "config" || !fits("github.com/goccy/go-yaml/...", i) {
+				t.Errorf("%s imports %s", p.Path, i)
+			}
+		}
+	}
+}
+
+// namesDialects is who may import a dialect's package.
+var namesDialects = []string{"translate/dialects", "proxy/front", "proxy/upstream", "cmd/...", "benchmarks/...", "internal/wiretest"}
+
+func TestOnlyTheEdgesNameDialects(t *testing.T) {
+	for _, p := range load(t).pkgs {
+		for _, i := range p.local() {
+			if path.Dir(i) == "translate" && i != "translate/dialects" && !anyFits(namesDialects, p.Path) {
+				t.Errorf("%s imports %s: only %v may", p.Path, i, namesDialects)
+			}
+		}
+	}
+}
+
+func TestFrontsAndUpstreamsDoNotKnowEachOther(t *testing.T) {
+	for _, p := range load(t).pkgs {
+		for _, i := range p.local() {
+			switch {
+			case p.Path == "proxy" && (i == "proxy/front" || i == "proxy/upstream"),
+				p.Path == "proxy/front" && i == "proxy/upstream", p.Path == "proxy/upstream" && i == "proxy/front":
+				t.Errorf("%s imports %s", p.Path, i)
+			}
+		}
+	}
+}
+
+// drivers are what speaks to a store, and the files that may import it.
+var drivers = []struct{ what, file string }{
+	{"database/sql", "store/*/*.go"},
+	{"modernc.org/sqlite", "store/embedded/*.go"},
+	{"github.com/jackc/pgx", "store/postgres/*.go"},
+	{"github.com/redis/rueidis", "limiter/redis.go"},
+}
+
+func TestDriversStayInTheirBackEnds(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test() {
+			continue
+		}
+		for _, spec := range s.file.Imports {
+			name := strings.Trim(spec.Path.Value, `"`)
+			for _, d := range drivers {
+				if !fits(d.what+"/...", name) {
+					continue
+				}
+				if ok, _ := path.Match(d.file, s.path); !ok {
+					t.Errorf("%s imports %s: only %s may", s.path, name, d.file)
+				}
+			}
+		}
+	}
+}
