@@ -26,15 +26,8 @@ const (
 	eventBytes = 128      // of an event without what it refers to
 )
 
-// unsayable is a question in a medium that no channel of its model takes
-// (rest_iagent.md 8.2, item 13).
-var unsayable = &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: "unsupported content_type"}
-
 // run tries one candidate after the other until one answers.
 func (x *Exchange) run() *translate.Error {
-	if !x.q.Model.route.some(func(c candidate) bool { return c.ch.canTell(x.base.Newest()) }) {
-		return unsayable
-	}
 	for range maxAttempts {
 		c, left := x.pick()
 		if c.ch == nil {
@@ -62,8 +55,16 @@ func (x *Exchange) run() *translate.Error {
 			break
 		}
 	}
+	if x.media && len(x.failures) == 0 && len(x.full) == 0 {
+		return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: "unsupported content_type"}
+	}
 	return verdict(x.failures, x.full)
 }
+
+// suits reports whether c can be told the question at all: images, voice and video
+// of iagent mean something to an iagent channel only (product.md 6, settled detail
+// 11).
+func (x *Exchange) suits(c candidate) bool { return !x.media || c.ch.conf.Kind == "iagent" }
 
 // pick returns the next candidate, its slot taken, and how many others are left.
 // A candidate without a channel means that there is none.
@@ -75,7 +76,7 @@ func (x *Exchange) pick() (candidate, int) {
 	for _, tier := range route.tiers {
 		targets, at := buf[:0], make([]candidate, 0, len(tier))
 		for _, c := range tier {
-			if !x.tried(c.ch) && c.ch.canTell(x.base.Newest()) {
+			if !x.tried(c.ch) && x.suits(c) {
 				targets, at = append(targets, &c.ch.Target), append(at, c)
 			}
 		}
@@ -159,6 +160,7 @@ func (x *Exchange) firstWait(ch *Channel, left int) time.Duration {
 func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error) {
 	req := x.base
 	req.Model = c.upstream
+	x.asked = c
 	x.remote = "" // what an earlier attempt used is out of sync now
 	if x.q.Turn == nil && req.Raw != nil && x.q.Model.preset == nil && c.ch.speaks(req.Dialect) {
 		req.PassThrough = true
@@ -172,7 +174,7 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 	if x.base.Context == 1 {
 		// Only the newest message: neither what the channel remembers nor what it
 		// will remember is this conversation.
-	} else if x.remote = x.g.memories.take(x.before(), c.ch); x.remote != "" {
+	} else if x.remote = x.g.memories.take(x.before(), c); x.remote != "" {
 		req.Memory = translate.Memory{ID: x.remote, InSync: true}
 	} else {
 		x.remote = NewID("dg_")

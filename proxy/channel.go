@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"slices"
 	"sync/atomic"
 	"text/template"
 
@@ -36,7 +35,6 @@ type Channel struct {
 	clocks clocks
 	fold   *template.Template
 	recall recall
-	media  bool          // a question may be an opaque medium
 	load   *atomic.Int32 // requests on all keys of the configured channel
 }
 
@@ -52,10 +50,6 @@ const (
 // recalls has the kinds that are stateful; all others get the history each time.
 var recalls = map[string]recall{"chatnio": recallMask, "rest": recallFold, "iagent": recallFold}
 
-// medias has the kinds that can be asked a translate.PartMedia: nobody else could
-// do anything with its opaque reference (product.md 6, settled detail 11).
-var medias = map[string]bool{"iagent": true}
-
 // weightUnit is what a channel's weight counts, so that it can be shared out among
 // up to eight keys without a rest.
 const weightUnit = 840
@@ -65,18 +59,13 @@ func newChannel(conf *config.Channel, key string, n int, c clocks, fold *templat
 	if err != nil {
 		return nil, err
 	}
-	ch := &Channel{ID: conf.ID, key: n, conf: conf, up: up, clocks: c, fold: fold, recall: recalls[conf.Kind], media: medias[conf.Kind]}
+	ch := &Channel{ID: conf.ID, key: n, conf: conf, up: up, clocks: c, fold: fold, recall: recalls[conf.Kind]}
 	ch.Weight = int32(max(min(max(conf.Weight, 1), 1e6)*weightUnit/max(len(conf.Keys), 1), 1))
 	return ch, nil
 }
 
 // speaks reports whether the channel's wire protocol is dialect's.
 func (c *Channel) speaks(dialect string) bool { return c.conf.Kind == dialect }
-
-// canTell reports whether the channel can be asked the question m at all.
-func (c *Channel) canTell(m *translate.Message) bool {
-	return c.media || !slices.ContainsFunc(m.Parts, func(p translate.Part) bool { return p.Kind == translate.PartMedia })
-}
 
 // acquire takes one of the slots that the configured channel has for all of its
 // keys; release gives it back.

@@ -25,6 +25,7 @@ type Exchange struct {
 
 	base    translate.Request   // the question with its history
 	fresh   []translate.Message // what this question adds to it
+	media   bool                // fresh holds images, voice or video of iagent
 	window  int                 // messages kept before the newest; negative: all
 	replace int                 // stored messages that the answer replaces
 	scope   string              // whose remote memories may be used
@@ -37,7 +38,8 @@ type Exchange struct {
 	clock       *clock
 	stop        func() // ends the attempt's context
 	stream      translate.Stream
-	remote      string // name of the conversation on a stateful channel
+	asked       candidate // the newest attempt
+	remote      string    // name of the conversation on a stateful channel
 	passThrough bool
 	dropped     []string
 
@@ -139,7 +141,7 @@ func (x *Exchange) settle() {
 	x.abandon()
 	if x.ch.recall != recallNothing && x.remote != "" {
 		said := append(x.base.Messages[:len(x.base.Messages):len(x.base.Messages)], x.answer.Message())
-		x.g.memories.put(x.g.memories.placeOf(x.scope, said), x.ch, x.remote)
+		x.g.memories.put(x.g.memories.placeOf(x.scope, said), x.asked, x.remote)
 	}
 }
 
@@ -275,6 +277,9 @@ func (x *Exchange) Close() error {
 	}
 	x.closed = true
 	x.keepPartial()
+	if !x.finished && x.err == nil {
+		x.err = gone(x.ctx) // whoever read the answer gave it up
+	}
 	if x.finished && x.err == nil && !x.whole {
 		x.settle()
 	}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -204,6 +205,7 @@ func (x *Exchange) prepare() *translate.Error {
 			x.base.Messages = append(x.base.Messages, m)
 		} else {
 			x.fresh = append(x.fresh, m)
+			x.media = x.media || slices.ContainsFunc(m.Parts, func(p translate.Part) bool { return p.Kind == translate.PartMedia })
 		}
 	}
 	x.base.Messages = append(x.base.Messages, earlier...)

@@ -33,6 +33,7 @@ type place struct{ scope, said uint64 }
 // memory is what one stateful channel remembers of one conversation.
 type memory struct {
 	ch     *Channel
+	agent  string // see candidate.agent
 	remote string
 }
 
@@ -86,19 +87,19 @@ func (m *memories) peek(p place) *Channel {
 	return m.at[p].ch
 }
 
-// take removes and returns what ch remembers of p; remote is empty if nothing.
-func (m *memories) take(p place, ch *Channel) (remote string) {
+// take removes and returns what c remembers of p; remote is empty if nothing.
+func (m *memories) take(p place, c candidate) (remote string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if held := m.at[p]; held.ch == ch {
+	if held := m.at[p]; held.ch == c.ch && held.agent == c.agent() {
 		delete(m.at, p)
 		return held.remote
 	}
 	return ""
 }
 
-// put notes that ch remembers p under remote.
-func (m *memories) put(p place, ch *Channel, remote string) {
+// put notes that c remembers p under remote.
+func (m *memories) put(p place, c candidate, remote string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.at) >= maxMemories {
@@ -107,7 +108,7 @@ func (m *memories) put(p place, ch *Channel, remote string) {
 			break
 		}
 	}
-	m.at[p] = memory{ch: ch, remote: remote}
+	m.at[p] = memory{ch: c.ch, agent: c.agent(), remote: remote}
 }
 
 // fold returns req as one user message that says everything.

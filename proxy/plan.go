@@ -35,6 +35,16 @@ type candidate struct {
 	upstream string
 }
 
+// agent names whose memory it is that c has: behind an iagent channel every agent
+// has its own (rest_iagent.md 8.2, item 7), elsewhere a model is but a setting of
+// one turn.
+func (c candidate) agent() string {
+	if c.ch.conf.Kind == "iagent" {
+		return c.upstream
+	}
+	return ""
+}
+
 // newPlan compiles conf, which has been checked. open makes the upstream of one
 // channel and key.
 func newPlan(conf *config.Config, open Opener) (*Plan, error) {
@@ -110,11 +120,6 @@ func (p *Plan) addRoute(m config.Model, ch *Channel) {
 		r.tiers = slices.Insert(r.tiers, at, nil)
 	}
 	r.tiers[at] = append(r.tiers[at], candidate{ch: ch, upstream: m.Upstream})
-}
-
-// some reports whether f holds for a candidate of r.
-func (r *route) some(f func(candidate) bool) bool {
-	return slices.ContainsFunc(r.tiers, func(tier []candidate) bool { return slices.ContainsFunc(tier, f) })
 }
 
 // size is how many candidates r has.

@@ -40,15 +40,21 @@ func channel(id, kind, more string, models ...string) string {
 
 const callers = "callers: {keys: [{name: alice, key: " + key + "}, {name: bob, key: sk-bob-caller-key}]}\n"
 
-// quick are time-outs for models that never answer; only those get them, since
-// any other answer may take long on a busy machine.
-const quick = "timeouts: {first: 150ms, headers: 150ms, gap: 150ms}"
+// quick are time-outs for models that never answer, halting for those that stop
+// in the middle; only those get them, since any other answer may take long on a
+// busy machine.
+const (
+	quick   = "timeouts: {first: 100ms, headers: 100ms}"
+	halting = "timeouts: {first: 600ms, gap: 100ms}"
+)
 
 // pair is the configuration of one channel that serves every model of the matrix.
 func pair(kind string) string {
-	models, slow := []string{"recall", "unicode", "echo"}, []string{}
+	models, slow := []string{"recall", "unicode", "echo", "say", "long-400-slow-20", "echo-first-60000"}, []string{}
 	for _, f := range failures {
-		if want := f.on(kind); want.whole == "slow" {
+		if f.model == "stallmid" {
+			continue
+		} else if want := f.on(kind); want.whole == "slow" {
 			slow = append(slow, f.model)
 		} else {
 			models = append(models, f.model)
@@ -57,7 +63,7 @@ func pair(kind string) string {
 	return callers + `
 presets: {brief: {model: recall, system: "Be brief."}}
 channels:
-` + channel("up", kind, "", models...) + channel("slow", kind, quick, slow...)
+` + channel("up", kind, "", models...) + channel("slow", kind, quick, slow...) + channel("halting", kind, halting, "stallmid")
 }
 
 // eachPair runs test for every front and every kind of channel.

@@ -308,7 +308,7 @@ func TestAConversationIsReadClearedAndDeleted(t *testing.T) {
 	}
 }
 
-func TestNobodyReachesAnotherCallersConversation(t *testing.T) {
+func TestRestHidesTheConversationsOfOtherCallers(t *testing.T) {
 	t.Parallel()
 	w := world.Start(t, oneOfAll)
 	id := converse(t, w, askAs("u", "mine"))

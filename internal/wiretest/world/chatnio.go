@@ -102,6 +102,12 @@ func (c *Chatnio) Close(t testing.TB) {
 // done.
 func (c *Chatnio) Send(t testing.TB, v any) {
 	t.Helper()
+	c.SendText(t, string(encode(t, v)))
+}
+
+// SendText is Send for what need not be JSON.
+func (c *Chatnio) SendText(t testing.TB, text string) {
+	t.Helper()
 	if c.ws == nil {
 		c.ws = c.w.Socket(t, "/chat")
 		id := c.Number
@@ -110,7 +116,7 @@ func (c *Chatnio) Send(t testing.TB, v any) {
 		}
 		c.Send(t, map[string]any{"token": c.key, "id": id})
 	}
-	if err := c.ws.WriteMessage(websocket.TextMessage, encode(t, v)); err != nil {
+	if err := c.ws.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -66,17 +66,6 @@ func (l *line) receive(t testing.TB) *http.Response {
 	return resp
 }
 
-// done reads the rest of a response, and closes the connection if the server will.
-func (l *line) done(t testing.TB, resp *http.Response) {
-	t.Helper()
-	if n, err := io.Copy(io.Discard, resp.Body); err != nil || n > 0 {
-		t.Errorf("%d bytes after the end of the answer, %v", n, err)
-	}
-	if resp.Close {
-		l.close()
-	}
-}
-
 // Do sends a request with a body and returns status, header and body of the
 // response.
 func (w *World) Do(t testing.TB, method, path, body string, headers ...string) (int, http.Header, string) {

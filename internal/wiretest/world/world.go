@@ -11,6 +11,7 @@ package world
 import (
 	"bytes"
 	"context"
+	"flag"
 	"log/slog"
 	"net"
 	"os"
@@ -57,6 +58,9 @@ type World struct {
 // goroutine is left, fasthttp's housekeepers aside. A test cannot check that for
 // itself: others run beside it.
 func Main(m *testing.M) {
+	// The tests wait rather than compute: more of them than processors may run.
+	flag.Parse()
+	_ = flag.Set("test.parallel", "12")
 	code := m.Run()
 	if code == 0 {
 		err := goleak.Find(
@@ -132,7 +136,11 @@ func listen(t testing.TB) net.Listener {
 // end takes the world down, in the order in which its parts use each other.
 func (w *World) end(t testing.TB) {
 	t.Helper()
+	began := time.Now()
 	w.Shutdown(5 * time.Second)
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("the gateway needed %v to stop: something was still under way", took)
+	}
 	if err := w.Gateway.Close(); err != nil {
 		t.Error(err)
 	}
