@@ -25,7 +25,8 @@ rest: {max_body: 2KiB}
 presets: {default: {model: echo}}
 channels:
   - {id: up, kind: mock, models: [echo, recall, unicode, slow-30, fail-400, fail-500, fail-429-retry-7, errormid, hang, first-60000]}
-  - {id: quick, kind: mock, models: [stall, stallmid], ` + quick + `}
+  - {id: quick, kind: mock, models: [stall], ` + quick + `}
+  - {id: halt, kind: mock, models: [stallmid], ` + halting + `}
   - {id: away, kind: mock, models: [refuse]}
 `
 
