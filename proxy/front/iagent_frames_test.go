@@ -362,7 +362,7 @@ func TestAConversationIsInOrderAndOthersAreNotHeldUp(t *testing.T) {
 	s.send(frame("slow", "one", "receiver_id", "first-300"))
 	s.send(frame("after", "two", "receiver_id", "first-300"))
 	for i := range 50 {
-		s.send(frame(fmt.Sprint("quick", i), "hi", "sender_id", "u8"))
+		s.send(frame(fmt.Sprint("quick", i), "hi", "sender_id", "u8", "receiver_id", "echo"))
 	}
 	var got []string
 	for range 52 {
