@@ -9,7 +9,7 @@ BENCHTIME   ?= 1s
 
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/GOARCH)" != windows/arm64 ] && echo -race)
 
-.PHONY: run check test race noalloc archtest lint smoke fuzz bench cover
+.PHONY: run check test rules race noalloc archtest lint smoke fuzz bench cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -18,9 +18,13 @@ run:
 # check: everything that a change has to pass.
 check: lint test smoke
 
-# test: every test, with the race detector; then those that count allocations,
-# which it would disturb.
-test: race noalloc
+# test: the rules of the code base, which build everything once and therefore come
+# before what measures time; every test with the race detector; then those that
+# count allocations, which it would disturb.
+test: rules race noalloc
+
+rules:
+	go test ./internal/archtest
 
 race:
 	@[ -n "$(RACE)" ] || echo "no C compiler: the tests run without the race detector"
@@ -29,7 +33,7 @@ race:
 noalloc:
 	go test -count=1 -timeout 5m $$(grep -rl --include='*_test.go' '^//go:build !race' . | xargs -n1 dirname | sort -u)
 
-# archtest: the rules of the code base alone, with the warnings.
+# archtest: the same rules, with the warnings.
 archtest:
 	go test -count=1 -v ./internal/archtest
 

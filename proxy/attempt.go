@@ -137,6 +137,7 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 		x.abandon()
 		return err
 	}
+	x.named(req.Model)
 	x.dropped = req.Dropped
 	if x.whole {
 		x.clock.stop()
@@ -144,6 +145,19 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	}
 	x.clock.committed(c.ch.clocks.gap)
 	return nil
+}
+
+// named says which model answers, by its upstream's name, where the channel's
+// dialect does not (product.md 6, default 1).
+func (x *Exchange) named(upstream string) {
+	if x.whole && x.answer.Model == "" {
+		x.answer.Model = upstream
+	}
+	for i := range x.held {
+		if ev := &x.held[i]; ev.Kind == translate.KindStart && len(ev.Name) == 0 {
+			ev.Name = []byte(upstream)
+		}
+	}
 }
 
 func (x *Exchange) firstWait(ch *Channel, left int) time.Duration {

@@ -111,5 +111,11 @@ func (c *callers) signed(token string) (*Caller, *translate.Error) {
 	if err != nil {
 		return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the token is not valid", Cause: err}
 	}
+	if proof, given := claims[keyClaim].(string); given {
+		if caller := c.behind(name, proof); caller != nil {
+			return caller, nil
+		}
+		return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the token's key is not known any more"}
+	}
 	return newCaller(name, &c.jwt.Access, time.Time{}), nil
 }

@@ -96,6 +96,12 @@ func (g *Gateway) Resolve(c *Caller, name string) (*Model, *translate.Error) {
 	return g.plan.Load().resolve(c, name)
 }
 
+// Known reports whether there is a model or a preset called name, for whomever.
+func (g *Gateway) Known(name string) bool {
+	p := g.plan.Load()
+	return p.routes[name] != nil || p.presets[name] != nil
+}
+
 // Store is where conversations are kept.
 func (g *Gateway) Store() store.Store { return g.store }
 
@@ -181,14 +187,13 @@ func (x *Exchange) prepare() *translate.Error {
 	var earlier []translate.Message
 	x.scope = x.q.Caller.Name
 	if x.q.Turn != nil {
-		if err := x.q.Turn.Wait(x.ctx); err != nil {
+		if x.q.Turn.Wait(x.ctx) != nil {
 			return gone(x.ctx)
 		}
 		x.scope = x.q.Turn.thread.id
-		stored, err := x.g.history(x.ctx, x.q.Turn.thread)
-		if err != nil && x.ctx.Err() != nil {
-			return gone(x.ctx)
-		}
+		// A question that was stopped just now is stored none the less, which takes
+		// knowing its conversation.
+		stored, err := x.g.history(context.WithoutCancel(x.ctx), x.q.Turn.thread)
 		if err != nil {
 			return storeFailed(err)
 		}
@@ -214,6 +219,9 @@ func (x *Exchange) prepare() *translate.Error {
 		return translate.Invalid("there is no question")
 	}
 	x.window = keep
+	if x.ctx.Err() != nil {
+		return gone(x.ctx)
+	}
 	return nil
 }
 

@@ -161,10 +161,10 @@ func (p *Plan) resolve(c *Caller, name string) (*Model, *translate.Error) {
 	} else if preset != nil {
 		model = preset.Model
 	}
-	r := p.routes[model]
-	if !c.May(name) && !c.May(model) && (r != nil || preset != nil || name == "") {
+	if !c.May(name) && !c.May(model) {
 		return nil, &translate.Error{Code: translate.CodePermission, Message: fmt.Sprintf("the model %q is not for this caller", clip(name))}
 	}
+	r := p.routes[model]
 	if r == nil {
 		return nil, &translate.Error{Code: translate.CodeModelNotFound, Message: fmt.Sprintf("no channel serves the model %q", clip(name))}
 	}

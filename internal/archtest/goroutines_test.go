@@ -24,6 +24,7 @@ var unguarded = map[string]string{
 	"cmd/dragoman.(*serveCommand).Run":      "the accept loop: if it panics nothing is served any more, and the process has to end; requests are guarded one by one",
 	"cmd/dragoman.untilInterrupt":           "cancels a context at a signal",
 	"cmd/dragoman.(*talk).ask":              "cancels a context at a signal",
+	"proxy/front.(*call).answerLate":        "does nothing at all",
 	"proxy/front.(*crowd).whenGone":         "recent.left, which is what it calls, cancels a context",
 	"cmd/dragoman.(*mockCommand).serve":     "closes the mock server at a signal, when the process ends anyway",
 	"proxy.startClock":                      "compares counters and cancels a context",

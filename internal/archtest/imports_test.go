@@ -35,7 +35,7 @@ var mayImport = []struct {
 	{"admin/...", []string{"admin/...", "proxy", "store", "limiter", "config", "translate", "internal/..."}},
 	{"internal/fakemodel", []string{"translate"}},
 	{"internal/wiretest", []string{"translate/...", "internal/..."}},
-	{"internal/wiretest/world", []string{"translate/...", "internal/...", "proxy/...", "store/...", "config"}}, // a whole gateway for tests
+	{"internal/wiretest/...", []string{"config", "internal/...", "limiter/...", "proxy/...", "store/...", "translate/..."}},
 	{"internal/...", []string{"internal/..."}},
 }
 
@@ -103,13 +103,28 @@ func TestConfigAndBalanceKnowOnlyTheStandardLibrary(t *testing.T) {
 }
 
 // namesDialects is who may import a dialect's package.
-var namesDialects = []string{"translate/dialects", "proxy/front", "proxy/upstream", "cmd/...", "benchmarks/...", "internal/wiretest"}
+var namesDialects = []string{"translate/dialects", "proxy/front", "proxy/upstream", "cmd/...", "benchmarks/...", "internal/wiretest/..."}
 
 func TestOnlyTheEdgesNameDialects(t *testing.T) {
 	for _, p := range load(t).pkgs {
 		for _, i := range p.local() {
 			if path.Dir(i) == "translate" && i != "translate/dialects" && !anyFits(namesDialects, p.Path) {
 				t.Errorf("%s imports %s: only %v may", p.Path, i, namesDialects)
+			}
+		}
+	}
+}
+
+func TestTheProgramNeedsNothingOfItsTests(t *testing.T) {
+	m := load(t)
+	forTests := make(map[string]bool)
+	for _, p := range m.pkgs {
+		forTests[p.Path] = p.support()
+	}
+	for _, p := range m.pkgs {
+		for _, i := range p.local() {
+			if forTests[i] && !p.support() {
+				t.Errorf("%s imports %s, which is for tests", p.Path, i)
 			}
 		}
 	}

@@ -155,33 +155,29 @@ func typed(err error) *translate.Error {
 }
 
 // answerLate goes on with an answer whose head had to go out before there was
-// anything to say: on the bare connection, which ends with it.
+// anything to say: on the bare connection, which ends with it. All of that is done
+// before it returns, since the server may find the connection closed and then never
+// calls what it was given to hijack it with.
 func (c *call) answerLate(b *body, err error) {
-	leave, ok := c.s.enter(b)
-	if !ok {
-		leave = func() {}
+	if leave, ok := c.s.enter(b); ok {
+		defer leave()
 	}
 	c.ctx.HijackSetNoResponse(true)
-	c.ctx.Hijack(func(net.Conn) {
-		defer leave()
-		defer func() { _ = b.Close() }()
-		defer func() { _ = recover() }()
-		b.mu.Lock()
-		b.deadline = time.Time{} // the server has just cleared the connection's
-		b.mu.Unlock()
-		w := chunks{b.conn}
-		if err != nil {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			b.extend()
-			e := typed(err)
-			b.once.end(e, b.wire.status(e))
-			_, _ = w.Write(b.enc.AppendError(nil, e, true))
-		} else if _, err := b.WriteTo(w); err != nil {
+	c.ctx.Hijack(func(net.Conn) {})
+	defer func() { _ = b.Close() }()
+	w := chunks{b.conn}
+	if err == nil {
+		if _, err := b.WriteTo(w); err != nil {
 			return
 		}
-		_, _ = io.WriteString(b.conn, "0\r\n\r\n")
-	})
+	} else if e := typed(err); e.Fault != translate.FaultGone {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.extend()
+		b.once.end(e, b.wire.status(e))
+		_, _ = w.Write(b.enc.AppendError(nil, e, true))
+	}
+	_, _ = io.WriteString(b.conn, "0\r\n\r\n")
 }
 
 // chunks writes HTTP chunks.

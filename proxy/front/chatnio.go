@@ -1,12 +1,11 @@
 package front
 
 import (
+	"bytes"
 	"context"
-	"errors"
-	"io"
 	"strconv"
+	"strings"
 	"sync"
-	"time"
 
 	"github.com/fasthttp/websocket"
 
@@ -22,28 +21,63 @@ type chatnioFront struct{}
 
 // Routes implements [Front].
 func (chatnioFront) Routes(*Server) []Route {
-	var routes []Route
-	for _, r := range append([]Route{{"GET", "/chat", chatnioSocket}}, chatnioCalls...) {
-		routes = append(routes, r, Route{r.Method, "/api" + r.Path, r.Handle})
+	hello, admin := public(chatnioHello), public(chatnioAdmin)
+	routes := []Route{
+		{"GET", "/chat", chatnioSocket}, {"GET", "/api/chat", chatnioSocket}, {"*", "/chat", chatnioElse},
+		{"GET", "/", hello}, {"GET", "/api", hello}, {"*", "/", chatnioElse},
+		{"*", "/admin/{path:*}", admin}, {"*", "/api/admin/{path:*}", admin},
+		{"GET", "/api/v1/models", listModels},
+	}
+	seen := make(map[string]bool)
+	for _, list := range [][]Route{chatnioCalls, accountCalls} {
+		for _, r := range list {
+			routes = append(routes, r, Route{r.Method, "/api" + r.Path, r.Handle})
+			if !seen[r.Path] {
+				seen[r.Path] = true
+				routes = append(routes, Route{"*", r.Path, chatnioElse}, Route{"*", "/api" + r.Path, chatnioElse})
+			}
+		}
 	}
 	return routes
 }
 
+// chatnioElse answers a path of the protocol that was asked for with a method it
+// does not take: 404, but for browsers that ask what they may do (chatnio.md 2).
+func chatnioElse(c *call) {
+	if c.ctx.IsOptions() {
+		c.preflight()
+		return
+	}
+	public(func(c *call, _ *proxy.Caller) {
+		c.json(404, chatnio.AppendFail(nil, "not found or method not allowed"))
+	})(c)
+}
+
+func chatnioAdmin(c *call, _ *proxy.Caller) {
+	if c.ctx.IsOptions() {
+		c.preflight()
+		return
+	}
+	c.json(401, chatnio.AppendNoAdmin(nil))
+}
+
 const (
-	// queueLimit is how many frames may wait while a turn runs.
+	// queueLimit is how many frames may wait while a turn runs, and queueBytes how
+	// many bytes they may have together.
 	queueLimit = 64
+	queueBytes = 4 << 20
+	// floodLimit is how many refusals may wait besides.
+	floodLimit = 16 * queueLimit
 	// badLimit is how many unreadable frames in a row end a connection.
 	badLimit = 20
 )
 
+// pairReader is in the name of the one client that looks for text in every second
+// frame only, and for the end in the others (chatnio.md 7, PHP).
+var pairReader = []byte("websocket-client-php")
+
 func chatnioSocket(c *call) {
-	if !websocket.FastHTTPIsWebSocketUpgrade(c.ctx) {
-		c.ctx.SetStatusCode(400)
-		c.ctx.SetContentType("application/json; charset=utf-8")
-		c.ctx.SetBodyString(`{"message":"","reason":"websocket: the client is not using the websocket protocol","status":false}`)
-		return
-	}
-	if token := c.bearer(); len(token) > 3 && token[:3] == "sk-" {
+	if token := c.bearer(); strings.HasPrefix(token, "sk-") {
 		// An unknown key in the header refuses the upgrade, though a good one does
 		// not sign the chat in (chatnio.md 3.2).
 		if _, err := c.s.g.Identify(token, c.address()); err != nil {
@@ -51,13 +85,19 @@ func chatnioSocket(c *call) {
 			return
 		}
 	}
+	if !websocket.FastHTTPIsWebSocketUpgrade(c.ctx) {
+		c.allowOrigin()
+		c.json(400, []byte(`{"message":"","reason":"websocket: the client is not using the websocket protocol","status":false}`))
+		return
+	}
 	address, query := c.address(), c.ctx.QueryArgs()
 	token, id := chatnio.BareToken(string(query.Peek("token"))), string(query.Peek("id"))
+	pairs := bytes.Contains(c.ctx.Request.Header.UserAgent(), pairReader)
 	c.upgrade(func(s *session) {
-		t := &talk{session: s, address: address}
+		t := &talk{session: s, address: address, pairs: pairs}
 		if token != "" {
 			t.signIn(token)
-			t.number, _ = strconv.ParseInt(id, 10, 64)
+			t.number, _ = strconv.ParseInt(strings.TrimSpace(id), 10, 64)
 			t.queried = true
 		}
 		t.serve()
@@ -69,8 +109,8 @@ type talk struct {
 	*session
 	address string
 	caller  *proxy.Caller // nil: nobody may ask anonymously
-	signed  bool
-	queried bool // signed in by the query
+	queried bool          // signed in by the query
+	pairs   bool          // the client is a pairReader
 
 	// Used by the worker only, once serve has read the first frame.
 	number int64           // of the conversation; 0 or less: a new one
@@ -78,20 +118,32 @@ type talk struct {
 	id     string          // of the conversation, once it has one
 	kept   proxy.Thread    // an anonymous conversation
 	head   []store.Message // what a conversation that is not stored yet begins with
+	put    int             // bytes of what was put at the head
 	name   string          // its title, when a share gave it one
 	joined bool            // a share was joined
+	sent   int             // frames of the running turn
+	ended  bool            // the last of them is out
 
 	mu      sync.Mutex
-	queue   []task
+	queue   []*task
+	waiting int   // bytes of the frames in the queue
+	now     *task // the one that is being done, until its last frame goes out
 	working bool
-	stop    context.CancelCauseFunc // of the running turn; nil: none
-	stopped bool
 }
 
 // task is one client frame that waits for its turn, or what was wrong with it.
 type task struct {
 	frame chatnio.Frame
 	bad   *translate.Error
+	size  int // bytes of the frame
+
+	cancel  context.CancelCauseFunc // while it runs
+	stopped bool
+}
+
+// answered reports whether the task is a turn that can be stopped.
+func (k *task) answered() bool {
+	return k != nil && k.bad == nil && (k.frame.Type == chatnio.TypeChat || k.frame.Type == chatnio.TypeRestart)
 }
 
 var errStopped = &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "stopped by the client"}
@@ -100,14 +152,17 @@ var errStopped = &translate.Error{Code: translate.CodeCanceled, Fault: translate
 // never refuses at this point (chatnio.md 3.2).
 func (t *talk) signIn(token string) {
 	caller, err := t.s.g.Identify(token, t.address)
-	t.signed = err == nil && token != ""
 	if err != nil {
 		caller, err = t.s.g.Identify("", t.address)
 	}
+	t.caller = nil
 	if err == nil {
 		t.caller = caller
 	}
 }
+
+// signed reports whether the conversation belongs to somebody.
+func (t *talk) signed() bool { return t.caller != nil && !t.caller.Anonymous }
 
 // serve reads frames until the client leaves. Only stop is acted on at once;
 // everything else is done in the order in which it came.
@@ -125,7 +180,7 @@ func (t *talk) serve() {
 			opened = true
 			request := t.open(msg)
 			if t.ref != "" {
-				t.enqueue(task{frame: chatnio.Frame{Type: chatnio.TypeShare, Message: t.ref}})
+				t.enqueue(&task{frame: chatnio.Frame{Type: chatnio.TypeShare, Message: t.ref}})
 			}
 			if !request {
 				continue
@@ -137,19 +192,25 @@ func (t *talk) serve() {
 				t.close(websocket.ClosePolicyViolation, "too many illegal frames")
 				return
 			}
-			t.enqueue(task{bad: typed(err)})
+			t.enqueue(&task{bad: typed(err)})
 			continue
 		}
 		bad = 0
-		switch frame.Type {
-		case chatnio.TypeStop:
-			t.stopTurn()
-		case chatnio.TypeRemove:
-			t.stopTurn()
-			t.enqueue(task{frame: frame})
-		case chatnio.TypeChat, chatnio.TypeRestart, chatnio.TypeMask, chatnio.TypeShare, chatnio.TypeEdit:
-			t.enqueue(task{frame: frame})
-		}
+		t.take(&task{frame: frame, size: len(msg)})
+	}
+}
+
+// take does what a frame asks for, or queues it. Frames of unknown types are
+// ignored (chatnio.md 4).
+func (t *talk) take(next *task) {
+	switch next.frame.Type {
+	case chatnio.TypeStop:
+		t.stopTurn()
+	case chatnio.TypeRemove:
+		t.stopTurn()
+		t.enqueue(next)
+	case chatnio.TypeChat, chatnio.TypeRestart, chatnio.TypeMask, chatnio.TypeShare, chatnio.TypeEdit:
+		t.enqueue(next)
 	}
 }
 
@@ -157,41 +218,61 @@ func (t *talk) serve() {
 // token in it wins over one in the query (product.md 6, settled detail 10).
 func (t *talk) open(msg []byte) (request bool) {
 	auth, err := chatnio.DecodeAuth(msg)
-	if err != nil {
-		t.signIn("")
-		t.enqueue(task{bad: typed(err)})
-		return false
-	}
 	if !t.queried || auth.Token != "" {
 		t.signIn(auth.Token)
-		t.number, t.ref = auth.ID, auth.Ref
+		t.number = auth.ID
+	} else if auth.ID > 0 {
+		t.number = auth.ID
+	}
+	if err != nil {
+		t.enqueue(&task{bad: typed(err)})
+		return false
+	}
+	if t.ref = auth.Ref; t.ref != "" {
+		t.number = -1
 	}
 	return auth.Chat
 }
 
+// stopTurn ends the oldest turn that has not sent its last frame yet, running or
+// not: a stop may overtake the start of the turn that it means.
 func (t *talk) stopTurn() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.stop != nil {
-		t.stopped = true
-		t.stop(errStopped)
+	if t.now.answered() {
+		t.now.stop()
+		return
+	}
+	for _, k := range t.queue {
+		if k.answered() {
+			k.stop()
+			return
+		}
+	}
+}
+
+func (k *task) stop() {
+	k.stopped = true
+	if k.cancel != nil {
+		k.cancel(errStopped)
 	}
 }
 
 // enqueue gives a task to the worker. What is too much is refused in its place in
 // the order, since the client counts one end for each of its chats.
-func (t *talk) enqueue(next task) {
+func (t *talk) enqueue(next *task) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.queue) >= queueLimit {
-		next = task{bad: &translate.Error{Code: translate.CodeRateLimited, Message: "too many messages at once"}}
+	if len(t.queue) >= queueLimit || t.waiting+next.size > queueBytes {
+		next = &task{bad: &translate.Error{Code: translate.CodeRateLimited, Message: "too many messages at once"}}
 	}
-	if len(t.queue) >= 16*queueLimit {
+	if len(t.queue) >= floodLimit {
 		t.close(websocket.CloseTryAgainLater, "too many messages at once")
 		t.stopReading()
 		return
 	}
 	t.queue = append(t.queue, next)
+	t.waiting += next.size
 	if !t.working {
 		t.working = true
 		t.work(t.drain)
@@ -203,197 +284,45 @@ func (t *talk) drain() {
 	for {
 		t.mu.Lock()
 		if len(t.queue) == 0 {
-			t.working, t.queue = false, nil
+			t.working, t.queue, t.now = false, nil, nil
 			t.mu.Unlock()
 			return
 		}
-		next := t.queue[0]
+		t.now = t.queue[0]
 		t.queue = t.queue[1:]
+		t.waiting -= t.now.size
+		next := t.now
 		t.mu.Unlock()
 		t.do(next)
 	}
 }
 
-func (t *talk) do(next task) {
-	if next.bad != nil {
+func (t *talk) do(next *task) {
+	t.sent, t.ended = 0, false
+	defer t.crash(next)
+	switch {
+	case next.bad != nil:
 		t.refuse(&translate.Request{}, next.bad)
-		return
-	}
-	switch next.frame.Type {
-	case chatnio.TypeChat, chatnio.TypeRestart:
-		t.turn(&next.frame)
+	case next.answered():
+		t.turn(next)
 	default:
 		t.edit(&next.frame)
 	}
 }
 
-// refuse answers with an error turn: frame 1, then the one end frame.
-func (t *talk) refuse(req *translate.Request, err *translate.Error) {
-	number := t.number
-	if !t.signed {
-		number = -1
-	}
-	if t.write(chatnio.AppendFirst(nil, number, "")) == nil {
-		_ = t.write(chatnio.NewEncoder(req, translate.Head{}).AppendError(nil, err, false))
-	}
-}
-
-// turn answers one chat or restart.
-func (t *talk) turn(frame *chatnio.Frame) {
-	received := time.Now()
-	req := &translate.Request{Dialect: chatnio.Dialect.Name(), Stream: true}
-	frame.Request(req)
-	restart := frame.Type == chatnio.TypeRestart
-	if restart {
-		req.Messages = nil
-	} else if len(req.Messages) == 0 {
-		// The real server says nothing at all to this, and its clients wait for ever
-		// (chatnio.md 8.5).
-		t.refuse(req, translate.Invalid("the message is empty"))
+// crash ends the turn in which something panicked before the session ends: its
+// client would wait for ever otherwise (chatnio.md 8.3).
+func (t *talk) crash(next *task) {
+	p := recover()
+	if p == nil {
 		return
 	}
-	if t.caller == nil {
-		t.refuse(req, &translate.Error{Code: translate.CodeUnauthorized, Message: "a key is needed"})
-		return
-	}
-	model, wrong := t.s.g.Resolve(t.caller, req.Model)
-	if wrong != nil {
-		t.refuse(req, wrong)
-		return
-	}
-	ctx, cancel := context.WithCancelCause(t.ctx)
-	defer cancel(nil)
-	t.begin(cancel)
-	defer t.finish()
-	place, err := t.enter(ctx, frame)
-	if err != nil {
-		t.refuse(req, typed(err))
-		return
-	}
-	if t.write(chatnio.AppendFirst(nil, t.number, "")) != nil {
-		place.Done()
-		return
-	}
-	q := &proxy.Question{
-		ID: t.session.id, Front: "chatnio", Caller: t.caller, Model: model, Received: received,
-		Request: req, Turn: place, Restart: restart, KeepPartial: true,
-	}
-	t.answer(ctx, q)
-}
-
-func (t *talk) begin(cancel context.CancelCauseFunc) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.stop, t.stopped = cancel, false
-}
-
-func (t *talk) finish() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.stop = nil
-}
-
-func (t *talk) wasStopped() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.stopped
-}
-
-// enter takes the turn's place in the conversation, which begins with the first
-// turn, under a number that nobody else gets (chatnio.md 8.10).
-func (t *talk) enter(ctx context.Context, frame *chatnio.Frame) (*proxy.Turn, error) {
-	if t.caller.Anonymous {
-		t.number = -1
-		return t.s.g.Unstored(&t.kept), nil
-	}
-	var id proxy.Identity
-	switch {
-	case t.id != "":
-		id.Find = store.Ref{ID: t.id}
-	case t.number > 0:
-		id.Find = store.Ref{Num: t.number}
-		place, err := t.s.g.Enqueue(ctx, t.caller, id)
-		if err == nil {
-			t.id = place.ID()
-			return place, nil
+	if !t.ended && (next.bad != nil || next.answered()) {
+		if t.sent == 0 {
+			_ = t.first()
 		}
-		if typed(err).Code != translate.CodeConversation {
-			return nil, err
-		}
-		// An id that this user does not own begins a new one (chatnio.md 3.2).
-		t.number = 0
-		id.Find = store.Ref{}
+		enc := chatnio.NewEncoder(&translate.Request{}, translate.Head{})
+		_ = t.last(enc, enc.AppendError(nil, &translate.Error{Code: translate.CodeInternal, Message: "internal error"}, true))
 	}
-	if t.number <= 0 {
-		n, err := t.s.g.Store().Number(ctx, t.caller.Name)
-		if err != nil {
-			return nil, &translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed", Cause: err}
-		}
-		t.number = n
-	}
-	if t.id == "" {
-		t.id = proxy.NewID("conv_")
-		id.Find = store.Ref{ID: t.id}
-	}
-	id.Make = &store.Conversation{
-		ID: t.id, Num: t.number, User: t.caller.Name, Group: "chatnio:" + strconv.FormatInt(t.number, 10), Name: t.title(frame.Message), Messages: t.head,
-	}
-	return t.s.g.Enqueue(ctx, t.caller, id)
-}
-
-// title names a conversation after its first message (chatnio.md 6).
-func (t *talk) title(message string) string {
-	if t.name != "" {
-		return t.name
-	}
-	return clipTitle(message)
-}
-
-func clipTitle(message string) string {
-	if r := []rune(message); len(r) > 50 {
-		return string(r[:50]) + "..."
-	}
-	return message
-}
-
-// answer streams the frames of one turn: exactly one of them says end.
-func (t *talk) answer(ctx context.Context, q *proxy.Question) {
-	enc := chatnio.NewEncoder(q.Request, translate.Head{Number: t.number})
-	x, err := t.s.g.Open(ctx, q)
-	if err != nil {
-		t.end(enc, typed(err), false)
-		return
-	}
-	defer func() { _ = x.Close() }()
-	var buf []byte
-	started := false
-	for err == nil {
-		var ev translate.Event
-		if ev, err = x.Next(); err == nil {
-			started = started || ev.Kind.Content()
-			buf = enc.Append(buf[:0], ev)
-			if t.write(buf) != nil {
-				err = errClientGone
-			}
-		}
-	}
-	// The turn is settled before its last frame: whoever reads that may at once
-	// list, load or go on with the conversation.
-	_ = x.Close()
-	if errors.Is(err, io.EOF) {
-		_ = t.write(enc.AppendTail(buf[:0]))
-		return
-	}
-	t.end(enc, typed(err), started)
-}
-
-// end ends a turn that did not end well.
-func (t *talk) end(enc *chatnio.Encoder, err *translate.Error, started bool) {
-	if t.wasStopped() && err.Fault == translate.FaultGone {
-		_ = t.write(enc.AppendTail(nil))
-		return
-	}
-	if err.Fault != translate.FaultGone {
-		_ = t.write(enc.AppendError(nil, err, started))
-	}
+	panic(p)
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 )
 
+// headLimit bounds what one connection may put before its conversation, in bytes.
+const headLimit = 4 << 20
+
 // edit does what mask, share, edit and remove frames ask for. They are never
 // answered, and what is wrong with them is ignored (chatnio.md 4 and 8.6).
 func (t *talk) edit(frame *chatnio.Frame) {
@@ -20,7 +23,7 @@ func (t *talk) edit(frame *chatnio.Frame) {
 	switch frame.Type {
 	case chatnio.TypeMask:
 		msgs, ok := frame.Mask()
-		if !ok || len(msgs) == 0 {
+		if t.put += len(frame.Message); !ok || len(msgs) == 0 || t.put > headLimit {
 			return
 		}
 		change.Insert = msgs

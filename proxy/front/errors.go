@@ -49,9 +49,14 @@ func clipMethod(m []byte) string { return string(m[:min(len(m), 20)]) }
 // (chatnio.md 2): who may ask is decided by key.
 func (c *call) preflight() {
 	c.ctx.SetStatusCode(fasthttp.StatusOK)
-	h := &c.ctx.Response.Header
-	h.Del("Allow")
+	c.ctx.Response.Header.Del("Allow")
 	c.allowOrigin()
+	c.allowAll()
+}
+
+// allowAll says what a page of another origin may send.
+func (c *call) allowAll() {
+	h := &c.ctx.Response.Header
 	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
 	h.Set("Access-Control-Allow-Headers", "*, Authorization, Content-Type, X-API-Key, X-Request-Id, Idempotency-Key, anthropic-version, anthropic-beta")
 	h.Set("Access-Control-Max-Age", "7200")

@@ -274,15 +274,15 @@ func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Tim
 	fail := func(err error) func() outcome {
 		return func() outcome { return outcome{frame: iagent.AppendFailure(nil, reply, typed(err)), keep: true} }
 	}
-	agent := m.Receiver
+	name := ""
+	if c.s.g.Known(m.Receiver) {
+		name = m.Receiver
+	}
+	agent := name
 	if agent == c.s.conf.IAgent.Name {
 		agent = ""
 	}
-	model, wrong := c.s.g.Resolve(c.caller, m.Receiver)
-	if wrong != nil && wrong.Code == translate.CodeModelNotFound {
-		agent = ""
-		model, wrong = c.s.g.Resolve(c.caller, "")
-	}
+	model, wrong := c.s.g.Resolve(c.caller, name)
 	if c.silent(&m, agent != "") {
 		return func() outcome { return outcome{frame: iagent.AppendSilent(nil, reply), keep: true} }
 	}

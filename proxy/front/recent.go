@@ -81,10 +81,10 @@ func (r *recent) asked(m *remembered, from writer) {
 // left notes that the connection from has ended.
 func (r *recent) left(m *remembered, from writer) {
 	r.mu.Lock()
-	alone := m.asker == from
+	alone, stop := m.asker == from, m.stop
 	r.mu.Unlock()
-	if alone {
-		m.stop()
+	if alone && stop != nil {
+		stop()
 	}
 }
 
@@ -99,7 +99,7 @@ func (r *recent) answered(caller, id string, frame []byte, keep bool, now time.T
 	}
 	to := one.result.asker
 	one.result.forget()
-	one.result.asker, one.result.forget = nil, nil
+	one.result.asker, one.result.forget, one.result.stop = nil, nil, nil
 	if keep {
 		one.result.frame = frame
 		r.window.finish(one, len(frame), now)

@@ -86,7 +86,7 @@ func (c *call) restAsk(stream bool) {
 	}
 	model, err := c.s.g.Resolve(caller, ask.Preset)
 	if err != nil {
-		c.fail(&restWire, unknownPreset(&ask, err))
+		c.fail(&restWire, c.unknownPreset(&ask, err))
 		return
 	}
 	if !c.unique(&restWire, caller) {
@@ -106,18 +106,16 @@ func (c *call) restAsk(stream bool) {
 	}, translate.Head{Created: now.UnixMilli(), Conversation: place.ID(), RequestID: c.id})
 }
 
-// unknownPreset tells a preset that does not exist from a model that nobody
-// serves.
-func unknownPreset(ask *rest.Ask, err *translate.Error) *translate.Error {
-	if err.Code != translate.CodeModelNotFound {
-		return err
-	}
+// unknownPreset tells a preset that does not exist from one that is not for this
+// caller, and from a model that nobody serves.
+func (c *call) unknownPreset(ask *rest.Ask, err *translate.Error) *translate.Error {
 	e := *err
-	if ask.Preset == "" {
+	switch {
+	case ask.Preset != "" && !c.s.g.Known(ask.Preset):
+		e.Code, e.Message = translate.CodePreset, "no such preset"
+	case err.Code == translate.CodeModelNotFound:
 		e.Code = translate.CodeUnavailable
-		return &e
 	}
-	e.Code, e.Message = translate.CodePreset, "no such preset"
 	return &e
 }
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
-	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // Auth is the first frame of a connection (chatnio.md 3.2).
@@ -17,8 +16,8 @@ type Auth struct {
 	ID int64
 	// Ref is the hash of a shared conversation to begin with, or empty.
 	Ref string
-	// Chat tells that the frame carries a message: it is a client frame besides,
-	// to be read with [DecodeFrame].
+	// Chat tells that the frame is a client frame besides, to be read with
+	// [DecodeFrame]: it has a type, or a message.
 	Chat bool
 }
 
@@ -26,21 +25,23 @@ type wireAuth struct {
 	Token   json.RawMessage `json:"token"`
 	ID      json.RawMessage `json:"id"`
 	Ref     json.RawMessage `json:"ref"`
+	Type    json.RawMessage `json:"type"`
 	Message json.RawMessage `json:"message"`
 }
 
 // DecodeAuth reads a first frame as loosely as chatnio.md 8.2 asks: the id may
 // be an integer, an integral float, a numeric string or missing; the token may be
 // anything, with a Bearer prefix or not, or the text of an object that holds
-// token and id, which is what the Java SDK sends. Only a frame that is no JSON
-// object, or whose id is no number at all, is an *Error with CodeValidation.
-// Whether the token is good is not its business.
+// token and id, which is what the Java SDK sends. An id that is none of these
+// names no conversation, so it begins a new one, as every unknown id does. Only a
+// frame that is no JSON object is an *Error with CodeValidation. Whether the token
+// is good is not its business.
 func DecodeAuth(frame []byte) (Auth, error) {
 	var w wireAuth
 	if err := json.Unmarshal(frame, &w); err != nil || !isObject(frame) {
 		return Auth{}, invalid("the first frame is not a JSON object", err)
 	}
-	a := Auth{Token: bareToken(w.Token), Chat: !absent(w.Message)}
+	a := Auth{Token: bareToken(w.Token), ID: -1, Chat: !absent(w.Type) || !absent(w.Message)}
 	if nested, ok := nestedAuth(a.Token); ok {
 		a.Token = bareToken(nested.Token)
 		if scalar(w.ID) == "" {
@@ -51,15 +52,9 @@ func DecodeAuth(frame []byte) (Auth, error) {
 		}
 	}
 	_ = json.Unmarshal(w.Ref, &a.Ref) // a ref of another type refers to nothing
-	id := scalar(w.ID)
-	if id == "" {
-		id = "-1"
+	if n, ok := integral(scalar(w.ID)); ok {
+		a.ID = n
 	}
-	n, ok := integral(id)
-	if !ok {
-		return a, translate.Invalid("id must be an integer")
-	}
-	a.ID = n
 	return a, nil
 }
 

@@ -1,6 +1,7 @@
 package chatnio
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 
@@ -28,9 +29,9 @@ type Encoder struct {
 }
 
 // NewEncoder returns an encoder for the answer to req. It keeps the model's name
-// for the texts of errors.
+// for the texts of errors; without one it is "default".
 func NewEncoder(req *translate.Request, h translate.Head) *Encoder {
-	return &Encoder{number: h.Number, model: req.Model}
+	return &Encoder{number: h.Number, model: cmp.Or(req.Model, "default")}
 }
 
 // AppendFirst appends frame 1 of a turn: the number of the conversation, -1 for
@@ -65,6 +66,12 @@ func (e *Encoder) Append(dst []byte, ev translate.Event) []byte {
 // AppendTail appends the end frame of a turn that went well.
 func (e *Encoder) AppendTail(dst []byte) []byte {
 	return e.tail(append(appendHead(dst, 0, e.Quota), `"","message":""`...), true)
+}
+
+// AppendBlank appends a frame that says nothing, which every client takes
+// (chatnio.md 8.7).
+func (e *Encoder) AppendBlank(dst []byte) []byte {
+	return e.tail(append(appendHead(dst, 0, e.Quota), `"","message":""`...), false)
 }
 
 // AppendWhole appends all frames of a turn, frame 1 included, a line each. No

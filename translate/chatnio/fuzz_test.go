@@ -111,6 +111,35 @@ func FuzzServerFramesAreReadOrRefused(f *testing.F) {
 	})
 }
 
+func FuzzFormsAreReadOrRefused(f *testing.F) {
+	for _, body := range []string{
+		`{"id":-1,"avatar":"a","name":"<n>","description":"d","context":[{"role":"system","content":"s"},{"role":"x","content":""}]}`,
+		`{"id":"7","context":null}`, `{"id":1,"name":"x","refs":[-1,0],"quota":10,"username":"u","password":"p"}`, `{}`, `[`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		m, err := DecodeMask(body)
+		if err == nil && !json.Valid(AppendMasks(nil, []Mask{m, m})) {
+			t.Fatalf("%q became %s", body, AppendMasks(nil, []Mask{m, m}))
+		}
+		_, idErr := DecodeMaskID(body)
+		_, _, loginErr := DecodeLogin(body)
+		_, name, renameErr := DecodeRename(body)
+		_, _, shareErr := DecodeShare(body)
+		for _, err := range []error{err, idErr, loginErr, renameErr, shareErr, DecodeBuy(body)} {
+			if err != nil {
+				mustBeTyped(t, err)
+			}
+		}
+		for _, answer := range [][]byte{AppendState(nil, name), AppendToken(nil, name), AppendKey(nil, name), AppendMarket(nil, []string{name, name}), AppendCharges(nil, []Charge{{Models: []string{name}}, {}, {Models: []string{name, name}, Anonymous: true}}), AppendMaskFail(nil, name), AppendNoCode(nil, name), AppendInfo(nil, name)} {
+			if !json.Valid(answer) {
+				t.Fatalf("not JSON: %s", answer)
+			}
+		}
+	})
+}
+
 func mustBeTyped(t *testing.T, err error) {
 	t.Helper()
 	var e *translate.Error

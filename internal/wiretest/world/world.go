@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -21,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/valyala/fasthttp"
 	"go.uber.org/goleak"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -61,6 +63,7 @@ func Main(m *testing.M) {
 	// The tests wait rather than compute: more of them than processors may run.
 	flag.Parse()
 	_ = flag.Set("test.parallel", "12")
+	startDates()
 	code := m.Run()
 	if code == 0 {
 		err := goleak.Find(
@@ -76,6 +79,20 @@ func Main(m *testing.M) {
 		}
 	}
 	os.Exit(code)
+}
+
+// startDates makes fasthttp start the goroutine of its dates, which comes with the
+// first answer: it must not belong to the bubble of a test.
+func startDates() {
+	ours, theirs := net.Pipe()
+	var served sync.WaitGroup
+	served.Go(func() {
+		defer func() { _ = recover() }()
+		_ = fasthttp.ServeConn(ours, func(*fasthttp.RequestCtx) {})
+	})
+	_, _ = io.WriteString(theirs, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	_, _ = io.Copy(io.Discard, theirs)
+	served.Wait()
 }
 
 // Start serves the configuration text, in which {MODEL} stands for the address of

@@ -1,0 +1,486 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/embedded"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bubble runs f with a clock of its own, beside other tests.
+func bubble(t *testing.T, f func(*testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, f)
+}
+
+// step is one thing that a scripted stream does.
+type step struct {
+	after time.Duration // it lets this much time pass first
+	ev    translate.Event
+	err   error
+	hang  bool // until its context ends
+	crash bool
+}
+
+// script is how one attempt goes.
+type script struct {
+	after time.Duration // before Open returns
+	err   error         // of Open
+	hang  bool          // Open does
+	steps []step
+	again []step // repeated for ever after steps
+}
+
+// fakeUp plays its scripts one after the other, the last one for ever.
+type fakeUp struct {
+	name    string
+	w       *world
+	scripts []script
+
+	mu     sync.Mutex
+	reqs   []translate.Request
+	opened int
+	closed int
+}
+
+func (u *fakeUp) Open(ctx context.Context, req *translate.Request) (translate.Stream, error) {
+	u.mu.Lock()
+	s := script{}
+	if n := len(u.scripts); n > 0 {
+		s = u.scripts[min(len(u.reqs), n-1)]
+	}
+	u.reqs = append(u.reqs, *req)
+	u.mu.Unlock()
+	u.w.note(u.name)
+	if err := pass(ctx, s.after, s.hang); err != nil {
+		return nil, err
+	}
+	if s.err != nil {
+		return nil, s.err
+	}
+	u.mu.Lock()
+	u.opened++
+	u.mu.Unlock()
+	return &fakeStream{up: u, ctx: ctx, left: s.steps, again: s.again}, nil
+}
+
+func (u *fakeUp) Close() error { return nil }
+
+// asked returns the requests so far.
+func (u *fakeUp) asked() []translate.Request {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.reqs)
+}
+
+// texts is what the messages of the newest request say, with their roles.
+func (u *fakeUp) texts() string {
+	reqs := u.asked()
+	if len(reqs) == 0 {
+		return ""
+	}
+	return said(reqs[len(reqs)-1].Messages)
+}
+
+func said(msgs []translate.Message) string {
+	var b strings.Builder
+	for i := range msgs {
+		if i > 0 {
+			b.WriteByte('|')
+		}
+		b.WriteString(msgs[i].Role.String() + ":" + msgs[i].Text())
+	}
+	return b.String()
+}
+
+// pass lets time pass, unless ctx ends.
+func pass(ctx context.Context, d time.Duration, forever bool) error {
+	var timer <-chan time.Time
+	if !forever {
+		timer = time.After(d)
+	}
+	if !forever && d == 0 {
+		return nil // whether ctx has ended is for the gateway to see
+	}
+	select {
+	case <-timer:
+		return nil
+	case <-ctx.Done():
+		var e *translate.Error
+		if errors.As(context.Cause(ctx), &e) {
+			return e
+		}
+		return &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "ended", Cause: context.Cause(ctx)}
+	}
+}
+
+// fakeStream hands out events in buffers that it spoils at the next call.
+type fakeStream struct {
+	up       *fakeUp
+	ctx      context.Context
+	left     []step
+	again    []step
+	lent     [][]byte
+	finished bool
+	closed   bool
+}
+
+func (s *fakeStream) spoil() {
+	for _, b := range s.lent {
+		for i := range b {
+			b[i] = '#'
+		}
+	}
+	s.lent = s.lent[:0]
+}
+
+func (s *fakeStream) lend(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	b = append([]byte{}, b...)
+	s.lent = append(s.lent, b)
+	return b
+}
+
+func (s *fakeStream) Next() (translate.Event, error) {
+	s.spoil()
+	if len(s.left) == 0 {
+		s.left = s.again
+	}
+	if len(s.left) == 0 {
+		if s.finished {
+			return translate.Event{}, io.EOF
+		}
+		return translate.Event{}, translate.Truncated(io.ErrUnexpectedEOF)
+	}
+	now := s.left[0]
+	s.left = s.left[1:]
+	if err := pass(s.ctx, now.after, now.hang); err != nil {
+		return translate.Event{}, err
+	}
+	if now.crash {
+		panic("a bug in an upstream")
+	}
+	if now.err != nil {
+		return translate.Event{}, now.err
+	}
+	ev := now.ev
+	s.finished = s.finished || ev.Kind == translate.KindFinish
+	ev.Text, ev.ID, ev.Name, ev.Raw = s.lend(ev.Text), s.lend(ev.ID), s.lend(ev.Name), s.lend(ev.Raw)
+	return ev, nil
+}
+
+func (s *fakeStream) Ready() bool {
+	return len(s.left) == 0 || s.left[0].after == 0 && !s.left[0].hang
+}
+
+func (s *fakeStream) Close() error {
+	s.spoil()
+	if !s.closed {
+		s.closed = true
+		s.up.mu.Lock()
+		s.up.closed++
+		s.up.mu.Unlock()
+	}
+	return nil
+}
+
+// The steps of scripts.
+func text(s string) step {
+	return step{ev: translate.Event{Kind: translate.KindText, Text: []byte(s)}}
+}
+func start(id string) step {
+	return step{ev: translate.Event{Kind: translate.KindStart, ID: []byte(id), Name: []byte("model-" + id)}}
+}
+func finish() step { return ends(translate.FinishStop) }
+func ends(f translate.Finish) step {
+	return step{ev: translate.Event{Kind: translate.KindFinish, Finish: f}}
+}
+func fails(err error) step             { return step{err: err} }
+func hangs() step                      { return step{hang: true} }
+func (s step) in(d time.Duration) step { s.after = d; return s }
+
+// says is a good answer.
+func says(pieces ...string) script {
+	s := script{steps: []step{start("s")}}
+	for _, p := range pieces {
+		s.steps = append(s.steps, text(p))
+	}
+	s.steps = append(s.steps, finish())
+	return s
+}
+
+func refuses(err error) script { return script{err: err} }
+
+func fault(f translate.Fault) *translate.Error {
+	e := &translate.Error{Code: translate.CodeModel, Fault: f, Message: "it failed"}
+	switch f {
+	case translate.FaultDial, translate.FaultDenied:
+		e.Code = translate.CodeUnavailable
+	case translate.FaultBusy:
+		e.Code = translate.CodeRateLimited
+	case translate.FaultSlow:
+		e.Timeout = true
+	case translate.FaultGone:
+		e.Code = translate.CodeCanceled
+	}
+	return e
+}
+
+// world is a gateway with scripted channels.
+type world struct {
+	t    *testing.T
+	g    *Gateway
+	st   store.Store
+	up   map[string]*fakeUp
+	log  strings.Builder
+	mu   sync.Mutex
+	tale []string // the channels in the order in which they were asked
+}
+
+func (w *world) note(s string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tale = append(w.tale, s)
+}
+
+func (w *world) order() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Join(w.tale, " ")
+}
+
+type locked struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+// channel is a channel of kind openai that serves the model m.
+func channel(id string, change ...func(*config.Channel)) config.Channel {
+	c := config.Channel{ID: id, Kind: "openai", Models: []config.Model{{Name: "m", Upstream: "up-" + id}}, Tier: 1, Weight: 1, URL: "https://secret-address.example", Keys: []string{"sk-secret-" + id}}
+	for _, f := range change {
+		f(&c)
+	}
+	return c
+}
+
+func tier(n int) func(*config.Channel)       { return func(c *config.Channel) { c.Tier = n } }
+func kind(k string) func(*config.Channel)    { return func(c *config.Channel) { c.Kind = k } }
+func atMost(n int) func(*config.Channel)     { return func(c *config.Channel) { c.Concurrent = n } }
+func keys(k ...string) func(*config.Channel) { return func(c *config.Channel) { c.Keys = k } }
+
+// newWorld makes a gateway of conf, whose channels answer with the scripts under
+// their ids. At the end of the test nothing may be left behind.
+func newWorld(t *testing.T, conf *config.Config, scripts map[string][]script) *world {
+	t.Helper()
+	st, err := embedded.Open("memory:")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newWorldOn(t, conf, scripts, st)
+}
+
+func newWorldOn(t *testing.T, conf *config.Config, scripts map[string][]script, st store.Store) *world {
+	t.Helper()
+	w := &world{t: t, st: st, up: map[string]*fakeUp{}}
+	log := slog.New(slog.NewTextHandler(locked{&w.mu, &w.log}, nil))
+	g, err := New(conf, st, func(c *config.Channel, key string) (Upstream, error) {
+		name := c.ID
+		if len(c.Keys) > 1 {
+			name += "/" + key
+		}
+		u := &fakeUp{name: name, w: w, scripts: scripts[name]}
+		w.up[name] = u
+		return u, nil
+	}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.g = g
+	t.Cleanup(w.end)
+	return w
+}
+
+// end checks that everything was given back.
+func (w *world) end() {
+	w.mustBeIdle()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := w.g.Drain(ctx); err != nil {
+		w.t.Errorf("an exchange was not given back: %v", err)
+	}
+	_ = w.g.Close()
+	if log := w.log.String(); strings.Contains(log, "secret") {
+		w.t.Errorf("the log tells a secret: %s", log)
+	}
+}
+
+func (w *world) mustBeIdle() {
+	w.t.Helper()
+	for _, ch := range w.g.plan.Load().channels {
+		if n, m := ch.InFlight.Load(), ch.load.Load(); n != 0 || m != 0 {
+			w.t.Errorf("channel %s: %d in flight, %d of its limit", ch.ID, n, m)
+		}
+	}
+	for name, u := range w.up {
+		u.mu.Lock()
+		if u.opened != u.closed {
+			w.t.Errorf("channel %s: %d streams, %d closed", name, u.opened, u.closed)
+		}
+		u.mu.Unlock()
+	}
+	r := w.g.threads
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.byID) != 0 || len(r.byKey) != 0 {
+		w.t.Errorf("%d conversations are still in use", len(r.byID))
+	}
+}
+
+func conf(channels ...config.Channel) *config.Config { return &config.Config{Channels: channels} }
+
+var alice = &Caller{Name: "alice"}
+
+// question is one of alice, streamed, outside any conversation.
+func (w *world) question(text string) *Question {
+	return w.questionOf(alice, "", text)
+}
+
+func (w *world) questionOf(c *Caller, model, text string) *Question {
+	w.t.Helper()
+	m, err := w.g.Resolve(c, model)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	q := &Question{ID: "r1", Front: "test", Caller: c, Model: m, Request: &translate.Request{Dialect: "test", Stream: true}}
+	if text != "" {
+		q.Request.Messages = []translate.Message{translate.TextMessage(translate.RoleUser, text)}
+	}
+	return q
+}
+
+// in puts q into the conversation of alice under key.
+func (w *world) in(key string, q *Question) *Question {
+	w.t.Helper()
+	turn, err := w.g.Enqueue(context.Background(), q.Caller, talkOf(key))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	q.Turn = turn
+	return q
+}
+
+func talkOf(key string) Identity {
+	return Identity{Find: store.Ref{Key: key}, Make: &store.Conversation{Key: key, User: "u"}}
+}
+
+// result is an answer as a client saw it.
+type result struct {
+	text   string
+	events []translate.Event // copied
+	err    *translate.Error
+}
+
+// ask puts q and reads the answer to its end.
+func (w *world) ask(ctx context.Context, q *Question) result {
+	w.t.Helper()
+	x, err := w.g.Open(ctx, q)
+	if err != nil {
+		return result{err: typed(err)}
+	}
+	defer x.Close()
+	if !q.Request.Stream {
+		a, err := x.Whole()
+		if err != nil {
+			return result{err: typed(err)}
+		}
+		return result{text: a.Text()}
+	}
+	return readAll(x)
+}
+
+func readAll(x *Exchange) result {
+	var r result
+	for {
+		ev, err := x.Next()
+		if err == io.EOF {
+			return r
+		}
+		if err != nil {
+			r.err = typed(err)
+			if _, again := x.Next(); again == nil || again == io.EOF {
+				r.err = &translate.Error{Code: "AFTER_THE_ERROR"}
+			}
+			return r
+		}
+		r.text += map[bool]string{true: string(ev.Text)}[ev.Kind == translate.KindText]
+		r.events = append(r.events, clone(ev))
+	}
+}
+
+func (r result) mustSay(t *testing.T, want string) {
+	t.Helper()
+	if r.err != nil {
+		t.Fatalf("it failed: %v (fault %d) after %q", r.err, r.err.Fault, r.text)
+	}
+	if r.text != want {
+		t.Fatalf("it says %q, want %q", r.text, want)
+	}
+}
+
+func (r result) mustFail(t *testing.T, code translate.Code, f translate.Fault) *translate.Error {
+	t.Helper()
+	if r.err == nil {
+		t.Fatalf("it did not fail: %q", r.text)
+	}
+	if r.err.Code != code || r.err.Fault != f {
+		t.Fatalf("it failed with %v (fault %d), want %s (fault %d)", r.err, r.err.Fault, code, f)
+	}
+	if strings.Contains(r.err.Message, "secret") {
+		t.Errorf("the message tells a secret: %s", r.err.Message)
+	}
+	return r.err
+}
+
+// stored is what the conversation of alice under key says.
+func (w *world) stored(key string) string {
+	w.t.Helper()
+	c, err := w.st.Load(context.Background(), "alice", store.Ref{Key: key}, 0)
+	if errors.Is(err, store.ErrNotFound) {
+		return ""
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var msgs []translate.Message
+	for _, m := range c.Messages {
+		if m.Incomplete {
+			m.Parts = append(m.Parts, translate.Part{Kind: translate.PartText, Text: "(incomplete)"})
+		}
+		msgs = append(msgs, m.Message)
+	}
+	return said(msgs)
+}

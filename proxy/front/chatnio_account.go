@@ -1,0 +1,131 @@
+package front
+
+import (
+	"slices"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate/chatnio"
+)
+
+const (
+	// purse is what every caller has in points: there are no prices, and clients
+	// take 0 for an empty purse.
+	purse = 1_000_000
+	// loginLife is how long a login lasts, as on the real server (chatnio.md 3.1).
+	loginLife = 30 * 24 * time.Hour
+	// siteTitle is the name that web clients show.
+	siteTitle = "dragoman"
+)
+
+// accountCalls are the calls about the caller and the site (chatnio.md 6), without
+// /api.
+var accountCalls = []Route{
+	{"POST", "/login", public(chatnioLogin)},
+	{"POST", "/state", public(chatnioState)},
+	{"GET", "/userinfo", signedIn(func(c *call, caller *proxy.Caller) { c.json(200, chatnio.AppendUser(nil, userID(caller.Name))) })},
+	{"GET", "/apikey", signedIn(chatnioKey)},
+	{"GET", "/quota", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendPoints(nil, purse)) })},
+	{"GET", "/package", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendPackage(nil)) })},
+	{"GET", "/subscription", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendSubscription(nil)) })},
+	{"GET", "/dashboard/billing/usage", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendUsage(nil)) })},
+	{"GET", "/dashboard/billing/subscription", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendBilling(nil, purse)) })},
+	{"GET", "/info", public(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendInfo(nil, siteTitle)) })},
+	{"GET", "/v1/market", public(chatnioMarket)},
+	{"GET", "/v1/charge", public(chatnioCharge)},
+	{"GET", "/v1/plans", public(func(c *call, _ *proxy.Caller) { c.json(200, []byte(`[]`)) })},
+	{"GET", "/broadcast/view", public(func(c *call, _ *proxy.Caller) { c.json(200, []byte(`null`)) })},
+
+	// What needs accounts or money, of which there is neither.
+	{"POST", "/register", public(never("registration is closed: callers are set by the operator"))},
+	{"POST", "/verify", public(never("there is no mail on this site"))},
+	{"POST", "/reset", public(never("there are no passwords on this site: callers are set by the operator"))},
+	{"POST", "/resetkey", signedIn(never("keys are set by the operator"))},
+	{"POST", "/buy", signedIn(chatnioBuy)},
+	{"POST", "/subscribe", signedIn(never("subscription feature does not enable of this site"))},
+	{"GET", "/invite", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendNoCode(nil, "invitation code not found")) })},
+	{"GET", "/redeem", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendNoCode(nil, "redeem code not found")) })},
+}
+
+// never answers a call that cannot succeed here.
+func never(message string) func(*call, *proxy.Caller) {
+	return func(c *call, _ *proxy.Caller) { c.refuse(message) }
+}
+
+// chatnioHello answers GET /.
+func chatnioHello(c *call, caller *proxy.Caller) {
+	c.json(200, chatnio.AppendHello(nil, caller != nil))
+}
+
+func chatnioState(c *call, caller *proxy.Caller) {
+	name := ""
+	if caller != nil {
+		name = caller.Name
+	}
+	c.json(200, chatnio.AppendState(nil, name))
+}
+
+// chatnioLogin takes a configured caller's name and key as user name and
+// password, in JSON or as a form. It works where callers.jwt.secret is set.
+func chatnioLogin(c *call, _ *proxy.Caller) {
+	args := c.ctx.PostArgs()
+	name, password := string(args.Peek("username")), string(args.Peek("password"))
+	if name == "" && password == "" {
+		var err error
+		if name, password, err = chatnio.DecodeLogin(c.ctx.Request.Body()); err != nil {
+			c.refuse("bad request")
+			return
+		}
+	}
+	token, err := c.s.g.Login(name, password, loginLife)
+	if err != nil {
+		c.refuse(err.Message)
+		return
+	}
+	c.json(200, chatnio.AppendToken(nil, token))
+}
+
+// chatnioKey shows the credential that the call was made with: keys themselves
+// are nobody's to ask for.
+func chatnioKey(c *call, _ *proxy.Caller) {
+	c.json(200, chatnio.AppendKey(nil, chatnio.BareToken(c.header("Authorization"))))
+}
+
+func chatnioBuy(c *call, _ *proxy.Caller) {
+	if err := chatnio.DecodeBuy(c.ctx.Request.Body()); err != nil {
+		c.refuse(typed(err).Message)
+		return
+	}
+	c.refuse("cannot find payment provider")
+}
+
+// offered are the models that the caller may use, nil being one without a key:
+// those that need no key, and the others.
+func (c *call) offered(caller *proxy.Caller) (anyone, only []string) {
+	if anonymous, err := c.s.g.Identify("", c.address()); err == nil {
+		anyone = c.s.g.Models(anonymous)
+	}
+	if caller == nil {
+		return anyone, nil
+	}
+	open := anyone
+	anyone = nil
+	for _, m := range c.s.g.Models(caller) {
+		if slices.Contains(open, m) {
+			anyone = append(anyone, m)
+		} else {
+			only = append(only, m)
+		}
+	}
+	return anyone, only
+}
+
+func chatnioMarket(c *call, caller *proxy.Caller) {
+	anyone, only := c.offered(caller)
+	c.json(200, chatnio.AppendMarket(nil, append(anyone, only...)))
+}
+
+func chatnioCharge(c *call, caller *proxy.Caller) {
+	anyone, only := c.offered(caller)
+	c.json(200, chatnio.AppendCharges(nil, []chatnio.Charge{{Models: anyone, Anonymous: true}, {Models: only}}))
+}

@@ -1,0 +1,236 @@
+package front
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/chatnio"
+)
+
+// turn answers one chat or restart.
+func (t *talk) turn(next *task) {
+	received := time.Now()
+	req := &translate.Request{Dialect: chatnio.Dialect.Name(), Stream: true}
+	next.frame.Request(req)
+	restart := next.frame.Type == chatnio.TypeRestart
+	if restart {
+		req.Messages = nil
+	} else if len(req.Messages) == 0 {
+		// The real server says nothing at all to this, and its clients wait for ever
+		// (chatnio.md 8.5).
+		t.refuse(req, translate.Invalid("the message is empty"))
+		return
+	}
+	model, wrong := t.resolve(req.Model)
+	if wrong != nil {
+		t.refuse(req, wrong)
+		return
+	}
+	ctx, cancel := context.WithCancelCause(t.ctx)
+	defer cancel(nil)
+	t.begin(next, cancel)
+	place, err := t.enter(next.frame.Message)
+	if err != nil {
+		t.refuse(req, typed(err))
+		return
+	}
+	if t.first() != nil {
+		place.Done()
+		return
+	}
+	t.answer(ctx, &proxy.Question{
+		ID: t.session.id, Front: "chatnio", Caller: t.caller, Model: model, Received: received,
+		Request: req, Turn: place, Restart: restart, KeepPartial: true,
+	})
+}
+
+// resolve finds the model, or says in the real server's way why not: a model that
+// is not for callers without a key asks for one (chatnio.md 5.2).
+func (t *talk) resolve(name string) (*proxy.Model, *translate.Error) {
+	if t.caller == nil {
+		return nil, &translate.Error{Code: translate.CodeUnauthorized, Message: "a key is needed"}
+	}
+	model, err := t.s.g.Resolve(t.caller, name)
+	if err != nil && err.Code == translate.CodePermission && !t.signed() {
+		return nil, &translate.Error{Code: translate.CodeUnauthorized, Message: err.Message}
+	}
+	return model, err
+}
+
+func (t *talk) begin(next *task, cancel context.CancelCauseFunc) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next.cancel = cancel
+	if next.stopped {
+		cancel(errStopped)
+	}
+}
+
+// over says that the running turn is over but for its last frame: a stop that
+// comes from now on means the next one. It reports whether it was stopped.
+func (t *talk) over() (stopped bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	stopped = t.now != nil && t.now.stopped
+	t.now = nil
+	return stopped
+}
+
+// settle finds out which conversation the connection has: the one it asked for, or
+// a new one under a number that nobody else gets (chatnio.md 8.10), also when
+// the number asked for is not one of this caller's (chatnio.md 3.2).
+func (t *talk) settle() error {
+	if !t.signed() {
+		t.number = -1
+		return nil
+	}
+	if t.id != "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, storeWait)
+	defer cancel()
+	if t.number > 0 {
+		conv, err := t.s.g.Store().Load(ctx, t.caller.Name, store.Ref{Num: t.number}, 1)
+		if err == nil {
+			t.id = conv.ID
+			return nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return &translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed", Cause: err}
+		}
+	}
+	n, err := t.s.g.Store().Number(ctx, t.caller.Name)
+	if err != nil {
+		return &translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed", Cause: err}
+	}
+	t.number, t.id = n, proxy.NewID("conv_")
+	return nil
+}
+
+// enter takes the turn's place in the conversation, which is stored with its
+// first turn and named after message.
+func (t *talk) enter(message string) (*proxy.Turn, error) {
+	if err := t.settle(); err != nil {
+		return nil, err
+	}
+	if !t.signed() {
+		return t.s.g.Unstored(&t.kept), nil
+	}
+	name := t.name
+	if name == "" {
+		name = clipTitle(message)
+	}
+	return t.s.g.Enqueue(t.ctx, t.caller, proxy.Identity{
+		Find: store.Ref{ID: t.id},
+		Make: &store.Conversation{
+			ID: t.id, Num: t.number, User: t.caller.Name, Group: "chatnio:" + strconv.FormatInt(t.number, 10),
+			Name: name, Messages: t.head,
+		},
+	})
+}
+
+// clipTitle makes a title of a message (chatnio.md 6).
+func clipTitle(message string) string {
+	if r := []rune(message); len(r) > 50 {
+		return string(r[:50]) + "..."
+	}
+	return message
+}
+
+// first sends frame 1 of a turn. A store that failed left no number to send.
+func (t *talk) first() error {
+	number := t.number
+	if number <= 0 {
+		number = -1
+	}
+	t.sent = 1
+	return t.write(chatnio.AppendFirst(nil, number, ""))
+}
+
+// more sends a further frame; a pairReader gets it where it looks for text.
+func (t *talk) more(enc *chatnio.Encoder, frame []byte) error {
+	if len(frame) == 0 {
+		return nil
+	}
+	if t.pairs && t.sent%2 == 0 {
+		t.sent++
+		if err := t.write(enc.AppendBlank(nil)); err != nil {
+			return err
+		}
+	}
+	t.sent++
+	return t.write(frame)
+}
+
+// last sends the end frame; a pairReader gets it where it looks for the end.
+func (t *talk) last(enc *chatnio.Encoder, frame []byte) error {
+	odd := t.sent%2 == 1
+	t.ended = true
+	if t.pairs && odd {
+		if err := t.write(enc.AppendBlank(nil)); err != nil {
+			return err
+		}
+	}
+	return t.write(frame)
+}
+
+// refuse answers with an error turn: frame 1, then the one end frame.
+func (t *talk) refuse(req *translate.Request, err *translate.Error) {
+	if failed := t.settle(); failed != nil {
+		err = typed(failed)
+	}
+	t.over()
+	if t.first() == nil {
+		enc := chatnio.NewEncoder(req, translate.Head{})
+		_ = t.last(enc, enc.AppendError(nil, err, false))
+	}
+}
+
+// answer streams the frames of one turn: exactly one of them says end.
+func (t *talk) answer(ctx context.Context, q *proxy.Question) {
+	enc := chatnio.NewEncoder(q.Request, translate.Head{Number: t.number})
+	x, err := t.s.g.Open(ctx, q)
+	if err != nil {
+		t.end(enc, typed(err), false)
+		return
+	}
+	defer func() { _ = x.Close() }()
+	var buf []byte
+	started := false
+	for err == nil {
+		var ev translate.Event
+		if ev, err = x.Next(); err == nil {
+			started = started || ev.Kind.Content()
+			buf = enc.Append(buf[:0], ev)
+			if t.more(enc, buf) != nil {
+				err = errClientGone
+			}
+		}
+	}
+	// The turn is settled before its last frame: whoever reads that may at once
+	// list, load or go on with the conversation.
+	_ = x.Close()
+	if errors.Is(err, io.EOF) {
+		t.over()
+		_ = t.last(enc, enc.AppendTail(buf[:0]))
+		return
+	}
+	t.end(enc, typed(err), started)
+}
+
+// end ends a turn that did not end well.
+func (t *talk) end(enc *chatnio.Encoder, err *translate.Error, started bool) {
+	stopped := t.over()
+	switch {
+	case err.Fault != translate.FaultGone:
+		_ = t.last(enc, enc.AppendError(nil, err, started))
+	case stopped:
+		_ = t.last(enc, enc.AppendTail(nil))
+	}
+}

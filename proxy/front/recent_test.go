@@ -1,0 +1,157 @@
+package front
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// listener is a connection that remembers what was written to it.
+type listener struct {
+	got  []string
+	gone func()
+}
+
+func (l *listener) write(frame []byte) error {
+	l.got = append(l.got, string(frame))
+	return nil
+}
+
+func (l *listener) whenGone(f func()) func() bool {
+	l.gone = f
+	return func() bool { l.gone = func() {}; return true }
+}
+
+// asks puts a message to r and fails the test unless it is new or not, as told.
+func asks(t *testing.T, r *recent, id, body string, from *listener, now time.Time, isNew bool) (stopped *bool) {
+	t.Helper()
+	stopped = new(bool)
+	first, err := r.ask("alice", id, []byte(body), from, now, func() { *stopped = true })
+	if err != nil || first != isNew {
+		t.Fatalf("%s: new %v, error %v", id, first, err)
+	}
+	return stopped
+}
+
+var noon = time.Unix(1_700_000_000, 0)
+
+func TestARepeatedMessageIsAnsweredOnceToTheNewestConnection(t *testing.T) {
+	t.Parallel()
+	r, one, two := newRecent(time.Minute), &listener{}, &listener{}
+	asks(t, r, "m", "b", one, noon, true)
+	asks(t, r, "m", "b", one, noon, false)
+	asks(t, r, "m", "b", two, noon, false)
+	r.answered("alice", "m", []byte("answer"), true, noon)
+	if len(one.got) != 0 || !slices.Equal(two.got, []string{"answer"}) {
+		t.Errorf("the first got %v, the newest %v", one.got, two.got)
+	}
+	asks(t, r, "m", "b", one, noon, false)
+	if !slices.Equal(one.got, []string{"answer"}) {
+		t.Errorf("after the answer it got %v", one.got)
+	}
+}
+
+func TestAnIdWithAnotherBodyIsRefused(t *testing.T) {
+	t.Parallel()
+	r, one := newRecent(time.Minute), &listener{}
+	asks(t, r, "m", "b", one, noon, true)
+	for _, runs := range []bool{true, false} {
+		if first, err := r.ask("alice", "m", []byte("other"), one, noon, nil); first || err == nil {
+			t.Errorf("new %v, error %v", first, err)
+		}
+		if runs {
+			r.answered("alice", "m", []byte("answer"), true, noon)
+		}
+	}
+	if first, err := r.ask("bob", "m", []byte("other"), one, noon, func() {}); !first || err != nil {
+		t.Errorf("another caller: new %v, error %v", first, err)
+	}
+}
+
+func TestTheNewestConnectionKeepsAQuestionAlive(t *testing.T) {
+	t.Parallel()
+	r, one, two := newRecent(time.Minute), &listener{}, &listener{}
+	stopped := asks(t, r, "m", "b", one, noon, true)
+	leaves := one.gone
+	asks(t, r, "m", "b", two, noon, false)
+	leaves()
+	if *stopped {
+		t.Fatal("the question ended though somebody waits for it")
+	}
+	two.gone()
+	if !*stopped {
+		t.Fatal("the question goes on for nobody")
+	}
+	r.answered("alice", "m", []byte("canceled"), false, noon)
+	asks(t, r, "m", "b", one, noon, true)
+}
+
+func TestALateEndOfAConnectionEndsNothing(t *testing.T) {
+	t.Parallel()
+	r, one := newRecent(time.Minute), &listener{}
+	stopped := asks(t, r, "m", "b", one, noon, true)
+	leaves := one.gone
+	r.answered("alice", "m", []byte("answer"), true, noon)
+	leaves()
+	if *stopped {
+		t.Error("it was stopped")
+	}
+}
+
+func TestAnAnswerIsForgottenAfterItsWindow(t *testing.T) {
+	t.Parallel()
+	r, one := newRecent(time.Minute), &listener{}
+	asks(t, r, "m", "b", one, noon, true)
+	asks(t, r, "m", "b", one, noon.Add(time.Hour), false) // still running
+	r.answered("alice", "m", []byte("answer"), true, noon.Add(time.Hour))
+	asks(t, r, "m", "b", one, noon.Add(time.Hour+time.Minute), false)
+	asks(t, r, "m", "b", one, noon.Add(time.Hour+time.Minute+1), true)
+	if r.window.bytes != 0 || len(r.window.oldest) != 0 {
+		t.Errorf("%d bytes, %d answers are left", r.window.bytes, len(r.window.oldest))
+	}
+}
+
+func TestWhatIsRememberedIsBoundedThoughAQuestionRuns(t *testing.T) {
+	t.Parallel()
+	r, one := newRecent(time.Hour), &listener{}
+	asks(t, r, "runs", "b", one, noon, true)
+	for i := range recentMessages + 10 {
+		id := fmt.Sprint(i)
+		asks(t, r, id, "b", one, noon, true)
+		r.answered("alice", id, []byte("a"), true, noon)
+		one.got = nil
+	}
+	if len(r.window.byKey) > recentMessages+1 || len(r.window.oldest) > recentMessages {
+		t.Errorf("%d messages", len(r.window.byKey))
+	}
+	big := make([]byte, 1<<20)
+	for i := range 100 {
+		id := fmt.Sprint("big", i)
+		asks(t, r, id, "b", one, noon, true)
+		r.answered("alice", id, big, true, noon)
+	}
+	if r.window.bytes > recentBytes {
+		t.Errorf("%d bytes", r.window.bytes)
+	}
+	asks(t, r, "runs", "b", one, noon, false)
+}
+
+func TestCountsAreBoundedAndForgotten(t *testing.T) {
+	t.Parallel()
+	c := &counts{of: map[string]int{}}
+	for i, want := range []bool{true, true, false} {
+		if got := c.take("a", 2); got != want {
+			t.Errorf("take %d: %v", i, got)
+		}
+	}
+	if !c.take("b", 2) {
+		t.Error("another name has the count of the first")
+	}
+	for _, n := range []string{"a", "a", "b"} {
+		c.give(n)
+	}
+	if len(c.of) != 0 {
+		t.Errorf("left: %v", c.of)
+	}
+}

@@ -1,0 +1,270 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// mem is what the n-th request to channel id said of its memory.
+func (w *world) mem(id string, n int) translate.Memory {
+	w.t.Helper()
+	reqs := w.up[id].asked()
+	if n >= len(reqs) {
+		w.t.Fatalf("channel %s was asked %d times", id, len(reqs))
+	}
+	return reqs[n].Memory
+}
+
+func (w *world) mustBeFresh(id string, n int) string {
+	w.t.Helper()
+	m := w.mem(id, n)
+	if m.ID == "" || m.InSync {
+		w.t.Errorf("request %d to %s: %+v, want a fresh memory", n, id, m)
+	}
+	for i := range n {
+		if w.mem(id, i).ID == m.ID {
+			w.t.Errorf("request %d to %s has the memory of request %d", n, id, i)
+		}
+	}
+	return m.ID
+}
+
+func TestASecondTurnSendsOnlyWhatIsNewToARemoteMemory(t *testing.T) {
+	t.Parallel()
+	for _, k := range []string{"rest", "iagent", "chatnio"} {
+		t.Run(k, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t, conf(channel("a", kind(k))), map[string][]script{"a": {says("one"), says("two")}})
+				w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
+				id := w.mustBeFresh("a", 0)
+				w.ask(t.Context(), w.in("k", w.question("2"))).mustSay(t, "two")
+				if m := w.mem("a", 1); m.ID != id || !m.InSync {
+					t.Errorf("second turn: %+v, first: %s", m, id)
+				}
+				got, want := w.up["a"].texts(), "user:2"
+				if k == "chatnio" { // the codec leaves out what the socket knows
+					want = "user:1|assistant:one|user:2"
+				}
+				if got != want {
+					t.Errorf("it was sent %s", got)
+				}
+			})
+		})
+	}
+}
+
+func TestAFailoverAndTheWayBackReplayEverything(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a", kind("rest")), channel("b", kind("rest"), tier(2))), map[string][]script{
+			"a": {says("one"), refuses(fault(translate.FaultBroken)), says("three"), says("four")},
+			"b": {says("two")},
+		})
+		for i, want := range []string{"one", "two", "three", "four"} {
+			q := w.in("k", w.question(fmt.Sprint(i+1)))
+			w.ask(t.Context(), q).mustSay(t, want)
+		}
+		w.mustBeFresh("a", 0)
+		w.mustBeFresh("b", 0)
+		id := w.mustBeFresh("a", 2)
+		if m := w.mem("a", 3); m.ID != id || !m.InSync {
+			t.Errorf("the fourth turn: %+v", m)
+		}
+		replay := w.up["a"].asked()[2].Messages
+		if len(replay) != 1 || !strings.Contains(replay[0].Text(), "assistant: two") || !strings.HasSuffix(replay[0].Text(), "3") {
+			t.Errorf("replayed %s", said(replay))
+		}
+	})
+}
+
+func TestWhatHappensToAConversationPutsItsMemoryOutOfSync(t *testing.T) {
+	t.Parallel()
+	zero := 0
+	for name, happen := range map[string]func(*testing.T, *world){
+		"an edit": func(t *testing.T, w *world) {
+			p, err := w.g.Enqueue(t.Context(), alice, talkOf("k"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.g.Edit(t.Context(), p, Edit{Set: &SetText{Index: 0, Text: "changed"}}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a removal": func(t *testing.T, w *world) {
+			p, err := w.g.Enqueue(t.Context(), alice, talkOf("k"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.g.Edit(t.Context(), p, Edit{Remove: &zero}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a clear": func(t *testing.T, w *world) {
+			p, err := w.g.Enqueue(t.Context(), alice, talkOf("k"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.st.Clear(t.Context(), "alice", p.ID(), 1); err != nil {
+				t.Fatal(err)
+			}
+			p.Done()
+		},
+		"a failed turn": func(t *testing.T, w *world) {
+			if r := w.ask(t.Context(), w.in("k", w.question("FAIL"))); r.err == nil {
+				t.Error("it did not fail")
+			}
+		},
+		"a cancelled turn": func(t *testing.T, w *world) {
+			w.up["a"].scripts[1] = script{steps: []step{text("x"), hangs()}}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			q := w.in("k", w.question("STOP"))
+			done := make(chan struct{})
+			go func() { defer close(done); w.ask(ctx, q) }()
+			synctest.Wait()
+			cancel(errLeft)
+			<-done
+		},
+		"a narrower window": func(t *testing.T, w *world) {
+			w.up["a"].scripts[1] = says("ok")
+			q := w.in("k", w.question("narrow"))
+			q.Request.Context = 1
+			w.ask(t.Context(), q).mustSay(t, "ok")
+			if m := w.mem("a", 1); m.ID != "" {
+				t.Errorf("a question that stands alone has the memory %+v", m)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t, conf(channel("a", kind("rest"))), map[string][]script{"a": {
+					says("one"), {steps: []step{text("x"), fails(fault(translate.FaultBroken))}}, says("end")}})
+				w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
+				happen(t, w)
+				if len(w.up["a"].asked()) == 1 {
+					w.up["a"].scripts[1] = says("end")
+				}
+				w.ask(t.Context(), w.in("k", w.question("last"))).mustSay(t, "end")
+				w.mustBeFresh("a", len(w.up["a"].asked())-1)
+			})
+		})
+	}
+}
+
+// turns is a stateless question with what was said before.
+func (w *world) stateless(said ...string) *Question {
+	q := w.question("")
+	for i, s := range said {
+		q.Request.Messages = append(q.Request.Messages, translate.TextMessage([]translate.Role{translate.RoleUser, translate.RoleAssistant}[i%2], s))
+	}
+	return q
+}
+
+func TestAStatelessChatGoesOnInItsRemoteMemory(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a", kind("rest")), channel("b", kind("rest"))), map[string][]script{"a": {says("one")}, "b": {says("one")}})
+		for range 20 { // whichever channel is drawn first keeps it
+			prefix := NewID("")
+			w.ask(t.Context(), w.stateless(prefix)).mustSay(t, "one")
+			first := strings.Fields(w.order())
+			w.ask(t.Context(), w.stateless(prefix, "one", "2")).mustSay(t, "one")
+			second := strings.Fields(w.order())
+			ch := second[len(second)-1]
+			if ch != first[len(first)-1] {
+				t.Fatalf("it went on at %s", ch)
+			}
+			reqs := w.up[ch].asked()
+			if m := reqs[len(reqs)-1].Memory; !m.InSync || m.ID != reqs[len(reqs)-2].Memory.ID {
+				t.Fatalf("second request %+v", m)
+			}
+		}
+	})
+}
+
+func TestOtherCallersDoNotGetAtARemoteMemory(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a", kind("rest"))), map[string][]script{"a": {says("one")}})
+		w.ask(t.Context(), w.stateless("1")).mustSay(t, "one")
+		q := w.stateless("1", "one", "2")
+		q.Caller = &Caller{Name: "mallory"}
+		w.ask(t.Context(), q).mustSay(t, "one")
+		w.mustBeFresh("a", 1)
+	})
+}
+
+func TestTwoQuestionsNeverShareARemoteMemoryAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a", kind("rest"))), map[string][]script{"a": {says("one")}})
+		w.ask(t.Context(), w.stateless("1")).mustSay(t, "one")
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() { w.ask(t.Context(), w.stateless("1", "one", fmt.Sprint(i))).mustSay(t, "one") })
+		}
+		all.Wait()
+		seen, sync := map[string]int{}, 0
+		for _, r := range w.up["a"].asked()[1:] {
+			seen[r.Memory.ID]++
+			if r.Memory.InSync {
+				sync++
+			}
+		}
+		if len(seen) != 20 || sync != 1 {
+			t.Errorf("20 questions had %d memories, %d of them in sync", len(seen), sync)
+		}
+	})
+}
+
+func TestRemoteMemoriesAreBounded(t *testing.T) {
+	t.Parallel()
+	m := newMemories()
+	for i := range maxMemories + 500 {
+		m.put(place{said: uint64(i)}, candidate{ch: &Channel{conf: &config.Channel{}}}, "x")
+	}
+	if len(m.at) > maxMemories {
+		t.Errorf("%d memories", len(m.at))
+	}
+}
+
+func TestAFoldSaysEverythingInOneMessage(t *testing.T) {
+	t.Parallel()
+	msgs := []translate.Message{
+		translate.TextMessage(translate.RoleSystem, "sys"),
+		translate.TextMessage(translate.RoleUser, "q1"),
+		{Role: translate.RoleAssistant, Parts: []translate.Part{{Kind: translate.PartReasoning, Text: "hidden"}, {Kind: translate.PartText, Text: "a1"}, {Kind: translate.PartToolCall, Name: "f", Args: "{}"}}},
+		{Role: translate.RoleTool, Parts: []translate.Part{{Kind: translate.PartToolResult, Text: "42"}}},
+		{Role: translate.RoleUser, Parts: []translate.Part{{Kind: translate.PartText, Text: "q2"}, {Kind: translate.PartImage, URL: "u"}}},
+	}
+	for text, want := range map[string]string{
+		"": "sys\n\nOur conversation so far:\nuser: q1\nassistant: a1\n[called f with {}]\ntool: [result: 42]\n\nNow answer this:\nq2",
+		"{{.System}}/{{len .History}}/{{.Message}}": "sys/3/q2",
+	} {
+		tmpl, err := parseFold(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := fold(tmpl, &translate.Request{Messages: msgs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Text() != want || len(got.Parts) != 2 || got.Parts[1].URL != "u" {
+			t.Errorf("folded to %q, want %q", got.Text(), want)
+		}
+	}
+	tmpl, _ := parseFold("")
+	if got, _ := fold(tmpl, &translate.Request{Messages: msgs[4:]}); got.Text() != "q2" {
+		t.Errorf("a lone message became %q", got.Text())
+	}
+}
+
+func TestAFoldThatFailsIsOurFaultAndNobodyElses(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a", kind("rest"), func(c *config.Channel) { c.Fold = "{{.Nothing}}" })), map[string][]script{"a": {says("x")}})
+		q := w.stateless("1", "one", "2")
+		w.ask(t.Context(), q).mustFail(t, translate.CodeInternal, 0)
+	})
+}
