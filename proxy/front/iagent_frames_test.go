@@ -382,6 +382,7 @@ func TestAConversationIsInOrderAndOthersAreNotHeldUp(t *testing.T) {
 	if slices.Index(got, "slow") > slices.Index(got, "after") {
 		t.Errorf("the order is %v", got)
 	}
+	w.Shutdown(time.Millisecond) // the one that never ends
 }
 
 // Back-pressure (item 8): no more than 256 questions run, the others are not read.
