@@ -36,7 +36,6 @@ func withoutEffect() []func(c *Config) []string {
 		when("callers.jwt.limits", func(c *Config) bool { return c.Callers.JWT != nil && c.Callers.JWT.Limits != "" }),
 		keyLimits,
 		when("balance", func(c *Config) bool { return c.Balance != "p2c" }),
-		when("fallbacks", func(c *Config) bool { return len(c.Fallbacks) > 0 }),
 		when("trusted_proxies", func(c *Config) bool { return len(c.TrustedProxies) > 0 }),
 		learning("headers", func(t Timeouts) AutoDuration { return t.Headers }),
 		learning("first", func(t Timeouts) AutoDuration { return t.First }),

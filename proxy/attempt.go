@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -17,6 +16,7 @@ const (
 	lastAttempt  = 30 * time.Second // none begins later than this after the question
 	firstWithAlt = 10 * time.Second // auto: while another candidate is left
 	firstAlone   = 120 * time.Second
+	shortWait    = 2 * time.Second // a Retry-After that is waited for where there is no alternative
 )
 
 // Bounds of what one answer may take of the memory.
@@ -26,94 +26,12 @@ const (
 	eventBytes = 128      // of an event without what it refers to
 )
 
-// run tries one candidate after the other until one answers.
-func (x *Exchange) run() *translate.Error {
-	for range maxAttempts {
-		c, left := x.pick()
-		if c.ch == nil {
-			break
-		}
-		if len(x.failures) == maxAttempts-1 {
-			left = 0
-		}
-		err := x.attempt(c, left)
-		if err == nil {
-			return nil
-		}
-		x.failures = append(x.failures, failure{c.ch, err})
-		if x.ctx.Err() != nil {
-			return gone(x.ctx)
-		}
-		then := consequences[err.Fault]
-		if !then.elsewhere {
-			return err
-		}
-		if replay := c.ch.conf.Replay; then.sent && replay != nil && !*replay {
-			return err
-		}
-		if time.Since(x.began) > lastAttempt {
-			break
-		}
-	}
-	if x.media && len(x.failures) == 0 && len(x.full) == 0 {
-		return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: "unsupported content_type"}
-	}
-	return verdict(x.failures, x.full)
-}
-
-// suits reports whether c can be told the question at all: images, voice and video
-// of iagent mean something to an iagent channel only (product.md 6, settled detail
-// 11).
-func (x *Exchange) suits(c candidate) bool { return !x.media || c.ch.conf.Kind == "iagent" }
-
-// pick returns the next candidate, its slot taken, and how many others are left.
-// A candidate without a channel means that there is none.
-func (x *Exchange) pick() (candidate, int) {
-	p := x.g.plan.Load()
-	route := x.q.Model.route
-	var buf [16]*balance.Target
-	x.full = x.full[:0]
-	for _, tier := range route.tiers {
-		targets, at := buf[:0], make([]candidate, 0, len(tier))
-		for _, c := range tier {
-			if !x.tried(c.ch) && x.suits(c) {
-				targets, at = append(targets, &c.ch.Target), append(at, c)
-			}
-		}
-		for len(at) > 0 {
-			i := x.prefer(at)
-			if i < 0 {
-				i = p.policy.Pick(targets, 0)
-			}
-			if c := at[i]; c.ch.acquire() {
-				return c, route.size() - len(x.failures) - 1
-			}
-			x.full = append(x.full, at[i].ch.ID)
-			targets, at = slices.Delete(targets, i, i+1), slices.Delete(at, i, i+1)
-		}
-	}
-	return candidate{}, 0
-}
-
-func (x *Exchange) tried(ch *Channel) bool {
-	return slices.ContainsFunc(x.failures, func(f failure) bool { return f.ch == ch })
-}
-
-// prefer returns the candidate that remembers the conversation, or -1.
-func (x *Exchange) prefer(at []candidate) int {
-	if !slices.ContainsFunc(at, func(c candidate) bool { return c.ch.recall != recallNothing }) {
-		return -1
-	}
-	ch := x.g.memories.peek(x.before())
-	return slices.IndexFunc(at, func(c candidate) bool { return c.ch == ch })
-}
-
 // attempt puts the question to c, whose slot it gives back when it fails.
 func (x *Exchange) attempt(c candidate, left int) *translate.Error {
-	x.ch, x.holds = c.ch, true
+	x.ch, x.cell, x.holds = c.ch, c.cell, true
 	req, err := x.requestFor(c)
 	if err != nil {
-		x.abandon()
+		x.abandon(err)
 		return err
 	}
 	ctx, done := context.WithTimeoutCause(x.ctx, c.ch.clocks.total, slow("the answer took too long"))
@@ -126,17 +44,19 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	x.clock = startClock(cancel, headers)
 	stream, failed := c.ch.up.Open(ctx, req)
 	if failed != nil {
-		x.abandon()
-		return typed(failed)
+		err := typed(failed)
+		x.abandon(err)
+		return err
 	}
 	if headers < first {
 		x.clock.more(first - time.Since(began))
 	}
 	x.stream, x.passThrough = stream, false
 	if err := x.commit(); err != nil {
-		x.abandon()
+		x.abandon(err)
 		return err
 	}
+	x.judge(nil)
 	x.named(req.Model)
 	x.dropped = req.Dropped
 	if x.whole {
@@ -305,8 +225,27 @@ func clone(ev translate.Event) translate.Event {
 	return ev
 }
 
-// abandon ends an attempt that gave no answer.
-func (x *Exchange) abandon() {
+// judge tells the channel's record how the attempt went, once.
+func (x *Exchange) judge(err *translate.Error) {
+	if x.done == nil {
+		return
+	}
+	x.cell.report(x.done, err)
+	x.done = nil
+	if err != nil && err.Fault == translate.FaultDenied {
+		x.ch.setAside(time.Now())
+		x.g.log.Error("the channel refused its key, which is set aside", "channel", x.ch.ID, "key", x.ch.key, "for", keyAside)
+	}
+}
+
+// abandon ends an attempt: err says why it gave no answer.
+func (x *Exchange) abandon(err *translate.Error) {
+	x.judge(err)
+	x.drop()
+}
+
+// drop gives back what an attempt held.
+func (x *Exchange) drop() {
 	if x.stream != nil {
 		_ = x.stream.Close()
 		x.stream = nil

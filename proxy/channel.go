@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"text/template"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
@@ -36,7 +37,11 @@ type Channel struct {
 	fold   *template.Template
 	recall recall
 	load   *atomic.Int32 // requests on all keys of the configured channel
+	aside  atomic.Int64  // Unix nanoseconds: until when the key is not used
 }
+
+// setAside keeps requests from a key that the back end refused.
+func (c *Channel) setAside(now time.Time) { c.aside.Store(now.Add(keyAside).UnixNano()) }
 
 // recall says how a kind of channel remembers a conversation.
 type recall uint8

@@ -30,11 +30,15 @@ type Exchange struct {
 	replace int                 // stored messages that the answer replaces
 	scope   string              // whose remote memories may be used
 
+	attempts int
 	failures []failure
-	full     []string // channels passed over at their limit
+	passed   []exclusion // candidates that were not asked
+	again    *candidate  // the one that gets a second try
 
 	ch          *Channel // of the latest attempt
 	holds       bool     // one of its slots
+	cell        *cell
+	done        func(error) // the breaker's, until the attempt is judged
 	clock       *clock
 	stop        func() // ends the attempt's context
 	stream      translate.Stream
@@ -66,7 +70,7 @@ func (x *Exchange) PassThrough() bool { return x.passThrough }
 func (x *Exchange) Channel() string { return x.ch.ID }
 
 // Attempts returns how many channels were asked.
-func (x *Exchange) Attempts() int { return len(x.failures) + 1 }
+func (x *Exchange) Attempts() int { return x.attempts }
 
 // Dropped names what the question said and the channel could not be told.
 func (x *Exchange) Dropped() []string { return x.dropped }
@@ -138,7 +142,7 @@ func (x *Exchange) settle() {
 		return
 	}
 	x.ended = true
-	x.abandon()
+	x.drop()
 	if x.ch.recall != recallNothing && x.remote != "" {
 		said := append(x.base.Messages[:len(x.base.Messages):len(x.base.Messages)], x.answer.Message())
 		x.g.memories.put(x.g.memories.placeOf(x.scope, said), x.asked, x.remote)
@@ -157,6 +161,7 @@ func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 			e.Code = translate.CodeModel
 		}
 		err = &e
+		x.cell.cutOff(err)
 	}
 	x.err = err
 	return translate.Event{}, err
@@ -283,7 +288,7 @@ func (x *Exchange) Close() error {
 	if x.finished && x.err == nil && !x.whole {
 		x.settle()
 	}
-	x.abandon()
+	x.drop()
 	x.release(x.ch, x.err)
 	return nil
 }

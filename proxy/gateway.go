@@ -161,9 +161,10 @@ func (x *Exchange) panicked() {
 	if x.open || x.closed {
 		return
 	}
-	x.abandon()
+	bug := &translate.Error{Code: translate.CodeInternal, Message: "internal error"}
+	x.abandon(bug)
 	x.closed = true
-	x.release(nil, &translate.Error{Code: translate.CodeInternal, Message: "internal error"})
+	x.release(nil, bug)
 }
 
 func (g *Gateway) enter() *translate.Error {

@@ -63,7 +63,7 @@ func TestASecondTurnSendsOnlyWhatIsNewToARemoteMemory(t *testing.T) {
 func TestAFailoverAndTheWayBackReplayEverything(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a", kind("rest")), channel("b", kind("rest"), tier(2))), map[string][]script{
-			"a": {says("one"), refuses(fault(translate.FaultBroken)), says("three"), says("four")},
+			"a": {says("one"), refuses(fault(translate.FaultDial)), says("three"), says("four")},
 			"b": {says("two")},
 		})
 		for i, want := range []string{"one", "two", "three", "four"} {

@@ -25,7 +25,7 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 	attrs = append(attrs,
 		slog.String("id", x.q.ID), slog.String("front", x.q.Front), slog.String("caller", x.q.Caller.Name),
 		slog.String("model", clip(x.q.Model.Name)), slog.String("code", code),
-		slog.Int("attempts", len(x.failures)+min(1, btoi(ch != nil))),
+		slog.Int("attempts", x.attempts),
 		slog.Duration("took", time.Since(x.began).Round(time.Microsecond)))
 	if ch != nil {
 		u := x.Usage()
@@ -38,11 +38,4 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 		attrs = append(attrs, slog.String("why", translate.Mask(err.Error())))
 	}
 	x.g.log.LogAttrs(context.Background(), level, "exchange", attrs...)
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

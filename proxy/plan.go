@@ -22,6 +22,8 @@ type Plan struct {
 	models   []string // in the order of the configuration, presets last
 	channels []*Channel
 	policy   balance.Policy
+	// fallbacks are the models that may answer in another's place.
+	fallbacks map[string][]string
 }
 
 // route is one model's channels, by tier.
@@ -29,10 +31,12 @@ type route struct {
 	tiers [][]candidate
 }
 
-// candidate is a channel that serves a model, and what it calls it.
+// candidate is a channel that serves a model, what it calls it, and how that
+// went so far.
 type candidate struct {
 	ch       *Channel
 	upstream string
+	cell     *cell
 }
 
 // agent names whose memory it is that c has: behind an iagent channel every agent
@@ -53,6 +57,8 @@ func newPlan(conf *config.Config, open Opener) (*Plan, error) {
 		presets: make(map[string]*config.Preset, len(conf.Presets)),
 		routes:  make(map[string]*route),
 		policy:  balance.Policies["p2c"](),
+
+		fallbacks: conf.Fallbacks,
 	}
 	for i := range conf.Channels {
 		if err := p.addChannel(conf, &conf.Channels[i], open); err != nil {
@@ -119,16 +125,7 @@ func (p *Plan) addRoute(m config.Model, ch *Channel) {
 	if !found {
 		r.tiers = slices.Insert(r.tiers, at, nil)
 	}
-	r.tiers[at] = append(r.tiers[at], candidate{ch: ch, upstream: m.Upstream})
-}
-
-// size is how many candidates r has.
-func (r *route) size() int {
-	n := 0
-	for _, tier := range r.tiers {
-		n += len(tier)
-	}
-	return n
+	r.tiers[at] = append(r.tiers[at], candidate{ch: ch, upstream: m.Upstream, cell: newCell()})
 }
 
 func (p *Plan) close() {

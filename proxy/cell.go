@@ -1,0 +1,145 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// The breaker of product.md 6, defaults 3 and 5.
+const (
+	openAfter   = 5                // failures in a row
+	judgeFrom   = 10               // requests in the window before its share counts
+	judgeWindow = 10 * time.Second // in ten buckets
+	openFirst   = 2 * time.Second  // doubles with each failed probe
+	openMost    = 60 * time.Second
+	coolFirst   = time.Second // after a 429 without a hint; doubles
+	coolMost    = 60 * time.Second
+	keyAside    = 5 * time.Minute // after a 401 or 403
+)
+
+// cell is the record of one model on one channel with one key: its breaker, and
+// until when it is throttled. It is safe for concurrent use.
+//
+// gobreaker's open time is fixed, so the part of it that varies is a gate in front:
+// until open nothing is let through to it.
+type cell struct {
+	br   *gobreaker.TwoStepCircuitBreaker[struct{}]
+	open atomic.Int64 // Unix nanoseconds: the gate
+	cool atomic.Int64 // Unix nanoseconds: the end of a cool-down
+
+	mu    sync.Mutex
+	wait  time.Duration // the last open time; 0 while closed
+	floor time.Duration // the last failure's Retry-After
+	chill time.Duration // the last cool-down that had no hint
+}
+
+var errNeutral = errors.New("says nothing about the channel")
+
+func newCell() *cell {
+	c := &cell{}
+	c.br = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		MaxRequests:  1,
+		Interval:     judgeWindow,
+		BucketPeriod: judgeWindow / 10,
+		// Shorter than any gate: when that opens, the next request is the probe.
+		Timeout: openFirst / 2,
+		ReadyToTrip: func(n gobreaker.Counts) bool {
+			return n.ConsecutiveFailures >= openAfter || n.Requests >= judgeFrom && 2*n.TotalFailures >= n.Requests
+		},
+		IsExcluded: func(err error) bool { return errors.Is(err, errNeutral) },
+		// It runs under the breaker's lock and must not call it.
+		OnStateChange: func(_ string, _, to gobreaker.State) { c.changed(to) },
+	})
+	return c
+}
+
+func (c *cell) changed(to gobreaker.State) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch to {
+	case gobreaker.StateClosed:
+		c.wait = 0
+	case gobreaker.StateOpen:
+		c.wait = min(max(2*c.wait, openFirst), openMost)
+		jittered := c.wait + time.Duration(rand.Int64N(int64(c.wait/4)))
+		c.open.Store(time.Now().Add(max(jittered, c.floor)).UnixNano())
+	}
+}
+
+// blocked says why nothing may go here now and for how long; "" if something may.
+// It only reads, so that a choice among many cells stays cheap.
+func (c *cell) blocked(now time.Time) (why string, wait time.Duration) {
+	at := now.UnixNano()
+	if d := time.Duration(c.cool.Load() - at); d > 0 {
+		return "throttled for " + seconds(d), d
+	}
+	if d := time.Duration(c.open.Load() - at); d > 0 {
+		return "breaker open for " + seconds(d), d
+	}
+	return "", 0
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%d s", (d+time.Second-1)/time.Second) }
+
+// allow asks the breaker for one request. done, nil if it says no, must be called
+// exactly once with how the attempt went.
+func (c *cell) allow() (done func(error)) {
+	done, err := c.br.Allow()
+	if err != nil {
+		return nil
+	}
+	return done
+}
+
+// report tells the breaker and the cool-down how an attempt went; err is nil for
+// one that gave content.
+func (c *cell) report(done func(error), err *translate.Error) {
+	if err == nil {
+		c.mu.Lock()
+		c.chill = 0
+		c.mu.Unlock()
+		done(nil)
+		return
+	}
+	if err.Fault == translate.FaultBusy {
+		c.chillFor(err.Retry)
+	}
+	switch consequences[err.Fault].breaker {
+	case counts:
+		c.mu.Lock()
+		c.floor = err.Retry
+		c.mu.Unlock()
+		done(err)
+	case succeeds:
+		done(nil)
+	default:
+		done(errNeutral)
+	}
+}
+
+// chillFor keeps requests away for the time that the back end asked for, else
+// for one that doubles.
+func (c *cell) chillFor(hint time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if hint <= 0 {
+		c.chill = min(max(2*c.chill, coolFirst), coolMost)
+		hint = c.chill
+	}
+	c.cool.Store(time.Now().Add(hint).UnixNano())
+}
+
+// cutOff records an answer that broke off after its success was reported.
+func (c *cell) cutOff(err *translate.Error) {
+	if done := c.allow(); done != nil {
+		done(err)
+	}
+}

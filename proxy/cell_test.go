@@ -1,0 +1,197 @@
+package proxy
+
+import (
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// ask lets one request through c if it may go, and reports how it went.
+func ask(c *cell, err *translate.Error) (let bool) {
+	if why, _ := c.blocked(time.Now()); why != "" {
+		return false
+	}
+	done := c.allow()
+	if done == nil {
+		return false
+	}
+	c.report(done, err)
+	return true
+}
+
+var down = &translate.Error{Code: translate.CodeModel, Fault: translate.FaultBroken, Message: "down"}
+
+func TestABreakerOpensAfterFiveFailuresInARowAndTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCell()
+		for i := range openAfter {
+			if !ask(c, down) {
+				t.Fatalf("failure %d was not let through", i)
+			}
+		}
+		for range 100 {
+			if ask(c, nil) {
+				t.Fatal("an open breaker let a request through")
+			}
+		}
+		why, wait := c.blocked(time.Now())
+		if !strings.HasPrefix(why, "breaker open for ") || wait < openFirst || wait > openFirst*5/4 {
+			t.Fatalf("%q, %v", why, wait)
+		}
+		time.Sleep(wait)
+		if !ask(c, down) {
+			t.Fatal("no probe after the open time")
+		}
+		_, wait = c.blocked(time.Now())
+		if wait < 2*openFirst || wait > 2*openFirst*5/4 {
+			t.Fatalf("after a failed probe open for %v, want twice as long", wait)
+		}
+		time.Sleep(wait)
+		if !ask(c, nil) || !ask(c, nil) {
+			t.Fatal("a probe that went well did not close the breaker")
+		}
+	})
+}
+
+func TestHalfOfTenFailuresOpenABreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCell()
+		for i := range judgeFrom {
+			if !ask(c, map[bool]*translate.Error{true: down}[i%2 == 1]) {
+				t.Fatalf("request %d was not let through", i)
+			}
+		}
+		if why, _ := c.blocked(time.Now()); why == "" {
+			t.Fatal("5 of 10 failures did not open the breaker")
+		}
+	})
+}
+
+func TestOnlyOneRequestProbesARecoveringChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCell()
+		for range openAfter {
+			ask(c, down)
+		}
+		time.Sleep(openFirst * 5 / 4)
+		var probes atomic.Int32
+		var all sync.WaitGroup
+		hold := make(chan struct{})
+		for range 10_000 {
+			all.Go(func() {
+				if done := c.allow(); done != nil {
+					probes.Add(1)
+					<-hold
+					c.report(done, nil)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := probes.Load(); n != 1 {
+			t.Errorf("%d probes at once, want 1", n)
+		}
+		close(hold)
+		all.Wait()
+	})
+}
+
+func TestOutcomesThatSayNothingGiveTheProbeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, fault := range []translate.Fault{translate.FaultGone, translate.FaultBusy, translate.FaultDenied, 0} {
+			c := newCell()
+			for range openAfter {
+				ask(c, down)
+			}
+			time.Sleep(openFirst * 5 / 4)
+			c.report(c.allow(), &translate.Error{Fault: fault})
+			if done := c.allow(); done == nil {
+				t.Errorf("fault %d kept the probe's place", fault)
+			}
+		}
+	})
+}
+
+func TestAThrottledChannelIsLeftAloneForTheHintedTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCell()
+		ask(c, &translate.Error{Fault: translate.FaultBusy, Retry: 7 * time.Second})
+		if why, wait := c.blocked(time.Now()); why != "throttled for 7 s" || wait != 7*time.Second {
+			t.Fatalf("%q, %v", why, wait)
+		}
+		time.Sleep(7 * time.Second)
+		for _, want := range []time.Duration{coolFirst, 2 * coolFirst, 4 * coolFirst} {
+			ask(c, &translate.Error{Fault: translate.FaultBusy})
+			if _, wait := c.blocked(time.Now()); wait != want {
+				t.Fatalf("cooling down for %v, want %v", wait, want)
+			}
+			time.Sleep(want)
+		}
+		ask(c, nil)
+		ask(c, &translate.Error{Fault: translate.FaultBusy})
+		if _, wait := c.blocked(time.Now()); wait != coolFirst {
+			t.Fatalf("after a success cooling down for %v, want %v", wait, coolFirst)
+		}
+	})
+}
+
+func TestRetryAfterIsTheLeastOpenTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCell()
+		for range openAfter {
+			ask(c, &translate.Error{Code: translate.CodeModel, Fault: translate.FaultBroken, Retry: 30 * time.Second})
+		}
+		if _, wait := c.blocked(time.Now()); wait < 30*time.Second {
+			t.Fatalf("open for %v, want at least 30 s", wait)
+		}
+	})
+}
+
+// TestTheBreakerAgreesWithItsRules walks a cell through random outcomes and
+// checks after each step what must hold whatever came before.
+func TestTheBreakerAgreesWithItsRules(t *testing.T) {
+	for seed := range uint64(4) {
+		synctest.Test(t, func(t *testing.T) {
+			random, c := rand.New(rand.NewPCG(seed, 1)), newCell()
+			row, gate := 0, time.Time{}
+			for step := range 25_000 {
+				time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond)
+				outcome := []*translate.Error{nil, down, down, {Fault: translate.FaultGone}, {Fault: translate.FaultRejected}}[random.IntN(5)]
+				why, wait := c.blocked(time.Now())
+				let := ask(c, outcome)
+				switch {
+				case why != "" && let:
+					t.Fatalf("seed %d step %d: let through while %s", seed, step, why)
+				case why == "" && !let:
+					t.Fatalf("seed %d step %d: refused though nothing blocks it", seed, step)
+				case wait > openMost*5/4:
+					t.Fatalf("seed %d step %d: open for %v", seed, step, wait)
+				case why != "" && !gate.IsZero() && !time.Now().Add(wait).Equal(gate):
+					t.Fatalf("seed %d step %d: the gate moved while it was closed", seed, step)
+				}
+				if gate = (time.Time{}); why != "" {
+					gate = time.Now().Add(wait)
+				}
+				if !let {
+					continue
+				}
+				switch {
+				case outcome == down:
+					row++
+				case outcome == nil || outcome.Fault == translate.FaultRejected:
+					row = 0
+				}
+				if _, wait := c.blocked(time.Now()); row >= openAfter && wait == 0 {
+					t.Fatalf("seed %d step %d: %d failures in a row and still closed", seed, step, row)
+				} else if wait > 0 {
+					row = openAfter - 1 // one failed probe opens it again
+				}
+			}
+		})
+	}
+}
