@@ -96,6 +96,12 @@ func (g *Gateway) Resolve(c *Caller, name string) (*Model, *translate.Error) {
 	return g.plan.Load().resolve(c, name)
 }
 
+// Known reports whether there is a model or a preset called name, for whomever.
+func (g *Gateway) Known(name string) bool {
+	p := g.plan.Load()
+	return p.routes[name] != nil || p.presets[name] != nil
+}
+
 // Store is where conversations are kept.
 func (g *Gateway) Store() store.Store { return g.store }
 

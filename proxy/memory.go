@@ -134,6 +134,11 @@ func fold(t *template.Template, req *translate.Request) (translate.Message, erro
 	if data.System == "" && data.History == nil {
 		return *newest, nil
 	}
+	if len(newest.Parts) == 1 && newest.Parts[0].Kind == translate.PartMedia {
+		// No words can go beside a medium.
+		req.Drop("history")
+		return *newest, nil
+	}
 	var b bytes.Buffer
 	if err := t.Execute(&b, &data); err != nil {
 		return translate.Message{}, err
@@ -161,6 +166,8 @@ func textOf(m *translate.Message) string {
 			line = "[called " + p.Name + " with " + p.Args + "]"
 		case translate.PartToolResult:
 			line = "[result: " + p.Text + "]"
+		case translate.PartMedia:
+			line = "[" + p.MediaType + " " + p.Text + "]"
 		}
 		if line != "" && b.Len() > 0 {
 			b.WriteByte('\n')

@@ -65,8 +65,10 @@ func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 	enc := w.dialect.NewEncoder(q.Request, head)
 	if !q.Request.Stream {
 		c.answerWhole(w, q, enc)
+		c.once.settle(&c.ctx.Response)
 		return
 	}
+	c.once.stream(func() translate.Encoder { return w.dialect.NewEncoder(q.Request, head) })
 	b := newBody(c, w, enc)
 	lent := false
 	defer func() {
@@ -81,17 +83,22 @@ func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 		return
 	}
 	if err != nil {
-		_ = b.Close()
 		c.failed(w, err)
+		c.once.settle(&c.ctx.Response)
 		return
 	}
 	lent = true
 	c.about(x)
-	h := &c.ctx.Response.Header
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	streamHeaders(&c.ctx.Response.Header)
+	c.ctx.SetBodyStream(b, -1)
+}
+
+const eventStream = "text/event-stream; charset=utf-8"
+
+func streamHeaders(h *fasthttp.ResponseHeader) {
+	h.Set("Content-Type", eventStream)
 	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Accel-Buffering", "no")
-	c.ctx.SetBodyStream(b, -1)
 }
 
 func (c *call) answerWhole(w *wire, q *proxy.Question, enc translate.Encoder) {
@@ -167,6 +174,7 @@ func (c *call) answerLate(b *body, err error) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.extend()
+		b.once.end(e, b.wire.status(e))
 		_, _ = w.Write(b.enc.AppendError(nil, e, true))
 	}
 	_, _ = io.WriteString(b.conn, "0\r\n\r\n")
@@ -197,6 +205,7 @@ type body struct {
 	wire   *wire
 	enc    translate.Encoder
 	id     string
+	once   *once  // nil: without an Idempotency-Key
 	origin string // of a browser's page, which must be told that it may read
 
 	mu       sync.Mutex // guards what the ticker and the writer share
@@ -213,7 +222,7 @@ type body struct {
 var bufs = sync.Pool{New: func() any { b := make([]byte, 0, 2*flushAt); return &b }}
 
 func newBody(c *call, w *wire, enc translate.Encoder) *body {
-	b := &body{conn: c.ctx.Conn(), wire: w, enc: enc, id: c.id, origin: string(c.ctx.Response.Header.Peek("Access-Control-Allow-Origin")), last: time.Now()}
+	b := &body{conn: c.ctx.Conn(), wire: w, enc: enc, id: c.id, once: c.once, origin: string(c.ctx.Response.Header.Peek("Access-Control-Allow-Origin")), last: time.Now()}
 	b.ctx, b.cancel = context.WithCancelCause(c.s.life)
 	if b.watch = conn.Of(b.conn); b.watch != nil {
 		b.watch.Watch(watchAfter, func() { b.cancel(errClientGone) })
@@ -341,10 +350,12 @@ func (b *body) WriteTo(w io.Writer) (int64, error) {
 // pump writes all events but what is in the buffer that it returns.
 func (b *body) pump(buf []byte) ([]byte, error) {
 	through := b.x.PassThrough()
+	b.once.begun(b.x)
 	for {
 		ev, err := b.x.Next()
 		switch {
 		case err == io.EOF:
+			b.once.end(nil, fasthttp.StatusOK)
 			if !through {
 				buf = b.enc.AppendTail(buf)
 			}
@@ -354,12 +365,14 @@ func (b *body) pump(buf []byte) ([]byte, error) {
 			if e.Fault == translate.FaultGone {
 				return buf, err
 			}
+			b.once.end(e, b.wire.status(e))
 			return b.enc.AppendError(buf, e, true), nil
 		case through:
 			buf = append(buf, ev.Raw...)
 		default:
 			buf = b.enc.Append(buf, ev)
 		}
+		b.once.event(ev)
 		if len(buf) > 0 && (len(buf) >= flushAt || !b.x.Ready()) {
 			if err := b.flush(buf); err != nil {
 				b.cancel(errClientGone)
@@ -381,6 +394,7 @@ func (b *body) Close() error {
 	b.closed = true
 	b.tick.Stop()
 	b.mu.Unlock()
+	b.once.forget() // unless the answer has ended
 	if b.x != nil {
 		_ = b.x.Close()
 	}

@@ -20,6 +20,7 @@ func (c *call) failPlain(err *translate.Error) {
 	case bytes.HasPrefix(path, []byte("/v1/")):
 		c.fail(&openaiWire, err)
 	default:
+		c.allowOrigin()
 		c.json(err.Status(), rest.AppendUnknownPath(nil, err))
 	}
 }
@@ -69,7 +70,7 @@ func (c *call) checkBody(w *wire, limit int) bool {
 		return false
 	}
 	kind, _, _ := bytes.Cut(c.ctx.Request.Header.ContentType(), []byte(";"))
-	if kind = bytes.TrimSpace(kind); len(kind) == 0 || bytes.HasSuffix(bytes.ToLower(kind), []byte("json")) {
+	if kind = bytes.TrimSpace(kind); len(kind) == 0 || len(c.ctx.Request.Body()) == 0 || bytes.HasSuffix(bytes.ToLower(kind), []byte("json")) {
 		return true
 	}
 	c.fail(w, &translate.Error{Code: translate.CodeMediaType, Message: "the body must be application/json"})

@@ -36,4 +36,6 @@ type call struct {
 	s   *Server
 	ctx *fasthttp.RequestCtx
 	id  string // request id
+	// once is set while a request with an Idempotency-Key is answered.
+	once *once
 }

@@ -2,8 +2,10 @@ package front
 
 import (
 	"context"
+	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fasthttp/websocket"
@@ -26,12 +28,14 @@ func (iagentFront) Routes(*Server) []Route {
 // Bounds of rest_iagent.md 8.2.
 const (
 	connectionsPerToken = 64  // item 1
-	inFlightLimit       = 256 // item 8
+	inFlightLimit       = 256 // item 8: questions, and as many frames that wait to be written
 )
 
+// iagentSocket upgrades, after everything that can be wrong with a handshake
+// (item 1).
 func iagentSocket(c *call) {
-	token := string(c.ctx.QueryArgs().Peek("app_token"))
-	token = strings.TrimSpace(strings.TrimPrefix(token, "Bearer "))
+	c.allowPage()
+	token := bareAppToken(string(c.ctx.QueryArgs().Peek("app_token")))
 	caller, err := c.s.g.Identify(token, c.address())
 	if err == nil && token == "" {
 		err = &translate.Error{Code: translate.CodeUnauthorized, Message: "app_token is missing"}
@@ -43,62 +47,173 @@ func iagentSocket(c *call) {
 	if !websocket.FastHTTPIsWebSocketUpgrade(c.ctx) {
 		c.fail(&restWire, &translate.Error{Code: translate.CodeUpgradeRequired, Message: "this path takes WebSockets only"})
 		c.ctx.Response.Header.Set("Upgrade", "websocket")
+		c.ctx.Response.Header.Set("Connection", "Upgrade")
+		return
+	}
+	if c.s.ending() {
+		c.fail(&restWire, &translate.Error{Code: translate.CodeUnavailable, Message: "the gateway is shutting down", Retry: time.Second})
 		return
 	}
 	if !c.s.sockets.take(caller.Name, connectionsPerToken) {
 		c.fail(&restWire, &translate.Error{Code: translate.CodeRateLimited, Message: "too many connections for this token", Retry: time.Second})
 		return
 	}
-	server := c.s
+	server, address := c.s, c.address()
 	if !c.upgrade(func(s *session) {
 		defer server.sockets.give(caller.Name)
-		(&crowd{session: s, caller: caller, slots: make(chan struct{}, inFlightLimit), last: make(map[string]chan struct{})}).serve()
+		newCrowd(s, caller, func() *translate.Error {
+			_, err := server.g.Identify(token, address)
+			return err
+		}).serve()
 	}) {
 		server.sockets.give(caller.Name)
 	}
 }
 
-// crowd is one iagent connection with its many users.
+// bareAppToken takes an accidental scheme off a token.
+func bareAppToken(token string) string {
+	const scheme = "bearer "
+	if len(token) >= len(scheme) && strings.EqualFold(token[:len(scheme)], scheme) {
+		token = token[len(scheme):]
+	}
+	return strings.TrimSpace(token)
+}
+
+// crowd is one iagent connection with its many users. Frames go out through a
+// queue, which one goroutine writes.
 type crowd struct {
 	*session
 	caller *proxy.Caller
-	slots  chan struct{} // one for each question that runs
-
-	mu   sync.Mutex
-	last map[string]chan struct{} // of each conversation: closed when its newest question is answered
+	valid  func() *translate.Error // whether the token still is
+	slots  chan struct{}           // one for each question that runs
+	asking sync.WaitGroup          // the questions that run
+	out    chan []byte
+	over   chan struct{} // closed when nothing is queued any more
+	sent   chan struct{} // closed when nothing is written any more
+	left   atomic.Bool   // the client reads no answers any more
+	bad    int           // illegal messages in a row
+	code   int           // the farewell
+	why    string        // empty: none
 }
 
-// serve reads messages until the client leaves. Each question runs on its own
-// goroutine, but takes its place in its conversation here, so that the questions
-// of one conversation are answered in the order in which they came.
+func newCrowd(s *session, caller *proxy.Caller, valid func() *translate.Error) *crowd {
+	return &crowd{
+		session: s, caller: caller, valid: valid,
+		slots: make(chan struct{}, inFlightLimit), out: make(chan []byte, inFlightLimit), over: make(chan struct{}), sent: make(chan struct{}),
+	}
+}
+
+// serve reads messages until the client leaves, and returns when all questions
+// are answered and all frames written.
 func (c *crowd) serve() {
-	bad := 0
+	c.work(c.send)
+	defer c.finish()
 	for {
 		frame, text, ok := c.read()
 		if !ok {
 			return
 		}
 		if !text {
-			c.close(websocket.CloseUnsupportedData, "text messages only")
+			c.code, c.why = websocket.CloseUnsupportedData, "text messages only"
 			return
 		}
-		m, err := iagent.DecodeMessage(frame)
-		if err != nil {
-			if bad++; bad > badLimit {
-				c.close(websocket.ClosePolicyViolation, "too many illegal messages")
-				return
-			}
-			_ = c.write(iagent.AppendIllegal(nil, c.reply(&m), err))
-			continue
+		if err := c.valid(); err != nil {
+			c.code, c.why = websocket.ClosePolicyViolation, string(err.Code)
+			return
 		}
-		bad = 0
-		// A full connection is not read any further until an answer has gone out.
+		m, wrong := iagent.DecodeMessage(frame)
+		if wrong == nil {
+			wrong, ok = c.take(m, frame)
+		}
+		if !ok {
+			return
+		}
+		if c.illegal(&m, wrong) {
+			c.code, c.why = websocket.ClosePolicyViolation, "too many illegal messages"
+			return
+		}
+	}
+}
+
+// take waits for a slot, so that a full connection is not read any further until
+// an answer is ready, and begins with m. The error is for who sent m; ok is false
+// when the connection is over.
+func (c *crowd) take(m iagent.Message, frame []byte) (wrong *translate.Error, ok bool) {
+	select {
+	case c.slots <- struct{}{}:
+	case <-c.ctx.Done():
+		return nil, false
+	}
+	return c.begin(m, frame), true
+}
+
+// illegal answers m if it is wrong, and reports whether that was once too often.
+func (c *crowd) illegal(m *iagent.Message, wrong *translate.Error) bool {
+	if wrong == nil {
+		c.bad = 0
+		return false
+	}
+	if c.bad++; c.bad > badLimit {
+		return true
+	}
+	_ = c.write(iagent.AppendIllegal(nil, c.reply(m), wrong))
+	return false
+}
+
+// finish ends the questions of a client that has left or is sent away, or waits for
+// them when the server stops, and then ends the queue.
+func (c *crowd) finish() {
+	if !c.away.Load() {
+		c.left.Store(true)
+		c.cancel(errClientGone)
+	}
+	c.asking.Wait()
+	close(c.over)
+}
+
+// write queues a frame, and waits while the queue is full. The error says that the
+// connection is over.
+func (c *crowd) write(frame []byte) error {
+	if c.left.Load() {
+		return net.ErrClosed
+	}
+	select {
+	case c.out <- frame:
+		return nil
+	case <-c.sent:
+		return net.ErrClosed
+	}
+}
+
+// send writes what is queued until the queue is over and empty, and then the
+// farewell, if there is one. It is a goroutine of its own.
+func (c *crowd) send() {
+	defer close(c.sent)
+	for {
 		select {
-		case c.slots <- struct{}{}:
-		case <-c.ctx.Done():
-			return
+		case frame := <-c.out:
+			c.sendOne(frame)
+			continue
+		case <-c.over:
 		}
-		c.begin(m, frame)
+		for len(c.out) > 0 {
+			c.sendOne(<-c.out)
+		}
+		if c.why != "" {
+			c.close(c.code, c.why)
+		}
+		return
+	}
+}
+
+// sendOne writes one frame. A peer that took none of it for a long time gets told
+// that it is too slow, if it begins to read again before its connection is cut.
+func (c *crowd) sendOne(frame []byte) {
+	began := time.Now()
+	if err := c.session.write(frame); err == nil && time.Since(began) >= writeTimeout {
+		c.close(websocket.CloseTryAgainLater, "the client reads too slowly")
+		c.cancel(errClientGone)
+		c.stopReading()
 	}
 }
 
@@ -109,77 +224,70 @@ func (c *crowd) reply(m *iagent.Message) iagent.Message {
 	return iagent.Reply(m, proxy.NewID("r-"), time.Now().UnixMilli(), c.s.conf.IAgent.Name)
 }
 
-// begin answers m on a goroutine of its own, unless it is a duplicate.
-func (c *crowd) begin(m iagent.Message, frame []byte) {
+// outcome is the one frame that answers a question.
+type outcome struct {
+	frame []byte
+	// keep: it is worth repeating, which the end of an abandoned question is not.
+	keep bool
+	// settle ends the exchange; nil: there was none.
+	settle func() error
+}
+
+// begin answers m on a goroutine of its own, unless it is a duplicate. It takes the
+// question's place in its conversation at once, so that the questions of one
+// conversation are answered in the order in which they came. The error says that m
+// is illegal.
+func (c *crowd) begin(m iagent.Message, frame []byte) *translate.Error {
 	received, name := time.Now(), c.caller.Name
 	ctx, stop := context.WithCancelCause(c.s.life)
 	first, err := c.s.recent.ask(name, m.ID, frame, c, received, func() { stop(errClientGone) })
 	if !first {
 		stop(nil)
 		<-c.slots
-		if err != nil {
-			_ = c.write(iagent.AppendIllegal(nil, c.reply(&m), err))
-		}
-		return
+		return err
 	}
 	answer := c.prepare(ctx, m, received)
-	before, done := c.inLine(&m)
+	c.asking.Add(1)
 	c.work(func() {
+		defer c.asking.Done()
 		defer func() { <-c.slots }()
-		defer done()
 		defer stop(nil)
 		broken := &translate.Error{Code: translate.CodeInternal, Message: "internal error"}
-		frame, keep := iagent.AppendFailure(nil, c.reply(&m), broken), false
+		o := outcome{frame: iagent.AppendFailure(nil, c.reply(&m), broken)}
 		defer func() {
-			if before != nil {
-				<-before
+			c.s.recent.answered(name, m.ID, o.frame, o.keep, time.Now())
+			// Not before the frame is queued: the next question of the conversation may
+			// be answered in no time.
+			if o.settle != nil {
+				_ = o.settle()
 			}
-			c.s.recent.answered(name, m.ID, frame, keep, time.Now())
 		}()
-		frame, keep = answer()
+		o = answer()
 	})
-}
-
-// inLine keeps the frames of one conversation in the order of its questions
-// (rest_iagent.md 8.2, item 7): the place in the conversation is given back before
-// the frame goes out, so that the next answer could be quicker. before, which may
-// be nil, is closed when the frame before this one is out; done must be called
-// when this one is.
-func (c *crowd) inLine(m *iagent.Message) (before <-chan struct{}, done func()) {
-	key := iagentIdentity(m, m.Receiver).Find.Key
-	mine := make(chan struct{})
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	before, c.last[key] = c.last[key], mine
-	return before, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.last[key] == mine {
-			delete(c.last, key)
-		}
-		close(mine)
-	}
+	return nil
 }
 
 // prepare takes the question's place in its conversation and returns what waits
-// for the answer: exactly one frame, which is not worth keeping when the client
-// that asked has left.
-func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Time) func() (frame []byte, keep bool) {
+// for the answer.
+func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Time) func() outcome {
 	reply := c.reply(&m)
-	fail := func(err error) func() ([]byte, bool) {
-		return func() ([]byte, bool) { return iagent.AppendFailure(nil, reply, typed(err)), true }
+	fail := func(err error) func() outcome {
+		return func() outcome { return outcome{frame: iagent.AppendFailure(nil, reply, typed(err)), keep: true} }
 	}
-	if c.silent(&m) {
-		return func() ([]byte, bool) { return iagent.AppendSilent(nil, reply), true }
+	name := ""
+	if c.s.g.Known(m.Receiver) {
+		name = m.Receiver
 	}
-	name, agent := m.Receiver, m.Receiver
-	model, wrong := c.s.g.Resolve(c.caller, name)
-	if wrong != nil && wrong.Code == translate.CodeModelNotFound {
+	agent := name
+	if agent == c.s.conf.IAgent.Name {
 		agent = ""
-		model, wrong = c.s.g.Resolve(c.caller, "")
+	}
+	model, wrong := c.s.g.Resolve(c.caller, name)
+	if c.silent(&m, agent != "") {
+		return func() outcome { return outcome{frame: iagent.AppendSilent(nil, reply), keep: true} }
 	}
 	if wrong != nil {
-		return fail(wrong)
+		return fail(noModel(wrong))
 	}
 	place, err := c.s.g.Enqueue(ctx, c.caller, iagentIdentity(&m, agent))
 	if err != nil {
@@ -188,27 +296,42 @@ func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Tim
 	req := &translate.Request{}
 	m.Request(req)
 	q := &proxy.Question{ID: proxy.NewID("req_"), Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: req, Turn: place}
-	return func() ([]byte, bool) { return c.ask(ctx, q, &m, reply) }
+	return func() outcome { return c.ask(ctx, q, &m, reply) }
 }
 
-func (c *crowd) ask(ctx context.Context, q *proxy.Question, m *iagent.Message, reply iagent.Message) (frame []byte, keep bool) {
-	x, err := c.s.g.Open(ctx, q)
-	if err == nil {
-		defer func() { _ = x.Close() }()
-		var a *translate.Answer
-		if a, err = x.Whole(); err == nil {
-			// Before its frame goes out: the sender may at once read the conversation.
-			_ = x.Close()
-			enc := iagent.NewReply(*m, translate.Head{ID: reply.ID}, c.s.conf.IAgent.Name, time.Now().UnixMilli())
-			return enc.AppendWhole(nil, a), true
-		}
+// noModel: a client of this dialect chooses no model, so none that is there to be
+// asked is the gateway's fault.
+func noModel(err *translate.Error) *translate.Error {
+	if err.Code != translate.CodeModelNotFound {
+		return err
 	}
-	e := typed(err)
-	return iagent.AppendFailure(nil, reply, e), e.Fault != translate.FaultGone
+	e := *err
+	e.Code = translate.CodeUnavailable
+	return &e
 }
 
-// silent applies the group policy (rest_iagent.md 8.2, item 10).
-func (c *crowd) silent(m *iagent.Message) bool {
+func (c *crowd) ask(ctx context.Context, q *proxy.Question, m *iagent.Message, reply iagent.Message) outcome {
+	x, err := c.s.g.Open(ctx, q)
+	if err != nil {
+		e := typed(err)
+		if e.Fault == translate.FaultGone {
+			// Only who repeated the question in this very moment gets to see it.
+			e = &translate.Error{Code: translate.CodeUnavailable, Message: "the question was abandoned"}
+			return outcome{frame: iagent.AppendFailure(nil, reply, e)}
+		}
+		return outcome{frame: iagent.AppendFailure(nil, reply, e), keep: true}
+	}
+	a, err := x.Whole()
+	if err != nil {
+		return outcome{frame: iagent.AppendFailure(nil, reply, typed(err)), keep: true, settle: x.Close}
+	}
+	enc := iagent.NewReply(*m, translate.Head{ID: reply.ID}, c.s.conf.IAgent.Name, time.Now().UnixMilli())
+	return outcome{frame: enc.AppendWhole(nil, a), keep: true, settle: x.Close}
+}
+
+// silent applies the group policy (rest_iagent.md 8.2, item 10). known: the
+// receiver is an agent of ours.
+func (c *crowd) silent(m *iagent.Message, known bool) bool {
 	if m.ChatType != iagent.Group {
 		return false
 	}
@@ -217,24 +340,27 @@ func (c *crowd) silent(m *iagent.Message) bool {
 	case "never":
 		return true
 	case "addressed":
-		return m.Receiver != conf.Name && !strings.Contains(m.Content, "@"+conf.Name)
+		return !known && m.Receiver != conf.Name && !strings.Contains(m.Content, "@"+conf.Name)
 	}
 	return false
 }
 
 // iagentIdentity says which conversation a message belongs to: one per agent and
-// group, or per agent and user. The private one of the default agent is the rest
-// front's as well.
+// group, or per agent and user. The private one of the default agent, whose name is
+// empty here, is the rest front's as well.
 func iagentIdentity(m *iagent.Message, agent string) proxy.Identity {
-	key, group := privateKey(m.Sender), ""
+	key, group, title := privateKey(m.Sender), "", m.Content
 	switch {
 	case m.ChatType == iagent.Group:
-		key, group = "agent group\x00"+agent+"\x00"+m.Group, m.Group
+		key, group = identityKey("agent group", agent, m.Group), m.Group
 	case agent != "":
-		key = "agent\x00" + agent + "\x00" + m.Sender
+		key = identityKey("agent", agent, m.Sender)
+	}
+	if m.ContentType != iagent.Text {
+		title = "media"
 	}
 	return proxy.Identity{
 		Find: store.Ref{Key: key},
-		Make: &store.Conversation{Key: key, User: m.Sender, Group: group, Name: clipTitle(m.Content)},
+		Make: &store.Conversation{Key: key, User: m.Sender, Group: group, Name: clipTitle(title)},
 	}
 }

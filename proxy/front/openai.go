@@ -45,6 +45,9 @@ func (c *call) ask(w *wire, token string, limit int, prefix string) {
 		c.fail(w, unknownModel(err))
 		return
 	}
+	if !c.unique(w, caller) {
+		return
+	}
 	c.answer(w, &proxy.Question{
 		Front: w.dialect.Name(), Caller: caller, Model: model, Received: now, Request: req,
 	}, translate.Head{ID: proxy.NewID(prefix), Created: now.UnixMilli(), RequestID: c.id})

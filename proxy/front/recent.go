@@ -18,20 +18,13 @@ const (
 // repeated one is answered again instead of being asked again (rest_iagent.md
 // 8.2, item 6). It is safe for concurrent use.
 type recent struct {
-	window time.Duration
 	mu     sync.Mutex
-	byID   map[messageID]*remembered
-	oldest []*remembered // those with an answer, in the order of the answers
-	bytes  int
+	window window[messageID, remembered]
 }
 
 type messageID struct{ caller, id string }
 
 type remembered struct {
-	key   messageID
-	body  [sha256.Size]byte
-	at    time.Time // of the answer
-	done  bool
 	frame []byte // the answer
 	asker writer // the newest connection that asked; nil once there is an answer
 	stop  func() // ends the question
@@ -47,8 +40,8 @@ type writer interface {
 	whenGone(f func()) (stop func() bool)
 }
 
-func newRecent(window time.Duration) *recent {
-	return &recent{window: window, byID: make(map[messageID]*remembered)}
+func newRecent(keep time.Duration) *recent {
+	return &recent{window: newWindow[messageID, remembered](keep, recentMessages, recentBytes)}
 }
 
 // ask reports whether a message is new; then [recent.answered] must be called. A
@@ -56,34 +49,29 @@ func newRecent(window time.Duration) *recent {
 // the newest connection that asked ends before that: nobody waits any more. The
 // error says that the same id came with another body.
 func (r *recent) ask(caller, id string, body []byte, from writer, now time.Time, stop func()) (first bool, err *translate.Error) {
-	sum, key := sha256.Sum256(body), messageID{caller, id}
+	sum := sha256.Sum256(body)
 	r.mu.Lock()
-	r.expire(now)
-	known := r.byID[key]
-	if known == nil {
-		one := &remembered{key: key, body: sum, stop: stop}
-		one.asked(r, from)
-		r.byID[key] = one
-		r.mu.Unlock()
-		return true, nil
-	}
-	if known.body != sum {
+	one, fresh := r.window.ask(messageID{caller, id}, sum, now)
+	if one.body != sum {
 		r.mu.Unlock()
 		return false, translate.Invalid("this msg_id was used for another message")
 	}
-	done, frame := known.done, known.frame
+	if fresh {
+		one.result.stop = stop
+	}
+	done, frame := one.done, one.result.frame
 	if !done {
-		known.asked(r, from)
+		r.asked(&one.result, from)
 	}
 	r.mu.Unlock()
 	if done {
 		_ = from.write(frame)
 	}
-	return false, nil
+	return fresh, nil
 }
 
 // asked makes from the connection that the answer goes to; r.mu is held.
-func (m *remembered) asked(r *recent, from writer) {
+func (r *recent) asked(m *remembered, from writer) {
 	if m.forget != nil {
 		m.forget()
 	}
@@ -91,9 +79,9 @@ func (m *remembered) asked(r *recent, from writer) {
 }
 
 // left notes that the connection from has ended.
-func (r *recent) left(one *remembered, from writer) {
+func (r *recent) left(m *remembered, from writer) {
 	r.mu.Lock()
-	alone, stop := one.asker == from, one.stop
+	alone, stop := m.asker == from, m.stop
 	r.mu.Unlock()
 	if alone && stop != nil {
 		stop()
@@ -103,41 +91,23 @@ func (r *recent) left(one *remembered, from writer) {
 // answered sends frame to whoever asked last. It is kept for repetitions, unless
 // the question was abandoned: then it may be asked again.
 func (r *recent) answered(caller, id string, frame []byte, keep bool, now time.Time) {
-	key := messageID{caller, id}
 	r.mu.Lock()
-	one := r.byID[key]
-	if one == nil {
+	one := r.window.byKey[messageID{caller, id}]
+	if one == nil || one.done {
 		r.mu.Unlock()
 		return
 	}
-	to := one.asker
-	one.forget()
-	one.asker, one.forget, one.stop = nil, nil, nil
+	to := one.result.asker
+	one.result.forget()
+	one.result.asker, one.result.forget, one.result.stop = nil, nil, nil
 	if keep {
-		one.done, one.frame, one.at = true, frame, now
-		r.bytes += len(frame)
-		r.oldest = append(r.oldest, one)
-		r.expire(now)
+		one.result.frame = frame
+		r.window.finish(one, len(frame), now)
 	} else {
-		delete(r.byID, key)
+		r.window.forget(one)
 	}
 	r.mu.Unlock()
 	_ = to.write(frame)
-}
-
-// expire forgets what is too old or too much. A question that still runs is not
-// among it: its connection bounds how many there are.
-func (r *recent) expire(now time.Time) {
-	for len(r.oldest) > 0 {
-		one := r.oldest[0]
-		if now.Sub(one.at) <= r.window && len(r.oldest) <= recentMessages && r.bytes <= recentBytes {
-			return
-		}
-		r.bytes -= len(one.frame)
-		delete(r.byID, one.key)
-		r.oldest[0] = nil
-		r.oldest = r.oldest[1:]
-	}
 }
 
 // counts is a number per name, bounded. It is safe for concurrent use.

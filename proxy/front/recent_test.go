@@ -107,8 +107,8 @@ func TestAnAnswerIsForgottenAfterItsWindow(t *testing.T) {
 	r.answered("alice", "m", []byte("answer"), true, noon.Add(time.Hour))
 	asks(t, r, "m", "b", one, noon.Add(time.Hour+time.Minute), false)
 	asks(t, r, "m", "b", one, noon.Add(time.Hour+time.Minute+1), true)
-	if r.bytes != 0 || len(r.oldest) != 0 {
-		t.Errorf("%d bytes, %d answers are left", r.bytes, len(r.oldest))
+	if r.window.bytes != 0 || len(r.window.oldest) != 0 {
+		t.Errorf("%d bytes, %d answers are left", r.window.bytes, len(r.window.oldest))
 	}
 }
 
@@ -122,8 +122,8 @@ func TestWhatIsRememberedIsBoundedThoughAQuestionRuns(t *testing.T) {
 		r.answered("alice", id, []byte("a"), true, noon)
 		one.got = nil
 	}
-	if len(r.byID) > recentMessages+1 || len(r.oldest) > recentMessages {
-		t.Errorf("%d messages", len(r.byID))
+	if len(r.window.byKey) > recentMessages+1 || len(r.window.oldest) > recentMessages {
+		t.Errorf("%d messages", len(r.window.byKey))
 	}
 	big := make([]byte, 1<<20)
 	for i := range 100 {
@@ -131,8 +131,8 @@ func TestWhatIsRememberedIsBoundedThoughAQuestionRuns(t *testing.T) {
 		asks(t, r, id, "b", one, noon, true)
 		r.answered("alice", id, big, true, noon)
 	}
-	if r.bytes > recentBytes {
-		t.Errorf("%d bytes", r.bytes)
+	if r.window.bytes > recentBytes {
+		t.Errorf("%d bytes", r.window.bytes)
 	}
 	asks(t, r, "runs", "b", one, noon, false)
 }

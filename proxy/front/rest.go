@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"errors"
+	"math"
 	"net/url"
 	"strconv"
 	"time"
@@ -45,9 +46,18 @@ func restToken(c *call) string {
 	return c.header("X-Api-Key")
 }
 
+// allowPage lets a browser's page read the answer and the headers that matter.
+func (c *call) allowPage() {
+	c.allowOrigin()
+	if len(c.ctx.Request.Header.Peek("Origin")) > 0 {
+		c.ctx.Response.Header.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After, Idempotent-Replayed, X-Dragoman-Dropped")
+		c.ctx.Response.Header.Add("Vary", "Origin")
+	}
+}
+
 func restCaller(handle func(c *call, caller *proxy.Caller)) func(*call) {
 	return func(c *call) {
-		c.allowOrigin()
+		c.allowPage()
 		caller, err := c.s.g.Identify(restToken(c), c.address())
 		if err != nil {
 			c.fail(&restWire, err)
@@ -59,7 +69,7 @@ func restCaller(handle func(c *call, caller *proxy.Caller)) func(*call) {
 
 // restAsk answers a question, in one piece or as a stream.
 func (c *call) restAsk(stream bool) {
-	c.allowOrigin()
+	c.allowPage()
 	now := time.Now()
 	caller, err := c.s.g.Identify(restToken(c), c.address())
 	if err != nil {
@@ -76,11 +86,15 @@ func (c *call) restAsk(stream bool) {
 	}
 	model, err := c.s.g.Resolve(caller, ask.Preset)
 	if err != nil {
-		c.fail(&restWire, unknownPreset(&ask, err))
+		c.fail(&restWire, c.unknownPreset(&ask, err))
+		return
+	}
+	if !c.unique(&restWire, caller) {
 		return
 	}
 	place, wrong := c.s.g.Enqueue(c.s.life, caller, c.s.restIdentity(&ask))
 	if wrong != nil {
+		c.once.forget()
 		c.fail(&restWire, typed(wrong))
 		return
 	}
@@ -92,24 +106,31 @@ func (c *call) restAsk(stream bool) {
 	}, translate.Head{Created: now.UnixMilli(), Conversation: place.ID(), RequestID: c.id})
 }
 
-// unknownPreset tells a preset that does not exist from a model that nobody
-// serves.
-func unknownPreset(ask *rest.Ask, err *translate.Error) *translate.Error {
-	if err.Code != translate.CodeModelNotFound {
-		return err
-	}
+// unknownPreset tells a preset that does not exist from one that is not for this
+// caller, and from a model that nobody serves.
+func (c *call) unknownPreset(ask *rest.Ask, err *translate.Error) *translate.Error {
 	e := *err
-	if ask.Preset == "" {
+	switch {
+	case ask.Preset != "" && !c.s.g.Known(ask.Preset):
+		e.Code, e.Message = translate.CodePreset, "no such preset"
+	case err.Code == translate.CodeModelNotFound:
 		e.Code = translate.CodeUnavailable
-		return &e
 	}
-	e.Code, e.Message = translate.CodePreset, "no such preset"
 	return &e
+}
+
+// identityKey names a conversation by who is talking: what it is for, and the ids,
+// none of which can be taken for a part of another.
+func identityKey(kind string, ids ...string) string {
+	for _, id := range ids {
+		kind += "\x00" + strconv.Itoa(len(id)) + ":" + id
+	}
+	return kind
 }
 
 // privateKey is the identity of a private chat with the default agent. The rest
 // and the iagent front share it (product.md 6, settled detail 11).
-func privateKey(user string) string { return "private\x00" + user }
+func privateKey(user string) string { return identityKey("private", user) }
 
 // restIdentity says which conversation a question belongs to: one per caller,
 // group and user (rest_iagent.md 2.5), or the one that the client names.
@@ -121,20 +142,17 @@ func (s *Server) restIdentity(ask *rest.Ask) proxy.Identity {
 	switch {
 	case ask.Group == "":
 	case s.conf.Rest.SharedGroups:
-		key = "group\x00" + ask.Group
+		key = identityKey("shared", ask.Group)
 	default:
-		key = "group\x00" + ask.Group + "\x00" + ask.User
+		key = identityKey("group", ask.Group, ask.User)
 	}
-	id := proxy.Identity{
+	return proxy.Identity{
 		Find: store.Ref{Key: key},
+		// A conversation begun in another dialect is listed under a user and a group
+		// of its own; sending those back continues it (product.md 6, settled detail 1).
+		Else: store.Ref{User: ask.User, Group: ask.Group},
 		Make: &store.Conversation{Key: key, User: ask.User, Group: ask.Group, Name: clipTitle(ask.Message)},
 	}
-	if ask.Group != "" {
-		// A conversation begun in another dialect is listed under a user and a group
-		// of its own; sending those back continues it.
-		id.Else = store.Ref{User: ask.User, Group: ask.Group}
-	}
-	return id
 }
 
 // restList answers GET /api/conversations (rest_iagent.md 2.4).
@@ -173,8 +191,11 @@ func queryInt(args *fasthttp.Args, name string, standard, least int) (int, bool)
 	if !args.Has(name) {
 		return standard, true
 	}
-	n, err := strconv.Atoi(string(args.Peek(name)))
-	return n, err == nil && n >= least
+	n, err := strconv.ParseInt(string(args.Peek(name)), 10, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		err = nil // ParseInt returns the nearest number that fits
+	}
+	return int(min(n, math.MaxInt32)), err == nil && n >= int64(least)
 }
 
 // pathID is the conversation's id in the path, decoded.
@@ -214,9 +235,18 @@ func restLoad(c *call, caller *proxy.Caller) {
 	entries := make([]rest.Entry, 0, len(conv.Messages))
 	for i := range conv.Messages {
 		m := &conv.Messages[i]
-		entries = append(entries, rest.Entry{Role: m.Role, Content: m.Text(), At: m.At})
+		entries = append(entries, rest.Entry{Role: m.Role, Content: restText(m), At: m.At})
 	}
 	c.json(200, rest.AppendConversation(nil, conv.ID, entries))
+}
+
+// restText is a message as text: for a medium of the iagent front, the reference
+// that it was sent as.
+func restText(m *store.Message) string {
+	if len(m.Parts) == 1 && m.Parts[0].Kind == translate.PartMedia {
+		return m.Parts[0].Text
+	}
+	return m.Text()
 }
 
 func (c *call) byID(ctx context.Context, caller *proxy.Caller, id string, last int) (*store.Conversation, error) {

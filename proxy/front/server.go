@@ -41,8 +41,9 @@ type Server struct {
 	life context.Context
 	kill context.CancelCauseFunc
 
-	recent  *recent // messages of the iagent front
-	sockets *counts // its connections, per caller
+	once    *idempotency // requests with an Idempotency-Key
+	recent  *recent      // messages of the iagent front
+	sockets *counts      // its connections, per caller
 
 	sessions sync.WaitGroup // sockets and answers that outlive fasthttp's handler
 	mu       sync.Mutex
@@ -56,7 +57,7 @@ type closer interface{ goAway() }
 
 // New returns a server for conf's fronts in front of g. It listens nowhere yet.
 func New(conf *config.Config, g *proxy.Gateway, log *slog.Logger) *Server {
-	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{}), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}}
+	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}}
 	s.life, s.kill = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{
 		Handler:                       s.route(),
@@ -154,6 +155,13 @@ func (s *Server) await(ctx context.Context) {
 	}
 }
 
+// ending reports whether the server is stopping.
+func (s *Server) ending() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
+}
+
 // enter counts a session; it must call the function that it gets when it ends.
 // ok is false when the server is stopping.
 func (s *Server) enter(one closer) (leave func(), ok bool) {
@@ -216,6 +224,7 @@ func (s *Server) guard(handle func(*call)) fasthttp.RequestHandler {
 		c := &call{s: s, ctx: ctx, id: requestID(ctx.Request.Header.Peek("X-Request-Id"))}
 		defer func() {
 			if p := recover(); p != nil {
+				c.once.forget()
 				s.log.Error("panic", "id", c.id, "what", p, "stack", string(debug.Stack()))
 				ctx.Response.Reset()
 				c.failPlain(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
@@ -257,7 +266,7 @@ func ambiguousLength(ctx *fasthttp.RequestCtx) bool {
 
 // unreadable answers what fasthttp could not read as a request.
 func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
-	c := &call{s: s, ctx: ctx, id: proxy.NewID("req_")}
+	c := &call{s: s, ctx: ctx, id: requestID(ctx.Request.Header.Peek("X-Request-Id"))}
 	ctx.Response.Header.Set("X-Request-Id", c.id)
 	var small *fasthttp.ErrSmallBuffer
 	var timeout net.Error

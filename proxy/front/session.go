@@ -57,6 +57,8 @@ var upgrader = websocket.FastHTTPUpgrader{
 	WriteBufferSize: 4 << 10,
 	WriteBufferPool: &writeBuffers,
 	CheckOrigin:     func(*fasthttp.RequestCtx) bool { return true },
+	// The answer to a bad handshake is written by who called, headers and all.
+	Error: func(ctx *fasthttp.RequestCtx, _ int, _ error) { ctx.Response.Header.Set("Sec-WebSocket-Version", "13") },
 }
 
 // upgrade makes the request's connection a WebSocket and runs it, and reports
@@ -86,6 +88,11 @@ func (s *session) run(body func(*session)) {
 	s.ws.SetReadLimit(frameLimit)
 	s.extendRead()
 	s.ws.SetPongHandler(func(string) error { s.extendRead(); return nil })
+	s.ws.SetPingHandler(func(payload string) error {
+		s.extendRead()
+		_ = s.ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(pingTimeout))
+		return nil
+	})
 	s.life.Lock()
 	s.ping = time.AfterFunc(pingEvery, s.sendPing)
 	s.life.Unlock()
@@ -199,8 +206,8 @@ func (s *session) write(msg []byte) error {
 	if s.wrote != nil {
 		return s.wrote
 	}
-	if now := time.Now(); now.After(s.deadline.Add(-writeTimeout / 2)) {
-		s.deadline = now.Add(writeTimeout)
+	if now := time.Now(); now.After(s.deadline.Add(-writeTimeout)) {
+		s.deadline = now.Add(writeTimeout * 3 / 2)
 		_ = s.ws.SetWriteDeadline(s.deadline)
 	}
 	if err := s.ws.WriteMessage(websocket.TextMessage, msg); err != nil {

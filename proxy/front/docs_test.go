@@ -1,0 +1,40 @@
+package front_test
+
+import (
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+var errorRow = regexp.MustCompile("(?m)^\\| (\\d{3}) \\| `([A-Z_]+)` \\|")
+
+func TestTheTablesOfErrorsInTheWireDocumentsAreTheCatalogue(t *testing.T) {
+	t.Parallel()
+	all := map[string]bool{}
+	for _, name := range []string{"rest", "iagent"} {
+		text, err := os.ReadFile("../../docs/" + name + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := errorRow.FindAllStringSubmatch(string(text), -1)
+		if len(rows) < 7 {
+			t.Errorf("%s: only %d rows", name, len(rows))
+		}
+		for _, row := range rows {
+			e := translate.Error{Code: translate.Code(row[2]), Timeout: row[1] == "504"}
+			if !e.Code.Known() || strconv.Itoa(e.Status()) != row[1] {
+				t.Errorf("%s says %s %s, and it is %d", name, row[1], row[2], e.Status())
+			}
+			all[row[2]] = true
+		}
+	}
+	for _, code := range strings.Fields("VALIDATION_ERROR UNAUTHORIZED INVALID_TOKEN TOKEN_EXPIRED PERMISSION_DENIED CONVERSATION_NOT_FOUND PRESET_NOT_FOUND NOT_FOUND METHOD_NOT_ALLOWED REQUEST_IN_PROGRESS PAYLOAD_TOO_LARGE UNSUPPORTED_MEDIA_TYPE IDEMPOTENCY_KEY_REUSED RATE_LIMITED INTERNAL_ERROR MODEL_ERROR CHANNEL_UNAVAILABLE UPGRADE_REQUIRED") {
+		if !all[code] {
+			t.Errorf("%s is in none of them", code)
+		}
+	}
+}
