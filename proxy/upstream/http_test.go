@@ -86,7 +86,9 @@ func TestAnswersOfEveryFramingAreRead(t *testing.T) {
 						t.Fatalf("in pieces of %d: %+v, %v", size, a, err)
 					}
 				}
-				if n := p.conns.Load(); !c.once && n != 1 {
+				// The rest of a body that comes in pieces may not be there in time for the
+				// connection to be used again.
+				if n := p.conns.Load(); !c.once && size > len(c.reply) && n != 1 {
 					t.Errorf("in pieces of %d: %d connections", size, n)
 				}
 			}
