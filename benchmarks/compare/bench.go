@@ -44,6 +44,7 @@ type loaded struct {
 	CPUPerRequest     float64   `json:"cpu_us_per_request"`
 	CPUPerEvent       float64   `json:"cpu_us_per_event"`
 	Busy              float64   `json:"busy"`
+	Waited            float64   `json:"waited"`
 	PeerBusy          float64   `json:"peer_busy"`
 	LoadBusy          float64   `json:"load_busy"`
 	RSSBefore         float64   `json:"rss_before_mib"`
@@ -118,7 +119,7 @@ func (b *bench) measure(ctx context.Context, s scenario) (*measured, error) {
 	}
 	for round := range rounds {
 		for i, t := range targets {
-			l, err := b.one(ctx, s, t)
+			l, err := b.undisturbed(ctx, s, t)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", t.Name, err)
 			}
@@ -128,6 +129,29 @@ func (b *bench) measure(ctx context.Context, s scenario) (*measured, error) {
 	}
 	return m, nil
 }
+
+// undisturbed measures a target, and again when the machine had other things to do:
+// paced events that arrive together were held up somewhere, and cost less than they
+// should. The least disturbed measurement counts.
+func (b *bench) undisturbed(ctx context.Context, s scenario, t target) (*loaded, error) {
+	const tries, tolerated = 3, .05
+	var best *loaded
+	for range tries {
+		l, err := b.one(ctx, s, t)
+		if err != nil {
+			return nil, err
+		}
+		if best == nil || l.gluedShare() < best.gluedShare() {
+			best = l
+		}
+		if !s.Paced || best.gluedShare() <= tolerated {
+			break
+		}
+	}
+	return best, nil
+}
+
+func (l *loaded) gluedShare() float64 { return float64(l.Glued) / float64(max(1, l.Events)) }
 
 // one starts the proxy of a target, loads it and stops it.
 func (b *bench) one(ctx context.Context, s scenario, t target) (*loaded, error) {

@@ -100,6 +100,22 @@ func (p *process) await(ctx context.Context, addr string) error {
 	return fmt.Errorf("%s does not listen on %s", p.cmd.Args, addr)
 }
 
+// awaitChild returns when the process has a child: nginx listens before its worker
+// runs.
+func (p *process) awaitChild(ctx context.Context) error {
+	for range 1000 {
+		if len(p.pids()) > 1 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return fmt.Errorf("%s has no worker", p.cmd.Args)
+}
+
 // freeAddr is an address on which nobody listens.
 func freeAddr() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -36,7 +36,11 @@ func (b *bench) proxy(ctx context.Context, s scenario, t target) (addr string, p
 	if p, err = b.start(proxyCore, nil, args...); err != nil {
 		return "", nil, err
 	}
-	if err := p.await(ctx, addr); err != nil {
+	err = p.await(ctx, addr)
+	if err == nil && t.Proxy == "nginx" {
+		err = p.awaitChild(ctx)
+	}
+	if err != nil {
 		p.stop()
 		return "", nil, err
 	}

@@ -104,9 +104,9 @@ func (m *measured) table(b *strings.Builder) {
 	if latency {
 		head += "per second | p50, µs | p99, µs | added p50 / p99, µs | "
 	} else {
-		head += "events per second | "
+		head += "events per second | glued | "
 	}
-	head += "RSS MiB: start → load | cores: proxy, model + load |"
+	head += "RSS MiB: start → load | cores: proxy (waited), model + load |"
 	fmt.Fprintf(b, "%s\n|%s\n", head, strings.Repeat(" --- |", strings.Count(head, "|")-1))
 	for i := range m.Rows {
 		m.row(b, &m.Rows[i], v.of, latency)
@@ -121,10 +121,10 @@ func (m *measured) row(b *strings.Builder, r *row, of func(*loaded) float64, lat
 		p50, p99 := func(l *loaded) float64 { return l.Latency.P50 }, func(l *loaded) float64 { return l.Latency.P99 }
 		fmt.Fprintf(b, " %s | %s | %s | %s |", figure(median(func(l *loaded) float64 { return l.RequestsPerSecond })), figure(median(p50)), figure(median(p99)), m.added(r, p50, p99))
 	} else {
-		fmt.Fprintf(b, " %s |", figure(median(func(l *loaded) float64 { return l.EventsPerSecond })))
+		fmt.Fprintf(b, " %s | %.0f %% |", figure(median(func(l *loaded) float64 { return l.EventsPerSecond })), 100*median((*loaded).gluedShare))
 	}
-	fmt.Fprintf(b, " %s → %s | %.2f, %.2f |\n", figure(median(func(l *loaded) float64 { return l.RSSBefore })), figure(median(func(l *loaded) float64 { return l.RSS })),
-		median(func(l *loaded) float64 { return l.Busy }), median(func(l *loaded) float64 { return l.PeerBusy + l.LoadBusy }))
+	fmt.Fprintf(b, " %s → %s | %.2f (%.2f), %.2f |\n", figure(median(func(l *loaded) float64 { return l.RSSBefore })), figure(median(func(l *loaded) float64 { return l.RSS })),
+		median(func(l *loaded) float64 { return l.Busy }), median(func(l *loaded) float64 { return l.Waited }), median(func(l *loaded) float64 { return l.PeerBusy + l.LoadBusy }))
 }
 
 // added is what a proxy adds to the latency of the model itself at a fixed rate;

@@ -39,6 +39,7 @@ type scenario struct {
 	Rounds  int      // at most; 0: any
 	Store   string   // of dragoman; empty: memory
 	Buffers bool     // nginx may buffer
+	Paced   bool     // no event should arrive together with another one
 	Value   string   // what the table shows, see values
 	Goal    string   // an absolute goal, in words
 	Targets []target
@@ -63,16 +64,16 @@ func scenarios() []scenario {
 	return slices.Concat([]scenario{
 		{
 			Name: "whole", Title: "Whole answers of 1 KB, 64 callers, each asks again at once", Model: "echo-forget",
-			Load: []string{"--stream=false", "--callers=64"}, Buffers: true, Value: "cpu/request", Targets: wholes,
+			Load: []string{"--stream=false", "--callers=64", "--turns=1"}, Buffers: true, Value: "cpu/request", Targets: wholes,
 		},
 		{
 			Name: "rate", Title: "Whole answers of 1 KB, 500 questions per second at fixed times", Model: "echo-forget",
-			Load: []string{"--stream=false", "--callers=64", "--rate=500"}, Windows: 2, Buffers: true, Value: "p50",
+			Load: []string{"--stream=false", "--callers=64", "--turns=1", "--rate=500"}, Windows: 2, Buffers: true, Value: "p50",
 			Targets: []target{direct, bare, nginx, same, toClaude, fromRest},
 		},
 		{
 			Name: "paced", Title: "500 streams with 20 ms between events", Model: "long-600-slow-20-forget",
-			Load: []string{"--stream", "--callers=500", "--ramp=500ms", "--warmup=1500ms", "--cut"}, Value: "cpu/event",
+			Load: []string{"--stream", "--callers=500", "--ramp=500ms", "--warmup=1500ms", "--cut"}, Paced: true, Value: "cpu/event",
 			Targets: []target{direct, bare, nginx, same.goal(1.1), toClaude.goal(1.3), fromRest.goal(1.3), fromChats.goal(1.3)},
 		},
 		{

@@ -10,37 +10,47 @@ import (
 	"time"
 )
 
-// cpuOf is the CPU time that processes have used, user and system. It is exact to
-// the nanosecond where the kernel counts so, else to a clock tick of 10 ms.
-func cpuOf(pids []int) (total time.Duration, err error) {
+// usage is the CPU time of processes, user and system, and how long their threads
+// waited for a core although they could have run.
+type usage struct{ used, waited time.Duration }
+
+// usageOf is exact to the nanosecond where the kernel counts so, else to a clock
+// tick of 10 ms, and then without waited.
+func usageOf(pids []int) (total usage, err error) {
 	for _, pid := range pids {
-		d, err := schedstat(pid)
-		if err != nil || d == 0 {
-			d, err = stat(pid)
+		u, err := schedstat(pid)
+		if err != nil || u.used == 0 {
+			u.used, err = stat(pid)
 		}
 		if err != nil {
-			return 0, err
+			return usage{}, err
 		}
-		total += d
+		total.used += u.used
+		total.waited += u.waited
 	}
 	return total, nil
 }
 
 // schedstat adds up the threads of a process. A thread that ended is missing, but
 // neither Go nor nginx ends threads.
-func schedstat(pid int) (total time.Duration, err error) {
+func schedstat(pid int) (total usage, err error) {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	for _, name := range files {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			continue
 		}
-		first, _, _ := strings.Cut(string(text), " ")
-		ns, err := strconv.ParseInt(first, 10, 64)
-		if err != nil {
-			return 0, err
+		f := strings.Fields(string(text))
+		if len(f) < 2 {
+			return usage{}, fmt.Errorf("%s: %q", name, text)
 		}
-		total += time.Duration(ns)
+		used, err1 := strconv.ParseInt(f[0], 10, 64)
+		waited, err2 := strconv.ParseInt(f[1], 10, 64)
+		if err1 != nil || err2 != nil {
+			return usage{}, fmt.Errorf("%s: %w, %w", name, err1, err2)
+		}
+		total.used += time.Duration(used)
+		total.waited += time.Duration(waited)
 	}
 	return total, nil
 }

@@ -37,6 +37,7 @@ type Result struct {
 	CPUPerRequest float64 `json:"cpu_us_per_request,omitempty"`
 	CPUPerEvent   float64 `json:"cpu_us_per_event,omitempty"`
 	Busy          float64 `json:"busy"`      // cores in use by the measured processes
+	Waited        float64 `json:"waited"`    // threads of the measured processes that had no core, on average
 	PeerBusy      float64 `json:"peer_busy"` // by the peers
 	LoadBusy      float64 `json:"load_busy"` // by this program
 	RSSBefore     float64 `json:"rss_before_mib"`
@@ -143,19 +144,19 @@ func (o *options) run() (*Result, error) {
 // sample is what is counted at one moment.
 type sample struct {
 	at                     time.Time
-	cpu, peer, own         time.Duration
+	cpu, peer, own         usage
 	answers, events, glued int64
 }
 
 func (r *run) sample() (s sample, err error) {
 	s.at = time.Now()
-	if s.cpu, err = cpuOf(r.Pid); err != nil {
+	if s.cpu, err = usageOf(r.Pid); err != nil {
 		return s, err
 	}
-	if s.peer, err = cpuOf(r.Peer); err != nil {
+	if s.peer, err = usageOf(r.Peer); err != nil {
 		return s, err
 	}
-	if s.own, err = cpuOf([]int{os.Getpid()}); err != nil {
+	if s.own, err = usageOf([]int{os.Getpid()}); err != nil {
 		return s, err
 	}
 	r.mu.Lock()
@@ -190,8 +191,9 @@ func (r *run) measure(res *Result) error {
 	res.Seconds = round(seconds)
 	res.Requests, res.Events, res.Glued = b.answers-a.answers, b.events-a.events, b.glued-a.glued
 	res.RequestsPerSecond, res.EventsPerSecond = round(float64(res.Requests)/seconds), round(float64(res.Events)/seconds)
-	cpu := (b.cpu - a.cpu).Seconds()
-	res.Busy, res.PeerBusy, res.LoadBusy = round(cpu/seconds), round((b.peer-a.peer).Seconds()/seconds), round((b.own-a.own).Seconds()/seconds)
+	cpu := (b.cpu.used - a.cpu.used).Seconds()
+	res.Busy, res.PeerBusy, res.LoadBusy = round(cpu/seconds), round((b.peer.used-a.peer.used).Seconds()/seconds), round((b.own.used-a.own.used).Seconds()/seconds)
+	res.Waited = round((b.cpu.waited - a.cpu.waited).Seconds() / seconds)
 	if len(r.Pid) > 0 && res.Requests > 0 {
 		res.CPUPerRequest = round(cpu * 1e6 / float64(res.Requests))
 	}
