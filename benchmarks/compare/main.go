@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command compare measures dragoman beside nginx, a bare fasthttp proxy and the
 // model itself: the same questions, the same machine, in turns. It writes a dated
 // result and puts its table into the page that explains it.

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -160,8 +162,14 @@ func goalCell(goal float64) string {
 func figure(v float64) string {
 	switch a := math.Abs(v); {
 	case a >= 1000:
-		s := strconv.Itoa(int(math.Round(v)))
-		return s[:len(s)-3] + "," + s[len(s)-3:]
+		s := strconv.Itoa(int(math.Round(a)))
+		for i := len(s) - 3; i > 0; i -= 3 {
+			s = s[:i] + "," + s[i:]
+		}
+		if v < 0 {
+			s = "-" + s
+		}
+		return s
 	case a >= 100:
 		return strconv.Itoa(int(math.Round(v)))
 	case a >= 10:
