@@ -11,7 +11,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 
 SDK := internal/sdktest
 
-.PHONY: run check test rules race noalloc sdk archtest lint smoke fuzz bench cover
+.PHONY: run check test rules race noalloc sdk archtest lint smoke fuzz bench bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -73,6 +73,11 @@ fuzz:
 # bench: all benchmarks, or those that BENCH names, for BENCHTIME each.
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+# bench-compare: dragoman beside nginx, a bare fasthttp proxy and the model itself; about
+# six minutes. ARGS are arguments of the command. See benchmarks/README.md.
+bench-compare:
+	go run ./benchmarks/compare $(ARGS)
 
 # cover: what the tests reach, by function, and as a page in bin/cover.html.
 cover:

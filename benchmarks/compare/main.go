@@ -1,0 +1,85 @@
+//go:build unix
+
+// Command compare measures dragoman beside nginx, a bare fasthttp proxy and the
+// model itself: the same questions, the same machine, in turns. It writes a dated
+// result and puts its table into the page that explains it.
+//
+// It runs on Linux only and wants nginx in the path; without it that column is
+// missing.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// options are the command line.
+type options struct {
+	Rounds int           `help:"How often everything is measured." default:"3"`
+	Window time.Duration `help:"How long each measurement takes." default:"2s"`
+	Only   string        `help:"Measure only scenarios whose name fits this expression." placeholder:"REGEXP"`
+	Note   string        `help:"A remark for the result, such as what else the machine does."`
+	Out    string        `help:"The folder of the results; empty: write none." default:"benchmarks/results"`
+	Page   string        `help:"The page with the table; empty: leave it." default:"benchmarks/README.md"`
+	Render string        `help:"Measure nothing: put this result into the page." placeholder:"FILE"`
+}
+
+func main() {
+	var o options
+	kong.Parse(&o, kong.Name("compare"), kong.Description("Measure dragoman beside its peers."))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := o.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		os.Exit(1)
+	}
+}
+
+func (o *options) run(ctx context.Context) error {
+	if o.Render != "" {
+		res, err := readResult(o.Render)
+		if err != nil {
+			return err
+		}
+		return res.intoPage(o.Page, filepath.Base(o.Render))
+	}
+	only, err := regexp.Compile(o.Only)
+	if err != nil {
+		return err
+	}
+	b, err := newBench(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	res := &result{Date: time.Now().UTC().Truncate(time.Second), Note: o.Note, Rounds: o.Rounds, Window: o.Window.String(), Machine: machine(), Versions: b.versions(), Pinned: b.pinned}
+	for _, s := range scenarios() {
+		if !only.MatchString(s.Name) {
+			continue
+		}
+		measured, err := b.measure(ctx, s)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
+		}
+		res.Scenarios = append(res.Scenarios, measured)
+	}
+	name := "-"
+	if o.Out != "" {
+		if name, err = res.write(o.Out); err != nil {
+			return err
+		}
+	}
+	fmt.Print(res.table())
+	if o.Page == "" || o.Out == "" || o.Only != "" {
+		return nil
+	}
+	return res.intoPage(o.Page, name)
+}
