@@ -15,6 +15,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/anthropic"
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
+	"github.com/dragoman-gateway/dragoman/translate/iagent"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
 )
 
@@ -109,6 +110,13 @@ func (v *vendor) asks(t *testing.T, ask, text string, up *vendor) *exchange {
 	}
 	x.sent = &sent
 	x.enc = v.NewEncoder(x.req, head)
+	if v.Name() == "iagent" {
+		m, err := iagent.DecodeMessage([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.enc = iagent.NewReply(m, head, "dragoman", head.Created)
+	}
 	return x
 }
 
@@ -129,13 +137,16 @@ func (x *exchange) question() string {
 // section name of its vendor.
 func (x *exchange) answered(name, text string, cut bool) string {
 	dec := x.up.NewDecoder(x.sent)
-	x.begin()
+	opening := x.opening()
 	err := x.decode(dec, name, text)
 	if err == nil && cut {
 		err = translate.Truncated(nil)
 	}
 	switch {
 	case err != nil:
+		if !x.began {
+			x.out = nil // what came before the first content is held until then
+		}
 		x.out = x.enc.AppendError(x.out, err, x.began)
 		if !x.began {
 			x.status = statusOf(x.down.Name(), err)
@@ -145,16 +156,17 @@ func (x *exchange) answered(name, text string, cut bool) string {
 	case !x.streams() && !x.sent.PassThrough:
 		x.out = x.enc.AppendWhole(x.out, &x.answer)
 	}
-	return string(x.out)
+	return opening + string(x.out)
 }
 
 func (x *exchange) streams() bool { return x.req.Stream || x.down.Name() == "chatnio" }
 
-// begin writes what goes out before the upstream is asked.
-func (x *exchange) begin() {
-	if x.down.Name() == "chatnio" {
-		x.out = chatnio.AppendFirst(x.out, head.Number, "")
+// opening is what goes out before the upstream is asked.
+func (x *exchange) opening() string {
+	if x.down.Name() != "chatnio" {
+		return ""
 	}
+	return string(chatnio.AppendFirst(nil, head.Number, ""))
 }
 
 func statusOf(front string, err *translate.Error) int {
