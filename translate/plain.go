@@ -51,9 +51,9 @@ func (r *Request) plainPart(p *Part, inline bool) string {
 	return ""
 }
 
-// DropUnsaid notes every parameter that the client gave and that is not among
-// said, by its name in the OpenAI dialect. AppendRequest of a dialect calls it
-// with the names that it can say.
+// DropUnsaid notes every parameter that the client gave, marks for a prompt cache
+// included, and that is not among said, by its name in the OpenAI dialect.
+// AppendRequest of a dialect calls it with the names that it can say.
 func (r *Request) DropUnsaid(said ...string) {
 	p := &r.Params
 	for _, f := range [...]struct {
@@ -75,9 +75,28 @@ func (r *Request) DropUnsaid(said ...string) {
 		{"response_format", p.ResponseFormat != nil},
 		{"logprobs", p.Logprobs || p.TopLogprobs != nil},
 		{"web", r.Web},
+		{"cache_control", r.caches()},
 	} {
 		if f.given && !slices.Contains(said, f.name) {
 			r.Drop(f.name)
 		}
 	}
+}
+
+// caches reports whether a part of a message, or a tool, is marked for a prompt
+// cache.
+func (r *Request) caches() bool {
+	for i := range r.Tools {
+		if r.Tools[i].Cache != nil {
+			return true
+		}
+	}
+	for i := range r.Messages {
+		for j := range r.Messages[i].Parts {
+			if r.Messages[i].Parts[j].Cache != nil {
+				return true
+			}
+		}
+	}
+	return false
 }

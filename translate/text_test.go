@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 )
@@ -88,5 +89,14 @@ func TestDropUnsaidNamesWhatWasGivenAndIsNotSaid(t *testing.T) {
 	r.DropUnsaid("temperature", "web")
 	if len(r.Dropped) != 3 || r.Dropped[0] != "tools" || r.Dropped[1] != "max_tokens" || r.Dropped[2] != "stop" {
 		t.Errorf("dropped %v", r.Dropped)
+	}
+	mark := json.RawMessage(`{"type":"ephemeral"}`)
+	for _, r := range []Request{
+		{Tools: []Tool{{Name: "x", Cache: mark}}},
+		{Messages: []Message{{Role: RoleUser, Parts: []Part{{Kind: PartText, Text: "x", Cache: mark}}}}},
+	} {
+		if r.DropUnsaid("tools"); len(r.Dropped) != 1 || r.Dropped[0] != "cache_control" {
+			t.Errorf("dropped %v", r.Dropped)
+		}
 	}
 }
