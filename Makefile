@@ -11,7 +11,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 
 SDK := internal/sdktest
 
-.PHONY: run check test rules race noalloc sdk archtest lint smoke fuzz bench bench-compare cover
+.PHONY: run check test rules race noalloc sdk archtest lint smoke fuzz soak-kill bench bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -69,6 +69,14 @@ fuzz:
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
 		done; \
 	done
+
+# soak-kill: kill -9 in the middle of KILLTURNS turns through the whole gateway, KILLS
+# times over: what was acknowledged is there, and nothing is half. Prints figures.
+KILLS     ?= 20
+KILLTURNS ?= 1000
+
+soak-kill:
+	DRAGOMAN_TEST_KILLS=$(KILLS) DRAGOMAN_TEST_TURNS=$(KILLTURNS) go test -count=1 -timeout 30m -v -run 'SurviveKill$$' ./cmd/dragoman
 
 # bench: all benchmarks, or those that BENCH names, for BENCHTIME each.
 bench:

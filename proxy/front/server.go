@@ -198,7 +198,7 @@ func (s *Server) route() fasthttp.RequestHandler {
 		r.Handler(ctx)
 	}
 	r.MethodNotAllowed = s.guard(wrongMethod)
-	return r.Handler
+	return s.strictly(r.Handler)
 }
 
 // trimSlash takes a slash off the end of the path, and reports whether there was
@@ -232,11 +232,6 @@ func (s *Server) guard(handle func(*call)) fasthttp.RequestHandler {
 			}
 		}()
 		ctx.Response.Header.Set("X-Request-Id", c.id)
-		if ambiguousLength(ctx) {
-			c.failPlain(translate.Invalid("Content-Length and Transfer-Encoding exclude each other"))
-			ctx.SetConnectionClose()
-			return
-		}
 		handle(c)
 	}
 }
@@ -253,15 +248,6 @@ func requestID(given []byte) string {
 		}
 	}
 	return string(given)
-}
-
-// ambiguousLength finds requests that say their length twice: a proxy before us
-// may have read them differently.
-func ambiguousLength(ctx *fasthttp.RequestCtx) bool {
-	if len(ctx.Request.Header.Peek("Transfer-Encoding")) == 0 {
-		return false
-	}
-	return bytes.Contains(bytes.ToLower(ctx.Request.Header.RawHeaders()), []byte("content-length:"))
 }
 
 // unreadable answers what fasthttp could not read as a request.
