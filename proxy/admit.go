@@ -38,21 +38,25 @@ func (x *Exchange) admit() *translate.Error {
 	s := limiter.Subject{Tokens: x.q.needs()}
 	s.Under(rule, limiter.Caller, x.q.Caller.Name)
 	grant, err := x.g.limiter.Admit(x.ctx, s)
-	var over *limiter.Exceeded
-	switch {
-	case err == nil:
-	case errors.As(err, &over):
-		return over.Refusal()
-	case x.ctx.Err() != nil:
-		return gone(x.ctx)
-	default:
-		return &translate.Error{Code: translate.CodeInternal, Message: "internal error", Cause: err}
+	if err != nil {
+		return x.notAdmitted(err)
 	}
 	x.grant = &grant
 	if x.q.Admitted != nil {
 		x.q.Admitted(grant.Report())
 	}
 	return nil
+}
+
+func (x *Exchange) notAdmitted(err error) *translate.Error {
+	var over *limiter.Exceeded
+	switch {
+	case errors.As(err, &over):
+		return over.Refusal()
+	case x.ctx.Err() != nil:
+		return gone(x.ctx)
+	}
+	return &translate.Error{Code: translate.CodeInternal, Message: "internal error", Cause: err}
 }
 
 // needs estimates how many tokens the question and its answer will use. What the
