@@ -35,7 +35,8 @@ type Config struct {
 	Timeouts Timeouts `yaml:"timeouts"`
 
 	// TrustedProxies are the networks (CIDR, or one address) whose
-	// X-Forwarded-For is believed. Default none.
+	// X-Forwarded-For is believed: its rightmost address that is not one of them
+	// tells anonymous callers apart. Default none.
 	TrustedProxies []string `yaml:"trusted_proxies"`
 
 	Rest      Rest   `yaml:"rest"`
@@ -127,14 +128,13 @@ type JWT struct {
 	Access `yaml:",inline"`
 }
 
-// Limit is one named set of limits. It is read and checked; Rate's zero value
-// means no such limit.
+// Limit is one named set of limits, counted for each caller that names it.
 type Limit struct {
 	// Requests is how many questions may come at once and per period. Default: no
 	// limit.
 	Requests Rate `yaml:"requests"`
-	// Tokens is how many tokens, of prompts and answers, may be used per period.
-	// Default: no limit.
+	// Tokens is how many tokens, of prompts and answers, may be used per period. A
+	// question reserves an estimate, which its answer corrects. Default: no limit.
 	Tokens Rate `yaml:"tokens"`
 	// Concurrent is how many questions may run at once. Default 0: no limit.
 	Concurrent int `yaml:"concurrent"`

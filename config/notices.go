@@ -31,12 +31,8 @@ func withoutEffect() []func(c *Config) []string {
 		when("shared.url", func(c *Config) bool { return c.Shared.URL != "" }),
 		when("admin.listen", func(c *Config) bool { return c.from.set("admin.listen") }),
 		when("admin.token", func(c *Config) bool { return c.Admin.Token != "" }),
-		when("limits", func(c *Config) bool { return len(c.Limits) > 0 }),
-		when("callers.anonymous.limits", func(c *Config) bool { return c.Callers.Anonymous != nil && c.Callers.Anonymous.Limits != "" }),
-		when("callers.jwt.limits", func(c *Config) bool { return c.Callers.JWT != nil && c.Callers.JWT.Limits != "" }),
-		keyLimits,
+		queues,
 		when("balance", func(c *Config) bool { return c.Balance != "p2c" }),
-		when("trusted_proxies", func(c *Config) bool { return len(c.TrustedProxies) > 0 }),
 		learning("headers", func(t Timeouts) AutoDuration { return t.Headers }),
 		learning("first", func(t Timeouts) AutoDuration { return t.First }),
 		channels("transport", func(ch Channel) bool { return ch.Transport == "http2" }),
@@ -65,10 +61,10 @@ func channels(key string, set func(Channel) bool) func(*Config) []string {
 	}
 }
 
-func keyLimits(c *Config) (paths []string) {
-	for i, k := range c.Callers.Keys {
-		if k.Limits != "" {
-			paths = append(paths, child(index("callers.keys", i), "limits"))
+func queues(c *Config) (paths []string) {
+	for name, l := range c.Limits {
+		if l.Queue {
+			paths = append(paths, child(child("limits", name), "queue"))
 		}
 	}
 	return paths

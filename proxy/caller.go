@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -22,6 +23,7 @@ type Caller struct {
 	Name      string
 	Anonymous bool
 	Group     string
+	rule      *limiter.Rule   // nil: no limits
 	models    map[string]bool // nil: all
 	expires   time.Time       // zero: never
 }
@@ -37,14 +39,16 @@ type callers struct {
 	anonymous *config.Access
 	jwt       *config.JWT
 	parser    *jwt.Parser
+	rules     rules
 }
 
-func newCallers(conf *config.Callers) *callers {
+func newCallers(conf *config.Callers, limits rules) *callers {
 	c := &callers{
 		keys:      make(map[[sha256.Size]byte]*Caller, len(conf.Keys)),
 		anonymous: conf.Anonymous,
 		jwt:       conf.JWT,
 		parser:    jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired()),
+		rules:     limits,
 	}
 	for i := range conf.Keys {
 		k := &conf.Keys[i]
@@ -53,20 +57,20 @@ func newCallers(conf *config.Callers) *callers {
 			// The configuration was checked: 64 hex digits.
 			_, _ = hex.Decode(sum[:], []byte(k.KeySHA256))
 		}
-		c.keys[sum] = newCaller(k.Name, &k.Access, k.Expires)
+		c.keys[sum] = c.caller(k.Name, &k.Access, k.Expires)
 	}
 	return c
 }
 
-func newCaller(name string, a *config.Access, expires time.Time) *Caller {
-	c := &Caller{Name: name, Group: a.Group, expires: expires}
+func (c *callers) caller(name string, a *config.Access, expires time.Time) *Caller {
+	who := &Caller{Name: name, Group: a.Group, rule: c.rules[a.Limits], expires: expires}
 	if len(a.Models) > 0 {
-		c.models = make(map[string]bool, len(a.Models))
+		who.models = make(map[string]bool, len(a.Models))
 		for _, m := range a.Models {
-			c.models[m] = true
+			who.models[m] = true
 		}
 	}
-	return c
+	return who
 }
 
 // identify finds the caller behind token. No token is the anonymous caller of
@@ -93,7 +97,7 @@ func (c *callers) asAnonymous(address string) (*Caller, *translate.Error) {
 	if c.anonymous == nil {
 		return nil, &translate.Error{Code: translate.CodeUnauthorized, Message: "a key is needed"}
 	}
-	a := newCaller(anonymousPrefix+"@"+address, c.anonymous, time.Time{})
+	a := c.caller(anonymousPrefix+"@"+address, c.anonymous, time.Time{})
 	a.Anonymous = true
 	return a, nil
 }
@@ -117,5 +121,5 @@ func (c *callers) signed(token string) (*Caller, *translate.Error) {
 		}
 		return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the token's key is not known any more"}
 	}
-	return newCaller(name, &c.jwt.Access, time.Time{}), nil
+	return c.caller(name, &c.jwt.Access, time.Time{}), nil
 }

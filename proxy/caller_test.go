@@ -36,7 +36,7 @@ func TestCredentialsAreTakenOrRefused(t *testing.T) {
 			{Name: "young", Key: "young-key", Expires: time.Now().Add(time.Hour)},
 		},
 		JWT: &config.JWT{Secret: signingKey, Access: config.Access{Group: "web"}},
-	})
+	}, nil)
 	hs := []byte(signingKey)
 	for name, x := range map[string]struct{ token, caller, group, code string }{
 		"a key":              {"plain-key", "plain", "gold", ""},
@@ -75,7 +75,7 @@ func TestCredentialsAreTakenOrRefused(t *testing.T) {
 
 func TestAnonymousCallersAreToldApartByTheirAddress(t *testing.T) {
 	t.Parallel()
-	c := newCallers(&config.Callers{Anonymous: &config.Access{Models: []string{"m"}}})
+	c := newCallers(&config.Callers{Anonymous: &config.Access{Models: []string{"m"}}}, nil)
 	one, err := c.identify("", "1.2.3.4")
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func catalogue(t *testing.T, withDefault bool) *world {
 }
 
 func only(models ...string) *Caller {
-	return newCaller("c", &config.Access{Models: models}, time.Time{})
+	return new(callers).caller("c", &config.Access{Models: models}, time.Time{})
 }
 
 func TestModelListsNameWhatTheCallerMayUse(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -22,6 +23,7 @@ type Exchange struct {
 	whole   bool
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
+	grant   *limiter.Grant // nil: nothing is counted, or it is settled
 
 	base    translate.Request   // the question with its history
 	fresh   []translate.Message // what this question adds to it
@@ -143,6 +145,7 @@ func (x *Exchange) settle() {
 	}
 	x.ended = true
 	x.drop()
+	x.pay(nil)
 	if x.ch.recall != recallNothing && x.remote != "" {
 		said := append(x.base.Messages[:len(x.base.Messages):len(x.base.Messages)], x.answer.Message())
 		x.g.memories.put(x.g.memories.placeOf(x.scope, said), x.asked, x.remote)
@@ -215,18 +218,12 @@ func (x *Exchange) Usage() translate.Usage {
 // with it is marked so.
 const bytesPerToken = 4
 
-func (x *Exchange) estimate(u *translate.Usage, textBytes int) {
+func (x *Exchange) estimate(u *translate.Usage, answerBytes int) {
 	if u.Known() {
 		return
 	}
-	in := 0
-	for i := range x.base.Messages {
-		for j := range x.base.Messages[i].Parts {
-			in += len(x.base.Messages[i].Parts[j].Text)
-		}
-	}
-	u.Input = int64((in + bytesPerToken - 1) / bytesPerToken)
-	u.Output = int64((textBytes + bytesPerToken - 1) / bytesPerToken)
+	u.Input = int64(tokensOf(textBytes(x.base.Messages)))
+	u.Output = int64(tokensOf(answerBytes))
 	u.Estimated = true
 }
 
@@ -275,7 +272,7 @@ func (x *Exchange) before() place {
 }
 
 // Close settles the exchange: the upstream's connection, the channel's slot, the
-// place in the conversation, the log. It is safe to call it twice.
+// place in the conversation, the room under the limits, the log. It is safe to call it twice.
 func (x *Exchange) Close() error {
 	if x.closed {
 		return nil
@@ -308,6 +305,7 @@ func (x *Exchange) refuse(err *translate.Error) {
 
 func (x *Exchange) release(ch *Channel, err *translate.Error) {
 	x.cancel(nil)
+	x.pay(err)
 	if x.q.Turn != nil {
 		x.q.Turn.Done()
 	}

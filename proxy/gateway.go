@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -26,6 +27,7 @@ type Gateway struct {
 	log      *slog.Logger
 	threads  *threads
 	memories *memories
+	limiter  limiter.Limiter
 
 	open     sync.WaitGroup // exchanges
 	mu       sync.Mutex     // guards draining against open.Add
@@ -39,7 +41,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger) (*G
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories()}
+	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: limiter.NewLocal(limiter.Options{})}
 	g.plan.Store(p)
 	return g, nil
 }
@@ -124,9 +126,14 @@ type Question struct {
 	// KeepPartial stores an answer that its client stopped or left, marked as
 	// incomplete (product.md 4, settled detail 4).
 	KeepPartial bool
+	// Admitted is told how the limits stand as soon as the question has passed
+	// them, on the goroutine of Open and before Open waits for anything; never for
+	// a caller without limits. nil: nobody is told.
+	Admitted func(limiter.State)
 }
 
-// Open puts q to a channel and reads up to the answer's first content, trying
+// Open admits q under the limits of its caller, or refuses it with RATE_LIMITED and
+// a *limiter.Exceeded as the cause. It then puts q to a channel and reads up to the answer's first content, trying
 // other channels until one gives some, the attempts are used up, or ctx ends. For
 // a client that waits for a whole answer (Request.Stream is false) it reads all of
 // it. When Open returns an exchange the answer is committed: nothing is retried
@@ -143,7 +150,10 @@ func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
 	}
 	x.entered = true
 	defer x.panicked()
-	err := x.prepare()
+	err := x.admit()
+	if err == nil {
+		err = x.prepare()
+	}
 	if err == nil {
 		err = x.run()
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -13,9 +14,11 @@ import (
 func (x *Exchange) log(ch *Channel, err *translate.Error) {
 	level, code := slog.LevelInfo, "ok"
 	attrs := make([]slog.Attr, 0, 16)
+	limited := false
 	if err != nil {
 		code = string(err.Code)
-		if err.Code != translate.CodeCanceled && err.Code != translate.CodeValidation {
+		_, limited = err.Cause.(*limiter.Exceeded)
+		if !limited && err.Code != translate.CodeCanceled && err.Code != translate.CodeValidation {
 			level = slog.LevelWarn
 		}
 	}
@@ -34,7 +37,9 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 	for _, f := range x.failures {
 		attrs = append(attrs, slog.Group("failed_"+f.ch.ID, slog.String("code", string(f.err.Code)), slog.String("why", translate.Mask(f.err.Error()))))
 	}
-	if err != nil && len(x.failures) == 0 {
+	if limited {
+		attrs = append(attrs, slog.String("why", err.Message))
+	} else if err != nil && len(x.failures) == 0 {
 		attrs = append(attrs, slog.String("why", translate.Mask(err.Error())))
 	}
 	x.g.log.LogAttrs(context.Background(), level, "exchange", attrs...)

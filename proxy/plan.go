@@ -53,7 +53,7 @@ func (c candidate) agent() string {
 // channel and key.
 func newPlan(conf *config.Config, open Opener) (*Plan, error) {
 	p := &Plan{
-		callers: newCallers(&conf.Callers),
+		callers: newCallers(&conf.Callers, newRules(conf.Limits)),
 		presets: make(map[string]*config.Preset, len(conf.Presets)),
 		routes:  make(map[string]*route),
 		policy:  balance.Policies["p2c"](),

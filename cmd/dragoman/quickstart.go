@@ -14,12 +14,13 @@ import (
 const quickModel = "mock"
 
 // quickStart is what serves without a file: the scripted model, conversations in
-// SQLite, anonymous callers on that model only, a demo key, and the vendors whose
+// SQLite, anonymous callers on that model only and only a few questions at a time, a demo key, and the vendors whose
 // keys lookup finds.
 func quickStart(lookup func(string) (string, bool)) (*config.Config, string, error) {
 	demo := proxy.NewID("sk-")
 	text := &strings.Builder{}
-	fmt.Fprintf(text, "callers:\n  anonymous: {models: [%s, default]}\n  keys: [{name: demo, key: %s}]\n", quickModel, demo)
+	fmt.Fprintf(text, "callers:\n  anonymous: {models: [%s, default], limits: public}\n  keys: [{name: demo, key: %s}]\n", quickModel, demo)
+	fmt.Fprintln(text, "limits: {public: {requests: 20/m, concurrent: 2}}")
 	fmt.Fprintf(text, "presets: {default: {model: %s}}\n", quickModel)
 	fmt.Fprintf(text, "channels:\n  - {id: mock, kind: mock, models: [%s, recall, {name: slow, upstream: long-40-slow-50}]}\n", quickModel)
 	if _, ok := lookup("OPENAI_API_KEY"); ok {
@@ -54,7 +55,7 @@ func greet(w io.Writer, conf *config.Config, addr, demo string) {
 	me := invocation()
 	fmt.Fprintf(w, `
 No configuration file: a built-in model answers, conversations are in dragoman.db.
-The key %s was made for you; the model %q needs none.
+The key %s was made for you; the model %q needs none for a few questions a minute.
 
 Try it from another terminal:
 

@@ -14,6 +14,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -44,6 +45,9 @@ type wire struct {
 // fail answers err in the front's own form.
 func (c *call) fail(w *wire, err *translate.Error) {
 	c.retryAfter(err)
+	if over, ok := err.Cause.(*limiter.Exceeded); ok {
+		over.Headers(time.Now(), c.setHeader)
+	}
 	enc := w.dialect.NewEncoder(&translate.Request{}, translate.Head{RequestID: c.id})
 	status := w.status(err)
 	if status == fasthttp.StatusUnauthorized {
@@ -58,10 +62,20 @@ func (c *call) retryAfter(err *translate.Error) {
 	}
 }
 
+// setHeader sets one header of the answer; value may change afterwards.
+func (c *call) setHeader(name string, value []byte) { c.ctx.Response.Header.SetBytesV(name, value) }
+
+// limits says in headers how the limits of an admitted question stand, whatever
+// becomes of it (rest_iagent.md 2.7).
+func (c *call) limits(s limiter.State) { s.Headers(time.Now(), c.setHeader) }
+
 // answer puts q to the gateway and writes what comes of it, streamed or whole as
 // q.Request.Stream says.
 func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 	q.ID = c.id
+	if q.Caller.Limited() {
+		q.Admitted = c.limits
+	}
 	enc := w.dialect.NewEncoder(q.Request, head)
 	if !q.Request.Stream {
 		c.answerWhole(w, q, enc)
@@ -70,6 +84,12 @@ func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 	}
 	c.once.stream(func() translate.Encoder { return w.dialect.NewEncoder(q.Request, head) })
 	b := newBody(c, w, enc)
+	if q.Caller.Limited() {
+		q.Admitted = func(s limiter.State) {
+			c.limits(s)
+			b.admitted(s)
+		}
+	}
 	lent := false
 	defer func() {
 		if !lent {
@@ -210,11 +230,12 @@ type body struct {
 
 	mu       sync.Mutex // guards what the ticker and the writer share
 	x        *proxy.Exchange
-	answered bool      // Open has returned
-	raw      bool      // the ticker has written the head
-	out      io.Writer // where WriteTo writes; nil: not yet, or not any more
-	last     time.Time // of the last write
-	deadline time.Time // of writes
+	limits   limiter.State // how they stood when the question was admitted
+	answered bool          // Open has returned
+	raw      bool          // the ticker has written the head
+	out      io.Writer     // where WriteTo writes; nil: not yet, or not any more
+	last     time.Time     // of the last write
+	deadline time.Time     // of writes
 	tick     *time.Timer
 	closed   bool
 }
@@ -235,6 +256,13 @@ func newBody(c *call, w *wire, enc translate.Encoder) *body {
 
 // goAway implements closer; the server's life ends the exchange.
 func (b *body) goAway() {}
+
+// admitted notes how the limits stand, for a head that has to go out early.
+func (b *body) admitted(s limiter.State) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limits = s
+}
 
 // opened notes that the answer has begun or failed, and reports whether its head
 // has gone out already.
@@ -279,11 +307,12 @@ func (b *body) beginRaw() {
 			head = string(b.enc.Append(nil, translate.Event{Kind: translate.KindStart}))
 		}
 		b.extend()
-		cors := ""
+		more := ""
 		if b.origin != "" {
-			cors = "Access-Control-Allow-Origin: " + b.origin + "\r\n"
+			more = "Access-Control-Allow-Origin: " + b.origin + "\r\n"
 		}
-		fmt.Fprintf(b.conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b.id, cors)
+		b.limits.Headers(b.last, func(name string, value []byte) { more += name + ": " + string(value) + "\r\n" })
+		fmt.Fprintf(b.conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b.id, more)
 	}
 	b.extend()
 	if _, err := (chunks{b.conn}).Write([]byte(head)); err != nil {

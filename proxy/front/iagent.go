@@ -10,6 +10,7 @@ import (
 
 	"github.com/fasthttp/websocket"
 
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -319,7 +320,9 @@ func (c *crowd) ask(ctx context.Context, q *proxy.Question, m *iagent.Message, r
 			e = &translate.Error{Code: translate.CodeUnavailable, Message: "the question was abandoned"}
 			return outcome{frame: iagent.AppendFailure(nil, reply, e)}
 		}
-		return outcome{frame: iagent.AppendFailure(nil, reply, e), keep: true}
+		// What a limit kept out was not asked: sent again, it may get in.
+		_, limited := e.Cause.(*limiter.Exceeded)
+		return outcome{frame: iagent.AppendFailure(nil, reply, e), keep: !limited}
 	}
 	a, err := x.Whole()
 	if err != nil {

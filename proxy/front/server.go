@@ -37,6 +37,8 @@ type Server struct {
 	http *fasthttp.Server
 	ln   *conn.Listener
 
+	trusted []netip.Prefix // proxies whose X-Forwarded-For is believed
+
 	// life ends when running answers have to end, with the reason as its cause.
 	life context.Context
 	kill context.CancelCauseFunc
@@ -57,7 +59,7 @@ type closer interface{ goAway() }
 
 // New returns a server for conf's fronts in front of g. It listens nowhere yet.
 func New(conf *config.Config, g *proxy.Gateway, log *slog.Logger) *Server {
-	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}}
+	s := &Server{conf: conf, g: g, log: log, trusted: networks(conf.TrustedProxies), open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}}
 	s.life, s.kill = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{
 		Handler:                       s.route(),
@@ -269,21 +271,6 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 		c.failPlain(translate.Invalid("this is not an HTTP request"))
 	}
 	ctx.SetConnectionClose()
-}
-
-// address is where the request comes from, for telling anonymous callers apart:
-// an IPv6 address by its /64.
-func (c *call) address() string {
-	addr, ok := netip.AddrFromSlice(c.ctx.RemoteIP())
-	if !ok {
-		return "unknown"
-	}
-	addr = addr.Unmap()
-	if addr.Is6() {
-		p, _ := addr.Prefix(64)
-		return p.String()
-	}
-	return addr.String()
 }
 
 // bearer is the credential of the Authorization header, without its scheme.

@@ -1,0 +1,377 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+const limitedKey = "limited-key"
+
+// limited is a world with one channel and callers under l: one with a key, and
+// anonymous ones.
+func limited(t *testing.T, l config.Limit, scripts ...script) *world {
+	c := conf(channel("a"))
+	c.Limits = map[string]config.Limit{"small": l}
+	access := config.Access{Limits: "small"}
+	c.Callers = config.Callers{Anonymous: &access, Keys: []config.Key{
+		{Name: "bob", Key: limitedKey, Access: access}, {Name: "free", Key: "free-key"}, {Name: "carol", Key: "carol-key", Access: access},
+	}}
+	return newWorld(t, c, map[string][]script{"a": scripts})
+}
+
+func perMinute(n int) config.Rate { return config.Rate{N: n, Per: time.Minute} }
+
+func (w *world) by(token, address string) *Question {
+	w.t.Helper()
+	c, err := w.g.Identify(token, address)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.questionOf(c, "", "hi")
+}
+
+func (w *world) bob() *Question { return w.by(limitedKey, "") }
+
+// left asks q and returns how the limits stood once it was admitted.
+func (w *world) left(q *Question) (now limiter.State) {
+	q.Admitted = func(s limiter.State) { now = s }
+	_ = w.ask(context.Background(), q)
+	return now
+}
+
+func TestARefusedQuestionSaysWhenToComeBackAndMayThenCome(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := limited(t, config.Limit{Requests: perMinute(2)}, says("yes"))
+		for range 2 {
+			w.ask(t.Context(), w.bob()).mustSay(t, "yes")
+		}
+		err := w.ask(t.Context(), w.bob()).mustFail(t, translate.CodeRateLimited, 0)
+		var over *limiter.Exceeded
+		if !errors.As(err, &over) || over.Rule != "small" || err.Retry != 30*time.Second {
+			t.Fatalf("%v, retry %v", err, err.Retry)
+		}
+		w.ask(t.Context(), w.by("carol-key", "")).mustSay(t, "yes")
+		w.ask(t.Context(), w.by("free-key", "")).mustSay(t, "yes")
+		time.Sleep(err.Retry - 2*time.Second)
+		w.ask(t.Context(), w.bob()).mustFail(t, translate.CodeRateLimited, 0)
+		time.Sleep(2 * time.Second)
+		w.ask(t.Context(), w.bob()).mustSay(t, "yes")
+		if n := len(w.up["a"].asked()); n != 5 {
+			t.Errorf("the channel was asked %d times", n)
+		}
+	})
+}
+
+func TestAQuestionCountsOnceHoweverManyAttemptsItTakes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := conf(channel("a"), channel("b", func(c *config.Channel) { c.Tier = 1 }))
+		c.Limits = map[string]config.Limit{"small": {Requests: perMinute(2)}}
+		w := newWorld(t, c, map[string][]script{
+			"a": {{err: &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultDial}}},
+			"b": {says("yes")},
+		})
+		q := w.questionOf(&Caller{Name: "bob", rule: newRules(c.Limits)["small"]}, "", "hi")
+		left := 0
+		q.Admitted = func(s limiter.State) { left = s.Remaining }
+		w.ask(t.Context(), q).mustSay(t, "yes")
+		if a, b := len(w.up["a"].asked()), len(w.up["b"].asked()); a == 0 || b == 0 || left != 1 {
+			t.Errorf("asked %d and %d times, %d left", a, b, left)
+		}
+		w.ask(t.Context(), q).mustSay(t, "yes")
+		w.ask(t.Context(), q).mustFail(t, translate.CodeRateLimited, 0)
+	})
+}
+
+func TestAnonymousCallersAreCountedByAddressUnlessTheLimitIsShared(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, shared := range []bool{false, true} {
+			w := limited(t, config.Limit{Requests: perMinute(1), Shared: shared}, says("yes"))
+			w.ask(t.Context(), w.by("", "1.2.3.4")).mustSay(t, "yes")
+			w.ask(t.Context(), w.by("", "1.2.3.4")).mustFail(t, translate.CodeRateLimited, 0)
+			other := w.ask(t.Context(), w.by("", "1.2.3.5"))
+			if (other.err == nil) == shared {
+				t.Errorf("shared %v, another address: %v", shared, other.err)
+			}
+			if keyed := w.ask(t.Context(), w.bob()); (keyed.err == nil) == shared {
+				t.Errorf("shared %v, a caller with a key: %v", shared, keyed.err)
+			}
+		}
+	})
+}
+
+func TestOfAThousandAtOnceExactlyAsManyAreAdmittedAsTheLimitSays(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := limited(t, config.Limit{Requests: perMinute(100), Concurrent: 500}, says("yes"))
+		var admitted, refused atomic.Int32
+		var all sync.WaitGroup
+		for range 1000 {
+			q := w.bob()
+			all.Go(func() {
+				switch r := w.ask(t.Context(), q); {
+				case r.err == nil:
+					admitted.Add(1)
+				case r.err.Code == translate.CodeRateLimited:
+					refused.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if admitted.Load() != 100 || refused.Load() != 900 {
+			t.Errorf("%d admitted, %d refused", admitted.Load(), refused.Load())
+		}
+		if n := len(w.up["a"].asked()); n != 100 {
+			t.Errorf("the channel was asked %d times", n)
+		}
+	})
+}
+
+// Each way in which a question can end, after which its place has to be free.
+func TestThePlaceOfARunningQuestionIsFreeHoweverItEnds(t *testing.T) {
+	cut := &translate.Error{Code: translate.CodeModel, Fault: translate.FaultBroken, Message: "cut"}
+	ways := map[string]struct {
+		script script
+		end    func(t *testing.T, w *world, q *Question)
+	}{
+		"answered": {says("yes"), func(t *testing.T, w *world, q *Question) { w.ask(t.Context(), q).mustSay(t, "yes") }},
+		"answered whole": {says("yes"), func(t *testing.T, w *world, q *Question) {
+			q.Request.Stream = false
+			w.ask(t.Context(), q).mustSay(t, "yes")
+		}},
+		"rejected": {script{err: &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected}}, func(t *testing.T, w *world, q *Question) {
+			w.ask(t.Context(), q).mustFail(t, translate.CodeModel, translate.FaultRejected)
+		}},
+		"cut": {script{steps: []step{text("a"), fails(cut)}}, func(t *testing.T, w *world, q *Question) {
+			w.ask(t.Context(), q).mustFail(t, translate.CodeModel, translate.FaultCut)
+		}},
+		"left before the first word": {script{hang: true}, func(t *testing.T, w *world, q *Question) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			w.ask(ctx, q).mustFail(t, translate.CodeCanceled, translate.FaultGone)
+		}},
+		"left in the middle": {script{steps: []step{text("a"), hangs()}}, func(t *testing.T, w *world, q *Question) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			w.ask(ctx, q).mustFail(t, translate.CodeCanceled, translate.FaultGone)
+		}},
+		"given up by its reader": {says("yes"), func(t *testing.T, w *world, q *Question) {
+			x, err := w.g.Open(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = x.Close()
+			_ = x.Close()
+		}},
+		"a bug": {script{steps: []step{{crash: true}}}, func(t *testing.T, w *world, q *Question) {
+			defer func() { _ = recover() }()
+			_ = w.ask(t.Context(), q)
+		}},
+	}
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := limited(t, config.Limit{Concurrent: 1}, way.script, way.script, says("yes"))
+				way.end(t, w, w.bob())
+				w.up["a"].mu.Lock()
+				w.up["a"].scripts = []script{says("yes")}
+				w.up["a"].mu.Unlock()
+				time.Sleep(time.Hour) // a failing channel is asked again
+				// One place, not two: what is settled twice would make room for both.
+				x, err := w.g.Open(t.Context(), w.bob())
+				if err != nil {
+					t.Fatalf("the place is taken: %v", err)
+				}
+				w.ask(t.Context(), w.bob()).mustFail(t, translate.CodeRateLimited, 0)
+				_ = x.Close()
+				w.ask(t.Context(), w.bob()).mustSay(t, "yes")
+			})
+		})
+	}
+}
+
+// Its next question may come as soon as the client has seen the end.
+func TestThePlaceIsFreeBeforeTheEndIsTold(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := limited(t, config.Limit{Concurrent: 1}, says("yes"))
+		x, err := w.g.Open(t.Context(), w.bob())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer x.Close()
+		for err == nil {
+			_, err = x.Next()
+		}
+		if err != io.EOF {
+			t.Fatal(err)
+		}
+		w.ask(t.Context(), w.bob()).mustSay(t, "yes")
+	})
+}
+
+func TestAQuestionThatWaitsForItsTurnHoldsItsPlace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := limited(t, config.Limit{Concurrent: 2}, says("yes"))
+		first, err := w.g.Open(t.Context(), w.in("k", w.bob()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var second sync.WaitGroup
+		q := w.in("k", w.bob())
+		second.Go(func() { w.ask(t.Context(), q).mustSay(t, "yes") })
+		synctest.Wait()
+		w.ask(t.Context(), w.in("k", w.bob())).mustFail(t, translate.CodeRateLimited, 0)
+		_ = first.Close()
+		second.Wait()
+		w.ask(t.Context(), w.in("k", w.bob())).mustSay(t, "yes")
+	})
+}
+
+func counted(in, out int64, words string) script {
+	usage := step{ev: translate.Event{Kind: translate.KindUsage, Usage: translate.Usage{Input: in, Output: out}}}
+	return script{steps: []step{start("s"), text(words), usage, finish()}}
+}
+
+func TestTokensAreCorrectedToWhatWasUsed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const all = 3000
+		for _, c := range []struct {
+			name   string
+			script script
+			used   int
+		}{
+			{"as the channel counted", counted(100, 400, "yes"), 500},
+			{"more than reserved", counted(500, 1500, "yes"), 2000},
+			{"estimated", says(strings.Repeat("word", 50)), 51},
+			{"nothing for a failure", script{err: &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected}}, 0},
+		} {
+			w := limited(t, config.Limit{Tokens: config.Rate{N: all, Per: 24 * time.Hour}}, c.script)
+			_ = w.ask(t.Context(), w.bob())
+			q := w.bob()
+			if c.name == "more than reserved" {
+				// 1,000 are left, and the next question may need 1,001.
+				w.ask(t.Context(), q).mustFail(t, translate.CodeRateLimited, 0)
+				continue
+			}
+			if s, want := w.left(q), all-c.used-q.needs(); s.Kind != limiter.Tokens || s.Remaining != want {
+				t.Errorf("%s: %+v, want %d left", c.name, s, want)
+			}
+		}
+	})
+}
+
+func TestWhoLeavesInTheMiddlePaysForWhatCame(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const all = 3000
+		w := limited(t, config.Limit{Tokens: config.Rate{N: all, Per: 24 * time.Hour}}, script{steps: []step{text(strings.Repeat("word", 100)), hangs()}}, says("yes"))
+		ctx, cancel := context.WithCancel(t.Context())
+		x, err := w.g.Open(ctx, w.bob())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := x.Next(); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		_ = x.Close()
+		q := w.bob()
+		if s, want := w.left(q), all-101-q.needs(); s.Remaining != want {
+			t.Errorf("%+v, want %d left", s, want)
+		}
+	})
+}
+
+func TestTheEstimateIsThePromptAndTheLongestAnswer(t *testing.T) {
+	t.Parallel()
+	ten, huge, negative := 10, math.MaxInt, -5
+	preset := &config.Preset{System: "12345678", MaxTokens: &ten}
+	for _, c := range []struct {
+		name   string
+		text   string
+		most   *int
+		preset *config.Preset
+		want   int
+	}{
+		{"nothing said", "12345", nil, nil, 2 + 1000},
+		{"by the client", "12345", &ten, nil, 2 + 10},
+		{"by the preset", "1234", nil, preset, 3 + 10},
+		{"too large to count", "1234", &huge, nil, 1 + math.MaxInt32},
+		{"nonsense", "1234", &negative, preset, 3},
+	} {
+		q := &Question{Model: &Model{preset: c.preset}, Request: &translate.Request{Messages: []translate.Message{translate.TextMessage(translate.RoleUser, c.text)}}}
+		q.Request.Params.MaxTokens = c.most
+		if got := q.needs(); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestACallerWithoutLimitsIsNotCounted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := limited(t, config.Limit{Requests: perMinute(1)}, says("yes"))
+		w.g.limiter = forbidden{t}
+		for range 3 {
+			q := w.by("free-key", "")
+			q.Admitted = func(limiter.State) { t.Error("it was counted") }
+			w.ask(t.Context(), q).mustSay(t, "yes")
+		}
+	})
+}
+
+type forbidden struct{ t *testing.T }
+
+func (f forbidden) Admit(context.Context, limiter.Subject) (limiter.Grant, error) {
+	f.t.Error("the limiter was asked")
+	return limiter.Grant{}, nil
+}
+
+// broken is a limiter that decides nothing.
+type broken struct{}
+
+func (broken) Admit(context.Context, limiter.Subject) (limiter.Grant, error) {
+	return limiter.Grant{}, errors.New("out of order")
+}
+
+func TestALimiterThatFailsRefusesAsAFaultOfOurs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := limited(t, config.Limit{Requests: perMinute(1)}, says("yes"))
+		w.g.limiter = broken{}
+		w.ask(t.Context(), w.bob()).mustFail(t, translate.CodeInternal, 0)
+	})
+}
+
+func BenchmarkAdmission(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		l    config.Limit
+	}{
+		{"without limits", config.Limit{}},
+		{"requests", config.Limit{Requests: config.Rate{N: math.MaxInt32, Per: time.Second}}},
+		{"requests, tokens and concurrent", config.Limit{Requests: config.Rate{N: math.MaxInt32, Per: time.Second}, Tokens: config.Rate{N: math.MaxInt32, Per: time.Second}, Concurrent: 1 << 20}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			caller := &Caller{Name: "bob", rule: limiter.NewRule("small", c.l)}
+			request := &translate.Request{Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")}}
+			g := &Gateway{limiter: limiter.NewLocal(limiter.Options{})}
+			x := &Exchange{g: g, ctx: context.Background(), q: &Question{Caller: caller, Model: &Model{}, Request: request}, open: true}
+			x.answer.Usage = translate.Usage{Input: 1, Output: 1}
+			for b.Loop() {
+				if err := x.admit(); err != nil {
+					b.Fatal(err)
+				}
+				x.pay(nil)
+			}
+		})
+	}
+}

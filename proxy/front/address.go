@@ -1,0 +1,92 @@
+package front
+
+import (
+	"bytes"
+	"net/netip"
+)
+
+// networks reads the networks of the configuration, which has been checked.
+func networks(names []string) []netip.Prefix {
+	list := make([]netip.Prefix, 0, len(names))
+	for _, name := range names {
+		p, err := netip.ParsePrefix(name)
+		if err != nil {
+			addr, err := netip.ParseAddr(name)
+			if err != nil {
+				continue
+			}
+			p = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// address is where the request comes from, for telling anonymous callers apart:
+// an IPv6 address by its /64. Behind a proxy that the configuration trusts it is
+// what that says.
+func (c *call) address() string {
+	addr, ok := netip.AddrFromSlice(c.ctx.RemoteIP())
+	if !ok {
+		return "unknown"
+	}
+	addr = addr.Unmap()
+	if c.s.trusts(addr) {
+		addr = c.s.forwarded(addr, c.ctx.Request.Header.PeekAll("X-Forwarded-For"))
+	}
+	if addr.Is6() {
+		p, _ := addr.Prefix(64)
+		return p.String()
+	}
+	return addr.String()
+}
+
+// trusts reports whether addr is a proxy of ours.
+func (s *Server) trusts(addr netip.Addr) bool {
+	for _, p := range s.trusted {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// forwarded follows the header from its end, where the nearest proxy wrote, to the
+// first address that is no proxy of ours: what stands before it, anybody may have
+// written. A proxy that names no address stands for its clients itself.
+func (s *Server) forwarded(peer netip.Addr, lines [][]byte) netip.Addr {
+	for i := len(lines) - 1; i >= 0; i-- {
+		for rest, more := lines[i], true; more; {
+			var last []byte
+			if at := bytes.LastIndexByte(rest, ','); at >= 0 {
+				rest, last = rest[:at], rest[at+1:]
+			} else {
+				last, more = rest, false
+			}
+			addr, ok := hop(string(bytes.TrimSpace(last)))
+			if !ok {
+				return peer
+			}
+			if peer = addr; !s.trusts(peer) {
+				return peer
+			}
+		}
+	}
+	return peer
+}
+
+// hop reads one address of X-Forwarded-For; some proxies add the port.
+func hop(text string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		with, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return netip.Addr{}, false
+		}
+		addr = with.Addr()
+	}
+	return addr.WithZone("").Unmap(), true
+}
