@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -153,4 +154,25 @@ func TestEveryStatementOfTheWireIsCoveredByATestThatExistsOrAReasonInTheDocument
 		"A row sums up what the section says in a few words; some rows stand for several sentences.\n" + rows.String()
 	compareFile(t, "../../docs/wire-coverage.md", page)
 	t.Logf("%d statements are tested, %d have a reason", tested, reasons)
+}
+
+var testName = regexp.MustCompile("`([A-Z][A-Za-z0-9]{11,})`")
+
+func TestTheTestsThatTheChatnioDocumentNamesExist(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/chatnio.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, ok := strings.Cut(string(page), "## Statements about the real server")
+	names := testName.FindAllStringSubmatch(table, -1)
+	if !ok || len(names) < 20 {
+		t.Fatalf("only %d tests are named", len(names))
+	}
+	tests := testsOf(t)
+	for _, m := range names {
+		if tests[m[1]] == nil {
+			t.Errorf("there is no Test%s", m[1])
+		}
+	}
 }
