@@ -50,7 +50,7 @@ func failureScenarios() []failureScenario {
 		{name: "empty-answer", about: "The channel ends well and says nothing.",
 			channels: ch("a", "empty", "")},
 		{name: "too-slow", about: "The channel says nothing within its time-out.",
-			channels: ch("a", "hang", quick), whole: true},
+			channels: ch("a", "hang", "timeouts: {first: 500ms, headers: 500ms}"), whole: true},
 		{name: "client-leaves", about: "The client leaves after the first piece (iagent: before the answer): the channel is left too, and nothing counts against it.",
 			channels: ch("a", "long-400-slow-20", ""), leave: true},
 	}
@@ -87,6 +87,9 @@ func (s *failureScenario) play(t *testing.T, front string) []wiretest.Section {
 	before := len(w.Model.Seen())
 	asked, status, got := s.ask(t, w, front, s.asks)
 	w.Eventually(t, "the exchange is logged", func() bool { return len(logged(w)) == s.asks+1 })
+	if s.asks == 0 {
+		w.Eventually(t, "the model has seen the question", func() bool { return len(w.Model.Seen()) > before })
+	}
 	var models []string
 	for _, seen := range w.Model.Seen()[before:] {
 		models = append(models, seen.Model)
