@@ -57,8 +57,12 @@ lint:
 	go run $(STATICCHECK) ./...
 
 # fuzz: every fuzz target for FUZZTIME, one after the other. smoke: a fixed number of
-# inputs each, so that it takes seconds and never depends on the clock.
+# inputs each, so that it takes seconds and never depends on the clock; fewer for
+# those that play whole sessions against a gateway.
+SESSIONTIME ?= $(FUZZTIME)
+
 smoke: FUZZTIME = $(SMOKE)
+smoke: SESSIONTIME = 1000x
 smoke: fuzz
 
 fuzz:
@@ -66,7 +70,8 @@ fuzz:
 		list=$$(go test -list '^Fuzz' $$dir); \
 		for target in $$(echo "$$list" | grep '^Fuzz'); do \
 			echo "fuzz $$dir $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
+			case $$target in *Session*) time=$(SESSIONTIME);; *) time=$(FUZZTIME);; esac; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $$time $$dir; \
 		done; \
 	done
 

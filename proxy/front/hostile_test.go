@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
@@ -143,7 +144,7 @@ func TestNoHostileRequestIsTakenForAnother(t *testing.T) {
 		status, connection, _ := strings.Cut(got[i], ", ")
 		fmt.Fprintf(&table, "| %s | %s | %s |\n", h.name, status, connection)
 	}
-	checkTable(t, table.String())
+	checkTable(t, "requests", table.String())
 }
 
 // answered sends raw and returns the status of the answer and whether the
@@ -201,10 +202,16 @@ func readAnswer(t *testing.T, br *bufio.Reader) *http.Response {
 
 const hardeningPage = "../../docs/hardening.md"
 
-// checkTable compares table with that of the page, or writes it there.
-func checkTable(t *testing.T, table string) {
+// pageLock is held by the test that reads or writes the page.
+var pageLock sync.Mutex
+
+// checkTable compares table with the one of the page that has this name, or writes
+// it there.
+func checkTable(t *testing.T, name, table string) {
 	t.Helper()
-	const begin, end = "<!-- requests -->\n\n", "\n<!-- end of requests -->"
+	pageLock.Lock()
+	defer pageLock.Unlock()
+	begin, end := "<!-- "+name+" -->\n\n", "\n<!-- end of "+name+" -->"
 	page, err := os.ReadFile(hardeningPage)
 	if err != nil {
 		t.Fatal(err)
