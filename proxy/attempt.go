@@ -34,14 +34,13 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 		x.abandon(err)
 		return err
 	}
-	ctx, done := context.WithTimeoutCause(x.ctx, c.ch.clocks.total, slow("the answer took too long"))
-	ctx, cancel := context.WithCancelCause(ctx)
-	x.stop = func() { cancel(nil); done() }
+	ctx, cancel := context.WithCancelCause(x.ctx)
+	x.stop = cancel
 	began, first, headers := time.Now(), x.firstWait(c.ch, left), c.ch.clocks.headers
 	if headers == 0 || headers > first {
 		headers = first
 	}
-	x.clock = startClock(cancel, headers)
+	x.clock = startClock(cancel, headers, c.ch.clocks.total)
 	stream, failed := c.ch.up.Open(ctx, req)
 	if failed != nil {
 		err := typed(failed)
@@ -255,7 +254,7 @@ func (x *Exchange) drop() {
 		x.clock = nil
 	}
 	if x.stop != nil {
-		x.stop()
+		x.stop(nil)
 		x.stop = nil
 	}
 	if x.holds {

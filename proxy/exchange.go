@@ -21,7 +21,6 @@ type Exchange struct {
 	entered bool
 	whole   bool
 	ctx     context.Context
-	cancel  context.CancelCauseFunc
 
 	base    translate.Request   // the question with its history
 	fresh   []translate.Message // what this question adds to it
@@ -40,7 +39,7 @@ type Exchange struct {
 	cell        *cell
 	done        func(error) // the breaker's, until the attempt is judged
 	clock       *clock
-	stop        func() // ends the attempt's context
+	stop        context.CancelCauseFunc // ends the attempt's context
 	stream      translate.Stream
 	asked       candidate // the newest attempt
 	remote      string    // name of the conversation on a stateful channel
@@ -307,7 +306,6 @@ func (x *Exchange) refuse(err *translate.Error) {
 }
 
 func (x *Exchange) release(ch *Channel, err *translate.Error) {
-	x.cancel(nil)
 	if x.q.Turn != nil {
 		x.q.Turn.Done()
 	}

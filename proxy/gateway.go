@@ -132,11 +132,10 @@ type Question struct {
 // it. When Open returns an exchange the answer is committed: nothing is retried
 // any more. The error is always a *translate.Error.
 func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
-	x := &Exchange{g: g, q: q, began: time.Now(), whole: !q.Request.Stream}
+	x := &Exchange{g: g, q: q, began: time.Now(), whole: !q.Request.Stream, ctx: ctx}
 	if q.Received.IsZero() {
 		q.Received = x.began
 	}
-	x.ctx, x.cancel = context.WithCancelCause(ctx)
 	if err := g.enter(); err != nil {
 		x.refuse(err)
 		return nil, err

@@ -182,6 +182,9 @@ func (p *Plan) defaultName(c *Caller) string {
 
 // clip bounds what is quoted of a client's words.
 func clip(s string) string {
+	if len(s) <= 100 {
+		return s
+	}
 	if r := []rune(s); len(r) > 100 {
 		return string(r[:100]) + "..."
 	}
