@@ -91,12 +91,17 @@ func (x *Exchange) firstWait(ch *Channel, left int) time.Duration {
 
 // requestFor is the question as c's channel gets it.
 func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error) {
-	req := x.base
-	req.Model = c.upstream
 	x.asked = c
 	x.remote = "" // what an earlier attempt used is out of sync now
-	if x.q.Turn == nil && req.Raw != nil && x.q.Model.preset == nil && c.ch.speaks(req.Dialect) {
-		req.PassThrough = true
+	pass := x.q.Turn == nil && x.base.Raw != nil && x.q.Model.preset == nil && c.ch.speaks(x.base.Dialect)
+	if !pass {
+		if err := x.complete(); err != nil {
+			return nil, err
+		}
+	}
+	req := x.base
+	req.Model, req.PassThrough = c.upstream, pass
+	if pass {
 		return &req, nil
 	}
 	windowed := window(x.base.Messages, x.window)

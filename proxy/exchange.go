@@ -23,6 +23,7 @@ type Exchange struct {
 	ctx     context.Context
 
 	base    translate.Request   // the question with its history
+	peeked  translate.Dialect   // decodes base, if that was not done yet
 	fresh   []translate.Message // what this question adds to it
 	media   bool                // fresh holds images, voice or video of iagent
 	window  int                 // messages kept before the newest; negative: all
@@ -218,6 +219,7 @@ func (x *Exchange) estimate(u *translate.Usage, textBytes int) {
 	if u.Known() {
 		return
 	}
+	_ = x.complete() // what cannot be decoded counts for nothing
 	in := 0
 	for i := range x.base.Messages {
 		for j := range x.base.Messages[i].Parts {

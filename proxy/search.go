@@ -217,6 +217,9 @@ func (x *Exchange) prefer(at []candidate) int {
 	if !slices.ContainsFunc(at, func(c candidate) bool { return c.ch.recall != recallNothing }) {
 		return -1
 	}
+	if x.complete() != nil {
+		return -1
+	}
 	ch := x.g.memories.peek(x.before())
 	return slices.IndexFunc(at, func(c candidate) bool { return c.ch == ch })
 }
