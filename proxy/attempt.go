@@ -40,7 +40,10 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	if headers == 0 || headers > first {
 		headers = first
 	}
-	x.clock = startClock(cancel, headers, c.ch.clocks.total)
+	if x.clock = &x.early; x.attempts > 1 {
+		x.clock = new(clock) // a late look must find its own attempt ended
+	}
+	x.clock.start(cancel, headers, c.ch.clocks.total)
 	stream, failed := c.ch.up.Open(ctx, req)
 	if failed != nil {
 		err := typed(failed)
@@ -151,7 +154,7 @@ func window(msgs []translate.Message, keep int) []translate.Message {
 // for the whole answer, up to its end. What comes before is held.
 func (x *Exchange) commit() *translate.Error {
 	x.held, x.heldAt, x.hasFirst, x.answer = x.held[:0], 0, false, translate.Answer{}
-	x.raw, x.finished, x.textBytes = x.raw[:0], false, 0
+	x.raw, x.finished, x.textBytes, x.copies = x.raw[:0], false, 0, x.copies[:0]
 	began, heldBytes := false, 0
 	for {
 		ev, err := x.stream.Next()
@@ -195,7 +198,7 @@ func (x *Exchange) commit() *translate.Error {
 		if heldBytes += eventBytes + len(ev.Text) + len(ev.ID) + len(ev.Name) + len(ev.Raw); heldBytes > maxHeld {
 			return translate.Broken("the model sent too much before its answer", nil)
 		}
-		x.held = append(x.held, clone(ev))
+		x.held = append(x.held, x.clone(ev))
 	}
 }
 
@@ -220,11 +223,15 @@ func mayBeEmpty(f translate.Finish) bool {
 	return f == translate.FinishSilent || f == translate.FinishFilter || f == translate.FinishLength
 }
 
-// clone copies what ev borrows.
-func clone(ev translate.Event) translate.Event {
-	ev.Text, ev.ID, ev.Name = slices.Clone(ev.Text), slices.Clone(ev.ID), slices.Clone(ev.Name)
-	if ev.Raw != nil {
-		ev.Raw = append([]byte{}, ev.Raw...)
+// clone copies what ev borrows behind what x.copies holds.
+func (x *Exchange) clone(ev translate.Event) translate.Event {
+	x.copies = slices.Grow(x.copies, len(ev.Text)+len(ev.ID)+len(ev.Name)+len(ev.Raw))
+	for _, p := range []*[]byte{&ev.Text, &ev.ID, &ev.Name, &ev.Raw} {
+		if *p != nil {
+			start := len(x.copies)
+			x.copies = append(x.copies, *p...)
+			*p = x.copies[start:len(x.copies):len(x.copies)]
+		}
 	}
 	return ev
 }

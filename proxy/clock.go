@@ -28,14 +28,13 @@ type clock struct {
 	ended bool
 }
 
-// startClock ends the attempt behind cancel unless it gets on within wait, and in
+// start ends the attempt behind cancel unless it gets on within wait, and in
 // any case after total.
-func startClock(cancel context.CancelCauseFunc, wait, total time.Duration) *clock {
-	c := &clock{cancel: cancel, end: time.Now().Add(total)}
+func (c *clock) start(cancel context.CancelCauseFunc, wait, total time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.cancel, c.end = cancel, time.Now().Add(total)
 	c.timer = time.AfterFunc(min(wait, total), c.look)
-	return c
 }
 
 // more gives the attempt another wait from now.

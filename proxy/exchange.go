@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -30,6 +31,9 @@ type Exchange struct {
 	replace int                 // stored messages that the answer replaces
 	scope   string              // whose remote memories may be used
 
+	targets [4]*balance.Target // room for a choice, see pick
+	at      [4]candidate
+
 	attempts int
 	failures []failure
 	passed   []exclusion // candidates that were not asked
@@ -47,6 +51,8 @@ type Exchange struct {
 	passThrough bool
 	dropped     []string
 
+	early     clock             // of the first attempt
+	copies    []byte            // what held events refer to
 	held      []translate.Event // what came before the commit point
 	heldAt    int
 	first     translate.Event

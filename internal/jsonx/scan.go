@@ -40,8 +40,11 @@ func (o *Outline) Find(name string) *Member {
 // Scan reads body, which must be one JSON object. ok is false for anything that
 // encoding/json would refuse, and for every other JSON value.
 func Scan(body []byte) (o Outline, ok bool) {
-	var keys [fewKeys][]byte // on the stack
-	s := scanner{b: body, names: true, keys: keys[:0], top: make([]Member, 0, fewMembers)}
+	var room struct { // one allocation
+		keys [fewKeys][]byte
+		top  [fewMembers]Member
+	}
+	s := scanner{b: body, names: true, keys: room.keys[:0], top: room.top[:0]}
 	ok = s.document()
 	return Outline{Members: s.top, Repeated: s.repeated}, ok
 }

@@ -68,7 +68,9 @@ func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 		c.once.settle(&c.ctx.Response)
 		return
 	}
-	c.once.stream(func() translate.Encoder { return w.dialect.NewEncoder(q.Request, head) })
+	if c.once != nil {
+		c.once.stream(func() translate.Encoder { return w.dialect.NewEncoder(q.Request, head) })
+	}
 	b := newBody(c, w, enc)
 	lent := false
 	defer func() {

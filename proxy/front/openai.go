@@ -27,7 +27,11 @@ func (openaiFront) Routes(s *Server) []Route {
 // ask answers a question of a stateless front.
 func (c *call) ask(w *wire, token string, limit int, prefix string) {
 	now := time.Now()
-	caller, err := c.s.g.Identify(token, c.address())
+	address := ""
+	if token == "" {
+		address = c.address()
+	}
+	caller, err := c.s.g.Identify(token, address)
 	if err != nil {
 		c.fail(w, err)
 		return

@@ -27,6 +27,7 @@ type decoder struct {
 	usage     translate.Usage
 	calls     []call
 	ids       []byte // the answer's id, from which missing ids of calls are made
+	room      [48]byte
 	scratch   []byte
 }
 
@@ -128,7 +129,7 @@ func (d *decoder) start(evs []translate.Event, v *fastjson.Value, content bool) 
 		return evs
 	}
 	d.started = true
-	d.ids = append(d.ids[:0], id...)
+	d.ids = append(d.room[:0], id...)
 	return append(evs, translate.Event{Kind: translate.KindStart, ID: id, Name: model})
 }
 
