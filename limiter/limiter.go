@@ -65,6 +65,10 @@ func NewRule(name string, l config.Limit) *Rule {
 // Name returns the name that the rule has in the configuration.
 func (r *Rule) Name() string { return r.name }
 
+// CountsTokens reports whether r limits tokens, so that a [Subject] under it needs
+// an estimate.
+func (r *Rule) CountsTokens() bool { return r.tokens.N > 0 }
+
 // usable returns r, or no rate if r is not one that config accepts.
 func usable(r config.Rate) config.Rate {
 	if r.N < 1 || r.Per <= 0 {

@@ -35,7 +35,13 @@ func (x *Exchange) admit() *translate.Error {
 	if rule == nil {
 		return nil
 	}
-	s := limiter.Subject{Tokens: x.q.needs()}
+	s := limiter.Subject{}
+	if rule.CountsTokens() {
+		if err := x.q.complete(); err != nil {
+			return err
+		}
+		s.Tokens = x.q.needs()
+	}
 	s.Under(rule, limiter.Caller, x.q.Caller.Name)
 	grant, err := x.g.limiter.Admit(x.ctx, s)
 	if err != nil {
@@ -57,6 +63,20 @@ func (x *Exchange) notAdmitted(err error) *translate.Error {
 		return gone(x.ctx)
 	}
 	return &translate.Error{Code: translate.CodeInternal, Message: "internal error", Cause: err}
+}
+
+// complete decodes a question that its front has only peeked at, before anything
+// else looks at it.
+func (q *Question) complete() *translate.Error {
+	if q.Peeked == nil {
+		return nil
+	}
+	full := translate.Request{}
+	if err := q.Peeked.DecodeRequest(&full, q.Request.Raw); err != nil {
+		return typed(err)
+	}
+	*q.Request, q.Peeked = full, nil
+	return nil
 }
 
 // needs estimates how many tokens the question and its answer will use. What the

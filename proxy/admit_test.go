@@ -76,7 +76,7 @@ func TestARefusedQuestionSaysWhenToComeBackAndMayThenCome(t *testing.T) {
 
 func TestAQuestionCountsOnceHoweverManyAttemptsItTakes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"), channel("b", func(c *config.Channel) { c.Tier = 1 }))
+		c := conf(channel("a"), channel("b", tier(2)))
 		c.Limits = map[string]config.Limit{"small": {Requests: perMinute(2)}}
 		w := newWorld(t, c, map[string][]script{
 			"a": {{err: &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultDial}}},

@@ -34,14 +34,16 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 		x.abandon(err)
 		return err
 	}
-	ctx, done := context.WithTimeoutCause(x.ctx, c.ch.clocks.total, slow("the answer took too long"))
-	ctx, cancel := context.WithCancelCause(ctx)
-	x.stop = func() { cancel(nil); done() }
+	ctx, cancel := context.WithCancelCause(x.ctx)
+	x.stop = cancel
 	began, first, headers := time.Now(), x.firstWait(c.ch, left), c.ch.clocks.headers
 	if headers == 0 || headers > first {
 		headers = first
 	}
-	x.clock = startClock(cancel, headers)
+	if x.clock = &x.early; x.attempts > 1 {
+		x.clock = new(clock) // a late look must find its own attempt ended
+	}
+	x.clock.start(cancel, headers, c.ch.clocks.total)
 	stream, failed := c.ch.up.Open(ctx, req)
 	if failed != nil {
 		err := typed(failed)
@@ -92,12 +94,17 @@ func (x *Exchange) firstWait(ch *Channel, left int) time.Duration {
 
 // requestFor is the question as c's channel gets it.
 func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error) {
-	req := x.base
-	req.Model = c.upstream
 	x.asked = c
 	x.remote = "" // what an earlier attempt used is out of sync now
-	if x.q.Turn == nil && req.Raw != nil && x.q.Model.preset == nil && c.ch.speaks(req.Dialect) {
-		req.PassThrough = true
+	pass := x.q.Turn == nil && x.base.Raw != nil && x.q.Model.preset == nil && c.ch.speaks(x.base.Dialect)
+	if !pass {
+		if err := x.complete(); err != nil {
+			return nil, err
+		}
+	}
+	req := x.base
+	req.Model, req.PassThrough = c.upstream, pass
+	if pass {
 		return &req, nil
 	}
 	windowed := window(x.base.Messages, x.window)
@@ -147,7 +154,7 @@ func window(msgs []translate.Message, keep int) []translate.Message {
 // for the whole answer, up to its end. What comes before is held.
 func (x *Exchange) commit() *translate.Error {
 	x.held, x.heldAt, x.hasFirst, x.answer = x.held[:0], 0, false, translate.Answer{}
-	x.raw, x.finished, x.textBytes = x.raw[:0], false, 0
+	x.raw, x.finished, x.textBytes, x.copies = x.raw[:0], false, 0, x.copies[:0]
 	began, heldBytes := false, 0
 	for {
 		ev, err := x.stream.Next()
@@ -191,7 +198,7 @@ func (x *Exchange) commit() *translate.Error {
 		if heldBytes += eventBytes + len(ev.Text) + len(ev.ID) + len(ev.Name) + len(ev.Raw); heldBytes > maxHeld {
 			return translate.Broken("the model sent too much before its answer", nil)
 		}
-		x.held = append(x.held, clone(ev))
+		x.held = append(x.held, x.clone(ev))
 	}
 }
 
@@ -216,11 +223,15 @@ func mayBeEmpty(f translate.Finish) bool {
 	return f == translate.FinishSilent || f == translate.FinishFilter || f == translate.FinishLength
 }
 
-// clone copies what ev borrows.
-func clone(ev translate.Event) translate.Event {
-	ev.Text, ev.ID, ev.Name = slices.Clone(ev.Text), slices.Clone(ev.ID), slices.Clone(ev.Name)
-	if ev.Raw != nil {
-		ev.Raw = append([]byte{}, ev.Raw...)
+// clone copies what ev borrows behind what x.copies holds.
+func (x *Exchange) clone(ev translate.Event) translate.Event {
+	x.copies = slices.Grow(x.copies, len(ev.Text)+len(ev.ID)+len(ev.Name)+len(ev.Raw))
+	for _, p := range []*[]byte{&ev.Text, &ev.ID, &ev.Name, &ev.Raw} {
+		if *p != nil {
+			start := len(x.copies)
+			x.copies = append(x.copies, *p...)
+			*p = x.copies[start:len(x.copies):len(x.copies)]
+		}
 	}
 	return ev
 }
@@ -255,7 +266,7 @@ func (x *Exchange) drop() {
 		x.clock = nil
 	}
 	if x.stop != nil {
-		x.stop()
+		x.stop(nil)
 		x.stop = nil
 	}
 	if x.holds {

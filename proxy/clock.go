@@ -12,7 +12,8 @@ import (
 // clock ends an attempt that is too slow: first bounds the wait for the first
 // content, gap the wait between two. Events only bump a counter; a timer looks
 // at it now and then, so that no event reads the time. An answer is therefore cut
-// off between gap and gap + gap/4 after its last content.
+// off between gap and gap + gap/4 after its last content. The same timer bounds the
+// whole attempt, which a context with a deadline would need another one for.
 type clock struct {
 	cancel   context.CancelCauseFunc
 	progress atomic.Uint32
@@ -20,19 +21,20 @@ type clock struct {
 
 	mu    sync.Mutex
 	timer *time.Timer
+	end   time.Time     // of the whole attempt, however it gets on
 	seen  uint32        // progress at the last look
 	quiet time.Duration // since progress last moved
 	gap   time.Duration // 0: still waiting for the first content
 	ended bool
 }
 
-// startClock ends the attempt behind cancel unless it gets on within wait.
-func startClock(cancel context.CancelCauseFunc, wait time.Duration) *clock {
-	c := &clock{cancel: cancel}
+// start ends the attempt behind cancel unless it gets on within wait, and in
+// any case after total.
+func (c *clock) start(cancel context.CancelCauseFunc, wait, total time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.timer = time.AfterFunc(wait, c.look)
-	return c
+	c.cancel, c.end = cancel, time.Now().Add(total)
+	c.timer = time.AfterFunc(min(wait, total), c.look)
 }
 
 // more gives the attempt another wait from now.
@@ -40,9 +42,12 @@ func (c *clock) more(wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.ended {
-		c.timer.Reset(wait)
+		c.again(wait)
 	}
 }
+
+// again looks after wait, or at the end of the attempt. c.mu is held.
+func (c *clock) again(wait time.Duration) { c.timer.Reset(min(wait, time.Until(c.end))) }
 
 // content notes that content came.
 func (c *clock) content() { c.progress.Add(1) }
@@ -63,7 +68,7 @@ func (c *clock) committed(gap time.Duration) {
 		return
 	}
 	c.gap, c.seen = gap, c.progress.Load()
-	c.timer.Reset(gap / 4)
+	c.again(gap / 4)
 }
 
 // stop ends the clock; the attempt is not touched any more.
@@ -80,6 +85,11 @@ func (c *clock) look() {
 	if c.ended {
 		return
 	}
+	if !time.Now().Before(c.end) {
+		c.ended = true
+		c.cancel(slow("the answer took too long"))
+		return
+	}
 	if c.gap == 0 {
 		c.ended = true
 		c.cancel(slow("the model did not begin to answer in time"))
@@ -92,7 +102,7 @@ func (c *clock) look() {
 		c.cancel(slow("the model stopped in the middle of its answer"))
 		return
 	}
-	c.timer.Reset(c.gap / 4)
+	c.again(c.gap / 4)
 }
 
 func slow(message string) *translate.Error {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -22,15 +23,18 @@ type Exchange struct {
 	entered bool
 	whole   bool
 	ctx     context.Context
-	cancel  context.CancelCauseFunc
 	grant   *limiter.Grant // nil: nothing is counted, or it is settled
 
 	base    translate.Request   // the question with its history
+	peeked  translate.Dialect   // decodes base, if that was not done yet
 	fresh   []translate.Message // what this question adds to it
 	media   bool                // fresh holds images, voice or video of iagent
 	window  int                 // messages kept before the newest; negative: all
 	replace int                 // stored messages that the answer replaces
 	scope   string              // whose remote memories may be used
+
+	targets [4]*balance.Target // room for a choice, see pick
+	at      [4]candidate
 
 	attempts int
 	failures []failure
@@ -42,13 +46,15 @@ type Exchange struct {
 	cell        *cell
 	done        func(error) // the breaker's, until the attempt is judged
 	clock       *clock
-	stop        func() // ends the attempt's context
+	stop        context.CancelCauseFunc // ends the attempt's context
 	stream      translate.Stream
 	asked       candidate // the newest attempt
 	remote      string    // name of the conversation on a stateful channel
 	passThrough bool
 	dropped     []string
 
+	early     clock             // of the first attempt
+	copies    []byte            // what held events refer to
 	held      []translate.Event // what came before the commit point
 	heldAt    int
 	first     translate.Event
@@ -222,6 +228,7 @@ func (x *Exchange) estimate(u *translate.Usage, answerBytes int) {
 	if u.Known() {
 		return
 	}
+	_ = x.complete() // what cannot be decoded counts for nothing
 	u.Input = int64(tokensOf(textBytes(x.base.Messages)))
 	u.Output = int64(tokensOf(answerBytes))
 	u.Estimated = true
@@ -304,7 +311,6 @@ func (x *Exchange) refuse(err *translate.Error) {
 }
 
 func (x *Exchange) release(ch *Channel, err *translate.Error) {
-	x.cancel(nil)
 	x.pay(err)
 	if x.q.Turn != nil {
 		x.q.Turn.Done()

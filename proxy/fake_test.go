@@ -437,7 +437,7 @@ func readAll(x *Exchange) result {
 			return r
 		}
 		r.text += map[bool]string{true: string(ev.Text)}[ev.Kind == translate.KindText]
-		r.events = append(r.events, clone(ev))
+		r.events = append(r.events, new(Exchange).clone(ev))
 	}
 }
 

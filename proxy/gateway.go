@@ -117,6 +117,10 @@ type Question struct {
 	// Request is what was asked. With a Turn its Messages hold only what is new.
 	// It must not change while the exchange is open.
 	Request *translate.Request
+	// Peeked is set where Request holds only what its Peek has found, and decodes
+	// the rest from Request.Raw if that is needed. Raw is then to stay valid until
+	// the exchange is closed.
+	Peeked translate.Dialect
 	// Turn is the question's place in its conversation; nil: it stands alone, and
 	// Request.Messages is everything. Closing the exchange, or a failed Open,
 	// gives the place back.
@@ -139,11 +143,10 @@ type Question struct {
 // it. When Open returns an exchange the answer is committed: nothing is retried
 // any more. The error is always a *translate.Error.
 func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
-	x := &Exchange{g: g, q: q, began: time.Now(), whole: !q.Request.Stream}
+	x := &Exchange{g: g, q: q, began: time.Now(), whole: !q.Request.Stream, ctx: ctx}
 	if q.Received.IsZero() {
 		q.Received = x.began
 	}
-	x.ctx, x.cancel = context.WithCancelCause(ctx)
 	if err := g.enter(); err != nil {
 		x.refuse(err)
 		return nil, err
@@ -189,7 +192,14 @@ func (g *Gateway) enter() *translate.Error {
 
 // prepare waits for the question's turn and completes its messages.
 func (x *Exchange) prepare() *translate.Error {
-	x.base = *x.q.Request
+	x.base, x.peeked, x.window = *x.q.Request, x.q.Peeked, -1
+	if x.peeked != nil && x.mayPass() {
+		return nil
+	}
+	if err := x.complete(); err != nil {
+		return err
+	}
+	asked := x.base.Messages
 	x.base.Messages = nil
 	preset := x.q.Model.preset
 	if preset != nil {
@@ -216,7 +226,7 @@ func (x *Exchange) prepare() *translate.Error {
 	if preset != nil && preset.History > 0 && (x.base.Context == 0 || preset.History < keep) {
 		keep, x.base.Context = preset.History, preset.History+1
 	}
-	for _, m := range x.q.Request.Messages {
+	for _, m := range asked {
 		if m.Role == translate.RoleSystem {
 			x.base.Messages = append(x.base.Messages, m)
 		} else {

@@ -15,5 +15,6 @@ func NewID(prefix string) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(time.Now().UnixMilli())<<16)
 	_, _ = rand.Read(b[6:])
-	return prefix + idText.EncodeToString(b[:])
+	var text [48]byte // on the stack: only the string is allocated
+	return string(idText.AppendEncode(append(text[:0], prefix...), b[:]))
 }

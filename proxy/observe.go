@@ -13,7 +13,6 @@ import (
 // no key and no address of a channel.
 func (x *Exchange) log(ch *Channel, err *translate.Error) {
 	level, code := slog.LevelInfo, "ok"
-	attrs := make([]slog.Attr, 0, 16)
 	limited := false
 	if err != nil {
 		code = string(err.Code)
@@ -25,7 +24,8 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 	if !x.g.log.Enabled(context.Background(), level) {
 		return
 	}
-	attrs = append(attrs,
+	var some [16]slog.Attr
+	attrs := append(some[:0],
 		slog.String("id", x.q.ID), slog.String("front", x.q.Front), slog.String("caller", x.q.Caller.Name),
 		slog.String("model", clip(x.q.Model.Name)), slog.String("code", code),
 		slog.Int("attempts", x.attempts),

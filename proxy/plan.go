@@ -29,6 +29,7 @@ type Plan struct {
 // route is one model's channels, by tier.
 type route struct {
 	tiers [][]candidate
+	plain *Model // the model itself, without a preset
 }
 
 // candidate is a channel that serves a model, what it calls it, and how that
@@ -116,6 +117,7 @@ func (p *Plan) addRoute(m config.Model, ch *Channel) {
 	r := p.routes[m.Name]
 	if r == nil {
 		r = &route{}
+		r.plain = &Model{Name: m.Name, route: r}
 		p.routes[m.Name] = r
 		p.models = append(p.models, m.Name)
 	}
@@ -165,6 +167,9 @@ func (p *Plan) resolve(c *Caller, name string) (*Model, *translate.Error) {
 	if r == nil {
 		return nil, &translate.Error{Code: translate.CodeModelNotFound, Message: fmt.Sprintf("no channel serves the model %q", clip(name))}
 	}
+	if preset == nil {
+		return r.plain, nil
+	}
 	return &Model{Name: model, preset: preset, route: r}, nil
 }
 
@@ -182,6 +187,9 @@ func (p *Plan) defaultName(c *Caller) string {
 
 // clip bounds what is quoted of a client's words.
 func clip(s string) string {
+	if len(s) <= 100 {
+		return s
+	}
 	if r := []rune(s); len(r) > 100 {
 		return string(r[:100]) + "..."
 	}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -156,8 +155,7 @@ func (x *Exchange) pick(p *Plan, r *route) (*candidate, int) {
 	now := time.Now()
 	x.passed = x.passed[:0]
 	for i, tier := range r.tiers {
-		var targets []*balance.Target
-		var at []candidate
+		targets, at := x.targets[:0], x.at[:0]
 		for _, c := range tier {
 			if !x.untried(&c) {
 				continue
@@ -215,6 +213,9 @@ func (x *Exchange) reserve(c *candidate) bool {
 // prefer returns the candidate that remembers the conversation, or -1.
 func (x *Exchange) prefer(at []candidate) int {
 	if !slices.ContainsFunc(at, func(c candidate) bool { return c.ch.recall != recallNothing }) {
+		return -1
+	}
+	if x.complete() != nil {
 		return -1
 	}
 	ch := x.g.memories.peek(x.before())

@@ -1,5 +1,7 @@
 package translate
 
+import "github.com/dragoman-gateway/dragoman/internal/jsonx"
+
 // Dialect translates one wire protocol to the canonical form and back. It holds
 // no state and does no I/O; what an answer needs to remember lives in its
 // Decoder and Encoder, which are used by one goroutine.
@@ -43,6 +45,11 @@ type Decoder interface {
 	// but the end of the connection can follow ([DONE], message_stop, end).
 	Done() bool
 }
+
+// Borrower is a Decoder that parses in memory which its user may lend it before the
+// first frame. Events may alias that memory. Lending nil takes it back; events are
+// not to be used after that.
+type Borrower interface{ Borrow(m *jsonx.Memory) }
 
 // Encoder turns events into what a client expects, framing included. It appends
 // to dst and returns it extended.

@@ -48,29 +48,55 @@ func article(value string) string {
 	return "a " + value
 }
 
-// KeepRaw sets r.Raw to body if it is JSON of one reading: valid UTF-8, no name
-// twice in an object, at any depth and whatever its case, and no name at the top
-// that differs from one in known only by case. Names at the top that known does
-// not have are noted as dropped; whoever passes Raw on forgets them again.
+// KeepRaw sets r.Raw to body if it is JSON of one reading, see [Outline]. Names at
+// the top that known does not have are noted as dropped; whoever passes Raw on
+// forgets them again.
 func (r *Request) KeepRaw(body []byte, known []string) {
-	o, ok := jsonx.Scan(body)
-	ok = ok && !o.Repeated && utf8.Valid(body)
+	o, ok := Outline(body, known)
 	for i := range o.Members {
-		key := string(o.Members[i].Key)
-		exact, folded := false, false
-		for _, k := range known {
-			exact = exact || key == k
-			folded = folded || strings.EqualFold(key, k)
-		}
-		ok = ok && exact == folded
-		if !folded {
-			r.DropWord(key)
+		if among(o.Members[i].Key, known) == unknown {
+			r.DropWord(string(o.Members[i].Key))
 		}
 	}
 	r.Raw = nil
 	if ok {
 		r.Raw = body
 	}
+}
+
+// Outline scans a client's message. ok is true for JSON of one reading: valid
+// UTF-8, no name twice in an object, at any depth and whatever its case, and no
+// name at the top that differs from one in known only by case.
+func Outline(body []byte, known []string) (o jsonx.Outline, ok bool) {
+	o, ok = jsonx.Scan(body)
+	ok = ok && !o.Repeated && utf8.Valid(body)
+	for i := 0; ok && i < len(o.Members); i++ {
+		ok = among(o.Members[i].Key, known) != misspelt
+	}
+	return o, ok
+}
+
+// standing is how a name stands to a list of names.
+type standing uint8
+
+const (
+	unknown standing = iota
+	exact
+	misspelt // but for its case it is in the list
+)
+
+func among(key []byte, known []string) standing {
+	for _, k := range known {
+		if string(key) == k {
+			return exact
+		}
+	}
+	for _, k := range known {
+		if strings.EqualFold(string(key), k) {
+			return misspelt
+		}
+	}
+	return unknown
 }
 
 // maxDropped bounds how many words of a client are noted: a body of thousands of

@@ -27,7 +27,7 @@ var unguarded = map[string]string{
 	"proxy/front.(*call).answerLate":        "does nothing at all",
 	"proxy/front.(*crowd).whenGone":         "recent.left, which is what it calls, cancels a context",
 	"cmd/dragoman.(*mockCommand).serve":     "closes the mock server at a signal, when the process ends anyway",
-	"proxy.startClock":                      "compares counters and cancels a context",
+	"proxy.(*clock).start":                  "compares counters and cancels a context",
 	"proxy/front.(*call).upgrade":           "session.run guards the body of the session; what surrounds it sets limits, and waits",
 	"proxy/upstream.(*call).start":          "closes a socket, nothing else",
 	"proxy/upstream.websocketAt":            "closes a socket, nothing else",

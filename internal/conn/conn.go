@@ -4,6 +4,7 @@
 package conn
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"sync"
@@ -71,6 +72,9 @@ type Conn struct {
 	watched bool          // between Watch and Unwatch
 	reading chan struct{} // closed when the background read is over; nil: none runs
 	gone    func()
+	closed  bool
+	life    context.Context // see Life; nil: nobody has asked for it
+	leave   func()
 	early   [1]byte // read by the watcher, not yet by the server
 	hasByte bool
 }
@@ -84,6 +88,23 @@ func Of(c net.Conn) *Conn {
 		return c.Conn
 	}
 	return nil
+}
+
+// Life returns a context of the connection, and what ends it with cause: for whoever
+// finds that the peer has left. It is made once, under parent, and serves all
+// requests of the connection, which a context for each would cost more than all else
+// that is known of it. It also ends when the connection is closed.
+func (c *Conn) Life(parent context.Context, cause error) (ctx context.Context, leave func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.life == nil {
+		made, cancel := context.WithCancelCause(parent)
+		c.life, c.leave = made, func() { cancel(cause) }
+		if c.closed {
+			c.leave()
+		}
+	}
+	return c.life, c.leave
 }
 
 // Watch calls gone, once and from another goroutine, when the peer closes or
@@ -170,7 +191,15 @@ func (c *Conn) Close() error {
 	c.of.mu.Lock()
 	delete(c.of.open, c)
 	c.of.mu.Unlock()
-	return c.Conn.Close()
+	c.mu.Lock()
+	c.closed = true
+	leave := c.leave
+	c.mu.Unlock()
+	err := c.Conn.Close()
+	if leave != nil {
+		leave()
+	}
+	return err
 }
 
 // tlsConn shows fasthttp that the connection is a TLS one.

@@ -1,6 +1,7 @@
 package jsonx
 
 import (
+	"bytes"
 	"encoding/json"
 	"unicode"
 	"unicode/utf8"
@@ -39,17 +40,28 @@ func (o *Outline) Find(name string) *Member {
 // Scan reads body, which must be one JSON object. ok is false for anything that
 // encoding/json would refuse, and for every other JSON value.
 func Scan(body []byte) (o Outline, ok bool) {
-	s := scanner{b: body, names: true}
+	var room struct { // one allocation
+		keys [fewKeys][]byte
+		top  [fewMembers]Member
+	}
+	s := scanner{b: body, names: true, keys: room.keys[:0], top: room.top[:0]}
 	ok = s.document()
 	return Outline{Members: s.top, Repeated: s.repeated}, ok
 }
 
 // Members is Scan without the search for repeated names.
 func Members(body []byte) (o Outline, ok bool) {
-	s := scanner{b: body}
+	s := scanner{b: body, top: make([]Member, 0, fewMembers)}
 	ok = s.document()
 	return Outline{Members: s.top}, ok
 }
+
+// Room for the names of a usual question, so that one allocation is enough to scan
+// it.
+const (
+	fewKeys    = 24
+	fewMembers = 12
+)
 
 // maxDepth is how deeply encoding/json lets values be nested.
 const maxDepth = 10000
@@ -65,7 +77,7 @@ type scanner struct {
 	names    bool // look for repeated names
 	repeated bool
 	top      []Member
-	keys     [][]byte // names of the objects that are open now, folded
+	keys     [][]byte // names of the objects that are open now
 }
 
 func (s *scanner) document() bool {
@@ -183,11 +195,10 @@ func (s *scanner) key(start int, escaped bool) []byte {
 
 // note compares a name with those of its object that came before it.
 func (s *scanner) note(key []byte, base int, seen map[string]bool) map[string]bool {
-	key = fold(key)
 	mine := s.keys[base:]
 	if seen == nil && len(mine) < manyKeys {
 		for _, k := range mine {
-			if string(k) == string(key) {
+			if same(k, key) {
 				s.repeated = true
 			}
 		}
@@ -197,14 +208,23 @@ func (s *scanner) note(key []byte, base int, seen map[string]bool) map[string]bo
 	if seen == nil {
 		seen = make(map[string]bool, 2*manyKeys)
 		for _, k := range mine {
-			seen[string(k)] = true
+			seen[string(fold(k))] = true
 		}
 	}
+	key = fold(key)
 	if seen[string(key)] {
 		s.repeated = true
 	}
 	seen[string(key)] = true
 	return seen
+}
+
+// same reports whether a and b have the same fold.
+func same(a, b []byte) bool {
+	if len(a) > 0 && len(b) > 0 && (a[0]^b[0])&^0x20 != 0 && (a[0]|b[0]) < utf8.RuneSelf {
+		return false
+	}
+	return bytes.EqualFold(a, b)
 }
 
 // Fold returns key in the form in which all names that encoding/json takes for

@@ -82,7 +82,9 @@ func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 		c.once.settle(&c.ctx.Response)
 		return
 	}
-	c.once.stream(func() translate.Encoder { return w.dialect.NewEncoder(q.Request, head) })
+	if c.once != nil {
+		c.once.stream(func() translate.Encoder { return w.dialect.NewEncoder(q.Request, head) })
+	}
 	b := newBody(c, w, enc)
 	if q.Caller.Limited() {
 		q.Admitted = func(s limiter.State) {
@@ -122,12 +124,10 @@ func streamHeaders(h *fasthttp.ResponseHeader) {
 }
 
 func (c *call) answerWhole(w *wire, q *proxy.Question, enc translate.Encoder) {
-	ctx, cancel := context.WithCancelCause(c.s.life)
-	defer cancel(nil)
-	if watched := conn.Of(c.ctx.Conn()); watched != nil {
-		watched.Watch(watchAfter, func() { cancel(errClientGone) })
-		defer watched.Unwatch()
-	}
+	watched := conn.Of(c.ctx.Conn())
+	ctx, leave := watched.Life(c.s.life, errClientGone)
+	watched.Watch(watchAfter, leave)
+	defer watched.Unwatch()
 	x, err := c.s.g.Open(ctx, q)
 	if err != nil {
 		c.failed(w, err)
@@ -218,8 +218,8 @@ func (c chunks) Write(p []byte) (int, error) {
 // body is a streamed answer as fasthttp's response body: WriteTo runs on the
 // connection's own goroutine, after the handler has returned.
 type body struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	ctx    context.Context // of the connection
+	leave  func()          // ends it
 	conn   net.Conn
 	watch  *conn.Conn
 	wire   *wire
@@ -244,10 +244,9 @@ var bufs = sync.Pool{New: func() any { b := make([]byte, 0, 2*flushAt); return &
 
 func newBody(c *call, w *wire, enc translate.Encoder) *body {
 	b := &body{conn: c.ctx.Conn(), wire: w, enc: enc, id: c.id, once: c.once, origin: string(c.ctx.Response.Header.Peek("Access-Control-Allow-Origin")), last: time.Now()}
-	b.ctx, b.cancel = context.WithCancelCause(c.s.life)
-	if b.watch = conn.Of(b.conn); b.watch != nil {
-		b.watch.Watch(watchAfter, func() { b.cancel(errClientGone) })
-	}
+	b.watch = conn.Of(b.conn)
+	b.ctx, b.leave = b.watch.Life(c.s.life, errClientGone)
+	b.watch.Watch(watchAfter, b.leave)
 	b.mu.Lock()
 	b.tick = time.AfterFunc(statusGate, b.beat)
 	b.mu.Unlock()
@@ -290,7 +289,7 @@ func (b *body) beat() {
 	wait := keepAlive - time.Since(b.last)
 	if b.out != nil && wait <= 0 {
 		if err := b.write([]byte(": keep-alive\n\n")); err != nil {
-			b.cancel(errClientGone)
+			b.leave()
 		}
 		wait = keepAlive
 	}
@@ -316,7 +315,7 @@ func (b *body) beginRaw() {
 	}
 	b.extend()
 	if _, err := (chunks{b.conn}).Write([]byte(head)); err != nil {
-		b.cancel(errClientGone)
+		b.leave()
 	}
 }
 
@@ -404,7 +403,7 @@ func (b *body) pump(buf []byte) ([]byte, error) {
 		b.once.event(ev)
 		if len(buf) > 0 && (len(buf) >= flushAt || !b.x.Ready()) {
 			if err := b.flush(buf); err != nil {
-				b.cancel(errClientGone)
+				b.leave()
 				return buf, err
 			}
 			buf = buf[:0]
@@ -427,10 +426,7 @@ func (b *body) Close() error {
 	if b.x != nil {
 		_ = b.x.Close()
 	}
-	b.cancel(nil)
-	if b.watch != nil {
-		b.watch.Unwatch()
-	}
+	b.watch.Unwatch()
 	if !b.raw {
 		_ = b.conn.SetWriteDeadline(time.Time{})
 	}

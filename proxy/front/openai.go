@@ -27,7 +27,11 @@ func (openaiFront) Routes(s *Server) []Route {
 // ask answers a question of a stateless front.
 func (c *call) ask(w *wire, token string, limit int, prefix string) {
 	now := time.Now()
-	caller, err := c.s.g.Identify(token, c.address())
+	address := ""
+	if token == "" {
+		address = c.address()
+	}
+	caller, err := c.s.g.Identify(token, address)
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -36,8 +40,9 @@ func (c *call) ask(w *wire, token string, limit int, prefix string) {
 		return
 	}
 	req := &translate.Request{Dialect: w.dialect.Name()}
-	if err := w.dialect.DecodeRequest(req, c.ctx.Request.Body()); err != nil {
-		c.fail(w, typed(err))
+	peeked, err := peek(w.dialect, req, c.ctx.Request.Body())
+	if err != nil {
+		c.fail(w, err)
 		return
 	}
 	model, err := c.s.g.Resolve(caller, req.Model)
@@ -49,8 +54,20 @@ func (c *call) ask(w *wire, token string, limit int, prefix string) {
 		return
 	}
 	c.answer(w, &proxy.Question{
-		Front: w.dialect.Name(), Caller: caller, Model: model, Received: now, Request: req,
+		Front: w.dialect.Name(), Caller: caller, Model: model, Received: now, Request: req, Peeked: peeked,
 	}, translate.Head{ID: proxy.NewID(prefix), Created: now.UnixMilli(), RequestID: c.id})
+}
+
+// peek fills req as far as it must be known if the question is passed on. The
+// dialect that it returns, if any, is to decode the rest where it is not.
+func peek(d translate.Dialect, req *translate.Request, body []byte) (translate.Dialect, *translate.Error) {
+	if p, ok := d.(translate.Peeker); ok && p.Peek(req, body) {
+		return d, nil
+	}
+	if err := d.DecodeRequest(req, body); err != nil {
+		return nil, typed(err)
+	}
+	return nil, nil
 }
 
 // unknownModel hides, as the vendors do, whether a model does not exist or is not

@@ -51,7 +51,7 @@ func (c *call) start(message []byte) *translate.Error {
 		return unreachable(c.ctx, err)
 	}
 	c.conn = conn
-	c.stop = context.AfterFunc(c.ctx, func() { _ = conn.socket.Close() })
+	c.stop = context.AfterFunc(c.ctx, conn.cut)
 	_, sent := conn.Write(message)
 	if cap(*c.buf) > keepBuffer {
 		// A long question must not sit in memory while its answer trickles.

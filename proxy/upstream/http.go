@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,9 +36,10 @@ type httpUpstream struct {
 	conns pool
 	// heads are all of a request before the number of the content length, for a
 	// whole answer and for a stream. margin has room for the longer one.
-	heads   [2]string
-	margin  int
-	buffers sync.Pool // of *[]byte
+	heads    [2]string
+	margin   int
+	buffers  sync.Pool // of *[]byte
+	memories sync.Pool // of *jsonx.Memory, for decoders
 }
 
 // newHTTP returns a channel of kind r.
@@ -97,6 +99,7 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 		return nil, e
 	}
 	s := &httpStream{call: call{ctx: ctx, up: u, buf: u.buffer()}, asked: req.Stream, pass: req.PassThrough}
+	s.evs = s.few[:0]
 	message, err := u.message(s.buf, req)
 	if err != nil {
 		u.giveBack(s.buf, nil)
@@ -108,6 +111,7 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 	}
 	s.dec = u.dialect.NewDecoder(req)
 	s.hide, _ = s.dec.(hider)
+	s.lend()
 	if e := s.accept(); e != nil {
 		_ = s.Close()
 		return nil, e
@@ -122,7 +126,7 @@ func (u *httpUpstream) message(buf *[]byte, req *translate.Request) ([]byte, err
 	if req.Stream {
 		head = u.heads[1]
 	}
-	p := append((*buf)[:0], make([]byte, u.margin)...)
+	p := slices.Grow((*buf)[:0], u.margin)[:u.margin]
 	p, err := u.dialect.AppendRequest(p, req)
 	if err != nil {
 		return nil, err

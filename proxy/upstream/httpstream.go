@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/internal/sse"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -29,13 +30,15 @@ const (
 type httpStream struct {
 	call
 	dec   translate.Decoder
-	hide  hider // nil: the decoder hides nothing
-	asked bool  // a stream was asked for
-	pass  bool  // events carry Raw
+	lent  *jsonx.Memory // to dec; nil: it uses its own
+	hide  hider         // nil: the decoder hides nothing
+	asked bool          // a stream was asked for
+	pass  bool          // events carry Raw
 	form  form
 	queue
-	lines  []byte // data lines of the last frame that are still to be decoded one by one
-	cut    bool   // the body ended within an event
+	few    [4]translate.Event // the queue's, while they are enough
+	lines  []byte             // data lines of the last frame that are still to be decoded one by one
+	cut    bool               // the body ended within an event
 	closed bool
 }
 
@@ -58,6 +61,30 @@ func (s *httpStream) accept() *translate.Error {
 	// What is of another form than asked for is not what the client waits for.
 	s.pass = s.pass && (s.form == formUnknown || (s.form == formEvents) == s.asked)
 	return nil
+}
+
+// lend gives the decoder memory that other answers have used.
+func (s *httpStream) lend() {
+	b, ok := s.dec.(translate.Borrower)
+	if !ok {
+		return
+	}
+	if s.lent, ok = s.up.memories.Get().(*jsonx.Memory); !ok {
+		s.lent = new(jsonx.Memory)
+	}
+	b.Borrow(s.lent)
+}
+
+// takeBack undoes lend.
+func (s *httpStream) takeBack() {
+	if s.lent == nil {
+		return
+	}
+	s.dec.(translate.Borrower).Borrow(nil)
+	if !s.lent.Large() {
+		s.up.memories.Put(s.lent)
+	}
+	s.lent = nil
 }
 
 // Next implements translate.Stream.
@@ -262,6 +289,7 @@ func (s *httpStream) Close() error {
 	}
 	s.closed = true
 	s.release(s.finished && s.dec.Done())
+	s.takeBack()
 	s.lines = nil
 	s.end()
 	s.up.giveBack(s.buf, s.scan.Release())

@@ -3,6 +3,7 @@ package anthropic
 import (
 	"github.com/valyala/fastjson"
 
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -12,7 +13,7 @@ const maxCalls = 1024
 // decoder reads one answer. Events alias the parser's copy of the frame or the
 // scratch, so they do not depend on the frame itself.
 type decoder struct {
-	parser   fastjson.Parser
+	parser   jsonx.Parser
 	pass     bool // every frame must give an event, see Decode
 	started  bool
 	finished bool
@@ -72,6 +73,9 @@ func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event
 
 // Done reports whether message_stop was seen, or an answer in one piece.
 func (d *decoder) Done() bool { return d.done }
+
+// Borrow implements [translate.Borrower].
+func (d *decoder) Borrow(m *jsonx.Memory) { d.parser.Borrow(m) }
 
 func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
 	v, err := d.parser.ParseBytes(frame)

@@ -76,6 +76,22 @@ func (codec) DecodeRequest(req *translate.Request, body []byte) error {
 	return nil
 }
 
+// Peek implements [translate.Peeker].
+func (codec) Peek(req *translate.Request, body []byte) bool {
+	o, ok := translate.Outline(body, known)
+	if !ok {
+		return false
+	}
+	f := translate.Fields{Body: body, Outline: o}
+	model, stream := f.String("model"), f.Bool("stream")
+	f.Objects("messages")
+	if !f.Count("max_tokens") || f.Odd {
+		return false
+	}
+	req.Dialect, req.Model, req.Stream, req.Raw = name, model, stream, body
+	return true
+}
+
 // null reports whether a field is missing or null.
 func null(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -15,7 +16,7 @@ const maxCalls = 1024
 // decoder reads one answer. Events alias the parser's copy of the frame, so they
 // do not depend on the frame itself.
 type decoder struct {
-	parser    fastjson.Parser
+	parser    jsonx.Parser
 	pass      bool // every frame must give an event, see Decode
 	showUsage bool // the client asked for the usage chunk
 	started   bool
@@ -26,6 +27,7 @@ type decoder struct {
 	usage     translate.Usage
 	calls     []call
 	ids       []byte // the answer's id, from which missing ids of calls are made
+	room      [48]byte
 	scratch   []byte
 }
 
@@ -64,6 +66,9 @@ func (d *decoder) Hide() bool { return d.hide }
 
 // Done reports whether [DONE] was seen, or an answer in one piece.
 func (d *decoder) Done() bool { return d.done }
+
+// Borrow implements [translate.Borrower].
+func (d *decoder) Borrow(m *jsonx.Memory) { d.parser.Borrow(m) }
 
 func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
 	if bytes.Equal(bytes.TrimSpace(frame), doneMark) {
@@ -124,7 +129,7 @@ func (d *decoder) start(evs []translate.Event, v *fastjson.Value, content bool) 
 		return evs
 	}
 	d.started = true
-	d.ids = append(d.ids[:0], id...)
+	d.ids = append(d.room[:0], id...)
 	return append(evs, translate.Event{Kind: translate.KindStart, ID: id, Name: model})
 }
 

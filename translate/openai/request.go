@@ -44,6 +44,9 @@ var known = []string{
 	"logprobs", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls", "user",
 }
 
+// knownOptions are the names in stream_options.
+var knownOptions = []string{"include_usage"}
+
 // DecodeRequest fills req from the body of POST /v1/chat/completions. Names that
 // the canonical form does not know are noted in req.Dropped; AppendRequest
 // forgets them again when it passes the body on as it is.
@@ -67,6 +70,26 @@ func (codec) DecodeRequest(req *translate.Request, body []byte) error {
 	}
 	req.KeepRaw(body, known)
 	return nil
+}
+
+// Peek implements [translate.Peeker].
+func (codec) Peek(req *translate.Request, body []byte) bool {
+	o, ok := translate.Outline(body, known)
+	if !ok {
+		return false
+	}
+	f := translate.Fields{Body: body, Outline: o}
+	model, stream := f.String("model"), f.Bool("stream")
+	options := f.Object("stream_options", knownOptions)
+	usage := options.Bool("include_usage")
+	f.Objects("messages")
+	f.Count("max_tokens")
+	f.Count("max_completion_tokens")
+	if f.Odd || options.Odd || o.Find("n") != nil {
+		return false
+	}
+	req.Dialect, req.Model, req.Stream, req.UsageInStream, req.Raw = name, model, stream, usage, body
+	return true
 }
 
 func (w *wireRequest) check() error {

@@ -5,12 +5,13 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // decoder reads an answer in any of the vocabularies of rest_iagent.md 4.
 type decoder struct {
-	parser  fastjson.Parser
+	parser  jsonx.Parser
 	scratch []byte // texts that the parser's memory does not hold in one piece
 	begun   bool
 	done    bool
@@ -18,6 +19,9 @@ type decoder struct {
 
 // Done reports whether the end, or an error, has been seen.
 func (d *decoder) Done() bool { return d.done }
+
+// Borrow implements [translate.Borrower].
+func (d *decoder) Borrow(m *jsonx.Memory) { d.parser.Borrow(m) }
 
 // Decode reads the data of one event. Data that is not one JSON value is taken
 // line by line: the documentation's own sample has no blank lines between its

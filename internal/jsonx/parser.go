@@ -1,0 +1,32 @@
+package jsonx
+
+import "github.com/valyala/fastjson"
+
+// Memory is what parsing needs to remember. Whoever reads one answer after the
+// other lends the same one to each. The zero value is ready to use.
+type Memory struct {
+	parser  fastjson.Parser
+	longest int
+}
+
+// Large reports whether m has read a text so long, above 32 KiB, that it is not
+// worth keeping: it holds several times the longest one.
+func (m *Memory) Large() bool { return m.longest > 32<<10 }
+
+// Parser is a JSON parser. The zero value is ready to use and makes a memory of its
+// own at the first text. One goroutine uses it.
+type Parser struct{ memory *Memory }
+
+// Borrow makes p use m, which no one else may use until p borrows something else.
+// nil takes back what was lent.
+func (p *Parser) Borrow(m *Memory) { p.memory = m }
+
+// ParseBytes parses text, which it copies. The value and everything in it live
+// until the memory is used for another text.
+func (p *Parser) ParseBytes(text []byte) (*fastjson.Value, error) {
+	if p.memory == nil {
+		p.memory = new(Memory)
+	}
+	p.memory.longest = max(p.memory.longest, len(text))
+	return p.memory.parser.ParseBytes(text)
+}
