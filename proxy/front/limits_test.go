@@ -280,8 +280,8 @@ func TestARepeatedIagentMessageIsAskedOnceItIsAdmitted(t *testing.T) {
 	w.Eventually(t, "it is answered", func() bool { return strings.Contains(put(), `"resp_code":0`) })
 }
 
+// It runs alone: a thousand connections would keep the other tests from their clocks.
 func TestOfAThousandClientsExactlyAsManyAreAdmittedAsTheLimitSays(t *testing.T) {
-	t.Parallel()
 	w := limitedTo(t, "{requests: 100/d}", "")
 	var admitted, refused atomic.Int32
 	var all sync.WaitGroup
