@@ -259,7 +259,7 @@ func (x *Exchange) drop() {
 		x.stop = nil
 	}
 	if x.holds {
-		x.ch.release()
+		x.g.room.release(x.ch)
 		x.holds = false
 	}
 }

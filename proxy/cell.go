@@ -131,14 +131,21 @@ func (c *cell) chillFor(hint time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if hint <= 0 {
+		if c.cool.Load() > time.Now().UnixNano() {
+			return // it was on its way already: one burst is one refusal
+		}
 		c.chill = min(max(2*c.chill, coolFirst), coolMost)
 		hint = c.chill
 	}
 	c.cool.Store(time.Now().Add(hint).UnixNano())
 }
 
-// cutOff records an answer that broke off after its success was reported.
+// cutOff records an answer that broke off after its success was reported. While the
+// breaker is open it says nothing new, and is no failed probe.
 func (c *cell) cutOff(err *translate.Error) {
+	if c.open.Load() > time.Now().UnixNano() {
+		return
+	}
 	if done := c.allow(); done != nil {
 		done(err)
 	}

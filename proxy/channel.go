@@ -36,8 +36,8 @@ type Channel struct {
 	clocks clocks
 	fold   *template.Template
 	recall recall
-	load   *atomic.Int32 // requests on all keys of the configured channel
-	aside  atomic.Int64  // Unix nanoseconds: until when the key is not used
+	load   *slots       // of all keys of the configured channel
+	aside  atomic.Int64 // Unix nanoseconds: until when the key is not used
 }
 
 // setAside keeps requests from a key that the back end refused.
@@ -71,19 +71,3 @@ func newChannel(conf *config.Channel, key string, n int, c clocks, fold *templat
 
 // speaks reports whether the channel's wire protocol is dialect's.
 func (c *Channel) speaks(dialect string) bool { return c.conf.Kind == dialect }
-
-// acquire takes one of the slots that the configured channel has for all of its
-// keys; release gives it back.
-func (c *Channel) acquire() bool {
-	if n := c.load.Add(1); c.conf.Concurrent > 0 && int(n) > c.conf.Concurrent {
-		c.load.Add(-1)
-		return false
-	}
-	c.InFlight.Add(1)
-	return true
-}
-
-func (c *Channel) release() {
-	c.InFlight.Add(-1)
-	c.load.Add(-1)
-}

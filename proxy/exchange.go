@@ -32,8 +32,14 @@ type Exchange struct {
 
 	attempts int
 	failures []failure
-	passed   []exclusion // candidates that were not asked
-	again    *candidate  // the one that gets a second try
+	passed   []exclusion   // candidates that were not asked
+	known    int           // how many of them are of earlier routes
+	later    []*route      // what is searched after the present one
+	retry    *candidate    // the one that may get a second try
+	rest     time.Duration // the least pause before it
+	granted  *slots        // a slot that was handed over, until it is used
+	asking   time.Time     // when the search began
+	waited   time.Duration // for a full channel
 
 	ch          *Channel // of the latest attempt
 	holds       bool     // one of its slots

@@ -26,6 +26,7 @@ type Gateway struct {
 	log      *slog.Logger
 	threads  *threads
 	memories *memories
+	room     room // those that wait for a full channel
 
 	open     sync.WaitGroup // exchanges
 	mu       sync.Mutex     // guards draining against open.Add

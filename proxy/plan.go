@@ -3,7 +3,6 @@ package proxy
 import (
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"text/template"
 	"time"
 
@@ -96,7 +95,7 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener) e
 	if len(keys) == 0 {
 		keys = []string{""}
 	}
-	load := new(atomic.Int32)
+	load := &slots{limit: int32(min(c.Concurrent, 1<<30))}
 	for i, key := range keys {
 		ch, err := newChannel(c, key, i, clocksOf(&c.Timeouts, &conf.Timeouts), fold, open)
 		if err != nil {
