@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 )
 
@@ -35,12 +34,8 @@ func withoutEffect() []func(c *Config) []string {
 		when("callers.anonymous.limits", func(c *Config) bool { return c.Callers.Anonymous != nil && c.Callers.Anonymous.Limits != "" }),
 		when("callers.jwt.limits", func(c *Config) bool { return c.Callers.JWT != nil && c.Callers.JWT.Limits != "" }),
 		keyLimits,
-		when("balance", func(c *Config) bool { return c.Balance != "p2c" }),
 		when("trusted_proxies", func(c *Config) bool { return len(c.TrustedProxies) > 0 }),
-		learning("headers", func(t Timeouts) AutoDuration { return t.Headers }),
-		learning("first", func(t Timeouts) AutoDuration { return t.First }),
 		channels("transport", func(ch Channel) bool { return ch.Transport == "http2" }),
-		channels("on_leave", func(ch Channel) bool { return ch.OnLeave == "finish" }),
 		channels("dials", func(ch Channel) bool { return ch.Dials != Rate{} }),
 	}
 }
@@ -72,21 +67,4 @@ func keyLimits(c *Config) (paths []string) {
 		}
 	}
 	return paths
-}
-
-// learning finds an explicit "auto": the fixed values that it begins with are
-// used, nothing is learnt from answers.
-func learning(key string, of func(Timeouts) AutoDuration) func(*Config) []string {
-	return func(c *Config) (paths []string) {
-		all := map[string]Timeouts{"timeouts": c.Timeouts}
-		for i, ch := range c.Channels {
-			all[child(index("channels", i), "timeouts")] = ch.Timeouts
-		}
-		for _, path := range slices.Sorted(maps.Keys(all)) {
-			if at := child(path, key); c.from.set(at) && of(all[path]) == 0 {
-				paths = append(paths, at)
-			}
-		}
-		return paths
-	}
 }

@@ -35,6 +35,10 @@ type cell struct {
 	open atomic.Int64 // Unix nanoseconds: the gate
 	cool atomic.Int64 // Unix nanoseconds: the end of a cool-down
 
+	// Answers that come in one piece begin when they are complete, so that they
+	// have a pace of their own.
+	streams, wholes pace
+
 	mu    sync.Mutex
 	wait  time.Duration // the last open time; 0 while closed
 	floor time.Duration // the last failure's Retry-After
@@ -149,4 +153,12 @@ func (c *cell) cutOff(err *translate.Error) {
 	if done := c.allow(); done != nil {
 		done(err)
 	}
+}
+
+// pace is the record of answers that are, or are not, waited for as a whole.
+func (c *cell) pace(whole bool) *pace {
+	if whole {
+		return &c.wholes
+	}
+	return &c.streams
 }

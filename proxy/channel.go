@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"context"
+	"fmt"
+	"hash/fnv"
 	"sync/atomic"
 	"text/template"
 	"time"
@@ -66,7 +68,16 @@ func newChannel(conf *config.Channel, key string, n int, c clocks, fold *templat
 	}
 	ch := &Channel{ID: conf.ID, key: n, conf: conf, up: up, clocks: c, fold: fold, recall: recalls[conf.Kind]}
 	ch.Weight = int32(max(min(max(conf.Weight, 1), 1e6)*weightUnit/max(len(conf.Keys), 1), 1))
+	ch.Seed = seedOf(conf.ID, n)
 	return ch, nil
+}
+
+// seedOf names a channel and key to a policy that has to find them again, also in
+// another process.
+func seedOf(id string, key int) uint64 {
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%s %d", id, key)
+	return h.Sum64()
 }
 
 // speaks reports whether the channel's wire protocol is dialect's.

@@ -41,8 +41,11 @@ type Exchange struct {
 	asking   time.Time     // when the search began
 	waited   time.Duration // for a full channel
 
-	ch          *Channel // of the latest attempt
-	holds       bool     // one of its slots
+	opened      time.Time // when the latest attempt's Open returned
+	outlives    bool      // the latest attempt outlives its client
+	adopted     bool      // its client has left it
+	ch          *Channel  // of the latest attempt
+	holds       bool      // one of its slots
 	cell        *cell
 	done        func(error) // the breaker's, until the attempt is judged
 	clock       *clock
@@ -101,6 +104,10 @@ func (x *Exchange) Next() (translate.Event, error) {
 	if x.err != nil {
 		return translate.Event{}, x.err
 	}
+	if x.outlives && !x.adopted && !x.finished && x.ctx.Err() != nil {
+		x.err = gone(x.ctx)
+		return translate.Event{}, x.err
+	}
 	if x.heldAt < len(x.held) {
 		ev := x.held[x.heldAt]
 		x.heldAt++
@@ -157,7 +164,7 @@ func (x *Exchange) settle() {
 
 // cut reports an answer that broke off after the commit point.
 func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
-	if x.ctx.Err() != nil {
+	if x.ctx.Err() != nil && !x.outlives {
 		err = gone(x.ctx)
 	}
 	if err.Fault != translate.FaultGone {
@@ -281,12 +288,22 @@ func (x *Exchange) before() place {
 }
 
 // Close settles the exchange: the upstream's connection, the channel's slot, the
-// place in the conversation, the log. It is safe to call it twice.
+// place in the conversation, the log. It is safe to call it twice. An answer that
+// is to end without its client goes on: the exchange must not be used any more.
 func (x *Exchange) Close() error {
 	if x.closed {
 		return nil
 	}
 	x.closed = true
+	if x.mayEndAlone() && x.g.adopt(x) {
+		return nil
+	}
+	x.settleAll()
+	return nil
+}
+
+// settleAll is Close when nothing more is read.
+func (x *Exchange) settleAll() {
 	x.keepPartial()
 	if !x.finished && x.err == nil {
 		x.err = gone(x.ctx) // whoever read the answer gave it up
@@ -296,7 +313,6 @@ func (x *Exchange) Close() error {
 	}
 	x.drop()
 	x.release(x.ch, x.err)
-	return nil
 }
 
 // refuse settles an exchange that never came about.

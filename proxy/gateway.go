@@ -31,6 +31,7 @@ type Gateway struct {
 	open     sync.WaitGroup // exchanges
 	mu       sync.Mutex     // guards draining against open.Add
 	draining bool
+	orphans  orphans // exchanges whose clients have left
 }
 
 // New compiles conf, which must have been checked, and returns a gateway that
@@ -46,7 +47,8 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger) (*G
 }
 
 // Drain refuses new questions from now on, with CHANNEL_UNAVAILABLE, and returns
-// when all running exchanges are closed or ctx has ended.
+// when all running exchanges are closed or ctx has ended. In the latter case it cuts
+// off the answers that went on without their clients; they end soon after.
 func (g *Gateway) Drain(ctx context.Context) error {
 	g.mu.Lock()
 	g.draining = true
@@ -55,12 +57,14 @@ func (g *Gateway) Drain(ctx context.Context) error {
 	go func() {
 		defer func() { _ = recover() }()
 		g.open.Wait()
+		g.orphans.running.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
 		return nil
 	case <-ctx.Done():
+		g.orphans.cancel()
 		return ctx.Err()
 	}
 }
@@ -125,6 +129,8 @@ type Question struct {
 	// KeepPartial stores an answer that its client stopped or left, marked as
 	// incomplete (product.md 4, settled detail 4).
 	KeepPartial bool
+	// Ledger is written by Open.
+	Ledger Ledger
 }
 
 // Open puts q to a channel and reads up to the answer's first content, trying

@@ -50,9 +50,6 @@ func newMemories() *memories {
 	return &memories{seed: maphash.MakeSeed(), at: make(map[place]memory)}
 }
 
-// hash returns the fingerprint of the name of a conversation or its caller.
-func (m *memories) hash(scope string) uint64 { return maphash.String(m.seed, scope) }
-
 // placeOf returns the point that msgs have reached in the conversation scope.
 func (m *memories) placeOf(scope string, msgs []translate.Message) place {
 	return place{scope: maphash.String(m.seed, scope), said: m.said(0, msgs)}

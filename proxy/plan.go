@@ -55,7 +55,7 @@ func newPlan(conf *config.Config, open Opener) (*Plan, error) {
 		callers: newCallers(&conf.Callers),
 		presets: make(map[string]*config.Preset, len(conf.Presets)),
 		routes:  make(map[string]*route),
-		policy:  balance.Policies["p2c"](),
+		policy:  policyOf(conf.Balance),
 
 		fallbacks: conf.Fallbacks,
 	}
@@ -74,6 +74,14 @@ func newPlan(conf *config.Config, open Opener) (*Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// policyOf makes the policy called name; p2c where a configuration says nothing.
+func policyOf(name string) balance.Policy {
+	if name == "" {
+		name = "p2c"
+	}
+	return balance.Policies[name]()
 }
 
 func mapKeys[V any](m map[string]V) func(func(string) bool) {

@@ -280,5 +280,12 @@ func (x *Exchange) prefer(at []*candidate) int {
 	return slices.IndexFunc(at, func(c *candidate) bool { return c.ch == ch })
 }
 
-// affinity is equal for the questions of one conversation, or else of one caller.
-func (x *Exchange) affinity() uint64 { return x.g.memories.hash(x.scope) }
+// affinity is equal for the questions of one conversation, or else of one caller,
+// in every process (FNV-1a).
+func (x *Exchange) affinity() uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(x.scope) {
+		h = (h ^ uint64(x.scope[i])) * 1099511628211
+	}
+	return h
+}
