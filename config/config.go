@@ -29,8 +29,10 @@ type Config struct {
 	// Fallbacks name, for a model, the models that may answer in its place when
 	// none of its own channels can.
 	Fallbacks map[string][]string `yaml:"fallbacks"`
-	// Balance chooses among channels of one tier: p2c, weighted, busy or hash.
-	// Default p2c.
+	// Balance chooses among channels of one tier: p2c (by weight, the less loaded
+	// of two draws), weighted (exactly by weight, whatever the load), busy (the
+	// fewest running requests for its weight) or hash (one conversation, else one
+	// caller, stays on one channel unless that is overloaded). Default p2c.
 	Balance  string   `yaml:"balance" default:"p2c"`
 	Timeouts Timeouts `yaml:"timeouts"`
 
@@ -189,7 +191,9 @@ type Channel struct {
 	Tier int `yaml:"tier" default:"1" min:"1"`
 	// Weight is the channel's share inside its tier. Default 1.
 	Weight int `yaml:"weight" default:"1" min:"1"`
-	// Concurrent is how many requests may run at once. Default 0: no limit.
+	// Concurrent is how many requests may run at once, on all keys together. When
+	// all channels of a model are full, up to 100 requests wait for at most 10 s,
+	// callers in turn. Default 0: no limit.
 	Concurrent int `yaml:"concurrent"`
 	// Timeouts go before the global ones.
 	Timeouts Timeouts `yaml:"timeouts"`
@@ -200,7 +204,7 @@ type Channel struct {
 	// Transport chooses between http1 and http2.
 	Transport string `yaml:"transport" default:"http1"`
 	// OnLeave says what becomes of a running question whose client has left:
-	// cancel or finish.
+	// cancel, or finish, which lets the answer end and stores it.
 	OnLeave string `yaml:"on_leave" default:"cancel"`
 	// Replay allows a question that may have reached the back end to be put to it
 	// or to another one again. Default true.
@@ -227,10 +231,11 @@ type Model struct {
 type Timeouts struct {
 	// Connect is until the connection stands. Default 3s.
 	Connect time.Duration `yaml:"connect"`
-	// Headers is until the status line; auto chooses by what is known of the
-	// model. Default auto.
+	// Headers is until the status line; auto is as long as first. Default auto.
 	Headers AutoDuration `yaml:"headers"`
-	// First is until the first content. Default auto.
+	// First is until the first content. auto is four times what 95 of 100 recent
+	// answers of the model took, between 5s and 120s; 10s until 20 are known; 120s
+	// where no other channel is left. Default auto.
 	First AutoDuration `yaml:"first"`
 	// Gap is between contents. Default 30s.
 	Gap time.Duration `yaml:"gap"`

@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 )
 
@@ -32,11 +31,7 @@ func withoutEffect() []func(c *Config) []string {
 		when("admin.listen", func(c *Config) bool { return c.from.set("admin.listen") }),
 		when("admin.token", func(c *Config) bool { return c.Admin.Token != "" }),
 		queues,
-		when("balance", func(c *Config) bool { return c.Balance != "p2c" }),
-		learning("headers", func(t Timeouts) AutoDuration { return t.Headers }),
-		learning("first", func(t Timeouts) AutoDuration { return t.First }),
 		channels("transport", func(ch Channel) bool { return ch.Transport == "http2" }),
-		channels("on_leave", func(ch Channel) bool { return ch.OnLeave == "finish" }),
 		channels("dials", func(ch Channel) bool { return ch.Dials != Rate{} }),
 	}
 }
@@ -68,21 +63,4 @@ func queues(c *Config) (paths []string) {
 		}
 	}
 	return paths
-}
-
-// learning finds an explicit "auto": the fixed values that it begins with are
-// used, nothing is learnt from answers.
-func learning(key string, of func(Timeouts) AutoDuration) func(*Config) []string {
-	return func(c *Config) (paths []string) {
-		all := map[string]Timeouts{"timeouts": c.Timeouts}
-		for i, ch := range c.Channels {
-			all[child(index("channels", i), "timeouts")] = ch.Timeouts
-		}
-		for _, path := range slices.Sorted(maps.Keys(all)) {
-			if at := child(path, key); c.from.set(at) && of(all[path]) == 0 {
-				paths = append(paths, at)
-			}
-		}
-		return paths
-	}
 }

@@ -29,14 +29,14 @@ const (
 // attempt puts the question to c, whose slot it gives back when it fails.
 func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	x.ch, x.cell, x.holds = c.ch, c.cell, true
+	x.tries(c.ch)
 	req, err := x.requestFor(c)
 	if err != nil {
 		x.abandon(err)
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(x.ctx)
-	x.stop = cancel
-	began, first, headers := time.Now(), x.firstWait(c.ch, left), c.ch.clocks.headers
+	ctx, cancel := x.lifeOf(c.ch)
+	began, first, headers := time.Now(), x.firstWait(c, left), c.ch.clocks.headers
 	if headers == 0 || headers > first {
 		headers = first
 	}
@@ -45,8 +45,11 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	}
 	x.clock.start(cancel, headers, c.ch.clocks.total)
 	stream, failed := c.ch.up.Open(ctx, req)
+	x.opened = time.Now()
+	x.q.Ledger.Open = x.opened.Sub(began)
 	if failed != nil {
 		err := typed(failed)
+		x.paced(err)
 		x.abandon(err)
 		return err
 	}
@@ -55,9 +58,11 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	}
 	x.stream, x.passThrough = stream, false
 	if err := x.commit(); err != nil {
+		x.paced(err)
 		x.abandon(err)
 		return err
 	}
+	x.paced(nil)
 	x.judge(nil)
 	x.named(req.Model)
 	x.dropped = req.Dropped
@@ -82,14 +87,54 @@ func (x *Exchange) named(upstream string) {
 	}
 }
 
-func (x *Exchange) firstWait(ch *Channel, left int) time.Duration {
-	switch {
-	case ch.clocks.first > 0:
-		return ch.clocks.first
-	case left > 0 && !x.whole && ch.conf.Kind != "iagent":
-		return firstWithAlt
+// lifeOf makes the context of an attempt on ch, which x.stop ends. Where answers
+// are to end without their client, it outlives the client.
+func (x *Exchange) lifeOf(ch *Channel) (context.Context, context.CancelCauseFunc) {
+	life, let := x.ctx, func() bool { return true }
+	x.outlives = ch.conf.OnLeave == "finish"
+	if x.outlives {
+		life = context.WithoutCancel(life)
 	}
-	return firstAlone
+	ctx, cancel := context.WithCancelCause(life)
+	if x.outlives {
+		let = context.AfterFunc(x.ctx, func() {
+			defer func() { _ = recover() }()
+			if err := gone(x.ctx); err.Fault != translate.FaultGone {
+				cancel(err) // it is the gateway that ends
+			}
+		})
+	}
+	x.stop = func() { let(); cancel(nil) }
+	return ctx, cancel
+}
+
+// firstWait is how long the first content of c is waited for.
+func (x *Exchange) firstWait(c candidate, left int) time.Duration {
+	if c.ch.clocks.first > 0 {
+		return c.ch.clocks.first
+	}
+	if left == 0 {
+		return firstAlone
+	}
+	if d := c.cell.pace(x.whole).patience(); d > 0 {
+		return d
+	}
+	if x.whole || c.ch.conf.Kind == "iagent" {
+		return firstAlone
+	}
+	return firstWithAlt
+}
+
+// paced notes how long the first content took, if there was any, or was waited for
+// in vain.
+func (x *Exchange) paced(err *translate.Error) {
+	l := &x.q.Ledger
+	if l.First == 0 {
+		l.First = time.Since(x.opened)
+	}
+	if err == nil || err.Fault == translate.FaultSlow {
+		x.cell.pace(x.whole).add(l.Open + l.First)
+	}
 }
 
 // requestFor is the question as c's channel gets it.
@@ -170,6 +215,7 @@ func (x *Exchange) commit() *translate.Error {
 			if x.whole && !began {
 				// It is on its way: from here on the gaps count, as for a stream.
 				began = true
+				x.q.Ledger.First = max(time.Since(x.opened), 1)
 				x.clock.committed(x.ch.clocks.gap)
 			}
 		}
@@ -266,11 +312,11 @@ func (x *Exchange) drop() {
 		x.clock = nil
 	}
 	if x.stop != nil {
-		x.stop(nil)
+		x.stop()
 		x.stop = nil
 	}
 	if x.holds {
-		x.ch.release()
+		x.g.room.release(x.ch)
 		x.holds = false
 	}
 }

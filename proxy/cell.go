@@ -35,6 +35,10 @@ type cell struct {
 	open atomic.Int64 // Unix nanoseconds: the gate
 	cool atomic.Int64 // Unix nanoseconds: the end of a cool-down
 
+	// Answers that come in one piece begin when they are complete, so that they
+	// have a pace of their own.
+	streams, wholes pace
+
 	mu    sync.Mutex
 	wait  time.Duration // the last open time; 0 while closed
 	floor time.Duration // the last failure's Retry-After
@@ -131,15 +135,30 @@ func (c *cell) chillFor(hint time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if hint <= 0 {
+		if c.cool.Load() > time.Now().UnixNano() {
+			return // it was on its way already: one burst is one refusal
+		}
 		c.chill = min(max(2*c.chill, coolFirst), coolMost)
 		hint = c.chill
 	}
 	c.cool.Store(time.Now().Add(hint).UnixNano())
 }
 
-// cutOff records an answer that broke off after its success was reported.
+// cutOff records an answer that broke off after its success was reported. While the
+// breaker is open it says nothing new, and is no failed probe.
 func (c *cell) cutOff(err *translate.Error) {
+	if c.open.Load() > time.Now().UnixNano() {
+		return
+	}
 	if done := c.allow(); done != nil {
 		done(err)
 	}
+}
+
+// pace is the record of answers that are, or are not, waited for as a whole.
+func (c *cell) pace(whole bool) *pace {
+	if whole {
+		return &c.wholes
+	}
+	return &c.streams
 }

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"context"
+	"fmt"
+	"hash/fnv"
 	"sync/atomic"
 	"text/template"
 	"time"
@@ -36,8 +38,8 @@ type Channel struct {
 	clocks clocks
 	fold   *template.Template
 	recall recall
-	load   *atomic.Int32 // requests on all keys of the configured channel
-	aside  atomic.Int64  // Unix nanoseconds: until when the key is not used
+	load   *slots       // of all keys of the configured channel
+	aside  atomic.Int64 // Unix nanoseconds: until when the key is not used
 }
 
 // setAside keeps requests from a key that the back end refused.
@@ -66,24 +68,17 @@ func newChannel(conf *config.Channel, key string, n int, c clocks, fold *templat
 	}
 	ch := &Channel{ID: conf.ID, key: n, conf: conf, up: up, clocks: c, fold: fold, recall: recalls[conf.Kind]}
 	ch.Weight = int32(max(min(max(conf.Weight, 1), 1e6)*weightUnit/max(len(conf.Keys), 1), 1))
+	ch.Seed = seedOf(conf.ID, n)
 	return ch, nil
+}
+
+// seedOf names a channel and key to a policy that has to find them again, also in
+// another process.
+func seedOf(id string, key int) uint64 {
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%s %d", id, key)
+	return h.Sum64()
 }
 
 // speaks reports whether the channel's wire protocol is dialect's.
 func (c *Channel) speaks(dialect string) bool { return c.conf.Kind == dialect }
-
-// acquire takes one of the slots that the configured channel has for all of its
-// keys; release gives it back.
-func (c *Channel) acquire() bool {
-	if n := c.load.Add(1); c.conf.Concurrent > 0 && int(n) > c.conf.Concurrent {
-		c.load.Add(-1)
-		return false
-	}
-	c.InFlight.Add(1)
-	return true
-}
-
-func (c *Channel) release() {
-	c.InFlight.Add(-1)
-	c.load.Add(-1)
-}

@@ -34,19 +34,28 @@ type Exchange struct {
 	scope   string              // whose remote memories may be used
 
 	targets [4]*balance.Target // room for a choice, see pick
-	at      [4]candidate
+	at      [4]*candidate
 
 	attempts int
 	failures []failure
-	passed   []exclusion // candidates that were not asked
-	again    *candidate  // the one that gets a second try
+	passed   []exclusion   // candidates that were not asked
+	known    int           // how many of them are of earlier routes
+	later    []*route      // what is searched after the present one
+	retry    *candidate    // the one that may get a second try
+	rest     time.Duration // the least pause before it
+	granted  *slots        // a slot that was handed over, until it is used
+	asking   time.Time     // when the search began
+	waited   time.Duration // for a full channel
 
-	ch          *Channel // of the latest attempt
-	holds       bool     // one of its slots
+	opened      time.Time // when the latest attempt's Open returned
+	outlives    bool      // the latest attempt outlives its client
+	adopted     bool      // its client has left it
+	ch          *Channel  // of the latest attempt
+	holds       bool      // one of its slots
 	cell        *cell
 	done        func(error) // the breaker's, until the attempt is judged
 	clock       *clock
-	stop        context.CancelCauseFunc // ends the attempt's context
+	stop        func() // ends the attempt's context
 	stream      translate.Stream
 	asked       candidate // the newest attempt
 	remote      string    // name of the conversation on a stateful channel
@@ -101,6 +110,10 @@ func (x *Exchange) Raw() []byte { return x.raw }
 // Next returns the next event of a streamed answer, see [translate.Stream].
 func (x *Exchange) Next() (translate.Event, error) {
 	if x.err != nil {
+		return translate.Event{}, x.err
+	}
+	if x.outlives && !x.adopted && !x.finished && x.ctx.Err() != nil {
+		x.err = gone(x.ctx)
 		return translate.Event{}, x.err
 	}
 	if x.heldAt < len(x.held) {
@@ -160,7 +173,7 @@ func (x *Exchange) settle() {
 
 // cut reports an answer that broke off after the commit point.
 func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
-	if x.ctx.Err() != nil {
+	if x.ctx.Err() != nil && !x.outlives {
 		err = gone(x.ctx)
 	}
 	if err.Fault != translate.FaultGone {
@@ -279,12 +292,23 @@ func (x *Exchange) before() place {
 }
 
 // Close settles the exchange: the upstream's connection, the channel's slot, the
-// place in the conversation, the room under the limits, the log. It is safe to call it twice.
+// place in the conversation, the room under the limits, the log. It is safe to call
+// it twice. An answer that is to end without its client goes on: the exchange must
+// not be used any more.
 func (x *Exchange) Close() error {
 	if x.closed {
 		return nil
 	}
 	x.closed = true
+	if x.mayEndAlone() && x.g.adopt(x) {
+		return nil
+	}
+	x.settleAll()
+	return nil
+}
+
+// settleAll is Close when nothing more is read.
+func (x *Exchange) settleAll() {
 	x.keepPartial()
 	if !x.finished && x.err == nil {
 		x.err = gone(x.ctx) // whoever read the answer gave it up
@@ -294,7 +318,6 @@ func (x *Exchange) Close() error {
 	}
 	x.drop()
 	x.release(x.ch, x.err)
-	return nil
 }
 
 // refuse settles an exchange that never came about.

@@ -50,15 +50,16 @@ type exclusion struct {
 	why  string
 	wait time.Duration // until it may be asked; 0: unknown
 	busy bool          // it is throttled or full, not broken
+	full *slots        // what it is waited for; nil: it is not full
 }
 
 // verdict makes one error of all that failed or was not asked, as product.md 5
-// has it: all throttled, or at its own limit, is RATE_LIMITED, a model's own error
+// has it: all throttled, or all that work at their own limits, is RATE_LIMITED, a model's own error
 // is its MODEL_ERROR, anything else CHANNEL_UNAVAILABLE, which says why for each
 // channel.
 func verdict(failures []failure, passed []exclusion) *translate.Error {
 	var model *translate.Error
-	busy, retry := 0, time.Duration(0)
+	busy, full, retry := 0, false, time.Duration(0)
 	sooner := func(d time.Duration) {
 		if d > 0 && (retry == 0 || d < retry) {
 			retry = d
@@ -84,10 +85,11 @@ func verdict(failures []failure, passed []exclusion) *translate.Error {
 		if p.busy {
 			busy++
 		}
+		full = full || p.full != nil
 		sooner(p.wait)
 		say(p.ch, p.why)
 	}
-	if n := len(failures) + len(passed); n > 0 && busy == n {
+	if n := len(failures) + len(passed); n > 0 && busy == n || full && len(failures) == 0 {
 		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "every channel of this model is throttled or at its limit", Retry: max(retry, time.Second)}
 	}
 	if model != nil {

@@ -28,10 +28,12 @@ type Gateway struct {
 	threads  *threads
 	memories *memories
 	limiter  limiter.Limiter
+	room     room // those that wait for a full channel
 
 	open     sync.WaitGroup // exchanges
 	mu       sync.Mutex     // guards draining against open.Add
 	draining bool
+	orphans  orphans // exchanges whose clients have left
 }
 
 // New compiles conf, which must have been checked, and returns a gateway that
@@ -47,7 +49,8 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger) (*G
 }
 
 // Drain refuses new questions from now on, with CHANNEL_UNAVAILABLE, and returns
-// when all running exchanges are closed or ctx has ended.
+// when all running exchanges are closed or ctx has ended. In the latter case it cuts
+// off the answers that went on without their clients; they end soon after.
 func (g *Gateway) Drain(ctx context.Context) error {
 	g.mu.Lock()
 	g.draining = true
@@ -56,12 +59,14 @@ func (g *Gateway) Drain(ctx context.Context) error {
 	go func() {
 		defer func() { _ = recover() }()
 		g.open.Wait()
+		g.orphans.running.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
 		return nil
 	case <-ctx.Done():
+		g.orphans.cancel()
 		return ctx.Err()
 	}
 }
@@ -134,6 +139,8 @@ type Question struct {
 	// them, on the goroutine of Open and before Open waits for anything; never for
 	// a caller without limits. nil: nobody is told.
 	Admitted func(limiter.State)
+	// Ledger is written by Open.
+	Ledger Ledger
 }
 
 // Open admits q under the limits of its caller, or refuses it with RATE_LIMITED and

@@ -3,7 +3,6 @@ package proxy
 import (
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"text/template"
 	"time"
 
@@ -57,7 +56,7 @@ func newPlan(conf *config.Config, open Opener) (*Plan, error) {
 		callers: newCallers(&conf.Callers, newRules(conf.Limits)),
 		presets: make(map[string]*config.Preset, len(conf.Presets)),
 		routes:  make(map[string]*route),
-		policy:  balance.Policies["p2c"](),
+		policy:  policyOf(conf.Balance),
 
 		fallbacks: conf.Fallbacks,
 	}
@@ -76,6 +75,14 @@ func newPlan(conf *config.Config, open Opener) (*Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// policyOf makes the policy called name; p2c where a configuration says nothing.
+func policyOf(name string) balance.Policy {
+	if name == "" {
+		name = "p2c"
+	}
+	return balance.Policies[name]()
 }
 
 func mapKeys[V any](m map[string]V) func(func(string) bool) {
@@ -97,7 +104,7 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener) e
 	if len(keys) == 0 {
 		keys = []string{""}
 	}
-	load := new(atomic.Int32)
+	load := &slots{limit: int32(min(c.Concurrent, 1<<30))}
 	for i, key := range keys {
 		ch, err := newChannel(c, key, i, clocksOf(&c.Timeouts, &conf.Timeouts), fold, open)
 		if err != nil {

@@ -9,21 +9,26 @@ import (
 )
 
 // run looks for a channel that answers: among those of the model, then among
-// those of its fallbacks.
+// those of its fallbacks. While all that could are full it waits for one of them.
 func (x *Exchange) run() *translate.Error {
 	p := x.g.plan.Load()
+	x.asking = time.Now()
 	routes := []*route{x.q.Model.route}
 	for _, name := range p.fallbacks[x.q.Model.Name] {
 		if r := p.routes[name]; r != nil {
 			routes = append(routes, r)
 		}
 	}
-	for i, r := range routes {
-		err := x.search(p, r)
-		if err == nil {
-			return nil
+	defer x.giveBack()
+	for {
+		err := x.tour(p, &routes)
+		if err != errNext {
+			return err
 		}
-		if err != errNext && (i == len(routes)-1 || !tooLong(err)) {
+		if err = x.queue(); err == errNext {
+			break
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -31,6 +36,25 @@ func (x *Exchange) run() *translate.Error {
 		return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: "unsupported content_type"}
 	}
 	return verdict(x.failures, x.passed)
+}
+
+// tour searches all routes once. A route whose model refused the question for its
+// length is taken off.
+func (x *Exchange) tour(p *Plan, routes *[]*route) *translate.Error {
+	x.passed = x.passed[:0]
+	all := *routes
+	for i, r := range all {
+		x.later = all[i+1:]
+		err := x.search(p, r)
+		if err == errNext {
+			continue
+		}
+		if err == nil || len(x.later) == 0 || !tooLong(err) {
+			return err
+		}
+		*routes = x.later
+	}
+	return errNext
 }
 
 // suits reports whether c can be told the question at all: images, voice and video
@@ -50,8 +74,13 @@ func tooLong(err *translate.Error) bool {
 // search tries the candidates of r until one answers. Any error but errNext is
 // final for this route.
 func (x *Exchange) search(p *Plan, r *route) *translate.Error {
-	for x.attempts < maxAttempts && (x.attempts == 0 || time.Since(x.began) <= lastAttempt) {
+	x.retry, x.known = nil, len(x.passed)
+	for x.attempts < maxAttempts && (x.attempts == 0 || time.Since(x.asking) <= lastAttempt) {
 		c, left := x.pick(p, r)
+		if x.ctx.Err() != nil {
+			x.unreserve(c)
+			return gone(x.ctx)
+		}
 		if c == nil {
 			break
 		}
@@ -73,34 +102,36 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 		if replay := c.ch.conf.Replay; then.sent && replay != nil && !*replay {
 			return err
 		}
-		if x.secondTry(r, c, err) {
-			x.again = c
-			if !x.pause(err) {
-				return gone(x.ctx)
-			}
+		if x.retry = nil; passes(err) && x.failed(c.cell) == 1 {
+			x.retry, x.rest = c, err.Retry
 		}
 	}
 	return errNext
 }
 
-// secondTry reports whether c, which failed with err, is asked once more before
-// a later tier is: where its own tier has no alternative, and the failure is of a
-// kind that passes (product.md 6, defaults 3).
-func (x *Exchange) secondTry(r *route, c *candidate, err *translate.Error) bool {
-	passes := err.Fault == translate.FaultBroken || err.Fault == translate.FaultBusy && err.Retry > 0 && err.Retry <= shortWait
-	if !passes || x.failed(c.cell) > 1 {
-		return false
+// passes reports whether err is of a kind that goes by soon: the same channel is
+// asked once more where its own tier has no alternative (product.md 6, defaults
+// 3).
+func passes(err *translate.Error) bool {
+	return err.Fault == translate.FaultBroken || err.Fault == translate.FaultBusy && err.Retry > 0 && err.Retry <= shortWait
+}
+
+// secondTry returns, after a pause, the candidate that failed just now if it is of
+// tier, where nobody else is left, and may be asked again; else nil.
+func (x *Exchange) secondTry(tier []candidate) *candidate {
+	c := x.retry
+	if c == nil || !slices.ContainsFunc(tier, func(o candidate) bool { return o.cell == c.cell }) {
+		return nil
 	}
-	now := time.Now()
-	for _, tier := range r.tiers {
-		if !slices.ContainsFunc(tier, func(o candidate) bool { return o.cell == c.cell }) {
-			continue
-		}
-		return !slices.ContainsFunc(tier, func(o candidate) bool {
-			return x.untried(&o) && x.excluded(&o, now) == nil
-		})
+	x.retry = nil
+	// Without this look it would pause for a breaker that the failure has opened.
+	if why, wait := c.cell.blocked(time.Now()); why != "" && wait > shortWait {
+		return nil
 	}
-	return false
+	if !x.pause(x.rest) || x.excluded(c, time.Now()) != nil || !x.reserve(c) {
+		return nil
+	}
+	return c
 }
 
 // failed is how often a cell was tried in vain for this question.
@@ -119,9 +150,9 @@ func (x *Exchange) untried(c *candidate) bool { return x.suits(c) && x.failed(c.
 
 // pause waits before a second try: as long as the back end asked for, else a
 // moment. It reports whether the question is still wanted.
-func (x *Exchange) pause(err *translate.Error) bool {
+func (x *Exchange) pause(least time.Duration) bool {
 	wait := 50*time.Millisecond + time.Duration(rand.Int64N(int64(100*time.Millisecond)))
-	t := time.NewTimer(max(wait, err.Retry))
+	t := time.NewTimer(max(wait, least))
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -144,49 +175,68 @@ func (x *Exchange) excluded(c *candidate, now time.Time) *exclusion {
 }
 
 // pick returns the next candidate of r, its slot and its breaker's leave taken, and
-// how many others are left; nil when there is none.
+// how many others are left; nil when there is none or the question's context ended.
 func (x *Exchange) pick(p *Plan, r *route) (*candidate, int) {
-	if c := x.again; c != nil {
-		x.again = nil
-		if x.excluded(c, time.Now()) == nil && x.reserve(c) {
-			return c, 0
-		}
-	}
 	now := time.Now()
-	x.passed = x.passed[:0]
+	x.passed = x.passed[:x.known]
 	for i, tier := range r.tiers {
-		targets, at := x.targets[:0], x.at[:0]
-		for _, c := range tier {
-			if !x.untried(&c) {
-				continue
-			}
-			if out := x.excluded(&c, now); out != nil {
-				x.passed = append(x.passed, *out)
-				continue
-			}
-			targets, at = append(targets, &c.ch.Target), append(at, c)
+		c, left := x.pickFrom(p, tier, now)
+		if c == nil {
+			c = x.secondTry(tier)
 		}
-		for len(at) > 0 {
-			n := x.prefer(at)
-			if n < 0 {
-				n = p.policy.Pick(targets, 0)
-			}
-			c := at[n]
-			targets, at = slices.Delete(targets, n, n+1), slices.Delete(at, n, n+1)
-			if x.reserve(&c) {
-				return &c, len(at) + x.others(r.tiers[i+1:], now)
-			}
+		if c != nil {
+			return c, left + x.others(r.tiers[i+1:], now)
+		}
+		if x.ctx.Err() != nil {
+			return nil, 0
 		}
 	}
 	return nil, 0
 }
 
-// others counts the candidates of tiers that could be asked.
+// pickFrom is pick among the candidates of one tier that were not asked yet.
+func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidate, int) {
+	targets, at := x.targets[:0], x.at[:0]
+	for i := range tier {
+		c := &tier[i]
+		if !x.untried(c) {
+			continue
+		}
+		if out := x.excluded(c, now); out != nil {
+			x.passed = append(x.passed, *out)
+			continue
+		}
+		targets, at = append(targets, &c.ch.Target), append(at, c)
+	}
+	for len(at) > 0 {
+		n := x.prefer(at)
+		if n < 0 {
+			n = p.policy.Pick(targets, x.affinity())
+		}
+		c := at[n]
+		targets, at = slices.Delete(targets, n, n+1), slices.Delete(at, n, n+1)
+		if x.reserve(c) {
+			return c, len(at)
+		}
+	}
+	return nil, 0
+}
+
+// others counts the candidates of tiers, and of the routes after this one, that
+// could be asked.
 func (x *Exchange) others(tiers [][]candidate, now time.Time) int {
+	n := x.free(tiers, now)
+	for _, r := range x.later {
+		n += x.free(r.tiers, now)
+	}
+	return n
+}
+
+func (x *Exchange) free(tiers [][]candidate, now time.Time) int {
 	n := 0
 	for _, tier := range tiers {
-		for _, c := range tier {
-			if x.untried(&c) && x.excluded(&c, now) == nil {
+		for i := range tier {
+			if c := &tier[i]; x.untried(c) && x.excluded(c, now) == nil {
 				n++
 			}
 		}
@@ -196,13 +246,13 @@ func (x *Exchange) others(tiers [][]candidate, now time.Time) int {
 
 // reserve takes a slot of c's channel and its breaker's leave, or notes why not.
 func (x *Exchange) reserve(c *candidate) bool {
-	if !c.ch.acquire() {
-		x.passed = append(x.passed, exclusion{ch: c.ch, why: "at its limit of requests", busy: true})
+	if !x.slot(c.ch) {
+		x.passed = append(x.passed, exclusion{ch: c.ch, why: "at its limit of requests", busy: true, full: c.ch.load})
 		return false
 	}
 	done := c.cell.allow()
 	if done == nil {
-		c.ch.release()
+		x.g.room.release(c.ch)
 		x.passed = append(x.passed, exclusion{ch: c.ch, why: "breaker is trying it again", wait: time.Second})
 		return false
 	}
@@ -210,14 +260,34 @@ func (x *Exchange) reserve(c *candidate) bool {
 	return true
 }
 
+// unreserve gives back what pick took for c, which may be nil.
+func (x *Exchange) unreserve(c *candidate) {
+	if c == nil {
+		return
+	}
+	x.done(errNeutral)
+	x.done = nil
+	x.g.room.release(c.ch)
+}
+
 // prefer returns the candidate that remembers the conversation, or -1.
-func (x *Exchange) prefer(at []candidate) int {
-	if !slices.ContainsFunc(at, func(c candidate) bool { return c.ch.recall != recallNothing }) {
+func (x *Exchange) prefer(at []*candidate) int {
+	if !slices.ContainsFunc(at, func(c *candidate) bool { return c.ch.recall != recallNothing }) {
 		return -1
 	}
 	if x.complete() != nil {
 		return -1
 	}
 	ch := x.g.memories.peek(x.before())
-	return slices.IndexFunc(at, func(c candidate) bool { return c.ch == ch })
+	return slices.IndexFunc(at, func(c *candidate) bool { return c.ch == ch })
+}
+
+// affinity is equal for the questions of one conversation, or else of one caller,
+// in every process (FNV-1a).
+func (x *Exchange) affinity() uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(x.scope) {
+		h = (h ^ uint64(x.scope[i])) * 1099511628211
+	}
+	return h
 }

@@ -7,6 +7,7 @@ import "sync/atomic"
 // Target is what a policy may know of a channel. Fields are read without locks.
 type Target struct {
 	Weight   int32        // share of the traffic, at least 1
+	Seed     uint64       // tells it from the others, the same in every run
 	InFlight atomic.Int32 // requests that run on it now
 }
 

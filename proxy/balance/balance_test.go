@@ -8,7 +8,7 @@ import (
 func targets(weights ...int32) []*Target {
 	var ts []*Target
 	for _, w := range weights {
-		ts = append(ts, &Target{Weight: w})
+		ts = append(ts, &Target{Weight: w, Seed: uint64(len(ts)) + 1})
 	}
 	return ts
 }
@@ -19,8 +19,8 @@ func TestIdleTargetsGetTheSharesOfTheirWeights(t *testing.T) {
 		ts, n := targets(1, 2, 5), 80_000
 		got := [3]int{}
 		p := make()
-		for range n {
-			got[p.Pick(ts, 0)]++
+		for key := range n {
+			got[p.Pick(ts, uint64(key))]++
 		}
 		for i, target := range ts {
 			want := float64(n) * float64(target.Weight) / 8
@@ -50,5 +50,67 @@ func TestPickingDoesNotAllocate(t *testing.T) {
 		if n := testing.AllocsPerRun(1000, func() { p.Pick(ts, 7) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
+	}
+}
+
+func TestWeightedSharesAreExactInEveryWindow(t *testing.T) {
+	t.Parallel()
+	p, ts := &weighted{}, targets(1, 2, 5)
+	var picks []int
+	for range 10_000 {
+		picks = append(picks, p.Pick(ts, 0))
+	}
+	for at := range len(picks) - 8 {
+		got := [3]int{}
+		for _, n := range picks[at : at+8] {
+			got[n]++
+		}
+		if got != [3]int{1, 2, 5} {
+			t.Fatalf("picks %d to %d: %v", at, at+8, got)
+		}
+	}
+}
+
+func TestTheLeastBusyIsTheOneWithTheLeastForItsWeight(t *testing.T) {
+	t.Parallel()
+	ts := targets(1, 4, 2)
+	for i, load := range []int32{2, 6, 4} {
+		ts[i].InFlight.Store(load)
+	}
+	for range 100 {
+		if n := (leastBusy{}).Pick(ts, 0); n != 1 {
+			t.Fatalf("it took %d", n)
+		}
+	}
+}
+
+func TestAHashedKeyStaysWhereItIs(t *testing.T) {
+	t.Parallel()
+	all, p := targets(1, 1, 1, 1), rendezvous{}
+	fewer := all[:3]
+	for key := range uint64(2000) {
+		n := p.Pick(all, key)
+		if again := p.Pick(all, key); again != n {
+			t.Fatalf("key %d: %d, then %d", key, n, again)
+		}
+		if m := p.Pick(fewer, key); n != 3 && m != n {
+			t.Fatalf("key %d moved from %d to %d though its target is there", key, n, m)
+		}
+	}
+}
+
+func TestAHashedKeyLeavesAnOverloadedTarget(t *testing.T) {
+	t.Parallel()
+	ts, p := targets(1, 1, 1, 1), rendezvous{}
+	home := p.Pick(ts, 7)
+	most := int32(0)
+	for range 1000 {
+		ts[p.Pick(ts, 7)].InFlight.Add(1)
+	}
+	for _, target := range ts {
+		most = max(most, target.InFlight.Load())
+	}
+	if got := ts[home].InFlight.Load(); got != most || most < 250 || most > 1000/4*overloadNum/overloadDen+3 {
+		t.Errorf("its own target has %d of 1000, the fullest %d", got, most)
 	}
 }

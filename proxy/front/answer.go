@@ -104,6 +104,7 @@ func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 		c.answerLate(b, err)
 		return
 	}
+	c.way(&q.Ledger)
 	if err != nil {
 		c.failed(w, err)
 		c.once.settle(&c.ctx.Response)
@@ -129,6 +130,7 @@ func (c *call) answerWhole(w *wire, q *proxy.Question, enc translate.Encoder) {
 	watched.Watch(watchAfter, leave)
 	defer watched.Unwatch()
 	x, err := c.s.g.Open(ctx, q)
+	c.way(&q.Ledger)
 	if err != nil {
 		c.failed(w, err)
 		return
@@ -154,6 +156,26 @@ func (c *call) about(x *proxy.Exchange) {
 	if d := x.Dropped(); len(d) > 0 {
 		c.ctx.Response.Header.Set("X-Dragoman-Dropped", strings.Join(d, ", "))
 	}
+}
+
+// way says in headers which way the question went, and where its time was spent.
+func (c *call) way(l *proxy.Ledger) {
+	h := &c.ctx.Response.Header
+	var buf [96]byte
+	h.SetBytesV("X-Dragoman-Attempts", strconv.AppendInt(buf[:0], int64(l.Attempts), 10))
+	if l.Attempts == 0 {
+		return
+	}
+	h.Set("X-Dragoman-Channel", l.Channel)
+	b := appendTiming(buf[:0], "queue", l.Queue)
+	b = appendTiming(append(b, ", "...), "open", l.Open)
+	h.SetBytesV("Server-Timing", appendTiming(append(b, ", "...), "first", l.First))
+}
+
+// appendTiming appends one metric of a Server-Timing header, in milliseconds.
+func appendTiming(b []byte, name string, d time.Duration) []byte {
+	b = append(append(b, name...), ";dur="...)
+	return strconv.AppendFloat(b, float64(d.Microseconds())/1000, 'f', -1, 64)
 }
 
 // failed answers a question that got no answer.

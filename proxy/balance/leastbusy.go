@@ -1,0 +1,29 @@
+package balance
+
+import "math/rand/v2"
+
+// leastBusy takes the target with the fewest requests for its weight. Among
+// equals it draws by weight.
+type leastBusy struct{}
+
+// Pick implements [Policy] in time linear in len(ts).
+func (leastBusy) Pick(ts []*Target, _ uint64) int {
+	best, total := 0, int64(0)
+	for i, t := range ts {
+		w, load := int64(t.Weight), int64(t.InFlight.Load())
+		// load/w compared without division, with the best one's.
+		ours, theirs := load*int64(ts[best].Weight), int64(ts[best].InFlight.Load())*w
+		if i > 0 && ours > theirs {
+			continue
+		}
+		if i == 0 || ours < theirs {
+			best, total = i, w
+			continue
+		}
+		// A draw in one pass: the newcomer wins with its share of what was seen.
+		if total += w; rand.Int64N(total) < w {
+			best = i
+		}
+	}
+	return best
+}

@@ -1,0 +1,18 @@
+package proxy
+
+import "time"
+
+// Ledger says in short where a question went and where its time was spent. Open
+// writes it, whether or not it returns an exchange; it must not be read before.
+type Ledger struct {
+	Channel  string // that was asked last; empty: none was
+	Attempts int
+	Queue    time.Duration // in the conversation's queue and for a full channel
+	Open     time.Duration // of the last attempt: connecting, and until the status line
+	First    time.Duration // of the last attempt: from there to the first content
+}
+
+// tries notes the beginning of an attempt on ch.
+func (x *Exchange) tries(ch *Channel) {
+	x.q.Ledger = Ledger{Channel: ch.ID, Attempts: x.attempts, Queue: x.asking.Sub(x.began) + x.waited}
+}

@@ -1,0 +1,76 @@
+package proxy
+
+import (
+	"sync"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// maxOrphans bounds the answers that go on without their clients. The next one is
+// cancelled, as on a channel that does not say on_leave: finish.
+const maxOrphans = 256
+
+// orphans are the exchanges that are read to their end although their clients have
+// left. Its zero value is empty. It is safe for concurrent use.
+type orphans struct {
+	running sync.WaitGroup
+	mu      sync.Mutex
+	stops   map[*Exchange]func() // each ends the attempt's context
+	over    bool
+}
+
+// mayEndAlone reports whether the answer is one to go on without its client.
+func (x *Exchange) mayEndAlone() bool {
+	return x.outlives && !x.whole && !x.finished && x.stream != nil && (x.err == nil || x.err.Fault == translate.FaultGone)
+}
+
+// adopt reads x to its end in the background. It reports false if it does not.
+func (g *Gateway) adopt(x *Exchange) bool {
+	o := &g.orphans
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.over || len(o.stops) >= maxOrphans {
+		return false
+	}
+	if o.stops == nil {
+		o.stops = make(map[*Exchange]func())
+	}
+	o.stops[x] = x.stop
+	x.adopted, x.err = true, nil
+	o.running.Go(func() {
+		defer o.forget(x)
+		defer x.crashed()
+		for {
+			if _, err := x.Next(); err != nil {
+				break
+			}
+		}
+		x.settleAll()
+	})
+	return true
+}
+
+// crashed settles an adopted exchange that a bug ended.
+func (x *Exchange) crashed() {
+	if recover() == nil {
+		return
+	}
+	x.drop()
+	x.release(x.ch, &translate.Error{Code: translate.CodeInternal, Message: "internal error"})
+}
+
+func (o *orphans) forget(x *Exchange) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.stops, x)
+}
+
+// cancel cuts off what is running, and lets nothing in any more.
+func (o *orphans) cancel() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.over = true
+	for _, stop := range o.stops {
+		stop()
+	}
+}

@@ -1,0 +1,52 @@
+package proxy
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of a learnt time-out (product.md 6, defaults 2).
+const (
+	paceKept   = 64 // of the newest samples
+	paceFrom   = 20 // samples, before they say anything
+	paceTimes  = 4  // the 95th percentile
+	paceLeast  = 5 * time.Second
+	paceMost   = 120 * time.Second
+	paceRenews = 4 // samples until the percentile is found anew
+)
+
+// pace is how long a model took to its first content of late. It is safe for
+// concurrent use and allocates nothing.
+type pace struct {
+	p95 atomic.Int64 // 0: not known yet
+
+	mu   sync.Mutex
+	n    int
+	ring [paceKept]time.Duration
+}
+
+// add notes one sample. An attempt that was given up counts with the time that it
+// was given, so that a model which has become slower is waited for again.
+func (p *pace) add(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ring[p.n%paceKept] = d
+	if p.n++; p.n < paceFrom || p.n%paceRenews != 0 {
+		return
+	}
+	sorted := p.ring
+	known := sorted[:min(p.n, paceKept)]
+	slices.Sort(known)
+	p.p95.Store(int64(max(known[(len(known)*95+99)/100-1], 1)))
+}
+
+// patience is how long the first content is worth waiting for; 0: not known yet.
+func (p *pace) patience() time.Duration {
+	d := time.Duration(p.p95.Load())
+	if d == 0 {
+		return 0
+	}
+	return min(max(paceTimes*d, paceLeast), paceMost)
+}

@@ -1,0 +1,89 @@
+package proxy
+
+import (
+	"testing"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+func TestPatienceIsFourTimesTheSlowAnswersOfLate(t *testing.T) {
+	var p pace
+	add := func(n int, d time.Duration) {
+		for range n {
+			p.add(d)
+		}
+	}
+	must := func(want time.Duration) {
+		t.Helper()
+		if got := p.patience(); got != want {
+			t.Errorf("after %d samples %v, want %v", p.n, got, want)
+		}
+	}
+	add(19, 2*time.Second)
+	must(0)
+	add(1, 2*time.Second)
+	must(8 * time.Second)
+	add(56, 2*time.Second)
+	add(4, 6*time.Second) // 4 of 64 are more than 5 in 100
+	must(24 * time.Second)
+	add(paceKept, time.Millisecond)
+	must(paceLeast)
+	add(paceKept, time.Hour)
+	must(paceMost)
+	if n := testing.AllocsPerRun(1000, func() { p.add(time.Second) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestTheFirstContentIsWaitedForAsTheModelsRecordSays(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		usual time.Duration
+		alone bool
+		whole bool
+		want  time.Duration
+	}{
+		"quick":        {usual: 100 * time.Millisecond, want: 5 * time.Second},
+		"slow":         {usual: 4 * time.Second, want: 16 * time.Second},
+		"whole":        {usual: 4 * time.Second, whole: true, want: 16 * time.Second},
+		"quick, alone": {usual: 100 * time.Millisecond, alone: true, want: 120 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				conf := conf(channel("a"))
+				if !c.alone {
+					conf.Channels = append(conf.Channels, channel("b", tier(2)))
+				}
+				usual := script{after: c.usual / 2, steps: []step{start("x"), text("a").in(c.usual / 2), finish()}}
+				w := newWorld(t, conf, map[string][]script{"a": append(repeats(paceFrom, usual), script{steps: []step{start("x"), hangs()}}), "b": {says("b")}})
+				question := func() *Question {
+					q := w.question("hi")
+					q.Request.Stream = !c.whole
+					return q
+				}
+				for range paceFrom {
+					w.ask(t.Context(), question()).mustSay(t, "a")
+				}
+				mustTake(t, elapsed(func() { w.ask(t.Context(), question()) }), c.want, c.want)
+			})
+		})
+	}
+}
+
+func TestTheLedgerSaysWhereTheTimeWent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		good := script{after: 2 * time.Second, steps: []step{start("x"), text("b").in(3 * time.Second), finish()}}
+		w := newWorld(t, conf(channel("a"), channel("b", tier(2), atMost(1))), map[string][]script{"a": {refuses(fault(translate.FaultDial))}, "b": {good}})
+		first, err := w.g.Open(t.Context(), w.question("hi"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Second, func() { _ = first.Close() })
+		q := w.question("hi")
+		w.ask(t.Context(), q).mustSay(t, "b")
+		if want := (Ledger{Channel: "b", Attempts: 2, Queue: time.Second, Open: 2 * time.Second, First: 3 * time.Second}); q.Ledger != want {
+			t.Errorf("%+v, want %+v", q.Ledger, want)
+		}
+	})
+}

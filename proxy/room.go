@@ -1,0 +1,236 @@
+package proxy
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Bounds of the waiting room (product.md 6, defaults 6).
+const (
+	roomSize = 100
+	roomTime = 10 * time.Second
+)
+
+// slots are what a configured channel has for all of its keys together. The zero
+// value has no limit.
+type slots struct {
+	limit   int32 // 0: none
+	load    atomic.Int32
+	waiting atomic.Int32 // questions in the room that could use one
+}
+
+// take takes a slot if there is one, whoever waits.
+func (s *slots) take() bool {
+	if n := s.load.Add(1); s.limit > 0 && n > s.limit {
+		s.load.Add(-1)
+		return false
+	}
+	return true
+}
+
+// room is where questions wait while every channel that could take them is full.
+// Its zero value is empty. It is safe for concurrent use.
+//
+// A slot that is given back is handed to a waiter, so that nobody who comes later
+// can snatch it. Callers take turns; the questions of one caller go in their order.
+type room struct {
+	mu    sync.Mutex
+	lines []*line // the next caller first; none is empty
+	size  int
+}
+
+// line is what one caller has in the room, oldest first.
+type line struct {
+	caller  string
+	waiters []*waiter
+}
+
+// waiter is one question in the room.
+type waiter struct {
+	caller string
+	wants  []*slots
+	// given gets the slot that is handed over, or nil for one who had to make room.
+	// It is written to once, after the waiter was taken out of the room.
+	given chan *slots
+}
+
+// release gives back a slot of ch.
+func (r *room) release(ch *Channel) {
+	ch.InFlight.Add(-1)
+	r.giveBack(ch.load)
+}
+
+func (r *room) giveBack(s *slots) {
+	s.load.Add(-1)
+	// A waiter counts itself before it looks at the load, so that one of the two
+	// sees the other.
+	if s.waiting.Load() > 0 {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.handOut(s)
+	}
+}
+
+// handOut hands the free slots of s to those that wait for them; r.mu is held.
+func (r *room) handOut(s *slots) {
+	for s.waiting.Load() > 0 && s.take() {
+		w := r.next(s)
+		r.remove(w)
+		if l := r.lineOf(w.caller); l != nil {
+			at := slices.Index(r.lines, l)
+			r.lines = append(slices.Delete(r.lines, at, at+1), l)
+		}
+		w.given <- s
+	}
+}
+
+// next is whose turn it is at s, for which somebody waits; r.mu is held.
+func (r *room) next(s *slots) *waiter {
+	for _, l := range r.lines {
+		for _, w := range l.waiters {
+			if slices.Contains(w.wants, s) {
+				return w
+			}
+		}
+	}
+	panic("BUG: the room has lost a waiter")
+}
+
+// enter puts a question of caller into the room. It returns nil if that is full of
+// callers who have no more in it than this one; else the longest line loses its
+// newest.
+func (r *room) enter(caller string, wants []*slots) *waiter {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	own := r.lineOf(caller)
+	if r.size >= roomSize {
+		longest := slices.MaxFunc(r.lines, func(a, b *line) int { return len(a.waiters) - len(b.waiters) })
+		if own != nil && len(longest.waiters) <= len(own.waiters)+1 || len(longest.waiters) < 2 {
+			return nil
+		}
+		last := longest.waiters[len(longest.waiters)-1]
+		r.remove(last)
+		last.given <- nil
+		own = r.lineOf(caller)
+	}
+	w := &waiter{caller: caller, wants: wants, given: make(chan *slots, 1)}
+	if own == nil {
+		own = &line{caller: caller}
+		r.lines = append(r.lines, own)
+	}
+	own.waiters = append(own.waiters, w)
+	r.size++
+	for _, s := range wants {
+		s.waiting.Add(1)
+	}
+	for _, s := range wants {
+		r.handOut(s)
+	}
+	return w
+}
+
+func (r *room) lineOf(caller string) *line {
+	for _, l := range r.lines {
+		if l.caller == caller {
+			return l
+		}
+	}
+	return nil
+}
+
+// remove takes w out and reports whether it was in; r.mu is held.
+func (r *room) remove(w *waiter) bool {
+	at := slices.IndexFunc(r.lines, func(l *line) bool { return l.caller == w.caller })
+	if at < 0 {
+		return false
+	}
+	l := r.lines[at]
+	n := slices.Index(l.waiters, w)
+	if n < 0 {
+		return false
+	}
+	l.waiters = slices.Delete(l.waiters, n, n+1)
+	if len(l.waiters) == 0 {
+		r.lines = slices.Delete(r.lines, at, at+1)
+	}
+	r.size--
+	for _, s := range w.wants {
+		s.waiting.Add(-1)
+	}
+	return true
+}
+
+// leave takes w out of the room, and gives back what it may have been handed.
+func (r *room) leave(w *waiter) {
+	r.mu.Lock()
+	in := r.remove(w)
+	r.mu.Unlock()
+	if in {
+		return
+	}
+	if s := <-w.given; s != nil {
+		r.giveBack(s)
+	}
+}
+
+// slot takes a slot of ch: the one that was handed over, else a free one for which
+// nobody waits.
+func (x *Exchange) slot(ch *Channel) bool {
+	if x.granted == ch.load {
+		x.granted = nil
+	} else if ch.load.waiting.Load() > 0 || !ch.load.take() {
+		return false
+	}
+	ch.InFlight.Add(1)
+	return true
+}
+
+// giveBack returns a slot that was handed over and not used.
+func (x *Exchange) giveBack() {
+	if s := x.granted; s != nil {
+		x.granted = nil
+		x.g.room.giveBack(s)
+	}
+}
+
+// queue waits for a slot of one of the channels that were passed over because they
+// are full. It returns nil when the search is worth another round, and errNext
+// when it is not.
+func (x *Exchange) queue() *translate.Error {
+	x.giveBack()
+	var wants []*slots
+	for _, p := range x.passed {
+		if p.full != nil && !slices.Contains(wants, p.full) {
+			wants = append(wants, p.full)
+		}
+	}
+	left := roomTime - x.waited
+	if len(wants) == 0 || left <= 0 || x.attempts >= maxAttempts {
+		return errNext
+	}
+	w := x.g.room.enter(x.q.Caller.Name, wants)
+	if w == nil {
+		return errNext
+	}
+	began := time.Now()
+	t := time.NewTimer(left)
+	defer t.Stop()
+	select {
+	case s := <-w.given:
+		x.waited += time.Since(began)
+		if x.granted = s; s == nil {
+			return errNext
+		}
+		return nil
+	case <-t.C:
+		x.g.room.leave(w)
+		return errNext
+	case <-x.ctx.Done():
+		x.g.room.leave(w)
+		return gone(x.ctx)
+	}
+}
