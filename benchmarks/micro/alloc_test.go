@@ -80,7 +80,7 @@ func TestAnExchangeThroughTheGatewayAllocatesPerExchangeOnly(t *testing.T) {
 
 // wireCeiling bounds the allocations of an exchange over sockets, the model's
 // included, which takes about thirty. It is a fence, not the aim.
-const wireCeiling = 200
+const wireCeiling = 140
 
 func TestAnEventOverSocketsAllocatesNothing(t *testing.T) {
 	model := serveModel(t)
