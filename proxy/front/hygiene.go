@@ -2,6 +2,7 @@ package front
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -17,6 +18,7 @@ func (s *Server) strictly(handle fasthttp.RequestHandler) fasthttp.RequestHandle
 		why := ambiguous(ctx)
 		if why == "" {
 			handle(ctx)
+			boundWrite(ctx)
 			return
 		}
 		s.guard(func(c *call) {
@@ -24,6 +26,16 @@ func (s *Server) strictly(handle fasthttp.RequestHandler) fasthttp.RequestHandle
 			c.ctx.SetConnectionClose()
 		})(ctx)
 	}
+}
+
+// boundWrite gives a client a time to take an answer in one piece: writeTimeout, and
+// a second more for each 64 KiB. Streams and sockets bound their writes one by one.
+func boundWrite(ctx *fasthttp.RequestCtx) {
+	if ctx.Response.IsBodyStream() || ctx.Hijacked() {
+		return
+	}
+	wait := writeTimeout + time.Duration(len(ctx.Response.Body())>>16)*time.Second
+	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(wait))
 }
 
 // ambiguous says what is unclear about a request; empty: nothing.
