@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -60,7 +61,11 @@ type Turn struct {
 	thread *Thread
 	all    *threads
 	ready  chan struct{} // nil: it is our turn already
+	holds  atomic.Int32  // calls of Done that only end a Hold
 }
+
+// Hold keeps the place beyond its exchange: Done must be called once more.
+func (u *Turn) Hold() { u.holds.Add(1) }
 
 // enqueue takes the next place of t, which join has counted already.
 func (r *threads) enqueue(t *Thread) *Turn {
@@ -88,6 +93,9 @@ func (u *Turn) Wait(ctx context.Context) error {
 
 // Done gives the place back and lets the next turn run.
 func (u *Turn) Done() {
+	if u.holds.Add(-1) >= 0 {
+		return
+	}
 	r, t := u.all, u.thread
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -247,7 +247,7 @@ func (c *crowd) begin(m iagent.Message, frame []byte) *translate.Error {
 		<-c.slots
 		return err
 	}
-	answer := c.prepare(ctx, m, received)
+	answer, done := c.prepare(ctx, m, received)
 	c.asking.Add(1)
 	c.work(func() {
 		defer c.asking.Done()
@@ -258,10 +258,11 @@ func (c *crowd) begin(m iagent.Message, frame []byte) *translate.Error {
 		defer func() {
 			c.s.recent.answered(name, m.ID, o.frame, o.keep, time.Now())
 			// Not before the frame is queued: the next question of the conversation may
-			// be answered in no time.
+			// be answered, or fail, in no time.
 			if o.settle != nil {
 				_ = o.settle()
 			}
+			done()
 		}()
 		o = answer()
 	})
@@ -269,11 +270,11 @@ func (c *crowd) begin(m iagent.Message, frame []byte) *translate.Error {
 }
 
 // prepare takes the question's place in its conversation and returns what waits
-// for the answer.
-func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Time) func() outcome {
-	reply := c.reply(&m)
-	fail := func(err error) func() outcome {
-		return func() outcome { return outcome{frame: iagent.AppendFailure(nil, reply, typed(err)), keep: true} }
+// for the answer. done lets the next question of the conversation go on.
+func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Time) (answer func() outcome, done func()) {
+	reply, none := c.reply(&m), func() {}
+	fail := func(err error) (func() outcome, func()) {
+		return func() outcome { return outcome{frame: iagent.AppendFailure(nil, reply, typed(err)), keep: true} }, none
 	}
 	name := ""
 	if c.s.g.Known(m.Receiver) {
@@ -285,7 +286,7 @@ func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Tim
 	}
 	model, wrong := c.s.g.Resolve(c.caller, name)
 	if c.silent(&m, agent != "") {
-		return func() outcome { return outcome{frame: iagent.AppendSilent(nil, reply), keep: true} }
+		return func() outcome { return outcome{frame: iagent.AppendSilent(nil, reply), keep: true} }, none
 	}
 	if wrong != nil {
 		return fail(noModel(wrong))
@@ -297,7 +298,8 @@ func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Tim
 	req := &translate.Request{}
 	m.Request(req)
 	q := &proxy.Question{ID: proxy.NewID("req_"), Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: req, Turn: place}
-	return func() outcome { return c.ask(ctx, q, &m, reply) }
+	place.Hold()
+	return func() outcome { return c.ask(ctx, q, &m, reply) }, place.Done
 }
 
 // noModel: a client of this dialect chooses no model, so none that is there to be

@@ -34,3 +34,48 @@ func TestAConversationPassesThroughChannelsOfThreeKinds(t *testing.T) {
 		t.Errorf("%d questions were asked", n)
 	}
 }
+
+// The pool's connections are cut again and again by questions for a model that does
+// so. Whatever becomes of a question then, it is answered once and in its order.
+func TestRepliesStayOneForEachMessageWhileConnectionsAreCut(t *testing.T) {
+	t.Parallel()
+	const users, each = 50, 4
+	w := world.Start(t, callers+"channels:\n"+channel("up", "iagent", "connections: 4", "echo", "drop"))
+	c, cutter := world.NewIAgent(w, key), world.NewIAgent(w, key)
+	ids := make([][each]string, users)
+	var cuts []string
+	for n := range each {
+		for u := range users {
+			ids[u][n] = c.Send(t, world.Ask{Model: "echo", User: fmt.Sprintf("u%d", u), Text: fmt.Sprintf("u%d m%d", u, n)})
+			if (u*each+n)%13 == 0 {
+				cuts = append(cuts, cutter.Send(t, world.Ask{Model: "drop", User: fmt.Sprintf("d%d-%d", u, n), Text: "cut"}))
+			}
+		}
+	}
+	good := 0
+	for u := range users {
+		last := -1
+		for n, id := range ids[u] {
+			r := c.Wait(t, id)
+			switch {
+			case r.Failed:
+			case !strings.Contains(r.Text, fmt.Sprintf("u%d m%d", u, n)):
+				t.Errorf("u%d m%d: got %s", u, n, r.Outcome())
+			default:
+				good++
+			}
+			if c.At[id] < last {
+				t.Errorf("user %d: message %d was answered before the one before it", u, n)
+			}
+			last = c.At[id]
+		}
+	}
+	for _, id := range cuts {
+		if r := cutter.Wait(t, id); !r.Failed {
+			t.Errorf("a cut question: %s", r.Outcome())
+		}
+	}
+	t.Logf("%d of %d answered in spite of %d cuts", good, users*each, len(cuts))
+	c.Close(t) // nothing more may come
+	cutter.Close(t)
+}
