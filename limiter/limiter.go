@@ -136,18 +136,11 @@ func (s *Subject) Under(r *Rule, scope Scope, key string) {
 // own; keep one copy of it and settle that one. One goroutine uses it. The zero
 // value holds nothing.
 type Grant struct {
-	local  *Local           // the back end, where it is this one
-	settle func(tokens int) // else what settles
+	local  *Local // what settles it; nil: it is settled
 	state  State
 	tokens int // what was reserved under limits of tokens
 	held   [MaxBounds]*entry
 	n      int
-}
-
-// NewGrant returns a grant that calls settle once, for back ends and fakes outside
-// this package.
-func NewGrant(state State, settle func(tokens int)) Grant {
-	return Grant{state: state, settle: settle}
 }
 
 // Settle gives back the place of a running question and corrects the tokens to
@@ -157,13 +150,10 @@ func NewGrant(state State, settle func(tokens int)) Grant {
 // The question itself stays counted. Settle must be called exactly once; a second
 // call on the same Grant does nothing.
 func (g *Grant) Settle(tokens int) {
-	l, settle := g.local, g.settle
-	g.local, g.settle = nil, nil
-	switch {
-	case l != nil:
+	l := g.local
+	g.local = nil
+	if l != nil {
 		l.settle(g, max(tokens, 0))
-	case settle != nil:
-		settle(max(tokens, 0))
 	}
 }
 

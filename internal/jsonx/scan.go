@@ -227,10 +227,8 @@ func same(a, b []byte) bool {
 	return bytes.EqualFold(a, b)
 }
 
-// Fold returns key in the form in which all names that encoding/json takes for
+// fold returns key in the form in which all names that encoding/json takes for
 // equal are the same. It returns key itself where that form is key.
-func Fold(key []byte) []byte { return fold(key) }
-
 func fold(key []byte) []byte {
 	same := true
 	for _, c := range key {

@@ -14,6 +14,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/internal/sse"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -31,6 +32,9 @@ const (
 	// flushAt is the size at which events that are ready go out together.
 	flushAt = 4 << 10
 )
+
+// aliveComment is what a silent stream says (rest_iagent.md 3.2).
+var aliveComment = sse.AppendComment(nil, "keep-alive")
 
 var errClientGone = &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "the client has left"}
 
@@ -310,7 +314,7 @@ func (b *body) beat() {
 	}
 	wait := keepAlive - time.Since(b.last)
 	if b.out != nil && wait <= 0 {
-		if err := b.write([]byte(": keep-alive\n\n")); err != nil {
+		if err := b.write(aliveComment); err != nil {
 			b.leave()
 		}
 		wait = keepAlive
@@ -321,7 +325,7 @@ func (b *body) beat() {
 // beginRaw writes the head of the answer, or a sign of life after it, while the
 // handler still waits for the channel.
 func (b *body) beginRaw() {
-	head := ": keep-alive\n\n"
+	head := string(aliveComment)
 	if !b.raw {
 		b.raw = true
 		if b.wire.start {
