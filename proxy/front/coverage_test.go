@@ -14,24 +14,25 @@ import (
 	"testing"
 )
 
-// mustCover are the sections of the protocol documents that say something about
-// the wire which the gateway has to follow.
-var mustCover = strings.Fields(`
-	chatnio.md:2 chatnio.md:3.1 chatnio.md:3.2 chatnio.md:4 chatnio.md:5.1 chatnio.md:5.2 chatnio.md:5.3 chatnio.md:5.4 chatnio.md:5.5 chatnio.md:6
-	chatnio.md:7 chatnio.md:8 chatnio.md:9 chatnio.md:11
-	rest_iagent.md:2.1 rest_iagent.md:2.2 rest_iagent.md:2.3 rest_iagent.md:2.4 rest_iagent.md:2.5 rest_iagent.md:2.6 rest_iagent.md:2.7
-	rest_iagent.md:3.1 rest_iagent.md:3.2 rest_iagent.md:4.1 rest_iagent.md:4.2 rest_iagent.md:4.3 rest_iagent.md:4.4
-	rest_iagent.md:7 rest_iagent.md:8.1 rest_iagent.md:8.2 rest_iagent.md:8.3 rest_iagent.md:9`)
+// mustCover are, by dialect, the sections of the protocol documents that say
+// something about the wire which the gateway has to follow.
+var mustCover = map[string][]string{
+	"chatnio": strings.Fields(`chatnio.md:2 chatnio.md:3.1 chatnio.md:3.2 chatnio.md:4 chatnio.md:5.1 chatnio.md:5.2 chatnio.md:5.3 chatnio.md:5.4 chatnio.md:5.5
+		chatnio.md:6 chatnio.md:7 chatnio.md:8 chatnio.md:9 chatnio.md:11`),
+	"rest": strings.Fields(`rest_iagent.md:2.1 rest_iagent.md:2.2 rest_iagent.md:2.3 rest_iagent.md:2.4 rest_iagent.md:2.5 rest_iagent.md:2.6 rest_iagent.md:2.7
+		rest_iagent.md:3.1 rest_iagent.md:3.2 rest_iagent.md:4.1 rest_iagent.md:4.2 rest_iagent.md:4.3 rest_iagent.md:4.4`),
+	"iagent": strings.Fields(`rest_iagent.md:7 rest_iagent.md:8.1 rest_iagent.md:8.2 rest_iagent.md:8.3 rest_iagent.md:9`),
+}
 
-// statement is one line of testdata/coverage.txt.
+// statement is one line of a file in testdata/coverage.
 type statement struct {
 	section, what, reason string
 	tests                 []string
 }
 
-func statements(t *testing.T) []statement {
+func statements(t *testing.T, dialect string) []statement {
 	t.Helper()
-	text, err := os.ReadFile("testdata/coverage.txt")
+	text, err := os.ReadFile(filepath.Join("testdata", "coverage", dialect+".txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,10 +96,10 @@ func testsOf(t *testing.T) map[string][]string {
 	return found
 }
 
-// prefers are the packages whose test is meant, by the document that is covered,
+// prefers is the package whose test is meant, by the dialect that is covered,
 // where several have one of the same name.
-func prefers(section string, dirs []string) string {
-	for _, want := range []string{"translate/" + strings.TrimSuffix(section[:strings.IndexByte(section, ' ')], ".md"), "translate/rest", "proxy/front"} {
+func prefers(dialect string, dirs []string) string {
+	for _, want := range []string{"translate/" + dialect, "proxy/front"} {
 		if slices.Contains(dirs, want) {
 			return want
 		}
@@ -112,10 +113,20 @@ func TestEveryStatementOfTheWireIsCoveredByATestThatExistsOrAReasonInTheDocument
 	if len(tests) < 400 {
 		t.Fatalf("only %d tests were found", len(tests))
 	}
+	for dialect, must := range mustCover {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			coverDialect(t, dialect, must, tests)
+		})
+	}
+}
+
+func coverDialect(t *testing.T, dialect string, must []string, tests map[string][]string) {
+	t.Helper()
 	covered := map[string]bool{}
 	tested, reasons, section := 0, 0, ""
 	var rows strings.Builder
-	for _, s := range statements(t) {
+	for _, s := range statements(t, dialect) {
 		document, rest, _ := strings.Cut(s.section, " ")
 		number, _, _ := strings.Cut(rest, ":")
 		covered[document+":"+number] = true
@@ -136,11 +147,11 @@ func TestEveryStatementOfTheWireIsCoveredByATestThatExistsOrAReasonInTheDocument
 				t.Errorf("%s, %q: there is no Test%s", s.section, s.what, name)
 				continue
 			}
-			by = append(by, "`"+name+"` ("+prefers(s.section, dirs)+")")
+			by = append(by, "`"+name+"` ("+prefers(dialect, dirs)+")")
 		}
 		rows.WriteString("| " + s.what + " | " + strings.Join(by, ", ") + " |\n")
 	}
-	for _, s := range mustCover {
+	for _, s := range must {
 		if !covered[s] {
 			t.Errorf("nothing is said of %s", s)
 		}
@@ -149,10 +160,10 @@ func TestEveryStatementOfTheWireIsCoveredByATestThatExistsOrAReasonInTheDocument
 	for _, s := range slices.Sorted(maps.Keys(covered)) {
 		t.Errorf("%s is not a section that is to be covered", s)
 	}
-	page := "# What of the wire is tested\n\nMade from `proxy/front/testdata/coverage.txt` by `go test ./proxy/front -run Document -update`, which also checks that every test\n" +
-		"exists. Sections are those of the protocol documents that the dialects were written from; names of tests are without `Test`.\n" +
-		"A row sums up what the section says in a few words; some rows stand for several sentences.\n" + rows.String()
-	compareFile(t, "../../docs/wire-coverage.md", page)
+	page := "# What of the " + dialect + " wire is tested\n\nMade from `proxy/front/testdata/coverage/" + dialect + ".txt` by `go test ./proxy/front -run Document -update`,\n" +
+		"which also checks that every test exists. Sections are those of the document that the dialect was written from; names of\n" +
+		"tests are without `Test`.\n" + rows.String()
+	compareFile(t, "../../docs/coverage/"+dialect+".md", page)
 	t.Logf("%d statements are tested, %d have a reason", tested, reasons)
 }
 
