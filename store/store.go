@@ -89,8 +89,8 @@ type Summary struct {
 // Delete did survives a crash of the process and of the machine once they have
 // returned nil (back ends that keep everything in memory say so).
 //
-// Editing, shares and masks are interfaces of their own ([Editor], [Sharer],
-// [Masker]); every back end implements all.
+// Editing, shares, masks, keys and the ledger are interfaces of their own
+// ([Editor], [Sharer], [Masker], [Keyer], [Ledger]); every back end implements all.
 type Store interface {
 	// Number reserves the owner's next conversation number.
 	Number(ctx context.Context, owner string) (int64, error)

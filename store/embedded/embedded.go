@@ -20,8 +20,9 @@ var errNumber = errors.New("store: a conversation's number is below 1")
 // (but no folder) and brings an older schema up to date. PATH is relative to the
 // working directory. The error says what is wrong with the place.
 //
-// What it returns also implements [store.Editor], [store.Sharer] and
-// [store.Masker].
+// What it returns also implements [store.Editor], [store.Sharer], [store.Masker],
+// [store.Keyer] and [store.Ledger]. In memory the ledger keeps the newest 50,000
+// rows.
 //
 // A call whose context ends returns the context's error. With SQLite a change
 // that was already handed to the writer may be made all the same; whoever must

@@ -19,6 +19,8 @@ type memory struct {
 	owners map[string]*owner
 	shares map[string]*store.Share
 	mask   int64 // the newest mask's id
+	keys   []store.Key
+	rows   []store.Entry // of the ledger
 }
 
 // owner is what belongs to one caller. It stays when all is deleted, because
@@ -251,7 +253,7 @@ func (m *memory) drop(o *owner, c *store.Conversation) {
 func (m *memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.closed, m.byID, m.owners, m.shares = true, nil, nil, nil
+	m.closed, m.byID, m.owners, m.shares, m.keys, m.rows = true, nil, nil, nil, nil, nil
 	return nil
 }
 

@@ -20,6 +20,8 @@ type Full interface {
 	store.Editor
 	store.Sharer
 	store.Masker
+	store.Keyer
+	store.Ledger
 }
 
 // Run puts a back end through everything that needs no second opening. open
@@ -55,6 +57,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"An index that is not there is not found", editsNothing},
 		{"Shares are copies that anyone may read", shares},
 		{"Masks are kept for their owner", masks},
+		{"Keys are found by hash and by id until they are revoked", keys},
+		{"The ledger is read by request, caller and time", ledger},
+		{"The ledger sums requests and forgets what is old", ledgerSums},
 		{"A context that has ended ends the call", endsWithContext},
 		{"After Close every call fails", closes},
 	} {
@@ -69,7 +74,7 @@ func full(t testing.TB, s store.Store) Full {
 	t.Helper()
 	f, ok := s.(Full)
 	if !ok {
-		t.Fatalf("%T does not implement Editor, Sharer and Masker", s)
+		t.Fatalf("%T does not implement Editor, Sharer, Masker, Keyer and Ledger", s)
 	}
 	t.Cleanup(func() {
 		if err := f.Close(); err != nil {
@@ -183,6 +188,15 @@ func closes(t *testing.T, s Full) {
 		"SaveMask":   func() error { return s.SaveMask(ctx, "o", &store.Mask{}) },
 		"Masks":      func() error { _, err := s.Masks(ctx, "o"); return err },
 		"DeleteMask": func() error { return s.DeleteMask(ctx, "o", 1) },
+		"AddKey":     func() error { return s.AddKey(ctx, &store.Key{ID: "k"}) },
+		"KeyByHash":  func() error { _, err := s.KeyByHash(ctx, [32]byte{}); return err },
+		"KeyByID":    func() error { _, err := s.KeyByID(ctx, "k"); return err },
+		"Keys":       func() error { _, err := s.Keys(ctx); return err },
+		"RevokeKey":  func() error { return s.RevokeKey(ctx, "k") },
+		"Record":     func() error { return s.Record(ctx, []store.Entry{{}}) },
+		"Entries":    func() error { _, err := s.Entries(ctx, store.EntryFilter{}); return err },
+		"Totals":     func() error { _, err := s.Totals(ctx, store.EntryFilter{}); return err },
+		"Forget":     func() error { _, err := s.Forget(ctx, 1); return err },
 	} {
 		if err := call(); err == nil || errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%s after Close: %v", name, err)

@@ -1,0 +1,89 @@
+package store
+
+import "context"
+
+// Key is a caller's key that was made at run time. The key itself is kept
+// nowhere.
+type Key struct {
+	ID      string   // key_…, made by the caller of AddKey; what it is revoked by
+	Hash    [32]byte // SHA-256 of the key
+	Name    string   // of the caller that the key makes of who has it
+	Group   string
+	Models  []string // models and presets; empty: all
+	Limits  string   // a name among the configured limits; empty: none
+	Created int64    // Unix milliseconds
+	Expires int64    // Unix milliseconds; 0: never
+}
+
+// Keyer keeps keys.
+type Keyer interface {
+	// AddKey stores k, or returns ErrExists where its ID or Hash is known.
+	AddKey(ctx context.Context, k *Key) error
+	// KeyByHash returns the key with this SHA-256, or ErrNotFound.
+	KeyByHash(ctx context.Context, hash [32]byte) (*Key, error)
+	// KeyByID returns the key with this ID, or ErrNotFound.
+	KeyByID(ctx context.Context, id string) (*Key, error)
+	// Keys lists all of them, oldest first.
+	Keys(ctx context.Context) ([]Key, error)
+	// RevokeKey forgets a key, or returns ErrNotFound.
+	RevokeKey(ctx context.Context, id string) error
+}
+
+// Entry is one row of the ledger: a request, or one of its attempts. It holds no
+// text of the conversation, no key and no address of a channel.
+type Entry struct {
+	Request  string // request id
+	Attempt  int    // from 1; 0 is the row of the request itself
+	At       int64  // Unix milliseconds: when it began
+	Caller   string
+	Group    string // of the caller
+	Rule     string // the caller's limits by name, under whose budget it counts
+	User     string // end user's id, as the client said it
+	Front    string // dialect of the front
+	Model    string // that was asked for
+	Channel  string // of a request: the one that was asked last; empty: none was
+	Key      int    // which of the channel's keys, from 0
+	Upstream string // the back end's name of the model
+	Outcome  string // of a request: ok, cache or the code of its failure; of an attempt: ok or its fault
+	Status   int    // HTTP status that the outcome has
+	Input    int64  // tokens of the question
+	Output   int64  // tokens of the answer
+	Cached   int64  // part of Input: read from a prompt cache of the back end
+	// Estimated: the tokens were counted by us, since nobody reported them.
+	Estimated bool
+	Cost      int64 // in billionths of the unit of the configured prices
+	Queue     int64 // microseconds before the first attempt, or for a free channel
+	Open      int64 // microseconds until the back end began to answer
+	First     int64 // microseconds from there to the first content
+	Took      int64 // microseconds in all
+}
+
+// EntryFilter chooses rows of the ledger; what is zero chooses all.
+type EntryFilter struct {
+	Request  string
+	Caller   string
+	Rule     string
+	From, To int64 // Unix milliseconds of Entry.At: From <= At < To; a To of 0 is no end
+	Requests bool  // only rows of requests, not of attempts
+	Limit    int   // 0: 1000
+	Offset   int
+}
+
+// Totals are sums over rows of requests.
+type Totals struct {
+	Requests, Input, Output, Cached int64
+	Cost                            int64 // in billionths, see Entry
+}
+
+// Ledger keeps what was asked and what it cost.
+type Ledger interface {
+	// Record adds rows as one step. It keeps nothing of the slice.
+	Record(ctx context.Context, rows []Entry) error
+	// Entries returns rows, those that were recorded last first.
+	Entries(ctx context.Context, f EntryFilter) ([]Entry, error)
+	// Totals sums the rows of requests that f chooses; Limit and Offset say nothing.
+	Totals(ctx context.Context, f EntryFilter) (Totals, error)
+	// Forget removes some thousands of the rows that began before the given Unix
+	// millisecond and returns how many it removed; 0: there is none left.
+	Forget(ctx context.Context, before int64) (int, error)
+}

@@ -1,0 +1,166 @@
+package embedded
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/dragoman-gateway/dragoman/store"
+)
+
+// memoryRows is how many rows of the ledger are kept in memory; older ones go.
+const memoryRows = 50_000
+
+// forgetAtOnce is how many rows one call of Forget removes, so that whoever else
+// writes does not wait for long.
+const forgetAtOnce = 5_000
+
+// AddKey implements [store.Keyer].
+func (m *memory) AddKey(ctx context.Context, k *store.Key) error {
+	if err := m.begin(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	if slices.ContainsFunc(m.keys, func(o store.Key) bool { return o.ID == k.ID || o.Hash == k.Hash }) {
+		return store.ErrExists
+	}
+	m.keys = append(m.keys, copyKey(*k))
+	return nil
+}
+
+func copyKey(k store.Key) store.Key {
+	k.Models = append([]string(nil), k.Models...)
+	return k
+}
+
+// KeyByHash implements [store.Keyer].
+func (m *memory) KeyByHash(ctx context.Context, hash [32]byte) (*store.Key, error) {
+	return m.key(ctx, func(k store.Key) bool { return k.Hash == hash })
+}
+
+// KeyByID implements [store.Keyer].
+func (m *memory) KeyByID(ctx context.Context, id string) (*store.Key, error) {
+	return m.key(ctx, func(k store.Key) bool { return k.ID == id })
+}
+
+func (m *memory) key(ctx context.Context, is func(store.Key) bool) (*store.Key, error) {
+	if err := m.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	i := slices.IndexFunc(m.keys, is)
+	if i < 0 {
+		return nil, store.ErrNotFound
+	}
+	k := copyKey(m.keys[i])
+	return &k, nil
+}
+
+// Keys implements [store.Keyer].
+func (m *memory) Keys(ctx context.Context) ([]store.Key, error) {
+	if err := m.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	var all []store.Key
+	for _, k := range m.keys {
+		all = append(all, copyKey(k))
+	}
+	slices.SortStableFunc(all, func(a, b store.Key) int {
+		return cmp.Or(cmp.Compare(a.Created, b.Created), cmp.Compare(a.ID, b.ID))
+	})
+	return all, nil
+}
+
+// RevokeKey implements [store.Keyer].
+func (m *memory) RevokeKey(ctx context.Context, id string) error {
+	if err := m.begin(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	i := slices.IndexFunc(m.keys, func(k store.Key) bool { return k.ID == id })
+	if i < 0 {
+		return store.ErrNotFound
+	}
+	m.keys = slices.Delete(m.keys, i, i+1)
+	return nil
+}
+
+// Record implements [store.Ledger]. Only the newest rows are kept.
+func (m *memory) Record(ctx context.Context, rows []store.Entry) error {
+	if err := m.begin(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	m.rows = append(m.rows, rows...)
+	if n := len(m.rows) - memoryRows; n >= memoryRows/4 || n > 0 && len(rows) > memoryRows/4 {
+		m.rows = append([]store.Entry(nil), m.rows[n:]...)
+	}
+	return nil
+}
+
+func chosen(e *store.Entry, f *store.EntryFilter) bool {
+	return (f.Request == "" || e.Request == f.Request) && (f.Caller == "" || e.Caller == f.Caller) &&
+		(f.Rule == "" || e.Rule == f.Rule) && e.At >= f.From && (f.To == 0 || e.At < f.To) && (!f.Requests || e.Attempt == 0)
+}
+
+// Entries implements [store.Ledger].
+func (m *memory) Entries(ctx context.Context, f store.EntryFilter) ([]store.Entry, error) {
+	if err := m.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	var all []store.Entry
+	for i := len(m.rows) - 1; i >= 0; i-- {
+		if chosen(&m.rows[i], &f) {
+			all = append(all, m.rows[i])
+		}
+	}
+	all = all[min(max(f.Offset, 0), len(all)):]
+	return all[:min(len(all), entryLimit(f))], nil
+}
+
+// entryLimit is how many rows f asks for.
+func entryLimit(f store.EntryFilter) int {
+	if f.Limit <= 0 {
+		return 1000
+	}
+	return f.Limit
+}
+
+// Totals implements [store.Ledger].
+func (m *memory) Totals(ctx context.Context, f store.EntryFilter) (store.Totals, error) {
+	var t store.Totals
+	if err := m.begin(ctx); err != nil {
+		return t, err
+	}
+	defer m.mu.Unlock()
+	f.Requests = true
+	for i := range m.rows {
+		if e := &m.rows[i]; chosen(e, &f) {
+			t.Requests++
+			t.Input += e.Input
+			t.Output += e.Output
+			t.Cached += e.Cached
+			t.Cost += e.Cost
+		}
+	}
+	return t, nil
+}
+
+// Forget implements [store.Ledger].
+func (m *memory) Forget(ctx context.Context, before int64) (int, error) {
+	if err := m.begin(ctx); err != nil {
+		return 0, err
+	}
+	defer m.mu.Unlock()
+	n := 0
+	m.rows = slices.DeleteFunc(m.rows, func(e store.Entry) bool {
+		if e.At >= before || n == forgetAtOnce {
+			return false
+		}
+		n++
+		return true
+	})
+	return n, nil
+}

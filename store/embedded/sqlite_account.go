@@ -1,0 +1,181 @@
+package embedded
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"strings"
+	"sync/atomic"
+
+	"github.com/dragoman-gateway/dragoman/store"
+)
+
+const keyColumns = `id, hash, name, grp, models, limits, created, expires`
+
+// AddKey implements [store.Keyer].
+func (s *sqlite) AddKey(ctx context.Context, k *store.Key) error {
+	kept := *k
+	models, err := json.Marshal(k.Models)
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, func(w *session) error {
+		n, err := w.exec(`INSERT INTO keys (`+keyColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			kept.ID, kept.Hash[:], kept.Name, kept.Group, string(models), kept.Limits, kept.Created, kept.Expires)
+		if err == nil && n == 0 {
+			return store.ErrExists
+		}
+		return err
+	})
+}
+
+// KeyByHash implements [store.Keyer].
+func (s *sqlite) KeyByHash(ctx context.Context, hash [32]byte) (*store.Key, error) {
+	return s.key(ctx, `hash = ?`, hash[:])
+}
+
+// KeyByID implements [store.Keyer].
+func (s *sqlite) KeyByID(ctx context.Context, id string) (*store.Key, error) {
+	return s.key(ctx, `id = ?`, id)
+}
+
+func (s *sqlite) key(ctx context.Context, where string, arg any) (*store.Key, error) {
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	k, err := scanKey(s.reads.QueryRowContext(ctx, `SELECT `+keyColumns+` FROM keys WHERE `+where, arg))
+	if err != nil {
+		return nil, s.fault(ctx, err)
+	}
+	return k, nil
+}
+
+func scanKey(row interface{ Scan(...any) error }) (*store.Key, error) {
+	k, hash, models := &store.Key{}, []byte(nil), ""
+	if err := row.Scan(&k.ID, &hash, &k.Name, &k.Group, &models, &k.Limits, &k.Created, &k.Expires); err != nil {
+		return nil, err
+	}
+	copy(k.Hash[:], hash)
+	return k, json.Unmarshal([]byte(models), &k.Models)
+}
+
+// Keys implements [store.Keyer].
+func (s *sqlite) Keys(ctx context.Context) ([]store.Key, error) {
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	all, err := collect(ctx, s.reads, func(rows *sql.Rows) (store.Key, error) {
+		k, err := scanKey(rows)
+		if err != nil {
+			return store.Key{}, err
+		}
+		return *k, nil
+	}, `SELECT `+keyColumns+` FROM keys ORDER BY created, id`)
+	return all, s.fault(ctx, err)
+}
+
+// collect reads all rows of a query.
+func collect[T any](ctx context.Context, db *sql.DB, scan func(*sql.Rows) (T, error), query string, args ...any) (all []T, err error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+// RevokeKey implements [store.Keyer].
+func (s *sqlite) RevokeKey(ctx context.Context, id string) error {
+	return s.change(ctx, func(w *session) error {
+		n, err := w.exec(`DELETE FROM keys WHERE id = ?`, id)
+		if err == nil && n == 0 {
+			return errNotFound
+		}
+		return err
+	})
+}
+
+const entryColumns = `request, attempt, at, caller, grp, rule, user, front, model, channel, key, upstream, outcome, status, ` +
+	`input, output, cached, estimated, cost, queue, open, first, took`
+
+// Record implements [store.Ledger].
+func (s *sqlite) Record(ctx context.Context, rows []store.Entry) error {
+	kept := append([]store.Entry(nil), rows...)
+	return s.change(ctx, func(w *session) error {
+		for i := range kept {
+			e := &kept[i]
+			_, err := w.exec(`INSERT INTO ledger (`+entryColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+				e.Request, e.Attempt, e.At, e.Caller, e.Group, e.Rule, e.User, e.Front, e.Model, e.Channel, e.Key, e.Upstream, e.Outcome, e.Status,
+				e.Input, e.Output, e.Cached, e.Estimated, e.Cost, e.Queue, e.Open, e.First, e.Took)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// choose makes the condition of f.
+func choose(f store.EntryFilter) (where string, args []any) {
+	var all []string
+	add := func(set bool, condition string, arg any) {
+		if set {
+			all, args = append(all, condition), append(args, arg)
+		}
+	}
+	add(f.Request != "", `request = ?`, f.Request)
+	add(f.Caller != "", `caller = ?`, f.Caller)
+	add(f.Rule != "", `rule = ?`, f.Rule)
+	add(f.From != 0, `at >= ?`, f.From)
+	add(f.To != 0, `at < ?`, f.To)
+	add(f.Requests, `attempt = ?`, 0)
+	if len(all) == 0 {
+		return "", nil
+	}
+	return ` WHERE ` + strings.Join(all, ` AND `), args
+}
+
+// Entries implements [store.Ledger].
+func (s *sqlite) Entries(ctx context.Context, f store.EntryFilter) ([]store.Entry, error) {
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	where, args := choose(f)
+	args = append(args, entryLimit(f), max(f.Offset, 0))
+	all, err := collect(ctx, s.reads, func(rows *sql.Rows) (e store.Entry, err error) {
+		err = rows.Scan(&e.Request, &e.Attempt, &e.At, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Key, &e.Upstream,
+			&e.Outcome, &e.Status, &e.Input, &e.Output, &e.Cached, &e.Estimated, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took)
+		return e, err
+	}, `SELECT `+entryColumns+` FROM ledger`+where+` ORDER BY seq DESC LIMIT ? OFFSET ?`, args...)
+	return all, s.fault(ctx, err)
+}
+
+// Totals implements [store.Ledger].
+func (s *sqlite) Totals(ctx context.Context, f store.EntryFilter) (t store.Totals, err error) {
+	if err := s.open(ctx); err != nil {
+		return t, err
+	}
+	f.Requests = true
+	where, args := choose(f)
+	err = s.reads.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(input), 0), coalesce(sum(output), 0), coalesce(sum(cached), 0), coalesce(sum(cost), 0) FROM ledger`+where, args...).
+		Scan(&t.Requests, &t.Input, &t.Output, &t.Cached, &t.Cost)
+	return t, s.fault(ctx, err)
+}
+
+// Forget implements [store.Ledger].
+func (s *sqlite) Forget(ctx context.Context, before int64) (int, error) {
+	var n atomic.Int64 // the writer may go on after ctx has ended
+	err := s.change(ctx, func(w *session) error {
+		gone, err := w.exec(`DELETE FROM ledger WHERE seq IN (SELECT seq FROM ledger WHERE at < ? ORDER BY at LIMIT ?)`, before, forgetAtOnce)
+		n.Store(gone)
+		return err
+	})
+	return int(n.Load()), err
+}

@@ -1,0 +1,105 @@
+package storetest
+
+import (
+	"crypto/sha256"
+	"testing"
+
+	"github.com/dragoman-gateway/dragoman/store"
+)
+
+func keys(t *testing.T, s Full) {
+	ctx := t.Context()
+	one := store.Key{
+		ID: "key_1", Hash: sha256.Sum256([]byte("one")), Name: "alice", Group: "gold",
+		Models: []string{"a", "b,c"}, Limits: "standard", Created: 5, Expires: 99,
+	}
+	two := store.Key{ID: "key_2", Hash: sha256.Sum256([]byte("two")), Name: "bob", Created: 4}
+	given := one
+	must(t, s.AddKey(ctx, &given))
+	must(t, s.AddKey(ctx, &two))
+	is(t, "the same id", s.AddKey(ctx, &store.Key{ID: "key_1", Hash: [32]byte{1}}), store.ErrExists)
+	is(t, "the same key", s.AddKey(ctx, &store.Key{ID: "key_3", Hash: one.Hash}), store.ErrExists)
+	got, err := s.KeyByHash(ctx, one.Hash)
+	must(t, err)
+	same(t, "by hash", &one, got)
+	got.Models[0] = "changed"
+	got, err = s.KeyByID(ctx, "key_1")
+	must(t, err)
+	same(t, "by id", &one, got)
+	all, err := s.Keys(ctx)
+	must(t, err)
+	same(t, "all, the oldest first", []store.Key{two, one}, all)
+	must(t, s.RevokeKey(ctx, "key_1"))
+	is(t, "revoked again", s.RevokeKey(ctx, "key_1"), store.ErrNotFound)
+	_, err = s.KeyByHash(ctx, one.Hash)
+	is(t, "a revoked key", err, store.ErrNotFound)
+	_, err = s.KeyByID(ctx, "key_1")
+	is(t, "a revoked id", err, store.ErrNotFound)
+	all, err = s.Keys(ctx)
+	must(t, err)
+	same(t, "what is left", []store.Key{two}, all)
+}
+
+// full rows, so that a column in the wrong place is seen.
+func row(request string, attempt int, at int64) store.Entry {
+	return store.Entry{
+		Request: request, Attempt: attempt, At: at, Caller: "alice", Group: "gold", Rule: "standard", User: "u", Front: "openai",
+		Model: "large", Channel: "a", Key: 2, Upstream: "up", Outcome: "ok", Status: 200, Input: 10, Output: 20, Cached: 3,
+		Estimated: true, Cost: 1000, Queue: 1, Open: 2, First: 3, Took: 4,
+	}
+}
+
+func ledger(t *testing.T, s Full) {
+	ctx := t.Context()
+	first := []store.Entry{row("r1", 1, 10), row("r1", 0, 10)}
+	must(t, s.Record(ctx, first))
+	other := row("r2", 0, 20)
+	other.Caller, other.Rule = "bob", ""
+	must(t, s.Record(ctx, []store.Entry{other}))
+	must(t, s.Record(ctx, nil))
+	for name, c := range map[string]struct {
+		f    store.EntryFilter
+		want []store.Entry
+	}{
+		"all":            {store.EntryFilter{}, []store.Entry{other, first[1], first[0]}},
+		"of a request":   {store.EntryFilter{Request: "r1"}, []store.Entry{first[1], first[0]}},
+		"of a caller":    {store.EntryFilter{Caller: "bob"}, []store.Entry{other}},
+		"under a rule":   {store.EntryFilter{Rule: "standard", Requests: true}, []store.Entry{first[1]}},
+		"from":           {store.EntryFilter{From: 11}, []store.Entry{other}},
+		"up to":          {store.EntryFilter{From: 1, To: 20, Requests: true}, []store.Entry{first[1]}},
+		"one page":       {store.EntryFilter{Limit: 1, Offset: 1}, []store.Entry{first[1]}},
+		"behind the end": {store.EntryFilter{Offset: 9}, nil},
+		"nobody's":       {store.EntryFilter{Caller: "carol"}, nil},
+	} {
+		got, err := s.Entries(ctx, c.f)
+		must(t, err)
+		if len(got) != 0 || len(c.want) != 0 {
+			same(t, name, c.want, got)
+		}
+	}
+}
+
+func ledgerSums(t *testing.T, s Full) {
+	ctx := t.Context()
+	must(t, s.Record(ctx, []store.Entry{row("r1", 1, 10), row("r1", 2, 11), row("r1", 0, 10), row("r2", 0, 20)}))
+	got, err := s.Totals(ctx, store.EntryFilter{Caller: "alice"})
+	must(t, err)
+	same(t, "all", store.Totals{Requests: 2, Input: 20, Output: 40, Cached: 6, Cost: 2000}, got)
+	got, err = s.Totals(ctx, store.EntryFilter{From: 15, Limit: 1, Offset: 7})
+	must(t, err)
+	same(t, "the later one", store.Totals{Requests: 1, Input: 10, Output: 20, Cached: 3, Cost: 1000}, got)
+	got, err = s.Totals(ctx, store.EntryFilter{Caller: "nobody"})
+	must(t, err)
+	same(t, "none", store.Totals{}, got)
+	n, err := s.Forget(ctx, 20)
+	if must(t, err); n != 3 {
+		t.Errorf("forgot %d rows, want 3", n)
+	}
+	n, err = s.Forget(ctx, 20)
+	if must(t, err); n != 0 {
+		t.Errorf("forgot %d rows more", n)
+	}
+	left, err := s.Entries(ctx, store.EntryFilter{})
+	must(t, err)
+	same(t, "what is left", []store.Entry{row("r2", 0, 20)}, left)
+}
