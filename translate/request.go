@@ -167,7 +167,10 @@ type Request struct {
 	Messages   []Message
 	Tools      []Tool
 	ToolChoice ToolChoice
-	Params     Params
+	// Functions: the client speaks of tools as OpenAI did before it had them. Its
+	// answer has at most one call, which is a function_call.
+	Functions bool
+	Params    Params
 
 	User   string // end user's id, empty: none said
 	Group  string // group's id, empty: a private chat

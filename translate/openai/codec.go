@@ -24,6 +24,7 @@ var Losses = []string{
 	"request: several text parts of one message, which are joined with newlines unless there is an image among them",
 	"request: images in anything but a user's message",
 	"request: top_k and repetition_penalty, unless the question itself came in this dialect",
+	"request: several choices (n), unless the question passes through",
 	"request: more than four stop sequences",
 	"request: iagent media references",
 	"answer: signatures of reasoning, and redacted reasoning",
@@ -31,6 +32,7 @@ var Losses = []string{
 	"answer: which stop sequence ended it, and the reasons silent and pause, which all become stop",
 	"answer: tokens written to a prompt cache",
 	"answer: the search words of a web search",
+	"answer: calls after the first, to a client that knows functions only",
 	"answer: log probabilities, several choices, audio and annotations",
 }
 
@@ -46,5 +48,5 @@ func (codec) NewDecoder(req *translate.Request) translate.Decoder {
 
 // NewEncoder returns an encoder for one answer to req.
 func (codec) NewEncoder(req *translate.Request, h translate.Head) translate.Encoder {
-	return &encoder{head: h, model: req.Model, usageAsked: req.UsageInStream}
+	return &encoder{head: h, model: req.Model, usageAsked: req.UsageInStream, functions: req.Functions}
 }

@@ -87,7 +87,7 @@ func TestBadRequestsAreRefusedByTheNameOfTheField(t *testing.T) {
 		`{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:,x"}}]}]}`: "base64",
 		`{"model":"m","messages":[{"role":"tool","content":"x"}]}`:                                                  "tool_call_id",
 		`{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"a"}]}]}`:                                 "tool_calls[0].function.name",
-		`{"model":"m","n":2,` + msgs + `}`:                                                                          "n must be 1",
+		`{"model":"m","n":0,` + msgs + `}`:                                                                          "n must be from 1 to 128",
 		`{"model":"m","max_tokens":0,` + msgs + `}`:                                                                 "max_tokens",
 		`{"model":"m","temperature":"hot",` + msgs + `}`:                                                            "temperature",
 		`{"model":"m","stop":{},` + msgs + `}`:                                                                      "stop",

@@ -11,6 +11,7 @@ type encoder struct {
 	head       translate.Head
 	model      string // asked for; the answer says which one answered
 	usageAsked bool
+	functions  bool // the client knows functions, not tools
 	started    bool
 	usage      translate.Usage
 	prefix     []byte // up to and with "delta":{
@@ -34,6 +35,9 @@ func (e *encoder) Append(dst []byte, ev translate.Event) []byte {
 	case translate.KindReasoning:
 		return e.piece(dst, `"reasoning_content":"`, ev.Text)
 	case translate.KindToolStart:
+		if e.functions {
+			return e.functionStart(dst, ev)
+		}
 		dst = append(e.start(dst, nil, nil), e.prefix...)
 		dst = append(dst, `"tool_calls":[{"index":`...)
 		dst = jsonx.AppendInt(dst, int64(ev.Index))
@@ -46,6 +50,9 @@ func (e *encoder) Append(dst []byte, ev translate.Event) []byte {
 	case translate.KindToolArgs:
 		if len(ev.Text) == 0 {
 			return dst
+		}
+		if e.functions {
+			return e.functionArgs(dst, ev)
 		}
 		dst = append(e.start(dst, nil, nil), e.prefix...)
 		dst = append(dst, `"tool_calls":[{"index":`...)
@@ -116,18 +123,21 @@ func (e *encoder) envelope(dst []byte, object, id string) []byte {
 func (e *encoder) finish(dst []byte, f translate.Finish) []byte {
 	dst = append(e.start(dst, nil, nil), e.prefix...)
 	dst = append(dst, `},"logprobs":null,"finish_reason":"`...)
-	dst = append(dst, reasonOf(f)...)
+	dst = append(dst, e.reasonOf(f)...)
 	if e.usageAsked {
 		return append(dst, `"}],"usage":null}`+"\n\n"...)
 	}
 	return append(dst, `"}]}`+"\n\n"...)
 }
 
-func reasonOf(f translate.Finish) string {
+func (e *encoder) reasonOf(f translate.Finish) string {
 	switch f {
 	case translate.FinishLength:
 		return "length"
 	case translate.FinishTool:
+		if e.functions {
+			return "function_call"
+		}
 		return "tool_calls"
 	case translate.FinishFilter:
 		return "content_filter"
@@ -192,11 +202,14 @@ func (e *encoder) AppendWhole(dst []byte, a *translate.Answer) []byte {
 		dst = jsonx.AppendString(dst, thought)
 	}
 	dst = append(dst, `,"refusal":null`...)
-	if calls > 0 {
+	switch {
+	case calls > 0 && e.functions:
+		dst = appendFunctionCall(dst, &m)
+	case calls > 0:
 		dst = appendCalls(dst, &m)
 	}
 	dst = append(dst, `},"logprobs":null,"finish_reason":"`...)
-	dst = append(dst, reasonOf(a.Finish)...)
+	dst = append(dst, e.reasonOf(a.Finish)...)
 	dst = append(dst, `"}],"usage":`...)
 	dst = appendUsage(dst, a.Usage)
 	return append(dst, '}')

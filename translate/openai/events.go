@@ -188,7 +188,7 @@ func (d *decoder) delta(evs []translate.Event, v *fastjson.Value) ([]translate.E
 			return evs, err
 		}
 	}
-	return evs, nil
+	return d.functionCall(evs, v.Get("function_call")), nil
 }
 
 // content appends a text, or the parts that some servers send instead: texts,

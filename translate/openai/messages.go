@@ -8,23 +8,26 @@ import (
 )
 
 type wireMessage struct {
-	Role             string          `json:"role"`
-	Name             string          `json:"name"`
-	Content          json.RawMessage `json:"content"`
-	Refusal          string          `json:"refusal"`
-	ReasoningContent string          `json:"reasoning_content"`
-	Reasoning        json.RawMessage `json:"reasoning"`
-	ToolCalls        []wireCall      `json:"tool_calls"`
-	ToolCallID       string          `json:"tool_call_id"`
+	Role             string            `json:"role"`
+	Name             string            `json:"name"`
+	Content          json.RawMessage   `json:"content"`
+	Refusal          string            `json:"refusal"`
+	ReasoningContent string            `json:"reasoning_content"`
+	Reasoning        json.RawMessage   `json:"reasoning"`
+	ToolCalls        []wireCall        `json:"tool_calls"`
+	ToolCallID       string            `json:"tool_call_id"`
+	FunctionCall     *wireFunctionCall `json:"function_call"`
+}
+
+type wireFunctionCall struct {
+	Name      string `json:"name"`
+	Arguments string `json:"arguments"`
 }
 
 type wireCall struct {
-	ID       string `json:"id"`
-	Type     string `json:"type"`
-	Function struct {
-		Name      string `json:"name"`
-		Arguments string `json:"arguments"`
-	} `json:"function"`
+	ID       string           `json:"id"`
+	Type     string           `json:"type"`
+	Function wireFunctionCall `json:"function"`
 }
 
 type wirePart struct {
@@ -48,8 +51,9 @@ func decodeMessages(req *translate.Request, raw json.RawMessage) error {
 		return translate.Invalid("messages must not be empty")
 	}
 	var system, turns []translate.Message
+	var older olderCalls
 	for i, raw := range wire {
-		m, err := decodeMessage(req, index("messages", i), raw)
+		m, err := decodeMessage(req, &older, index("messages", i), raw)
 		if err != nil {
 			return err
 		}
@@ -66,18 +70,21 @@ func decodeMessages(req *translate.Request, raw json.RawMessage) error {
 	return nil
 }
 
-func decodeMessage(req *translate.Request, path string, raw json.RawMessage) (m translate.Message, err error) {
+func decodeMessage(req *translate.Request, older *olderCalls, path string, raw json.RawMessage) (m translate.Message, err error) {
 	var w wireMessage
 	if err := translate.Unmarshal(path, raw, &w); err != nil {
 		return m, err
 	}
 	m.Role, m.Name = translate.ParseRole(w.Role), w.Name
-	if m.Role == 0 {
+	if m.Role == 0 && w.Role != roleFunction {
 		return m, badRole(path, w.Role)
 	}
 	content, err := decodeContent(req, path+".content", w.Content)
 	if err != nil {
 		return m, err
+	}
+	if w.Role == roleFunction {
+		return older.decodeResult(path, &w, content)
 	}
 	if m.Role == translate.RoleTool {
 		if w.ToolCallID == "" {
@@ -94,19 +101,19 @@ func decodeMessage(req *translate.Request, path string, raw json.RawMessage) (m 
 		m.Parts = content
 		return m, nil
 	}
-	return m, assistant(&m, path, &w, content)
+	return m, assistant(&m, older, path, &w, content)
 }
 
 func badRole(path, role string) error {
 	if role == "" {
 		return translate.Invalid(path + ".role is required")
 	}
-	return translate.Invalid(path + ".role must be system, developer, user, assistant or tool")
+	return translate.Invalid(path + ".role must be system, developer, user, assistant, tool or function")
 }
 
 // assistant fills m in the order in which a model speaks: it thinks, answers,
 // and then calls.
-func assistant(m *translate.Message, path string, w *wireMessage, content []translate.Part) error {
+func assistant(m *translate.Message, older *olderCalls, path string, w *wireMessage, content []translate.Part) error {
 	thought := w.ReasoningContent
 	if thought == "" && !null(w.Reasoning) && w.Reasoning[0] == '"' {
 		if err := translate.Unmarshal(path+".reasoning", w.Reasoning, &thought); err != nil {
@@ -133,6 +140,12 @@ func assistant(m *translate.Message, path string, w *wireMessage, content []tran
 			return translate.Invalid(at + ".function.name is required")
 		}
 		m.Parts = append(m.Parts, translate.Part{Kind: translate.PartToolCall, ID: c.ID, Name: c.Function.Name, Args: c.Function.Arguments})
+	}
+	if f := w.FunctionCall; f != nil {
+		if f.Name == "" {
+			return translate.Invalid(path + ".function_call.name is required")
+		}
+		m.Parts = append(m.Parts, translate.Part{Kind: translate.PartToolCall, ID: older.begin(f.Name), Name: f.Name, Args: f.Arguments})
 	}
 	return nil
 }

@@ -32,8 +32,13 @@ type wireRequest struct {
 	Tools               json.RawMessage `json:"tools"`
 	ToolChoice          json.RawMessage `json:"tool_choice"`
 	ParallelToolCalls   *bool           `json:"parallel_tool_calls"`
+	Functions           json.RawMessage `json:"functions"`
+	FunctionCall        json.RawMessage `json:"function_call"`
 	User                string          `json:"user"`
 }
+
+// maxChoices is how many choices OpenAI gives at most.
+const maxChoices = 128
 
 // known are the names of wireRequest. A name that differs from one of them only
 // by case makes a body ambiguous; any other name is passed on as it is or noted
@@ -41,7 +46,7 @@ type wireRequest struct {
 var known = []string{
 	"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k",
 	"presence_penalty", "frequency_penalty", "repetition_penalty", "seed", "n", "stop", "reasoning_effort", "response_format",
-	"logprobs", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls", "user",
+	"logprobs", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "user",
 }
 
 // knownOptions are the names in stream_options.
@@ -65,6 +70,9 @@ func (codec) DecodeRequest(req *translate.Request, body []byte) error {
 	if err := decodeTools(req, &w); err != nil {
 		return err
 	}
+	if err := decodeFunctions(req, &w); err != nil {
+		return err
+	}
 	if err := decodeParams(req, &w); err != nil {
 		return err
 	}
@@ -85,7 +93,7 @@ func (codec) Peek(req *translate.Request, body []byte) bool {
 	f.Objects("messages")
 	f.Count("max_tokens")
 	f.Count("max_completion_tokens")
-	if f.Odd || options.Odd || o.Find("n") != nil {
+	if f.Odd || options.Odd || o.Find("n") != nil || o.Find("functions") != nil {
 		return false
 	}
 	req.Dialect, req.Model, req.Stream, req.UsageInStream, req.Raw = name, model, stream, usage, body
@@ -98,8 +106,8 @@ func (w *wireRequest) check() error {
 		return translate.Invalid("model is required")
 	case null(w.Messages):
 		return translate.Invalid("messages is required")
-	case w.N != nil && *w.N != 1:
-		return translate.Invalid("n must be 1: several choices are not supported")
+	case w.N != nil && (*w.N < 1 || *w.N > maxChoices):
+		return translate.Invalid("n must be from 1 to " + strconv.Itoa(maxChoices))
 	case w.MaxTokens != nil && *w.MaxTokens < 1:
 		return translate.Invalid("max_tokens must be at least 1")
 	case w.MaxCompletionTokens != nil && *w.MaxCompletionTokens < 1:
@@ -121,6 +129,8 @@ func decodeParams(req *translate.Request, w *wireRequest) error {
 	p.PresencePenalty, p.FrequencyPenalty, p.RepetitionPenalty = w.PresencePenalty, w.FrequencyPenalty, w.RepetitionPenalty
 	p.Seed, p.ReasoningEffort = w.Seed, w.ReasoningEffort
 	p.Logprobs, p.TopLogprobs = w.Logprobs, w.TopLogprobs
+	// Only an answer that passes through has several choices.
+	dropIf(req, w.N != nil && *w.N > 1, "n")
 	if !null(w.ResponseFormat) {
 		if w.ResponseFormat[0] != '{' {
 			return translate.Invalid("response_format must be an object")
@@ -155,13 +165,31 @@ func decodeStop(p *translate.Params, raw json.RawMessage) error {
 }
 
 type wireTool struct {
-	Type     string `json:"type"`
-	Function *struct {
-		Name        string          `json:"name"`
-		Description string          `json:"description"`
-		Parameters  json.RawMessage `json:"parameters"`
-		Strict      bool            `json:"strict"`
-	} `json:"function"`
+	Type     string        `json:"type"`
+	Function *wireFunction `json:"function"`
+}
+
+type wireFunction struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description"`
+	Parameters  json.RawMessage `json:"parameters"`
+	Strict      bool            `json:"strict"`
+}
+
+// tool returns f, which lies at path in the message.
+func (f *wireFunction) tool(path string) (t translate.Tool, err error) {
+	if f == nil || f.Name == "" {
+		return t, translate.Invalid(path + ".name is required")
+	}
+	t = translate.Tool{Name: f.Name, Description: f.Description, Strict: f.Strict}
+	if null(f.Parameters) {
+		return t, nil
+	}
+	if f.Parameters[0] != '{' {
+		return t, translate.Invalid(path + ".parameters must be an object")
+	}
+	t.Schema = f.Parameters
+	return t, nil
 }
 
 func decodeTools(req *translate.Request, w *wireRequest) error {
@@ -181,15 +209,9 @@ func decodeTools(req *translate.Request, w *wireRequest) error {
 			req.DropWord("tools." + t.Type)
 			continue
 		}
-		if t.Function == nil || t.Function.Name == "" {
-			return translate.Invalid(path + ".function.name is required")
-		}
-		tool := translate.Tool{Name: t.Function.Name, Description: t.Function.Description, Strict: t.Function.Strict}
-		if !null(t.Function.Parameters) {
-			if t.Function.Parameters[0] != '{' {
-				return translate.Invalid(path + ".function.parameters must be an object")
-			}
-			tool.Schema = t.Function.Parameters
+		tool, err := t.Function.tool(path + ".function")
+		if err != nil {
+			return err
 		}
 		req.Tools = append(req.Tools, tool)
 	}

@@ -218,15 +218,8 @@ func appendCalls(dst []byte, m *translate.Message) []byte {
 func appendCall(dst []byte, p *translate.Part) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = jsonx.AppendString(dst, p.ID)
-	dst = append(dst, `,"type":"function","function":{"name":`...)
-	dst = jsonx.AppendString(dst, p.Name)
-	dst = append(dst, `,"arguments":`...)
-	if p.Args == "" {
-		dst = append(dst, `"{}"`...)
-	} else {
-		dst = jsonx.AppendString(dst, p.Args)
-	}
-	return append(dst, `}}`...)
+	dst = append(dst, `,"type":"function","function":`...)
+	return append(appendFunction(dst, p), '}')
 }
 
 // appendResults appends one message for each result: this dialect has no other
