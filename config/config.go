@@ -67,7 +67,7 @@ type Admin struct {
 	// Default 127.0.0.1:8081.
 	Listen string `yaml:"listen" default:"127.0.0.1:8081"`
 	// Token opens the operator's pages. Default: a random one, made and printed
-	// once.
+	// once, and kept in a file beside the store.
 	Token string `yaml:"token" secret:"yes"`
 }
 

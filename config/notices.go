@@ -28,8 +28,6 @@ func (c *Config) Notices() []Problem {
 func withoutEffect() []func(c *Config) []string {
 	return []func(c *Config) []string{
 		when("shared.url", func(c *Config) bool { return c.Shared.URL != "" }),
-		when("admin.listen", func(c *Config) bool { return c.from.set("admin.listen") }),
-		when("admin.token", func(c *Config) bool { return c.Admin.Token != "" }),
 		queues,
 		channels("transport", func(ch Channel) bool { return ch.Transport == "http2" }),
 		channels("dials", func(ch Channel) bool { return ch.Dials != Rate{} }),

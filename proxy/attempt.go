@@ -64,6 +64,7 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	}
 	x.paced(nil)
 	x.judge(nil)
+	x.tried(c.ch, nil)
 	x.named(req.Model)
 	x.dropped = req.Dropped
 	if x.whole {

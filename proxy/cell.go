@@ -81,14 +81,21 @@ func (c *cell) changed(to gobreaker.State) {
 // blocked says why nothing may go here now and for how long; "" if something may.
 // It only reads, so that a choice among many cells stays cheap.
 func (c *cell) blocked(now time.Time) (why string, wait time.Duration) {
+	b := c.barred(now, ForceNothing)
+	return b.why, b.wait
+}
+
+// barred is blocked with its kind, under what an operator has decided: a throttled
+// channel is left alone whatever that is.
+func (c *cell) barred(now time.Time, force Force) bar {
 	at := now.UnixNano()
 	if d := time.Duration(c.cool.Load() - at); d > 0 {
-		return "throttled for " + seconds(d), d
+		return bar{"throttled", "throttled for " + seconds(d), d}
 	}
-	if d := time.Duration(c.open.Load() - at); d > 0 {
-		return "breaker open for " + seconds(d), d
+	if d := time.Duration(c.open.Load() - at); d > 0 && force != ForceClose {
+		return bar{"open", "breaker open for " + seconds(d), d}
 	}
-	return "", 0
+	return bar{}
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%d s", (d+time.Second-1)/time.Second) }

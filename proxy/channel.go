@@ -39,7 +39,9 @@ type Channel struct {
 	fold   *template.Template
 	recall recall
 	load   *slots       // of all keys of the configured channel
+	meter  *meter       // the same for all keys
 	aside  atomic.Int64 // Unix nanoseconds: until when the key is not used
+	forced atomic.Int32 // a Force, the same for all keys of the configured channel
 }
 
 // setAside keeps requests from a key that the back end refused.

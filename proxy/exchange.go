@@ -184,6 +184,7 @@ func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 		}
 		err = &e
 		x.cell.cutOff(err)
+		x.tried(x.ch, err)
 	}
 	x.err = err
 	return translate.Event{}, err
@@ -338,6 +339,7 @@ func (x *Exchange) release(ch *Channel, err *translate.Error) {
 	if x.q.Turn != nil {
 		x.q.Turn.Done()
 	}
+	x.count(ch, err)
 	x.log(ch, err)
 	if x.entered {
 		x.g.open.Done()

@@ -29,6 +29,7 @@ type Gateway struct {
 	memories *memories
 	limiter  limiter.Limiter
 	room     room // those that wait for a full channel
+	meters   meters
 
 	open     sync.WaitGroup // exchanges
 	mu       sync.Mutex     // guards draining against open.Add
@@ -44,6 +45,9 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger) (*G
 		return nil, err
 	}
 	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: limiter.NewLocal(limiter.Options{})}
+	for _, ch := range p.channels {
+		ch.meter = g.meters.channel(ch.ID)
+	}
 	g.plan.Store(p)
 	return g, nil
 }

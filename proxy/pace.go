@@ -20,7 +20,8 @@ const (
 // pace is how long a model took to its first content of late. It is safe for
 // concurrent use and allocates nothing.
 type pace struct {
-	p95 atomic.Int64 // 0: not known yet
+	p95  atomic.Int64 // 0: not known yet
+	mean ewma
 
 	mu   sync.Mutex
 	n    int
@@ -32,6 +33,7 @@ type pace struct {
 func (p *pace) add(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.mean.add(d)
 	p.ring[p.n%paceKept] = d
 	if p.n++; p.n < paceFrom || p.n%paceRenews != 0 {
 		return
@@ -50,3 +52,6 @@ func (p *pace) patience() time.Duration {
 	}
 	return min(max(paceTimes*d, paceLeast), paceMost)
 }
+
+// average is the moving average of the samples; 0: there is none yet.
+func (p *pace) average() time.Duration { return time.Duration(p.mean.mean.Load()) }

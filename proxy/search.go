@@ -92,6 +92,7 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 			return nil
 		}
 		x.failures = append(x.failures, failure{c.ch, c.cell, err})
+		x.tried(c.ch, err)
 		if x.ctx.Err() != nil {
 			return gone(x.ctx)
 		}
@@ -125,7 +126,7 @@ func (x *Exchange) secondTry(tier []candidate) *candidate {
 	}
 	x.retry = nil
 	// Without this look it would pause for a breaker that the failure has opened.
-	if why, wait := c.cell.blocked(time.Now()); why != "" && wait > shortWait {
+	if c.barred(time.Now()).wait > shortWait {
 		return nil
 	}
 	if !x.pause(x.rest) || x.excluded(c, time.Now()) != nil || !x.reserve(c) {
@@ -164,14 +165,14 @@ func (x *Exchange) pause(least time.Duration) bool {
 
 // excluded says why c cannot be asked now, or nil.
 func (x *Exchange) excluded(c *candidate, now time.Time) *exclusion {
-	if c.ch.aside.Load() > now.UnixNano() {
-		// Without a time: only its operator can mend that.
-		return &exclusion{ch: c.ch, why: "its credential was refused"}
+	b := c.barred(now)
+	switch b.state {
+	case "":
+		return nil
+	case "aside":
+		b.wait = 0 // without a time: only its operator can mend that
 	}
-	if why, d := c.cell.blocked(now); why != "" {
-		return &exclusion{ch: c.ch, why: why, wait: d, busy: c.cell.cool.Load() > now.UnixNano()}
-	}
-	return nil
+	return &exclusion{ch: c.ch, why: b.why, wait: b.wait, busy: b.state == "throttled"}
 }
 
 // pick returns the next candidate of r, its slot and its breaker's leave taken, and
@@ -251,6 +252,9 @@ func (x *Exchange) reserve(c *candidate) bool {
 		return false
 	}
 	done := c.cell.allow()
+	if done == nil && c.ch.force() == ForceClose {
+		done = func(error) {} // nobody is asked whether it may be tried
+	}
 	if done == nil {
 		x.g.room.release(c.ch)
 		x.passed = append(x.passed, exclusion{ch: c.ch, why: "breaker is trying it again", wait: time.Second})

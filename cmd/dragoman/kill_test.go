@@ -61,7 +61,7 @@ func childConf(t *testing.T, db string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "dragoman.yaml")
 	text := "store: {url: \"sqlite:" + db + "\"}\ncallers: {keys: [{name: alice, key: " + childKey + "}]}\n" +
-		"presets: {default: {model: echo}}\nchannels: [{id: m, kind: mock, models: [echo]}]\ndrain: 1s\n"
+		"presets: {default: {model: echo}}\nchannels: [{id: m, kind: mock, models: [echo]}]\ndrain: 1s\nadmin: {listen: \"127.0.0.1:0\"}\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,11 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 		return fmt.Errorf("cannot listen: %w", err)
 	}
 	defer func() { _ = ln.Close() }()
+	adminLn, err := listenForOperator(conf, demo != "")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = adminLn.Close() }()
 
 	// The store comes before everything that keeps conversations in it, and is
 	// closed after all of that.
@@ -70,11 +75,20 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	}
 	defer func() { _ = g.Close() }()
 
+	// Operators come before the first question and stay until the last one has
+	// ended: a drain is when they look.
+	op, err := startOperator(conf, g, adminLn, log)
+	if err != nil {
+		return err
+	}
+	defer op.stop()
+
 	server := front.New(conf, g, log)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ln) }()
 
 	greet(s.out, conf, ln.Addr().String(), demo)
+	op.greet(s.out, demo != "")
 
 	select {
 	case err := <-served:

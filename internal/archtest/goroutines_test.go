@@ -22,6 +22,7 @@ var entries = map[string]int{
 // them, and why.
 var unguarded = map[string]string{
 	"cmd/dragoman.(*serveCommand).Run":      "the accept loop: if it panics nothing is served any more, and the process has to end; requests are guarded one by one",
+	"cmd/dragoman.startOperator":            "the accept loop of the operator's side: net/http guards each of its requests",
 	"cmd/dragoman.untilInterrupt":           "cancels a context at a signal",
 	"cmd/dragoman.(*talk).ask":              "cancels a context at a signal",
 	"proxy/front.(*call).answerLate":        "does nothing at all",

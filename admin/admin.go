@@ -1,0 +1,172 @@
+// Package admin is the operator's side: an HTTP API on a port of its own that says
+// how the gateway stands and changes what an operator may change. It is never
+// imported by the path of the questions.
+//
+// Every route but /api/health wants the operator's token as a bearer token. Errors
+// have one form: {"error":{"code":"NOT_FOUND","message":"..."}}, with the codes and
+// statuses of the catalogue in package translate.
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// What bounds a request.
+const (
+	maxHead     = 16 << 10
+	maxBody     = 1 << 20
+	readTimeout = 10 * time.Second // head and body
+	mayTake     = 60 * time.Second // to be answered and written
+	mayIdle     = 120 * time.Second
+)
+
+// Options are what a server is made of.
+type Options struct {
+	// Gateway is what it shows and changes.
+	Gateway *proxy.Gateway
+	// Token opens it; it must not be empty.
+	Token string
+	// Listen is the configured address: the name in it is one under which the
+	// server may be reached.
+	Listen string
+	// Log gets panics and failures of connections.
+	Log *slog.Logger
+}
+
+// Server answers operators. It is safe for concurrent use.
+type Server struct {
+	g     *proxy.Gateway
+	token [sha256.Size]byte
+	name  string // host of the configured address
+	log   *slog.Logger
+	http  *http.Server
+	began time.Time
+}
+
+// New returns a server. It listens nowhere yet.
+func New(o Options) *Server {
+	s := &Server{g: o.Gateway, token: sha256.Sum256([]byte(o.Token)), log: o.Log, began: time.Now()}
+	s.name, _, _ = net.SplitHostPort(o.Listen)
+	s.http = &http.Server{
+		Handler:           s.Handler(),
+		MaxHeaderBytes:    maxHead,
+		ReadHeaderTimeout: readTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      mayTake,
+		IdleTimeout:       mayIdle,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Serve answers on ln until Shutdown. It then returns nil.
+func (s *Server) Serve(ln net.Listener) error {
+	if err := s.http.Serve(ln); err != http.ErrServerClosed {
+		return err
+	}
+	return nil
+}
+
+// Shutdown takes no more connections and lets running requests end until ctx does.
+func (s *Server) Shutdown(ctx context.Context) {
+	if s.http.Shutdown(ctx) != nil {
+		_ = s.http.Close()
+	}
+}
+
+// Handler is all routes with what guards them.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	paths := map[string][]string{}
+	for _, r := range routes() {
+		mux.HandleFunc(r.method+" "+r.path, s.call(r))
+		paths[r.path] = append(paths[r.path], r.method)
+	}
+	// Less is known of a path without its method, so that these come last.
+	for path, methods := range paths {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", strings.Join(methods, ", "))
+			fail(w, &translate.Error{Code: translate.CodeMethod, Message: "this path wants " + strings.Join(methods, " or ")})
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		fail(w, &translate.Error{Code: translate.CodeNotFound, Message: "there is nothing here"})
+	})
+	return s.guarded(mux)
+}
+
+// guarded lets through only what was meant for this server.
+func (s *Server) guarded(next http.Handler) http.Handler {
+	foreign := http.NewCrossOriginProtection()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.recovered(w)
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if !s.known(r.Host) {
+			fail(w, &translate.Error{Code: translate.CodePermission, Message: "the Host header does not name this server: use its address"})
+			return
+		}
+		if foreign.Check(r) != nil {
+			fail(w, &translate.Error{Code: translate.CodePermission, Message: "a page of another origin may not do that"})
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// known reports whether host, from a request, may be this server: an address, a name
+// without a dot, which nobody can put into the public DNS, or the configured one. A
+// page whose name was made to point here after it was loaded (DNS rebinding) says its
+// own name.
+func (s *Server) known(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return true
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host != "" && (!strings.Contains(host, ".") || strings.HasSuffix(host, ".localhost") || host == strings.ToLower(s.name))
+}
+
+// call is r behind the token.
+func (s *Server) call(r route) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		if !r.open && !s.authorized(req) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			fail(w, &translate.Error{Code: translate.CodeUnauthorized, Message: "the operator's token is needed: Authorization: Bearer TOKEN"})
+			return
+		}
+		if err := r.handle(s, w, req); err != nil {
+			fail(w, err)
+		}
+	}
+}
+
+// authorized compares hashes, so that the time it takes tells nothing of the token,
+// nor of its length.
+func (s *Server) authorized(r *http.Request) bool {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(sum[:], s.token[:]) == 1
+}
+
+func (s *Server) recovered(w http.ResponseWriter) {
+	if bug := recover(); bug != nil {
+		s.log.Error("panic", "where", "admin", "what", bug, "stack", string(debug.Stack()))
+		fail(w, &translate.Error{Code: translate.CodeInternal, Message: "internal error"})
+	}
+}

@@ -1,0 +1,361 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/store/embedded"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const operatorToken = "an-operator-s-token"
+
+// model answers each question with "hi", or with its error.
+type model struct{ err *translate.Error }
+
+func (m *model) Open(context.Context, *translate.Request) (translate.Stream, error) {
+	if m.err != nil {
+		return nil, m.err
+	}
+	return &answer{}, nil
+}
+
+func (m *model) Close() error { return nil }
+
+type answer struct{ n int }
+
+func (a *answer) Next() (translate.Event, error) {
+	a.n++
+	switch a.n {
+	case 1:
+		return translate.Event{Kind: translate.KindText, Text: []byte("hi")}, nil
+	case 2:
+		return translate.Event{Kind: translate.KindFinish, Finish: translate.FinishStop}, nil
+	}
+	return translate.Event{}, io.EOF
+}
+
+func (a *answer) Ready() bool  { return true }
+func (a *answer) Close() error { return nil }
+
+const twoChannels = `
+callers: {anonymous: {}}
+store: {url: "memory:"}
+channels:
+  - {id: a, kind: openai, url: "http://secret-host.test/v1", keys: [sk-hidden-1, sk-hidden-2], models: [m], concurrent: 3}
+  - {id: b"\, kind: openai, url: "http://secret-host.test/v1", keys: [sk-hidden-3], models: [{name: m, upstream: big}], tier: 2}
+`
+
+// desk is an operator's side with a gateway behind it.
+type desk struct {
+	*testing.T
+	g    *proxy.Gateway
+	s    *Server
+	up   map[string]*model
+	Host string
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	conf, err := config.Load([]byte(strings.Replace(twoChannels, `b"\`, `'b"\'`, 1)), "f", func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := embedded.Open("memory:")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &desk{T: t, up: map[string]*model{}, Host: "127.0.0.1:8081"}
+	log := slog.New(slog.DiscardHandler)
+	d.g, err = proxy.New(conf, st, func(c *config.Channel, _ string) (proxy.Upstream, error) {
+		if d.up[c.ID] == nil {
+			d.up[c.ID] = &model{}
+		}
+		return d.up[c.ID], nil
+	}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.s = New(Options{Gateway: d.g, Token: operatorToken, Listen: "desk.example.org:8081", Log: log})
+	t.Cleanup(func() { _ = d.g.Close(); _ = st.Close() })
+	return d
+}
+
+// ask puts one question through the gateway.
+func (d *desk) ask(id string) error {
+	who, _ := d.g.Identify("", "192.0.2.1")
+	m, bad := d.g.Resolve(who, "m")
+	if bad != nil {
+		d.Fatal(bad)
+	}
+	x, err := d.g.Open(d.Context(), &proxy.Question{ID: id, Front: "openai", Caller: who, Model: m, Request: &translate.Request{
+		Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hello")}}})
+	if err != nil {
+		return err
+	}
+	_, err = x.Whole()
+	return errors.Join(err, x.Close())
+}
+
+func (d *desk) call(method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Host = d.Host
+	r.Header.Set("Authorization", "Bearer "+operatorToken)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	d.s.Handler().ServeHTTP(w, r)
+	return w
+}
+
+func (d *desk) wants(w *httptest.ResponseRecorder, status int, code string) {
+	d.Helper()
+	var body struct {
+		Error struct{ Code, Message string }
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != status || body.Error.Code != code || body.Error.Message == "" {
+		d.Errorf("%d %s, want %d %s", w.Code, w.Body, status, code)
+	}
+}
+
+func TestOnlyTheTokenOpensTheOperatorsSide(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, r := range routes() {
+		path := strings.NewReplacer("{id}", "a", "{breaker}", "auto").Replace(r.path)
+		for _, auth := range []string{"", "Bearer", "Bearer ", "Bearer wrong", "Basic " + operatorToken, "Bearer " + operatorToken + "x", operatorToken} {
+			w := d.call(r.method, path, "", "Authorization", auth)
+			if r.open {
+				if w.Code == http.StatusUnauthorized {
+					t.Errorf("%s wants a token", path)
+				}
+				continue
+			}
+			d.wants(w, http.StatusUnauthorized, "UNAUTHORIZED")
+		}
+		if w := d.call(r.method, path, ""); w.Code == http.StatusUnauthorized {
+			t.Errorf("%s does not take the token", path)
+		}
+	}
+}
+
+func TestAPageOfAnotherNameOrOriginIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for host, good := range map[string]bool{
+		"127.0.0.1:8081": true, "[::1]:8081": true, "[::1]": true, "localhost:8081": true, "dragoman": true, "DESK.example.org:8081": true, "a.localhost": true,
+		"evil.example.org": false, "127.0.0.1.evil.example.org:8081": false, "": false, "localhost.evil.test": false,
+	} {
+		d.Host = host
+		w := d.call("GET", "/api/health", "")
+		if (w.Code == 200) != good {
+			t.Errorf("Host %q: %d", host, w.Code)
+		}
+	}
+	d.Host = "127.0.0.1:8081"
+	d.wants(d.call("POST", "/api/channels/a/open", "", "Origin", "http://evil.example.org"), 403, "PERMISSION_DENIED")
+	d.wants(d.call("POST", "/api/channels/a/open", "", "Sec-Fetch-Site", "cross-site"), 403, "PERMISSION_DENIED")
+	if w := d.call("OPTIONS", "/api/channels", "", "Origin", "http://evil.example.org"); w.Header().Get("Access-Control-Allow-Origin") != "" {
+		t.Error("it lets other origins in")
+	}
+}
+
+func TestUnknownPathsAndMethodsHaveTheOneFormOfErrors(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.wants(d.call("GET", "/nothing", ""), 404, "NOT_FOUND")
+	w := d.call("POST", "/api/channels", "")
+	d.wants(w, 405, "METHOD_NOT_ALLOWED")
+	if w.Header().Get("Allow") != "GET" {
+		t.Errorf("Allow: %q", w.Header().Get("Allow"))
+	}
+	d.wants(d.call("POST", "/api/channels/nobody/open", ""), 404, "NOT_FOUND")
+	d.wants(d.call("POST", "/api/channels/a/ajar", ""), 404, "NOT_FOUND")
+}
+
+func TestHealthTellsWhenTheGatewayStops(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if w := d.call("GET", "/api/health", ""); w.Code != 200 || !strings.Contains(w.Body.String(), `"status":"ok"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if err := d.g.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if w := d.call("GET", "/api/health", ""); w.Code != 503 || !strings.Contains(w.Body.String(), `"status":"stopping"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func (d *desk) channels() []proxy.ChannelState {
+	d.Helper()
+	var got struct{ Channels []proxy.ChannelState }
+	if err := json.Unmarshal(d.call("GET", "/api/channels", "").Body.Bytes(), &got); err != nil {
+		d.Fatal(err)
+	}
+	return got.Channels
+}
+
+func TestChannelsAreShownWithReasonsAndWithoutAddressesOrKeys(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.up["a"].err = translate.Broken("down", nil)
+	for range 10 {
+		if err := d.ask("q"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := d.channels()
+	if len(all) != 2 || len(all[0].Keys) != 2 || all[0].Concurrent != 3 || all[1].Keys[0].Models[0].Upstream != "big" {
+		t.Fatalf("%+v", all)
+	}
+	for _, k := range all[0].Keys {
+		m := k.Models[0]
+		if m.State != "open" || !strings.HasPrefix(m.Why, "breaker open for ") || m.Seconds <= 0 || m.Seconds > 3 {
+			t.Errorf("key %d: %+v", k.Key, m)
+		}
+	}
+	if m := all[1].Keys[0].Models[0]; m.State != "ready" || m.Why != "" || m.WholeMs <= 0 || m.Requests == 0 {
+		t.Errorf("%+v", m)
+	}
+	for _, path := range []string{"/api/channels", "/metrics"} {
+		if text := d.call("GET", path, "").Body.String(); strings.Contains(text, "hidden") || strings.Contains(text, "secret-host") || strings.Contains(text, "192.0.2.1") {
+			t.Errorf("%s tells too much:\n%s", path, text)
+		}
+	}
+}
+
+func TestAnOperatorOpensAndClosesBreakers(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.call("POST", "/api/channels/a/open", "")
+	if got := d.channels()[0]; got.Forced != "open" || got.Keys[1].Models[0].State != "open" {
+		t.Errorf("%+v", got)
+	}
+	d.up[`b"\`].err = translate.Broken("down", nil)
+	var e *translate.Error
+	if err := d.ask("q"); !errors.As(err, &e) || e.Code != translate.CodeModel {
+		t.Errorf("with a taken out and b down: %v", err)
+	}
+	d.call("POST", "/api/channels/a/auto", "")
+	if err := d.ask("q"); err != nil {
+		t.Error(err)
+	}
+	d.up["a"].err, d.up[`b"\`].err = translate.Broken("down", nil), nil
+	for range 12 {
+		_ = d.ask("q")
+	}
+	d.up["a"].err = nil
+	d.call("POST", "/api/channels/a/close", "")
+	d.up[`b"\`].err = translate.Broken("b must not be asked", nil)
+	if err := d.ask("q"); err != nil {
+		t.Errorf("a is held closed: %v", err)
+	}
+}
+
+func TestMetricsAreInTheTextFormat(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.up["a"].err = translate.Broken("down", nil)
+	for range 3 {
+		_ = d.ask("q")
+	}
+	text := d.call("GET", "/metrics", "").Body.String()
+	for _, want := range []string{
+		"# TYPE dragoman_exchanges_total counter\n",
+		`dragoman_exchanges_total{front="openai",channel="b\"\\",outcome="ok"} 3` + "\n",
+		`dragoman_attempts_total{channel="a",outcome="broken"} `,
+		`dragoman_exchange_duration_seconds_bucket{channel="b\"\\",le="+Inf"} 3` + "\n",
+		`dragoman_exchange_duration_seconds_count{channel="b\"\\"} 3` + "\n",
+		`dragoman_channel_in_flight{channel="a"} 0` + "\n",
+		`dragoman_breaker_state{channel="b\"\\",key="0",model="m",state="ready"} 1` + "\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}
+
+func TestALongBodyIsRefused(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"a":"`+strings.Repeat("x", maxBody)+`"}`))
+	r.Body = http.MaxBytesReader(httptest.NewRecorder(), r.Body, maxBody)
+	var v struct{ A string }
+	var e *translate.Error
+	if err := read(r, &v); !errors.As(err, &e) || e.Code != translate.CodeTooLarge {
+		t.Errorf("%v", err)
+	}
+	r = httptest.NewRequest("POST", "/", strings.NewReader(`{"b":1}`))
+	if err := read(r, &v); !errors.As(err, &e) || e.Code != translate.CodeValidation {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestServeEndsAtShutdown(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- d.s.Serve(ln) }()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	r, err := client.Get("http://" + ln.Addr().String() + "/api/health")
+	if err != nil || r.StatusCode != 200 {
+		t.Fatal(r, err)
+	}
+	_ = r.Body.Close()
+	d.s.Shutdown(t.Context())
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestATokenIsMadeOnceAndReadableByItsOwnerOnly(t *testing.T) {
+	t.Parallel()
+	if TokenFile("memory:") != "" {
+		t.Error("memory has no file")
+	}
+	path := TokenFile("sqlite:" + filepath.Join(t.TempDir(), "d.db"))
+	token, made, err := EnsureToken(path)
+	if err != nil || !made || len(token) < leastToken {
+		t.Fatal(token, made, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info, err)
+	}
+	if again, made, err := EnsureToken(path); again != token || made || err != nil {
+		t.Error(again, made, err)
+	}
+	if other, made, err := EnsureToken(""); other == token || !made || err != nil {
+		t.Error(other, made, err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := EnsureToken(path); err == nil {
+		t.Error("an empty token opens everything")
+	}
+}

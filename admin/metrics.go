@@ -1,0 +1,138 @@
+package admin
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/proxy"
+)
+
+// metrics answers in the text format of Prometheus, version 0.0.4. Labels are fronts,
+// channels, models and keys by number, all of them from the configuration: a client
+// cannot make a series.
+func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
+	e := &exposition{}
+	tallies, channels := s.g.Tallies(), s.g.Channels()
+	e.exchanges(tallies)
+	e.histogram("dragoman_exchange_duration_seconds", "Time from a question to the end of its answer.", tallies, func(t *proxy.Tally) *proxy.Histogram { return &t.Took })
+	e.histogram("dragoman_first_content_seconds", "Time from a question to the first content of its answer, or to the whole of one in a piece.", tallies, func(t *proxy.Tally) *proxy.Histogram { return &t.First })
+	e.channels(channels)
+	e.cells(channels)
+	e.process(s.began)
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, _ = w.Write(e.Bytes())
+	return nil
+}
+
+// exposition is text that grows.
+type exposition struct{ bytes.Buffer }
+
+func (e *exposition) head(name, kind, help string) {
+	fmt.Fprintf(e, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+}
+
+// line writes one sample; labels are names and values in turn.
+func (e *exposition) line(name string, value float64, labels ...string) {
+	e.WriteString(name)
+	for i := 0; i < len(labels); i += 2 {
+		e.WriteByte("{,"[min(i, 1)])
+		e.WriteString(labels[i])
+		e.WriteString(`="`)
+		_, _ = escaped().WriteString(e, labels[i+1])
+		e.WriteByte('"')
+	}
+	if len(labels) > 0 {
+		e.WriteByte('}')
+	}
+	e.WriteByte(' ')
+	e.WriteString(strconv.FormatFloat(value, 'g', -1, 64))
+	e.WriteByte('\n')
+}
+
+func escaped() *strings.Replacer { return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`) }
+
+func (e *exposition) exchanges(tallies []proxy.Tally) {
+	e.head("dragoman_exchanges_total", "counter", "Exchanges that have ended, by front, by the channel that was asked last, and by how they ended.")
+	for _, t := range tallies {
+		for _, c := range t.Counts {
+			e.line("dragoman_exchanges_total", float64(c.N), "front", c.Front, "channel", t.Channel, "outcome", c.Outcome)
+		}
+	}
+	e.head("dragoman_attempts_total", "counter", "Attempts on a channel, by how they went; cut: the answer broke off after it had begun.")
+	for _, t := range tallies {
+		for _, c := range t.Attempts {
+			e.line("dragoman_attempts_total", float64(c.N), "channel", t.Channel, "outcome", c.Outcome)
+		}
+	}
+}
+
+func (e *exposition) histogram(name, help string, tallies []proxy.Tally, of func(*proxy.Tally) *proxy.Histogram) {
+	e.head(name, "histogram", help)
+	for i := range tallies {
+		h, id, n := of(&tallies[i]), tallies[i].Channel, uint64(0)
+		for b, bound := range proxy.Bounds() {
+			n += h.Counts[b]
+			e.line(name+"_bucket", float64(n), "channel", id, "le", strconv.FormatFloat(bound.Seconds(), 'g', -1, 64))
+		}
+		n += h.Counts[len(h.Counts)-1]
+		e.line(name+"_bucket", float64(n), "channel", id, "le", "+Inf")
+		e.line(name+"_sum", h.Sum.Seconds(), "channel", id)
+		e.line(name+"_count", float64(n), "channel", id)
+	}
+}
+
+func (e *exposition) channels(channels []proxy.ChannelState) {
+	for _, g := range []struct {
+		name, help string
+		of         func(*proxy.ChannelState) int
+	}{
+		{"dragoman_channel_in_flight", "Requests that run on a channel.", func(c *proxy.ChannelState) int { return c.InFlight }},
+		{"dragoman_channel_waiting", "Questions that wait for a slot of a channel; one may wait for several.", func(c *proxy.ChannelState) int { return c.Waiting }},
+	} {
+		e.head(g.name, "gauge", g.help)
+		for i := range channels {
+			e.line(g.name, float64(g.of(&channels[i])), "channel", channels[i].ID)
+		}
+	}
+}
+
+// states are the values of the label state, see proxy.ModelState.
+func states() []string { return []string{"ready", "trial", "open", "throttled", "aside", "full"} }
+
+func (e *exposition) cells(channels []proxy.ChannelState) {
+	each := func(f func(labels []string, m *proxy.ModelState)) {
+		for _, c := range channels {
+			for _, k := range c.Keys {
+				for i := range k.Models {
+					f([]string{"channel", c.ID, "key", strconv.Itoa(k.Key), "model", k.Models[i].Model}, &k.Models[i])
+				}
+			}
+		}
+	}
+	e.head("dragoman_breaker_state", "gauge", "1 for the state that a model of a channel with one key is in, 0 for the others.")
+	each(func(labels []string, m *proxy.ModelState) {
+		for _, s := range states() {
+			on := 0.0
+			if m.State == s {
+				on = 1
+			}
+			e.line("dragoman_breaker_state", on, append(labels, "state", s)...)
+		}
+	})
+	e.head("dragoman_breaker_wait_seconds", "gauge", "Time until a request may try it again; 0: now.")
+	each(func(labels []string, m *proxy.ModelState) {
+		e.line("dragoman_breaker_wait_seconds", m.Seconds, labels...)
+	})
+}
+
+func (e *exposition) process(began time.Time) {
+	e.head("dragoman_uptime_seconds", "gauge", "Time since the start.")
+	e.line("dragoman_uptime_seconds", time.Since(began).Seconds())
+	e.head("dragoman_goroutines", "gauge", "Goroutines of the process.")
+	e.line("dragoman_goroutines", float64(runtime.NumGoroutine()))
+}

@@ -1,0 +1,96 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// route is one call of the API. handle writes its answer, or returns an error and
+// has written nothing; a *translate.Error decides about the status.
+type route struct {
+	method, path string
+	open         bool // needs no token
+	handle       func(s *Server, w http.ResponseWriter, r *http.Request) error
+}
+
+// routes is the table of all calls.
+func routes() []route {
+	return []route{
+		{"GET", "/api/health", true, (*Server).health},
+		{"GET", "/api/channels", false, (*Server).channels},
+		{"POST", "/api/channels/{id}/{breaker}", false, (*Server).force},
+		{"GET", "/metrics", false, (*Server).metrics},
+	}
+}
+
+// health is for load balancers and supervisors: 200 while questions are taken, 503
+// from the moment that the gateway stops. It looks at neither the store nor a channel.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
+	status, word := http.StatusOK, "ok"
+	if s.g.Draining() {
+		status, word = http.StatusServiceUnavailable, "stopping"
+	}
+	return reply(w, status, map[string]any{"status": word, "uptime_seconds": int(time.Since(s.began).Seconds())})
+}
+
+func (s *Server) channels(w http.ResponseWriter, _ *http.Request) error {
+	return reply(w, http.StatusOK, map[string]any{"channels": s.g.Channels()})
+}
+
+// force holds a channel's breakers open or closed, or leaves them to themselves.
+func (s *Server) force(w http.ResponseWriter, r *http.Request) error {
+	f, ok := proxy.ParseForce(r.PathValue("breaker"))
+	if !ok {
+		return &translate.Error{Code: translate.CodeNotFound, Message: "want open, close or auto"}
+	}
+	if err := s.g.Force(r.PathValue("id"), f); err != nil {
+		return &translate.Error{Code: translate.CodeNotFound, Message: "there is no such channel", Cause: err}
+	}
+	return reply(w, http.StatusOK, map[string]any{"id": r.PathValue("id"), "forced": f.String()})
+}
+
+// reply writes v as JSON.
+func reply(w http.ResponseWriter, status int, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n')) // the client has left
+	return nil
+}
+
+// read decodes the body of r, a JSON object without unknown keys, into v.
+func read(r *http.Request, v any) error {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	var long *http.MaxBytesError
+	if errors.As(err, &long) {
+		return &translate.Error{Code: translate.CodeTooLarge, Message: "the body is too long"}
+	}
+	if err != nil || d.More() {
+		return &translate.Error{Code: translate.CodeValidation, Message: "the body is not the JSON that this call wants", Cause: err}
+	}
+	return nil
+}
+
+// fail writes err in the one form of errors. What is no *translate.Error is told as an
+// internal one, without its words.
+func fail(w http.ResponseWriter, err error) {
+	var e *translate.Error
+	if !errors.As(err, &e) {
+		e = &translate.Error{Code: translate.CodeInternal, Message: "internal error"}
+	}
+	if e.Retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int((e.Retry+time.Second-1)/time.Second)))
+	}
+	_ = reply(w, e.Status(), map[string]any{"error": map[string]any{"code": e.Code, "message": e.Message}})
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/admin"
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy"
+)
+
+// operatorWait is how long requests of operators may still run after everything else
+// has stopped.
+const operatorWait = time.Second
+
+// operator is the operator's side while it serves.
+type operator struct {
+	ln     net.Listener
+	server *admin.Server
+	served chan error
+	token  string
+	fresh  bool   // the token was made just now
+	file   string // where it is kept; empty: nowhere, or it is the configured one
+}
+
+// listenForOperator takes the address of the operator's side. A quick start takes
+// another one if that is in use: nobody has chosen it.
+func listenForOperator(conf *config.Config, quick bool) (net.Listener, error) {
+	ln, err := net.Listen("tcp", conf.Admin.Listen)
+	if err != nil && quick {
+		ln, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen for operators (admin.listen): %w", err)
+	}
+	return ln, nil
+}
+
+// startOperator begins to answer on ln. Whoever calls it calls stop.
+func startOperator(conf *config.Config, g *proxy.Gateway, ln net.Listener, log *slog.Logger) (*operator, error) {
+	o := &operator{ln: ln, served: make(chan error, 1), token: conf.Admin.Token}
+	if o.token == "" {
+		var err error
+		o.file = admin.TokenFile(conf.Store.URL)
+		if o.token, o.fresh, err = admin.EnsureToken(o.file); err != nil {
+			return nil, fmt.Errorf("cannot keep the operator's token: %w", err)
+		}
+	}
+	o.server = admin.New(admin.Options{Gateway: g, Token: o.token, Listen: conf.Admin.Listen, Log: log})
+	go func() { o.served <- o.server.Serve(ln) }()
+	return o, nil
+}
+
+// stop ends the operator's side and waits for it.
+func (o *operator) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), operatorWait)
+	defer cancel()
+	o.server.Shutdown(ctx)
+	<-o.served
+}
+
+// greet says where the operator's side is. A token is printed when it was made and,
+// since nobody has a file yet, at every quick start.
+func (o *operator) greet(w io.Writer, quick bool) {
+	fmt.Fprintf(w, "\n  operators   http://%s\n", o.ln.Addr())
+	switch {
+	case o.fresh || quick && o.file != "":
+		fmt.Fprintf(w, "  token       %s", o.token)
+		if o.file != "" {
+			fmt.Fprintf(w, "   (kept in %s)", o.file)
+		}
+		fmt.Fprintln(w)
+	case o.file != "":
+		fmt.Fprintf(w, "  token       in %s\n", o.file)
+	}
+}

@@ -1,0 +1,213 @@
+package proxy
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+// Force is what an operator has decided about a channel, whatever its record says.
+// It is not kept over a restart.
+type Force int32
+
+// The decisions. A breaker that is open lets nothing through.
+const (
+	ForceNothing Force = iota // the record decides
+	ForceOpen                 // no question goes to the channel
+	ForceClose                // questions go to it in spite of its breaker and of a key that was set aside
+)
+
+// String names f as the API for operators does: auto, open or close.
+func (f Force) String() string { return [...]string{"auto", "open", "close"}[f] }
+
+// ParseForce returns the decision called word; ok is false where there is none.
+func ParseForce(word string) (f Force, ok bool) {
+	for f = range ForceClose + 1 {
+		if f.String() == word {
+			return f, true
+		}
+	}
+	return 0, false
+}
+
+// ChannelState is how a configured channel stands. It holds no address and no key.
+type ChannelState struct {
+	ID         string     `json:"id"`
+	Kind       string     `json:"kind"`
+	Tier       int        `json:"tier"`
+	Weight     int        `json:"weight"`
+	Forced     string     `json:"forced"`     // auto, open or close
+	InFlight   int        `json:"in_flight"`  // requests on all keys
+	Concurrent int        `json:"concurrent"` // 0: no limit
+	Waiting    int        `json:"waiting"`    // questions that wait for one of its slots
+	Keys       []KeyState `json:"keys"`
+}
+
+// KeyState is how one key of a channel stands, by its place in the configuration,
+// from 0.
+type KeyState struct {
+	Key      int          `json:"key"`
+	InFlight int          `json:"in_flight"`
+	Models   []ModelState `json:"models"`
+}
+
+// ModelState is the record of one model on one channel with one key.
+type ModelState struct {
+	Model    string `json:"model"`
+	Upstream string `json:"upstream"`
+	// State is ready; trial (the next request decides whether it is used again);
+	// open (its breaker is); throttled (by the back end); aside (its key was
+	// refused); full (all slots of the channel are taken).
+	State string `json:"state"`
+	// Why says the same in words; empty while it is ready.
+	Why string `json:"why,omitempty"`
+	// Seconds is how long until a request may try it; 0: now, or when a slot is free.
+	Seconds float64 `json:"seconds"`
+	// Requests, Failures and Streak are what the breaker counts: the last ten
+	// seconds, and the failures in a row.
+	Requests uint32 `json:"requests"`
+	Failures uint32 `json:"failures"`
+	Streak   uint32 `json:"streak"`
+	// FirstMs is the moving average of the time to the first content of streamed
+	// answers, WholeMs that of answers in one piece; 0: none yet.
+	FirstMs float64 `json:"first_ms"`
+	WholeMs float64 `json:"whole_ms"`
+}
+
+// ErrNoChannel says that no channel has the id that was given.
+var ErrNoChannel = fmt.Errorf("there is no such channel")
+
+// Channels returns how all channels stand, in the order of the configuration. It
+// changes nothing.
+func (g *Gateway) Channels() []ChannelState {
+	p, now := g.plan.Load(), time.Now()
+	var all []ChannelState
+	for _, ch := range p.channels {
+		if ch.key == 0 {
+			all = append(all, ch.state())
+		}
+		last := &all[len(all)-1]
+		last.Keys = append(last.Keys, p.keyState(ch, now))
+	}
+	return all
+}
+
+func (c *Channel) state() ChannelState {
+	return ChannelState{
+		ID: c.ID, Kind: c.conf.Kind, Tier: c.conf.Tier, Weight: c.conf.Weight, Forced: c.force().String(),
+		InFlight: int(c.load.load.Load()), Concurrent: int(c.load.limit), Waiting: int(c.load.waiting.Load()),
+	}
+}
+
+func (p *Plan) keyState(ch *Channel, now time.Time) KeyState {
+	k := KeyState{Key: ch.key, InFlight: int(ch.InFlight.Load())}
+	for _, m := range ch.conf.Models {
+		if c := p.candidate(ch, m.Name); c != nil {
+			s := c.state(now)
+			s.Model = m.Name
+			k.Models = append(k.Models, s)
+		}
+	}
+	return k
+}
+
+// candidate is what ch is in the route of model; nil: nothing.
+func (p *Plan) candidate(ch *Channel, model string) *candidate {
+	r := p.routes[model]
+	if r == nil {
+		return nil
+	}
+	for _, tier := range r.tiers {
+		for i := range tier {
+			if tier[i].ch == ch {
+				return &tier[i]
+			}
+		}
+	}
+	return nil
+}
+
+func (c *candidate) state(now time.Time) ModelState {
+	n := c.cell.br.Counts()
+	s := ModelState{
+		Upstream: c.upstream, State: "ready", Requests: n.Requests, Failures: n.TotalFailures, Streak: n.ConsecutiveFailures,
+		FirstMs: milliseconds(c.cell.streams.average()), WholeMs: milliseconds(c.cell.wholes.average()),
+	}
+	b := c.barred(now)
+	s.Seconds = b.wait.Seconds()
+	switch {
+	case b.state != "":
+		s.State, s.Why = b.state, b.why
+	case c.ch.force() == ForceClose:
+		s.Why = "held closed by the operator"
+	case c.cell.br.State() != gobreaker.StateClosed:
+		s.State, s.Why = "trial", "the next request decides whether it is used again"
+	case c.ch.load.limit > 0 && c.ch.load.load.Load() >= c.ch.load.limit:
+		s.State, s.Why = "full", "at its limit of requests"
+	}
+	return s
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// bar is what keeps questions from a candidate. The zero value is nothing.
+type bar struct {
+	state string // see ModelState.State
+	why   string // in words
+	wait  time.Duration
+}
+
+// barred says what keeps questions from c now. It only reads.
+func (c *candidate) barred(now time.Time) bar {
+	force := c.ch.force()
+	if force == ForceOpen {
+		return bar{state: "open", why: "taken out of use by the operator"}
+	}
+	if d := time.Duration(c.ch.aside.Load() - now.UnixNano()); d > 0 && force != ForceClose {
+		return bar{"aside", "its credential was refused", d}
+	}
+	return c.cell.barred(now, force)
+}
+
+// force is what the operator has decided about the channel.
+func (c *Channel) force() Force { return Force(c.forced.Load()) }
+
+// Force decides about the channel id, for all of its keys and models, from now on;
+// [ForceNothing] leaves it to its record again. It returns [ErrNoChannel] where
+// there is none. Requests that run are not touched.
+func (g *Gateway) Force(id string, f Force) error {
+	found := false
+	for _, ch := range g.plan.Load().channels {
+		if ch.ID == id {
+			ch.forced.Store(int32(f))
+			found = true
+		}
+	}
+	if !found {
+		return ErrNoChannel
+	}
+	g.log.Warn("an operator has decided about a channel", "channel", id, "breaker", f.String())
+	return nil
+}
+
+// Draining reports whether the gateway refuses new questions since it is stopping.
+func (g *Gateway) Draining() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.draining
+}
+
+// ewma is a moving average in which the newest sample counts one part in eight. The
+// zero value has no sample. Samples are to be added by one goroutine at a time.
+type ewma struct{ mean atomic.Int64 }
+
+func (e *ewma) add(d time.Duration) {
+	old := e.mean.Load()
+	if old == 0 {
+		e.mean.Store(max(int64(d), 1))
+		return
+	}
+	e.mean.Store(max(old+(int64(d)-old)/8, 1))
+}

@@ -1,0 +1,208 @@
+package proxy
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Outcomes are the ways in which an exchange can end, as metrics count them.
+func Outcomes() []string {
+	return []string{"ok", "limited", "rate_limited", "channel_unavailable", "model_error", "canceled", "refused", "internal_error"}
+}
+
+// outcomeOf is the place in Outcomes of how an exchange ended.
+func outcomeOf(err *translate.Error) int {
+	if err == nil {
+		return 0
+	}
+	switch err.Code {
+	case translate.CodeRateLimited:
+		if _, ours := err.Cause.(*limiter.Exceeded); ours {
+			return 1
+		}
+		return 2
+	case translate.CodeUnavailable:
+		return 3
+	case translate.CodeModel:
+		return 4
+	case translate.CodeCanceled:
+		return 5
+	case translate.CodeInternal:
+		return 7
+	}
+	return 6
+}
+
+// meterFronts are the fronts that are counted apart; anything else is other.
+func meterFronts() [6]string {
+	return [6]string{"chatnio", "rest", "iagent", "openai", "anthropic", "other"}
+}
+
+func frontAt(name string) int {
+	switch name {
+	case "chatnio":
+		return 0
+	case "rest":
+		return 1
+	case "iagent":
+		return 2
+	case "openai":
+		return 3
+	case "anthropic":
+		return 4
+	}
+	return 5
+}
+
+// Bounds are the upper ends of the buckets of a [Histogram] but the last, which has
+// none.
+func Bounds() [13]time.Duration {
+	return [13]time.Duration{
+		time.Millisecond, 5 * time.Millisecond, 25 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
+		time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 30 * time.Second, 60 * time.Second, 120 * time.Second,
+	}
+}
+
+// Histogram counts durations by size. Counts has one more than [Bounds]; each is of
+// its own bucket alone.
+type Histogram struct {
+	Counts [14]uint64
+	Sum    time.Duration
+}
+
+type histogram struct {
+	counts [14]atomic.Uint64
+	sum    atomic.Int64
+}
+
+func (h *histogram) add(d time.Duration) {
+	bounds := Bounds()
+	n := 0
+	for n < len(bounds) && d > bounds[n] {
+		n++
+	}
+	h.counts[n].Add(1)
+	h.sum.Add(int64(max(d, 0)))
+}
+
+func (h *histogram) read() (out Histogram) {
+	for i := range h.counts {
+		out.Counts[i] = h.counts[i].Load()
+	}
+	out.Sum = time.Duration(h.sum.Load())
+	return out
+}
+
+// meter counts the exchanges of one configured channel, or those that no channel
+// was asked for. It is safe for concurrent use and allocates nothing.
+type meter struct {
+	ends   [6][8]atomic.Uint64 // by front and outcome
+	faults [10]atomic.Uint64   // attempts, by fault; 0: they gave content; the last: our own errors
+	first  histogram           // from the question to the first content
+	took   histogram           // the whole exchange
+}
+
+// meters are the counters by channel. Those of a channel that has gone stay, so that
+// no counter ever falls.
+type meters struct {
+	mu   sync.Mutex
+	ids  []string
+	of   map[string]*meter
+	none meter
+}
+
+func (m *meters) channel(id string) *meter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if one := m.of[id]; one != nil {
+		return one
+	}
+	if m.of == nil {
+		m.of = make(map[string]*meter)
+	}
+	one := &meter{}
+	m.of[id] = one
+	m.ids = append(m.ids, id)
+	return one
+}
+
+// Count is how many exchanges of one front ended in one way.
+type Count struct {
+	Front, Outcome string
+	N              uint64
+}
+
+// Tally is what was counted of one channel since the process began.
+type Tally struct {
+	Channel  string  // empty: exchanges that reached no channel
+	Counts   []Count // without zeros
+	Attempts []Count // by fault, in Outcome; Front is empty
+	First    Histogram
+	Took     Histogram
+}
+
+// Tallies returns what was counted, first for exchanges that reached no channel, then
+// for each channel in the order in which they were configured.
+func (g *Gateway) Tallies() []Tally {
+	g.meters.mu.Lock()
+	defer g.meters.mu.Unlock()
+	all := []Tally{g.meters.none.read("")}
+	for _, id := range g.meters.ids {
+		all = append(all, g.meters.of[id].read(id))
+	}
+	return all
+}
+
+func (m *meter) read(id string) Tally {
+	t := Tally{Channel: id, First: m.first.read(), Took: m.took.read()}
+	outcomes := Outcomes()
+	for f, front := range meterFronts() {
+		for o := range outcomes {
+			if n := m.ends[f][o].Load(); n > 0 {
+				t.Counts = append(t.Counts, Count{front, outcomes[o], n})
+			}
+		}
+	}
+	for f := range m.faults {
+		if n := m.faults[f].Load(); n > 0 {
+			t.Attempts = append(t.Attempts, Count{Outcome: faultName(translate.Fault(f)), N: n})
+		}
+	}
+	return t
+}
+
+// faultName names a fault in metrics and explanations.
+func faultName(f translate.Fault) string {
+	names := [...]string{"ok", "dial", "broken", "slow", "busy", "denied", "rejected", "cut", "gone", "other"}
+	return names[min(int(f), len(names)-1)]
+}
+
+// tried counts an attempt on ch; err is nil for one that gave content.
+func (x *Exchange) tried(ch *Channel, err *translate.Error) {
+	switch m := ch.meter; {
+	case err == nil:
+		m.faults[0].Add(1)
+		m.first.add(time.Since(x.q.Received))
+	case err.Fault == 0 || int(err.Fault) >= len(m.faults):
+		m.faults[len(m.faults)-1].Add(1)
+	default:
+		m.faults[err.Fault].Add(1)
+	}
+}
+
+// count notes how the exchange ended.
+func (x *Exchange) count(ch *Channel, err *translate.Error) {
+	m := &x.g.meters.none
+	if ch == nil {
+		ch = x.ch // it was asked, in vain
+	}
+	if ch != nil {
+		m = ch.meter
+	}
+	m.ends[frontAt(x.q.Front)][outcomeOf(err)].Add(1)
+	m.took.add(time.Since(x.q.Received))
+}
