@@ -123,7 +123,11 @@ func (c *cell) report(done func(error), err *translate.Error) {
 	if err.Fault == translate.FaultBusy {
 		c.chillFor(err.Retry)
 	}
-	switch consequences[err.Fault].breaker {
+	verdict := consequences[err.Fault].breaker
+	if err.Echo {
+		verdict = neutral
+	}
+	switch verdict {
 	case counts:
 		c.mu.Lock()
 		c.floor = err.Retry

@@ -119,6 +119,25 @@ func TestOutcomesThatSayNothingGiveTheProbeBack(t *testing.T) {
 	})
 }
 
+func TestAFaultThatManySharedIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	c := newCell()
+	echo := *down
+	echo.Echo = true
+	ask(c, down)
+	for range 20 * openAfter {
+		if !ask(c, &echo) {
+			t.Fatal("the breaker opened")
+		}
+	}
+	for range openAfter - 1 {
+		ask(c, down)
+	}
+	if ask(c, down) {
+		t.Error("the breaker is closed after five faults of their own")
+	}
+}
+
 func TestAThrottledChannelIsLeftAloneForTheHintedTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCell()

@@ -89,6 +89,9 @@ type Error struct {
 	Retry   time.Duration // when to try again; 0 means unknown
 	Timeout bool          // CodeModel: the model did not answer in time (504)
 	Cause   error         // for the log
+	// Echo: the same event was told to another question of this model already, which
+	// shared a connection with this one; it says nothing more about the channel.
+	Echo bool
 
 	// Upstream is what the model's server said of a rejected question; openai
 	// and anthropic clients get it as it stands (product.md 6, settled detail 5).

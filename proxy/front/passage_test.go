@@ -36,7 +36,10 @@ func TestAConversationPassesThroughChannelsOfThreeKinds(t *testing.T) {
 }
 
 // The pool's connections are cut again and again by questions for a model that does
-// so. Whatever becomes of a question then, it is answered once and in its order.
+// so. Every message is answered once, and in its order. One that was in flight when
+// its connection was cut is put once more; only if that is cut too does it fail. No
+// other may fail: not for a connection that has to be dialled again, nor because
+// those that were cut are held against the channel.
 func TestRepliesStayOneForEachMessageWhileConnectionsAreCut(t *testing.T) {
 	t.Parallel()
 	const users, each = 50, 4
@@ -59,6 +62,9 @@ func TestRepliesStayOneForEachMessageWhileConnectionsAreCut(t *testing.T) {
 			r := c.Wait(t, id)
 			switch {
 			case r.Failed:
+				if r.Code != "CHANNEL_UNAVAILABLE" || !strings.Contains(r.Message, "(up: answered with an error)") {
+					t.Errorf("u%d m%d: %s %s", u, n, r.Outcome(), r.Message)
+				}
 			case !strings.Contains(r.Text, fmt.Sprintf("u%d m%d", u, n)):
 				t.Errorf("u%d m%d: got %s", u, n, r.Outcome())
 			default:
@@ -74,6 +80,9 @@ func TestRepliesStayOneForEachMessageWhileConnectionsAreCut(t *testing.T) {
 		if r := cutter.Wait(t, id); !r.Failed {
 			t.Errorf("a cut question: %s", r.Outcome())
 		}
+	}
+	if good < users*each/2 {
+		t.Errorf("only %d of %d were answered with text", good, users*each)
 	}
 	t.Logf("%d of %d answered in spite of %d cuts", good, users*each, len(cuts))
 	c.Close(t) // nothing more may come

@@ -27,7 +27,7 @@ const (
 type line struct {
 	ws    *websocket.Conn
 	under *framed
-	out   chan []byte
+	out   chan *waiter
 	done  chan struct{} // closed when the reader has ended
 	load  int           // questions under way; the pool's lock is held
 	once  sync.Once
@@ -49,7 +49,7 @@ func (u *sharedUpstream) run(ctx context.Context) {
 		l.cut()
 		return
 	}
-	u.wg.Go(func() { l.write() })
+	u.wg.Go(func() { u.write(l) })
 	begun := time.Now()
 	useful, err := u.read(l)
 	l.cut()
@@ -66,7 +66,7 @@ func (u *sharedUpstream) dial(ctx context.Context) (l *line, e *translate.Error)
 	}()
 	ws, under, resp, err := websocketAt(ctx, &u.at)
 	if err == nil {
-		return &line{ws: ws, under: under, out: make(chan []byte, maxQueued), done: make(chan struct{})}, nil
+		return &line{ws: ws, under: under, out: make(chan *waiter, maxQueued), done: make(chan struct{})}, nil
 	}
 	if !errors.Is(err, websocket.ErrBadHandshake) || resp == nil {
 		return nil, u.key.typed(unreachable(ctx, err), translate.FaultDial)
@@ -114,24 +114,40 @@ func (l *line) pong(payload []byte) {
 }
 
 // write sends what is queued, several questions in one write when they are there.
-func (l *line) write() {
+func (u *sharedUpstream) write(l *line) {
 	defer l.cut()
 	defer func() { _ = recover() }() // the reader notices that the connection is gone
+	var burst [maxBurst]*waiter
+	var messages [][]byte
 	for {
-		var first []byte
+		n := 1
 		select {
-		case first = <-l.out:
+		case burst[0] = <-l.out:
 		case <-l.done:
 			return
 		}
-		l.under.hold()
-		err := l.ws.WriteMessage(websocket.TextMessage, first)
-		for n := 1; n < maxBurst && err == nil && len(l.out) > 0; n++ {
-			err = l.ws.WriteMessage(websocket.TextMessage, <-l.out)
+		for n < maxBurst && len(l.out) > 0 {
+			burst[n] = <-l.out
+			n++
 		}
-		_ = l.under.SetWriteDeadline(time.Now().Add(writeFor))
-		if err = errors.Join(err, l.under.flush()); err != nil {
+		messages = u.taken(messages[:0], burst[:n])
+		if err := l.send(messages); err != nil {
 			return
 		}
+		clear(burst[:n])
+		clear(messages)
 	}
+}
+
+// send writes messages in one write.
+func (l *line) send(messages [][]byte) (err error) {
+	if len(messages) == 0 {
+		return nil
+	}
+	l.under.hold()
+	for i := 0; i < len(messages) && err == nil; i++ {
+		err = l.ws.WriteMessage(websocket.TextMessage, messages[i])
+	}
+	_ = l.under.SetWriteDeadline(time.Now().Add(writeFor))
+	return errors.Join(err, l.under.flush())
 }

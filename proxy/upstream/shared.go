@@ -53,13 +53,19 @@ type sharedUpstream struct {
 	refused *translate.Error // why there is none before next
 }
 
-// waiter is a question that has not been answered.
+// waiter is a question that has not been answered. The pool's lock guards line and
+// sent.
 type waiter struct {
-	id    string
-	line  *line
-	reply chan reply // one
+	id      string
+	model   string
+	message []byte
+	line    *line
+	sent    bool       // the writer of line has taken it
+	reply   chan reply // one
 }
 
+// reply is what became of a question. One without a frame and an error says that
+// it was never sent and has to go on another connection.
 type reply struct {
 	frame []byte
 	err   *translate.Error
@@ -95,26 +101,24 @@ func (u *sharedUpstream) Open(ctx context.Context, req *translate.Request) (tran
 		return nil, e
 	}
 	now := time.Now()
-	w := &waiter{id: newID(now), reply: make(chan reply, 1)}
+	w := &waiter{id: newID(now), model: req.Model, reply: make(chan reply, 1)}
 	message, err := iagent.AppendAsk(nil, req, w.id, now.UnixMilli(), u.agent)
 	if err != nil {
 		return nil, u.key.typed(err, translate.FaultRejected)
 	}
+	w.message = message
 	if e := u.enlist(ctx, w); e != nil {
 		return nil, u.key.typed(e, translate.FaultDial)
 	}
 	u.opts.trace('>', message)
-	select {
-	case w.line.out <- message:
-	default:
-		u.forget(w)
-		return nil, &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "the model is busy", Cause: errFull}
-	}
 	return &sharedStream{ctx: ctx, up: u, w: w, dec: iagent.Dialect.NewDecoder(req)}, nil
 }
 
-// enlist gives w a connection, dialling when there is none or all are in use.
+// enlist queues w on a connection, dialling when there is none or all are in use.
+// Where the last connections were lost it waits for the next dial, no longer than
+// a dial may take; where dials fail it does not, since another channel may be there.
 func (u *sharedUpstream) enlist(ctx context.Context, w *waiter) *translate.Error {
+	until := time.Now().Add(u.at.connect)
 	for {
 		u.mu.Lock()
 		if u.closed {
@@ -126,25 +130,65 @@ func (u *sharedUpstream) enlist(ctx context.Context, w *waiter) *translate.Error
 			u.grow()
 		}
 		if best != nil {
-			w.line = best
-			best.load++
-			u.pending[w.id] = w
-			u.mu.Unlock()
-			return nil
+			defer u.mu.Unlock()
+			return u.assign(w, best)
 		}
-		dialing, refused, left := u.dialing, u.refused, time.Until(u.next)
+		dialing, refused, next := u.dialing, u.refused, u.next
 		u.mu.Unlock()
-		if dialing == nil {
+		if dialing == nil && (!errors.Is(refused, errLost) || next.After(until)) {
 			e := *refused
-			e.Retry = max(left, 0)
+			e.Retry = max(time.Until(next), 0)
 			return &e
 		}
-		select {
-		case <-dialing:
-		case <-ctx.Done():
-			return ended(ctx)
+		if e := awaited(ctx, dialing, next); e != nil {
+			return e
 		}
 	}
+}
+
+// assign queues w on l. u.mu is held.
+func (u *sharedUpstream) assign(w *waiter, l *line) *translate.Error {
+	select {
+	case l.out <- w:
+	default:
+		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "the model is busy", Cause: errFull}
+	}
+	w.line, w.sent = l, false
+	l.load++
+	u.pending[w.id] = w
+	return nil
+}
+
+// awaited waits for the end of a dial, or where there is none for the time of the
+// next one.
+func awaited(ctx context.Context, dialing <-chan struct{}, next time.Time) *translate.Error {
+	var clock <-chan time.Time
+	if dialing == nil {
+		t := time.NewTimer(time.Until(next))
+		defer t.Stop()
+		clock = t.C
+	}
+	select {
+	case <-dialing:
+	case <-clock:
+	case <-ctx.Done():
+		return ended(ctx)
+	}
+	return nil
+}
+
+// taken marks those of ws that are still wanted as sent, and returns their
+// messages, appended to dst. What is sent here is no longer safe to send twice.
+func (u *sharedUpstream) taken(dst [][]byte, ws []*waiter) [][]byte {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, w := range ws {
+		if u.pending[w.id] == w {
+			w.sent = true
+			dst = append(dst, w.message)
+		}
+	}
+	return dst
 }
 
 // idlest returns the connection with the fewest questions, nil when there is
@@ -206,8 +250,10 @@ func (u *sharedUpstream) back(e *translate.Error) {
 	u.refused = e
 }
 
-// left takes l out of the pool and fails what waits for it. lasted: the
-// connection had been of use.
+// left takes l out of the pool and fails what waits for an answer that it was to
+// bring; what was never sent goes on another connection. Of the questions that fail
+// one for each model is told that its channel is to blame: one connection is one
+// fault, however many shared it. lasted: the connection had been of use.
 func (u *sharedUpstream) left(l *line, lasted bool, cause error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -226,11 +272,22 @@ func (u *sharedUpstream) left(l *line, lasted bool, cause error) {
 	default:
 		u.back(unreachable(context.Background(), e.Cause))
 	}
+	echo := *e
+	echo.Echo = true
+	told := map[string]bool{}
 	for id, w := range u.pending {
-		if w.line == l {
-			delete(u.pending, id)
-			w.reply <- reply{err: e}
+		if w.line != l {
+			continue
 		}
+		delete(u.pending, id)
+		r := reply{}
+		if w.sent {
+			if r.err = e; told[w.model] {
+				r.err = &echo
+			}
+			told[w.model] = true
+		}
+		w.reply <- r
 	}
 }
 
@@ -308,15 +365,9 @@ func (s *sharedStream) more() error {
 	if s.finished {
 		return io.EOF
 	}
-	var r reply
-	select {
-	case r = <-s.w.reply:
-	case <-s.ctx.Done():
-		s.up.forget(s.w)
-		return ended(s.ctx)
-	}
-	if r.err != nil {
-		return r.err
+	r, failed := s.reply()
+	if failed != nil {
+		return failed
 	}
 	evs, err := s.dec.Decode(s.evs, r.frame)
 	s.took(evs)
@@ -327,6 +378,28 @@ func (s *sharedStream) more() error {
 		return translate.Broken("the answer is empty", nil)
 	}
 	return nil
+}
+
+// reply waits for the answer, on one connection after the other as long as the
+// question was sent on none of them.
+func (s *sharedStream) reply() (reply, error) {
+	for {
+		select {
+		case r := <-s.w.reply:
+			if r.err != nil {
+				return r, r.err
+			}
+			if r.frame != nil {
+				return r, nil
+			}
+		case <-s.ctx.Done():
+			s.up.forget(s.w)
+			return reply{}, ended(s.ctx)
+		}
+		if e := s.up.enlist(s.ctx, s.w); e != nil {
+			return reply{}, s.up.key.typed(e, translate.FaultDial)
+		}
+	}
 }
 
 // Close implements translate.Stream.

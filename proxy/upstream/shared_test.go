@@ -174,12 +174,13 @@ func TestAnAgentThatDecidesNotToReplyIsNoFailure(t *testing.T) {
 
 func TestACancelledQuestionIsForgotten(t *testing.T) {
 	t.Parallel()
-	goOn := make(chan struct{})
+	goOn, got := make(chan struct{}), make(chan struct{})
 	p := listen(t, func(l *link) {
 		if !l.upgrade() {
 			return
 		}
 		old, _ := l.agent()
+		close(got)
 		<-goOn
 		q, _ := l.agent()
 		l.say(old.reply(0, "too late") + q.reply(0, "in time"))
@@ -191,6 +192,7 @@ func TestACancelledQuestionIsForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	<-got // what was not sent yet would not be sent at all
 	cancel()
 	_, _, err = read(s)
 	wantFault(t, err, translate.FaultGone, translate.CodeCanceled)
@@ -338,7 +340,7 @@ func inBubble(t *testing.T, script func(*link)) *line {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &line{ws: ws, under: under, out: make(chan []byte), done: make(chan struct{})}
+	return &line{ws: ws, under: under, out: make(chan *waiter), done: make(chan struct{})}
 }
 
 func TestASilentPeerIsPingedAndThenGivenUp(t *testing.T) {
