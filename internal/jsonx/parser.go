@@ -15,18 +15,23 @@ func (m *Memory) Large() bool { return m.longest > 32<<10 }
 
 // Parser is a JSON parser. The zero value is ready to use and makes a memory of its
 // own at the first text. One goroutine uses it.
-type Parser struct{ memory *Memory }
+type Parser struct {
+	memory *Memory
+	halves halves
+}
 
 // Borrow makes p use m, which no one else may use until p borrows something else.
 // nil takes back what was lent.
 func (p *Parser) Borrow(m *Memory) { p.memory = m }
 
 // ParseBytes parses text, which it copies. The value and everything in it live
-// until the memory is used for another text.
+// until the memory is used for another text. A character that one text begins and
+// the next one ends, in two \u escapes, comes out in two parts, which put together
+// are its UTF-8.
 func (p *Parser) ParseBytes(text []byte) (*fastjson.Value, error) {
 	if p.memory == nil {
 		p.memory = new(Memory)
 	}
 	p.memory.longest = max(p.memory.longest, len(text))
-	return p.memory.parser.ParseBytes(text)
+	return p.memory.parser.ParseBytes(p.halves.join(text))
 }

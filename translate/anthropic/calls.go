@@ -41,7 +41,7 @@ func (e *encoder) pieceOf(dst, args []byte) []byte {
 		return dst
 	}
 	e.args.add(args)
-	return e.delta(dst, `,"delta":{"type":"input_json_delta","partial_json":"`, args)
+	return e.piece(dst, args)
 }
 
 // callArgs appends a piece of the open call, or keeps it for the call that it

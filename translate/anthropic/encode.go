@@ -20,6 +20,7 @@ type encoder struct {
 	signed bool           // the open block is thinking and has a signature
 	call   int32          // the open block is this call
 	args   balance        // of the open call
+	runes  jsonx.Runes    // of the open block
 	held   []heldCall     // calls that began before the open one had ended
 }
 
@@ -109,6 +110,9 @@ func (e *encoder) stopBlock(dst []byte) []byte {
 	if e.open == 0 {
 		return dst
 	}
+	if rest := e.runes.Rest(); len(rest) > 0 {
+		dst = e.delta(dst, frontOf(e.open), rest)
+	}
 	e.open = 0
 	dst = append(dst, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":"...)
 	dst = jsonx.AppendInt(dst, e.block)
@@ -136,6 +140,26 @@ func (e *encoder) delta(dst []byte, front string, piece []byte) []byte {
 	return append(dst, "\"}}\n\n"...)
 }
 
+// piece appends a piece of the open block but for a rune at its end that is not
+// complete, which waits for the next piece or the end of the block.
+func (e *encoder) piece(dst, piece []byte) []byte {
+	if piece = e.runes.Next(piece); len(piece) == 0 {
+		return dst
+	}
+	return e.delta(dst, frontOf(e.open), piece)
+}
+
+// frontOf returns the JSON of a delta up to its piece.
+func frontOf(k translate.Kind) string {
+	switch k {
+	case translate.KindText:
+		return `,"delta":{"type":"text_delta","text":"`
+	case translate.KindReasoning:
+		return `,"delta":{"type":"thinking_delta","thinking":"`
+	}
+	return `,"delta":{"type":"input_json_delta","partial_json":"`
+}
+
 func (e *encoder) text(dst, piece []byte) []byte {
 	if len(piece) == 0 {
 		return dst
@@ -144,7 +168,7 @@ func (e *encoder) text(dst, piece []byte) []byte {
 		dst = e.begin(dst, translate.KindText)
 		dst = append(dst, "{\"type\":\"text\",\"text\":\"\"}}\n\n"...)
 	}
-	return e.delta(dst, `,"delta":{"type":"text_delta","text":"`, piece)
+	return e.piece(dst, piece)
 }
 
 func (e *encoder) thinking(dst []byte) []byte {
@@ -159,7 +183,7 @@ func (e *encoder) thought(dst, piece []byte) []byte {
 	if e.open != translate.KindReasoning || e.signed {
 		dst = e.thinking(dst)
 	}
-	return e.delta(dst, `,"delta":{"type":"thinking_delta","thinking":"`, piece)
+	return e.piece(dst, piece)
 }
 
 // signature appends what the pieces of a signature stand for, see the marks.

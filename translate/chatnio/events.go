@@ -7,6 +7,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -22,7 +23,7 @@ type Decoder struct {
 	// error with FaultDenied (chatnio.md 9.4).
 	ExpectSigned bool
 
-	parser fastjson.Parser
+	parser jsonx.Parser
 	number [20]byte
 	quota  float64
 	begun  bool

@@ -22,44 +22,52 @@ func start(pieces [][]byte) []translate.Event {
 	return append(evs, translate.Event{Kind: translate.KindFinish, Finish: translate.FinishStop, Usage: translate.Usage{Input: 3, Output: 5}})
 }
 
-// served returns what a server of d sends for evs, cut into frames as a transport
-// hands them to a decoder; where that reads a byte stream, it comes in two reads.
-// A dialect without pieces gives one frame.
-func served(t *testing.T, d translate.Dialect, evs []translate.Event, cut int) [][]byte {
-	t.Helper()
+// wire returns what a server of d sends for evs: one stream of server-sent
+// events, or the messages of a socket. A dialect without pieces gives one message.
+func wire(d translate.Dialect, evs []translate.Event) (stream []byte, messages [][]byte) {
 	req := &translate.Request{Dialect: d.Name(), Model: "m", Stream: true, UsageInStream: true}
 	enc := d.NewEncoder(req, translate.Head{ID: "id-1", Created: 1, Conversation: "conv_1", Number: 1})
-	var frames [][]byte
 	switch d.Name() {
 	case "iagent":
 		var a translate.Answer
 		for _, ev := range evs {
 			a.Add(ev)
 		}
-		return [][]byte{enc.AppendWhole(nil, &a)}
+		return nil, [][]byte{enc.AppendWhole(nil, &a)}
 	case "chatnio":
-		frames = append(frames, chatnio.AppendFirst(nil, 1, ""))
+		messages = append(messages, chatnio.AppendFirst(nil, 1, ""))
 	}
 	for _, ev := range evs {
 		if f := enc.Append(nil, ev); len(f) > 0 {
-			frames = append(frames, f)
+			messages = append(messages, f)
 		}
 	}
-	frames = append(frames, enc.AppendTail(nil))
+	messages = append(messages, enc.AppendTail(nil))
 	if d.Name() == "chatnio" {
-		return frames
+		return nil, messages
 	}
-	stream := bytes.Join(frames, nil)
-	return events(t, stream, min(cut, len(stream)))
+	return bytes.Join(messages, nil), nil
 }
 
-// events returns the data of all server-sent events in a stream that arrives in
-// two reads, cut at cut.
-func events(t *testing.T, stream []byte, cut int) [][]byte {
+// frames returns what a decoder is given of what wire returns.
+func frames(t *testing.T, stream []byte, messages [][]byte) [][]byte {
+	t.Helper()
+	if messages != nil {
+		return messages
+	}
+	return cutEvents(t, stream)
+}
+
+// cutEvents returns the data of all server-sent events in a stream that arrives
+// in reads which end at cuts.
+func cutEvents(t *testing.T, stream []byte, cuts ...int) [][]byte {
 	t.Helper()
 	var out [][]byte
 	var s sse.Scanner
-	for _, read := range [][]byte{stream[:cut], stream[cut:]} {
+	from := 0
+	for _, to := range append(cuts, len(stream)) {
+		read := stream[from:to]
+		from = to
 		for len(read) > 0 {
 			n := copy(s.Room(1), read)
 			s.Wrote(n)
@@ -102,43 +110,40 @@ func read(t *testing.T, d translate.Dialect, frames [][]byte) []translate.Event 
 	return all
 }
 
-func TestTextSurvivesEveryPairInAnyPieces(t *testing.T) {
-	t.Parallel()
+// collect is the answer that evs make.
+func collect(evs []translate.Event) *translate.Answer {
+	a := &translate.Answer{}
+	for _, ev := range evs {
+		a.Add(ev)
+	}
+	return a
+}
+
+// eachPair runs test for every dialect of a client and every one of an upstream.
+func eachPair(t *testing.T, test func(t *testing.T, down, up translate.Dialect)) {
+	t.Helper()
 	for _, up := range All {
 		for _, down := range All {
 			t.Run(fmt.Sprintf("%s from %s", down.Name(), up.Name()), func(t *testing.T) {
 				t.Parallel()
-				for cut := range awkward {
-					pieces := [][]byte{[]byte(awkward[:cut]), []byte(awkward[cut:])}
-					frames := served(t, down, read(t, up, served(t, up, start(pieces), 0)), 0)
-					a := &translate.Answer{}
-					for _, ev := range read(t, down, frames) {
-						a.Add(ev)
-					}
-					if got := a.Text(); got != awkward || a.Finish != translate.FinishStop {
-						t.Fatalf("cut at %d: %q, finish %d", cut, got, a.Finish)
-					}
-				}
+				test(t, down, up)
 			})
 		}
 	}
 }
 
-func TestTheReadsThatAStreamArrivesInDoNotMatter(t *testing.T) {
+// The pieces of a model may end anywhere, in the middle of a character too.
+func TestTextSurvivesEveryPairInAnyPieces(t *testing.T) {
 	t.Parallel()
-	for _, d := range All {
-		t.Run(d.Name(), func(t *testing.T) {
-			t.Parallel()
-			whole := start([][]byte{[]byte(awkward)})
-			for cut := range 4 * len(awkward) {
-				a := &translate.Answer{}
-				for _, ev := range read(t, d, served(t, d, whole, cut)) {
-					a.Add(ev)
-				}
-				if got := a.Text(); got != awkward {
-					t.Fatalf("cut at %d: %q", cut, got)
-				}
+	eachPair(t, func(t *testing.T, down, up translate.Dialect) {
+		for cut := range len(awkward) {
+			pieces := [][]byte{[]byte(awkward[:cut]), []byte(awkward[cut:])}
+			stream, messages := wire(up, start(pieces))
+			stream, messages = wire(down, read(t, up, frames(t, stream, messages)))
+			a := collect(read(t, down, frames(t, stream, messages)))
+			if got := a.Text(); got != awkward || a.Finish != translate.FinishStop {
+				t.Fatalf("cut at %d: %q, finish %d", cut, got, a.Finish)
 			}
-		})
-	}
+		}
+	})
 }

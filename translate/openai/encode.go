@@ -15,6 +15,15 @@ type encoder struct {
 	started    bool
 	usage      translate.Usage
 	prefix     []byte // up to and with "delta":{
+	runes      jsonx.Runes
+	at         place // where the newest piece of text belongs
+}
+
+// place is where a piece of text belongs: the text, the reasoning, or the
+// arguments of a call.
+type place struct {
+	kind  translate.Kind
+	index int32
 }
 
 const tailPlain = `},"logprobs":null,"finish_reason":null}]}` + "\n\n"
@@ -31,9 +40,9 @@ func (e *encoder) Append(dst []byte, ev translate.Event) []byte {
 		e.usage.Merge(ev.Usage)
 		return e.start(dst, ev.ID, ev.Name)
 	case translate.KindText:
-		return e.piece(dst, `"content":"`, ev.Text)
+		return e.piece(dst, place{kind: ev.Kind}, ev.Text)
 	case translate.KindReasoning:
-		return e.piece(dst, `"reasoning_content":"`, ev.Text)
+		return e.piece(dst, place{kind: ev.Kind}, ev.Text)
 	case translate.KindToolStart:
 		if e.functions {
 			return e.functionStart(dst, ev)
@@ -48,37 +57,47 @@ func (e *encoder) Append(dst []byte, ev translate.Event) []byte {
 		dst = append(dst, `,"arguments":""}}]`...)
 		return e.tail(dst)
 	case translate.KindToolArgs:
-		if len(ev.Text) == 0 {
-			return dst
-		}
-		if e.functions {
-			return e.functionArgs(dst, ev)
-		}
-		dst = append(e.start(dst, nil, nil), e.prefix...)
-		dst = append(dst, `"tool_calls":[{"index":`...)
-		dst = jsonx.AppendInt(dst, int64(ev.Index))
-		dst = append(dst, `,"function":{"arguments":`...)
-		dst = jsonx.AppendString(dst, ev.Text)
-		dst = append(dst, `}}]`...)
-		return e.tail(dst)
+		return e.piece(dst, place{ev.Kind, ev.Index}, ev.Text)
 	case translate.KindUsage:
 		e.usage.Merge(ev.Usage)
 	case translate.KindFinish:
 		e.usage.Merge(ev.Usage)
-		return e.finish(dst, ev.Finish)
+		return e.finish(e.write(dst, e.runes.Rest()), ev.Finish)
 	}
 	return dst
 }
 
-func (e *encoder) piece(dst []byte, field string, text []byte) []byte {
-	if len(text) == 0 {
+// piece appends text but for a rune at its end that is not complete, which waits
+// for the next piece of the same place.
+func (e *encoder) piece(dst []byte, at place, text []byte) []byte {
+	if at != e.at {
+		dst = e.write(dst, e.runes.Rest())
+		e.at = at
+	}
+	return e.write(dst, e.runes.Next(text))
+}
+
+// write appends the chunk of a piece for e.at.
+func (e *encoder) write(dst, text []byte) []byte {
+	if len(text) == 0 || e.functions && e.at.index != 0 {
 		return dst
 	}
 	dst = append(e.start(dst, nil, nil), e.prefix...)
-	dst = append(dst, field...)
+	end := `"`
+	switch {
+	case e.at.kind == translate.KindText:
+		dst = append(dst, `"content":"`...)
+	case e.at.kind == translate.KindReasoning:
+		dst = append(dst, `"reasoning_content":"`...)
+	case e.functions:
+		dst, end = append(dst, `"function_call":{"arguments":"`...), `"}`
+	default:
+		dst = append(dst, `"tool_calls":[{"index":`...)
+		dst = jsonx.AppendInt(dst, int64(e.at.index))
+		dst, end = append(dst, `,"function":{"arguments":"`...), `"}}]`
+	}
 	dst = jsonx.AppendEscaped(dst, text)
-	dst = append(dst, '"')
-	return e.tail(dst)
+	return e.tail(append(dst, end...))
 }
 
 func (e *encoder) tail(dst []byte) []byte {

@@ -159,17 +159,6 @@ func (e *encoder) functionStart(dst []byte, ev translate.Event) []byte {
 	return e.tail(dst)
 }
 
-func (e *encoder) functionArgs(dst []byte, ev translate.Event) []byte {
-	if ev.Index != 0 {
-		return dst
-	}
-	dst = append(e.start(dst, nil, nil), e.prefix...)
-	dst = append(dst, `"function_call":{"arguments":`...)
-	dst = jsonx.AppendString(dst, ev.Text)
-	dst = append(dst, '}')
-	return e.tail(dst)
-}
-
 // appendFunctionCall appends the first call of m in the older form.
 func appendFunctionCall(dst []byte, m *translate.Message) []byte {
 	for i := range m.Parts {
