@@ -182,10 +182,7 @@ func (k *checker) callers() {
 	names, keys := map[string]int{}, map[string]int{}
 	for i := range k.Callers.Keys {
 		key, path := &k.Callers.Keys[i], index("callers.keys", i)
-		k.name(child(path, "name"), key.Name)
-		if strings.HasPrefix(strings.ToLower(key.Name), "anonymous") {
-			k.add(child(path, "name"), `must not begin with "anonymous", which names callers without a key`)
-		}
+		k.callerName(child(path, "name"), key.Name)
 		if first, ok := names[key.Name]; ok && key.Name != "" {
 			k.add(child(path, "name"), "callers.keys[%d] has this name already", first)
 		} else {
@@ -207,6 +204,13 @@ func (k *checker) callers() {
 			k.add("callers.jwt.secret", "is missing")
 		}
 		k.access("callers.jwt", j.Access)
+	}
+}
+
+func (k *checker) callerName(path, name string) {
+	k.name(path, name)
+	if strings.HasPrefix(strings.ToLower(name), "anonymous") {
+		k.add(path, `must not begin with "anonymous", which names callers without a key`)
 	}
 }
 

@@ -26,6 +26,7 @@ type Caller struct {
 	rule      *limiter.Rule   // nil: no limits
 	models    map[string]bool // nil: all
 	expires   time.Time       // zero: never
+	key       string          // id of the stored key; empty: none
 }
 
 // May reports whether c may use the model or preset name.
@@ -73,24 +74,34 @@ func (c *callers) caller(name string, a *config.Access, expires time.Time) *Call
 	return who
 }
 
-// identify finds the caller behind token. No token is the anonymous caller of
-// address, where that is allowed. Keys are looked up by their hash, so the time
-// that it takes tells nothing of a key.
-func (c *callers) identify(token, address string) (*Caller, *translate.Error) {
+// identify finds the caller behind token: a key of the file, a signed token, or one
+// of stored, which may be nil. No token is the anonymous caller of address, where
+// that is allowed. Keys are looked up by their hash, so the time that it takes tells
+// nothing of a key.
+func (c *callers) identify(stored *keyring, token, address string) (*Caller, *translate.Error) {
 	if token == "" {
 		return c.asAnonymous(address)
 	}
-	known, ok := c.keys[sha256.Sum256([]byte(token))]
-	if ok {
-		if !known.expires.IsZero() && time.Now().After(known.expires) {
-			return nil, &translate.Error{Code: translate.CodeTokenExpired, Message: "the key has expired"}
-		}
-		return known, nil
+	sum := sha256.Sum256([]byte(token))
+	if known, ok := c.keys[sum]; ok {
+		return known.alive()
 	}
-	if c.jwt != nil && strings.Count(token, ".") == 2 {
-		return c.signed(token)
+	if strings.Count(token, ".") == 2 {
+		return c.signed(stored, token)
 	}
-	return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the key is not known"}
+	return stored.byHash(c, sum)
+}
+
+// alive returns c, unless its key has expired.
+func (c *Caller) alive() (*Caller, *translate.Error) {
+	if !c.expires.IsZero() && time.Now().After(c.expires) {
+		return nil, &translate.Error{Code: translate.CodeTokenExpired, Message: "the key has expired"}
+	}
+	return c, nil
+}
+
+func unknownKey() *translate.Error {
+	return &translate.Error{Code: translate.CodeInvalidToken, Message: "the key is not known"}
 }
 
 func (c *callers) asAnonymous(address string) (*Caller, *translate.Error) {
@@ -102,7 +113,10 @@ func (c *callers) asAnonymous(address string) (*Caller, *translate.Error) {
 	return a, nil
 }
 
-func (c *callers) signed(token string) (*Caller, *translate.Error) {
+func (c *callers) signed(stored *keyring, token string) (*Caller, *translate.Error) {
+	if c.jwt == nil {
+		return nil, unknownKey()
+	}
 	claims := jwt.MapClaims{}
 	_, err := c.parser.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return []byte(c.jwt.Secret), nil })
 	if errors.Is(err, jwt.ErrTokenExpired) {
@@ -116,7 +130,8 @@ func (c *callers) signed(token string) (*Caller, *translate.Error) {
 		return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the token is not valid", Cause: err}
 	}
 	if proof, given := claims[keyClaim].(string); given {
-		if caller := c.behind(name, proof); caller != nil {
+		id, _ := claims[idClaim].(string)
+		if caller := c.behind(stored, name, proof, id); caller != nil {
 			return caller, nil
 		}
 		return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the token's key is not known any more"}

@@ -59,7 +59,7 @@ func TestCredentialsAreTakenOrRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := c.identify(x.token, "1.2.3.4")
+			got, err := c.identify(nil, x.token, "1.2.3.4")
 			if x.code != "" {
 				if err == nil || string(err.Code) != x.code {
 					t.Errorf("got %v, %v; want %s", got, err, x.code)
@@ -76,15 +76,15 @@ func TestCredentialsAreTakenOrRefused(t *testing.T) {
 func TestAnonymousCallersAreToldApartByTheirAddress(t *testing.T) {
 	t.Parallel()
 	c := newCallers(&config.Callers{Anonymous: &config.Access{Models: []string{"m"}}}, nil)
-	one, err := c.identify("", "1.2.3.4")
+	one, err := c.identify(nil, "", "1.2.3.4")
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, _ := c.identify("", "1.2.3.5")
+	two, _ := c.identify(nil, "", "1.2.3.5")
 	if !one.Anonymous || one.Name == two.Name || one.May("x") || !one.May("m") {
 		t.Errorf("%+v, %+v", one, two)
 	}
-	if _, err := c.identify("wrong", "1.2.3.4"); err == nil || err.Code != translate.CodeInvalidToken {
+	if _, err := c.identify(nil, "wrong", "1.2.3.4"); err == nil || err.Code != translate.CodeInvalidToken {
 		t.Errorf("a wrong key: %v", err)
 	}
 }

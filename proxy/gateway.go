@@ -30,6 +30,8 @@ type Gateway struct {
 	limiter  limiter.Limiter
 	room     room // those that wait for a full channel
 	meters   meters
+	keys     *keyring
+	badKeys  *badKeys
 
 	open     sync.WaitGroup // exchanges
 	mu       sync.Mutex     // guards draining against open.Add
@@ -44,7 +46,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger) (*G
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: limiter.NewLocal(limiter.Options{})}
+	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: limiter.NewLocal(limiter.Options{}), keys: newKeyring(st), badKeys: newBadKeys()}
 	for _, ch := range p.channels {
 		ch.meter = g.meters.channel(ch.ID)
 	}
@@ -78,14 +80,21 @@ func (g *Gateway) Drain(ctx context.Context) error {
 // Close closes the upstreams. All exchanges must have been closed before.
 func (g *Gateway) Close() error {
 	g.plan.Load().close()
+	g.keys.close()
 	return nil
 }
 
 // Identify finds the caller behind a credential. An empty token is the anonymous
 // caller of address, if there may be one. The error's code is UNAUTHORIZED,
-// INVALID_TOKEN or TOKEN_EXPIRED.
+// INVALID_TOKEN or TOKEN_EXPIRED; RATE_LIMITED for one more bad credential of an
+// address that sent too many (with an empty address the caller is to ask
+// [Gateway.BadKey] about that); INTERNAL_ERROR where the store failed.
 func (g *Gateway) Identify(token, address string) (*Caller, *translate.Error) {
-	return g.plan.Load().callers.identify(token, address)
+	c, err := g.plan.Load().callers.identify(g.keys, token, address)
+	if err != nil && token != "" && address != "" {
+		return nil, g.BadKey(err, address)
+	}
+	return c, err
 }
 
 // Models returns the models and presets that c may use, in the order of the

@@ -15,9 +15,12 @@ import (
 // for: such a token is worth as much as the key, and dies with it.
 const keyClaim = "dragoman_key"
 
+// idClaim is the id of that key where it is a stored one.
+const idClaim = "dragoman_key_id"
+
 // Login signs a token for the caller called name, whose key stands for a
 // password; a token is none. The token is good for life at most, and no longer
-// than the key is configured: it stands for the very same caller. Without a
+// than the key is known: it stands for the very same caller. Without a
 // callers.jwt.secret nobody can log in. The error's code is UNAUTHORIZED.
 func (g *Gateway) Login(name, key string, life time.Duration) (string, *translate.Error) {
 	c := g.plan.Load().callers
@@ -26,15 +29,20 @@ func (g *Gateway) Login(name, key string, life time.Duration) (string, *translat
 		return "", refused
 	}
 	sum := sha256.Sum256([]byte(key))
-	caller := c.keys[sum]
+	caller, ok := c.keys[sum]
+	if !ok {
+		caller, _ = g.keys.byHash(c, sum)
+	}
 	if caller == nil || caller.Name != name {
 		return "", refused
 	}
-	now := time.Now()
-	if !caller.expires.IsZero() && now.After(caller.expires) {
+	if _, err := caller.alive(); err != nil {
 		return "", refused
 	}
-	claims := jwt.MapClaims{"username": name, "exp": now.Add(life).Unix(), keyClaim: c.proof(sum)}
+	claims := jwt.MapClaims{"username": name, "exp": time.Now().Add(life).Unix(), keyClaim: c.proof(sum)}
+	if caller.key != "" {
+		claims[idClaim] = caller.key
+	}
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(c.jwt.Secret))
 	if err != nil {
 		return "", &translate.Error{Code: translate.CodeUnauthorized, Message: refused.Message, Cause: err}
@@ -50,14 +58,21 @@ func (c *callers) proof(sum [sha256.Size]byte) string {
 }
 
 // behind returns the caller of the key that a token was given for, or nil when
-// that is not configured any more, or has expired.
-func (c *callers) behind(name, proof string) *Caller {
+// that is not known any more, or has expired. id names a stored key.
+func (c *callers) behind(stored *keyring, name, proof, id string) *Caller {
+	if id != "" {
+		caller, sum := stored.byID(c, id)
+		if caller == nil || caller.Name != name || !hmac.Equal([]byte(c.proof(sum)), []byte(proof)) {
+			return nil
+		}
+		return caller
+	}
 	for sum, caller := range c.keys {
 		if caller.Name != name || !hmac.Equal([]byte(c.proof(sum)), []byte(proof)) {
 			continue
 		}
-		if caller.expires.IsZero() || time.Now().Before(caller.expires) {
-			return caller
+		if known, err := caller.alive(); err == nil {
+			return known
 		}
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 type commands struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve all fronts. Without a file: a quick start that needs none."`
 	Check   checkCommand   `cmd:"" help:"Say what is wrong with a configuration file."`
+	Key     keyCommand     `cmd:"" help:"Make, list and revoke keys of callers in the store, also while a server runs on it."`
 	Chat    chatCommand    `cmd:"" help:"Talk in the terminal, in any dialect, to dragoman or to any real server."`
 	Mock    mockCommand    `cmd:"" help:"Serve a scripted model in every dialect, with faults chosen by model name."`
 	Version versionCommand `cmd:"" help:"Print the version, the commit and the Go version."`

@@ -32,6 +32,9 @@ func (c *call) ask(w *wire, token string, limit int, prefix string) {
 		address = c.address()
 	}
 	caller, err := c.s.g.Identify(token, address)
+	if err != nil && token != "" {
+		err = c.s.g.BadKey(err, c.address())
+	}
 	if err != nil {
 		c.fail(w, err)
 		return

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/embedded"
+)
+
+// keyCommand works on the store that the configuration names, beside a server that
+// may run on it: that one knows of a change within five seconds.
+type keyCommand struct {
+	Add    keyAddCommand    `cmd:"" help:"Make a key and print it, this once."`
+	List   keyListCommand   `cmd:"" help:"List the keys in the store, without what they are."`
+	Revoke keyRevokeCommand `cmd:"" help:"Revoke a key by its id. A running server refuses it within five seconds."`
+}
+
+// keyFile says which store is meant.
+type keyFile struct {
+	File string `short:"c" name:"config" help:"The configuration file. Default: dragoman.yaml if it is there, else the store of a quick start."`
+}
+
+// use opens the store for do.
+func (f *keyFile) use(do func(*config.Config, store.Keyer) error) error {
+	conf, _, err := (&serveCommand{File: f.File}).configuration()
+	if err != nil {
+		return err
+	}
+	if conf.Store.URL == "memory:" {
+		return errors.New("the store is memory:, which only the running server has")
+	}
+	st, err := embedded.Open(conf.Store.URL)
+	if err != nil {
+		return fmt.Errorf("cannot open the store: %w", err)
+	}
+	keys, ok := st.(store.Keyer)
+	if !ok {
+		return errors.Join(errors.New("this store keeps no keys"), st.Close())
+	}
+	return errors.Join(do(conf, keys), st.Close())
+}
+
+type keyAddCommand struct {
+	keyFile
+	Name    string   `arg:"" help:"The caller's name. Conversations belong to it; several keys may have one name."`
+	Group   string   `help:"The group that the caller belongs to."`
+	Models  []string `help:"The models and presets that the caller may use, with commas. Default: all."`
+	Limits  string   `help:"A name among the limits of the configuration. Default: no limit."`
+	Expires string   `help:"When the key stops working: 720h from now, or a time such as 2027-01-31T00:00:00Z. Default: never."`
+}
+
+// Run prints the key on a line of its own, so that a script can take it; the rest
+// goes to the standard error.
+func (c *keyAddCommand) Run(ctx context.Context, s surroundings) error {
+	expires, err := expiry(c.Expires, time.Now())
+	if err != nil {
+		return err
+	}
+	access := config.Access{Limits: c.Limits, Models: c.Models, Group: c.Group}
+	return c.use(func(conf *config.Config, keys store.Keyer) error {
+		if err := conf.CheckKey(config.Key{Name: c.Name, Access: access}); err != nil {
+			return err
+		}
+		secret, key := proxy.NewKey(c.Name, access, expires)
+		if err := keys.AddKey(ctx, key); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.err, "%s for %s; it is shown only now:\n", key.ID, key.Name)
+		_, err := fmt.Fprintln(s.out, secret)
+		return err
+	})
+}
+
+// expiry reads when a key ends; nothing is never, the zero time.
+func expiry(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if d, wrong := time.ParseDuration(text); wrong == nil {
+		at, err = now.Add(d), nil
+	}
+	if err != nil {
+		return at, errors.New("--expires wants a duration such as 720h, or a time such as 2027-01-31T00:00:00Z")
+	}
+	if !at.After(now) {
+		return at, errors.New("--expires is in the past")
+	}
+	return at, nil
+}
+
+type keyListCommand struct{ keyFile }
+
+// Run prints one line for each key.
+func (c *keyListCommand) Run(ctx context.Context, s surroundings) error {
+	return c.use(func(_ *config.Config, keys store.Keyer) error {
+		all, err := keys.Keys(ctx)
+		if err != nil {
+			return err
+		}
+		return listKeys(s.out, all)
+	})
+}
+
+func listKeys(w io.Writer, all []store.Key) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tNAME\tGROUP\tMODELS\tLIMITS\tCREATED\tEXPIRES")
+	for _, k := range all {
+		models, expires := "all", "never"
+		if len(k.Models) > 0 {
+			models = strings.Join(k.Models, ",")
+		}
+		if k.Expires != 0 {
+			expires = stamp(k.Expires)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, or(k.Group), models, or(k.Limits), stamp(k.Created), expires)
+	}
+	return t.Flush()
+}
+
+func or(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func stamp(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
+
+type keyRevokeCommand struct {
+	keyFile
+	ID string `arg:"" help:"The key's id, as key list shows it."`
+}
+
+// Run forgets the key.
+func (c *keyRevokeCommand) Run(ctx context.Context, s surroundings) error {
+	return c.use(func(_ *config.Config, keys store.Keyer) error {
+		err := keys.RevokeKey(ctx, c.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("there is no key %s", c.ID)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(s.err, "%s is revoked\n", c.ID)
+		return err
+	})
+}

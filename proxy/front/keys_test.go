@@ -1,0 +1,68 @@
+package front_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/embedded"
+)
+
+func TestAKeyThatAnotherProcessAddsWorksAtOnceAndIsRefusedSoonAfterItIsRevoked(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys.db")
+	w := world.Start(t, "store: {url: \"sqlite:"+file+"\"}\nchannels:\n"+channel("up", "openai", "", "echo"))
+	beside, err := embedded.Open("sqlite:" + file) // as dragoman key does
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = beside.Close() }()
+	secret, key := proxy.NewKey("alice", config.Access{}, time.Time{})
+	keys := beside.(store.Keyer)
+	if err := keys.AddKey(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range posts {
+		status, _, body := w.Do(t, "POST", p.path, p.body, "Authorization", "Bearer "+secret, "anthropic-version", "2023-06-01")
+		if status != 200 {
+			t.Errorf("%s: %d %s", p.name, status, body)
+		}
+	}
+	if err := keys.RevokeKey(t.Context(), key.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.Eventually(t, "the revoked key is refused", func() bool {
+		status, _, _ := w.Do(t, "GET", "/v1/models", "", "Authorization", "Bearer "+secret)
+		return status == 401
+	})
+	if strings.Contains(w.Log.String(), secret) {
+		t.Error("the key is in the log")
+	}
+}
+
+func TestAnAddressWithTooManyBadKeysIsToldToComeBackLater(t *testing.T) {
+	t.Parallel()
+	w := world.Start(t, "callers: {keys: [{name: alice, key: "+key+"}]}\nchannels:\n"+channel("up", "openai", "", "echo"))
+	const question = `{"model":"echo","messages":[{"role":"user","content":"hi"}]}`
+	limited := 0
+	for range 40 {
+		status, head, body := w.Do(t, "POST", "/v1/chat/completions", question, "Authorization", "Bearer sk-a-guess")
+		switch {
+		case status == 429 && head.Get("Retry-After") != "":
+			limited++
+		case status != 401:
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	if limited < 5 {
+		t.Errorf("%d of 40 bad keys were slowed", limited)
+	}
+	if status, _, body := w.Do(t, "POST", "/v1/chat/completions", question, "Authorization", "Bearer "+key); status != 200 {
+		t.Errorf("a good key of the same address: %d %s", status, body)
+	}
+}

@@ -1,0 +1,263 @@
+package proxy
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dgraph-io/ristretto/v2"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// How long what the store said of a key is believed. A key that another process
+// revokes is refused after keyKnown at the latest, one that it adds is taken after
+// keyUnknown at the latest.
+const (
+	keyKnown   = 5 * time.Second
+	keyUnknown = 2 * time.Second
+	keysKept   = 20_000          // in the cache, known ones and unknown ones
+	keyWait    = 5 * time.Second // for the store
+)
+
+// keyring finds the keys that are stored, through a cache. It is safe for
+// concurrent use. A nil keyring knows no key.
+type keyring struct {
+	st store.Keyer
+	// epoch grows with each change that this process makes: what was read before
+	// is worth nothing then, also if it is put into the cache later.
+	epoch atomic.Uint64
+
+	mu     sync.Mutex // guards the making of cache
+	cache  atomic.Pointer[ristretto.Cache[string, *foundKey]]
+	closed bool
+}
+
+// foundKey is what the store said of a key, and the caller that it makes under one
+// plan. It is immutable.
+type foundKey struct {
+	epoch uint64
+	hash  [sha256.Size]byte
+	id    string
+	key   *store.Key // nil: there is none
+	plan  *callers
+	who   *Caller // nil: the plan does not know the key's limits
+}
+
+func newKeyring(st store.Store) *keyring {
+	keyer, ok := st.(store.Keyer)
+	if !ok {
+		return nil
+	}
+	return &keyring{st: keyer}
+}
+
+// kept is the cache, which is made when it is first needed; nil after close.
+func (k *keyring) kept() *ristretto.Cache[string, *foundKey] {
+	if c := k.cache.Load(); c != nil {
+		return c
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if c := k.cache.Load(); c != nil || k.closed {
+		return c
+	}
+	c, err := ristretto.NewCache(&ristretto.Config[string, *foundKey]{
+		NumCounters: 10 * keysKept, MaxCost: keysKept, BufferItems: 64, IgnoreInternalCost: true,
+	})
+	if err != nil {
+		return nil // without it every key is looked up in the store
+	}
+	k.cache.Store(c)
+	return c
+}
+
+func (k *keyring) close() {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+	if c := k.cache.Swap(nil); c != nil {
+		c.Close()
+	}
+}
+
+// byHash returns the caller whose key has the hash sum.
+func (k *keyring) byHash(plan *callers, sum [sha256.Size]byte) (*Caller, *translate.Error) {
+	if k == nil {
+		return nil, unknownKey()
+	}
+	found, err := k.find(plan, string(sum[:]), func(f *foundKey) bool { return subtle.ConstantTimeCompare(f.hash[:], sum[:]) == 1 },
+		func(ctx context.Context) (*store.Key, error) { return k.st.KeyByHash(ctx, sum) }, foundKey{hash: sum})
+	if err != nil {
+		return nil, err
+	}
+	return found.caller()
+}
+
+// byID returns the caller of a stored key that has not expired, and the key's
+// hash; nil where there is none.
+func (k *keyring) byID(plan *callers, id string) (*Caller, [sha256.Size]byte) {
+	if k == nil {
+		return nil, [sha256.Size]byte{}
+	}
+	found, err := k.find(plan, "id "+id, func(f *foundKey) bool { return f.id == id },
+		func(ctx context.Context) (*store.Key, error) { return k.st.KeyByID(ctx, id) }, foundKey{id: id})
+	if err != nil || found.key == nil {
+		return nil, [sha256.Size]byte{}
+	}
+	who, err := found.caller()
+	if err != nil {
+		return nil, [sha256.Size]byte{}
+	}
+	return who, found.key.Hash
+}
+
+// find returns what the cache, else the store says. is tells whether an entry of
+// the cache is the one that is meant.
+func (k *keyring) find(plan *callers, at string, is func(*foundKey) bool, read func(context.Context) (*store.Key, error), found foundKey) (*foundKey, *translate.Error) {
+	cache := k.kept()
+	if cache != nil {
+		if f, ok := cache.Get(at); ok && f.epoch == k.epoch.Load() && f.plan == plan && is(f) {
+			return f, nil
+		}
+	}
+	found.epoch, found.plan = k.epoch.Load(), plan
+	ctx, cancel := context.WithTimeout(context.Background(), keyWait)
+	defer cancel()
+	key, err := read(ctx)
+	life := keyKnown
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		life = keyUnknown
+	case err != nil:
+		return nil, storeFailed(err)
+	default:
+		found.key, found.who = key, plan.stored(key)
+	}
+	if cache != nil {
+		cache.SetWithTTL(at, &found, 1, life)
+	}
+	return &found, nil
+}
+
+func (f *foundKey) caller() (*Caller, *translate.Error) {
+	switch {
+	case f.key == nil:
+		return nil, unknownKey()
+	case f.who == nil:
+		return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the limits of this key are not configured any more"}
+	}
+	return f.who.alive()
+}
+
+// stored makes the caller of a stored key; nil where its limits are not in the
+// configuration: it must not do without any then.
+func (c *callers) stored(key *store.Key) *Caller {
+	if _, ok := c.rules[key.Limits]; !ok && key.Limits != "" {
+		return nil
+	}
+	var expires time.Time
+	if key.Expires != 0 {
+		expires = time.UnixMilli(key.Expires)
+	}
+	who := c.caller(key.Name, &config.Access{Limits: key.Limits, Models: key.Models, Group: key.Group}, expires)
+	who.key = key.ID
+	return who
+}
+
+// NewKey makes a key for the caller called name, with 256 random bits. Only what it
+// returns as secret is the key itself: k holds its hash. expires may be zero.
+func NewKey(name string, a config.Access, expires time.Time) (secret string, k *store.Key) {
+	var random [32]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	secret = "sk-" + base64.RawURLEncoding.EncodeToString(random[:])
+	k = &store.Key{
+		ID: NewID("key_"), Hash: sha256.Sum256([]byte(secret)), Name: strings.Clone(name), Group: a.Group,
+		Models: a.Models, Limits: a.Limits, Created: time.Now().UnixMilli(),
+	}
+	if !expires.IsZero() {
+		k.Expires = expires.UnixMilli()
+	}
+	return secret, k
+}
+
+// errNoKeys is what a store without room for keys leads to.
+var errNoKeys = errors.New("this store keeps no keys")
+
+// AddKey stores k, which [NewKey] has made; it works at once.
+func (g *Gateway) AddKey(ctx context.Context, k *store.Key) error {
+	if g.keys == nil {
+		return errNoKeys
+	}
+	err := g.keys.st.AddKey(ctx, k)
+	g.keys.epoch.Add(1)
+	return err
+}
+
+// Keys lists the stored keys, oldest first.
+func (g *Gateway) Keys(ctx context.Context) ([]store.Key, error) {
+	if g.keys == nil {
+		return nil, nil
+	}
+	return g.keys.st.Keys(ctx)
+}
+
+// RevokeKey forgets a stored key; no question is taken under it any more once it
+// has returned. The error wraps [store.ErrNotFound] where there is none.
+func (g *Gateway) RevokeKey(ctx context.Context, id string) error {
+	if g.keys == nil {
+		return errNoKeys
+	}
+	err := g.keys.st.RevokeKey(ctx, id)
+	g.keys.epoch.Add(1)
+	return err
+}
+
+// What one address may do wrong: so many bad credentials at once and per minute.
+const (
+	badKeysPerMinute = 30
+	badKeyAddresses  = 100_000 // that are told apart
+)
+
+// badKeys counts bad credentials per address. Good ones are never counted and never
+// refused here, whatever else comes from their address.
+type badKeys struct {
+	limiter *limiter.Local
+	rule    *limiter.Rule
+}
+
+func newBadKeys() *badKeys {
+	return &badKeys{
+		limiter: limiter.NewLocal(limiter.Options{Keys: badKeyAddresses}),
+		rule:    limiter.NewRule("bad-keys", config.Limit{Requests: config.Rate{N: badKeysPerMinute, Per: time.Minute}}),
+	}
+}
+
+// BadKey returns what a client at address is to be told when its credential was
+// refused with err: err, or RATE_LIMITED after too many bad ones.
+func (g *Gateway) BadKey(err *translate.Error, address string) *translate.Error {
+	if err.Code != translate.CodeInvalidToken {
+		return err
+	}
+	s := limiter.Subject{}
+	s.Under(g.badKeys.rule, limiter.Address, address)
+	grant, refused := g.badKeys.limiter.Admit(context.Background(), s)
+	if over := (*limiter.Exceeded)(nil); errors.As(refused, &over) {
+		return over.Refusal()
+	}
+	grant.Settle(0)
+	return err
+}

@@ -1,0 +1,205 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/embedded"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// countingKeys counts what reaches the store, and can fail.
+type countingKeys struct {
+	store.Keyer
+	reads atomic.Int32
+	fail  atomic.Bool
+}
+
+func (c *countingKeys) KeyByHash(ctx context.Context, hash [32]byte) (*store.Key, error) {
+	c.reads.Add(1)
+	if c.fail.Load() {
+		return nil, errors.New("the disk is gone")
+	}
+	return c.Keyer.KeyByHash(ctx, hash)
+}
+
+func ringed(t *testing.T, conf *config.Callers, limits map[string]config.Limit) (*Gateway, *countingKeys) {
+	t.Helper()
+	st, err := embedded.Open("memory:")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counting := &countingKeys{Keyer: st.(store.Keyer)}
+	g := &Gateway{keys: &keyring{st: counting}, badKeys: newBadKeys()}
+	g.plan.Store(&Plan{callers: newCallers(conf, newRules(limits))})
+	t.Cleanup(g.keys.close)
+	return g, counting
+}
+
+func added(t *testing.T, g *Gateway, name string, a config.Access, expires time.Time) (secret, id string) {
+	t.Helper()
+	secret, key := NewKey(name, a, expires)
+	if err := g.AddKey(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	return secret, key.ID
+}
+
+func mustBe(t *testing.T, g *Gateway, token, want string) *Caller {
+	t.Helper()
+	c, err := g.Identify(token, "")
+	got := ""
+	if c != nil {
+		got = c.Name
+	}
+	if err != nil {
+		got = string(err.Code)
+	}
+	if got != want {
+		t.Errorf("the credential is %q (%v), want %q", got, err, want)
+	}
+	return c
+}
+
+func TestAStoredKeyIsACallerUntilItIsRevoked(t *testing.T) {
+	t.Parallel()
+	g, _ := ringed(t, &config.Callers{Keys: []config.Key{{Name: "file", Key: "of-the-file"}}}, map[string]config.Limit{"small": {Concurrent: 1}})
+	mustBe(t, g, "sk-unknown", "INVALID_TOKEN")
+	secret, id := added(t, g, "alice", config.Access{Group: "gold", Models: []string{"m"}, Limits: "small"}, time.Time{})
+	c := mustBe(t, g, secret, "alice")
+	if c.Group != "gold" || !c.May("m") || c.May("other") || !c.Limited() || c.Anonymous {
+		t.Errorf("got %+v", c)
+	}
+	if len(secret) < 43 || secret[:3] != "sk-" {
+		t.Errorf("the key %q is short", secret)
+	}
+	mustBe(t, g, "of-the-file", "file")
+	if err := g.RevokeKey(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	mustBe(t, g, secret, "INVALID_TOKEN")
+	if err := g.RevokeKey(t.Context(), id); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("revoked twice: %v", err)
+	}
+}
+
+func TestAStoredKeyEndsWhenItExpiresOrItsLimitsGo(t *testing.T) {
+	t.Parallel()
+	g, _ := ringed(t, &config.Callers{}, nil)
+	old, _ := added(t, g, "alice", config.Access{}, time.Now().Add(-time.Second))
+	mustBe(t, g, old, "TOKEN_EXPIRED")
+	young, _ := added(t, g, "alice", config.Access{}, time.Now().Add(time.Hour))
+	mustBe(t, g, young, "alice")
+	unlimited, _ := added(t, g, "alice", config.Access{Limits: "that are not configured"}, time.Time{})
+	mustBe(t, g, unlimited, "INVALID_TOKEN")
+}
+
+func TestTheStoreIsAskedOnceForAKeyWhileItIsRemembered(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, counting := ringed(t, &config.Callers{}, nil)
+		defer g.keys.close()
+		secret, _ := added(t, g, "alice", config.Access{}, time.Time{})
+		mustBe(t, g, secret, "alice")
+		mustBe(t, g, "sk-none", "INVALID_TOKEN")
+		g.keys.kept().Wait()
+		for range 100 {
+			mustBe(t, g, secret, "alice")
+			mustBe(t, g, "sk-none", "INVALID_TOKEN")
+		}
+		if n := counting.reads.Load(); n != 2 {
+			t.Errorf("the store was asked %d times, want 2", n)
+		}
+		time.Sleep(keyUnknown + time.Second)
+		mustBe(t, g, "sk-none", "INVALID_TOKEN")
+		if n := counting.reads.Load(); n != 3 {
+			t.Errorf("an unknown key was believed for more than %v", keyUnknown)
+		}
+		// Another process revokes: behind this one's back.
+		all, _ := counting.Keys(t.Context())
+		if err := counting.RevokeKey(t.Context(), all[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(keyKnown)
+		mustBe(t, g, secret, "INVALID_TOKEN")
+	})
+}
+
+func TestAStoreThatFailsIsNotABadKey(t *testing.T) {
+	t.Parallel()
+	g, counting := ringed(t, &config.Callers{}, nil)
+	secret, _ := added(t, g, "alice", config.Access{}, time.Time{})
+	counting.fail.Store(true)
+	mustBe(t, g, secret, "INTERNAL_ERROR")
+	counting.fail.Store(false)
+	mustBe(t, g, secret, "alice")
+}
+
+func TestALoginWithAStoredKeyDiesWithTheKey(t *testing.T) {
+	t.Parallel()
+	g, _ := ringed(t, &config.Callers{JWT: &config.JWT{Secret: signingKey}}, nil)
+	secret, id := added(t, g, "alice", config.Access{Group: "gold"}, time.Time{})
+	token, err := g.Login("alice", secret, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := mustBe(t, g, token, "alice"); c.Group != "gold" {
+		t.Errorf("got %+v", c)
+	}
+	if _, err := g.Login("bob", secret, time.Hour); err == nil {
+		t.Error("bob logged in with the key of alice")
+	}
+	if err := g.RevokeKey(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	mustBe(t, g, token, "INVALID_TOKEN")
+}
+
+func TestBadKeysAreSlowedPerAddressAndGoodOnesAreNot(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, _ := ringed(t, &config.Callers{Keys: []config.Key{{Name: "file", Key: "of-the-file"}}}, nil)
+		defer g.keys.close()
+		secret, _ := added(t, g, "alice", config.Access{}, time.Time{})
+		codes := map[translate.Code]int{}
+		for range 3 * badKeysPerMinute {
+			_, err := g.Identify("sk-guess", "192.0.2.1")
+			codes[err.Code]++
+			if err.Code == translate.CodeRateLimited && err.Retry <= 0 {
+				t.Fatal("it does not say when to come back")
+			}
+		}
+		if codes[translate.CodeInvalidToken] != badKeysPerMinute || codes[translate.CodeRateLimited] != 2*badKeysPerMinute {
+			t.Errorf("got %v", codes)
+		}
+		for _, good := range []string{secret, "of-the-file"} {
+			if _, err := g.Identify(good, "192.0.2.1"); err != nil {
+				t.Errorf("a good key of the same address: %v", err)
+			}
+		}
+		if _, err := g.Identify("sk-guess", "192.0.2.2"); err.Code != translate.CodeInvalidToken {
+			t.Errorf("another address: %v", err)
+		}
+		time.Sleep(time.Minute / badKeysPerMinute)
+		if _, err := g.Identify("sk-guess", "192.0.2.1"); err.Code != translate.CodeInvalidToken {
+			t.Errorf("after a while: %v", err)
+		}
+	})
+}
+
+func TestTheTableOfBadKeysIsBounded(t *testing.T) {
+	t.Parallel()
+	g, _ := ringed(t, &config.Callers{}, nil)
+	at := netip.MustParseAddr("10.0.0.0")
+	for range 2 * badKeyAddresses {
+		_ = g.BadKey(unknownKey(), at.String())
+		at = at.Next()
+	}
+	if s := g.badKeys.limiter.Stats(); s.Keys > badKeyAddresses+s.Shared || s.Shared > 64 {
+		t.Errorf("the table holds %+v", s)
+	}
+}
