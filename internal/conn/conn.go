@@ -32,6 +32,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &Conn{Conn: raw, of: l}
+	c.ahead.prepare(raw)
 	l.mu.Lock()
 	l.open[c] = struct{}{}
 	l.mu.Unlock()
@@ -77,6 +78,7 @@ type Conn struct {
 	leave   func()
 	early   [1]byte // read by the watcher, not yet by the server
 	hasByte bool
+	ahead   ahead
 }
 
 // Of returns the Conn behind c, or nil when c was not accepted by a [Listener].
@@ -174,16 +176,31 @@ func (c *Conn) look() {
 	close(done)
 }
 
-// Read reads what the watcher took first.
+// Read reads what the watcher took first. A read of a single byte may take more
+// from the connection, which the reads after it return.
 func (c *Conn) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return c.Conn.Read(p)
+	}
+	if n := c.ahead.read(p); n > 0 {
+		return n, nil
+	}
 	c.mu.Lock()
-	if c.hasByte && len(p) > 0 {
+	if c.hasByte {
 		p[0], c.hasByte = c.early[0], false
 		c.mu.Unlock()
 		return 1, nil
 	}
 	c.mu.Unlock()
-	return c.Conn.Read(p)
+	if len(p) > 1 || !c.ahead.able() {
+		return c.Conn.Read(p)
+	}
+	b, err := c.ahead.first()
+	if err != nil {
+		return 0, err
+	}
+	p[0] = b
+	return 1, nil
 }
 
 // Close closes the connection.

@@ -5,8 +5,9 @@ import "github.com/valyala/fastjson"
 // Memory is what parsing needs to remember. Whoever reads one answer after the
 // other lends the same one to each. The zero value is ready to use.
 type Memory struct {
-	parser  fastjson.Parser
-	longest int
+	parser   fastjson.Parser
+	template Template
+	longest  int
 }
 
 // Large reports whether m has read a text so long, above 32 KiB, that it is not
@@ -22,7 +23,12 @@ type Parser struct {
 
 // Borrow makes p use m, which no one else may use until p borrows something else.
 // nil takes back what was lent.
-func (p *Parser) Borrow(m *Memory) { p.memory = m }
+func (p *Parser) Borrow(m *Memory) {
+	p.memory = m
+	if m != nil {
+		m.template.Forget()
+	}
+}
 
 // ParseBytes parses text, which it copies. The value and everything in it live
 // until the memory is used for another text. A character that one text begins and
@@ -34,4 +40,20 @@ func (p *Parser) ParseBytes(text []byte) (*fastjson.Value, error) {
 	}
 	p.memory.longest = max(p.memory.longest, len(text))
 	return p.memory.parser.ParseBytes(p.halves.join(text))
+}
+
+// Learn makes text, which was parsed from it, the pattern of those that Match knows:
+// see [Template.Learn].
+func (p *Parser) Learn(text []byte, key string, value []byte) {
+	if p.memory != nil {
+		p.memory.template.Learn(text, key, value)
+	}
+}
+
+// Match is ParseBytes for a text that is like the one learnt: see [Template.Match].
+func (p *Parser) Match(text, scratch []byte) (value, grown []byte, ok bool) {
+	if p.memory == nil {
+		return nil, scratch, false
+	}
+	return p.memory.template.Match(text, scratch)
 }

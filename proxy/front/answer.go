@@ -30,7 +30,7 @@ const (
 	// keepAlive is the longest silence on a stream (rest_iagent.md 3.2).
 	keepAlive = 15 * time.Second
 	// flushAt is the size at which events that are ready go out together.
-	flushAt = 4 << 10
+	flushAt = 16 << 10
 )
 
 // aliveComment is what a silent stream says (rest_iagent.md 3.2).
@@ -209,36 +209,19 @@ func (c *call) answerLate(b *body, err error) {
 		defer leave()
 	}
 	c.ctx.HijackSetNoResponse(true)
-	c.ctx.Hijack(func(net.Conn) {})
+	c.ctx.Hijack(func(conn net.Conn) { _ = conn.Close() })
 	defer func() { _ = b.Close() }()
-	w := chunks{b.conn}
 	if err == nil {
-		if _, err := b.WriteTo(w); err != nil {
+		if _, err := b.WriteTo(b.conn); err != nil {
 			return
 		}
 	} else if e := typed(err); e.Fault != translate.FaultGone {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.extend()
 		b.once.end(e, b.wire.status(e))
-		_, _ = w.Write(b.enc.AppendError(nil, e, true))
+		_ = b.write(b.enc.AppendError(newChunk(), e, true))
 	}
 	_, _ = io.WriteString(b.conn, "0\r\n\r\n")
-}
-
-// chunks writes HTTP chunks.
-type chunks struct{ w io.Writer }
-
-func (c chunks) Write(p []byte) (int, error) {
-	buf := make([]byte, 0, len(p)+20)
-	buf = strconv.AppendInt(buf, int64(len(p)), 16)
-	buf = append(buf, "\r\n"...)
-	buf = append(buf, p...)
-	buf = append(buf, "\r\n"...)
-	if _, err := c.w.Write(buf); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }
 
 // body is a streamed answer as fasthttp's response body: WriteTo runs on the
@@ -260,13 +243,12 @@ type body struct {
 	answered bool          // Open has returned
 	raw      bool          // the ticker has written the head
 	out      io.Writer     // where WriteTo writes; nil: not yet, or not any more
+	begun    bool          // the head is out: chunks go to the connection as they are
 	last     time.Time     // of the last write
 	deadline time.Time     // of writes
 	tick     *time.Timer
 	closed   bool
 }
-
-var bufs = sync.Pool{New: func() any { b := make([]byte, 0, 2*flushAt); return &b }}
 
 func newBody(c *call, w *wire, enc translate.Encoder) *body {
 	b := &body{conn: c.ctx.Conn(), wire: w, enc: enc, id: c.id, once: c.once, origin: string(c.ctx.Response.Header.Peek("Access-Control-Allow-Origin")), last: time.Now()}
@@ -314,7 +296,7 @@ func (b *body) beat() {
 	}
 	wait := keepAlive - time.Since(b.last)
 	if b.out != nil && wait <= 0 {
-		if err := b.write(aliveComment); err != nil {
+		if err := b.write(append(newChunk(), aliveComment...)); err != nil {
 			b.leave()
 		}
 		wait = keepAlive
@@ -325,11 +307,11 @@ func (b *body) beat() {
 // beginRaw writes the head of the answer, or a sign of life after it, while the
 // handler still waits for the channel.
 func (b *body) beginRaw() {
-	head := string(aliveComment)
+	first := append(newChunk(), aliveComment...)
 	if !b.raw {
-		b.raw = true
+		b.raw, b.begun = true, true
 		if b.wire.start {
-			head = string(b.enc.Append(nil, translate.Event{Kind: translate.KindStart}))
+			first = b.enc.Append(newChunk(), translate.Event{Kind: translate.KindStart})
 		}
 		b.extend()
 		more := ""
@@ -339,8 +321,7 @@ func (b *body) beginRaw() {
 		b.limits.Headers(b.last, func(name string, value []byte) { more += name + ": " + string(value) + "\r\n" })
 		fmt.Fprintf(b.conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b.id, more)
 	}
-	b.extend()
-	if _, err := (chunks{b.conn}).Write([]byte(head)); err != nil {
+	if err := b.write(first); err != nil {
 		b.leave()
 	}
 }
@@ -355,13 +336,20 @@ func (b *body) extend() {
 	}
 }
 
-// write writes and flushes p; b.mu is held.
+// write sends what p, a chunk with its margin, holds; b.mu is held. The first one
+// goes through fasthttp, which sends it together with the head and has nothing left
+// to send then: the chunks after it need not pass through its buffer.
 func (b *body) write(p []byte) error {
-	if len(p) == 0 {
+	if len(p) == chunkMargin {
 		return nil
 	}
 	b.extend()
-	_, err := b.out.Write(p)
+	if !b.begun {
+		_, err := b.out.Write(p[chunkMargin:])
+		b.begun = err == nil
+		return err
+	}
+	_, err := b.conn.Write(frameChunk(p))
 	return err
 }
 
@@ -386,54 +374,51 @@ func (b *body) WriteTo(w io.Writer) (int64, error) {
 	b.mu.Lock()
 	b.out = w
 	b.mu.Unlock()
-	lent := bufs.Get().(*[]byte)
-	buf, err := b.pump((*lent)[:0])
-	if err == nil {
-		err = b.flush(buf)
-	}
+	err := b.pump()
 	b.mu.Lock()
 	b.out = nil
 	b.mu.Unlock()
-	if cap(buf) <= 64<<10 {
-		*lent = buf[:0]
-		bufs.Put(lent)
-	}
 	return 0, err
 }
 
-// pump writes all events but what is in the buffer that it returns.
-func (b *body) pump(buf []byte) ([]byte, error) {
+// pump writes all events. It holds a buffer only while that holds something.
+func (b *body) pump() error {
 	through := b.x.PassThrough()
 	b.once.begun(b.x)
+	var buf chunk
+	defer buf.release()
 	for {
 		ev, err := b.x.Next()
+		p := buf.open()
 		switch {
 		case err == io.EOF:
 			b.once.end(nil, fasthttp.StatusOK)
 			if !through {
-				buf = b.enc.AppendTail(buf)
+				p = b.enc.AppendTail(p)
 			}
-			return buf, nil
+			return b.flush(buf.keep(p))
 		case err != nil:
 			e := typed(err)
 			if e.Fault == translate.FaultGone {
-				return buf, err
+				return err
 			}
 			b.once.end(e, b.wire.status(e))
-			return b.enc.AppendError(buf, e, true), nil
+			return b.flush(buf.keep(b.enc.AppendError(p, e, true)))
 		case through:
-			buf = append(buf, ev.Raw...)
+			p = append(p, ev.Raw...)
 		default:
-			buf = b.enc.Append(buf, ev)
+			p = b.enc.Append(p, ev)
 		}
+		p = buf.keep(p)
 		b.once.event(ev)
-		if len(buf) > 0 && (len(buf) >= flushAt || !b.x.Ready()) {
-			if err := b.flush(buf); err != nil {
-				b.leave()
-				return buf, err
-			}
-			buf = buf[:0]
+		if len(p) < flushAt && b.x.Ready() {
+			continue
 		}
+		if err := b.flush(p); err != nil {
+			b.leave()
+			return err
+		}
+		buf.release()
 	}
 }
 

@@ -76,6 +76,11 @@ func New(conf *config.Config, g *proxy.Gateway, log *slog.Logger) *Server {
 		Logger:                        quiet{log},
 		NoDefaultContentType:          true,
 		DisableHeaderNamesNormalizing: false,
+		// Buffers are held only while they are needed: not between requests, not while
+		// an answer is awaited. internal/conn makes that cost no further system call.
+		ReduceMemoryUsage: true,
+		// A socket goes on after its handler, see session.go.
+		KeepHijackedConns: true,
 	}
 	return s
 }

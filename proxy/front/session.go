@@ -39,8 +39,7 @@ type session struct {
 	deadline time.Time
 	wrote    error // the first write that failed
 
-	// life guards the connection against those who are not waited for: when the
-	// session has ended, fasthttp may give ws's insides to another connection.
+	// life guards the connection against those who are not waited for.
 	life  sync.RWMutex
 	ended bool
 
@@ -72,15 +71,26 @@ func (c *call) upgrade(run func(*session)) bool {
 		if !ok {
 			// It came while the server stops: there is nothing to read from it.
 			s.goAway()
-			leave = func() {}
+			s.live(run, func() {})
+			return
 		}
-		defer leave()
-		s.run(run)
+		// fasthttp keeps the request and its buffers until this function returns, and
+		// the session may last for days.
+		go s.live(run, leave)
 	})
 	if err != nil {
 		c.failPlain(&translate.Error{Code: translate.CodeValidation, Message: "this is not a WebSocket handshake", Cause: err})
 	}
 	return err == nil
+}
+
+// live is the goroutine of a session. leave is called at its end, which the server
+// waits for.
+func (s *session) live(body func(*session), leave func()) {
+	defer leave()
+	defer s.recover()
+	defer func() { _ = s.ws.Close() }()
+	s.run(body)
 }
 
 func (s *session) run(body func(*session)) {

@@ -10,8 +10,8 @@ import (
 // maxCalls bounds what a decoder remembers of an answer's tool calls.
 const maxCalls = 1024
 
-// decoder reads one answer. Events alias the parser's copy of the frame or the
-// scratch, so they do not depend on the frame itself.
+// decoder reads one answer. Events alias the frame, the parser's copy of it or the
+// scratch.
 type decoder struct {
 	parser   jsonx.Parser
 	pass     bool // every frame must give an event, see Decode
@@ -21,6 +21,7 @@ type decoder struct {
 	// quiet: the open block is thinking and has shown no text so far; a
 	// signature then stands for the whole block.
 	quiet   bool
+	alike   translate.Kind // of the frames that the parser has learnt
 	calls   []call
 	counts  counts
 	scratch []byte
@@ -64,11 +65,39 @@ func (c *counts) add(v *fastjson.Value) bool {
 func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
 	d.scratch = d.scratch[:0]
 	before := len(evs)
-	evs, err := d.decode(evs, frame)
-	if err == nil && d.pass && len(evs) == before {
+	if piece, grown, ok := d.parser.Match(frame, d.scratch); ok && !d.finished {
+		d.scratch = grown
+		d.quiet = d.quiet && (d.alike != translate.KindReasoning || len(piece) == 0)
+		evs = text(evs, d.alike, piece)
+	} else {
+		var err error
+		if evs, err = d.decode(evs, frame); err != nil {
+			return evs, err
+		}
+		d.learn(evs[before:], frame)
+	}
+	if d.pass && len(evs) == before {
 		evs = append(evs, translate.Event{Kind: translate.KindOpaque})
 	}
-	return evs, err
+	return evs, nil
+}
+
+// learn remembers a frame that was nothing but a piece of text: nearly all of an
+// answer is like it.
+func (d *decoder) learn(evs []translate.Event, frame []byte) {
+	if len(evs) != 1 {
+		return
+	}
+	key := "text"
+	switch evs[0].Kind {
+	case translate.KindText:
+	case translate.KindReasoning:
+		key = "thinking"
+	default:
+		return
+	}
+	d.alike = evs[0].Kind
+	d.parser.Learn(frame, key, evs[0].Text)
 }
 
 // Done reports whether message_stop was seen, or an answer in one piece.

@@ -13,8 +13,7 @@ import (
 // maxCalls bounds what a decoder remembers of an answer's tool calls.
 const maxCalls = 1024
 
-// decoder reads one answer. Events alias the parser's copy of the frame, so they
-// do not depend on the frame itself.
+// decoder reads one answer. Events alias the frame or the parser's copy of it.
 type decoder struct {
 	parser    jsonx.Parser
 	pass      bool // every frame must give an event, see Decode
@@ -24,6 +23,7 @@ type decoder struct {
 	done      bool
 	refused   bool // the model declined in its own words
 	hide      bool
+	alike     translate.Kind // of the frames that the parser has learnt
 	usage     translate.Usage
 	calls     []call
 	ids       []byte // the answer's id, from which missing ids of calls are made
@@ -52,11 +52,38 @@ var (
 func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
 	d.hide, d.scratch = false, d.scratch[:0]
 	before := len(evs)
-	evs, err := d.decode(evs, frame)
-	if err == nil && d.pass && len(evs) == before {
+	if piece, grown, ok := d.parser.Match(frame, d.scratch); ok && !d.finished {
+		d.scratch = grown
+		evs = text(evs, d.alike, piece)
+	} else {
+		var err error
+		if evs, err = d.decode(evs, frame); err != nil {
+			return evs, err
+		}
+		d.learn(evs[before:], frame)
+	}
+	if d.pass && len(evs) == before {
 		evs = append(evs, translate.Event{Kind: translate.KindOpaque})
 	}
-	return evs, err
+	return evs, nil
+}
+
+// learn remembers a frame that was nothing but a piece of text: nearly all of an
+// answer is like it.
+func (d *decoder) learn(evs []translate.Event, frame []byte) {
+	if len(evs) != 1 || d.hide || d.refused {
+		return
+	}
+	key := "content"
+	switch evs[0].Kind {
+	case translate.KindText:
+	case translate.KindReasoning:
+		key = "reasoning_content"
+	default:
+		return
+	}
+	d.alike = evs[0].Kind
+	d.parser.Learn(frame, key, evs[0].Text)
 }
 
 // Hide reports that the frame that was decoded last must not be shown to the

@@ -1,0 +1,14 @@
+//go:build !unix
+
+package conn
+
+// ahead is without effect where sockets cannot be waited for without a buffer.
+type ahead struct{}
+
+func (a *ahead) prepare(any) {}
+
+func (a *ahead) able() bool { return false }
+
+func (a *ahead) first() (byte, error) { panic("BUG: not able") }
+
+func (a *ahead) read([]byte) int { return 0 }

@@ -1,0 +1,106 @@
+//go:build unix
+
+package conn
+
+import (
+	"io"
+	"os"
+	"sync"
+	"syscall"
+)
+
+// aheadSize is how much is read at once with the first byte of a request: nearly
+// every request is shorter.
+const aheadSize = 4 << 10
+
+var aheads = sync.Pool{New: func() any { return new([aheadSize]byte) }}
+
+// ahead lets a connection wait for the first byte of a request without a buffer,
+// and then reads as much as is there: whoever asks for a single byte gets it, and
+// the rest with the reads that follow. The server asks so wherever it waits for a
+// request, and so an idle connection holds no memory for what may come. Only the
+// goroutine that reads the connection uses it.
+type ahead struct {
+	raw  syscall.RawConn // nil: not to be had, as behind TLS
+	take func(fd uintptr) bool
+	buf  *[aheadSize]byte // what was read; nil: nothing is left of it
+	rest []byte           // of buf
+	n    int              // what the last take said
+	err  error
+}
+
+// prepare must be called before first.
+func (a *ahead) prepare(c any) {
+	s, ok := c.(syscall.Conn)
+	if !ok {
+		return
+	}
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return
+	}
+	a.raw, a.take = raw, a.tryTake
+}
+
+// able reports whether first can be called.
+func (a *ahead) able() bool { return a.raw != nil }
+
+// first waits for a byte, returns it, and keeps what came with it.
+func (a *ahead) first() (byte, error) {
+	if err := a.raw.Read(a.take); err != nil {
+		return 0, err
+	}
+	switch {
+	case a.err != nil:
+		return 0, a.err
+	case a.n == 0:
+		return 0, io.EOF
+	}
+	b := a.rest[0]
+	if a.rest = a.rest[1:]; len(a.rest) == 0 {
+		a.release()
+	}
+	return b, nil
+}
+
+// tryTake reads what is there; false: nothing yet. The buffer is only taken out
+// of the pool for the length of the call, unless something came.
+func (a *ahead) tryTake(fd uintptr) bool {
+	buf := aheads.Get().(*[aheadSize]byte)
+	for {
+		a.n, a.err = syscall.Read(int(fd), buf[:])
+		if a.err != syscall.EINTR {
+			break
+		}
+	}
+	if a.n > 0 && a.err == nil {
+		a.buf, a.rest = buf, buf[:a.n]
+		return true
+	}
+	aheads.Put(buf)
+	if a.err == syscall.EAGAIN {
+		a.err = nil
+		return false
+	}
+	if a.err != nil {
+		a.err = os.NewSyscallError("read", a.err)
+	}
+	return true
+}
+
+// read returns what is left of what came with a first byte; 0: nothing.
+func (a *ahead) read(p []byte) int {
+	if a.buf == nil {
+		return 0
+	}
+	n := copy(p, a.rest)
+	if a.rest = a.rest[n:]; len(a.rest) == 0 {
+		a.release()
+	}
+	return n
+}
+
+func (a *ahead) release() {
+	aheads.Put(a.buf)
+	a.buf, a.rest = nil, nil
+}
