@@ -227,15 +227,15 @@ func (c *call) answerLate(b *body, err error) {
 // body is a streamed answer as fasthttp's response body: WriteTo runs on the
 // connection's own goroutine, after the handler has returned.
 type body struct {
-	ctx    context.Context // of the connection
-	leave  func()          // ends it
-	conn   net.Conn
-	watch  *conn.Conn
-	wire   *wire
-	enc    translate.Encoder
-	id     string
-	once   *once  // nil: without an Idempotency-Key
-	origin string // of a browser's page, which must be told that it may read
+	ctx   context.Context // of the connection
+	leave func()          // ends it
+	conn  net.Conn
+	watch *conn.Conn
+	wire  *wire
+	enc   translate.Encoder
+	id    string
+	once  *once  // nil: without an Idempotency-Key
+	page  string // headers that tell a browser's page that it may read
 
 	mu       sync.Mutex // guards what the ticker and the writer share
 	x        *proxy.Exchange
@@ -251,7 +251,7 @@ type body struct {
 }
 
 func newBody(c *call, w *wire, enc translate.Encoder) *body {
-	b := &body{conn: c.ctx.Conn(), wire: w, enc: enc, id: c.id, once: c.once, origin: string(c.ctx.Response.Header.Peek("Access-Control-Allow-Origin")), last: time.Now()}
+	b := &body{conn: c.ctx.Conn(), wire: w, enc: enc, id: c.id, once: c.once, page: c.pageHeaders(), last: time.Now()}
 	b.watch = conn.Of(b.conn)
 	b.ctx, b.leave = b.watch.Life(c.s.life, errClientGone)
 	b.watch.Watch(watchAfter, b.leave)
@@ -304,8 +304,21 @@ func (b *body) beat() {
 	b.tick.Reset(max(wait, time.Second))
 }
 
+// pageHeaders are what the answer says to browsers, as lines of a head.
+func (c *call) pageHeaders() (lines string) {
+	for _, name := range []string{"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary"} {
+		value := c.ctx.Response.Header.Peek(name)
+		if len(value) == 0 {
+			break // it is no browser that asks
+		}
+		lines += name + ": " + string(value) + "\r\n"
+	}
+	return lines
+}
+
 // beginRaw writes the head of the answer, or a sign of life after it, while the
-// handler still waits for the channel.
+// handler still waits for the channel: which way the question goes is not known yet,
+// so the head says nothing of it.
 func (b *body) beginRaw() {
 	first := append(newChunk(), aliveComment...)
 	if !b.raw {
@@ -314,10 +327,7 @@ func (b *body) beginRaw() {
 			first = b.enc.Append(newChunk(), translate.Event{Kind: translate.KindStart})
 		}
 		b.extend()
-		more := ""
-		if b.origin != "" {
-			more = "Access-Control-Allow-Origin: " + b.origin + "\r\n"
-		}
+		more := b.page
 		b.limits.Headers(b.last, func(name string, value []byte) { more += name + ": " + string(value) + "\r\n" })
 		fmt.Fprintf(b.conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b.id, more)
 	}

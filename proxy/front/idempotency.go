@@ -120,6 +120,7 @@ func onceHeader(values [][]byte) (key string, given bool, err *translate.Error) 
 func (c *call) repeat(r reply) {
 	h := &c.ctx.Response.Header
 	h.Set("Idempotent-Replayed", "true")
+	h.Set("X-Dragoman-Attempts", "0") // nobody is asked
 	if r.dropped != "" {
 		h.Set("X-Dragoman-Dropped", r.dropped)
 	}

@@ -74,8 +74,13 @@ func lastLine(s string) string {
 func TestAStreamIsRepeatedAsStartOneContentAndEnd(t *testing.T) {
 	t.Parallel()
 	w := onceWorld(t)
+	attempts := "1"
 	ask := func() (string, string) {
 		status, h, body := w.Do(t, "POST", "/api/chat/stream", `{"message":"hi","userId":"u","preset":"echo"}`, "Authorization", "Bearer "+key, "Idempotency-Key", "k")
+		if got := h.Get("X-Dragoman-Attempts"); got != attempts || (h.Get("X-Dragoman-Channel") == "") != (attempts == "0") {
+			t.Errorf("%q attempts, want %s; channel %q", got, attempts, h.Get("X-Dragoman-Channel"))
+		}
+		attempts = "0" // a repetition asks nobody
 		if status != 200 || h.Get("Content-Type") != "text/event-stream; charset=utf-8" || h.Get("Cache-Control") != "no-cache, no-transform" {
 			t.Fatalf("%d %v %s", status, h, body)
 		}

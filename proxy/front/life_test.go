@@ -218,6 +218,14 @@ func TestAHeadThatIsLateGoesOutAloneAndTheAnswerFollows(t *testing.T) {
 		if origin := resp.Header.Get("Access-Control-Allow-Origin"); strings.Contains(d.head, "Origin") && origin != "https://page.example" {
 			t.Errorf("a page may not read it: %q", origin)
 		}
+		if expose := resp.Header.Get("Access-Control-Expose-Headers"); strings.Contains(d.head, "Origin") && !strings.Contains(expose, "X-Request-Id") {
+			t.Errorf("a page may not read its headers: %q", expose)
+		}
+		for _, unknown := range []string{"X-Dragoman-Attempts", "X-Dragoman-Channel", "Server-Timing"} {
+			if resp.Header.Get(unknown) != "" {
+				t.Errorf("the head says %s before it is known", unknown)
+			}
+		}
 		all, err := lines(resp, from)
 		if err != nil {
 			t.Error(err)
