@@ -22,7 +22,7 @@ func agentWorld(t *testing.T, more string) *world.World {
 	return world.Start(t, callers+more+`
 presets: {default: {model: recall}, brief: {model: echo, system: "Be brief."}}
 channels:
-`+channel("up", "mock", "", "recall", "echo", "first-300", "first-60000", "fail-500", "fail-400", "fail-429-retry-7", "empty", "long-20000")+
+`+channel("up", "mock", "", "recall", "echo", "first-300", "first-1000", "first-60000", "fail-500", "fail-400", "fail-429-retry-7", "empty", "long-20000")+
 		channel("slow", "mock", quick, "stall")+
 		channel("away", "mock", "", "refuse")+
 		channel("crew", "iagent", "", "image", "silent", "echo")+
@@ -343,10 +343,10 @@ func TestTheAnswerGoesToTheNewestConnectionThatAsked(t *testing.T) {
 	t.Parallel()
 	w := agentWorld(t, "")
 	a, b := dialAgent(t, w), dialAgent(t, w)
-	asked := frame("m1", "hi", "receiver_id", "first-300")
+	asked := frame("m1", "hi", "receiver_id", "first-1000")
 	a.send(asked)
-	b.send(frame("m0", "hi", "sender_id", "another"))
-	b.next()
+	a.send(frame("m0", "hi", "sender_id", "another"))
+	a.next() // so that the first one has been read
 	b.send(asked)
 	if m, text := b.next(); m["ref_msg_id"] != "m1" || m["resp_code"] != 0.0 {
 		t.Errorf("got %s", text)
