@@ -31,7 +31,10 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	if c.Verbose {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
+	lines := newLogBuffer(s.err)
+	defer lines.flush()
+	log := slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: level}))
+	defer tendCollector(os.LookupEnv)()
 
 	conf, demo, err := c.configuration()
 	if err != nil {

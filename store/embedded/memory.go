@@ -29,8 +29,12 @@ type owner struct {
 	next  int64
 	byNum map[int64]*store.Conversation
 	byKey map[string]*store.Conversation
+	byWho map[who][]*store.Conversation
 	masks []store.Mask
 }
+
+// who is talking, and in which group.
+type who struct{ user, group string }
 
 func newMemory() *memory {
 	return &memory{
@@ -56,7 +60,7 @@ func (m *memory) begin(ctx context.Context) error {
 func (m *memory) owner(name string) *owner {
 	o := m.owners[name]
 	if o == nil {
-		o = &owner{next: 1, byNum: map[int64]*store.Conversation{}, byKey: map[string]*store.Conversation{}}
+		o = &owner{next: 1, byNum: map[int64]*store.Conversation{}, byKey: map[string]*store.Conversation{}, byWho: map[who][]*store.Conversation{}}
 		m.owners[name] = o
 	}
 	return o
@@ -110,8 +114,8 @@ func (m *memory) find(name string, ref store.Ref) *store.Conversation {
 		return nil
 	}
 	var best *store.Conversation
-	for _, c := range o.byNum {
-		if c.User == ref.User && c.Group == ref.Group && (best == nil || byUpdated(c, best) < 0) {
+	for _, c := range o.byWho[who{ref.User, ref.Group}] {
+		if best == nil || byUpdated(c, best) < 0 {
 			best = c
 		}
 	}
@@ -207,6 +211,9 @@ func (m *memory) create(c *store.Conversation, at int64) (*store.Conversation, e
 	if c.Key != "" {
 		o.byKey[c.Key] = &kept
 	}
+	if at := (who{c.User, c.Group}); at != (who{}) {
+		o.byWho[at] = append(o.byWho[at], &kept)
+	}
 	return &kept, nil
 }
 
@@ -246,6 +253,12 @@ func (m *memory) drop(o *owner, c *store.Conversation) {
 	delete(o.byNum, c.Num)
 	if c.Key != "" {
 		delete(o.byKey, c.Key)
+	}
+	at := who{c.User, c.Group}
+	if rest := slices.DeleteFunc(o.byWho[at], func(k *store.Conversation) bool { return k == c }); len(rest) > 0 {
+		o.byWho[at] = rest
+	} else {
+		delete(o.byWho, at)
 	}
 }
 
