@@ -33,7 +33,7 @@ func (g *Gateway) Edit(ctx context.Context, u *Turn, e Edit) error {
 	}
 	t, now := u.thread, time.Now().UnixMilli()
 	if t.unkept {
-		t.kept = e.Apply(t.kept)
+		t.kept = newest(e.Apply(t.kept))
 		return nil
 	}
 	if t.made.Created == 0 {

@@ -254,7 +254,7 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 		return nil
 	}
 	now := time.Now().UnixMilli()
-	turn := store.Turn{Replace: x.replace, Model: x.q.Model.Name, At: now}
+	turn := store.Turn{Replace: x.replace, Model: x.q.Model.Name, Web: x.base.Web, At: now}
 	for _, m := range x.fresh {
 		turn.Messages = append(turn.Messages, store.Message{Message: m, At: x.q.Received.UnixMilli()})
 	}

@@ -231,13 +231,13 @@ func (x *Exchange) prepare() *translate.Error {
 		if x.q.Turn.Wait(x.ctx) != nil {
 			return gone(x.ctx)
 		}
-		x.scope = x.q.Turn.thread.id
 		// A question that was stopped just now is stored none the less, which takes
 		// knowing its conversation.
 		stored, err := x.g.history(context.WithoutCancel(x.ctx), x.q.Turn.thread)
 		if err != nil {
 			return storeFailed(err)
 		}
+		x.scope = x.q.Turn.ID()
 		if earlier, err = x.rewind(stored); err != nil {
 			return storeFailed(err)
 		}

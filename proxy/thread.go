@@ -39,8 +39,12 @@ type Thread struct {
 	busy  bool
 }
 
-// threadKey is a conversation's key with its owner, whose keys are its own.
-type threadKey struct{ owner, key string }
+// threadKey is a conversation's key or number with its owner, whose keys and
+// numbers are its own.
+type threadKey struct {
+	owner, key string
+	num        int64
+}
 
 // threads is the registry of the conversations in use. It is safe for
 // concurrent use.
@@ -181,8 +185,11 @@ func (r *threads) joinLocked(t *Thread) *Turn {
 // conversation and none may be made, or the store failed.
 func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, error) {
 	var key threadKey
-	if id.Find.Key != "" {
-		key = threadKey{c.Name, id.Find.Key}
+	switch {
+	case id.Find.Key != "":
+		key = threadKey{owner: c.Name, key: id.Find.Key}
+	case id.Find.ID == "" && id.Find.Num > 0:
+		key = threadKey{owner: c.Name, num: id.Find.Num}
 	}
 	for {
 		turn, left := g.threads.live(key)
@@ -257,11 +264,13 @@ func (g *Gateway) history(ctx context.Context, t *Thread) ([]store.Message, erro
 	}
 	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, 0)
 	if errors.Is(err, store.ErrNotFound) {
-		// Deleted while this turn waited: the conversation begins anew under the
-		// identity that its client knows.
+		// Deleted while this turn waited: it begins a conversation under the number
+		// and the key that its client knows. Its id is a new one, since whoever
+		// deleted the old one must not find that alive.
 		fresh := *t.made
-		fresh.Created, fresh.Messages = 0, nil
+		fresh.ID, fresh.Created, fresh.Messages = NewID("conv_"), 0, nil
 		t.made = &fresh
+		g.threads.rename(t, fresh.ID)
 		return nil, nil
 	}
 	if err != nil {
@@ -274,7 +283,7 @@ func (g *Gateway) history(ctx context.Context, t *Thread) ([]store.Message, erro
 // keep stores a turn that ended.
 func (g *Gateway) keep(ctx context.Context, t *Thread, turn store.Turn) error {
 	if t.unkept {
-		t.kept = append(t.kept[:max(0, len(t.kept)-turn.Replace):len(t.kept)], turn.Messages...)
+		t.kept = newest(append(t.kept[:max(0, len(t.kept)-turn.Replace):len(t.kept)], turn.Messages...))
 		return nil
 	}
 	if t.made.Created == 0 {
@@ -291,5 +300,19 @@ func (g *Gateway) keep(ctx context.Context, t *Thread, turn store.Turn) error {
 	return nil
 }
 
-// ID returns the id of the turn's conversation.
-func (u *Turn) ID() string { return u.thread.id }
+// ID returns the id of the turn's conversation. It is that of a new one from the
+// moment on at which the turn comes up and finds the old one deleted.
+func (u *Turn) ID() string {
+	u.all.mu.Lock()
+	defer u.all.mu.Unlock()
+	return u.thread.id
+}
+
+// rename gives t another id, under which it is found from now on.
+func (r *threads) rename(t *Thread, id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.byID, t.id)
+	t.id = id
+	r.byID[id] = t
+}

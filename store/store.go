@@ -18,6 +18,15 @@ var (
 	// ErrExists: Append was to create a conversation whose id, number or key its
 	// owner has already.
 	ErrExists = errors.New("store: exists already")
+	// ErrFull: the owner keeps as many shares or masks as one may.
+	ErrFull = errors.New("store: the owner keeps as many as one may")
+)
+
+// How many shares and masks one owner may keep. What is more is ErrFull, so that
+// no caller fills the storage with copies.
+const (
+	MaxShares = 500
+	MaxMasks  = 100
 )
 
 // Conversation is one stored conversation.
@@ -33,6 +42,7 @@ type Conversation struct {
 	Group   string // rest groupId, empty: a private chat
 	Name    string // title, at most 50 runes and "..."
 	Model   string // of the latest turn, as its client asked for it
+	Web     bool   // the latest turn asked for a web search
 	Created int64  // Unix milliseconds; 0 in a conversation that is not stored yet
 	Updated int64  // Unix milliseconds: last turn, clear or edit
 	// Messages, oldest first. System messages are not among them.
@@ -53,6 +63,7 @@ type Turn struct {
 	Replace  int
 	Messages []Message
 	Model    string
+	Web      bool  // a web search was asked for
 	At       int64 // Unix milliseconds; becomes Updated
 }
 
@@ -79,6 +90,7 @@ type Filter struct {
 // Summary is a conversation in a list.
 type Summary struct {
 	ID, User, Group, Name, Model string
+	Web                          bool // see Conversation
 	Num, Created, Updated        int64
 	Messages                     int    // single messages: a turn counts 2
 	LastMessage                  string // first 100 runes of the newest message's text
@@ -102,8 +114,8 @@ type Store interface {
 	// Append adds a turn as one step: a reader sees all of it or nothing. A
 	// conversation with Created 0 is created with its first turn (ErrExists if
 	// that cannot be; Num 0 takes the owner's next number), any other must exist
-	// (ErrNotFound). It then sets c.Num, c.Created, c.Updated and c.Model, and
-	// leaves c.Messages alone.
+	// (ErrNotFound). It then sets c.Num, c.Created, c.Updated, c.Model and c.Web,
+	// and leaves c.Messages alone.
 	Append(ctx context.Context, c *Conversation, t Turn) error
 	// Clear removes all messages; at becomes Updated.
 	Clear(ctx context.Context, owner, id string, at int64) error
@@ -138,6 +150,8 @@ type Share struct {
 
 // Sharer keeps shares: copies, which later turns do not change.
 type Sharer interface {
+	// Share keeps s. It is ErrExists for a hash that is there, and ErrFull for an
+	// owner with MaxShares.
 	Share(ctx context.Context, s *Share) error
 	Shared(ctx context.Context, hash string) (*Share, error)
 	// Shares lists the owner's, newest first, without messages.
@@ -156,7 +170,8 @@ type Mask struct {
 
 // Masker keeps masks.
 type Masker interface {
-	// SaveMask stores m; an ID of -1 or 0 makes a new one and sets ID.
+	// SaveMask stores m; an ID of -1 or 0 makes a new one and sets ID, or is
+	// ErrFull for an owner with MaxMasks.
 	SaveMask(ctx context.Context, owner string, m *Mask) error
 	Masks(ctx context.Context, owner string) ([]Mask, error)
 	DeleteMask(ctx context.Context, owner string, id int64) error

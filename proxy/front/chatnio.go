@@ -95,6 +95,7 @@ func chatnioSocket(c *call) {
 	pairs := bytes.Contains(c.ctx.Request.Header.UserAgent(), pairReader)
 	c.upgrade(func(s *session) {
 		t := &talk{session: s, address: address, pairs: pairs}
+		s.done = t.forget
 		if token != "" {
 			t.signIn(token)
 			t.number, _ = strconv.ParseInt(strings.TrimSpace(id), 10, 64)
@@ -114,8 +115,8 @@ type talk struct {
 
 	// Used by the worker only, once serve has read the first frame.
 	number int64           // of the conversation; 0 or less: a new one
+	fixed  bool            // number is the conversation's, and held
 	ref    string          // share to begin with
-	id     string          // of the conversation, once it has one
 	kept   proxy.Thread    // an anonymous conversation
 	head   []store.Message // what a conversation that is not stored yet begins with
 	put    int             // bytes of what was put at the head

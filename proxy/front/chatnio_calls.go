@@ -17,16 +17,16 @@ import (
 
 // chatnioCalls are the REST calls around the socket (chatnio.md 6), without /api.
 var chatnioCalls = []Route{
-	{"GET", "/conversation/list", signedIn(chatnioList)},
-	{"GET", "/conversation/load", signedIn(chatnioLoad)},
-	{"GET", "/conversation", signedIn(chatnioLoad)}, // chatnio.md 11: the published example
-	{"GET", "/conversation/delete", signedIn(chatnioDelete)},
-	{"GET", "/conversation/clean", signedIn(chatnioClean)},
-	{"POST", "/conversation/rename", signedIn(chatnioRename)},
-	{"POST", "/conversation/share", signedIn(chatnioShare)},
-	{"GET", "/conversation/view", public(chatnioView)},
-	{"GET", "/conversation/share/list", signedIn(chatnioShares)},
-	{"GET", "/conversation/share/delete", signedIn(chatnioUnshare)},
+	{"GET", "/conversation/list", signedIn(stored(chatnioList))},
+	{"GET", "/conversation/load", signedIn(stored(chatnioLoad))},
+	{"GET", "/conversation", signedIn(stored(chatnioLoad))}, // chatnio.md 11: the published example
+	{"GET", "/conversation/delete", signedIn(stored(chatnioDelete))},
+	{"GET", "/conversation/clean", signedIn(stored(chatnioClean))},
+	{"POST", "/conversation/rename", signedIn(stored(chatnioRename))},
+	{"POST", "/conversation/share", signedIn(stored(chatnioShare))},
+	{"GET", "/conversation/view", public(stored(chatnioView))},
+	{"GET", "/conversation/share/list", signedIn(stored(chatnioShares))},
+	{"GET", "/conversation/share/delete", signedIn(stored(chatnioUnshare))},
 	{"GET", "/conversation/mask/view", masking(chatnioMasks)},
 	{"POST", "/conversation/mask/save", masking(chatnioSaveMask)},
 	{"POST", "/conversation/mask/delete", masking(chatnioDeleteMask)},
@@ -45,6 +45,7 @@ const (
 	textNotFound    = "conversation not found"
 	textBadID       = "invalid id"
 	textBadForm     = "invalid form"
+	textStoreFailed = "the conversation store failed" // ours
 )
 
 // public finds the caller of a call that anyone may make: nil if it is not signed
@@ -107,68 +108,77 @@ func userID(name string) int64 {
 	return int64(h.Sum32()%math.MaxInt32) + 1
 }
 
-func chatnioList(c *call, caller *proxy.Caller) {
-	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
-	defer cancel()
+// A failure is a call that failed by what its client asked for, in the words that
+// are sent.
+type failure string
+
+// Error implements error.
+func (f failure) Error() string { return string(f) }
+
+// errNoExtra is the store's, when it keeps neither shares nor masks nor edits.
+var errNoExtra = errors.New("front: the conversation store cannot do that")
+
+// stored is a call that asks the store, for storeWait at most. handle returns the
+// answer, a failure, or what the store said.
+func stored(handle func(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error)) func(*call, *proxy.Caller) {
+	return func(c *call, caller *proxy.Caller) {
+		ctx, cancel := context.WithTimeout(c.s.life, storeWait)
+		defer cancel()
+		body, err := handle(ctx, c, caller)
+		if err != nil {
+			c.refuse(c.why(err))
+			return
+		}
+		c.json(200, body)
+	}
+}
+
+// why returns what a call says that came to err. Faults of the store itself
+// are logged and not shown.
+func (c *call) why(err error) string {
+	var why failure
+	switch {
+	case errors.As(err, &why):
+		return string(why)
+	case errors.Is(err, store.ErrNotFound):
+		return textNotFound
+	}
+	c.s.log.Error("store", "id", c.id, "why", err)
+	return textStoreFailed
+}
+
+func chatnioList(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {
 	page, _, err := c.s.g.Store().List(ctx, store.Filter{Owner: caller.Name, ByNum: true, Limit: 100})
 	if err != nil {
-		c.storeFailed(err, textNotFound)
-		return
+		return nil, err
 	}
 	shared, err := c.sharedNumbers(ctx, caller)
 	if err != nil {
-		c.storeFailed(err, textNotFound)
-		return
+		return nil, err
 	}
 	user := userID(caller.Name)
 	list := make([]chatnio.Conversation, 0, len(page))
 	for _, one := range page {
-		list = append(list, chatnio.Conversation{UserID: user, ID: one.Num, Name: one.Name, Model: one.Model, Shared: shared[one.Num]})
+		list = append(list, chatnio.Conversation{
+			UserID: user, ID: one.Num, Name: one.Name, Model: one.Model, EnableWeb: one.Web, Shared: shared[one.Num],
+		})
 	}
-	c.json(200, chatnio.AppendList(nil, list))
+	return chatnio.AppendList(nil, list), nil
 }
 
-// number reads the query's id; ok is false when it was answered.
-func (c *call) number() (n int64, ok bool) {
-	n, err := strconv.ParseInt(string(c.ctx.QueryArgs().Peek("id")), 10, 64)
+func chatnioLoad(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {
+	conv, err := c.conversation(ctx, caller, 0)
 	if err != nil {
-		c.refuse(textBadID)
-		return 0, false
-	}
-	return n, true
-}
-
-// storeFailed answers a call that found nothing, which missing says, or whose
-// store failed.
-func (c *call) storeFailed(err error, missing string) {
-	if errors.Is(err, store.ErrNotFound) {
-		c.refuse(missing)
-		return
-	}
-	c.s.log.Error("store", "id", c.id, "why", err)
-	c.refuse("the conversation store failed")
-}
-
-func chatnioLoad(c *call, caller *proxy.Caller) {
-	n, ok := c.number()
-	if !ok {
-		return
-	}
-	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
-	defer cancel()
-	conv, err := c.byNumber(ctx, caller, n, 0)
-	if err != nil {
-		c.storeFailed(err, textNotFound)
-		return
+		return nil, err
 	}
 	shared, err := c.sharedNumbers(ctx, caller)
 	if err != nil {
-		c.storeFailed(err, textNotFound)
-		return
+		return nil, err
 	}
-	shown := chatnio.Conversation{UserID: userID(caller.Name), ID: conv.Num, Name: conv.Name, Model: conv.Model, Shared: shared[conv.Num]}
-	shown.Messages = bare(conv.Messages)
-	c.json(200, chatnio.AppendConversation(nil, &shown))
+	return chatnio.AppendConversation(nil, &chatnio.Conversation{
+		UserID: userID(caller.Name), ID: conv.Num, Name: conv.Name, Model: conv.Model, EnableWeb: conv.Web,
+		Shared: shared[conv.Num], Messages: bare(conv.Messages),
+	}), nil
 }
 
 // bare is messages without what the store notes beside them.
@@ -180,6 +190,16 @@ func bare(stored []store.Message) []translate.Message {
 	return msgs
 }
 
+// conversation is the one that the query's id names, with its last messages (0:
+// all of them).
+func (c *call) conversation(ctx context.Context, caller *proxy.Caller, last int) (*store.Conversation, error) {
+	n, err := strconv.ParseInt(string(c.ctx.QueryArgs().Peek("id")), 10, 64)
+	if err != nil {
+		return nil, failure(textBadID)
+	}
+	return c.byNumber(ctx, caller, n, last)
+}
+
 func (c *call) byNumber(ctx context.Context, caller *proxy.Caller, n int64, last int) (*store.Conversation, error) {
 	if n <= 0 {
 		return nil, store.ErrNotFound
@@ -187,51 +207,30 @@ func (c *call) byNumber(ctx context.Context, caller *proxy.Caller, n int64, last
 	return c.s.g.Store().Load(ctx, caller.Name, store.Ref{Num: n}, last)
 }
 
-func chatnioDelete(c *call, caller *proxy.Caller) {
-	if n, ok := c.number(); ok {
-		c.change(caller, n, func(ctx context.Context, id string) error {
-			return c.s.g.Store().Delete(ctx, caller.Name, id)
-		})
-	}
-}
-
-// change does something to the conversation n and says that it did.
-func (c *call) change(caller *proxy.Caller, n int64, do func(ctx context.Context, id string) error) {
-	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
-	defer cancel()
-	conv, err := c.byNumber(ctx, caller, n, 1)
-	if err == nil {
-		err = do(ctx, conv.ID)
-	}
+func chatnioDelete(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {
+	conv, err := c.conversation(ctx, caller, 1)
 	if err != nil {
-		c.storeFailed(err, textNotFound)
-		return
+		return nil, err
 	}
-	c.json(200, chatnio.AppendOK(nil))
+	return chatnio.AppendOK(nil), c.s.g.Store().Delete(ctx, caller.Name, conv.ID)
 }
 
-func chatnioClean(c *call, caller *proxy.Caller) {
-	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
-	defer cancel()
-	if err := c.s.g.Store().Delete(ctx, caller.Name, ""); err != nil {
-		c.storeFailed(err, textNotFound)
-		return
-	}
-	c.json(200, chatnio.AppendOK(nil))
+func chatnioClean(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {
+	return chatnio.AppendOK(nil), c.s.g.Store().Delete(ctx, caller.Name, "")
 }
 
-func chatnioRename(c *call, caller *proxy.Caller) {
+func chatnioRename(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {
 	n, name, err := chatnio.DecodeRename(c.ctx.Request.Body())
 	if err != nil {
-		c.refuse(textBadForm)
-		return
+		return nil, failure(textBadForm)
 	}
 	editor, ok := c.s.g.Store().(store.Editor)
 	if !ok {
-		c.refuse("the conversation store cannot rename")
-		return
+		return nil, errNoExtra
 	}
-	c.change(caller, n, func(ctx context.Context, id string) error {
-		return editor.Rename(ctx, caller.Name, id, clipTitle(name), time.Now().UnixMilli())
-	})
+	conv, err := c.byNumber(ctx, caller, n, 1)
+	if err != nil {
+		return nil, err
+	}
+	return chatnio.AppendOK(nil), editor.Rename(ctx, caller.Name, conv.ID, clipTitle(name), time.Now().UnixMilli())
 }

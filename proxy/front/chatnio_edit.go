@@ -57,17 +57,11 @@ func (t *talk) apply(change proxy.Edit) {
 		_ = t.s.g.Edit(ctx, t.s.g.Unstored(&t.kept), change)
 		return
 	}
-	var find store.Ref
-	switch {
-	case t.id != "":
-		find.ID = t.id
-	case t.number > 0:
-		find.Num = t.number
-	default:
+	if t.number <= 0 {
 		t.head = change.Apply(t.head)
 		return
 	}
-	place, err := t.s.g.Enqueue(ctx, t.caller, proxy.Identity{Find: find})
+	place, err := t.s.g.Enqueue(ctx, t.caller, proxy.Identity{Find: store.Ref{Num: t.number}})
 	if err != nil {
 		if typed(err).Code == translate.CodeConversation {
 			t.head = change.Apply(t.head)

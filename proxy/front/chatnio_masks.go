@@ -9,72 +9,65 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 )
 
-// masking refuses callers that are not signed in as the mask calls do (chatnio.md
-// 3.1), and those of a store that keeps no masks.
-func masking(handle func(c *call, caller *proxy.Caller, keeper store.Masker)) func(*call) {
+const textManyMasks = "too many masks: delete one first"
+
+// masking is a call on the store's masks, for storeWait at most. Callers that are
+// not signed in are refused as the mask calls do (chatnio.md 3.1); a mask that is
+// not there is the request's fault.
+func masking(handle func(ctx context.Context, c *call, owner string, keeper store.Masker) ([]byte, error)) func(*call) {
 	return public(func(c *call, caller *proxy.Caller) {
-		keeper, ok := c.s.g.Store().(store.Masker)
-		switch {
-		case caller == nil:
+		if caller == nil {
 			c.maskFailed(chatnio.MaskNotSigned)
-		case !ok:
-			c.maskFailed("the conversation store keeps no masks")
+			return
+		}
+		keeper, ok := c.s.g.Store().(store.Masker)
+		if !ok {
+			c.maskFailed(c.why(errNoExtra))
+			return
+		}
+		ctx, cancel := context.WithTimeout(c.s.life, storeWait)
+		defer cancel()
+		body, err := handle(ctx, c, caller.Name, keeper)
+		switch {
+		case err == nil:
+			c.json(200, body)
+		case errors.Is(err, store.ErrNotFound):
+			c.maskFailed(chatnio.MaskInvalid)
+		case errors.Is(err, store.ErrFull):
+			c.maskFailed(textManyMasks)
 		default:
-			handle(c, caller, keeper)
+			c.maskFailed(c.why(err))
 		}
 	})
 }
 
 func (c *call) maskFailed(message string) { c.json(200, chatnio.AppendMaskFail(nil, message)) }
 
-// maskDone answers a mask call by what its store said. A mask that is not there
-// is the request's fault.
-func (c *call) maskDone(err error) {
-	switch {
-	case err == nil:
-		c.json(200, chatnio.AppendMaskOK(nil))
-	case errors.Is(err, store.ErrNotFound):
-		c.maskFailed(chatnio.MaskInvalid)
-	default:
-		c.s.log.Error("store", "id", c.id, "why", err)
-		c.maskFailed("the conversation store failed")
-	}
-}
-
-func chatnioMasks(c *call, caller *proxy.Caller, keeper store.Masker) {
-	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
-	defer cancel()
-	masks, err := keeper.Masks(ctx, caller.Name)
+func chatnioMasks(ctx context.Context, _ *call, owner string, keeper store.Masker) ([]byte, error) {
+	masks, err := keeper.Masks(ctx, owner)
 	if err != nil {
-		c.maskDone(err)
-		return
+		return nil, err
 	}
 	list := make([]chatnio.Mask, 0, len(masks))
 	for _, m := range masks {
 		list = append(list, chatnio.Mask(m))
 	}
-	c.json(200, chatnio.AppendMasks(nil, list))
+	return chatnio.AppendMasks(nil, list), nil
 }
 
-func chatnioSaveMask(c *call, caller *proxy.Caller, keeper store.Masker) {
+func chatnioSaveMask(ctx context.Context, c *call, owner string, keeper store.Masker) ([]byte, error) {
 	decoded, err := chatnio.DecodeMask(c.ctx.Request.Body())
 	if err != nil {
-		c.maskFailed(chatnio.MaskInvalid)
-		return
+		return nil, failure(chatnio.MaskInvalid)
 	}
 	mask := store.Mask(decoded)
-	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
-	defer cancel()
-	c.maskDone(keeper.SaveMask(ctx, caller.Name, &mask))
+	return chatnio.AppendMaskOK(nil), keeper.SaveMask(ctx, owner, &mask)
 }
 
-func chatnioDeleteMask(c *call, caller *proxy.Caller, keeper store.Masker) {
+func chatnioDeleteMask(ctx context.Context, c *call, owner string, keeper store.Masker) ([]byte, error) {
 	id, err := chatnio.DecodeMaskID(c.ctx.Request.Body())
 	if err != nil {
-		c.maskFailed(chatnio.MaskInvalid)
-		return
+		return nil, failure(chatnio.MaskInvalid)
 	}
-	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
-	defer cancel()
-	c.maskDone(keeper.DeleteMask(ctx, caller.Name, id))
+	return chatnio.AppendMaskOK(nil), keeper.DeleteMask(ctx, owner, id)
 }

@@ -18,14 +18,18 @@ const (
 	textNoShare = "sql: no rows in result set"
 )
 
-var errNoShares = errors.New("front: the conversation store keeps no shares")
+// The texts of our own.
+const (
+	textNoMessage  = "no such message"
+	textManyShares = "too many shares: delete one first"
+)
 
-// sharer is the store as it keeps shares, or one that fails.
+// sharer is the store as it keeps shares.
 func (c *call) sharer() (store.Sharer, error) {
 	if s, ok := c.s.g.Store().(store.Sharer); ok {
 		return s, nil
 	}
-	return nil, errNoShares
+	return nil, errNoExtra
 }
 
 // sharedNumbers are the numbers of the conversations that caller has shared.
@@ -46,40 +50,35 @@ func (c *call) sharedNumbers(ctx context.Context, caller *proxy.Caller) (map[int
 }
 
 // chatnioShare answers POST /conversation/share with the hash of a copy of the
-// messages that refs names; -1 names all.
-func chatnioShare(c *call, caller *proxy.Caller) {
+// messages that refs names; -1 names all. A caller keeps store.MaxShares of them.
+func chatnioShare(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {
 	n, refs, err := chatnio.DecodeShare(c.ctx.Request.Body())
 	if err != nil {
-		c.refuse(textBadForm)
-		return
+		return nil, failure(textBadForm)
 	}
-	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
-	defer cancel()
+	sharer, err := c.sharer()
+	if err != nil {
+		return nil, err
+	}
 	conv, err := c.byNumber(ctx, caller, n, 0)
 	if err != nil {
-		c.storeFailed(err, textNotFound)
-		return
+		return nil, err
 	}
 	chosen, ok := choose(conv.Messages, refs)
 	if !ok {
-		c.refuse("no such message")
-		return
+		return nil, failure(textNoMessage)
 	}
 	var secret [16]byte
 	_, _ = rand.Read(secret[:])
-	share := &store.Share{
-		Hash: hex.EncodeToString(secret[:]), Owner: caller.Name, Num: conv.Num, Name: conv.Name,
+	hash := hex.EncodeToString(secret[:])
+	err = sharer.Share(ctx, &store.Share{
+		Hash: hash, Owner: caller.Name, Num: conv.Num, Name: conv.Name,
 		Model: conv.Model, At: time.Now().UnixMilli(), Messages: chosen,
+	})
+	if errors.Is(err, store.ErrFull) {
+		return nil, failure(textManyShares)
 	}
-	sharer, err := c.sharer()
-	if err == nil {
-		err = sharer.Share(ctx, share)
-	}
-	if err != nil {
-		c.storeFailed(err, textNotFound)
-		return
-	}
-	c.json(200, chatnio.AppendData(nil, []byte(`"`+share.Hash+`"`)))
+	return chatnio.AppendData(nil, []byte(`"`+hash+`"`)), err
 }
 
 // choose picks messages by their indexes, in the order of the conversation. ok is
@@ -107,63 +106,59 @@ func choose(msgs []store.Message, refs []int) (chosen []store.Message, ok bool) 
 	return chosen, true
 }
 
-// chatnioView answers GET /conversation/view, to anyone who knows the hash.
-func chatnioView(c *call, _ *proxy.Caller) {
+// hash is the query's, and the store as it keeps shares.
+func (c *call) hash() (string, store.Sharer, error) {
 	hash := string(c.ctx.QueryArgs().Peek("hash"))
 	if hash == "" {
-		c.refuse(textBadHash)
-		return
+		return "", nil, failure(textBadHash)
 	}
-	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
-	defer cancel()
 	sharer, err := c.sharer()
-	var share *store.Share
-	if err == nil {
-		share, err = sharer.Shared(ctx, hash)
-	}
-	if err != nil {
-		c.storeFailed(err, textNoShare)
-		return
-	}
-	c.json(200, chatnio.AppendView(nil, &chatnio.View{
-		User: share.Owner, Name: share.Name, Messages: bare(share.Messages), Model: share.Model, At: share.At,
-	}))
+	return hash, sharer, err
 }
 
-func chatnioShares(c *call, caller *proxy.Caller) {
-	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
-	defer cancel()
-	sharer, err := c.sharer()
-	var shares []store.Share
-	if err == nil {
-		shares, err = sharer.Shares(ctx, caller.Name)
+// unshared says in the words of the real server that a share is not there.
+func unshared(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return failure(textNoShare)
 	}
+	return err
+}
+
+// chatnioView answers GET /conversation/view, to anyone who knows the hash.
+func chatnioView(ctx context.Context, c *call, _ *proxy.Caller) ([]byte, error) {
+	hash, sharer, err := c.hash()
 	if err != nil {
-		c.storeFailed(err, textNoShare)
-		return
+		return nil, err
+	}
+	share, err := sharer.Shared(ctx, hash)
+	if err != nil {
+		return nil, unshared(err)
+	}
+	return chatnio.AppendView(nil, &chatnio.View{
+		User: share.Owner, Name: share.Name, Messages: bare(share.Messages), Model: share.Model, At: share.At,
+	}), nil
+}
+
+func chatnioShares(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {
+	sharer, err := c.sharer()
+	if err != nil {
+		return nil, err
+	}
+	shares, err := sharer.Shares(ctx, caller.Name)
+	if err != nil {
+		return nil, err
 	}
 	list := make([]chatnio.Share, 0, len(shares))
 	for i := range shares {
 		list = append(list, chatnio.Share{Name: shares[i].Name, ID: shares[i].Num, At: shares[i].At, Hash: shares[i].Hash})
 	}
-	c.json(200, chatnio.AppendShares(nil, list))
+	return chatnio.AppendShares(nil, list), nil
 }
 
-func chatnioUnshare(c *call, caller *proxy.Caller) {
-	hash := string(c.ctx.QueryArgs().Peek("hash"))
-	if hash == "" {
-		c.refuse(textBadHash)
-		return
-	}
-	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
-	defer cancel()
-	sharer, err := c.sharer()
-	if err == nil {
-		err = sharer.Unshare(ctx, caller.Name, hash)
-	}
+func chatnioUnshare(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {
+	hash, sharer, err := c.hash()
 	if err != nil {
-		c.storeFailed(err, textNoShare)
-		return
+		return nil, err
 	}
-	c.json(200, chatnio.AppendOK(nil))
+	return chatnio.AppendOK(nil), unshared(sharer.Unshare(ctx, caller.Name, hash))
 }

@@ -90,27 +90,56 @@ func (t *talk) settle() error {
 		t.number = -1
 		return nil
 	}
-	if t.id != "" {
+	if t.fixed {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, storeWait)
 	defer cancel()
 	if t.number > 0 {
-		conv, err := t.s.g.Store().Load(ctx, t.caller.Name, store.Ref{Num: t.number}, 1)
-		if err == nil {
-			t.id = conv.ID
-			return nil
+		known, err := t.known(ctx)
+		if err != nil {
+			return err
 		}
-		if !errors.Is(err, store.ErrNotFound) {
-			return &translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed", Cause: err}
+		if known {
+			t.fixed = true
+			return nil
 		}
 	}
 	n, err := t.s.g.Store().Number(ctx, t.caller.Name)
 	if err != nil {
-		return &translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed", Cause: err}
+		return storeFault(err)
 	}
-	t.number, t.id = n, proxy.NewID("conv_")
+	t.s.numbers.hold(t.caller.Name, n)
+	t.number, t.fixed = n, true
 	return nil
+}
+
+// known reports whether the number that was asked for is that of a conversation
+// of the caller's, stored or begun on another socket, and holds it then.
+func (t *talk) known(ctx context.Context) (bool, error) {
+	if t.s.numbers.join(t.caller.Name, t.number) {
+		return true, nil
+	}
+	_, err := t.s.g.Store().Load(ctx, t.caller.Name, store.Ref{Num: t.number}, 1)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, storeFault(err)
+	}
+	t.s.numbers.hold(t.caller.Name, t.number)
+	return true, nil
+}
+
+func storeFault(err error) *translate.Error {
+	return &translate.Error{Code: translate.CodeInternal, Message: textStoreFailed, Cause: err}
+}
+
+// forget gives the number of a socket back that has ended.
+func (t *talk) forget() {
+	if t.fixed {
+		t.s.numbers.leave(t.caller.Name, t.number)
+	}
 }
 
 // enter takes the turn's place in the conversation, which is stored with its
@@ -127,9 +156,9 @@ func (t *talk) enter(message string) (*proxy.Turn, error) {
 		name = clipTitle(message)
 	}
 	return t.s.g.Enqueue(t.ctx, t.caller, proxy.Identity{
-		Find: store.Ref{ID: t.id},
+		Find: store.Ref{Num: t.number},
 		Make: &store.Conversation{
-			ID: t.id, Num: t.number, User: t.caller.Name, Group: "chatnio:" + strconv.FormatInt(t.number, 10),
+			Num: t.number, User: t.caller.Name, Group: "chatnio:" + strconv.FormatInt(t.number, 10),
 			Name: name, Messages: t.head,
 		},
 	})

@@ -46,6 +46,7 @@ type Server struct {
 	once    *idempotency // requests with an Idempotency-Key
 	recent  *recent      // messages of the iagent front
 	sockets *counts      // its connections, per caller
+	numbers numbers      // conversations of open chatnio sockets
 
 	sessions sync.WaitGroup // sockets and answers that outlive fasthttp's handler
 	mu       sync.Mutex

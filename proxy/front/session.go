@@ -47,6 +47,8 @@ type session struct {
 	deaf    atomic.Bool // nothing is read any more
 	ping    *time.Timer
 	workers sync.WaitGroup
+	// done, if not nil, is called when the last worker has ended.
+	done func()
 }
 
 var writeBuffers sync.Pool
@@ -114,6 +116,9 @@ func (s *session) run(body func(*session)) {
 		s.cancel(errClientGone)
 	}
 	s.workers.Wait()
+	if s.done != nil {
+		s.done()
+	}
 	s.cancel(errClientGone)
 	if s.away.Load() {
 		s.close(websocket.CloseGoingAway, "shutting down")

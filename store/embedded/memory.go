@@ -161,7 +161,7 @@ func (m *memory) List(ctx context.Context, f store.Filter) ([]store.Summary, int
 
 func summary(c *store.Conversation) store.Summary {
 	s := store.Summary{
-		ID: c.ID, User: c.User, Group: c.Group, Name: c.Name, Model: c.Model,
+		ID: c.ID, User: c.User, Group: c.Group, Name: c.Name, Model: c.Model, Web: c.Web,
 		Num: c.Num, Created: c.Created, Updated: c.Updated, Messages: len(c.Messages),
 	}
 	if n := len(c.Messages); n > 0 {
@@ -190,8 +190,8 @@ func (m *memory) Append(ctx context.Context, c *store.Conversation, t store.Turn
 		return store.ErrNotFound
 	}
 	kept.Messages = append(kept.Messages[:max(0, len(kept.Messages)-max(0, t.Replace))], copyMessages(t.Messages)...)
-	kept.Model, kept.Updated = t.Model, t.At
-	c.Num, c.Created, c.Updated, c.Model = kept.Num, kept.Created, kept.Updated, kept.Model
+	kept.Model, kept.Web, kept.Updated = t.Model, t.Web, t.At
+	c.Num, c.Created, c.Updated, c.Model, c.Web = kept.Num, kept.Created, kept.Updated, kept.Model, kept.Web
 	return nil
 }
 

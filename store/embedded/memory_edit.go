@@ -79,6 +79,15 @@ func (m *memory) Share(ctx context.Context, s *store.Share) error {
 	if m.shares[s.Hash] != nil {
 		return store.ErrExists
 	}
+	held := 0
+	for _, one := range m.shares {
+		if one.Owner == s.Owner {
+			held++
+		}
+	}
+	if held >= store.MaxShares {
+		return store.ErrFull
+	}
 	kept := *s
 	kept.Messages = copyMessages(s.Messages)
 	m.shares[s.Hash] = &kept
@@ -143,6 +152,9 @@ func (m *memory) SaveMask(ctx context.Context, name string, mask *store.Mask) er
 	kept.Context = slices.Clone(mask.Context)
 	o := m.owner(name)
 	if mask.ID <= 0 {
+		if len(o.masks) >= store.MaxMasks {
+			return store.ErrFull
+		}
 		m.mask++
 		mask.ID, kept.ID = m.mask, m.mask
 		o.masks = append(o.masks, kept)

@@ -96,6 +96,9 @@ func (s *sqlite) Share(ctx context.Context, v *store.Share) error {
 	}
 	kept := *v
 	return s.change(ctx, func(w *session) error {
+		if err := room(w, `SELECT count(*) FROM shares WHERE owner = ?`, kept.Owner, store.MaxShares); err != nil {
+			return err
+		}
 		n, err := w.exec(`INSERT INTO shares (hash, owner, num, name, model, at, messages) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 			kept.Hash, kept.Owner, kept.Num, kept.Name, kept.Model, kept.At, messages)
 		if err == nil && n == 0 {
@@ -103,6 +106,18 @@ func (s *sqlite) Share(ctx context.Context, v *store.Share) error {
 		}
 		return err
 	})
+}
+
+// room is store.ErrFull when count finds that owner has at least limit of something.
+func room(w *session, count, owner string, limit int) error {
+	var held int
+	if err := w.scan([]any{&held}, count, owner); err != nil {
+		return err
+	}
+	if held >= limit {
+		return store.ErrFull
+	}
+	return nil
 }
 
 // Unshare implements [store.Sharer].
@@ -122,6 +137,9 @@ func (s *sqlite) SaveMask(ctx context.Context, owner string, m *store.Mask) erro
 	kept.Context = append([]byte{}, m.Context...) // not nil: the column takes no NULL
 	err := s.change(ctx, func(w *session) error {
 		if kept.ID <= 0 {
+			if err := room(w, `SELECT count(*) FROM masks WHERE owner = ?`, owner, store.MaxMasks); err != nil {
+				return err
+			}
 			return w.scan([]any{&kept.ID}, `INSERT INTO masks (owner, avatar, name, description, context) VALUES (?, ?, ?, ?, ?) RETURNING id`,
 				owner, kept.Avatar, kept.Name, kept.Description, kept.Context)
 		}

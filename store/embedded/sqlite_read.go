@@ -34,8 +34,8 @@ func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, last int
 	defer func() { _ = tx.Rollback() }() // it only read
 	c := &store.Conversation{Owner: owner}
 	var cid int64
-	err = tx.QueryRowContext(ctx, `SELECT cid, id, num, key, user, grp, name, model, created, updated FROM conversations WHERE `+where, args...).
-		Scan(&cid, &c.ID, &c.Num, &c.Key, &c.User, &c.Group, &c.Name, &c.Model, &c.Created, &c.Updated)
+	err = tx.QueryRowContext(ctx, `SELECT cid, id, num, key, user, grp, name, model, web, created, updated FROM conversations WHERE `+where, args...).
+		Scan(&cid, &c.ID, &c.Num, &c.Key, &c.User, &c.Group, &c.Name, &c.Model, &c.Web, &c.Created, &c.Updated)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (s *sqlite) list(ctx context.Context, f store.Filter) ([]store.Summary, int
 	if limit <= 0 {
 		limit = -1
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT id, user, grp, name, model, num, created, updated, count, last FROM conversations
+	rows, err := tx.QueryContext(ctx, `SELECT id, user, grp, name, model, web, num, created, updated, count, last FROM conversations
 		WHERE `+rule+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, limit, max(0, f.Offset))...)
 	if err != nil {
 		return nil, 0, err
@@ -130,7 +130,7 @@ func (s *sqlite) list(ctx context.Context, f store.Filter) ([]store.Summary, int
 	var page []store.Summary
 	for rows.Next() {
 		var v store.Summary
-		if err := rows.Scan(&v.ID, &v.User, &v.Group, &v.Name, &v.Model, &v.Num, &v.Created, &v.Updated, &v.Messages, &v.LastMessage); err != nil {
+		if err := rows.Scan(&v.ID, &v.User, &v.Group, &v.Name, &v.Model, &v.Web, &v.Num, &v.Created, &v.Updated, &v.Messages, &v.LastMessage); err != nil {
 			return nil, 0, err
 		}
 		page = append(page, v)

@@ -46,6 +46,7 @@ type turn struct {
 	rows     []row
 	replace  int
 	model    string
+	web      bool
 	at       int64
 	last     string
 	cid      int64
@@ -63,7 +64,7 @@ func (s *sqlite) Append(ctx context.Context, c *store.Conversation, t store.Turn
 	if err != nil {
 		return err
 	}
-	n := &turn{conv: *c, rows: rows, replace: max(0, t.Replace), model: t.Model, at: t.At}
+	n := &turn{conv: *c, rows: rows, replace: max(0, t.Replace), model: t.Model, web: t.Web, at: t.At}
 	n.conv.Messages = nil
 	if len(t.Messages) > 0 {
 		n.last = head(&t.Messages[len(t.Messages)-1])
@@ -77,7 +78,7 @@ func (s *sqlite) Append(ctx context.Context, c *store.Conversation, t store.Turn
 	if err != nil {
 		return err
 	}
-	c.Num, c.Created, c.Updated, c.Model = n.conv.Num, n.created, t.At, t.Model
+	c.Num, c.Created, c.Updated, c.Model, c.Web = n.conv.Num, n.created, t.At, t.Model, t.Web
 	return nil
 }
 
@@ -98,9 +99,9 @@ func (n *turn) create(w *session) error {
 	}
 	n.created = max(n.at, 1)
 	err := w.scan([]any{&n.cid}, `INSERT INTO conversations
-		(id, owner, num, key, user, grp, name, model, created, updated, count, last, tail)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING cid`,
-		c.ID, c.Owner, c.Num, c.Key, c.User, c.Group, c.Name, n.model, n.created, n.at, len(n.rows), n.last, len(n.rows))
+		(id, owner, num, key, user, grp, name, model, web, created, updated, count, last, tail)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING cid`,
+		c.ID, c.Owner, c.Num, c.Key, c.User, c.Group, c.Name, n.model, n.web, n.created, n.at, len(n.rows), n.last, len(n.rows))
 	if errors.Is(err, errNotFound) {
 		return store.ErrExists
 	}
@@ -128,13 +129,13 @@ func (n *turn) extend(w *session) error {
 		return err
 	}
 	if len(n.rows) == 0 {
-		if _, err := w.exec(`UPDATE conversations SET model = ? WHERE cid = ?`, n.model, n.cid); err != nil {
+		if _, err := w.exec(`UPDATE conversations SET model = ?, web = ? WHERE cid = ?`, n.model, n.web, n.cid); err != nil {
 			return err
 		}
 		return retell(w, n.cid, n.at)
 	}
-	_, err = w.exec(`UPDATE conversations SET model = ?, updated = ?, count = ?, last = ?, tail = ? WHERE cid = ?`,
-		n.model, n.at, n.messages+int64(len(n.rows)), n.last, n.tail+int64(len(n.rows)), n.cid)
+	_, err = w.exec(`UPDATE conversations SET model = ?, web = ?, updated = ?, count = ?, last = ?, tail = ? WHERE cid = ?`,
+		n.model, n.web, n.at, n.messages+int64(len(n.rows)), n.last, n.tail+int64(len(n.rows)), n.cid)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/store"
@@ -78,6 +79,30 @@ func shares(t *testing.T, s Full) {
 	is(t, "again", s.Unshare(ctx, "o", first.Hash), store.ErrNotFound)
 	_, err = s.Shared(ctx, first.Hash)
 	is(t, "after Unshare", err, store.ErrNotFound)
+}
+
+// bounded fills an owner's masks and shares, of which another owner is free.
+func bounded(t *testing.T, s Full) {
+	ctx := t.Context()
+	for i := range store.MaxMasks {
+		must(t, s.SaveMask(ctx, "o", &store.Mask{Name: fmt.Sprint(i)}))
+	}
+	is(t, "one mask too many", s.SaveMask(ctx, "o", &store.Mask{Name: "more"}), store.ErrFull)
+	all, err := s.Masks(ctx, "o")
+	must(t, err)
+	all[0].Name = "changed"
+	must(t, s.SaveMask(ctx, "o", &all[0]))
+	must(t, s.SaveMask(ctx, "p", &store.Mask{Name: "of another"}))
+	must(t, s.DeleteMask(ctx, "o", all[1].ID))
+	must(t, s.SaveMask(ctx, "o", &store.Mask{Name: "in its place"}))
+
+	for i := range store.MaxShares {
+		must(t, s.Share(ctx, &store.Share{Hash: fmt.Sprint(i), Owner: "o"}))
+	}
+	is(t, "one share too many", s.Share(ctx, &store.Share{Hash: "more", Owner: "o"}), store.ErrFull)
+	must(t, s.Share(ctx, &store.Share{Hash: "of another", Owner: "p"}))
+	must(t, s.Unshare(ctx, "o", "7"))
+	must(t, s.Share(ctx, &store.Share{Hash: "more", Owner: "o"}))
 }
 
 func masks(t *testing.T, s Full) {

@@ -60,6 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Keys are found by hash and by id until they are revoked", keys},
 		{"The ledger is read by request, caller and time", ledger},
 		{"The ledger sums requests and forgets what is old", ledgerSums},
+		{"Nobody keeps more shares and masks than one may", bounded},
 		{"A context that has ended ends the call", endsWithContext},
 		{"After Close every call fails", closes},
 	} {

@@ -16,10 +16,10 @@ func storesTurns(t *testing.T, s Full) {
 	c := create(t, s, store.Conversation{ID: "conv_1", Owner: "o", Key: "k", User: "u", Group: "g", Name: "title"}, 1000)
 	second := exchange(1, 2000)
 	second.Messages[1].Incomplete = true
-	second.Model = "other"
+	second.Model, second.Web = "other", true
 	must(t, s.Append(t.Context(), c, second))
 	same(t, "loaded", &store.Conversation{
-		ID: "conv_1", Owner: "o", Num: 1, Key: "k", User: "u", Group: "g", Name: "title", Model: "other",
+		ID: "conv_1", Owner: "o", Num: 1, Key: "k", User: "u", Group: "g", Name: "title", Model: "other", Web: true,
 		Created: 1001, Updated: 2001, Messages: append(exchange(0, 1000).Messages, second.Messages...),
 	}, load(t, s, "o", "conv_1"))
 }
