@@ -215,7 +215,8 @@ type Channel struct {
 	// name says none.
 	Agent string `yaml:"agent"`
 	// Dials is, for chatnio channels, how many connections may be made per
-	// period. Default: slowed only after the server throttles.
+	// period with each key. Default: slowed only after the server throttles, to 5
+	// a second until it has not for a minute.
 	Dials Rate `yaml:"dials"`
 }
 

@@ -5,20 +5,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/fasthttp/websocket"
-	"golang.org/x/time/rate"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 )
-
-// throttleFor is how long no dial is tried after the server refused one for its
-// rate: each try would restart the server's clock (chatnio.md 9.9).
-const throttleFor = time.Second
 
 // socketUpstream is a chatnio channel: a WebSocket for each conversation. A
 // socket carries one turn at a time, and is the remote memory of what was said
@@ -28,11 +22,8 @@ type socketUpstream struct {
 	opts   Options
 	key    secret
 	signed bool // a token is sent
-	dials  *rate.Limiter
+	dials  *gate
 	kept   shelf
-
-	mu    sync.Mutex
-	quiet time.Time // no dial before
 }
 
 // newSocket returns a channel of kind chatnio.
@@ -42,11 +33,8 @@ func newSocket(conf *config.Channel, key string, o Options) (Upstream, error) {
 		return nil, err
 	}
 	token := chatnio.BareToken(key)
-	u := &socketUpstream{at: at, opts: o, key: secret(token), signed: token != ""}
-	if conf.Dials.N > 0 && conf.Dials.Per > 0 {
-		u.dials = rate.NewLimiter(rate.Limit(float64(conf.Dials.N)/conf.Dials.Per.Seconds()), conf.Dials.N)
-	}
-	return u, nil
+	dials := newGate(conf.Dials, at.connect)
+	return &socketUpstream{at: at, opts: o, key: secret(token), signed: token != "", dials: dials}, nil
 }
 
 // socket is one connection of a conversation.
@@ -122,7 +110,7 @@ func (u *socketUpstream) send(s *socket, opening [][]byte, chat []byte) error {
 
 // dial opens a socket.
 func (u *socketUpstream) dial(ctx context.Context) (*socket, *translate.Error) {
-	if e := u.pace(ctx); e != nil {
+	if e := u.dials.pass(ctx); e != nil {
 		return nil, e
 	}
 	ws, under, resp, err := websocketAt(ctx, &u.at)
@@ -134,9 +122,7 @@ func (u *socketUpstream) dial(ctx context.Context) (*socket, *translate.Error) {
 	}
 	e := u.key.typed(refused(ctx, resp, chatnio.NewDecoder(nil)), translate.FaultBroken)
 	if e.Fault == translate.FaultBusy {
-		u.mu.Lock()
-		u.quiet = time.Now().Add(max(e.Retry, throttleFor))
-		u.mu.Unlock()
+		u.dials.refused(e.Retry)
 	}
 	return nil, e
 }
@@ -157,37 +143,6 @@ func refused(ctx context.Context, resp *http.Response, dec translate.Decoder) er
 		e = translate.FromStatus(resp.StatusCode, translate.Refusal{}, retry)
 	}
 	return e
-}
-
-// pace keeps the dials to what the server takes.
-func (u *socketUpstream) pace(ctx context.Context) *translate.Error {
-	u.mu.Lock()
-	left := time.Until(u.quiet)
-	u.mu.Unlock()
-	if left > 0 {
-		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "the model is throttled", Retry: left}
-	}
-	if u.dials == nil {
-		return nil
-	}
-	r := u.dials.Reserve()
-	delay := r.Delay()
-	if delay > u.at.connect {
-		r.Cancel()
-		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "the model is throttled", Retry: delay}
-	}
-	if delay == 0 {
-		return nil
-	}
-	t := time.NewTimer(delay)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		r.Cancel()
-		return ended(ctx)
-	}
 }
 
 // Close implements Upstream.
