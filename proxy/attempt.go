@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -46,7 +47,7 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	x.clock.start(cancel, headers, c.ch.clocks.total)
 	stream, failed := c.ch.up.Open(ctx, req)
 	x.opened = time.Now()
-	x.q.Ledger.Open = x.opened.Sub(began)
+	x.q.Ledger.Open, x.q.Ledger.Dropped = x.opened.Sub(began), strings.Join(req.Dropped, ", ")
 	if failed != nil {
 		err := typed(failed)
 		x.paced(err)
@@ -66,7 +67,6 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	x.judge(nil)
 	x.tried(c.ch, nil)
 	x.named(req.Model)
-	x.dropped = req.Dropped
 	if x.whole {
 		x.clock.stop()
 		return nil

@@ -60,7 +60,6 @@ type Exchange struct {
 	asked       candidate // the newest attempt
 	remote      string    // name of the conversation on a stateful channel
 	passThrough bool
-	dropped     []string
 
 	early     clock             // of the first attempt
 	copies    []byte            // what held events refer to
@@ -79,6 +78,10 @@ type Exchange struct {
 	err       *translate.Error
 }
 
+// Dropped names what the question said and the channel could not be told, with commas
+// between.
+func (x *Exchange) Dropped() string { return x.q.Ledger.Dropped }
+
 // PassThrough reports whether the answer is in the client's own dialect already:
 // only Event.Raw is to be written, or [Exchange.Raw] for a whole answer.
 func (x *Exchange) PassThrough() bool { return x.passThrough }
@@ -88,9 +91,6 @@ func (x *Exchange) Channel() string { return x.ch.ID }
 
 // Attempts returns how many channels were asked.
 func (x *Exchange) Attempts() int { return x.attempts }
-
-// Dropped names what the question said and the channel could not be told.
-func (x *Exchange) Dropped() []string { return x.dropped }
 
 // Whole stores the turn and returns the complete answer of a question that was
 // not streamed.

@@ -10,6 +10,9 @@ type Ledger struct {
 	Queue    time.Duration // in the conversation's queue and for a full channel
 	Open     time.Duration // of the last attempt: connecting, and until the status line
 	First    time.Duration // of the last attempt: from there to the first content
+	// Dropped names what the question said and the channel that was asked last could
+	// not be told, with commas between.
+	Dropped string
 }
 
 // tries notes the beginning of an attempt on ch.

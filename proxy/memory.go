@@ -121,6 +121,7 @@ func fold(t *template.Template, req *translate.Request) (translate.Message, erro
 	}
 	newest := req.Newest()
 	data.Message = textOf(newest)
+	req.DropUnfolded()
 	var system []string
 	for i := range req.Messages[:len(req.Messages)-1] {
 		m := &req.Messages[i]

@@ -34,6 +34,9 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 		u := x.Usage()
 		attrs = append(attrs, slog.String("channel", ch.ID), slog.Int64("input_tokens", u.Input), slog.Int64("output_tokens", u.Output))
 	}
+	if d := x.q.Ledger.Dropped; d != "" {
+		attrs = append(attrs, slog.String("dropped", d))
+	}
 	for _, f := range x.failures {
 		attrs = append(attrs, slog.Group("failed_"+f.ch.ID, slog.String("code", string(f.err.Code)), slog.String("why", translate.Mask(f.err.Error()))))
 	}

@@ -83,6 +83,25 @@ func (r *Request) DropUnsaid(said ...string) {
 	}
 }
 
+// DropUnfolded notes what is lost of the messages before the newest where all of
+// them become one text: reasoning, images, and marks for a prompt cache.
+func (r *Request) DropUnfolded() {
+	for i := range r.Messages[:max(0, len(r.Messages)-1)] {
+		for j := range r.Messages[i].Parts {
+			p := &r.Messages[i].Parts[j]
+			switch p.Kind {
+			case PartReasoning:
+				r.Drop("reasoning")
+			case PartImage:
+				r.Drop("image")
+			}
+			if p.Cache != nil {
+				r.Drop("cache_control")
+			}
+		}
+	}
+}
+
 // caches reports whether a part of a message, or a tool, is marked for a prompt
 // cache.
 func (r *Request) caches() bool {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -115,7 +114,6 @@ func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 		return
 	}
 	lent = true
-	c.about(x)
 	streamHeaders(&c.ctx.Response.Header)
 	c.ctx.SetBodyStream(b, -1)
 }
@@ -145,7 +143,6 @@ func (c *call) answerWhole(w *wire, q *proxy.Question, enc translate.Encoder) {
 		c.failed(w, err)
 		return
 	}
-	c.about(x)
 	c.ctx.SetStatusCode(fasthttp.StatusOK)
 	c.ctx.SetContentType("application/json; charset=utf-8")
 	if x.PassThrough() {
@@ -155,20 +152,17 @@ func (c *call) answerWhole(w *wire, q *proxy.Question, enc translate.Encoder) {
 	c.ctx.Response.SetBodyRaw(enc.AppendWhole(nil, a))
 }
 
-// about says in headers what became of the question.
-func (c *call) about(x *proxy.Exchange) {
-	if d := x.Dropped(); len(d) > 0 {
-		c.ctx.Response.Header.Set("X-Dragoman-Dropped", strings.Join(d, ", "))
-	}
-}
-
-// way says in headers which way the question went, and where its time was spent.
+// way says in headers which way the question went, what could not be said there,
+// and where its time was spent.
 func (c *call) way(l *proxy.Ledger) {
 	h := &c.ctx.Response.Header
 	var buf [96]byte
 	h.SetBytesV("X-Dragoman-Attempts", strconv.AppendInt(buf[:0], int64(l.Attempts), 10))
 	if l.Attempts == 0 {
 		return
+	}
+	if l.Dropped != "" {
+		h.Set("X-Dragoman-Dropped", l.Dropped)
 	}
 	h.Set("X-Dragoman-Channel", l.Channel)
 	b := appendTiming(buf[:0], "queue", l.Queue)

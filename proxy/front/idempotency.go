@@ -188,7 +188,7 @@ func (o *once) stream(again func() translate.Encoder) {
 // begun notes how the answer comes.
 func (o *once) begun(x *proxy.Exchange) {
 	if o != nil {
-		o.through, o.dropped = x.PassThrough(), strings.Join(x.Dropped(), ", ")
+		o.through, o.dropped = x.PassThrough(), x.Dropped()
 	}
 }
 

@@ -426,3 +426,19 @@ func isValidation(err error) bool {
 	var e *translate.Error
 	return errors.As(err, &e) && e.Code == translate.CodeValidation && e.Fault == 0
 }
+
+func TestReasoningBeforeTheQuestionIsNamedAsDropped(t *testing.T) {
+	t.Parallel()
+	for _, inSync := range []bool{false, true} {
+		req := translate.Request{Model: "m", Memory: translate.Memory{ID: "r", InSync: inSync}, Messages: []translate.Message{
+			{Role: translate.RoleAssistant, Parts: []translate.Part{{Kind: translate.PartReasoning, Text: "Hm."}, {Kind: translate.PartText, Text: "A cat."}}},
+			translate.TextMessage(translate.RoleUser, "Well?"),
+		}}
+		if _, err := AppendRequest(nil, &req); err != nil {
+			t.Fatal(err)
+		}
+		if named := len(req.Dropped) == 1 && req.Dropped[0] == "reasoning"; named == inSync {
+			t.Errorf("in sync %v: dropped %v", inSync, req.Dropped)
+		}
+	}
+}

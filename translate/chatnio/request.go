@@ -156,6 +156,7 @@ func AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 		return dst, translate.Invalid("message is empty")
 	}
 	req.DropUnsaid("max_tokens", "top_k", "temperature", "top_p", "presence_penalty", "frequency_penalty", "repetition_penalty", "web")
+	dropMasked(req)
 	dst = append(dst, `{"type":"chat","message":`...)
 	dst = jsonx.AppendString(dst, text)
 	dst = append(dst, `,"web":`...)
@@ -173,6 +174,23 @@ func AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	dst = appendFloat(dst, `,"frequency_penalty":`, p.FrequencyPenalty)
 	dst = appendFloat(dst, `,"repetition_penalty":`, p.RepetitionPenalty)
 	return append(dst, '}'), nil
+}
+
+// dropMasked notes what [AppendMask] cannot say of the messages before the newest.
+func dropMasked(req *translate.Request) {
+	if req.Memory.InSync {
+		return // it is not said
+	}
+	for i := range req.Messages[:len(req.Messages)-1] {
+		for j := range req.Messages[i].Parts {
+			switch req.Messages[i].Parts[j].Kind {
+			case translate.PartReasoning:
+				req.Drop("reasoning")
+			case translate.PartMedia:
+				req.Drop("media")
+			}
+		}
+	}
 }
 
 // AppendMask appends the mask frame that gives msgs to the remote memory, before

@@ -1,0 +1,244 @@
+package front_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
+	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/anthropic"
+	"github.com/dragoman-gateway/dragoman/translate/openai"
+)
+
+// vendor is a stateless front as its client speaks to it.
+type vendor struct {
+	dialect translate.Dialect
+	path    string
+}
+
+var vendors = []vendor{{openai.Dialect, "/v1/chat/completions"}, {anthropic.Dialect, "/v1/messages"}}
+
+// richKinds are the kinds of channels that can say tool calls and reasoning.
+var richKinds = []string{"openai", "anthropic", "mock"}
+
+// ask puts req as a client of the dialect and returns its answer.
+func (v vendor) ask(t *testing.T, w *world.World, req translate.Request) *translate.Answer {
+	t.Helper()
+	limit := 100
+	req.Dialect, req.Params.MaxTokens = v.dialect.Name(), &limit
+	body, err := v.dialect.AppendRequest(nil, &req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, _, text := w.Do(t, "POST", v.path, string(body), "Authorization", "Bearer "+key, "Content-Type", "application/json")
+	dec, a := v.dialect.NewDecoder(&req), &translate.Answer{}
+	frames := []string{text}
+	if req.Stream {
+		frames = nil
+		for block := range strings.SplitSeq(strings.TrimSuffix(text, "\n\n"), "\n\n") {
+			_, data, _ := strings.Cut("\n"+block, "\ndata: ")
+			frames = append(frames, data)
+		}
+	}
+	for _, f := range frames {
+		var evs []translate.Event
+		if req.Stream && status == 200 {
+			evs, err = dec.Decode(nil, []byte(f))
+		} else {
+			evs, err = dec.DecodeWhole(nil, status, []byte(f))
+		}
+		if err != nil {
+			t.Fatalf("%v in %d %s", err, status, f)
+		}
+		for _, ev := range evs {
+			a.Add(ev)
+		}
+	}
+	if !dec.Done() {
+		t.Errorf("no end mark: %s", text)
+	}
+	return a
+}
+
+// eachVendor runs test for both stateless fronts and every kind of channel that can
+// say more than text, whole and streamed.
+func eachVendor(t *testing.T, model string, test func(t *testing.T, v vendor, w *world.World, kind string, stream bool)) {
+	t.Helper()
+	for _, kind := range richKinds {
+		for _, v := range vendors {
+			for _, stream := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s to %s, stream %v", v.dialect.Name(), kind, stream), func(t *testing.T) {
+					t.Parallel()
+					test(t, v, world.Start(t, callers+"channels:\n"+channel("up", kind, "", model)), kind, stream)
+				})
+			}
+		}
+	}
+}
+
+func TestToolCallsAndTheirResultsPassThroughEveryPairThatCanSayThem(t *testing.T) {
+	t.Parallel()
+	eachVendor(t, "tools", func(t *testing.T, v vendor, w *world.World, kind string, stream bool) {
+		const question = "weather in \"Paris\"\n漢字 😀 \\"
+		req := translate.Request{
+			Model: "tools", Stream: stream, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, question)},
+			Tools: []translate.Tool{{Name: "look", Schema: json.RawMessage(`{"type":"object"}`)}, {Name: "now", Schema: json.RawMessage(`{"type":"object"}`)}},
+		}
+		a := v.ask(t, w, req)
+		if len(a.Parts) != 2 || a.Finish != translate.FinishTool {
+			t.Fatalf("%+v, finish %d", a.Parts, a.Finish)
+		}
+		results := translate.Message{Role: translate.RoleTool}
+		for i, name := range []string{"look", "now"} {
+			p := a.Parts[i]
+			var args struct{ Q string }
+			if err := json.Unmarshal([]byte(p.Args), &args); err != nil || args.Q != question || p.Name != name || p.ID == "" {
+				t.Errorf("%+v: %v", p, err)
+			}
+			results.Parts = append(results.Parts, translate.Part{Kind: translate.PartToolResult, ID: p.ID, Text: name + " ключ"})
+		}
+		if a.Parts[0].ID == a.Parts[1].ID {
+			t.Error("both calls have one id")
+		}
+		req.Messages = append(req.Messages, a.Message(), results)
+		if a = v.ask(t, w, req); a.Text() != "tool said: look ключ; now ключ" || a.Finish != translate.FinishStop {
+			t.Errorf("%q, finish %d", a.Text(), a.Finish)
+		}
+	})
+}
+
+func TestReasoningPassesThroughEveryPairThatCanSayIt(t *testing.T) {
+	t.Parallel()
+	eachVendor(t, "reason", func(t *testing.T, v vendor, w *world.World, kind string, stream bool) {
+		a := v.ask(t, w, translate.Request{Model: "reason", Stream: stream, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")}})
+		if a.Reasoning() != "Let me think." || a.Text() != hello || a.Finish != translate.FinishStop {
+			t.Errorf("%+v, finish %d", a.Parts, a.Finish)
+		}
+		signed := slices.ContainsFunc(a.Parts, func(p translate.Part) bool { return p.Signature != "" })
+		if kind == "anthropic" && v.dialect.Name() == "anthropic" && !signed {
+			t.Error("the signature was lost")
+		}
+	})
+}
+
+// A front that cannot say reasoning gives the text without it.
+func TestReasoningHarmsNoFrontThatCannotSayIt(t *testing.T) {
+	t.Parallel()
+	for _, kind := range richKinds {
+		for _, newClient := range world.Fronts[2:] {
+			t.Run(newClient(nil, "").Front()+" to "+kind, func(t *testing.T) {
+				t.Parallel()
+				w := world.Start(t, callers+"channels:\n"+channel("up", kind, "", "reason"))
+				ways(t, func() world.Client { return newClient(w, key) }, func(t *testing.T, c world.Client, a world.Ask) {
+					a.Model, a.Text = "reason", "hi"
+					if r := world.Put(t, c, a); r.Text != hello || !r.Ended {
+						t.Errorf("got %s", r.Outcome())
+					}
+				})
+			})
+		}
+	}
+}
+
+// post sends body, without its braces, for model.
+func post(t *testing.T, w *world.World, path, model string, stream bool, body string) (status int, dropped, text string) {
+	t.Helper()
+	body = fmt.Sprintf(`{"model":%q,"stream":%v,%s}`, model, stream, body)
+	status, h, text := w.Do(t, "POST", path, body, "Authorization", "Bearer "+key, "Content-Type", "application/json")
+	return status, h.Get("X-Dragoman-Dropped"), text
+}
+
+const (
+	oddOpenAI    = `"seed":7,"logit_bias":{"1":1},"service_tier":"auto","messages":[{"role":"user","content":"hi"}]`
+	oddAnthropic = `"max_tokens":9,"service_tier":"auto","system":[{"type":"text","text":"x","cache_control":{"type":"ephemeral"}}],` +
+		`"messages":[{"role":"user","content":"hi"}]`
+)
+
+// What a channel cannot be told is named on every answer, a failure too.
+func TestWhatAChannelCannotBeToldIsNamedWhateverTheAnswer(t *testing.T) {
+	t.Parallel()
+	for _, kind := range kinds {
+		if kind.name == "mock" {
+			continue // it reads the question itself
+		}
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			conf := callers + "channels:\n" + channel("up", kind.name, "", "echo")
+			for _, v := range vendors {
+				for _, stream := range []bool{false, true} { // a failure must not shut the channel of the next
+					id := fmt.Sprintf("fail-500-%s-%v", v.dialect.Name(), stream)
+					conf += channel(id, kind.name, "", id)
+				}
+			}
+			w := world.Start(t, conf)
+			for _, c := range []struct {
+				v       vendor
+				body    string
+				dropped []string
+			}{
+				{vendors[0], oddOpenAI, []string{"logit_bias", "service_tier", "seed"}},
+				{vendors[1], oddAnthropic, []string{"service_tier", "cache_control"}},
+			} {
+				for _, stream := range []bool{false, true} {
+					for _, model := range []string{"echo", fmt.Sprintf("fail-500-%s-%v", c.v.dialect.Name(), stream)} {
+						_, got, _ := post(t, w, c.v.path, model, stream, c.body)
+						if c.v.dialect.Name() == kind.name {
+							if got != "" {
+								t.Errorf("%s: %q although it passes through", c.v.path, got)
+							}
+							continue
+						}
+						for _, name := range c.dropped {
+							said := name == "cache_control" && kind.name == "anthropic" || name == "seed" && kind.name == "openai"
+							if slices.Contains(strings.Split(got, ", "), name) == said {
+								t.Errorf("%s of %s, stream %v: %q and %s", c.v.path, model, stream, got, name)
+							}
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestUnknownMembersAndSeveralChoicesPassBetweenEqualDialects(t *testing.T) {
+	t.Parallel()
+	w := world.Start(t, callers+"channels:\n"+channel("up", "openai", "", "echo"))
+	for _, stream := range []bool{false, true} {
+		status, dropped, text := post(t, w, "/v1/chat/completions", "echo", stream, `"n":3,"logprobs":true,"x":{"a":[1e2]},"messages":[{"role":"user","content":"hi"}]`)
+		if status != 200 || dropped != "" {
+			t.Errorf("%d %q: %s", status, dropped, text)
+		}
+	}
+}
+
+func TestAClientOfFunctionsCallsThemOnEveryKindOfChannel(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"anthropic", "mock"} {
+		for _, stream := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, stream %v", kind, stream), func(t *testing.T) {
+				t.Parallel()
+				w := world.Start(t, callers+"channels:\n"+channel("up", kind, "", "tool"))
+				ask := func(more string) string {
+					status, _, text := post(t, w, "/v1/chat/completions", "tool", stream,
+						`"functions":[{"name":"look","parameters":{"type":"object"}}],"messages":[{"role":"user","content":"hi"}`+more+`]`)
+					if status != 200 {
+						t.Fatalf("%d %s", status, text)
+					}
+					return text
+				}
+				called := ask("")
+				if strings.Contains(called, "tool_calls") || !strings.Contains(called, `"finish_reason":"function_call"`) || !strings.Contains(called, `"function_call":{"name":"look"`) {
+					t.Errorf("not the older form: %s", called)
+				}
+				said := ask(`,{"role":"assistant","content":null,"function_call":{"name":"look","arguments":"{}"}},{"role":"function","name":"look","content":"a cat"}`)
+				if !strings.Contains(said, "cat") || !strings.Contains(said, `"finish_reason":"stop"`) {
+					t.Errorf("the result did not arrive: %s", said)
+				}
+			})
+		}
+	}
+}
