@@ -145,13 +145,16 @@ func TestPassThroughReplacesTheModelAndAsksForUsage(t *testing.T) {
 	const msgs = `"messages":[{"role":"user","content":"hi"}],"x":1`
 	const usage = `"stream_options":{"include_usage":true}`
 	for body, want := range map[string]string{
-		`{"model":"a",` + msgs + ` } `:                                                      `{"model":"b\"",` + msgs + ` } `,
-		` {` + msgs + `, "model" : "a"}`:                                                    ` {` + msgs + `, "model" : "b\""}`,
-		`{"model":"a","stream":true,` + msgs + `}`:                                          `{"model":"b\"","stream":true,` + msgs + `,` + usage + `}`,
-		`{"stream":true,` + msgs + `,"model":"a"}`:                                          `{"stream":true,` + msgs + `,"model":"b\"",` + usage + `}`,
-		`{"model":"a","stream":true,` + usage + `,` + msgs + `}`:                            `{"model":"b\"","stream":true,` + usage + `,` + msgs + `}`,
-		`{"model":"a","stream":true,"stream_options":null,` + msgs + `}`:                    `{"model":"b\"","stream":true,` + usage + `,` + msgs + `}`,
-		`{"stream":true,"stream_options":{"include_usage":false},"model":"a",` + msgs + `}`: `{"stream":true,` + usage + `,"model":"b\"",` + msgs + `}`,
+		`{"model":"a",` + msgs + ` } `:                                                                     `{"model":"b\"",` + msgs + ` } `,
+		` {` + msgs + `, "model" : "a"}`:                                                                   ` {` + msgs + `, "model" : "b\""}`,
+		`{"model":"a","stream":true,` + msgs + `}`:                                                         `{"model":"b\"","stream":true,` + msgs + `,` + usage + `}`,
+		`{"stream":true,` + msgs + `,"model":"a"}`:                                                         `{"stream":true,` + msgs + `,"model":"b\"",` + usage + `}`,
+		`{"model":"a","stream":true,` + usage + `,` + msgs + `}`:                                           `{"model":"b\"","stream":true,` + usage + `,` + msgs + `}`,
+		`{"model":"a","stream":true,"stream_options":null,` + msgs + `}`:                                   `{"model":"b\"","stream":true,` + usage + `,` + msgs + `}`,
+		`{"model":"a","stream":true,"stream_options":{"include_obfuscation":false},` + msgs + `}`:          `{"model":"b\"","stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false},` + msgs + `}`,
+		`{"model":"a","stream":true,"stream_options":{"x":[1],"include_usage":false,"y":{}},` + msgs + `}`: `{"model":"b\"","stream":true,"stream_options":{"x":[1],"include_usage":true,"y":{}},` + msgs + `}`,
+		`{"stream":true,"stream_options":{ },"model":"a",` + msgs + `}`:                                    `{"stream":true,` + usage + `,"model":"b\"",` + msgs + `}`,
+		`{"stream":true,"stream_options":{"include_usage":false},"model":"a",` + msgs + `}`:                `{"stream":true,` + usage + `,"model":"b\"",` + msgs + `}`,
 	} {
 		var req translate.Request
 		if err := Dialect.DecodeRequest(&req, []byte(body)); err != nil || req.Raw == nil {

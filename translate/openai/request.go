@@ -139,12 +139,14 @@ func decodeParams(req *translate.Request, w *wireRequest) error {
 	}
 	if !null(w.StreamOptions) {
 		var o struct {
-			IncludeUsage bool `json:"include_usage"`
+			IncludeUsage       bool  `json:"include_usage"`
+			IncludeObfuscation *bool `json:"include_obfuscation"`
 		}
 		if err := translate.Unmarshal("stream_options", w.StreamOptions, &o); err != nil {
 			return err
 		}
 		req.UsageInStream = o.IncludeUsage
+		dropIf(req, o.IncludeObfuscation != nil, "stream_options.include_obfuscation")
 	}
 	return decodeStop(p, w.Stop)
 }

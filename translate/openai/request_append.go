@@ -60,23 +60,37 @@ func appendRaw(dst []byte, req *translate.Request) ([]byte, error) {
 	if !req.Stream || req.UsageInStream {
 		return splice(dst, raw, model, req.Model), nil
 	}
-	const usage = `{"include_usage":true}`
 	switch {
 	case options == nil:
 		end := bytes.LastIndexByte(raw, '}')
 		dst = splice(dst, raw[:end], model, req.Model)
-		dst = append(dst, `,"stream_options":`+usage...)
+		dst = append(dst, `,"stream_options":{"include_usage":true}`...)
 		return append(dst, raw[end:]...), nil
 	case options.Start < model.Start:
 		dst = append(dst, raw[:options.Start]...)
-		dst = append(dst, usage...)
+		dst = appendOptions(dst, raw[options.Start:options.End])
 		dst = append(dst, raw[options.End:model.Start]...)
 		dst = jsonx.AppendString(dst, req.Model)
 		return append(dst, raw[model.End:]...), nil
 	}
 	dst = splice(dst, raw[:options.Start], model, req.Model)
-	dst = append(dst, usage...)
+	dst = appendOptions(dst, raw[options.Start:options.End])
 	return append(dst, raw[options.End:]...), nil
+}
+
+// appendOptions appends a client's stream_options with the wish for usage.
+func appendOptions(dst, options []byte) []byte {
+	o, ok := jsonx.Members(options)
+	if !ok || len(o.Members) == 0 {
+		return append(dst, `{"include_usage":true}`...)
+	}
+	if m := o.Find("include_usage"); m != nil {
+		dst = append(dst, options[:m.Start]...)
+		dst = append(dst, `true`...)
+		return append(dst, options[m.End:]...)
+	}
+	dst = append(dst, `{"include_usage":true,`...)
+	return append(dst, options[bytes.IndexByte(options, '{')+1:]...)
 }
 
 // splice appends raw with the value m replaced by model.

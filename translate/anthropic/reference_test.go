@@ -1,0 +1,48 @@
+package anthropic
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+func TestEveryStopReasonHasItsMeaning(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[string]translate.Finish{
+		"end_turn": translate.FinishStop, "max_tokens": translate.FinishLength, "model_context_window_exceeded": translate.FinishLength,
+		"stop_sequence": translate.FinishSequence, "tool_use": translate.FinishTool, "pause_turn": translate.FinishPause,
+		"refusal": translate.FinishFilter, "one that comes later": translate.FinishStop,
+	} {
+		body := `{"type":"message","content":[{"type":"text","text":"a"}],"stop_reason":"` + reason + `","stop_sequence":"END"}`
+		evs, err := Dialect.NewDecoder(&translate.Request{}).DecodeWhole(nil, 200, []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last := evs[len(evs)-1]; last.Kind != translate.KindFinish || last.Finish != want {
+			t.Errorf("%s: %+v, want %d", reason, last, want)
+		}
+	}
+}
+
+func TestDocumentsBecomeTheirTextOrAreNoted(t *testing.T) {
+	t.Parallel()
+	body := `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[
+		{"type":"document","source":{"type":"text","media_type":"text/plain","data":"What is written."},"title":"A"},
+		{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBERg=="}},
+		{"type":"image","source":{"type":"file","file_id":"file_1"}},{"type":"search_result","source":"x","title":"y","content":[]},
+		{"type":"text","text":"Well?"}]}],"tools":[{"type":"web_search_20250305","name":"web_search"}],
+		"output_config":{"format":{"type":"json_schema","schema":{}}},"container":"c_1"}`
+	var req translate.Request
+	if err := Dialect.DecodeRequest(&req, []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	if got := req.Newest().Text(); got != "What is written.\nWell?" || len(req.Newest().Parts) != 2 || req.Tools != nil {
+		t.Errorf("%+v", req)
+	}
+	want := []string{"content.document", "content.image.file", "content.search_result", "tools.web_search_20250305", "output_config.format", "container"}
+	if diff := cmp.Diff(want, req.Dropped); diff != "" {
+		t.Error(diff)
+	}
+}
