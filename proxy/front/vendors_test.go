@@ -143,8 +143,8 @@ func TestReasoningHarmsNoFrontThatCannotSayIt(t *testing.T) {
 	}
 }
 
-// post sends body, without its braces, for model.
-func post(t *testing.T, w *world.World, path, model string, stream bool, body string) (status int, dropped, text string) {
+// put sends body, without its braces, for model.
+func put(t *testing.T, w *world.World, path, model string, stream bool, body string) (status int, dropped, text string) {
 	t.Helper()
 	body = fmt.Sprintf(`{"model":%q,"stream":%v,%s}`, model, stream, body)
 	status, h, text := w.Do(t, "POST", path, body, "Authorization", "Bearer "+key, "Content-Type", "application/json")
@@ -184,7 +184,7 @@ func TestWhatAChannelCannotBeToldIsNamedWhateverTheAnswer(t *testing.T) {
 			} {
 				for _, stream := range []bool{false, true} {
 					for _, model := range []string{"echo", fmt.Sprintf("fail-500-%s-%v", c.v.dialect.Name(), stream)} {
-						_, got, _ := post(t, w, c.v.path, model, stream, c.body)
+						_, got, _ := put(t, w, c.v.path, model, stream, c.body)
 						if c.v.dialect.Name() == kind.name {
 							if got != "" {
 								t.Errorf("%s: %q although it passes through", c.v.path, got)
@@ -208,7 +208,7 @@ func TestUnknownMembersAndSeveralChoicesPassBetweenEqualDialects(t *testing.T) {
 	t.Parallel()
 	w := world.Start(t, callers+"channels:\n"+channel("up", "openai", "", "echo"))
 	for _, stream := range []bool{false, true} {
-		status, dropped, text := post(t, w, "/v1/chat/completions", "echo", stream, `"n":3,"logprobs":true,"x":{"a":[1e2]},"messages":[{"role":"user","content":"hi"}]`)
+		status, dropped, text := put(t, w, "/v1/chat/completions", "echo", stream, `"n":3,"logprobs":true,"x":{"a":[1e2]},"messages":[{"role":"user","content":"hi"}]`)
 		if status != 200 || dropped != "" {
 			t.Errorf("%d %q: %s", status, dropped, text)
 		}
@@ -223,7 +223,7 @@ func TestAClientOfFunctionsCallsThemOnEveryKindOfChannel(t *testing.T) {
 				t.Parallel()
 				w := world.Start(t, callers+"channels:\n"+channel("up", kind, "", "tool"))
 				ask := func(more string) string {
-					status, _, text := post(t, w, "/v1/chat/completions", "tool", stream,
+					status, _, text := put(t, w, "/v1/chat/completions", "tool", stream,
 						`"functions":[{"name":"look","parameters":{"type":"object"}}],"messages":[{"role":"user","content":"hi"}`+more+`]`)
 					if status != 200 {
 						t.Fatalf("%d %s", status, text)

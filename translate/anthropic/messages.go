@@ -12,7 +12,7 @@ import (
 type wireBlock struct {
 	Type      string          `json:"type"`
 	Text      string          `json:"text"`
-	Source    *wireSource     `json:"source"`
+	Source    json.RawMessage `json:"source"` // a text in a search_result
 	ID        string          `json:"id"`
 	Name      string          `json:"name"`
 	Input     json.RawMessage `json:"input"`
@@ -206,11 +206,15 @@ func decodePart(req *translate.Request, path string, b *wireBlock) (p translate.
 	case "image":
 		p, err = decodeImage(req, path, b.Source)
 	case "document":
-		if b.Source == nil || b.Source.Type != "text" {
+		s, err := decodeSource(path, b.Source)
+		if err != nil {
+			return p, err
+		}
+		if s == nil || s.Type != "text" {
 			req.Drop("content.document")
 			return p, nil
 		}
-		p = translate.Part{Kind: translate.PartText, Text: b.Source.Data}
+		p = translate.Part{Kind: translate.PartText, Text: s.Data}
 	case "":
 		return p, translate.Invalid(path + ".type is required")
 	default:
@@ -240,7 +244,20 @@ func decodeCall(path string, b *wireBlock) (p translate.Part, err error) {
 	return translate.Part{Kind: translate.PartToolCall, ID: b.ID, Name: b.Name, Args: args.String()}, nil
 }
 
-func decodeImage(req *translate.Request, path string, s *wireSource) (p translate.Part, err error) {
+// decodeSource returns nil where there is none.
+func decodeSource(path string, raw json.RawMessage) (s *wireSource, err error) {
+	if null(raw) {
+		return nil, nil
+	}
+	err = translate.Unmarshal(path+".source", raw, &s)
+	return s, err
+}
+
+func decodeImage(req *translate.Request, path string, raw json.RawMessage) (p translate.Part, err error) {
+	s, err := decodeSource(path, raw)
+	if err != nil {
+		return p, err
+	}
 	if s == nil {
 		return p, translate.Invalid(path + ".source is required")
 	}
