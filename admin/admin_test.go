@@ -359,3 +359,54 @@ func TestATokenIsMadeOnceAndReadableByItsOwnerOnly(t *testing.T) {
 		t.Error("an empty token opens everything")
 	}
 }
+
+func (d *desk) explained(w *httptest.ResponseRecorder) (e proxy.Explanation) {
+	d.Helper()
+	if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || w.Code != 200 {
+		d.Fatalf("%d %s", w.Code, w.Body)
+	}
+	return e
+}
+
+func TestAnExchangeIsExplainedByItsRequestID(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.up["a"].err = translate.Broken("down", nil)
+	if err := d.ask("first"); err != nil {
+		t.Fatal(err)
+	}
+	e := d.explained(d.call("GET", "/api/explain/first", ""))
+	if e.ID != "first" || e.Outcome != "ok" || e.Front != "openai" || e.Model != "m" || len(e.Candidates) != 3 || e.Ledger == nil || e.At == "" {
+		t.Errorf("%+v", e)
+	}
+	last := e.Attempts[len(e.Attempts)-1]
+	if n := len(e.Attempts); n < 3 || e.Attempts[0].Channel != "a" || e.Attempts[0].Result != "broken" || e.Attempts[0].Among != 2 || e.Attempts[0].By != "p2c" ||
+		last.Channel != `b"\` || last.Result != "ok" || last.By != "alone" {
+		t.Errorf("%+v", e.Attempts)
+	}
+	d.wants(d.call("GET", "/api/explain/never", ""), 404, "NOT_FOUND")
+}
+
+func TestAHypotheticalQuestionMovesNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.call("POST", `/api/channels/b%22%5C/open`, "")
+	before := d.call("GET", "/api/channels", "").Body.String()
+	for range 3 {
+		e := d.explained(d.call("POST", "/api/explain", `{"model":"m","front":"rest"}`))
+		if e.Verdict != "p2c would choose among a, a" || len(e.Candidates) != 3 || e.Candidates[0].Share != 0.5 || e.Candidates[2].State != "open" || e.Front != "rest" {
+			t.Errorf("%+v", e)
+		}
+	}
+	if after := d.call("GET", "/api/channels", "").Body.String(); after != before {
+		t.Errorf("before %s\nafter %s", before, after)
+	}
+	d.call("POST", "/api/channels/a/open", "")
+	if e := d.explained(d.call("POST", "/api/explain", `{"model":"m"}`)); !strings.HasPrefix(e.Verdict, "CHANNEL_UNAVAILABLE: ") || !strings.Contains(e.Verdict, "a: taken out of use") {
+		t.Errorf("%+v", e)
+	}
+	d.wants(d.call("POST", "/api/explain", `{"model":"none"}`), 404, "MODEL_NOT_FOUND")
+	d.wants(d.call("POST", "/api/explain", `{"model":"m","caller":"nobody"}`), 404, "NOT_FOUND")
+	d.wants(d.call("POST", "/api/explain", `{"model":"m","key":"wrong"}`), 401, "INVALID_TOKEN")
+	d.wants(d.call("POST", "/api/explain", `{"modell":"m"}`), 400, "VALIDATION_ERROR")
+}

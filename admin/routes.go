@@ -25,6 +25,8 @@ func routes() []route {
 		{"GET", "/api/health", true, (*Server).health},
 		{"GET", "/api/channels", false, (*Server).channels},
 		{"POST", "/api/channels/{id}/{breaker}", false, (*Server).force},
+		{"GET", "/api/explain/{id}", false, (*Server).explain},
+		{"POST", "/api/explain", false, (*Server).foresee},
 		{"GET", "/metrics", false, (*Server).metrics},
 	}
 }

@@ -57,6 +57,9 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	if headers < first {
 		x.clock.more(first - time.Since(began))
 	}
+	if s, ok := stream.(connected); ok {
+		x.q.Ledger.Connect = s.Connecting()
+	}
 	x.stream, x.passThrough = stream, false
 	if err := x.commit(); err != nil {
 		x.paced(err)
@@ -66,6 +69,7 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	x.paced(nil)
 	x.judge(nil)
 	x.tried(c.ch, nil)
+	x.rec.attempted(&x.q.Ledger, nil)
 	x.named(req.Model)
 	if x.whole {
 		x.clock.stop()
@@ -74,6 +78,9 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	x.clock.committed(c.ch.clocks.gap)
 	return nil
 }
+
+// connected is a stream that knows how long it waited for its connection.
+type connected interface{ Connecting() time.Duration }
 
 // named says which model answers, by its upstream's name, where the channel's
 // dialect does not (product.md 6, default 1).

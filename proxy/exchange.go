@@ -36,6 +36,7 @@ type Exchange struct {
 	targets [4]*balance.Target // room for a choice, see pick
 	at      [4]*candidate
 
+	rec      *record // nil: it is kept
 	attempts int
 	failures []failure
 	passed   []exclusion   // candidates that were not asked
@@ -341,6 +342,7 @@ func (x *Exchange) release(ch *Channel, err *translate.Error) {
 	}
 	x.count(ch, err)
 	x.log(ch, err)
+	x.keep(err)
 	if x.entered {
 		x.g.open.Done()
 	}

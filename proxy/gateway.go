@@ -32,6 +32,7 @@ type Gateway struct {
 	meters   meters
 	keys     *keyring
 	badKeys  *badKeys
+	records  records
 
 	open     sync.WaitGroup // exchanges
 	mu       sync.Mutex     // guards draining against open.Add
@@ -167,6 +168,8 @@ func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
 	if q.Received.IsZero() {
 		q.Received = x.began
 	}
+	x.rec = g.records.take()
+	x.rec.received = q.Received
 	if err := g.enter(); err != nil {
 		x.refuse(err)
 		return nil, err

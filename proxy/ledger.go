@@ -8,6 +8,7 @@ type Ledger struct {
 	Channel  string // that was asked last; empty: none was
 	Attempts int
 	Queue    time.Duration // in the conversation's queue and for a full channel
+	Connect  time.Duration // of the last attempt: until it had a connection, where the channel says so
 	Open     time.Duration // of the last attempt: connecting, and until the status line
 	First    time.Duration // of the last attempt: from there to the first content
 	// Dropped names what the question said and the channel that was asked last could

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"text/template"
@@ -21,6 +22,8 @@ type Plan struct {
 	models   []string // in the order of the configuration, presets last
 	channels []*Channel
 	policy   balance.Policy
+	// policyName is what the configuration calls it.
+	policyName string
 	// fallbacks are the models that may answer in another's place.
 	fallbacks map[string][]string
 }
@@ -57,6 +60,8 @@ func newPlan(conf *config.Config, open Opener) (*Plan, error) {
 		presets: make(map[string]*config.Preset, len(conf.Presets)),
 		routes:  make(map[string]*route),
 		policy:  policyOf(conf.Balance),
+
+		policyName: cmp.Or(conf.Balance, "p2c"),
 
 		fallbacks: conf.Fallbacks,
 	}

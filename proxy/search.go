@@ -13,12 +13,8 @@ import (
 func (x *Exchange) run() *translate.Error {
 	p := x.g.plan.Load()
 	x.asking = time.Now()
-	routes := []*route{x.q.Model.route}
-	for _, name := range p.fallbacks[x.q.Model.Name] {
-		if r := p.routes[name]; r != nil {
-			routes = append(routes, r)
-		}
-	}
+	routes := p.routesOf(x.q.Model)
+	x.rec.routed(routes)
 	defer x.giveBack()
 	for {
 		err := x.tour(p, &routes)
@@ -93,6 +89,7 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 		}
 		x.failures = append(x.failures, failure{c.ch, c.cell, err})
 		x.tried(c.ch, err)
+		x.rec.attempted(&x.q.Ledger, err)
 		if x.ctx.Err() != nil {
 			return gone(x.ctx)
 		}
@@ -129,7 +126,7 @@ func (x *Exchange) secondTry(tier []candidate) *candidate {
 	if c.barred(time.Now()).wait > shortWait {
 		return nil
 	}
-	if !x.pause(x.rest) || x.excluded(c, time.Now()) != nil || !x.reserve(c) {
+	if !x.pause(x.rest) || c.barred(time.Now()).state != "" || !x.reserve(c) {
 		return nil
 	}
 	return c
@@ -163,16 +160,12 @@ func (x *Exchange) pause(least time.Duration) bool {
 	}
 }
 
-// excluded says why c cannot be asked now, or nil.
-func (x *Exchange) excluded(c *candidate, now time.Time) *exclusion {
-	b := c.barred(now)
-	switch b.state {
-	case "":
-		return nil
-	case "aside":
+// exclusion is b as a client may be told of it.
+func (c *candidate) exclusion(b bar) exclusion {
+	if b.state == "aside" {
 		b.wait = 0 // without a time: only its operator can mend that
 	}
-	return &exclusion{ch: c.ch, why: b.why, wait: b.wait, busy: b.state == "throttled"}
+	return exclusion{ch: c.ch, why: b.why, wait: b.wait, busy: b.state == "throttled"}
 }
 
 // pick returns the next candidate of r, its slot and its breaker's leave taken, and
@@ -183,7 +176,9 @@ func (x *Exchange) pick(p *Plan, r *route) (*candidate, int) {
 	for i, tier := range r.tiers {
 		c, left := x.pickFrom(p, tier, now)
 		if c == nil {
-			c = x.secondTry(tier)
+			if c = x.secondTry(tier); c != nil {
+				x.rec.chosen(c, bySecond, 1)
+			}
 		}
 		if c != nil {
 			return c, left + x.others(r.tiers[i+1:], now)
@@ -203,20 +198,25 @@ func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidat
 		if !x.untried(c) {
 			continue
 		}
-		if out := x.excluded(c, now); out != nil {
-			x.passed = append(x.passed, *out)
+		if b := c.barred(now); b.state != "" {
+			x.passed = append(x.passed, c.exclusion(b))
+			x.rec.barred(c, b)
 			continue
 		}
 		targets, at = append(targets, &c.ch.Target), append(at, c)
 	}
-	for len(at) > 0 {
-		n := x.prefer(at)
+	for among := len(at); len(at) > 0; {
+		n, by := x.prefer(at), byMemory
 		if n < 0 {
-			n = p.policy.Pick(targets, x.affinity())
+			n, by = p.policy.Pick(targets, x.affinity()), byPolicy
 		}
 		c := at[n]
 		targets, at = slices.Delete(targets, n, n+1), slices.Delete(at, n, n+1)
 		if x.reserve(c) {
+			if among == 1 {
+				by = byAlone
+			}
+			x.rec.chosen(c, by, among)
 			return c, len(at)
 		}
 	}
@@ -237,7 +237,7 @@ func (x *Exchange) free(tiers [][]candidate, now time.Time) int {
 	n := 0
 	for _, tier := range tiers {
 		for i := range tier {
-			if c := &tier[i]; x.untried(c) && x.excluded(c, now) == nil {
+			if c := &tier[i]; x.untried(c) && c.barred(now).state == "" {
 				n++
 			}
 		}
@@ -248,6 +248,7 @@ func (x *Exchange) free(tiers [][]candidate, now time.Time) int {
 // reserve takes a slot of c's channel and its breaker's leave, or notes why not.
 func (x *Exchange) reserve(c *candidate) bool {
 	if !x.slot(c.ch) {
+		x.rec.barred(c, bar{state: "full", why: "at its limit of requests"})
 		x.passed = append(x.passed, exclusion{ch: c.ch, why: "at its limit of requests", busy: true, full: c.ch.load})
 		return false
 	}
@@ -257,6 +258,7 @@ func (x *Exchange) reserve(c *candidate) bool {
 	}
 	if done == nil {
 		x.g.room.release(c.ch)
+		x.rec.barred(c, bar{"trial", "breaker is trying it again", time.Second})
 		x.passed = append(x.passed, exclusion{ch: c.ch, why: "breaker is trying it again", wait: time.Second})
 		return false
 	}

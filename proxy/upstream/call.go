@@ -32,6 +32,9 @@ type call struct {
 	ctx  context.Context // of the exchange: a call lives and dies with it
 	up   *httpUpstream
 	conn *pconn
+	// connecting is how long it took to get conn.
+	connecting time.Duration
+
 	stop func() bool // of the watch on ctx
 	head head
 	body body
@@ -43,7 +46,9 @@ type call struct {
 // start sends message on a connection of its own and reads the head of the
 // answer. message is in c.buf, which is reused for the answer.
 func (c *call) start(message []byte) *translate.Error {
+	began := time.Now()
 	conn, err := c.up.conns.get(c.ctx)
+	c.connecting = time.Since(began)
 	if errors.Is(err, errFull) {
 		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "the model is busy", Cause: err}
 	}
@@ -206,3 +211,7 @@ func (c *call) release(well bool) {
 	conn.body = c.body
 	c.up.conns.put(conn)
 }
+
+// Connecting is how long the question waited for a connection: next to nothing where
+// one was left over from an earlier one.
+func (c *call) Connecting() time.Duration { return c.connecting }

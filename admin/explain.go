@@ -1,0 +1,30 @@
+package admin
+
+import (
+	"net/http"
+
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// explain says what became of an exchange.
+func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
+	e, ok := s.g.Explain(r.PathValue("id"))
+	if !ok {
+		return &translate.Error{Code: translate.CodeNotFound, Message: "no exchange with this request id is known: it runs still, or it is too long ago"}
+	}
+	return reply(w, http.StatusOK, e)
+}
+
+// foresee says where a question would go.
+func (s *Server) foresee(w http.ResponseWriter, r *http.Request) error {
+	var h proxy.Hypothesis
+	if err := read(r, &h); err != nil {
+		return err
+	}
+	e, err := s.g.Foresee(h)
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, e)
+}

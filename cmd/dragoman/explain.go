@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/admin"
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/store/embedded"
+)
+
+// explainTime is how long the running gateway may take to answer.
+const explainTime = 10 * time.Second
+
+type explainCommand struct {
+	Request string `arg:"" optional:"" name:"request-id" help:"What the answer's X-Request-Id or the log's id says."`
+	Model   string `help:"Foresee where a question for this model or preset would go; it is not asked."`
+	Caller  string `help:"The configured caller who would ask, by name, or anonymous."`
+	Front   string `help:"The dialect that it would be asked in."`
+	File    string `short:"c" name:"config" help:"The configuration file, which says where the gateway listens for operators. Where none answers there, the file alone is foreseen. Default: dragoman.yaml if it is there."`
+	URL     string `name:"url" help:"The operators' address of a running gateway, such as http://127.0.0.1:8081, instead of the file's."`
+	Token   string `help:"Its token, instead of the file's or the one beside the store." env:"DRAGOMAN_ADMIN_TOKEN"`
+	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+// Run asks the running gateway, or foresees what the file alone says.
+func (c *explainCommand) Run(ctx context.Context, s surroundings) error {
+	if c.Request == "" && c.Model == "" {
+		return errors.New("want a request id, or --model")
+	}
+	if c.Request != "" && c.Model != "" {
+		return errors.New("want a request id or --model, not both")
+	}
+	conf, err := c.configuration()
+	if err != nil {
+		return err
+	}
+	e, err := c.ask(ctx, conf)
+	if c.Request == "" && c.File != "" && c.URL == "" && errors.Is(err, syscall.ECONNREFUSED) {
+		fmt.Fprintf(s.err, "No gateway listens on %s: this is what the file alone says.\n", conf.Admin.Listen)
+		e, err = c.foresee(conf)
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		text, err := json.MarshalIndent(e, "", "  ")
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(s.out, "%s\n", text)
+		return err
+	}
+	return printExplanation(s.out, e)
+}
+
+// configuration is the file that was named or found; with --url there may be none.
+func (c *explainCommand) configuration() (*config.Config, error) {
+	if c.URL != "" && c.File == "" {
+		return &config.Config{}, nil
+	}
+	conf, err := loadFile(cmp.Or(c.File, standardFile))
+	if c.File == "" && errors.Is(err, fs.ErrNotExist) {
+		conf, _, err = quickStart(func(string) (string, bool) { return "", false })
+	}
+	return conf, err
+}
+
+// foresee compiles conf and asks the result; nothing is started.
+func (c *explainCommand) foresee(conf *config.Config) (*proxy.Explanation, error) {
+	st, err := embedded.Open("memory:")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = st.Close() }()
+	g, err := proxy.New(conf, st, openUpstream, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = g.Close() }()
+	e, bad := g.Foresee(proxy.Hypothesis{Model: c.Model, Caller: c.Caller, Front: c.Front})
+	if bad != nil {
+		return nil, bad
+	}
+	return e, nil
+}
+
+// ask asks the gateway that runs.
+func (c *explainCommand) ask(ctx context.Context, conf *config.Config) (*proxy.Explanation, error) {
+	ctx, cancel := context.WithTimeout(ctx, explainTime)
+	defer cancel()
+	base, token, err := c.reach(conf)
+	if err != nil {
+		return nil, err
+	}
+	method, path, body := http.MethodGet, "/api/explain/"+url.PathEscape(c.Request), []byte(nil)
+	if c.Request == "" {
+		method, path = http.MethodPost, "/api/explain"
+		if body, err = json.Marshal(proxy.Hypothesis{Model: c.Model, Caller: c.Caller, Front: c.Front}); err != nil {
+			return nil, err
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("the gateway cannot be asked: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, refusalOf(resp.StatusCode, text)
+	}
+	e := &proxy.Explanation{}
+	return e, json.Unmarshal(text, e)
+}
+
+// reach is where the gateway listens for operators, and what opens it.
+func (c *explainCommand) reach(conf *config.Config) (base, token string, err error) {
+	base, token = strings.TrimRight(c.URL, "/"), cmp.Or(c.Token, conf.Admin.Token)
+	if base == "" {
+		host, port, err := net.SplitHostPort(conf.Admin.Listen)
+		if err != nil {
+			return "", "", err
+		}
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			host = "127.0.0.1"
+		}
+		base = "http://" + net.JoinHostPort(host, port)
+	}
+	if token != "" || conf.Store.URL == "" {
+		return base, token, nil
+	}
+	file := admin.TokenFile(conf.Store.URL)
+	if file == "" {
+		return base, "", nil
+	}
+	token, err = admin.ReadToken(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return base, "", nil // it never ran; asking finds that out
+	}
+	return base, token, err
+}
+
+func refusalOf(status int, text []byte) error {
+	var body struct {
+		Error struct{ Code, Message string }
+	}
+	if json.Unmarshal(text, &body) != nil || body.Error.Message == "" {
+		return fmt.Errorf("the gateway answered with status %d: is this its address for operators?", status)
+	}
+	return fmt.Errorf("%s (%s)", body.Error.Message, body.Error.Code)
+}

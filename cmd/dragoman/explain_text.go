@@ -1,0 +1,94 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/dragoman-gateway/dragoman/proxy"
+)
+
+// printExplanation writes e for a person.
+func printExplanation(w io.Writer, e *proxy.Explanation) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if e.ID != "" {
+		fmt.Fprintf(t, "request\t%s\nasked\t%s\n", e.ID, e.At)
+	}
+	fmt.Fprintf(t, "caller\t%s\n", e.Caller)
+	for _, l := range [][2]string{{"limits", e.Limits}, {"front", e.Front}, {"preset", e.Preset}} {
+		if l[1] != "" {
+			fmt.Fprintf(t, "%s\t%s\n", l[0], l[1])
+		}
+	}
+	fmt.Fprintf(t, "model\t%s\nbalance\t%s\n", e.Model, e.Policy)
+	switch {
+	case e.Verdict != "":
+		fmt.Fprintf(t, "verdict\t%s\n", e.Verdict)
+	case e.Message != "":
+		fmt.Fprintf(t, "outcome\t%s: %s\n", e.Outcome, e.Message)
+	default:
+		fmt.Fprintf(t, "outcome\t%s\n", e.Outcome)
+	}
+	if e.Retry > 0 {
+		fmt.Fprintf(t, "come back in\t%g s\n", e.Retry)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := printCandidates(w, e); err != nil {
+		return err
+	}
+	if err := printAttempts(w, e); err != nil || e.Ledger == nil {
+		return err
+	}
+	l := e.Ledger
+	_, err := fmt.Fprintf(w, "\nTime, ms: queue %g, room %g, failed attempts %g, connect %g, headers %g, first content %g, stream %g; total %g\n",
+		l.Queue, l.Room, l.Failed, l.Connect, l.Headers, l.First, l.Stream, l.Total)
+	return err
+}
+
+func printCandidates(w io.Writer, e *proxy.Explanation) error {
+	fmt.Fprintln(w, "\nCandidates:")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "  channel\tkey\tmodel\ttier\tweight\tstate\twhy")
+	for _, c := range e.Candidates {
+		why := cmp.Or(c.Why, "-")
+		switch {
+		case c.Share > 0:
+			why = strconv.FormatFloat(c.Share*100, 'f', -1, 64) + " % by weight"
+		case c.Asked > 0 && c.Why == "":
+			why = "asked " + strconv.Itoa(c.Asked) + " x"
+		case c.Asked == 0 && c.Why == "" && e.Verdict == "":
+			why = "not needed"
+		}
+		fmt.Fprintf(t, "  %s\t%d\t%s\t%d\t%d\t%s\t%s\n", c.Channel, c.Key, named(c), c.Tier, c.Weight, c.State, why)
+	}
+	return t.Flush()
+}
+
+// named is the model as it was asked for and, if that differs, as the channel calls it.
+func named(c proxy.Candidate) string {
+	if c.Upstream == c.Model {
+		return c.Model
+	}
+	return c.Model + " = " + c.Upstream
+}
+
+func printAttempts(w io.Writer, e *proxy.Explanation) error {
+	if len(e.Attempts) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w, "\nAttempts:")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "  channel\tkey\tchosen by\tof\tbegan ms\tconnect ms\topen ms\tfirst ms\tresult")
+	for _, a := range e.Attempts {
+		result := a.Result
+		if a.Message != "" {
+			result += ": " + a.Message
+		}
+		fmt.Fprintf(t, "  %s\t%d\t%s\t%d\t%g\t%g\t%g\t%g\t%s\n", a.Channel, a.Key, a.By, a.Among, a.BeganMs, a.ConnectMs, a.OpenMs, a.FirstMs, result)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,215 @@
+package proxy
+
+import (
+	"sync"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// How many exchanges are remembered: the newest, and beside them the newest that
+// failed, took more than one attempt or found a channel barred, so that these are not
+// pushed out by ordinary ones.
+const (
+	keptOrdinary = 2048
+	keptTroubled = 2048
+	keptSpare    = 64 // records that wait for their next use
+	maxNotes     = 16 // candidates barred, of one exchange
+)
+
+// note is one candidate that could not be asked, when it was first looked at.
+type note struct {
+	c   *cell
+	ch  *Channel
+	bar bar
+}
+
+// try is one attempt.
+type try struct {
+	cand    candidate
+	by      choice
+	among   int // candidates of the tier it was chosen from, itself included
+	began   time.Duration
+	connect time.Duration
+	open    time.Duration
+	first   time.Duration
+	over    bool // how it went is known
+	end     end
+}
+
+// end is how an attempt or an exchange ended, without what an error holds on to.
+// The zero value is a good end.
+type end struct {
+	fault   translate.Fault
+	code    translate.Code
+	message string // for clients: no address, no key
+	retry   time.Duration
+}
+
+func endOf(err *translate.Error) end {
+	if err == nil {
+		return end{}
+	}
+	return end{err.Fault, err.Code, clip(err.Message), err.Retry}
+}
+
+// choice is what decided for a candidate.
+type choice uint8
+
+const (
+	byPolicy choice = iota
+	byMemory        // it remembers the conversation
+	bySecond        // a second try
+	byAlone         // there was no other
+)
+
+// record is what happened to one exchange. Its exchange alone writes it until it is
+// kept; then it is read under the lock of records.
+type record struct {
+	id, front, caller, model string
+	received                 time.Time
+	routes                   [4]*route
+	notes                    [maxNotes]note
+	tries                    [maxAttempts]try
+	nRoutes, nNotes, nTries  int
+	more                     int // notes that found no room
+	queue                    time.Duration
+	room                     time.Duration
+	took                     time.Duration
+	end                      end
+}
+
+// troubled reports whether r is worth more than an ordinary exchange.
+func (r *record) troubled() bool { return r.end.code != "" || r.nTries > 1 || r.nNotes > 0 }
+
+// records are the newest exchanges. Their memory is reused: after the first thousands
+// an exchange allocates none.
+type records struct {
+	mu    sync.Mutex
+	plain ring
+	bad   ring
+	spare []*record
+}
+
+// ring has the newest of its kind, and where the next one goes.
+type ring struct {
+	kept []*record
+	next int
+}
+
+// put keeps r and returns what it has pushed out.
+func (g *ring) put(r *record, limit int) *record {
+	if len(g.kept) < limit {
+		g.kept = append(g.kept, r)
+		return nil
+	}
+	old := g.kept[g.next]
+	g.kept[g.next] = r
+	g.next = (g.next + 1) % limit
+	return old
+}
+
+func (g *ring) find(id string) *record {
+	for i := range g.kept {
+		// The newest first: a client may use an id twice.
+		at := (g.next - 1 - i + 2*len(g.kept)) % len(g.kept)
+		if g.kept[at].id == id {
+			return g.kept[at]
+		}
+	}
+	return nil
+}
+
+// take returns an empty record.
+func (s *records) take() *record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.spare); n > 0 {
+		r := s.spare[n-1]
+		s.spare = s.spare[:n-1]
+		return r
+	}
+	return &record{}
+}
+
+// keep remembers r, which its exchange must not touch any more.
+func (s *records) keep(r *record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ring, limit := &s.plain, keptOrdinary
+	if r.troubled() {
+		ring, limit = &s.bad, keptTroubled
+	}
+	if old := ring.put(r, limit); old != nil && len(s.spare) < keptSpare {
+		*old = record{}
+		s.spare = append(s.spare, old)
+	}
+}
+
+// find returns a copy of the newest exchange with the id.
+func (s *records) find(id string) (record, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	plain, bad := s.plain.find(id), s.bad.find(id)
+	if plain == nil || bad != nil && bad.received.After(plain.received) {
+		plain = bad
+	}
+	if plain == nil {
+		return record{}, false
+	}
+	return *plain, true
+}
+
+// routed notes where is searched.
+func (r *record) routed(routes []*route) { r.nRoutes = copy(r.routes[:], routes) }
+
+// barred notes why a candidate was not asked; only the first reason counts.
+func (r *record) barred(c *candidate, b bar) {
+	for i := range r.notes[:r.nNotes] {
+		if r.notes[i].c == c.cell {
+			return
+		}
+	}
+	if r.nNotes == maxNotes {
+		r.more++
+		return
+	}
+	r.notes[r.nNotes] = note{c: c.cell, ch: c.ch, bar: b}
+	r.nNotes++
+}
+
+// chosen notes the beginning of an attempt.
+func (r *record) chosen(c *candidate, by choice, among int) {
+	if r.nTries < maxAttempts {
+		r.tries[r.nTries] = try{cand: *c, by: by, among: among, began: time.Since(r.received)}
+		r.nTries++
+	}
+}
+
+// attempted notes the end of an attempt's part before its content; err is nil if
+// there was some.
+func (r *record) attempted(l *Ledger, err *translate.Error) {
+	if r.nTries == 0 {
+		return
+	}
+	t := &r.tries[r.nTries-1]
+	t.connect, t.open, t.first, t.over, t.end = l.Connect, l.Open, l.First, true, endOf(err)
+	if err != nil && err.Fault == translate.FaultDial {
+		t.connect = l.Open
+	}
+}
+
+// keep ends the exchange's record.
+func (x *Exchange) keep(err *translate.Error) {
+	r, q := x.rec, x.q
+	x.rec = nil
+	if r == nil {
+		return
+	}
+	r.id, r.front, r.model = q.ID, q.Front, clip(q.Model.Name)
+	if q.Caller != nil {
+		r.caller = clip(q.Caller.Name)
+	}
+	r.queue, r.room, r.took, r.end = max(x.asking.Sub(x.began), 0), x.waited, time.Since(r.received), endOf(err)
+	x.g.records.keep(r)
+}
