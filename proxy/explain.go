@@ -193,7 +193,7 @@ type Hypothesis struct {
 // that the caller would get, or NOT_FOUND for a caller that is not configured.
 func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 	p := g.plan.Load()
-	who, err := p.hypothetical(h)
+	who, err := g.hypothetical(p, h)
 	if err != nil {
 		return nil, err
 	}
@@ -272,16 +272,20 @@ func (p *Plan) routesOf(m *Model) []*route {
 }
 
 // hypothetical finds whom h means.
-func (p *Plan) hypothetical(h Hypothesis) (*Caller, *translate.Error) {
+func (g *Gateway) hypothetical(p *Plan, h Hypothesis) (*Caller, *translate.Error) {
 	switch {
 	case h.Key != "" && h.Caller != "":
 		return nil, translate.Invalid("want a caller or a key, not both")
 	case h.Key != "":
-		return p.callers.identify(h.Key, "")
+		return g.Identify(h.Key, "")
 	case h.Caller == "" && p.callers.anonymous == nil:
 		return &Caller{Name: "(nobody in particular)"}, nil
 	case h.Caller == "" || h.Caller == anonymousPrefix:
-		return p.callers.identify("", "dry-run")
+		who, err := g.Identify("", "")
+		if err == nil {
+			who.Name = anonymousPrefix // it was made just now, for nobody else
+		}
+		return who, err
 	}
 	for _, c := range p.callers.keys {
 		if c.Name == h.Caller {
