@@ -71,7 +71,7 @@ func (q *Question) complete() *translate.Error {
 	if q.Peeked == nil {
 		return nil
 	}
-	full := translate.Request{}
+	full := translate.Request{Beta: q.Request.Beta}
 	if err := q.Peeked.DecodeRequest(&full, q.Request.Raw); err != nil {
 		return typed(err)
 	}

@@ -160,6 +160,9 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 	if pass {
 		return &req, nil
 	}
+	if req.Beta != "" {
+		req.Drop("anthropic-beta")
+	}
 	windowed := window(x.base.Messages, x.window)
 	req.Messages = windowed
 	if c.ch.recall == recallNothing {

@@ -24,7 +24,7 @@ func (x *Exchange) complete() *translate.Error {
 	if x.peeked == nil {
 		return nil
 	}
-	full := translate.Request{}
+	full := translate.Request{Beta: x.base.Beta}
 	if err := x.peeked.DecodeRequest(&full, x.base.Raw); err != nil {
 		return typed(err)
 	}

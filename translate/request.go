@@ -192,6 +192,10 @@ type Request struct {
 	// client's dialect and Raw may go out with nothing but the model replaced.
 	PassThrough bool
 
+	// Beta is anthropic's header anthropic-beta as the client sent it: what it names
+	// changes what members the body may have. It goes on with Raw, else it is lost.
+	Beta string
+
 	// Memory is set by the gateway for upstreams that remember: what this one
 	// knows of the conversation already.
 	Memory Memory

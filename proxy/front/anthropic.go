@@ -1,6 +1,8 @@
 package front
 
 import (
+	"strings"
+
 	"github.com/dragoman-gateway/dragoman/translate/anthropic"
 )
 
@@ -25,6 +27,23 @@ func anthropicToken(c *call) string {
 		return key
 	}
 	return c.bearer()
+}
+
+// maxBeta bounds what is passed on of the header anthropic-beta, in bytes.
+const maxBeta = 1 << 10
+
+// anthropicBeta is the client's header anthropic-beta, empty where it is none that
+// another header could carry.
+func anthropicBeta(c *call) string {
+	var all []string
+	for _, v := range c.ctx.Request.Header.PeekAll("Anthropic-Beta") {
+		all = append(all, string(v))
+	}
+	beta := strings.Join(all, ",")
+	if len(beta) > maxBeta || strings.ContainsFunc(beta, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return ""
+	}
+	return beta
 }
 
 func listAnthropic(c *call) {

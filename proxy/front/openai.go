@@ -43,6 +43,9 @@ func (c *call) ask(w *wire, token string, limit int, prefix string) {
 		return
 	}
 	req := &translate.Request{Dialect: w.dialect.Name()}
+	if w == &anthropicWire {
+		req.Beta = anthropicBeta(c)
+	}
 	peeked, err := peek(w.dialect, req, c.ctx.Request.Body())
 	if err != nil {
 		c.fail(w, err)

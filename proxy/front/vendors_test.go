@@ -3,6 +3,9 @@ package front_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -239,6 +242,35 @@ func TestAClientOfFunctionsCallsThemOnEveryKindOfChannel(t *testing.T) {
 					t.Errorf("the result did not arrive: %s", said)
 				}
 			})
+		}
+	}
+}
+
+func TestTheBetaHeaderGoesOnWithWhatPassesThrough(t *testing.T) {
+	t.Parallel()
+	got := make(chan http.Header, 1)
+	up := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		got <- r.Header
+		_, _ = io.WriteString(rw, `{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"ho"}],"stop_reason":"end_turn","usage":{}}`)
+	}))
+	defer up.Close()
+	w := world.Start(t, callers+fmt.Sprintf("channels:\n  - {id: up, kind: anthropic, url: %q, keys: [%s], models: [m]}\n", up.URL, channelKey)+channel("other", "openai", "", "echo"))
+	for _, c := range []struct{ beta, model, want, dropped string }{
+		{"files-api-2025-04-14,x", "m", "files-api-2025-04-14,x", ""},
+		{"", "m", "", ""},
+		{strings.Repeat("x", 2000), "m", "", ""},
+		{"x", "echo", "", "anthropic-beta"},
+	} {
+		body := fmt.Sprintf(`{"model":%q,"max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`, c.model)
+		status, h, text := w.Do(t, "POST", "/v1/messages", body, "X-Api-Key", key, "Content-Type", "application/json", "Anthropic-Beta", c.beta)
+		if status != 200 || h.Get("X-Dragoman-Dropped") != c.dropped {
+			t.Fatalf("%d, dropped %q: %s", status, h.Get("X-Dragoman-Dropped"), text)
+		}
+		if c.model != "m" {
+			continue
+		}
+		if seen := <-got; seen.Get("Anthropic-Beta") != c.want || seen.Get("Anthropic-Version") == "" {
+			t.Errorf("%.40q: the channel got %q", c.beta, seen)
 		}
 	}
 }

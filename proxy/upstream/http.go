@@ -63,7 +63,7 @@ func newHTTP(conf *config.Channel, key string, o Options, r route) (Upstream, er
 			"\r\nAccept-Encoding: identity\r\n" + r.auth(key) + "Content-Length: "
 	}
 	u.conns.limit = conf.Concurrent
-	u.margin = max(len(u.heads[0]), len(u.heads[1])) + len("9223372036854775807\r\n\r\n")
+	u.margin = max(len(u.heads[0]), len(u.heads[1])) + len("9223372036854775807")
 	return u, nil
 }
 
@@ -126,19 +126,25 @@ func (u *httpUpstream) message(buf *[]byte, req *translate.Request) ([]byte, err
 	if req.Stream {
 		head = u.heads[1]
 	}
-	p := slices.Grow((*buf)[:0], u.margin)[:u.margin]
+	end := "\r\n\r\n"
+	if req.PassThrough && req.Beta != "" {
+		end = "\r\nanthropic-beta: " + req.Beta + end
+	}
+	margin := u.margin + len(end)
+	p := slices.Grow((*buf)[:0], margin)[:margin]
 	p, err := u.dialect.AppendRequest(p, req)
 	if err != nil {
 		return nil, err
 	}
 	*buf = p
-	body := p[u.margin:]
+	body := p[margin:]
 	u.opts.trace('>', body)
 	var number [24]byte
-	length := append(strconv.AppendInt(number[:0], int64(len(body)), 10), "\r\n\r\n"...)
-	start := u.margin - len(length) - len(head)
+	length := strconv.AppendInt(number[:0], int64(len(body)), 10)
+	start := margin - len(end) - len(length) - len(head)
 	copy(p[start:], head)
 	copy(p[start+len(head):], length)
+	copy(p[margin-len(end):], end)
 	return p[start:], nil
 }
 
