@@ -46,6 +46,7 @@ func check(c *Config, failed func(string) bool) []Problem {
 	k.stores()
 	k.callers()
 	k.limits()
+	k.prices()
 	k.fallbacks()
 	k.presets()
 	k.channels()
@@ -273,6 +274,7 @@ func (k *checker) limits() {
 		k.rate(child(path, "requests"), l.Requests)
 		k.rate(child(path, "tokens"), l.Tokens)
 		k.notNegative(child(path, "concurrent"), l.Concurrent)
+		k.budget(child(path, "budget"), l.Budget)
 	}
 }
 

@@ -24,6 +24,10 @@ type Config struct {
 	Callers Callers           `yaml:"callers"`
 	Limits  map[string]Limit  `yaml:"limits"`
 	Presets map[string]Preset `yaml:"presets"`
+	// Prices are what models cost, by the name that callers ask for; where there is
+	// none, by the name at the back end that answers. Default: nothing.
+	Prices map[string]Price `yaml:"prices"`
+	Ledger Ledger           `yaml:"ledger"`
 
 	Channels []Channel `yaml:"channels"`
 	// Fallbacks name, for a model, the models that may answer in its place when
@@ -146,6 +150,38 @@ type Limit struct {
 	// Queue lets questions over the limit wait instead of being refused. Default
 	// false.
 	Queue bool `yaml:"queue"`
+	// Budget is how much may be spent per period, at the prices of the models. A
+	// question reserves an estimate, which its answer corrects. Default: no limit.
+	Budget Budget `yaml:"budget"`
+}
+
+// Price is what one model costs, in whatever unit the budgets are in; chatnio
+// clients see it as points.
+type Price struct {
+	// Input is for a million tokens of the question. Default 0.
+	Input float64 `yaml:"input"`
+	// Cached is for a million tokens of the question that the back end read from its
+	// prompt cache. Default: as input.
+	Cached *float64 `yaml:"cached"`
+	// Output is for a million tokens of the answer. Default 0.
+	Output float64 `yaml:"output"`
+	// Call is for each question that was answered, whatever its length. Default 0.
+	Call float64 `yaml:"call"`
+}
+
+// Budget is how much may be spent in a period.
+type Budget struct {
+	// Amount is in the unit of the prices. Default 0: no budget.
+	Amount float64 `yaml:"amount"`
+	// Per is day or month, as the calendar has them in UTC.
+	Per string `yaml:"per"`
+}
+
+// Ledger says what becomes of the rows that each question leaves in the store.
+type Ledger struct {
+	// Keep is how long rows are kept; an explicit 0s writes none, and budgets then
+	// begin anew with each start. Default 2160h.
+	Keep time.Duration `yaml:"keep"`
 }
 
 // Rate is "N/s", "N/m", "N/h" or "N/d".

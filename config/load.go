@@ -133,6 +133,9 @@ func (c *Config) finish() {
 	if c.Drain == 0 && !c.from.set("drain") {
 		c.Drain = 30 * time.Second
 	}
+	if c.Ledger.Keep == 0 && !c.from.set("ledger.keep") {
+		c.Ledger.Keep = 90 * 24 * time.Hour
+	}
 	t := &c.Timeouts
 	for _, d := range []struct {
 		field *time.Duration

@@ -31,6 +31,9 @@ func (c *Caller) Limited() bool { return c.rule != nil }
 // way in, whatever the front: once for each question, before it waits for anything,
 // so that what waits is bounded too. A caller without limits costs nothing here.
 func (x *Exchange) admit() *translate.Error {
+	if err := x.afford(); err != nil {
+		return err
+	}
 	rule := x.q.Caller.rule
 	if rule == nil {
 		return nil
@@ -79,9 +82,15 @@ func (q *Question) complete() *translate.Error {
 	return nil
 }
 
-// needs estimates how many tokens the question and its answer will use. What the
-// conversation adds to the question is not known yet; it is paid for afterwards.
+// needs estimates how many tokens the question and its answer will use.
 func (q *Question) needs() int {
+	input, output := q.expects()
+	return input + output
+}
+
+// expects is the estimate for the question and for its answer. What the
+// conversation adds to the question is not known yet; it is paid for afterwards.
+func (q *Question) expects() (input, output int) {
 	n := textBytes(q.Request.Messages)
 	most := q.Request.Params.MaxTokens
 	if p := q.Model.preset; p != nil {
@@ -94,23 +103,35 @@ func (q *Question) needs() int {
 	if most != nil {
 		answer = min(max(*most, 0), math.MaxInt32) // a client chose it
 	}
-	return tokensOf(n) + answer
+	return tokensOf(n), answer
 }
 
-// pay settles the grant, once, with what the exchange used: all of it for an answer
+// pay settles the grant and the bill, once, with what the exchange used: all of it for an answer
 // that began, even if it broke off, and for a question that its client left while it
 // was asked; nothing for one that failed. It is called before the client can know
 // that its answer is over, so that the next question finds the place free.
 func (x *Exchange) pay(err *translate.Error) {
-	if x.grant == nil {
+	if x.charged {
 		return
 	}
-	grant, used := x.grant, int64(0)
-	x.grant = nil
+	x.charged = true
 	if x.open || x.attempts > 0 && err != nil && err.Fault == translate.FaultGone {
-		used = x.Usage().Total()
+		x.charge()
 	}
-	grant.Settle(int(min(used, math.MaxInt32)))
+	x.bill.settle(x.paid)
+	x.bill = nil
+	if x.grant != nil {
+		x.grant.Settle(int(min(x.used.Total(), math.MaxInt32)))
+		x.grant = nil
+	}
+}
+
+// charge finds out what the answer used and costs, where anybody wants to know.
+func (x *Exchange) charge() {
+	if x.grant != nil || x.bill != nil || x.g.ledger != nil {
+		x.used = x.Usage()
+		x.paid = x.g.plan.Load().priceOf(x.q.Model, x.asked.upstream).of(x.used)
+	}
 }
 
 // tokensOf is the usual number of tokens in n bytes of text.

@@ -30,7 +30,7 @@ const (
 // attempt puts the question to c, whose slot it gives back when it fails.
 func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 	x.ch, x.cell, x.holds = c.ch, c.cell, true
-	x.tries(c.ch)
+	x.tries(c)
 	req, err := x.requestFor(c)
 	if err != nil {
 		x.abandon(err)

@@ -23,7 +23,8 @@ type Caller struct {
 	Name      string
 	Anonymous bool
 	Group     string
-	rule      *limiter.Rule   // nil: no limits
+	limits    string          // their name; empty: none
+	rule      *limiter.Rule   // nil: nothing is counted but what is spent
 	models    map[string]bool // nil: all
 	expires   time.Time       // zero: never
 	key       string          // id of the stored key; empty: none
@@ -64,7 +65,7 @@ func newCallers(conf *config.Callers, limits rules) *callers {
 }
 
 func (c *callers) caller(name string, a *config.Access, expires time.Time) *Caller {
-	who := &Caller{Name: name, Group: a.Group, rule: c.rules[a.Limits], expires: expires}
+	who := &Caller{Name: name, Group: a.Group, limits: a.Limits, rule: c.rules[a.Limits], expires: expires}
 	if len(a.Models) > 0 {
 		who.models = make(map[string]bool, len(a.Models))
 		for _, m := range a.Models {

@@ -24,6 +24,14 @@ type Exchange struct {
 	whole   bool
 	ctx     context.Context
 	grant   *limiter.Grant // nil: nothing is counted, or it is settled
+	bill    *bill          // nil: there is no budget, or it is settled
+
+	rows        []try // for the ledger
+	row         [1]try
+	charged     bool            // what follows is final
+	used        translate.Usage // that is paid for
+	paid        int64           // its cost, in billionths
+	inputTokens int64           // estimated, once it was
 
 	base    translate.Request   // the question with its history
 	peeked  translate.Dialect   // decodes base, if that was not done yet
@@ -337,6 +345,7 @@ func (x *Exchange) refuse(err *translate.Error) {
 
 func (x *Exchange) release(ch *Channel, err *translate.Error) {
 	x.pay(err)
+	x.enterRows(err)
 	if x.q.Turn != nil {
 		x.q.Turn.Done()
 	}

@@ -33,6 +33,8 @@ type Gateway struct {
 	keys     *keyring
 	badKeys  *badKeys
 	records  records
+	ledger   *ledger // nil: none is kept
+	purses   purses
 
 	open     sync.WaitGroup // exchanges
 	mu       sync.Mutex     // guards draining against open.Add
@@ -51,6 +53,8 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger) (*G
 	for _, ch := range p.channels {
 		ch.meter = g.meters.channel(ch.ID)
 	}
+	g.ledger = newLedger(st, conf.Ledger.Keep, log)
+	g.purses.ledger = g.ledger
 	g.plan.Store(p)
 	return g, nil
 }
@@ -78,11 +82,11 @@ func (g *Gateway) Drain(ctx context.Context) error {
 	}
 }
 
-// Close closes the upstreams. All exchanges must have been closed before.
+// Close closes the upstreams and writes what waits for the ledger. All exchanges must have been closed before.
 func (g *Gateway) Close() error {
 	g.plan.Load().close()
 	g.keys.close()
-	return nil
+	return g.ledger.close()
 }
 
 // Identify finds the caller behind a credential. An empty token is the anonymous

@@ -1,6 +1,14 @@
 package proxy
 
-import "time"
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
 
 // Ledger says in short where a question went and where its time was spent. Open
 // writes it, whether or not it returns an exchange; it must not be read before.
@@ -16,7 +24,265 @@ type Ledger struct {
 	Dropped string
 }
 
-// tries notes the beginning of an attempt on ch.
-func (x *Exchange) tries(ch *Channel) {
-	x.q.Ledger = Ledger{Channel: ch.ID, Attempts: x.attempts, Queue: x.asking.Sub(x.began) + x.waited}
+// try is one attempt as the ledger will have it.
+type try struct {
+	ch       *Channel
+	upstream string
+	at       time.Time
+	took     time.Duration
+	open     time.Duration
+	first    time.Duration
+	queue    time.Duration
+	usage    translate.Usage // of a failed one: what was reported
+	err      *translate.Error
+	over     bool
+}
+
+// tries notes the beginning of an attempt on c.
+func (x *Exchange) tries(c candidate) {
+	x.q.Ledger = Ledger{Channel: c.ch.ID, Attempts: x.attempts, Queue: x.asking.Sub(x.began) + x.waited}
+	if x.g.ledger == nil {
+		return
+	}
+	if x.rows == nil {
+		x.rows = x.row[:0]
+	}
+	x.rows = append(x.rows, try{ch: c.ch, upstream: c.upstream, at: time.Now(), queue: x.q.Ledger.Queue})
+}
+
+// endTry notes the end of the attempt that runs.
+func (x *Exchange) endTry(err *translate.Error) {
+	n := len(x.rows)
+	if n == 0 || x.rows[n-1].over {
+		return
+	}
+	t := &x.rows[n-1]
+	t.over, t.err, t.took = true, err, time.Since(t.at)
+	t.open, t.first = x.q.Ledger.Open, x.q.Ledger.First
+	t.usage = x.answer.Usage
+	for i := range x.held {
+		if k := x.held[i].Kind; err != nil && !x.open && (k == translate.KindStart || k == translate.KindUsage) {
+			t.usage.Merge(x.held[i].Usage)
+		}
+	}
+}
+
+// enterRows hands the rows of the exchange to the ledger: its attempts, then the
+// request itself.
+func (x *Exchange) enterRows(err *translate.Error) {
+	l := x.g.ledger
+	if l == nil {
+		return
+	}
+	x.endTry(err)
+	c, q := x.q.Caller, x.q
+	row := store.Entry{
+		Request: q.ID, At: x.began.UnixMilli(), Caller: c.Name, Group: c.Group, Rule: c.limits, User: clip(q.Request.User),
+		Front: q.Front, Model: clip(q.Model.Name), Outcome: "ok", Status: 200,
+	}
+	rows := make([]store.Entry, 0, len(x.rows)+1)
+	for i := range x.rows {
+		t := &x.rows[i]
+		e := row
+		e.Attempt, e.At, e.Channel, e.Key, e.Upstream = i+1, t.at.UnixMilli(), t.ch.ID, t.ch.key, t.upstream
+		if e.Outcome, e.Status = "ok", 200; t.err != nil {
+			e.Outcome, e.Status = faultName(t.err.Fault), t.err.Status()
+			if t.err.Fault == 0 {
+				e.Outcome = "other"
+			}
+		}
+		e.Queue, e.Open, e.First, e.Took = t.queue.Microseconds(), t.open.Microseconds(), t.first.Microseconds(), t.took.Microseconds()
+		if i == len(x.rows)-1 && x.charged {
+			t.usage, e.Cost = x.used, x.paid
+		}
+		usageOf(&e, t.usage)
+		rows = append(rows, e)
+		row.Channel, row.Key, row.Upstream = e.Channel, e.Key, e.Upstream
+		row.Open, row.First = e.Open, e.First
+	}
+	if err != nil {
+		row.Outcome, row.Status = string(err.Code), err.Status()
+	}
+	usageOf(&row, x.used)
+	row.Cost, row.Queue, row.Took = x.paid, q.Ledger.Queue.Microseconds(), time.Since(x.began).Microseconds()
+	l.add(append(rows, row))
+}
+
+func usageOf(e *store.Entry, u translate.Usage) {
+	e.Input, e.Output, e.Cached, e.Estimated = u.Input, u.Output, u.CacheRead, u.Estimated
+}
+
+// Bounds of the rows that wait to be written.
+const (
+	ledgerWaits = 100 * time.Millisecond // so long rows gather
+	ledgerAgain = 2 * time.Second        // after the store has failed
+	ledgerMost  = 100_000                // further ones are lost, and counted
+	ledgerBatch = 500                    // rows in one transaction, which turns may wait for
+	forgetEvery = time.Hour
+)
+
+// ledger writes rows in the background. It never keeps an answer waiting: where the
+// store does not keep up, rows are lost, and the log says how many. close writes what
+// waits; a crash loses what waited, normally a tenth of a second. It is safe for
+// concurrent use.
+type ledger struct {
+	st   store.Ledger
+	log  *slog.Logger
+	keep time.Duration
+
+	mu     sync.Mutex
+	rows   []store.Entry
+	lost   int
+	timer  *time.Timer
+	waits  bool // the timer runs
+	closed bool
+
+	writing sync.Mutex // one at a time, in order
+	cleaned time.Time  // guarded by writing
+}
+
+// newLedger returns nil where nothing is to be kept.
+func newLedger(st store.Store, keep time.Duration, log *slog.Logger) *ledger {
+	kept, ok := st.(store.Ledger)
+	if !ok || keep <= 0 {
+		return nil
+	}
+	return &ledger{st: kept, log: log, keep: keep}
+}
+
+func (l *ledger) add(rows []store.Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || len(l.rows)+len(rows) > ledgerMost {
+		l.lost += len(rows)
+		return
+	}
+	l.rows = append(l.rows, rows...)
+	l.later(ledgerWaits)
+}
+
+// later writes after wait, unless that is to come anyway. l.mu is held.
+func (l *ledger) later(wait time.Duration) {
+	if l.waits || l.closed {
+		return
+	}
+	l.waits = true
+	if l.timer == nil {
+		l.timer = time.AfterFunc(wait, l.tick)
+		return
+	}
+	l.timer.Reset(wait)
+}
+
+func (l *ledger) tick() {
+	defer func() { _ = recover() }()
+	l.mu.Lock()
+	l.waits = false
+	l.mu.Unlock()
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if err := l.write(context.Background()); err != nil {
+		l.log.Error("the ledger could not be written, it is tried again", "why", translate.Mask(err.Error()))
+		return
+	}
+	l.forget()
+}
+
+// flush writes all rows that wait. Those of a batch that fails wait on.
+func (l *ledger) flush(ctx context.Context) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	return l.write(ctx)
+}
+
+// write is flush while l.writing is held.
+func (l *ledger) write(ctx context.Context) error {
+	for {
+		l.mu.Lock()
+		batch, lost := l.rows[:min(len(l.rows), ledgerBatch)], l.lost
+		l.lost = 0
+		l.mu.Unlock()
+		if lost > 0 {
+			l.log.Error("rows of the ledger are lost: the store did not keep up", "rows", lost)
+		}
+		if len(batch) == 0 {
+			return nil
+		}
+		err := l.st.Record(ctx, batch)
+		l.mu.Lock()
+		if err != nil {
+			l.later(ledgerAgain)
+			l.mu.Unlock()
+			return err
+		}
+		if l.rows = l.rows[len(batch):]; len(l.rows) == 0 {
+			l.rows = nil // so that what was written can go
+		}
+		l.mu.Unlock()
+	}
+}
+
+// forget removes what is too old, now and then. l.writing is held.
+func (l *ledger) forget() {
+	now := time.Now()
+	if now.Sub(l.cleaned) < forgetEvery {
+		return
+	}
+	l.cleaned = now
+	for range 100 {
+		n, err := l.st.Forget(context.Background(), now.Add(-l.keep).UnixMilli())
+		if err != nil || n == 0 {
+			return
+		}
+	}
+}
+
+// spent sums the cost of the requests that f chooses, those that wait included. A nil
+// ledger knows of none.
+func (l *ledger) spent(ctx context.Context, f store.EntryFilter) (int64, error) {
+	if l == nil {
+		return 0, nil
+	}
+	if err := l.flush(ctx); err != nil {
+		return 0, err
+	}
+	t, err := l.st.Totals(ctx, f)
+	return t.Cost, err
+}
+
+// close writes what waits and takes no more.
+func (l *ledger) close() error {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	l.closed = true
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	l.mu.Unlock()
+	return l.flush(context.Background())
+}
+
+// Entries returns rows of the ledger, also those that are not written yet, see
+// [store.Ledger].
+func (g *Gateway) Entries(ctx context.Context, f store.EntryFilter) ([]store.Entry, error) {
+	if g.ledger == nil {
+		return nil, nil
+	}
+	if err := g.ledger.flush(ctx); err != nil {
+		return nil, err
+	}
+	return g.ledger.st.Entries(ctx, f)
+}
+
+// Totals sums what callers asked and what it cost, see [store.Ledger].
+func (g *Gateway) Totals(ctx context.Context, f store.EntryFilter) (store.Totals, error) {
+	if g.ledger == nil {
+		return store.Totals{}, nil
+	}
+	if err := g.ledger.flush(ctx); err != nil {
+		return store.Totals{}, err
+	}
+	return g.ledger.st.Totals(ctx, f)
 }

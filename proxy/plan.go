@@ -18,6 +18,8 @@ import (
 type Plan struct {
 	callers  *callers
 	presets  map[string]*config.Preset
+	prices   map[string]*price
+	budgets  map[string]*budget // by the name of the limits
 	routes   map[string]*route
 	models   []string // in the order of the configuration, presets last
 	channels []*Channel
@@ -57,6 +59,8 @@ func (c candidate) agent() string {
 func newPlan(conf *config.Config, open Opener) (*Plan, error) {
 	p := &Plan{
 		callers: newCallers(&conf.Callers, newRules(conf.Limits)),
+		prices:  newPrices(conf.Prices),
+		budgets: newBudgets(conf.Limits),
 		presets: make(map[string]*config.Preset, len(conf.Presets)),
 		routes:  make(map[string]*route),
 		policy:  policyOf(conf.Balance),

@@ -90,6 +90,7 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 		x.failures = append(x.failures, failure{c.ch, c.cell, err})
 		x.tried(c.ch, err)
 		x.rec.attempted(&x.q.Ledger, err)
+		x.endTry(err)
 		if x.ctx.Err() != nil {
 			return gone(x.ctx)
 		}

@@ -93,9 +93,19 @@ type Error struct {
 	// shared a connection with this one; it says nothing more about the channel.
 	Echo bool
 
+	// Spent is set where CodeRateLimited means that a budget is used up.
+	Spent *Spent
+
 	// Upstream is what the model's server said of a rejected question; openai
 	// and anthropic clients get it as it stands (product.md 6, settled detail 5).
 	Upstream *Refusal
+}
+
+// Spent says how a budget stands that refused a question, in the unit of the
+// configured prices.
+type Spent struct {
+	Needs float64 // what the question was estimated to cost
+	Left  float64 // what was left; negative after an answer that cost more than was left
 }
 
 // Refusal is an upstream's 400-class answer to the question itself.

@@ -2,6 +2,7 @@ package chatnio
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"strconv"
 
@@ -92,6 +93,9 @@ func (e *Encoder) AppendError(dst []byte, err *translate.Error, started bool) []
 }
 
 func (e *Encoder) errorText(err *translate.Error) string {
+	if s := err.Spent; s != nil {
+		return fmt.Sprintf("%s error (model: %s, minimum quota: %.2f, your quota: %.2f)", textQuota, e.model, s.Needs, s.Left)
+	}
 	switch err.Code {
 	case translate.CodeUnauthorized, translate.CodeInvalidToken, translate.CodeTokenExpired:
 		return textNotSigned + " (model: " + e.model + ")"

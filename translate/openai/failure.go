@@ -60,6 +60,9 @@ func words(c translate.Code) (kind, code string) {
 // a stream that has begun, after which no [DONE] may follow.
 func (e *encoder) AppendError(dst []byte, err *translate.Error, started bool) []byte {
 	kind, code := words(err.Code)
+	if err.Spent != nil {
+		kind, code = "insufficient_quota", "insufficient_quota"
+	}
 	message, param := err.Message, ""
 	if r := rejection(err); r != nil {
 		kind, code, param = orElse(r.Type, "invalid_request_error"), translate.Mask(r.Code), translate.Mask(r.Param)

@@ -1,0 +1,307 @@
+package proxy
+
+import (
+	"context"
+	"math"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// unit is what one of the configured unit is in a cost: costs are counted in
+// billionths, so that sums are exact.
+const unit = 1e9
+
+// price is what a model costs, in billionths: per token, and per answered question.
+type price struct {
+	input, cached, output float64
+	call                  int64
+}
+
+func newPrices(all map[string]config.Price) map[string]*price {
+	const perToken = unit / 1e6 // the file has them for a million
+	prices := make(map[string]*price, len(all))
+	for name, p := range all {
+		one := &price{input: p.Input * perToken, cached: p.Input * perToken, output: p.Output * perToken, call: int64(math.Round(p.Call * unit))}
+		if p.Cached != nil {
+			one.cached = *p.Cached * perToken
+		}
+		prices[name] = one
+	}
+	return prices
+}
+
+// of is what u costs; it is rounded once, to the nearest.
+func (p *price) of(u translate.Usage) int64 {
+	if p == nil {
+		return 0
+	}
+	cached := min(max(u.CacheRead, 0), max(u.Input, 0))
+	cost := float64(max(u.Input, 0)-cached)*p.input + float64(cached)*p.cached + float64(max(u.Output, 0))*p.output
+	return p.call + int64(min(math.Round(cost), math.MaxInt64/4))
+}
+
+// priceOf is the price of the model that was asked for, else of the one at the back
+// end, where that is known, else the first one of those that could answer; nil: it
+// costs nothing.
+func (p *Plan) priceOf(m *Model, upstream string) *price {
+	if len(p.prices) == 0 {
+		return nil
+	}
+	if one := p.prices[m.Name]; one != nil {
+		return one
+	}
+	if upstream != "" {
+		return p.prices[upstream]
+	}
+	for _, tier := range m.route.tiers {
+		for i := range tier {
+			if one := p.prices[tier[i].upstream]; one != nil {
+				return one
+			}
+		}
+	}
+	return nil
+}
+
+// budget is one configured budget. It is immutable.
+type budget struct {
+	name   string
+	amount int64 // in billionths
+	month  bool  // else a day
+	shared bool
+}
+
+func newBudgets(limits map[string]config.Limit) map[string]*budget {
+	all := make(map[string]*budget)
+	for name, l := range limits {
+		if l.Budget.Amount > 0 {
+			all[name] = &budget{name: name, amount: int64(math.Round(l.Budget.Amount * unit)), month: l.Budget.Per == "month", shared: l.Shared}
+		}
+	}
+	return all
+}
+
+// period is the one that now is in.
+func (b *budget) period(now time.Time) (from, to time.Time) {
+	y, m, d := now.UTC().Date()
+	if b.month {
+		from = time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
+		return from, from.AddDate(0, 1, 0)
+	}
+	from = time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+	return from, from.AddDate(0, 0, 1)
+}
+
+// mostPurses is how many purses are kept; those that nothing is reserved in go when
+// there are more, and are filled again from the ledger.
+const mostPurses = 100_000
+
+// purseKey is whose purse it is; no caller for a shared budget.
+type purseKey struct{ rule, caller string }
+
+// purses know what was spent of each budget. They are safe for concurrent use.
+type purses struct {
+	ledger *ledger
+	mu     sync.Mutex
+	of     map[purseKey]*purse
+}
+
+// purse is what one caller spent in one period.
+type purse struct {
+	mu    sync.Mutex
+	users int       // who have it in hand; guarded by purses.mu
+	from  time.Time // of the period; zero: not read yet
+	spent int64
+	held  int64 // reserved by questions that run
+}
+
+// bill is what one question has reserved in a purse. A nil bill reserves nothing.
+type bill struct {
+	all    *purses
+	purse  *purse
+	from   time.Time
+	amount int64
+}
+
+// take returns the purse of key, which stays in memory until it is given back.
+func (p *purses) take(key purseKey) *purse {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one := p.of[key]
+	if one == nil {
+		if len(p.of) >= mostPurses {
+			for k, old := range p.of {
+				if old.users == 0 {
+					delete(p.of, k)
+				}
+			}
+		}
+		if p.of == nil {
+			p.of = make(map[purseKey]*purse)
+		}
+		one = &purse{}
+		p.of[key] = one
+	}
+	one.users++
+	return one
+}
+
+func (p *purses) giveBack(one *purse) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one.users--
+}
+
+// begin makes sure that the purse is one of the present period. w.mu is held.
+func (w *purse) begin(ctx context.Context, l *ledger, b *budget, key purseKey, from, to time.Time) error {
+	if w.from.Equal(from) {
+		return nil
+	}
+	var spent int64
+	if w.from.IsZero() {
+		var err error
+		if spent, err = l.spent(ctx, store.EntryFilter{Rule: b.name, Caller: key.caller, From: from.UnixMilli(), To: to.UnixMilli()}); err != nil {
+			return err
+		}
+	}
+	w.from, w.spent, w.held = from, spent, 0
+	return nil
+}
+
+// open returns the purse of caller under b in the period of now, locked.
+func (p *purses) open(ctx context.Context, b *budget, caller string, now time.Time) (*purse, time.Time, error) {
+	key := purseKey{b.name, caller}
+	if b.shared {
+		key.caller = ""
+	}
+	from, to := b.period(now)
+	w := p.take(key)
+	w.mu.Lock()
+	if err := w.begin(ctx, p.ledger, b, key, from, to); err != nil {
+		w.mu.Unlock()
+		p.giveBack(w)
+		return nil, to, err
+	}
+	return w, to, nil
+}
+
+// reserve takes amount out of the purse of caller, or refuses where that is more
+// than is left. However many come at once, no more is reserved than there is.
+func (p *purses) reserve(ctx context.Context, b *budget, caller string, amount int64) (*bill, *translate.Error) {
+	now := time.Now()
+	w, to, err := p.open(ctx, b, caller, now)
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	left := b.amount - w.spent - w.held
+	if amount > left {
+		w.mu.Unlock()
+		p.giveBack(w)
+		return nil, b.exceeded(amount, left, to.Sub(now))
+	}
+	w.held += amount
+	from := w.from
+	w.mu.Unlock()
+	return &bill{all: p, purse: w, from: from, amount: amount}, nil
+}
+
+// settle pays cost instead of what was reserved. What belongs to a period that has
+// passed meanwhile is nobody's business any more.
+func (b *bill) settle(cost int64) {
+	if b == nil {
+		return
+	}
+	b.purse.mu.Lock()
+	if b.purse.from.Equal(b.from) {
+		b.purse.held -= b.amount
+		b.purse.spent += cost
+	}
+	b.purse.mu.Unlock()
+	b.all.giveBack(b.purse)
+}
+
+// exceeded is the refusal. It tells numbers of the caller's own purse only.
+func (b *budget) exceeded(needs, left int64, wait time.Duration) *translate.Error {
+	period := "day"
+	if b.month {
+		period = "month"
+	}
+	amount := strconv.FormatFloat(float64(b.amount)/unit, 'f', -1, 64)
+	words := "the budget " + b.name + " of " + amount + " per " + period + " is used up"
+	if left > 0 {
+		words = "this question may cost more than is left of the budget " + b.name + " of " + amount + " per " + period
+	}
+	return &translate.Error{
+		Code: translate.CodeRateLimited, Message: words, Retry: wait,
+		Spent: &translate.Spent{Needs: float64(needs) / unit, Left: float64(left) / unit},
+	}
+}
+
+// afford takes the estimated cost of the question out of the caller's purse, if it
+// has one.
+func (x *Exchange) afford() *translate.Error {
+	p := x.g.plan.Load()
+	b := p.budgets[x.q.Caller.limits]
+	if b == nil {
+		return nil
+	}
+	if err := x.q.complete(); err != nil {
+		return err
+	}
+	input, output := x.q.expects()
+	amount := p.priceOf(x.q.Model, "").of(translate.Usage{Input: int64(input), Output: int64(output)})
+	var err *translate.Error
+	x.bill, err = x.g.purses.reserve(x.ctx, b, x.q.Caller.Name, amount)
+	return err
+}
+
+// Cost is what the answer has cost so far, in the unit of the configured prices.
+func (x *Exchange) Cost() float64 { return float64(x.cost(false)) / unit }
+
+// cost is what the answer has cost so far, in billionths. Without exact set what
+// nobody reported is estimated cheaply, since it is asked for with each frame.
+func (x *Exchange) cost(exact bool) int64 {
+	if x.ch == nil {
+		return 0
+	}
+	p := x.g.plan.Load().priceOf(x.q.Model, x.asked.upstream)
+	if p == nil {
+		return 0
+	}
+	u := x.answer.Usage
+	switch {
+	case exact || x.ended:
+		u = x.Usage()
+	case !u.Known() || u.Output == 0:
+		if x.inputTokens == 0 {
+			x.inputTokens = int64(tokensOf(textBytes(x.base.Messages)))
+		}
+		if !u.Known() {
+			u.Input = x.inputTokens
+		}
+		u.Output = int64(tokensOf(x.textBytes))
+	}
+	return p.of(u)
+}
+
+// Purse returns what is left of the caller's budget in this period, in the unit of
+// the configured prices; limited is false for a caller without a budget.
+func (g *Gateway) Purse(ctx context.Context, c *Caller) (left float64, limited bool, err error) {
+	b := g.plan.Load().budgets[c.limits]
+	if b == nil {
+		return 0, false, nil
+	}
+	w, _, err := g.purses.open(ctx, b, c.Name, time.Now())
+	if err != nil {
+		return 0, true, err
+	}
+	left = float64(b.amount-w.spent-w.held) / unit
+	w.mu.Unlock()
+	g.purses.giveBack(w)
+	return max(left, 0), true, nil
+}
