@@ -11,7 +11,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 
 SDK := internal/sdktest
 
-.PHONY: run check test rules race noalloc sdk archtest lint smoke fuzz soak-kill bench bench-compare cover
+.PHONY: run check test rules race noalloc sdk archtest lint smoke fuzz soak-kill soak-ledger bench bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -74,6 +74,12 @@ fuzz:
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $$time $$dir; \
 		done; \
 	done
+
+# soak-ledger: LEDGER questions with failures, retries, cancellations and cut streams:
+# the ledger equals what the scripted model counted. Prints figures.
+LEDGER ?= 10000
+soak-ledger:
+	DRAGOMAN_TEST_LEDGER=$(LEDGER) go test -count=1 -v -timeout 10m -run TestTheLedgerEqualsWhatTheModelCounted ./proxy/front
 
 # soak-kill: kill -9 in the middle of KILLTURNS turns through the whole gateway, KILLS
 # times over: what was acknowledged is there, and nothing is half. Prints figures.

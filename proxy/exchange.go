@@ -26,8 +26,8 @@ type Exchange struct {
 	grant   *limiter.Grant // nil: nothing is counted, or it is settled
 	bill    *bill          // nil: there is no budget, or it is settled
 
-	rows        []try // for the ledger
-	row         [1]try
+	rows        []leg // for the ledger
+	row         [1]leg
 	charged     bool            // what follows is final
 	used        translate.Usage // that is paid for
 	paid        int64           // its cost, in billionths

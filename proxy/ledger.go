@@ -24,8 +24,8 @@ type Ledger struct {
 	Dropped string
 }
 
-// try is one attempt as the ledger will have it.
-type try struct {
+// leg is one attempt as the ledger will have it.
+type leg struct {
 	ch       *Channel
 	upstream string
 	at       time.Time
@@ -47,7 +47,7 @@ func (x *Exchange) tries(c candidate) {
 	if x.rows == nil {
 		x.rows = x.row[:0]
 	}
-	x.rows = append(x.rows, try{ch: c.ch, upstream: c.upstream, at: time.Now(), queue: x.q.Ledger.Queue})
+	x.rows = append(x.rows, leg{ch: c.ch, upstream: c.upstream, at: time.Now(), queue: x.q.Ledger.Queue})
 }
 
 // endTry notes the end of the attempt that runs.

@@ -1,6 +1,8 @@
 package front
 
 import (
+	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -9,9 +11,9 @@ import (
 )
 
 const (
-	// purse is what every caller has in points: there are no prices, and clients
-	// take 0 for an empty purse.
-	purse = 1_000_000
+	// fullPurse is what a caller without a budget has in points: clients take 0 for
+	// an empty purse.
+	fullPurse = 1_000_000
 	// loginLife is how long a login lasts, as on the real server (chatnio.md 3.1).
 	loginLife = 30 * 24 * time.Hour
 	// siteTitle is the name that web clients show.
@@ -25,11 +27,11 @@ var accountCalls = []Route{
 	{"POST", "/state", public(chatnioState)},
 	{"GET", "/userinfo", signedIn(func(c *call, caller *proxy.Caller) { c.json(200, chatnio.AppendUser(nil, userID(caller.Name))) })},
 	{"GET", "/apikey", signedIn(chatnioKey)},
-	{"GET", "/quota", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendPoints(nil, purse)) })},
+	{"GET", "/quota", signedIn(purse(chatnio.AppendPoints))},
 	{"GET", "/package", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendPackage(nil)) })},
 	{"GET", "/subscription", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendSubscription(nil)) })},
 	{"GET", "/dashboard/billing/usage", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendUsage(nil)) })},
-	{"GET", "/dashboard/billing/subscription", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendBilling(nil, purse)) })},
+	{"GET", "/dashboard/billing/subscription", signedIn(purse(chatnio.AppendBilling))},
 	{"GET", "/info", public(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendInfo(nil, siteTitle)) })},
 	{"GET", "/v1/market", public(chatnioMarket)},
 	{"GET", "/v1/charge", public(chatnioCharge)},
@@ -45,6 +47,24 @@ var accountCalls = []Route{
 	{"POST", "/subscribe", signedIn(never("subscription feature does not enable of this site"))},
 	{"GET", "/invite", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendNoCode(nil, "invitation code not found")) })},
 	{"GET", "/redeem", signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendNoCode(nil, "redeem code not found")) })},
+}
+
+// purse answers a call about what the caller may still spend: a point is one of the
+// unit of the prices. The last of them is shown until it is gone.
+func purse(show func([]byte, int64) []byte) func(*call, *proxy.Caller) {
+	return func(c *call, caller *proxy.Caller) {
+		ctx, cancel := context.WithTimeout(context.Background(), storeWait)
+		defer cancel()
+		left, limited, err := c.s.g.Purse(ctx, caller)
+		if err != nil {
+			c.refuse("internal error")
+			return
+		}
+		if !limited {
+			left = fullPurse
+		}
+		c.json(200, show(nil, int64(math.Ceil(left))))
+	}
 }
 
 // never answers a call that cannot succeed here.

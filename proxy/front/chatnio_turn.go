@@ -234,7 +234,9 @@ func (t *talk) answer(ctx context.Context, q *proxy.Question) {
 	started := false
 	for err == nil {
 		var ev translate.Event
-		if ev, err = x.Next(); err == nil {
+		ev, err = x.Next()
+		enc.Quota = float32(x.Cost())
+		if err == nil {
 			started = started || ev.Kind.Content()
 			buf = enc.Append(buf[:0], ev)
 			if t.more(enc, buf) != nil {
