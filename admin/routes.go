@@ -27,6 +27,10 @@ func routes() []route {
 		{"POST", "/api/channels/{id}/{breaker}", false, (*Server).force},
 		{"GET", "/api/explain/{id}", false, (*Server).explain},
 		{"POST", "/api/explain", false, (*Server).foresee},
+		{"GET", "/api/keys", false, (*Server).keys},
+		{"POST", "/api/keys", false, (*Server).addKey},
+		{"DELETE", "/api/keys/{id}", false, (*Server).revokeKey},
+		{"GET", "/api/ledger", false, (*Server).ledger},
 		{"GET", "/metrics", false, (*Server).metrics},
 	}
 }

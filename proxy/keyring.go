@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/dgraph-io/ristretto/v2"
 
@@ -205,6 +207,28 @@ func (g *Gateway) AddKey(ctx context.Context, k *store.Key) error {
 	err := g.keys.st.AddKey(ctx, k)
 	g.keys.epoch.Add(1)
 	return err
+}
+
+// MakeKey makes a key as [NewKey] does, and stores it, if the configuration that is in
+// use allows it; else the error's code is VALIDATION_ERROR.
+func (g *Gateway) MakeKey(ctx context.Context, name string, a config.Access, expires time.Time) (string, *store.Key, error) {
+	if name == "" || len(name) > 256 || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) ||
+		strings.HasPrefix(strings.ToLower(name), anonymousPrefix) {
+		return "", nil, translate.Invalid("name must be 1 to 256 bytes of text without control characters, and must not begin with anonymous")
+	}
+	if _, ok := g.plan.Load().callers.rules[a.Limits]; !ok && a.Limits != "" {
+		return "", nil, translate.Invalid("there are no limits of this name")
+	}
+	for _, m := range a.Models {
+		if !g.Known(m) {
+			return "", nil, translate.Invalid("there is no such model: " + clip(m))
+		}
+	}
+	if !expires.IsZero() && !expires.After(time.Now()) {
+		return "", nil, translate.Invalid("expires is in the past")
+	}
+	secret, k := NewKey(name, a, expires)
+	return secret, k, g.AddKey(ctx, k)
 }
 
 // Keys lists the stored keys, oldest first.
