@@ -31,7 +31,11 @@ func (k *checker) channels() {
 		k.models(path, ch.Models)
 		k.keys(child(path, "keys"), ch.Keys)
 		k.numbers(path, ch)
-		k.choice(child(path, "transport"), ch.Transport, "http1", "http2")
+		if ch.Transport == "http2" {
+			k.add(child(path, "transport"), "http2 is not spoken yet; leave the key out, or say http1")
+		} else {
+			k.choice(child(path, "transport"), ch.Transport, "http1")
+		}
 		k.choice(child(path, "on_leave"), ch.OnLeave, "cancel", "finish")
 		if ch.Fold != "" {
 			k.fold(child(path, "fold"), ch.Fold)

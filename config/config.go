@@ -237,7 +237,8 @@ type Channel struct {
 	// rest and iagent channels. It sees .System, .History (.Role, .Text) and
 	// .Message. Default: see proxy.
 	Fold string `yaml:"fold"`
-	// Transport chooses between http1 and http2.
+	// Transport is how back ends are spoken to: http1. Asking for http2 is an error
+	// until it is spoken.
 	Transport string `yaml:"transport" default:"http1"`
 	// OnLeave says what becomes of a running question whose client has left:
 	// cancel, or finish, which lets the answer end and stores it.

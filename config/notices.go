@@ -29,7 +29,6 @@ func withoutEffect() []func(c *Config) []string {
 	return []func(c *Config) []string{
 		when("shared.url", func(c *Config) bool { return c.Shared.URL != "" }),
 		queues,
-		channels("transport", func(ch Channel) bool { return ch.Transport == "http2" }),
 	}
 }
 

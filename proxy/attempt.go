@@ -304,6 +304,7 @@ func (x *Exchange) judge(err *translate.Error) {
 		x.ch.setAside(time.Now())
 		x.g.log.Error("the channel refused its key, which is set aside", "channel", x.ch.ID, "key", x.ch.key, "for", keyAside)
 	}
+	x.endTrial(x.ch, err)
 }
 
 // abandon ends an attempt: err says why it gave no answer.

@@ -22,7 +22,9 @@ const (
 	openMost    = 60 * time.Second
 	coolFirst   = time.Second // after a 429 without a hint; doubles
 	coolMost    = 60 * time.Second
-	keyAside    = 5 * time.Minute // after a 401 or 403
+	keyAside    = 5 * time.Minute  // after a 401 or 403
+	slowStart   = 10 * time.Second // from a closed breaker to its whole share
+	leastShare  = 0.1              // of its share, from the beginning
 )
 
 // cell is the record of one model on one channel with one key: its breaker, and
@@ -34,6 +36,7 @@ type cell struct {
 	br   *gobreaker.TwoStepCircuitBreaker[struct{}]
 	open atomic.Int64 // Unix nanoseconds: the gate
 	cool atomic.Int64 // Unix nanoseconds: the end of a cool-down
+	back atomic.Int64 // Unix nanoseconds: when the breaker closed again; 0: it has its whole share
 
 	// Answers that come in one piece begin when they are complete, so that they
 	// have a pace of their own.
@@ -71,6 +74,7 @@ func (c *cell) changed(to gobreaker.State) {
 	switch to {
 	case gobreaker.StateClosed:
 		c.wait = 0
+		c.back.Store(time.Now().UnixNano())
 	case gobreaker.StateOpen:
 		c.wait = min(max(2*c.wait, openFirst), openMost)
 		jittered := c.wait + time.Duration(rand.Int64N(int64(c.wait/4)))
@@ -99,6 +103,22 @@ func (c *cell) barred(now time.Time, force Force) bar {
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%d s", (d+time.Second-1)/time.Second) }
+
+// share is the part of its share that the cell gets: less than 1 for a while after its
+// breaker has closed, so that a back end which has come up only just now is not asked
+// everything at once.
+func (c *cell) share(now time.Time) float64 {
+	back := c.back.Load()
+	if back == 0 {
+		return 1
+	}
+	part := float64(now.UnixNano()-back) / float64(slowStart)
+	if part >= 1 {
+		c.back.CompareAndSwap(back, 0)
+		return 1
+	}
+	return max(part, leastShare)
+}
 
 // allow asks the breaker for one request. done, nil if it says no, must be called
 // exactly once with how the attempt went.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+
+	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // Force is what an operator has decided about a channel, whatever its record says.
@@ -142,7 +144,7 @@ func (c *candidate) state(now time.Time) ModelState {
 		s.State, s.Why = b.state, b.why
 	case c.ch.force() == ForceClose:
 		s.Why = "held closed by the operator"
-	case c.cell.br.State() != gobreaker.StateClosed:
+	case c.ch.aside.Load() != 0, c.cell.br.State() != gobreaker.StateClosed:
 		s.State, s.Why = "trial", "the next request decides whether it is used again"
 	case c.ch.load.limit > 0 && c.ch.load.load.Load() >= c.ch.load.limit:
 		s.State, s.Why = "full", "at its limit of requests"
@@ -165,10 +167,49 @@ func (c *candidate) barred(now time.Time) bar {
 	if force == ForceOpen {
 		return bar{state: "open", why: "taken out of use by the operator"}
 	}
-	if d := time.Duration(c.ch.aside.Load() - now.UnixNano()); d > 0 && force != ForceClose {
-		return bar{"aside", "its credential was refused", d}
+	if until := c.ch.aside.Load(); until != 0 && force != ForceClose {
+		if d := time.Duration(until - now.UnixNano()); d > 0 {
+			return bar{"aside", "its credential was refused", d}
+		}
+		if c.ch.trial.Load() {
+			return keyOnTrial()
+		}
 	}
 	return c.cell.barred(now, force)
+}
+
+// keyOnTrial bars a key that was set aside while one request tries it again.
+func keyOnTrial() bar {
+	return bar{"aside", "its credential was refused and is being tried again", time.Second}
+}
+
+// errUntried ends a trial that came to nothing.
+var errUntried = &translate.Error{}
+
+// tryKey takes leave to use the key of ch. One that was set aside for long enough is
+// tried by one request at a time, until [Exchange.endTrial].
+func (x *Exchange) tryKey(ch *Channel) bool {
+	if ch.aside.Load() == 0 || ch.force() == ForceClose {
+		return true
+	}
+	if !ch.trial.CompareAndSwap(false, true) {
+		return false
+	}
+	x.onTrial = true
+	return true
+}
+
+// endTrial is told how an attempt on ch went; err is nil for content. A back end that
+// answers, or only asks for patience, has taken the key.
+func (x *Exchange) endTrial(ch *Channel, err *translate.Error) {
+	if !x.onTrial {
+		return
+	}
+	x.onTrial = false
+	if err == nil || err.Fault == translate.FaultRejected || err.Fault == translate.FaultBusy {
+		ch.aside.Store(0)
+	}
+	ch.trial.Store(false)
 }
 
 // force is what the operator has decided about the channel.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -206,10 +207,14 @@ func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidat
 		}
 		targets, at = append(targets, &c.ch.Target), append(at, c)
 	}
-	for among := len(at); len(at) > 0; {
+	front := ramped(targets, at, now)
+	for among := len(at); len(at) > 0; front-- {
+		if front == 0 {
+			front = len(at)
+		}
 		n, by := x.prefer(at), byMemory
 		if n < 0 {
-			n, by = p.policy.Pick(targets, x.affinity()), byPolicy
+			n, by = p.policy.Pick(targets[:front], x.affinity()), byPolicy
 		}
 		c := at[n]
 		targets, at = slices.Delete(targets, n, n+1), slices.Delete(at, n, n+1)
@@ -222,6 +227,26 @@ func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidat
 		}
 	}
 	return nil, 0
+}
+
+// ramped puts the candidates that sit this question out, since they have come back
+// only just now, behind the others, and returns how many stay in front: all, if none
+// would.
+func ramped(targets []*balance.Target, at []*candidate, now time.Time) int {
+	n := len(at)
+	for i := 0; i < n && len(at) > 1; {
+		if share := at[i].cell.share(now); share >= 1 || rand.Float64() < share {
+			i++
+			continue
+		}
+		n--
+		targets[i], targets[n] = targets[n], targets[i]
+		at[i], at[n] = at[n], at[i]
+	}
+	if n == 0 {
+		return len(at)
+	}
+	return n
 }
 
 // others counts the candidates of tiers, and of the routes after this one, that
@@ -253,11 +278,17 @@ func (x *Exchange) reserve(c *candidate) bool {
 		x.passed = append(x.passed, exclusion{ch: c.ch, why: "at its limit of requests", busy: true, full: c.ch.load})
 		return false
 	}
+	if !x.tryKey(c.ch) {
+		x.g.room.release(c.ch)
+		x.passed = append(x.passed, c.exclusion(keyOnTrial()))
+		return false
+	}
 	done := c.cell.allow()
 	if done == nil && c.ch.force() == ForceClose {
 		done = func(error) {} // nobody is asked whether it may be tried
 	}
 	if done == nil {
+		x.endTrial(c.ch, errUntried)
 		x.g.room.release(c.ch)
 		x.rec.barred(c, bar{"trial", "breaker is trying it again", time.Second})
 		x.passed = append(x.passed, exclusion{ch: c.ch, why: "breaker is trying it again", wait: time.Second})
@@ -274,6 +305,7 @@ func (x *Exchange) unreserve(c *candidate) {
 	}
 	x.done(errNeutral)
 	x.done = nil
+	x.endTrial(c.ch, errUntried)
 	x.g.room.release(c.ch)
 }
 

@@ -1,0 +1,82 @@
+package proxy
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+func TestAChannelThatHasComeBackGetsItsShareBySteps(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a"), channel("b")),
+			map[string][]script{"a": {says("x")}, "b": append(repeats(openAfter, refuses(fault(translate.FaultDial))), says("x"))})
+		b := w.up["b"]
+		for len(b.asked()) < openAfter {
+			w.ask(t.Context(), w.question("hi")).mustSay(t, "x")
+		}
+		time.Sleep(openFirst * 5 / 4)
+		for n := len(b.asked()); len(b.asked()) == n; {
+			w.ask(t.Context(), w.question("hi")).mustSay(t, "x")
+		}
+		// From here on its breaker is closed. A thousand questions in each second.
+		var got []int
+		for range 12 {
+			before := len(b.asked())
+			for range 1000 {
+				w.ask(t.Context(), w.question("hi")).mustSay(t, "x")
+				time.Sleep(time.Millisecond)
+			}
+			got = append(got, len(b.asked())-before)
+		}
+		t.Logf("of a thousand in each second: %v", got)
+		if got[0] == 0 || got[0] > 120 || got[4] < 120 || got[4] > 350 || got[11] < 400 || got[11] > 600 {
+			t.Errorf("its share: %v", got)
+		}
+	})
+}
+
+func TestOnlyOneRequestTriesAKeyThatWasRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		then  script
+		asked int // in the second burst, a minute later
+	}{
+		"it works again":     {says("1"), 100},
+		"it is refused":      {refuses(fault(translate.FaultDenied)), 0},
+		"nothing was learnt": {refuses(fault(translate.FaultDial)), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				slow := c.then
+				slow.after = time.Second
+				w := newWorld(t, conf(channel("a", keys("k1", "k2"))), map[string][]script{"a/k1": {refuses(fault(translate.FaultDenied)), slow}, "a/k2": {says("2")}})
+				k1 := w.up["a/k1"]
+				for len(k1.asked()) == 0 {
+					w.ask(t.Context(), w.question("hi"))
+				}
+				time.Sleep(keyAside)
+				burst := func() int {
+					before := len(k1.asked())
+					var all sync.WaitGroup
+					for range 400 {
+						all.Go(func() {
+							if r := w.ask(t.Context(), w.question("hi")); r.err != nil {
+								t.Error(r.err)
+							}
+						})
+					}
+					all.Wait()
+					return len(k1.asked()) - before
+				}
+				if n := burst(); n != 1 {
+					t.Errorf("%d requests tried the key", n)
+				}
+				time.Sleep(time.Minute)
+				if n := burst(); c.asked == 100 && n < 100 || c.asked < 100 && n != c.asked {
+					t.Errorf("later: %d, want %d", n, c.asked)
+				}
+			})
+		})
+	}
+}
