@@ -228,3 +228,32 @@ func TestALoginLastsThirtyDays(t *testing.T) {
 		t.Errorf("it lasts %v", left)
 	}
 }
+
+func TestTheCostOfATurnGrowsInItsFramesAndAUsedUpBudgetRefusesTheNext(t *testing.T) {
+	t.Parallel()
+	conf := strings.Replace(siteConf, "key: sk-alice}", "key: sk-alice, limits: tight}", 1) +
+		"limits: {tight: {budget: {amount: 2, per: day}}}\nprices: {mock-echo: {call: 2}}\n"
+	s := openSite(t, conf)
+	k := s.enter(t, "sk-alice", 0)
+	k.say(chatFrame("mock-echo", "hi"))
+	before, n := 0.0, 0
+	for {
+		f, raw := k.frame()
+		if *f.Quota < before || n == 0 && *f.Quota != 0 {
+			t.Errorf("frame %d: %s after %v", n+1, raw, before)
+		}
+		before = *f.Quota
+		if n++; *f.End {
+			break
+		}
+	}
+	if before != 2 {
+		t.Errorf("the turn cost %v", before)
+	}
+	p := k.ask("mock-echo", "again")
+	if !strings.HasPrefix(p.fault, "user quota is not enough error (model: mock-echo") || len(p.frames) != 2 || !strings.Contains(p.frames[1], `"quota":0,`) {
+		t.Errorf("got %+v", p)
+	}
+	k.leave()
+	s.want(t, "sk-alice", "GET", "/quota", "", 200, `{"quota":0,"status":true}`)
+}
