@@ -21,10 +21,11 @@ var mustCover = map[string][]string{
 	"chatnio": strings.Fields(`chatnio.md:2 chatnio.md:3.1 chatnio.md:3.2 chatnio.md:4 chatnio.md:5.1 chatnio.md:5.2 chatnio.md:5.3 chatnio.md:5.4 chatnio.md:5.5
 		chatnio.md:6 chatnio.md:7 chatnio.md:8 chatnio.md:9 chatnio.md:11`),
 	"rest": strings.Fields(`rest_iagent.md:2.1 rest_iagent.md:2.2 rest_iagent.md:2.3 rest_iagent.md:2.4 rest_iagent.md:2.5 rest_iagent.md:2.6 rest_iagent.md:2.7
-		rest_iagent.md:3.1 rest_iagent.md:3.2 rest_iagent.md:4.1 rest_iagent.md:4.2 rest_iagent.md:4.3 rest_iagent.md:4.4`),
+		rest_iagent.md:3.1 rest_iagent.md:3.2 rest_iagent.md:4.1 rest_iagent.md:4.2 rest_iagent.md:4.3 rest_iagent.md:4.4
+		rest_iagent.md:10 rest_iagent.md:11`),
 	"openai":    strings.Fields(`openai:basics openai:messages openai:request openai:answer openai:stream openai:errors openai:models`),
 	"anthropic": strings.Fields(`anthropic:basics anthropic:messages anthropic:request anthropic:answer anthropic:stream anthropic:errors anthropic:models`),
-	"iagent":    strings.Fields(`rest_iagent.md:7 rest_iagent.md:8.1 rest_iagent.md:8.2 rest_iagent.md:8.3 rest_iagent.md:9`),
+	"iagent":    strings.Fields(`rest_iagent.md:7 rest_iagent.md:8.1 rest_iagent.md:8.2 rest_iagent.md:8.3 rest_iagent.md:9 rest_iagent.md:11`),
 }
 
 // statement is one line of a file in testdata/coverage.

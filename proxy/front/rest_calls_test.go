@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -284,6 +285,7 @@ func TestAConversationIsReadClearedAndDeleted(t *testing.T) {
 	if got := messages("?limit=1"); len(got) != 1 || got[0].(map[string]any)["role"] != "assistant" {
 		t.Errorf("the newest one is %v", got)
 	}
+	cleared := float64(time.Now().UnixMilli())
 	if status, _, o := restCall(t, w, "POST", "/api/conversations/"+id+"/clear", "not even JSON", "Content-Type", "text/plain"); status != 200 || o["message"] != "Context cleared" || o["success"] != true || len(o) != 2 {
 		t.Errorf("clear: %d %v", status, o)
 	}
@@ -292,7 +294,7 @@ func TestAConversationIsReadClearedAndDeleted(t *testing.T) {
 	}
 	_, _, o := restCall(t, w, "GET", "/api/conversations", "")
 	item := o["data"].(map[string]any)["conversations"].([]any)[0].(map[string]any)
-	if item["id"] != id || item["messageCount"] != 0.0 || item["lastMessage"] != "" {
+	if item["id"] != id || item["messageCount"] != 0.0 || item["lastMessage"] != "" || item["updatedAt"].(float64) < cleared {
 		t.Errorf("listed after clear: %v", item)
 	}
 	if again := converse(t, w, askAs("u", "third")); again != id {
