@@ -303,7 +303,8 @@ func (s *scanner) more(closing byte) (more, ok bool) {
 
 // str consumes a string and reports whether it has escapes.
 func (s *scanner) str() (escaped, ok bool) {
-	for s.i++; s.i < len(s.b); s.i++ {
+	s.i++
+	for s.i += clean(s.b[s.i:]); s.i < len(s.b); s.i++ {
 		c := s.b[s.i]
 		if c == '"' {
 			s.i++
@@ -328,6 +329,7 @@ func (s *scanner) str() (escaped, ok bool) {
 		default:
 			return false, false
 		}
+		s.i += clean(s.b[s.i+1:])
 	}
 	return false, false
 }

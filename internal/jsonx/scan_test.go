@@ -125,3 +125,20 @@ func TestFindReturnsTheLastOfTwo(t *testing.T) {
 		t.Fatalf("Find of nothing = %v", m)
 	}
 }
+
+func TestCleanStopsBeforeWhatAStringCannotHold(t *testing.T) {
+	t.Parallel()
+	for at := range 24 {
+		for c := range 256 {
+			s := bytes.Repeat([]byte{'a', 0x80, 0xff, ' ', '#', '!', '[', ']'}, 3)
+			s[at] = byte(c)
+			want := 24
+			if c < ' ' || c == '"' || c == '\\' {
+				want = at &^ 7
+			}
+			if got := clean(s); got != want {
+				t.Fatalf("%#x at %d: %d, want %d", c, at, got, want)
+			}
+		}
+	}
+}

@@ -72,7 +72,7 @@ func (t *Template) Match(message, scratch []byte) (text, grown []byte, ok bool) 
 
 // verbatim reports whether a JSON string says what its bytes say.
 func verbatim(s []byte) bool {
-	for _, c := range s {
+	for _, c := range s[clean(s):] {
 		if c < ' ' || c == '"' || c == '\\' {
 			return false
 		}

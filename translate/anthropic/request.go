@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -37,6 +38,52 @@ var known = []string{
 // canonical form does not know are noted in req.Dropped; AppendRequest forgets
 // them again when it passes the body on as it is.
 func (codec) DecodeRequest(req *translate.Request, body []byte) error {
+	if decodePlain(req, body) {
+		return nil
+	}
+	return decodeAny(req, body)
+}
+
+// decodePlain reads a question of the usual kind, texts and a few numbers, without
+// reflection. On false req is as it was.
+func decodePlain(req *translate.Request, body []byte) bool {
+	o, ok := translate.Outline(body, known)
+	if !ok {
+		return false
+	}
+	f := translate.Fields{Body: body, Outline: o}
+	f.Only("model", "max_tokens", "messages", "system", "stream", "temperature", "top_p")
+	got := translate.Request{Dialect: name, Model: f.String("model"), Stream: f.Bool("stream"), Raw: body}
+	p := &got.Params
+	p.MaxTokens = f.Int("max_tokens")
+	if f.Odd || p.MaxTokens == nil {
+		return false
+	}
+	p.Temperature, p.TopP = f.Number("temperature"), f.Number("top_p")
+	system := f.Text("system")
+	got.Messages = f.Messages("messages", plainRole)
+	if f.Odd {
+		return false
+	}
+	if system != "" {
+		got.Messages = slices.Insert(got.Messages, 0, translate.TextMessage(translate.RoleSystem, system))
+	} else if o.Find("system") != nil {
+		return false
+	}
+	*req = got
+	return true
+}
+
+// plainRole is the role of a message.
+func plainRole(s string) translate.Role {
+	if r := translate.ParseRole(s); r == translate.RoleUser || r == translate.RoleAssistant {
+		return r
+	}
+	return 0
+}
+
+// decodeAny reads every question.
+func decodeAny(req *translate.Request, body []byte) error {
 	var w wireRequest
 	if err := translate.Unmarshal("", body, &w); err != nil {
 		return err

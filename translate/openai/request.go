@@ -2,6 +2,7 @@ package openai
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -56,6 +57,65 @@ var knownOptions = []string{"include_usage"}
 // the canonical form does not know are noted in req.Dropped; AppendRequest
 // forgets them again when it passes the body on as it is.
 func (codec) DecodeRequest(req *translate.Request, body []byte) error {
+	if decodePlain(req, body) {
+		return nil
+	}
+	return decodeAny(req, body)
+}
+
+// decodePlain reads a question of the usual kind, texts and a few numbers, without
+// reflection. On false req is as it was.
+func decodePlain(req *translate.Request, body []byte) bool {
+	o, ok := translate.Outline(body, known)
+	if !ok {
+		return false
+	}
+	f := translate.Fields{Body: body, Outline: o}
+	f.Only("model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p", "user")
+	options := f.Object("stream_options", knownOptions)
+	got := translate.Request{Dialect: name, Model: f.String("model"), Stream: f.Bool("stream"), UsageInStream: options.Bool("include_usage"), Raw: body}
+	if f.Odd || options.Odd {
+		return false
+	}
+	got.User = f.Text("user")
+	p := &got.Params
+	p.MaxTokens, p.Temperature, p.TopP = f.Int("max_tokens"), f.Number("temperature"), f.Number("top_p")
+	if n := f.Int("max_completion_tokens"); n != nil {
+		p.MaxTokens = n
+	}
+	got.Messages = f.Messages("messages", plainRole)
+	if f.Odd {
+		return false
+	}
+	// The sort keeps the order of what is equal.
+	slices.SortStableFunc(got.Messages, func(a, b translate.Message) int { return rank(&a) - rank(&b) })
+	for i := range got.Messages {
+		if m := &got.Messages[i]; m.Role == translate.RoleAssistant && m.Parts[0].Text == "" {
+			m.Parts = nil
+		}
+	}
+	*req = got
+	return true
+}
+
+// plainRole is the role of a message that may be nothing but a text.
+func plainRole(s string) translate.Role {
+	if r := translate.ParseRole(s); r != translate.RoleTool {
+		return r
+	}
+	return 0
+}
+
+// rank is where messages of a role go: instructions first.
+func rank(m *translate.Message) int {
+	if m.Role == translate.RoleSystem {
+		return 0
+	}
+	return 1
+}
+
+// decodeAny reads every question.
+func decodeAny(req *translate.Request, body []byte) error {
 	var w wireRequest
 	if err := translate.Unmarshal("", body, &w); err != nil {
 		return err
