@@ -166,8 +166,12 @@ func (t *talk) enter(message string) (*proxy.Turn, error) {
 
 // clipTitle makes a title of a message (chatnio.md 6).
 func clipTitle(message string) string {
-	if r := []rune(message); len(r) > 50 {
-		return string(r[:50]) + "..."
+	n := 0
+	for i := range message {
+		if n == 50 {
+			return message[:i] + "..."
+		}
+		n++
 	}
 	return message
 }

@@ -119,3 +119,22 @@ func mustBeTyped(t *testing.T, err error) {
 		t.Fatalf("%T: %v", err, err)
 	}
 }
+
+func FuzzAUsualQuestionIsTheSameHoweverItIsRead(f *testing.F) {
+	for _, s := range []string{
+		`{"message":"hi","userId":"ann"}`, `{"message":"h\u00e9\n","userId":"ann","groupId":null,"presetId":"p","x":[1]}`,
+		`{"message":"hi","userId":7}`, `{"message":"hi","userId":"ann","Preset":"p"}`, `{"message":" ","userId":"ann"}`,
+		`{"message":"hi","userId":"ann","preset":"","presetId":3}`, `{"message":"a","message":"b","userId":"ann"}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		plain, ok := plainAsk(body)
+		if !ok {
+			return
+		}
+		if full, err := anyAsk(body); err != nil || full != plain {
+			t.Errorf("%q: %+v, else %+v, %v", body, plain, full, err)
+		}
+	})
+}

@@ -28,6 +28,32 @@ type Ask struct {
 // good as absent, unknown fields are ignored. The error is an *Error with
 // CodeValidation whose message names the field.
 func DecodeAsk(body []byte) (Ask, error) {
+	if a, ok := plainAsk(body); ok {
+		return a, nil
+	}
+	return anyAsk(body)
+}
+
+// fields are those of an Ask.
+var fields = []string{"message", "userId", "groupId", "preset", "presetId", "conversationId"}
+
+// plainAsk reads a body of the usual kind, with nothing but strings in it that
+// matter, without reflection.
+func plainAsk(body []byte) (Ask, bool) {
+	o, ok := translate.Outline(body, fields)
+	if !ok {
+		return Ask{}, false
+	}
+	f := translate.Fields{Body: body, Outline: o}
+	a := Ask{Message: f.Text("message"), User: f.Text("userId"), Group: f.Text("groupId"), Preset: f.Text("preset"), Conversation: f.Text("conversationId")}
+	if other := f.Text("presetId"); a.Preset == "" {
+		a.Preset = other
+	}
+	return a, !f.Odd && strings.TrimSpace(a.Message) != "" && strings.TrimSpace(a.User) != ""
+}
+
+// anyAsk reads every body.
+func anyAsk(body []byte) (Ask, error) {
 	var w struct {
 		Message      json.RawMessage `json:"message"`
 		User         json.RawMessage `json:"userId"`
