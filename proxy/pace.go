@@ -14,7 +14,8 @@ const (
 	paceTimes  = 4  // the 95th percentile
 	paceLeast  = 5 * time.Second
 	paceMost   = 120 * time.Second
-	paceRenews = 4 // samples until the percentile is found anew
+	paceRenews = 4  // samples until the percentile is found anew, at first
+	paceRarely = 32 // and when there are many
 )
 
 // pace is how long a model took to its first content of late. It is safe for
@@ -35,7 +36,8 @@ func (p *pace) add(d time.Duration) {
 	defer p.mu.Unlock()
 	p.mean.add(d)
 	p.ring[p.n%paceKept] = d
-	if p.n++; p.n < paceFrom || p.n%paceRenews != 0 {
+	p.n++
+	if p.n < paceFrom || p.n%paceRenews != 0 || p.n > 4*paceKept && p.n%paceRarely != 0 {
 		return
 	}
 	sorted := p.ring

@@ -71,6 +71,7 @@ type Conn struct {
 	mu      sync.Mutex
 	timer   *time.Timer
 	watched bool          // between Watch and Unwatch
+	looks   int           // since Watch
 	reading chan struct{} // closed when the background read is over; nil: none runs
 	gone    func()
 	closed  bool
@@ -116,7 +117,7 @@ func (c *Conn) Life(parent context.Context, cause error) (ctx context.Context, l
 func (c *Conn) Watch(delay time.Duration, gone func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.watched, c.gone = true, gone
+	c.watched, c.gone, c.looks = true, gone, 0
 	if c.timer == nil {
 		c.timer = time.AfterFunc(delay, c.look)
 		return
@@ -144,6 +145,38 @@ func (c *Conn) Unwatch() {
 	}
 }
 
+// How often the client of an answer is looked for before a goroutine waits for it to
+// leave, and how often: most answers that are not streamed are over by then, and a
+// look is cheaper than to start a wait and to end it.
+const (
+	maxLooks  = 4
+	lookEvery = 4 * time.Millisecond
+)
+
+// sight is what there is to read from a connection.
+type sight uint8
+
+const (
+	sawNothing sight = iota
+	sawBytes
+	sawEnd // or a failure
+)
+
+// glance looks without waiting, and reports whether that is enough. c.mu is held.
+func (c *Conn) glance() (enough bool, gone func()) {
+	if c.looks >= maxLooks || !c.ahead.able() {
+		return false, nil
+	}
+	c.looks++
+	switch c.ahead.peek() {
+	case sawNothing:
+		c.timer.Reset(lookEvery)
+	case sawEnd:
+		gone = c.gone
+	}
+	return true, gone
+}
+
 // look waits for a byte or the end of the connection.
 func (c *Conn) look() {
 	defer func() { _ = recover() }()
@@ -153,6 +186,20 @@ func (c *Conn) look() {
 		return
 	}
 	done := make(chan struct{})
+	if enough, gone := c.glance(); enough {
+		if gone == nil {
+			c.mu.Unlock()
+			return
+		}
+		c.reading = done // Unwatch waits for what follows
+		c.mu.Unlock()
+		gone()
+		c.mu.Lock()
+		c.reading = nil
+		c.mu.Unlock()
+		close(done)
+		return
+	}
 	c.reading = done
 	_ = c.Conn.SetReadDeadline(time.Time{})
 	c.mu.Unlock()

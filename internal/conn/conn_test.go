@@ -40,14 +40,20 @@ func TestAClientThatLeavesIsNoticed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server, client, _ := pair(t)
-			gone := make(chan struct{})
-			server.Watch(0, func() { close(gone) })
-			if err := leave(client.(*net.TCPConn)); err != nil {
-				t.Fatal(err)
+			for _, looks := range []int{0, maxLooks} { // a glance, a wait
+				server, client, _ := pair(t)
+				gone := make(chan struct{})
+				server.Watch(time.Hour, func() { close(gone) })
+				server.mu.Lock()
+				server.looks = looks
+				server.timer.Reset(0)
+				server.mu.Unlock()
+				if err := leave(client.(*net.TCPConn)); err != nil {
+					t.Fatal(err)
+				}
+				<-gone
+				server.Unwatch()
 			}
-			<-gone
-			server.Unwatch()
 		})
 	}
 }

@@ -9,6 +9,8 @@ func (a *ahead) prepare(any) {}
 
 func (a *ahead) able() bool { return false }
 
+func (a *ahead) peek() sight { panic("BUG: not able") }
+
 func (a *ahead) first() (byte, error) { panic("BUG: not able") }
 
 func (a *ahead) read([]byte) int { return 0 }

@@ -23,6 +23,8 @@ var aheads = sync.Pool{New: func() any { return new([aheadSize]byte) }}
 type ahead struct {
 	raw  syscall.RawConn // nil: not to be had, as behind TLS
 	take func(fd uintptr) bool
+	look func(fd uintptr) bool
+	seen sight            // what the last look saw
 	buf  *[aheadSize]byte // what was read; nil: nothing is left of it
 	rest []byte           // of buf
 	n    int              // what the last take said
@@ -39,11 +41,34 @@ func (a *ahead) prepare(c any) {
 	if err != nil {
 		return
 	}
-	a.raw, a.take = raw, a.tryTake
+	a.raw, a.take, a.look = raw, a.tryTake, a.tryLook
 }
 
 // able reports whether first can be called.
 func (a *ahead) able() bool { return a.raw != nil }
+
+// peek tells without waiting what there is to read, and takes nothing. Nobody may
+// read meanwhile.
+func (a *ahead) peek() sight {
+	if a.raw.Read(a.look) != nil {
+		return sawNothing // a deadline has passed: whoever reads will say so
+	}
+	return a.seen
+}
+
+func (a *ahead) tryLook(fd uintptr) bool {
+	var b [1]byte
+	n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
+	switch {
+	case n > 0:
+		a.seen = sawBytes
+	case err == syscall.EAGAIN || err == syscall.EINTR:
+		a.seen = sawNothing
+	default:
+		a.seen = sawEnd
+	}
+	return true
+}
 
 // first waits for a byte, returns it, and keeps what came with it.
 func (a *ahead) first() (byte, error) {
