@@ -70,7 +70,8 @@ func decodePlain(req *translate.Request, body []byte) bool {
 	} else if o.Find("system") != nil {
 		return false
 	}
-	*req = got
+	req.Dialect, req.Model, req.Stream, req.Raw = got.Dialect, got.Model, got.Stream, got.Raw
+	req.Messages, req.Params = got.Messages, got.Params
 	return true
 }
 

@@ -20,7 +20,8 @@ var plainQuestions = []string{
 func TestAUsualQuestionIsReadWithoutReflection(t *testing.T) {
 	t.Parallel()
 	for _, s := range plainQuestions[:2] {
-		if !decodePlain(new(translate.Request), []byte(s)) {
+		req := translate.Request{Beta: "before"}
+		if !decodePlain(&req, []byte(s)) || req.Beta != "before" {
 			t.Errorf("not read: %s", s)
 		}
 	}

@@ -94,7 +94,8 @@ func decodePlain(req *translate.Request, body []byte) bool {
 			m.Parts = nil
 		}
 	}
-	*req = got
+	req.Dialect, req.Model, req.Stream, req.Raw, req.UsageInStream = got.Dialect, got.Model, got.Stream, got.Raw, got.UsageInStream
+	req.Messages, req.Params, req.User = got.Messages, got.Params, got.User
 	return true
 }
 
