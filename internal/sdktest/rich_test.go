@@ -2,8 +2,15 @@ package sdktest
 
 import (
 	"encoding/json"
+	"errors"
+	"net/http"
 	"slices"
 	"testing"
+
+	"github.com/anthropics/anthropic-sdk-go"
+	anthropicoption "github.com/anthropics/anthropic-sdk-go/option"
+	"github.com/openai/openai-go/v3"
+	openaioption "github.com/openai/openai-go/v3/option"
 )
 
 // pixel is a PNG of one pixel.
@@ -112,4 +119,32 @@ func TestTheToolsAreNamedToTheModel(t *testing.T) {
 			t.Errorf("the model saw %+v", seen)
 		}
 	})
+}
+
+// Where the libraries look for it: in x-request-id and in request-id.
+func TestTheLibrariesAreToldTheIdOfTheirRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "echo")
+	for _, model := range []string{"mock.echo", "no-such-model"} {
+		var seen *http.Response
+		a := anthropicClient{anthropic.NewClient(anthropicoption.WithBaseURL(w.url), anthropicoption.WithAPIKey(clientKey))}
+		_, err := a.c.Messages.New(t.Context(), a.params(ask(model, "hi")), anthropicoption.WithResponseInto(&seen))
+		var failed *anthropic.Error
+		if errors.As(err, &failed) {
+			if failed.RequestID == "" {
+				t.Errorf("anthropic, %s: %v without an id", model, err)
+			}
+		} else if err != nil || seen.Header.Get("request-id") == "" {
+			t.Errorf("anthropic, %s: %v, %v", model, err, seen)
+		}
+		o := openaiClient{openai.NewClient(openaioption.WithBaseURL(w.url+"/v1"), openaioption.WithAPIKey(clientKey))}
+		_, err = o.c.Chat.Completions.New(t.Context(), o.params(ask(model, "hi")), openaioption.WithResponseInto(&seen))
+		var refused *openai.Error
+		if errors.As(err, &refused) {
+			seen = refused.Response
+		}
+		if seen == nil || seen.Header.Get("x-request-id") == "" {
+			t.Errorf("openai, %s: %v without an id", model, err)
+		}
+	}
 }

@@ -322,6 +322,9 @@ func (b *body) beginRaw() {
 		}
 		b.extend()
 		more := b.page
+		if b.wire == &anthropicWire {
+			more += requestIDHeader + ": " + b.id + "\r\n"
+		}
 		b.limits.Headers(b.last, func(name string, value []byte) { more += name + ": " + string(value) + "\r\n" })
 		fmt.Fprintf(b.conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b.id, more)
 	}

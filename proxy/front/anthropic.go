@@ -46,7 +46,15 @@ func anthropicBeta(c *call) string {
 	return beta
 }
 
+// requestIDHeader is where Anthropic's own libraries look for the id of a request.
+const requestIDHeader = "Request-Id"
+
+// anthropicID says the id of the request where this dialect has it, besides
+// X-Request-Id.
+func (c *call) anthropicID() { c.ctx.Response.Header.Set(requestIDHeader, c.id) }
+
 func listAnthropic(c *call) {
+	c.anthropicID()
 	caller, err := c.s.g.Identify(anthropicToken(c), c.address())
 	if err != nil {
 		c.fail(&anthropicWire, err)

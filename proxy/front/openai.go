@@ -27,6 +27,9 @@ func (openaiFront) Routes(s *Server) []Route {
 // ask answers a question of a stateless front.
 func (c *call) ask(w *wire, token string, limit int, prefix string) {
 	now := time.Now()
+	if w == &anthropicWire {
+		c.anthropicID()
+	}
 	address := ""
 	if token == "" {
 		address = c.address()
@@ -118,6 +121,7 @@ func oneModel(c *call) {
 	w, token := &openaiWire, c.bearer()
 	if isAnthropic(c) {
 		w, token = &anthropicWire, anthropicToken(c)
+		c.anthropicID()
 	}
 	caller, err := c.s.g.Identify(token, c.address())
 	if err != nil {
