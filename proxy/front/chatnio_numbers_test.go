@@ -73,7 +73,10 @@ func TestADeletedConversationIsBegunAnewUnderAnotherID(t *testing.T) {
 	t.Parallel()
 	s := openSite(t, siteConf)
 	k := s.enter(t, "sk-alice", 0)
-	k.ask("mock-echo", "one")
+	k.say(mask(`[{"role":"user","content":"head"}]`))
+	if p := k.ask("mock-echo", "one"); p.text != `Hello, you said "one" (n=2)` {
+		t.Errorf("got %+v", p)
+	}
 	old := s.kept(t, "alice", 1).ID
 	// Deleted while a turn runs: that turn is not kept, the next begins anew.
 	k.say(chatFrame("hang", "two"))

@@ -252,6 +252,7 @@ func (t *talk) answer(ctx context.Context, q *proxy.Question) {
 	// list, load or go on with the conversation.
 	_ = x.Close()
 	if errors.Is(err, io.EOF) {
+		t.head = nil // it is stored now
 		t.over()
 		_ = t.last(enc, enc.AppendTail(buf[:0]))
 		return
@@ -266,6 +267,7 @@ func (t *talk) end(enc *chatnio.Encoder, err *translate.Error, started bool) {
 	case err.Fault != translate.FaultGone:
 		_ = t.last(enc, enc.AppendError(nil, err, started))
 	case stopped:
+		t.head = nil
 		_ = t.last(enc, enc.AppendTail(nil))
 	}
 }
