@@ -180,6 +180,7 @@ func (k *checker) stores() {
 }
 
 func (k *checker) callers() {
+	k.names("callers.limits", k.Callers.Limits, 0)
 	names, keys := map[string]int{}, map[string]int{}
 	for i := range k.Callers.Keys {
 		key, path := &k.Callers.Keys[i], index("callers.keys", i)
@@ -239,14 +240,33 @@ func (k *checker) key(path string, key *Key) string {
 }
 
 func (k *checker) access(path string, a Access) {
-	if _, ok := k.Limits[a.Limits]; !ok && a.Limits != "" && (k.Limits != nil || !k.failed("limits")) {
-		at := child(path, "limits")
-		k.add(at, "limits has no %s%s", k.from.quote(at, a.Limits), hint(a.Limits, maps.Keys(k.Limits)))
-	}
+	k.names(child(path, "limits"), a.Limits, len(k.Callers.Limits))
 	for i, m := range a.Models {
 		at := index(child(path, "models"), i)
 		if _, preset := k.Presets[m]; !preset && !k.known(m) && (k.Presets != nil || !k.failed("presets")) {
 			k.add(at, "%s is neither a preset nor a model that a channel serves", k.from.quote(at, m))
+		}
+	}
+}
+
+// maxLimits is how many limits one question can be under.
+const maxLimits = 8
+
+// names checks the limits that path names, besides which more apply.
+func (k *checker) names(path string, names Names, more int) {
+	if len(names)+more > maxLimits {
+		k.add(path, "is too long: one question can be under %d limits, those of callers.limits included", maxLimits)
+	}
+	for i, name := range names {
+		at := path
+		if k.from.line(index(path, i)) > 0 {
+			at = index(path, i)
+		}
+		if slices.Contains(names[:i], name) {
+			k.add(at, "%s stands here already", k.from.quote(at, name))
+		}
+		if _, ok := k.Limits[name]; !ok && (k.Limits != nil || !k.failed("limits")) {
+			k.add(at, "limits has no %s%s", k.from.quote(at, name), hint(name, maps.Keys(k.Limits)))
 		}
 	}
 }
@@ -275,6 +295,12 @@ func (k *checker) limits() {
 		k.rate(child(path, "tokens"), l.Tokens)
 		k.notNegative(child(path, "concurrent"), l.Concurrent)
 		k.budget(child(path, "budget"), l.Budget)
+		if l.Per != "" {
+			k.choice(child(path, "per"), l.Per, "caller", "user", "group", "address", "model", "all")
+		}
+		if l.Shared && l.Per != "" && l.Per != "all" {
+			k.add(child(path, "shared"), "counts all together, and per %s apart; want one of them", l.Per)
+		}
 	}
 }
 

@@ -99,12 +99,19 @@ type Callers struct {
 	// JWT admits callers with a signed token: HS256, claims username and exp.
 	// Default: no tokens.
 	JWT *JWT `yaml:"jwt"`
+	// Limits are names among limits under which every question counts, whoever
+	// asks, besides those of its caller. Default: none.
+	Limits Names `yaml:"limits"`
 }
+
+// Names is a list that may also be written as a single name.
+type Names []string
 
 // Access is what a caller may do.
 type Access struct {
-	// Limits is a name among limits. Default: no limit.
-	Limits string `yaml:"limits"`
+	// Limits is a name among limits, or a list of them: a question must pass all.
+	// Default: no limit.
+	Limits Names `yaml:"limits"`
 	// Models are the models and presets that the caller may use. Default: all.
 	Models []string `yaml:"models"`
 	// Group is the group that the caller belongs to. Default: none.
@@ -134,8 +141,15 @@ type JWT struct {
 	Access `yaml:",inline"`
 }
 
-// Limit is one named set of limits, counted for each caller that names it.
+// Limit is one named set of limits. A question that several of them apply to
+// must pass all, and one that is refused costs nothing under any.
 type Limit struct {
+	// Per says what is counted apart: caller, user (the end user behind a caller,
+	// whom rest and iagent name; elsewhere the caller), group (all callers of one
+	// group; a caller without a group is counted alone), address (of the client; an
+	// IPv6 one by its /64), model (what answers, whoever asks) or all (everything
+	// together). Default caller.
+	Per string `yaml:"per"`
 	// Requests is how many questions may come at once and per period. Default: no
 	// limit.
 	Requests Rate `yaml:"requests"`
@@ -144,8 +158,8 @@ type Limit struct {
 	Tokens Rate `yaml:"tokens"`
 	// Concurrent is how many questions may run at once. Default 0: no limit.
 	Concurrent int `yaml:"concurrent"`
-	// Shared makes it one bucket for all callers that name it, not one for each.
-	// Default false.
+	// Shared makes it one bucket for all callers that name it, not one for each:
+	// the same as per all. Default false.
 	Shared bool `yaml:"shared"`
 	// Queue lets questions over the limit wait instead of being refused. Default
 	// false.

@@ -130,6 +130,10 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string, tag reflect.St
 		return
 	}
 	if _, ok := scalarText(n); ok {
+		if names, ok := v.Addr().Interface().(*Names); ok {
+			*names = make(Names, 1)
+			v = v.Index(0)
+		}
 		d.scalar(n, v, path, tag)
 		return
 	}

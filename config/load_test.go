@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,24 @@ func lookup(name string) (string, bool) {
 		"OPENAI_API_KEY": "s3cr3t-openai", "ANTHROPIC_API_KEY": "s3cr3t-anthropic",
 	}[name]
 	return v, ok
+}
+
+func TestLimitsAreNamedByOneNameOrAList(t *testing.T) {
+	t.Parallel()
+	c := load(t, "limits: {a: {concurrent: 1}, b: {concurrent: 2, per: model}}\ncallers: {limits: b, anonymous: {limits: [a, b]}}")
+	if !slices.Equal(c.Callers.Limits, Names{"b"}) || !slices.Equal(c.Callers.Anonymous.Limits, Names{"a", "b"}) || c.Limits["b"].Per != "model" {
+		t.Errorf("%v, %v", c.Callers, c.Limits)
+	}
+	const limits = "limits: {a: {per: nobody}, b: {shared: true, per: user}}\n"
+	lookup := func(string) (string, bool) { return "", false }
+	_, err := Load([]byte(limits+"callers: {limits: [a, a, c], anonymous: {limits: [a, b, a, b, a, b]}}"), "f", lookup)
+	for _, want := range []string{
+		"limits.a.per", `callers.limits[1]`, "stands here already", `callers.limits[2]`, "limits has no", "limits.b.shared", "callers.anonymous.limits: is too long",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in %v", want, err)
+		}
+	}
 }
 
 func load(t *testing.T, text string) *Config {
@@ -47,7 +66,7 @@ func TestTheExampleLoadsAsItStands(t *testing.T) {
 	if want := (Rate{200000, time.Minute}); c.Limits["standard"].Tokens != want {
 		t.Errorf("tokens %v, want %v", c.Limits["standard"].Tokens, want)
 	}
-	if k := c.Callers.Keys[1]; k.Group != "gold" || k.Limits != "standard" || k.Name != "desk" {
+	if k := c.Callers.Keys[1]; k.Group != "gold" || !slices.Equal(k.Limits, Names{"standard"}) || k.Name != "desk" {
 		t.Errorf("second key %+v", k)
 	}
 }

@@ -140,6 +140,8 @@ func (r *reference) kind(e ast.Expr) (text, below, name string) {
 		}[x.Name]; {
 		case plain != "":
 			return plain, "", ""
+		case x.Name == "Names":
+			return "name or list of names", "", ""
 		case x.Name == "Model":
 			return "name or keys", "", "Model"
 		}

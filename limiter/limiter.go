@@ -43,7 +43,33 @@ type Rule struct {
 	tokens     config.Rate
 	concurrent int32
 	shared     bool
+	scope      Scope
 	seed       uint64 // of the name
+}
+
+// scopeOf reads a word of the configuration, which was checked.
+func scopeOf(per string) Scope {
+	switch per {
+	case "user":
+		return User
+	case "group":
+		return Group
+	case "address":
+		return Address
+	case "model":
+		return Model
+	case "all":
+		return All
+	}
+	return Caller
+}
+
+// Scope is what the configuration counts the rule by.
+func (r *Rule) Scope() Scope {
+	if r.shared {
+		return All
+	}
+	return r.scope
 }
 
 // NewRule returns the rule that l describes, nil if it limits nothing. What was
@@ -51,7 +77,7 @@ type Rule struct {
 // reading the configuration again gives nobody a fresh allowance. Queue is not
 // the limiter's business.
 func NewRule(name string, l config.Limit) *Rule {
-	r := &Rule{name: name, requests: usable(l.Requests), tokens: usable(l.Tokens), shared: l.Shared}
+	r := &Rule{name: name, requests: usable(l.Requests), tokens: usable(l.Tokens), shared: l.Shared, scope: scopeOf(l.Per)}
 	r.concurrent = int32(min(max(l.Concurrent, 0), math.MaxInt32))
 	if r.requests.N == 0 && r.tokens.N == 0 && r.concurrent == 0 {
 		return nil

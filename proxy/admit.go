@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
@@ -24,8 +25,46 @@ func newRules(limits map[string]config.Limit) rules {
 	return r
 }
 
+// of returns the rules that names name, those that limit nothing left out.
+func (r rules) of(names ...[]string) (all []*limiter.Rule) {
+	for _, list := range names {
+		for _, name := range list {
+			if rule := r[name]; rule != nil && !slices.Contains(all, rule) {
+				all = append(all, rule)
+			}
+		}
+	}
+	return all
+}
+
 // Limited reports whether the questions of c are counted.
-func (c *Caller) Limited() bool { return c.rule != nil }
+func (c *Caller) Limited() bool { return len(c.rules) > 0 }
+
+// countsTokens reports whether a question of c needs an estimate.
+func (c *Caller) countsTokens() bool {
+	return slices.ContainsFunc(c.rules, (*limiter.Rule).CountsTokens)
+}
+
+// keyOf is what q counts as under a rule of scope.
+func (q *Question) keyOf(scope limiter.Scope) string {
+	c := q.Caller
+	switch scope {
+	case limiter.User:
+		return c.Name + "\x00" + q.User
+	case limiter.Group:
+		if c.Group == "" {
+			return "\x00" + c.Name // no group is called that: it counts alone
+		}
+		return c.Group
+	case limiter.Address:
+		return q.Address
+	case limiter.Model:
+		return q.Model.Name
+	case limiter.All:
+		return ""
+	}
+	return c.Name
+}
 
 // admit takes the question's room under the limits of its caller. It is the one
 // way in, whatever the front: once for each question, before it waits for anything,
@@ -34,18 +73,20 @@ func (x *Exchange) admit() *translate.Error {
 	if err := x.afford(); err != nil {
 		return err
 	}
-	rule := x.q.Caller.rule
-	if rule == nil {
+	c := x.q.Caller
+	if !c.Limited() {
 		return nil
 	}
 	s := limiter.Subject{}
-	if rule.CountsTokens() {
+	if c.countsTokens() {
 		if err := x.q.complete(); err != nil {
 			return err
 		}
 		s.Tokens = x.q.needs()
 	}
-	s.Under(rule, limiter.Caller, x.q.Caller.Name)
+	for _, r := range c.rules {
+		s.Under(r, r.Scope(), x.q.keyOf(r.Scope()))
+	}
 	grant, err := x.g.limiter.Admit(x.ctx, s)
 	if err != nil {
 		return x.notAdmitted(err)
@@ -82,16 +123,19 @@ func (q *Question) complete() *translate.Error {
 	return nil
 }
 
-// needs estimates how many tokens the question and its answer will use.
+// needs estimates how many tokens the question, what its conversation adds to it,
+// and its answer will use.
 func (q *Question) needs() int {
 	input, output := q.expects()
 	return input + output
 }
 
-// expects is the estimate for the question and for its answer. What the
-// conversation adds to the question is not known yet; it is paid for afterwards.
+// expects is the estimate for the question and for its answer.
 func (q *Question) expects() (input, output int) {
 	n := textBytes(q.Request.Messages)
+	if q.Turn != nil {
+		n += q.Turn.textBytes(q.window())
+	}
 	most := q.Request.Params.MaxTokens
 	if p := q.Model.preset; p != nil {
 		n += len(p.System)
@@ -104,6 +148,15 @@ func (q *Question) expects() (input, output int) {
 		answer = min(max(*most, 0), math.MaxInt32) // a client chose it
 	}
 	return tokensOf(n), answer
+}
+
+// window is how many earlier messages go to the model; negative: all.
+func (q *Question) window() int {
+	keep := q.Request.Context - 1
+	if p := q.Model.preset; p != nil && p.History > 0 && (q.Request.Context == 0 || p.History < keep) {
+		keep = p.History
+	}
+	return keep
 }
 
 // pay settles the grant and the bill, once, with what the exchange used: all of it for an answer

@@ -24,7 +24,7 @@ const limitedKey = "limited-key"
 func limited(t *testing.T, l config.Limit, scripts ...script) *world {
 	c := conf(channel("a"))
 	c.Limits = map[string]config.Limit{"small": l}
-	access := config.Access{Limits: "small"}
+	access := config.Access{Limits: config.Names{"small"}}
 	c.Callers = config.Callers{Anonymous: &access, Keys: []config.Key{
 		{Name: "bob", Key: limitedKey, Access: access}, {Name: "free", Key: "free-key"}, {Name: "carol", Key: "carol-key", Access: access},
 	}}
@@ -82,7 +82,7 @@ func TestAQuestionCountsOnceHoweverManyAttemptsItTakes(t *testing.T) {
 			"a": {{err: &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultDial}}},
 			"b": {says("yes")},
 		})
-		q := w.questionOf(&Caller{Name: "bob", rule: newRules(c.Limits)["small"]}, "", "hi")
+		q := w.questionOf(&Caller{Name: "bob", rules: newRules(c.Limits).of([]string{"small"})}, "", "hi")
 		left := 0
 		q.Admitted = func(s limiter.State) { left = s.Remaining }
 		w.ask(t.Context(), q).mustSay(t, "yes")
@@ -91,6 +91,91 @@ func TestAQuestionCountsOnceHoweverManyAttemptsItTakes(t *testing.T) {
 		}
 		w.ask(t.Context(), q).mustSay(t, "yes")
 		w.ask(t.Context(), q).mustFail(t, translate.CodeRateLimited, 0)
+	})
+}
+
+// Two questions of which nothing but one thing is equal: under a limit of one, the
+// second is refused by those rules alone that count by it.
+func TestARuleCountsByWhatItSays(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		same := map[string]string{"caller": "name", "user": "name user", "group": "group", "address": "address", "model": "model", "all": ""}
+		for per, needs := range same {
+			for _, equal := range []string{"", "name", "name user", "group", "address", "model"} {
+				c := conf(channel("a", func(c *config.Channel) {
+					c.Models = []config.Model{{Name: "m0", Upstream: "m0"}, {Name: "m1", Upstream: "m1"}}
+				}))
+				c.Limits = map[string]config.Limit{"one": {Requests: perMinute(1), Per: per}}
+				w := newWorld(t, c, map[string][]script{"a": {says("yes")}})
+				rules := newRules(c.Limits).of([]string{"one", "one"})
+				ask := func(n string) result {
+					as := func(what string) string {
+						if strings.Contains(equal, what) {
+							return what + "0"
+						}
+						return what + n
+					}
+					q := w.questionOf(&Caller{Name: as("name"), Group: as("group"), rules: rules}, "m"+strings.TrimPrefix(as("model"), "model"), "hi")
+					q.User, q.Address = as("user"), as("address")
+					return w.ask(t.Context(), q)
+				}
+				ask("0").mustSay(t, "yes")
+				refused := ask("1").err != nil
+				if want := needs == "" || equal == needs || needs == "name" && equal == "name user"; refused != want {
+					t.Errorf("per %s, equal %q: refused %v, want %v", per, equal, refused, want)
+				}
+			}
+		}
+	})
+}
+
+func TestOfSeveralRulesEachMustAdmitAndARefusalCostsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := conf(channel("a"))
+		c.Limits = map[string]config.Limit{"own": {Requests: perMinute(2)}, "house": {Requests: perMinute(3), Per: "all"}}
+		c.Callers = config.Callers{Limits: config.Names{"house"}, Anonymous: &config.Access{Limits: config.Names{"own"}}}
+		w := newWorld(t, c, map[string][]script{"a": {says("yes")}})
+		for range 2 {
+			w.ask(t.Context(), w.by("", "1.1.1.1")).mustSay(t, "yes")
+		}
+		for range 5 {
+			w.ask(t.Context(), w.by("", "1.1.1.1")).mustFail(t, translate.CodeRateLimited, 0)
+		}
+		w.ask(t.Context(), w.by("", "2.2.2.2")).mustSay(t, "yes")
+		err := w.ask(t.Context(), w.by("", "2.2.2.2")).mustFail(t, translate.CodeRateLimited, 0)
+		if !strings.Contains(err.Message, "house") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestTheEstimateCountsTheHistoryThatIsSent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := limited(t, config.Limit{Tokens: perMinute(10_000)}, says(strings.Repeat("a", 8000)))
+		left := func(context int) int {
+			q := w.bob()
+			q.Request.Context = context
+			turn, err := w.g.Enqueue(t.Context(), q.Caller, talkOf("k"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Turn = turn
+			return w.left(q).Remaining
+		}
+		if n := left(0); n != 10_000-answerTokens-1 {
+			t.Errorf("%d left without a history", n)
+		}
+		time.Sleep(time.Minute)
+		if n := left(0); n != 10_000-answerTokens-2001 {
+			t.Errorf("%d left with a history of 8002 bytes", n)
+		}
+		time.Sleep(time.Minute)
+		if n := left(2); n != 10_000-answerTokens-2001 {
+			t.Errorf("%d left with one of two earlier answers", n)
+		}
+		time.Sleep(time.Minute)
+		if n := left(1); n != 10_000-answerTokens-1 {
+			t.Errorf("%d left with none of the history", n)
+		}
 	})
 }
 
@@ -361,7 +446,7 @@ func BenchmarkAdmission(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
-			caller := &Caller{Name: "bob", rule: limiter.NewRule("small", c.l)}
+			caller := &Caller{Name: "bob", rules: rules{"small": limiter.NewRule("small", c.l)}.of([]string{"small"})}
 			request := &translate.Request{Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")}}
 			g := &Gateway{limiter: limiter.NewLocal(limiter.Options{})}
 			x := &Exchange{g: g, ctx: context.Background(), q: &Question{Caller: caller, Model: &Model{}, Request: request}, open: true}

@@ -23,8 +23,8 @@ type Caller struct {
 	Name      string
 	Anonymous bool
 	Group     string
-	limits    string          // their name; empty: none
-	rule      *limiter.Rule   // nil: nothing is counted but what is spent
+	limits    string          // of its limits the one with a budget, else the first; empty: none
+	rules     []*limiter.Rule // none: no limits
 	models    map[string]bool // nil: all
 	expires   time.Time       // zero: never
 	key       string          // id of the stored key; empty: none
@@ -42,15 +42,19 @@ type callers struct {
 	jwt       *config.JWT
 	parser    *jwt.Parser
 	rules     rules
+	limits    map[string]config.Limit
+	common    []string // the rules that count every question
 }
 
-func newCallers(conf *config.Callers, limits rules) *callers {
+func newCallers(conf *config.Callers, limits map[string]config.Limit) *callers {
 	c := &callers{
 		keys:      make(map[[sha256.Size]byte]*Caller, len(conf.Keys)),
 		anonymous: conf.Anonymous,
 		jwt:       conf.JWT,
 		parser:    jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired()),
-		rules:     limits,
+		rules:     newRules(limits),
+		limits:    limits,
+		common:    conf.Limits,
 	}
 	for i := range conf.Keys {
 		k := &conf.Keys[i]
@@ -64,8 +68,24 @@ func newCallers(conf *config.Callers, limits rules) *callers {
 	return c
 }
 
+// budgeted is the one of names, or else of the rules for everybody, that has a
+// budget; without any it is the first of names.
+func (c *callers) budgeted(names []string) (first string) {
+	for _, list := range [...][]string{names, c.common} {
+		for _, name := range list {
+			if c.limits[name].Budget.Amount > 0 {
+				return name
+			}
+		}
+	}
+	if len(names) > 0 {
+		first = names[0]
+	}
+	return first
+}
+
 func (c *callers) caller(name string, a *config.Access, expires time.Time) *Caller {
-	who := &Caller{Name: name, Group: a.Group, limits: a.Limits, rule: c.rules[a.Limits], expires: expires}
+	who := &Caller{Name: name, Group: a.Group, limits: c.budgeted(a.Limits), rules: c.rules.of(a.Limits, c.common), expires: expires}
 	if len(a.Models) > 0 {
 		who.models = make(map[string]bool, len(a.Models))
 		for _, m := range a.Models {

@@ -53,6 +53,7 @@ type Exchange struct {
 	retry    *candidate    // the one that may get a second try
 	rest     time.Duration // the least pause before it
 	granted  *slots        // a slot that was handed over, until it is used
+	ticket   uint64        // in the room of those that wait for a full channel
 	asking   time.Time     // when the search began
 	waited   time.Duration // for a full channel
 

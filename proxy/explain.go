@@ -202,8 +202,8 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 		return nil, err
 	}
 	e := &Explanation{Front: h.Front, Caller: who.Name, Model: clip(m.Name), Policy: p.policyName}
-	if who.rule != nil {
-		e.Limits = who.rule.Name()
+	for _, r := range who.rules {
+		e.Limits = strings.TrimPrefix(e.Limits+", "+r.Name(), ", ")
 	}
 	if m.preset != nil {
 		e.Preset = clip(h.Model)

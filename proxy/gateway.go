@@ -137,6 +137,12 @@ type Question struct {
 	Caller   *Caller
 	Model    *Model // from Resolve
 	Received time.Time
+	// Address is where the client is, as [Gateway.Identify] takes it, for limits
+	// that count by it.
+	Address string
+	// User is the end user behind the caller, where the dialect names one; limits
+	// may count by it.
+	User string
 	// Request is what was asked. With a Turn its Messages hold only what is new.
 	// It must not change while the exchange is open.
 	Request *translate.Request
@@ -249,9 +255,9 @@ func (x *Exchange) prepare() *translate.Error {
 			return storeFailed(err)
 		}
 	}
-	keep := x.base.Context - 1
-	if preset != nil && preset.History > 0 && (x.base.Context == 0 || preset.History < keep) {
-		keep, x.base.Context = preset.History, preset.History+1
+	keep := x.q.window()
+	if keep >= 0 {
+		x.base.Context = keep + 1
 	}
 	for _, m := range asked {
 		if m.Role == translate.RoleSystem {

@@ -168,14 +168,22 @@ func (f *foundKey) caller() (*Caller, *translate.Error) {
 // stored makes the caller of a stored key; nil where its limits are not in the
 // configuration: it must not do without any then.
 func (c *callers) stored(key *store.Key) *Caller {
-	if _, ok := c.rules[key.Limits]; !ok && key.Limits != "" {
-		return nil
+	var limits []string
+	if _, whole := c.rules[key.Limits]; whole {
+		limits = []string{key.Limits}
+	} else if key.Limits != "" {
+		limits = strings.Split(key.Limits, ",")
+	}
+	for _, name := range limits {
+		if _, ok := c.rules[name]; !ok {
+			return nil
+		}
 	}
 	var expires time.Time
 	if key.Expires != 0 {
 		expires = time.UnixMilli(key.Expires)
 	}
-	who := c.caller(key.Name, &config.Access{Limits: key.Limits, Models: key.Models, Group: key.Group}, expires)
+	who := c.caller(key.Name, &config.Access{Limits: limits, Models: key.Models, Group: key.Group}, expires)
 	who.key = key.ID
 	return who
 }
@@ -188,7 +196,7 @@ func NewKey(name string, a config.Access, expires time.Time) (secret string, k *
 	secret = "sk-" + base64.RawURLEncoding.EncodeToString(random[:])
 	k = &store.Key{
 		ID: NewID("key_"), Hash: sha256.Sum256([]byte(secret)), Name: strings.Clone(name), Group: a.Group,
-		Models: a.Models, Limits: a.Limits, Created: time.Now().UnixMilli(),
+		Models: a.Models, Limits: strings.Join(a.Limits, ","), Created: time.Now().UnixMilli(),
 	}
 	if !expires.IsZero() {
 		k.Expires = expires.UnixMilli()

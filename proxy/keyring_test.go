@@ -71,7 +71,7 @@ func TestAStoredKeyIsACallerUntilItIsRevoked(t *testing.T) {
 	t.Parallel()
 	g, _ := ringed(t, &config.Callers{Keys: []config.Key{{Name: "file", Key: "of-the-file"}}}, map[string]config.Limit{"small": {Concurrent: 1}})
 	mustBe(t, g, "sk-unknown", "INVALID_TOKEN")
-	secret, id := added(t, g, "alice", config.Access{Group: "gold", Models: []string{"m"}, Limits: "small"}, time.Time{})
+	secret, id := added(t, g, "alice", config.Access{Group: "gold", Models: []string{"m"}, Limits: config.Names{"small"}}, time.Time{})
 	c := mustBe(t, g, secret, "alice")
 	if c.Group != "gold" || !c.May("m") || c.May("other") || !c.Limited() || c.Anonymous {
 		t.Errorf("got %+v", c)

@@ -58,7 +58,7 @@ func (c candidate) agent() string {
 // channel and key.
 func newPlan(conf *config.Config, open Opener) (*Plan, error) {
 	p := &Plan{
-		callers: newCallers(&conf.Callers, newRules(conf.Limits)),
+		callers: newCallers(&conf.Callers, conf.Limits),
 		prices:  newPrices(conf.Prices),
 		budgets: newBudgets(conf.Limits),
 		presets: make(map[string]*config.Preset, len(conf.Presets)),

@@ -41,6 +41,8 @@ type room struct {
 	mu    sync.Mutex
 	lines []*line // the next caller first; none is empty
 	size  int
+
+	tickets uint64 // how many questions have come
 }
 
 // line is what one caller has in the room, oldest first.
@@ -52,6 +54,7 @@ type line struct {
 // waiter is one question in the room.
 type waiter struct {
 	caller string
+	ticket uint64 // the order in which the questions of one caller came
 	wants  []*slots
 	// given gets the slot that is handed over, or nil for one who had to make room.
 	// It is written to once, after the waiter was taken out of the room.
@@ -103,9 +106,16 @@ func (r *room) next(s *slots) *waiter {
 // enter puts a question of caller into the room. It returns nil if that is full of
 // callers who have no more in it than this one; else the longest line loses its
 // newest.
-func (r *room) enter(caller string, wants []*slots) *waiter {
+//
+// Who comes back, with the ticket that the first call wrote, gets the former place
+// in the line of its caller.
+func (r *room) enter(caller string, wants []*slots, ticket *uint64) *waiter {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if *ticket == 0 {
+		r.tickets++
+		*ticket = r.tickets
+	}
 	own := r.lineOf(caller)
 	if r.size >= roomSize {
 		longest := slices.MaxFunc(r.lines, func(a, b *line) int { return len(a.waiters) - len(b.waiters) })
@@ -117,12 +127,16 @@ func (r *room) enter(caller string, wants []*slots) *waiter {
 		last.given <- nil
 		own = r.lineOf(caller)
 	}
-	w := &waiter{caller: caller, wants: wants, given: make(chan *slots, 1)}
+	w := &waiter{caller: caller, ticket: *ticket, wants: wants, given: make(chan *slots, 1)}
 	if own == nil {
 		own = &line{caller: caller}
 		r.lines = append(r.lines, own)
 	}
-	own.waiters = append(own.waiters, w)
+	at := len(own.waiters)
+	for at > 0 && own.waiters[at-1].ticket > w.ticket {
+		at--
+	}
+	own.waiters = slices.Insert(own.waiters, at, w)
 	r.size++
 	for _, s := range wants {
 		s.waiting.Add(1)
@@ -198,26 +212,31 @@ func (x *Exchange) giveBack() {
 }
 
 // queue waits for a slot of one of the channels that were passed over because they
-// are full. It returns nil when the search is worth another round, and errNext
-// when it is not.
+// are full, or until another one may be asked again whose cool-down or breaker kept
+// the question from it. It returns nil when the search is worth another round, and
+// errNext when it is not.
 func (x *Exchange) queue() *translate.Error {
 	x.giveBack()
+	left := roomTime - x.waited
+	wake := left
 	var wants []*slots
 	for _, p := range x.passed {
-		if p.full != nil && !slices.Contains(wants, p.full) {
+		switch {
+		case p.full == nil && p.wait > 0:
+			wake = min(wake, p.wait)
+		case p.full != nil && !slices.Contains(wants, p.full):
 			wants = append(wants, p.full)
 		}
 	}
-	left := roomTime - x.waited
 	if len(wants) == 0 || left <= 0 || x.attempts >= maxAttempts {
 		return errNext
 	}
-	w := x.g.room.enter(x.q.Caller.Name, wants)
+	w := x.g.room.enter(x.q.Caller.Name, wants, &x.ticket)
 	if w == nil {
 		return errNext
 	}
 	began := time.Now()
-	t := time.NewTimer(left)
+	t := time.NewTimer(wake)
 	defer t.Stop()
 	select {
 	case s := <-w.given:
@@ -228,6 +247,10 @@ func (x *Exchange) queue() *translate.Error {
 		return nil
 	case <-t.C:
 		x.g.room.leave(w)
+		x.waited += time.Since(began)
+		if wake < left {
+			return nil
+		}
 		return errNext
 	case <-x.ctx.Done():
 		x.g.room.leave(w)

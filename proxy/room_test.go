@@ -67,6 +67,36 @@ func TestAWaitThatIsTooLongIsRefused(t *testing.T) {
 	})
 }
 
+func TestWhoWaitsForAFullChannelTakesOneWhoseCoolDownEnds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newCrowd(newWorld(t, conf(channel("a", atMost(1)), channel("b")),
+			map[string][]script{"a": {lasts(time.Minute)}, "b": {says("b")}}))
+		for _, ch := range c.g.plan.Load().channels {
+			if ch.ID == "b" {
+				c.g.plan.Load().routes["m"].tiers[0][1].cell.chillFor(3 * time.Second)
+			}
+		}
+		c.asks(t.Context(), "x")
+		began := time.Now()
+		for i := range 5 {
+			c.asks(t.Context(), fmt.Sprint(i%2))
+		}
+		for c.answered() < 5 {
+			time.Sleep(time.Millisecond)
+		}
+		if took := time.Since(began); took < 3*time.Second || took > 3*time.Second+10*time.Millisecond {
+			t.Errorf("answered after %v, want 3 s", took)
+		}
+		c.all.Wait()
+	})
+}
+
+func (c *crowd) answered() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.done)
+}
+
 func TestABrokenChannelIsNotWaitedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {refuses(fault(translate.FaultDial))}})

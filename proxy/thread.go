@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -33,6 +34,10 @@ type Thread struct {
 	// kept holds the messages of a thread that is not stored anywhere else.
 	kept   []store.Message
 	unkept bool
+
+	// sizes are the bytes of text of each stored message, oldest first, as far as
+	// they are known: of a conversation whose owner has limits of tokens.
+	sizes []int32
 
 	refs  int             // turns that hold or wait
 	queue []chan struct{} // those that wait, oldest first
@@ -179,6 +184,44 @@ func (r *threads) joinLocked(t *Thread) *Turn {
 	return r.enqueue(t)
 }
 
+// textBytes is how much text the newest messages of the conversation hold, as far
+// as that is known: so many messages, or all of them if last is negative.
+func (u *Turn) textBytes(last int) (n int) {
+	u.all.mu.Lock()
+	defer u.all.mu.Unlock()
+	sizes := u.thread.sizes
+	if last >= 0 && last < len(sizes) {
+		sizes = sizes[len(sizes)-last:]
+	}
+	for _, size := range sizes {
+		n += int(size)
+	}
+	return n
+}
+
+func sizesOf(messages []store.Message) []int32 {
+	sizes := make([]int32, len(messages))
+	for i := range messages {
+		sizes[i] = int32(min(textBytes([]translate.Message{messages[i].Message}), math.MaxInt32))
+	}
+	return sizes
+}
+
+// resize notes that t holds messages.
+func (r *threads) resize(t *Thread, messages []store.Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.sizes = sizesOf(messages)
+}
+
+// grow notes what turn did to the length of t.
+func (r *threads) grow(t *Thread, turn *store.Turn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	left := max(0, len(t.sizes)-turn.Replace)
+	t.sizes = append(t.sizes[:left:left], sizesOf(turn.Messages)...)
+}
+
 // Enqueue finds or prepares the conversation that id names for c and takes a
 // place in its queue. Questions that are enqueued one after the other are
 // answered in that order. The error is a *translate.Error: there is no such
@@ -196,7 +239,7 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 		if turn != nil {
 			return turn, nil
 		}
-		conv, err := g.find(ctx, c.Name, id)
+		conv, err := g.find(ctx, c, id)
 		if err != nil && ctx.Err() != nil {
 			return nil, gone(ctx)
 		}
@@ -204,7 +247,7 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 			return nil, err
 		}
 		if conv != nil {
-			return g.threads.join(&Thread{id: conv.ID, owner: c.Name, key: key, made: conv}), nil
+			return g.threads.join(&Thread{id: conv.ID, owner: c.Name, key: key, made: conv, sizes: sizesOf(conv.Messages)}), nil
 		}
 		if id.Make == nil {
 			return nil, &translate.Error{Code: translate.CodeConversation, Message: "no such conversation"}
@@ -214,7 +257,7 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 		if made.ID == "" {
 			made.ID = NewID("conv_")
 		}
-		if turn := g.threads.joinNew(&Thread{id: made.ID, owner: c.Name, key: key, made: &made}, left); turn != nil {
+		if turn := g.threads.joinNew(&Thread{id: made.ID, owner: c.Name, key: key, made: &made, sizes: sizesOf(made.Messages)}, left); turn != nil {
 			return turn, nil
 		}
 	}
@@ -230,12 +273,16 @@ func (g *Gateway) Unstored(kept *Thread) *Turn {
 	return g.threads.join(kept)
 }
 
-func (g *Gateway) find(ctx context.Context, owner string, id Identity) (*store.Conversation, error) {
+func (g *Gateway) find(ctx context.Context, c *Caller, id Identity) (*store.Conversation, error) {
 	for _, ref := range [...]store.Ref{id.Find, id.Else} {
 		if ref == (store.Ref{}) {
 			continue
 		}
-		conv, err := g.store.Load(ctx, owner, ref, 1)
+		last := 1
+		if c.countsTokens() {
+			last = 0 // the estimate of what the question needs counts them all
+		}
+		conv, err := g.store.Load(ctx, c.Name, ref, last)
 		if err == nil {
 			return conv, nil
 		}
@@ -284,8 +331,10 @@ func (g *Gateway) history(ctx context.Context, t *Thread) ([]store.Message, erro
 func (g *Gateway) keep(ctx context.Context, t *Thread, turn store.Turn) error {
 	if t.unkept {
 		t.kept = newest(append(t.kept[:max(0, len(t.kept)-turn.Replace):len(t.kept)], turn.Messages...))
+		g.threads.resize(t, t.kept)
 		return nil
 	}
+	grown := turn
 	if t.made.Created == 0 {
 		turn.Messages = append(t.made.Messages[:len(t.made.Messages):len(t.made.Messages)], turn.Messages...)
 	}
@@ -297,6 +346,7 @@ func (g *Gateway) keep(ctx context.Context, t *Thread, turn store.Turn) error {
 	if err != nil {
 		return storeFailed(err)
 	}
+	g.threads.grow(t, &grown)
 	return nil
 }
 

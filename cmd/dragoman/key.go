@@ -53,7 +53,7 @@ type keyAddCommand struct {
 	Name    string   `arg:"" help:"The caller's name. Conversations belong to it; several keys may have one name."`
 	Group   string   `help:"The group that the caller belongs to."`
 	Models  []string `help:"The models and presets that the caller may use, with commas. Default: all."`
-	Limits  string   `help:"A name among the limits of the configuration. Default: no limit."`
+	Limits  []string `help:"Names among the limits of the configuration, with commas. Default: no limit."`
 	Expires string   `help:"When the key stops working: 720h from now, or a time such as 2027-01-31T00:00:00Z. Default: never."`
 }
 

@@ -77,7 +77,7 @@ func (c *call) limits(s limiter.State) { s.Headers(time.Now(), c.setHeader) }
 func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 	q.ID = c.id
 	if q.Caller.Limited() {
-		q.Admitted = c.limits
+		q.Address, q.Admitted = c.address(), c.limits
 	}
 	enc := w.dialect.NewEncoder(q.Request, head)
 	if !q.Request.Stream {

@@ -46,7 +46,7 @@ func (t *talk) turn(next *task) {
 	}
 	t.answer(ctx, &proxy.Question{
 		ID: t.session.id, Front: "chatnio", Caller: t.caller, Model: model, Received: received,
-		Request: req, Turn: place, Restart: restart, KeepPartial: true,
+		Request: req, Turn: place, Restart: restart, KeepPartial: true, Address: t.address,
 	})
 }
 

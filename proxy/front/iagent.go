@@ -62,7 +62,7 @@ func iagentSocket(c *call) {
 	server, address := c.s, c.address()
 	if !c.upgrade(func(s *session) {
 		defer server.sockets.give(caller.Name)
-		newCrowd(s, caller, func() *translate.Error {
+		newCrowd(s, caller, address, func() *translate.Error {
 			_, err := server.g.Identify(token, address)
 			return err
 		}).serve()
@@ -84,22 +84,23 @@ func bareAppToken(token string) string {
 // queue, which one goroutine writes.
 type crowd struct {
 	*session
-	caller *proxy.Caller
-	valid  func() *translate.Error // whether the token still is
-	slots  chan struct{}           // one for each question that runs
-	asking sync.WaitGroup          // the questions that run
-	out    chan []byte
-	over   chan struct{} // closed when nothing is queued any more
-	sent   chan struct{} // closed when nothing is written any more
-	left   atomic.Bool   // the client reads no answers any more
-	bad    int           // illegal messages in a row
-	code   int           // the farewell
-	why    string        // empty: none
+	caller  *proxy.Caller
+	address string
+	valid   func() *translate.Error // whether the token still is
+	slots   chan struct{}           // one for each question that runs
+	asking  sync.WaitGroup          // the questions that run
+	out     chan []byte
+	over    chan struct{} // closed when nothing is queued any more
+	sent    chan struct{} // closed when nothing is written any more
+	left    atomic.Bool   // the client reads no answers any more
+	bad     int           // illegal messages in a row
+	code    int           // the farewell
+	why     string        // empty: none
 }
 
-func newCrowd(s *session, caller *proxy.Caller, valid func() *translate.Error) *crowd {
+func newCrowd(s *session, caller *proxy.Caller, address string, valid func() *translate.Error) *crowd {
 	return &crowd{
-		session: s, caller: caller, valid: valid,
+		session: s, caller: caller, address: address, valid: valid,
 		slots: make(chan struct{}, inFlightLimit), out: make(chan []byte, inFlightLimit), over: make(chan struct{}), sent: make(chan struct{}),
 	}
 }
@@ -297,7 +298,8 @@ func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Tim
 	}
 	req := &translate.Request{}
 	m.Request(req)
-	q := &proxy.Question{ID: proxy.NewID("req_"), Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: req, Turn: place}
+	q := &proxy.Question{ID: proxy.NewID("req_"), Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: req, Turn: place,
+		Address: c.address, User: m.Sender}
 	place.Hold()
 	return func() outcome { return c.ask(ctx, q, &m, reply) }, place.Done
 }

@@ -102,7 +102,7 @@ func (c *call) restAsk(stream bool) {
 	ask.Request(req)
 	req.Stream = stream
 	c.answer(&restWire, &proxy.Question{
-		Front: "rest", Caller: caller, Model: model, Received: now, Request: req, Turn: place,
+		Front: "rest", Caller: caller, Model: model, Received: now, Request: req, Turn: place, User: ask.User,
 	}, translate.Head{Created: now.UnixMilli(), Conversation: place.ID(), RequestID: c.id})
 }
 
