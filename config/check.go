@@ -257,6 +257,15 @@ func (k *checker) names(path string, names Names, more int) {
 	if len(names)+more > maxLimits {
 		k.add(path, "is too long: one question can be under %d limits, those of callers.limits included", maxLimits)
 	}
+	budgets := 0
+	for _, name := range append(slices.Clone(names), k.Callers.Limits[:more]...) {
+		if k.Limits[name].Budget.Amount > 0 {
+			budgets++
+		}
+	}
+	if budgets > 1 {
+		k.add(path, "has %d limits with a budget, those of callers.limits included; want one at most", budgets)
+	}
 	for i, name := range names {
 		at := path
 		if k.from.line(index(path, i)) > 0 {

@@ -37,7 +37,7 @@ func ringed(t *testing.T, conf *config.Callers, limits map[string]config.Limit) 
 	}
 	counting := &countingKeys{Keyer: st.(store.Keyer)}
 	g := &Gateway{keys: &keyring{st: counting}, badKeys: newBadKeys()}
-	g.plan.Store(&Plan{callers: newCallers(conf, newRules(limits))})
+	g.plan.Store(&Plan{callers: newCallers(conf, limits)})
 	t.Cleanup(g.keys.close)
 	return g, counting
 }
@@ -96,7 +96,7 @@ func TestAStoredKeyEndsWhenItExpiresOrItsLimitsGo(t *testing.T) {
 	mustBe(t, g, old, "TOKEN_EXPIRED")
 	young, _ := added(t, g, "alice", config.Access{}, time.Now().Add(time.Hour))
 	mustBe(t, g, young, "alice")
-	unlimited, _ := added(t, g, "alice", config.Access{Limits: "that are not configured"}, time.Time{})
+	unlimited, _ := added(t, g, "alice", config.Access{Limits: config.Names{"that are not configured"}}, time.Time{})
 	mustBe(t, g, unlimited, "INVALID_TOKEN")
 }
 
