@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -56,7 +57,11 @@ func (s *Server) addKey(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &in); err != nil {
 		return err
 	}
-	secret, k, err := s.g.MakeKey(r.Context(), in.Name, config.Access{Group: in.Group, Models: in.Models, Limits: in.Limits}, in.Expires)
+	access := config.Access{Group: in.Group, Models: in.Models}
+	if in.Limits != "" {
+		access.Limits = strings.Split(in.Limits, ",") // as the command takes them
+	}
+	secret, k, err := s.g.MakeKey(r.Context(), in.Name, access, in.Expires)
 	if err != nil {
 		return err
 	}

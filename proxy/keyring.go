@@ -224,8 +224,10 @@ func (g *Gateway) MakeKey(ctx context.Context, name string, a config.Access, exp
 		strings.HasPrefix(strings.ToLower(name), anonymousPrefix) {
 		return "", nil, translate.Invalid("name must be 1 to 256 bytes of text without control characters, and must not begin with anonymous")
 	}
-	if _, ok := g.plan.Load().callers.rules[a.Limits]; !ok && a.Limits != "" {
-		return "", nil, translate.Invalid("there are no limits of this name")
+	for _, limit := range a.Limits {
+		if _, ok := g.plan.Load().callers.rules[limit]; !ok {
+			return "", nil, translate.Invalid("there are no limits of this name")
+		}
 	}
 	for _, m := range a.Models {
 		if !g.Known(m) {
