@@ -11,7 +11,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 
 SDK := internal/sdktest
 
-.PHONY: run check test rules race noalloc sdk archtest lint smoke fuzz soak-kill soak-ledger bench bench-compare cover
+.PHONY: run check test rules race noalloc sdk archtest lint smoke fuzz soak-kill soak-ledger bench bench bench-leave-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -92,6 +92,10 @@ soak-kill:
 # bench: all benchmarks, or those that BENCH names, for BENCHTIME each.
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+# bench-leave: from a client's farewell to the close at the back end, 300 times in each stage.
+bench-leave:
+	go test -run '^$$' -bench '^BenchmarkLeave$$' -benchtime 300x ./benchmarks/micro
 
 # bench-compare: dragoman beside nginx, a bare fasthttp proxy and the model itself; about
 # six minutes. ARGS are arguments of the command. See benchmarks/README.md.
