@@ -339,6 +339,10 @@ func (k *checker) presets() {
 			k.add(child(path, "top_p"), "must be from 0 to 1")
 		}
 		k.notNegative(child(path, "history"), p.History)
+		k.notNegative(child(path, "cache"), int(p.Cache))
+		if p.CacheShared && p.Cache == 0 {
+			k.add(child(path, "cache_shared"), "says nothing without cache")
+		}
 	}
 }
 

@@ -28,6 +28,7 @@ type Config struct {
 	// none, by the name at the back end that answers. Default: nothing.
 	Prices map[string]Price `yaml:"prices"`
 	Ledger Ledger           `yaml:"ledger"`
+	Cache  Cache            `yaml:"cache"`
 
 	Channels []Channel `yaml:"channels"`
 	// Fallbacks name, for a model, the models that may answer in its place when
@@ -191,6 +192,12 @@ type Budget struct {
 	Per string `yaml:"per"`
 }
 
+// Cache bounds the answers that presets with a cache keep.
+type Cache struct {
+	// Size is how much memory they may take in all. Default 64MiB.
+	Size Size `yaml:"size" default:"64MiB" min:"1"`
+}
+
 // Ledger says what becomes of the rows that each question leaves in the store.
 type Ledger struct {
 	// Keep is how long rows are kept; an explicit 0s writes none, and budgets then
@@ -218,6 +225,12 @@ type Preset struct {
 	TopP *float64 `yaml:"top_p"`
 	// History is how many earlier messages the model may see. Default 0: all.
 	History int `yaml:"history"`
+	// Cache is how long a whole answer is given again to exactly the same question,
+	// with the same history, parameters and tools, of the same caller. Answers that
+	// call tools, ended early or failed are not kept. Default 0: not at all.
+	Cache time.Duration `yaml:"cache"`
+	// CacheShared gives it to all callers. Default false.
+	CacheShared bool `yaml:"cache_shared"`
 }
 
 // Channel is one configured back end.

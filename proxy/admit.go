@@ -161,14 +161,14 @@ func (q *Question) window() int {
 
 // pay settles the grant and the bill, once, with what the exchange used: all of it for an answer
 // that began, even if it broke off, and for a question that its client left while it
-// was asked; nothing for one that failed. It is called before the client can know
+// was asked; nothing for one that failed or that a kept answer was given to. It is called before the client can know
 // that its answer is over, so that the next question finds the place free.
 func (x *Exchange) pay(err *translate.Error) {
 	if x.charged {
 		return
 	}
 	x.charged = true
-	if x.open || x.attempts > 0 && err != nil && err.Fault == translate.FaultGone {
+	if x.open && !x.hit || x.attempts > 0 && err != nil && err.Fault == translate.FaultGone {
 		x.charge()
 	}
 	x.bill.settle(x.paid)

@@ -28,6 +28,8 @@ type Exchange struct {
 
 	rows        []leg // for the ledger
 	row         [1]leg
+	flight      *flight         // others wait for the answer
+	hit         bool            // the answer was kept
 	charged     bool            // what follows is final
 	used        translate.Usage // that is paid for
 	paid        int64           // its cost, in billionths
@@ -229,7 +231,7 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 
 // remembers reports whether the text of the answer is needed after it was sent.
 func (x *Exchange) remembers() bool {
-	return x.q.Turn != nil || x.ch.recall != recallNothing
+	return x.q.Turn != nil || x.ch.recall != recallNothing || x.flight != nil
 }
 
 // Ready reports whether Next would return without waiting.
@@ -348,6 +350,7 @@ func (x *Exchange) refuse(err *translate.Error) {
 func (x *Exchange) release(ch *Channel, err *translate.Error) {
 	x.pay(err)
 	x.enterRows(err)
+	x.land(err)
 	if x.q.Turn != nil {
 		x.q.Turn.Done()
 	}

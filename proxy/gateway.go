@@ -35,6 +35,7 @@ type Gateway struct {
 	records  records
 	ledger   *ledger // nil: none is kept
 	purses   purses
+	answers  answers
 
 	open     sync.WaitGroup // exchanges
 	mu       sync.Mutex     // guards draining against open.Add
@@ -55,6 +56,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger) (*G
 	}
 	g.ledger = newLedger(st, conf.Ledger.Keep, log)
 	g.purses.ledger = g.ledger
+	g.answers.size = int(conf.Cache.Size)
 	g.plan.Store(p)
 	return g, nil
 }
@@ -86,6 +88,7 @@ func (g *Gateway) Drain(ctx context.Context) error {
 func (g *Gateway) Close() error {
 	g.plan.Load().close()
 	g.keys.close()
+	g.answers.close()
 	return g.ledger.close()
 }
 
@@ -190,7 +193,11 @@ func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
 	if err == nil {
 		err = x.prepare()
 	}
+	hit := false
 	if err == nil {
+		hit, err = x.recalls()
+	}
+	if err == nil && !hit {
 		err = x.run()
 	}
 	if err != nil {

@@ -22,6 +22,7 @@ type Ledger struct {
 	// Dropped names what the question said and the channel that was asked last could
 	// not be told, with commas between.
 	Dropped string
+	Cache   string // hit or miss; empty: the preset has no cache
 }
 
 // leg is one attempt as the ledger will have it.
@@ -40,7 +41,7 @@ type leg struct {
 
 // tries notes the beginning of an attempt on c.
 func (x *Exchange) tries(c candidate) {
-	x.q.Ledger = Ledger{Channel: c.ch.ID, Attempts: x.attempts, Queue: x.asking.Sub(x.began) + x.waited}
+	x.q.Ledger = Ledger{Channel: c.ch.ID, Attempts: x.attempts, Queue: x.asking.Sub(x.began) + x.waited, Cache: x.q.Ledger.Cache}
 	if x.g.ledger == nil {
 		return
 	}
@@ -99,6 +100,9 @@ func (x *Exchange) enterRows(err *translate.Error) {
 		rows = append(rows, e)
 		row.Channel, row.Key, row.Upstream = e.Channel, e.Key, e.Upstream
 		row.Open, row.First = e.Open, e.First
+	}
+	if x.hit {
+		row.Outcome = "cache"
 	}
 	if err != nil {
 		row.Outcome, row.Status = string(err.Code), err.Status()

@@ -266,7 +266,7 @@ func (x *Exchange) Cost() float64 { return float64(x.cost(false)) / unit }
 // cost is what the answer has cost so far, in billionths. Without exact set what
 // nobody reported is estimated cheaply, since it is asked for with each frame.
 func (x *Exchange) cost(exact bool) int64 {
-	if x.ch == nil {
+	if x.ch == nil || x.hit {
 		return 0
 	}
 	p := x.g.plan.Load().priceOf(x.q.Model, x.asked.upstream)

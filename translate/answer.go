@@ -137,3 +137,45 @@ func (a *Answer) Empty() bool {
 
 // Message returns the answer as a message of the assistant.
 func (a *Answer) Message() Message { return Message{Role: RoleAssistant, Parts: a.Parts} }
+
+// Events yields the events that make up a, which must be settled: each part is one
+// piece, and there is no finish for an answer that broke off. They are the caller's
+// own.
+func (a *Answer) Events(yield func(Event) bool) {
+	start := Event{Kind: KindStart, ID: []byte(a.ID), Name: []byte(a.Model), Usage: Usage{Input: a.Usage.Input, CacheRead: a.Usage.CacheRead, CacheWrite: a.Usage.CacheWrite}}
+	if !yield(start) || a.Keyword != "" && !yield(Event{Kind: KindKeyword, Text: []byte(a.Keyword)}) {
+		return
+	}
+	calls := int32(0)
+	for i := range a.Parts {
+		for _, ev := range a.Parts[i].events(calls) {
+			if !yield(ev) {
+				return
+			}
+		}
+		if a.Parts[i].Kind == PartToolCall {
+			calls++
+		}
+	}
+	if a.Finish != 0 {
+		yield(Event{Kind: KindFinish, Finish: a.Finish, Text: []byte(a.Sequence), Usage: a.Usage})
+	}
+}
+
+// events are those of one part; call is the number of a tool's call.
+func (p *Part) events(call int32) (all []Event) {
+	switch p.Kind {
+	case PartText:
+		all = append(all, Event{Kind: KindText, Text: []byte(p.Text)})
+	case PartReasoning:
+		if p.Text != "" {
+			all = append(all, Event{Kind: KindReasoning, Text: []byte(p.Text)})
+		}
+		if p.Signature != "" {
+			all = append(all, Event{Kind: KindSignature, Text: []byte(p.Signature)})
+		}
+	case PartToolCall:
+		all = append(all, Event{Kind: KindToolStart, Index: call, ID: []byte(p.ID), Name: []byte(p.Name)}, Event{Kind: KindToolArgs, Index: call, Text: []byte(p.Args)})
+	}
+	return all
+}

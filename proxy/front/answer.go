@@ -158,11 +158,14 @@ func (c *call) way(l *proxy.Ledger) {
 	h := &c.ctx.Response.Header
 	var buf [96]byte
 	h.SetBytesV("X-Dragoman-Attempts", strconv.AppendInt(buf[:0], int64(l.Attempts), 10))
-	if l.Attempts == 0 {
-		return
+	if l.Cache != "" {
+		h.Set("X-Dragoman-Cache", l.Cache)
 	}
 	if l.Dropped != "" {
 		h.Set("X-Dragoman-Dropped", l.Dropped)
+	}
+	if l.Attempts == 0 {
+		return
 	}
 	h.Set("X-Dragoman-Channel", l.Channel)
 	b := appendTiming(buf[:0], "queue", l.Queue)

@@ -235,28 +235,8 @@ func (o *once) end(failure *translate.Error, status int) {
 // appendAnswer appends the events of a whole answer: each part is one piece.
 func appendAnswer(dst []byte, enc translate.Encoder, a *translate.Answer) []byte {
 	a.Settle()
-	dst = enc.Append(dst, translate.Event{Kind: translate.KindStart, ID: []byte(a.ID), Name: []byte(a.Model), Usage: translate.Usage{Input: a.Usage.Input, CacheRead: a.Usage.CacheRead, CacheWrite: a.Usage.CacheWrite}})
-	calls := int32(0)
-	for i := range a.Parts {
-		p := &a.Parts[i]
-		switch p.Kind {
-		case translate.PartText:
-			dst = enc.Append(dst, translate.Event{Kind: translate.KindText, Text: []byte(p.Text)})
-		case translate.PartReasoning:
-			if p.Text != "" {
-				dst = enc.Append(dst, translate.Event{Kind: translate.KindReasoning, Text: []byte(p.Text)})
-			}
-			if p.Signature != "" {
-				dst = enc.Append(dst, translate.Event{Kind: translate.KindSignature, Text: []byte(p.Signature)})
-			}
-		case translate.PartToolCall:
-			dst = enc.Append(dst, translate.Event{Kind: translate.KindToolStart, Index: calls, ID: []byte(p.ID), Name: []byte(p.Name)})
-			dst = enc.Append(dst, translate.Event{Kind: translate.KindToolArgs, Index: calls, Text: []byte(p.Args)})
-			calls++
-		}
+	for ev := range a.Events {
+		dst = enc.Append(dst, ev)
 	}
-	if a.Finish == 0 {
-		return dst // it broke off
-	}
-	return enc.Append(dst, translate.Event{Kind: translate.KindFinish, Finish: a.Finish, Text: []byte(a.Sequence), Usage: a.Usage})
+	return dst
 }

@@ -50,7 +50,7 @@ func restToken(c *call) string {
 func (c *call) allowPage() {
 	c.allowOrigin()
 	if len(c.ctx.Request.Header.Peek("Origin")) > 0 {
-		c.ctx.Response.Header.Set("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Idempotent-Replayed, X-Dragoman-Dropped, X-Dragoman-Channel, X-Dragoman-Attempts, Server-Timing")
+		c.ctx.Response.Header.Set("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Idempotent-Replayed, X-Dragoman-Dropped, X-Dragoman-Channel, X-Dragoman-Attempts, X-Dragoman-Cache, Server-Timing")
 		c.ctx.Response.Header.Add("Vary", "Origin")
 	}
 }
