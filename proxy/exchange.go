@@ -122,39 +122,70 @@ func (x *Exchange) Raw() []byte { return x.raw }
 
 // Next returns the next event of a streamed answer, see [translate.Stream].
 func (x *Exchange) Next() (translate.Event, error) {
-	if x.err != nil {
-		return translate.Event{}, x.err
-	}
-	if x.outlives && !x.adopted && !x.finished && x.ctx.Err() != nil {
-		x.err = gone(x.ctx)
-		return translate.Event{}, x.err
-	}
-	if x.heldAt < len(x.held) {
-		ev := x.held[x.heldAt]
-		x.heldAt++
-		return x.accept(ev)
-	}
-	if x.hasFirst {
-		x.hasFirst = false
-		return x.accept(x.first)
-	}
-	if x.ended {
-		return translate.Event{}, io.EOF
-	}
-	if x.estimated {
-		return x.over()
+	if x.err != nil || x.outlives || x.ended || x.estimated || x.hasFirst || x.heldAt < len(x.held) {
+		if here, ev, err := x.ready(); here {
+			return ev, err
+		}
 	}
 	x.clock.waits(true)
 	ev, err := x.stream.Next()
 	x.clock.waits(false)
-	if err != nil && x.finished {
+	if err != nil {
+		return x.stopped(err)
+	}
+	return x.accept(ev)
+}
+
+// Wait returns when Next has something to say, or at once where that cannot be told.
+// Nobody has to call it. Who does waits on less of a stack: of the answers that are open nearly all wait.
+func (x *Exchange) Wait() {
+	if x.err != nil || x.ended || x.stream == nil || x.hasFirst || x.heldAt < len(x.held) {
+		return
+	}
+	if w, ok := x.stream.(interface{ Wait() }); ok {
+		x.clock.waits(true)
+		w.Wait()
+		x.clock.waits(false)
+	}
+}
+
+// ready returns what is known without asking the channel; here is false when nothing
+// is.
+func (x *Exchange) ready() (here bool, ev translate.Event, err error) {
+	if x.err != nil {
+		return true, ev, x.err
+	}
+	if x.outlives && !x.adopted && !x.finished && x.ctx.Err() != nil {
+		x.err = gone(x.ctx)
+		return true, ev, x.err
+	}
+	if x.heldAt < len(x.held) {
+		x.heldAt++
+		ev, err = x.accept(x.held[x.heldAt-1])
+		return true, ev, err
+	}
+	if x.hasFirst {
+		x.hasFirst = false
+		ev, err = x.accept(x.first)
+		return true, ev, err
+	}
+	if x.ended {
+		return true, ev, io.EOF
+	}
+	if x.estimated {
+		ev, err = x.over()
+		return true, ev, err
+	}
+	return false, ev, nil
+}
+
+// stopped is Next when the channel gave err.
+func (x *Exchange) stopped(err error) (translate.Event, error) {
+	if x.finished {
 		// The end mark was seen: what failed behind it is nobody's loss.
 		return x.over()
 	}
-	if err != nil {
-		return x.cut(typed(err))
-	}
-	return x.accept(ev)
+	return x.cut(typed(err))
 }
 
 // over ends an answer. What nobody counted is estimated, as late as this because

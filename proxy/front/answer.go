@@ -399,28 +399,19 @@ func (b *body) pump() error {
 	defer buf.release()
 	for {
 		ev, err := b.x.Next()
+		if err != nil {
+			return b.finish(&buf, through, err)
+		}
 		p := buf.open()
-		switch {
-		case err == io.EOF:
-			b.once.end(nil, fasthttp.StatusOK)
-			if !through {
-				p = b.enc.AppendTail(p)
-			}
-			return b.flush(buf.keep(p))
-		case err != nil:
-			e := typed(err)
-			if e.Fault == translate.FaultGone {
-				return err
-			}
-			b.once.end(e, b.wire.status(e))
-			return b.flush(buf.keep(b.enc.AppendError(p, e, true)))
-		case through:
+		if through {
 			p = append(p, ev.Raw...)
-		default:
+		} else {
 			p = b.enc.Append(p, ev)
 		}
 		p = buf.keep(p)
-		b.once.event(ev)
+		if b.once != nil {
+			b.once.event(ev)
+		}
 		if len(p) < flushAt && b.x.Ready() {
 			continue
 		}
@@ -429,7 +420,26 @@ func (b *body) pump() error {
 			return err
 		}
 		buf.release()
+		b.x.Wait()
 	}
+}
+
+// finish writes what comes after the last event. err says how the answer ended.
+func (b *body) finish(buf *chunk, through bool, err error) error {
+	p := buf.open()
+	if err == io.EOF {
+		b.once.end(nil, fasthttp.StatusOK)
+		if !through {
+			p = b.enc.AppendTail(p)
+		}
+		return b.flush(buf.keep(p))
+	}
+	e := typed(err)
+	if e.Fault == translate.FaultGone {
+		return err
+	}
+	b.once.end(e, b.wire.status(e))
+	return b.flush(buf.keep(b.enc.AppendError(p, e, true)))
 }
 
 // Close settles the exchange and gives the connection back to the server. It is

@@ -103,6 +103,18 @@ func (s *httpStream) Ready() bool {
 	return s.promised
 }
 
+// Wait returns when there is a frame for Next, or none will come.
+func (s *httpStream) Wait() {
+	for s.form == formEvents && !s.waiting() && len(s.lines) == 0 && !s.body.over && s.bad == nil && !s.dec.Done() {
+		if ok, err := s.scan.Peek(); ok || err != nil {
+			return
+		}
+		if err := s.fill(); err != nil && err != io.EOF {
+			s.bad = err // Next will find it
+		}
+	}
+}
+
 // more decodes the next frame.
 func (s *httpStream) more() error {
 	if s.form == formUnknown {
