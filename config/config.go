@@ -162,8 +162,8 @@ type Limit struct {
 	// Shared makes it one bucket for all callers that name it, not one for each:
 	// the same as per all. Default false.
 	Shared bool `yaml:"shared"`
-	// Queue lets questions over the limit wait instead of being refused. Default
-	// false.
+	// Queue lets questions over the limit wait, callers in turn, 10 s at most and up
+	// to 100 of all limits together, instead of being refused. Default false.
 	Queue bool `yaml:"queue"`
 	// Budget is how much may be spent per period, at the prices of the models. A
 	// question reserves an estimate, which its answer corrects. Default: no limit.

@@ -28,7 +28,6 @@ func (c *Config) Notices() []Problem {
 func withoutEffect() []func(c *Config) []string {
 	return []func(c *Config) []string{
 		when("shared.url", func(c *Config) bool { return c.Shared.URL != "" }),
-		queues,
 	}
 }
 
@@ -50,13 +49,4 @@ func channels(key string, set func(Channel) bool) func(*Config) []string {
 		}
 		return paths
 	}
-}
-
-func queues(c *Config) (paths []string) {
-	for name, l := range c.Limits {
-		if l.Queue {
-			paths = append(paths, child(child("limits", name), "queue"))
-		}
-	}
-	return paths
 }

@@ -87,7 +87,7 @@ func (x *Exchange) admit() *translate.Error {
 	for _, r := range c.rules {
 		s.Under(r, r.Scope(), x.q.keyOf(r.Scope()))
 	}
-	grant, err := x.g.limiter.Admit(x.ctx, s)
+	grant, err := x.pass(s)
 	if err != nil {
 		return x.notAdmitted(err)
 	}

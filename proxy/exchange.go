@@ -46,18 +46,19 @@ type Exchange struct {
 	targets [4]*balance.Target // room for a choice, see pick
 	at      [4]*candidate
 
-	rec      *record // nil: it is kept
-	attempts int
-	failures []failure
-	passed   []exclusion   // candidates that were not asked
-	known    int           // how many of them are of earlier routes
-	later    []*route      // what is searched after the present one
-	retry    *candidate    // the one that may get a second try
-	rest     time.Duration // the least pause before it
-	granted  *slots        // a slot that was handed over, until it is used
-	ticket   uint64        // in the room of those that wait for a full channel
-	asking   time.Time     // when the search began
-	waited   time.Duration // for a full channel
+	rec         *record // nil: it is kept
+	attempts    int
+	failures    []failure
+	passed      []exclusion   // candidates that were not asked
+	known       int           // how many of them are of earlier routes
+	later       []*route      // what is searched after the present one
+	retry       *candidate    // the one that may get a second try
+	rest        time.Duration // the least pause before it
+	granted     *slots        // a slot that was handed over, until it is used
+	ticket      uint64        // in the room of those that wait for a full channel
+	asking      time.Time     // when the search began
+	lobbyTicket uint64        // among those that wait for a limit
+	waited      time.Duration // for a full channel
 
 	opened      time.Time // when the latest attempt's Open returned
 	outlives    bool      // the latest attempt outlives its client

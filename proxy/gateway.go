@@ -28,7 +28,8 @@ type Gateway struct {
 	threads  *threads
 	memories *memories
 	limiter  limiter.Limiter
-	room     room // those that wait for a full channel
+	room     room  // those that wait for a full channel
+	lobby    lobby // those that wait for a limit
 	meters   meters
 	keys     *keyring
 	badKeys  *badKeys
