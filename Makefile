@@ -11,7 +11,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 
 SDK := internal/sdktest
 
-.PHONY: run check test rules race noalloc sdk archtest lint smoke fuzz soak-kill soak-ledger bench bench bench-leave-compare cover
+.PHONY: run check test rules race noalloc sdk archtest lint smoke fuzz soak-kill soak-ledger bench bench bench-leave bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
