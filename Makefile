@@ -89,6 +89,12 @@ KILLTURNS ?= 1000
 soak-kill:
 	DRAGOMAN_TEST_KILLS=$(KILLS) DRAGOMAN_TEST_TURNS=$(KILLTURNS) go test -count=1 -timeout 30m -v -run 'SurviveKill$$' ./cmd/dragoman
 
+# soak-chaos: SEEDS scripts of faults against the whole gateway.
+SEEDS ?= 10000
+
+soak-chaos:
+	DRAGOMAN_TEST_SEEDS=$(SEEDS) go test -count=1 -timeout 60m -v -run 'WhateverHappens$$' ./internal/chaos
+
 # bench: all benchmarks, or those that BENCH names, for BENCHTIME each.
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...

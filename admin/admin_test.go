@@ -88,7 +88,7 @@ func newDesk(t *testing.T) *desk {
 			d.up[c.ID] = &model{}
 		}
 		return d.up[c.ID], nil
-	}, log)
+	}, log, proxy.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

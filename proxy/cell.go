@@ -3,13 +3,13 @@ package proxy
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
 
+	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -42,6 +42,8 @@ type cell struct {
 	// have a pace of their own.
 	streams, wholes pace
 
+	chance balance.Chance
+
 	mu    sync.Mutex
 	wait  time.Duration // the last open time; 0 while closed
 	floor time.Duration // the last failure's Retry-After
@@ -50,8 +52,8 @@ type cell struct {
 
 var errNeutral = errors.New("says nothing about the channel")
 
-func newCell() *cell {
-	c := &cell{}
+func newCell(chance balance.Chance) *cell {
+	c := &cell{chance: chance}
 	c.br = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests:  1,
 		Interval:     judgeWindow,
@@ -77,7 +79,7 @@ func (c *cell) changed(to gobreaker.State) {
 		c.back.Store(time.Now().UnixNano())
 	case gobreaker.StateOpen:
 		c.wait = min(max(2*c.wait, openFirst), openMost)
-		jittered := c.wait + time.Duration(rand.Int64N(int64(c.wait/4)))
+		jittered := c.wait + time.Duration(c.chance(int64(c.wait/4)))
 		c.open.Store(time.Now().Add(max(jittered, c.floor)).UnixNano())
 	}
 }

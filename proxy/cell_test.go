@@ -29,7 +29,7 @@ var down = &translate.Error{Code: translate.CodeModel, Fault: translate.FaultBro
 
 func TestABreakerOpensAfterFiveFailuresInARowAndTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell()
+		c := newCell(rand.Int64N)
 		for i := range openAfter {
 			if !ask(c, down) {
 				t.Fatalf("failure %d was not let through", i)
@@ -63,7 +63,7 @@ func TestABreakerOpensAfterFiveFailuresInARowAndTriesAgain(t *testing.T) {
 
 func TestHalfOfTenFailuresOpenABreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell()
+		c := newCell(rand.Int64N)
 		for i := range judgeFrom {
 			if !ask(c, map[bool]*translate.Error{true: down}[i%2 == 1]) {
 				t.Fatalf("request %d was not let through", i)
@@ -77,7 +77,7 @@ func TestHalfOfTenFailuresOpenABreaker(t *testing.T) {
 
 func TestOnlyOneRequestProbesARecoveringChannel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell()
+		c := newCell(rand.Int64N)
 		for range openAfter {
 			ask(c, down)
 		}
@@ -106,7 +106,7 @@ func TestOnlyOneRequestProbesARecoveringChannel(t *testing.T) {
 func TestOutcomesThatSayNothingGiveTheProbeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, fault := range []translate.Fault{translate.FaultGone, translate.FaultBusy, translate.FaultDenied, 0} {
-			c := newCell()
+			c := newCell(rand.Int64N)
 			for range openAfter {
 				ask(c, down)
 			}
@@ -121,7 +121,7 @@ func TestOutcomesThatSayNothingGiveTheProbeBack(t *testing.T) {
 
 func TestAFaultThatManySharedIsCountedOnce(t *testing.T) {
 	t.Parallel()
-	c := newCell()
+	c := newCell(rand.Int64N)
 	echo := *down
 	echo.Echo = true
 	ask(c, down)
@@ -140,7 +140,7 @@ func TestAFaultThatManySharedIsCountedOnce(t *testing.T) {
 
 func TestAThrottledChannelIsLeftAloneForTheHintedTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell()
+		c := newCell(rand.Int64N)
 		ask(c, &translate.Error{Fault: translate.FaultBusy, Retry: 7 * time.Second})
 		if why, wait := c.blocked(time.Now()); why != "throttled for 7 s" || wait != 7*time.Second {
 			t.Fatalf("%q, %v", why, wait)
@@ -163,7 +163,7 @@ func TestAThrottledChannelIsLeftAloneForTheHintedTime(t *testing.T) {
 
 func TestRetryAfterIsTheLeastOpenTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell()
+		c := newCell(rand.Int64N)
 		for range openAfter {
 			ask(c, &translate.Error{Code: translate.CodeModel, Fault: translate.FaultBroken, Retry: 30 * time.Second})
 		}
@@ -178,7 +178,7 @@ func TestRetryAfterIsTheLeastOpenTime(t *testing.T) {
 func TestTheBreakerAgreesWithItsRules(t *testing.T) {
 	for seed := range uint64(4) {
 		synctest.Test(t, func(t *testing.T) {
-			random, c := rand.New(rand.NewPCG(seed, 1)), newCell()
+			random, c := rand.New(rand.NewPCG(seed, 1)), newCell(rand.Int64N)
 			row, gate := 0, time.Time{}
 			for step := range 25_000 {
 				time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond)

@@ -315,7 +315,7 @@ func newWorldOn(t *testing.T, conf *config.Config, scripts map[string][]script, 
 		u := &fakeUp{name: name, w: w, scripts: scripts[name]}
 		w.up[name] = u
 		return u, nil
-	}, log)
+	}, log, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -28,6 +30,7 @@ type Gateway struct {
 	threads  *threads
 	memories *memories
 	limiter  limiter.Limiter
+	chance   balance.Chance
 	room     room  // those that wait for a full channel
 	lobby    lobby // those that wait for a limit
 	meters   meters
@@ -44,14 +47,30 @@ type Gateway struct {
 	orphans  orphans // exchanges whose clients have left
 }
 
+// Options are what a gateway is made of besides its configuration. The zero value
+// is right for one process.
+type Options struct {
+	// Limiter counts questions; nil: this process counts for itself.
+	Limiter limiter.Limiter
+	// Chance is what is left to it: choices among equals and the jitter of waits.
+	// nil is math/rand; tests that must happen again the same way set it.
+	Chance balance.Chance
+}
+
 // New compiles conf, which must have been checked, and returns a gateway that
 // keeps conversations in st. open makes the upstreams; no connection is made yet.
-func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger) (*Gateway, error) {
-	p, err := newPlan(conf, open)
+func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o Options) (*Gateway, error) {
+	if o.Limiter == nil {
+		o.Limiter = limiter.NewLocal(limiter.Options{})
+	}
+	if o.Chance == nil {
+		o.Chance = rand.Int64N
+	}
+	p, err := newPlan(conf, open, o.Chance)
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: limiter.NewLocal(limiter.Options{}), keys: newKeyring(st), badKeys: newBadKeys()}
+	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: o.Limiter, chance: o.Chance, keys: newKeyring(st), badKeys: newBadKeys()}
 	for _, ch := range p.channels {
 		ch.meter = g.meters.channel(ch.ID)
 	}

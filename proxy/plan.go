@@ -24,6 +24,7 @@ type Plan struct {
 	models   []string // in the order of the configuration, presets last
 	channels []*Channel
 	policy   balance.Policy
+	chance   balance.Chance
 	// policyName is what the configuration calls it.
 	policyName string
 	// fallbacks are the models that may answer in another's place.
@@ -56,14 +57,15 @@ func (c candidate) agent() string {
 
 // newPlan compiles conf, which has been checked. open makes the upstream of one
 // channel and key.
-func newPlan(conf *config.Config, open Opener) (*Plan, error) {
+func newPlan(conf *config.Config, open Opener, chance balance.Chance) (*Plan, error) {
 	p := &Plan{
 		callers: newCallers(&conf.Callers, conf.Limits),
 		prices:  newPrices(conf.Prices),
 		budgets: newBudgets(conf.Limits),
 		presets: make(map[string]*config.Preset, len(conf.Presets)),
 		routes:  make(map[string]*route),
-		policy:  policyOf(conf.Balance),
+		policy:  policyOf(conf.Balance, chance),
+		chance:  chance,
 
 		policyName: cmp.Or(conf.Balance, "p2c"),
 
@@ -87,11 +89,11 @@ func newPlan(conf *config.Config, open Opener) (*Plan, error) {
 }
 
 // policyOf makes the policy called name; p2c where a configuration says nothing.
-func policyOf(name string) balance.Policy {
+func policyOf(name string, chance balance.Chance) balance.Policy {
 	if name == "" {
 		name = "p2c"
 	}
-	return balance.Policies[name]()
+	return balance.Policies[name](chance)
 }
 
 func mapKeys[V any](m map[string]V) func(func(string) bool) {
@@ -143,7 +145,7 @@ func (p *Plan) addRoute(m config.Model, ch *Channel) {
 	if !found {
 		r.tiers = slices.Insert(r.tiers, at, nil)
 	}
-	r.tiers[at] = append(r.tiers[at], candidate{ch: ch, upstream: m.Upstream, cell: newCell()})
+	r.tiers[at] = append(r.tiers[at], candidate{ch: ch, upstream: m.Upstream, cell: newCell(p.chance)})
 }
 
 func (p *Plan) close() {

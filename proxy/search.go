@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -151,7 +150,7 @@ func (x *Exchange) untried(c *candidate) bool { return x.suits(c) && x.failed(c.
 // pause waits before a second try: as long as the back end asked for, else a
 // moment. It reports whether the question is still wanted.
 func (x *Exchange) pause(least time.Duration) bool {
-	wait := 50*time.Millisecond + time.Duration(rand.Int64N(int64(100*time.Millisecond)))
+	wait := 50*time.Millisecond + time.Duration(x.g.chance(int64(100*time.Millisecond)))
 	t := time.NewTimer(max(wait, least))
 	defer t.Stop()
 	select {
@@ -207,7 +206,7 @@ func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidat
 		}
 		targets, at = append(targets, &c.ch.Target), append(at, c)
 	}
-	front := ramped(targets, at, now)
+	front := ramped(targets, at, now, x.g.chance)
 	for among := len(at); len(at) > 0; front-- {
 		if front == 0 {
 			front = len(at)
@@ -232,10 +231,10 @@ func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidat
 // ramped puts the candidates that sit this question out, since they have come back
 // only just now, behind the others, and returns how many stay in front: all, if none
 // would.
-func ramped(targets []*balance.Target, at []*candidate, now time.Time) int {
+func ramped(targets []*balance.Target, at []*candidate, now time.Time, chance balance.Chance) int {
 	n := len(at)
 	for i := 0; i < n && len(at) > 1; {
-		if share := at[i].cell.share(now); share >= 1 || rand.Float64() < share {
+		if share := at[i].cell.share(now); share >= 1 || float64(chance(1<<30)) < share*(1<<30) {
 			i++
 			continue
 		}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -221,7 +222,7 @@ func TestBlockedChannelsAreNotAskedAndTheErrorSaysWhy(t *testing.T) {
 
 func TestABurstOfRefusalsIsOneRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell()
+		c := newCell(rand.Int64N)
 		for range 50 {
 			c.report(c.allow(), &translate.Error{Fault: translate.FaultBusy})
 		}
@@ -233,7 +234,7 @@ func TestABurstOfRefusalsIsOneRefusal(t *testing.T) {
 
 func TestAnswersThatBreakOffLateDoNotProlongAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell()
+		c := newCell(rand.Int64N)
 		for range openAfter {
 			ask(c, down)
 		}

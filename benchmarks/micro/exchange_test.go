@@ -33,7 +33,7 @@ func openGateway(tb testing.TB, channels string) (*proxy.Gateway, *config.Config
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	g, err := proxy.New(conf, st, func(c *config.Channel, key string) (proxy.Upstream, error) {
 		return upstream.New(c, key, upstream.Options{})
-	}, log)
+	}, log, proxy.Options{})
 	if err != nil {
 		tb.Fatal(err)
 	}

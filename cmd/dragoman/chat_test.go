@@ -90,7 +90,7 @@ func started(t *testing.T) (addr, demo, greeting string) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	g, err := proxy.New(conf, st, openUpstream, log)
+	g, err := proxy.New(conf, st, openUpstream, log, proxy.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

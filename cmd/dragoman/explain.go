@@ -88,7 +88,7 @@ func (c *explainCommand) foresee(conf *config.Config) (*proxy.Explanation, error
 		return nil, err
 	}
 	defer func() { _ = st.Close() }()
-	g, err := proxy.New(conf, st, openUpstream, slog.New(slog.DiscardHandler))
+	g, err := proxy.New(conf, st, openUpstream, slog.New(slog.DiscardHandler), proxy.Options{})
 	if err != nil {
 		return nil, err
 	}

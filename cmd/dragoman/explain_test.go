@@ -77,7 +77,7 @@ func TestExplainAsksTheRunningGateway(t *testing.T) {
 	}
 	defer func() { _ = st.Close() }()
 	log := slog.New(slog.DiscardHandler)
-	g, err := proxy.New(conf, st, openUpstream, log)
+	g, err := proxy.New(conf, st, openUpstream, log, proxy.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 		}
 	}()
 
-	g, err := proxy.New(conf, st, openUpstream, log)
+	g, err := proxy.New(conf, st, openUpstream, log, proxy.Options{})
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func newWorld(t *testing.T, scripts ...string) *world {
 	}
 	g, err := proxy.New(conf, st, func(ch *config.Channel, key string) (proxy.Upstream, error) {
 		return upstream.New(ch, key, upstream.Options{})
-	}, log)
+	}, log, proxy.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

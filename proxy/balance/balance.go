@@ -11,6 +11,10 @@ type Target struct {
 	InFlight atomic.Int32 // requests that run on it now
 }
 
+// Chance draws a number below n, which is above 0, as math/rand's Int64N does. It
+// is safe for concurrent use.
+type Chance func(n int64) int64
+
 // Policy chooses among targets that could each take the request. It is safe for
 // concurrent use.
 type Policy interface {

@@ -2,6 +2,7 @@ package balance
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -18,7 +19,7 @@ func TestIdleTargetsGetTheSharesOfTheirWeights(t *testing.T) {
 	for name, make := range Policies {
 		ts, n := targets(1, 2, 5), 80_000
 		got := [3]int{}
-		p := make()
+		p := make(rand.Int64N)
 		for key := range n {
 			got[p.Pick(ts, uint64(key))]++
 		}
@@ -37,7 +38,7 @@ func TestALoadedTargetIsPassedOver(t *testing.T) {
 	ts[0].InFlight.Store(100)
 	got := [2]int{}
 	for range 10_000 {
-		got[twoChoices{}.Pick(ts, 0)]++
+		got[twoChoices{rand.Int64N}.Pick(ts, 0)]++
 	}
 	if got[0] > got[1]/2 {
 		t.Errorf("the loaded target got %d, the idle one %d", got[0], got[1])
@@ -46,7 +47,7 @@ func TestALoadedTargetIsPassedOver(t *testing.T) {
 
 func TestPickingDoesNotAllocate(t *testing.T) {
 	for name, make := range Policies {
-		p, ts := make(), targets(1, 2, 3)
+		p, ts := make(rand.Int64N), targets(1, 2, 3)
 		if n := testing.AllocsPerRun(1000, func() { p.Pick(ts, 7) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
@@ -78,7 +79,7 @@ func TestTheLeastBusyIsTheOneWithTheLeastForItsWeight(t *testing.T) {
 		ts[i].InFlight.Store(load)
 	}
 	for range 100 {
-		if n := (leastBusy{}).Pick(ts, 0); n != 1 {
+		if n := (leastBusy{rand.Int64N}).Pick(ts, 0); n != 1 {
 			t.Fatalf("it took %d", n)
 		}
 	}

@@ -1,13 +1,11 @@
 package balance
 
-import "math/rand/v2"
-
 // leastBusy takes the target with the fewest requests for its weight. Among
 // equals it draws by weight.
-type leastBusy struct{}
+type leastBusy struct{ chance Chance }
 
 // Pick implements [Policy] in time linear in len(ts).
-func (leastBusy) Pick(ts []*Target, _ uint64) int {
+func (p leastBusy) Pick(ts []*Target, _ uint64) int {
 	best, total := 0, int64(0)
 	for i, t := range ts {
 		w, load := int64(t.Weight), int64(t.InFlight.Load())
@@ -21,7 +19,7 @@ func (leastBusy) Pick(ts []*Target, _ uint64) int {
 			continue
 		}
 		// A draw in one pass: the newcomer wins with its share of what was seen.
-		if total += w; rand.Int64N(total) < w {
+		if total += w; p.chance(total) < w {
 			best = i
 		}
 	}

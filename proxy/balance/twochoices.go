@@ -1,14 +1,12 @@
 package balance
 
-import "math/rand/v2"
-
 // twoChoices draws two targets by weight and takes the less loaded one: the
 // power of two choices (Mitzenmacher 2001). While nothing is in flight the
 // first draw wins, so that the shares follow the weights.
-type twoChoices struct{}
+type twoChoices struct{ chance Chance }
 
 // Pick implements [Policy] in time linear in len(ts).
-func (twoChoices) Pick(ts []*Target, _ uint64) int {
+func (p twoChoices) Pick(ts []*Target, _ uint64) int {
 	if len(ts) == 1 {
 		return 0
 	}
@@ -16,7 +14,7 @@ func (twoChoices) Pick(ts []*Target, _ uint64) int {
 	for _, t := range ts {
 		total += int64(t.Weight)
 	}
-	a, b := draw(ts, total), draw(ts, total)
+	a, b := p.draw(ts, total), p.draw(ts, total)
 	// load/weight compared without division: a's load per weight above b's.
 	la, lb := int64(ts[a].InFlight.Load()), int64(ts[b].InFlight.Load())
 	if la*int64(ts[b].Weight) > lb*int64(ts[a].Weight) {
@@ -25,8 +23,8 @@ func (twoChoices) Pick(ts []*Target, _ uint64) int {
 	return a
 }
 
-func draw(ts []*Target, total int64) int {
-	at := rand.Int64N(total)
+func (p twoChoices) draw(ts []*Target, total int64) int {
+	at := p.chance(total)
 	for i, t := range ts {
 		if at -= int64(t.Weight); at < 0 {
 			return i

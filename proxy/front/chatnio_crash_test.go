@@ -45,7 +45,7 @@ channels: [{id: m, kind: mock, models: [echo]}]
 	open := func(c *config.Channel, key string) (proxy.Upstream, error) {
 		return upstream.New(c, key, upstream.Options{})
 	}
-	g, err := proxy.New(conf, broken{kept}, open, log)
+	g, err := proxy.New(conf, broken{kept}, open, log, proxy.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

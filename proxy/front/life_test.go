@@ -83,7 +83,7 @@ channels: [{id: a, kind: mock, models: [{name: %s, upstream: %s}], timeouts: {ga
 			t.Fatal(err)
 		}
 		log := slog.New(slog.DiscardHandler)
-		g, err := proxy.New(conf, st, func(*config.Channel, string) (proxy.Upstream, error) { return &mock{}, nil }, log)
+		g, err := proxy.New(conf, st, func(*config.Channel, string) (proxy.Upstream, error) { return &mock{}, nil }, log, proxy.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

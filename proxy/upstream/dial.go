@@ -21,6 +21,7 @@ type address struct {
 	dialed  string   // host:port
 	tls     *tls.Config
 	connect time.Duration
+	reach   func(ctx context.Context, address string) (net.Conn, error) // a TCP connection
 }
 
 // newAddress reads conf.URL, of any of the four schemes, and puts path behind its
@@ -33,7 +34,12 @@ func newAddress(conf *config.Channel, path string, o Options) (address, error) {
 	if u.User != nil {
 		return address{}, errors.New("url must not contain credentials: use keys")
 	}
-	a := address{url: u, connect: conf.Timeouts.Connect}
+	a := address{url: u, connect: conf.Timeouts.Connect, reach: o.Dial}
+	if a.reach == nil {
+		a.reach = func(ctx context.Context, address string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		}
+	}
 	if a.connect <= 0 {
 		a.connect = defaultConnect
 	}
@@ -62,8 +68,7 @@ func newAddress(conf *config.Channel, path string, o Options) (address, error) {
 func (a *address) dial(ctx context.Context) (conn, socket net.Conn, err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.connect)
 	defer cancel()
-	var d net.Dialer
-	socket, err = d.DialContext(ctx, "tcp", a.dialed)
+	socket, err = a.reach(ctx, a.dialed)
 	if err != nil {
 		return nil, nil, err
 	}

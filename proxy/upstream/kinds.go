@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/translate/anthropic"
@@ -34,6 +35,9 @@ func New(conf *config.Channel, key string, o Options) (Upstream, error) {
 	open := kinds[conf.Kind]
 	if open == nil {
 		return nil, fmt.Errorf("channel %q: unknown kind %q", conf.ID, conf.Kind)
+	}
+	if o.Chance == nil {
+		o.Chance = rand.Int64N
 	}
 	up, err := open(conf, key, o)
 	if err != nil {

@@ -1,10 +1,11 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,6 +49,7 @@ type sharedUpstream struct {
 	dialing chan struct{} // closed when the dial under way has ended; nil: none is
 	cancel  func()        // ends that dial
 	pending map[string]*waiter
+	asked   uint64
 	fails   int // dials in a row that brought nothing
 	next    time.Time
 	refused *translate.Error // why there is none before next
@@ -60,6 +62,7 @@ type waiter struct {
 	model   string
 	message []byte
 	line    *line
+	number  uint64     // of the question, in the order in which they came
 	sent    bool       // the writer of line has taken it
 	reply   chan reply // one
 }
@@ -155,6 +158,10 @@ func (u *sharedUpstream) assign(w *waiter, l *line) *translate.Error {
 	}
 	w.line, w.sent = l, false
 	l.load++
+	if w.number == 0 {
+		u.asked++
+		w.number = u.asked
+	}
 	u.pending[w.id] = w
 	return nil
 }
@@ -241,7 +248,7 @@ func (u *sharedUpstream) failed(e *translate.Error) {
 // back holds further dials off. u.mu is held.
 func (u *sharedUpstream) back(e *translate.Error) {
 	wait := min(backoffMin<<min(u.fails, 10), backoffMax)
-	wait = wait/2 + rand.N(wait/2+1)
+	wait = wait/2 + time.Duration(u.opts.Chance(int64(wait/2+1)))
 	if e.Fault == translate.FaultDenied {
 		wait = deniedFor
 	}
@@ -275,11 +282,8 @@ func (u *sharedUpstream) left(l *line, lasted bool, cause error) {
 	echo := *e
 	echo.Echo = true
 	told := map[string]bool{}
-	for id, w := range u.pending {
-		if w.line != l {
-			continue
-		}
-		delete(u.pending, id)
+	for _, w := range u.inOrder(l) {
+		delete(u.pending, w.id)
 		r := reply{}
 		if w.sent {
 			if r.err = e; told[w.model] {
@@ -289,6 +293,19 @@ func (u *sharedUpstream) left(l *line, lasted bool, cause error) {
 		}
 		w.reply <- r
 	}
+}
+
+// inOrder returns what waits on l, the oldest first: those that asked first are also
+// the first to ask elsewhere. u.mu is held.
+func (u *sharedUpstream) inOrder(l *line) []*waiter {
+	var all []*waiter
+	for _, w := range u.pending {
+		if w.line == l {
+			all = append(all, w)
+		}
+	}
+	slices.SortFunc(all, func(a, b *waiter) int { return cmp.Compare(a.number, b.number) })
+	return all
 }
 
 // answered gives a frame to the question with the id ref.

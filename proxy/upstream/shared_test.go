@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"runtime"
@@ -249,7 +250,7 @@ func TestFailedDialsAreSpacedOut(t *testing.T) {
 	if p.conns.Load() != n {
 		t.Error("it dialled again at once")
 	}
-	u := &sharedUpstream{}
+	u := &sharedUpstream{opts: Options{Chance: rand.Int64N}}
 	for range 20 {
 		u.back(&translate.Error{})
 	}

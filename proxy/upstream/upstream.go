@@ -33,6 +33,7 @@ package upstream
 import (
 	"context"
 	"crypto/tls"
+	"net"
 
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -65,6 +66,12 @@ type Options struct {
 	// TLS is the configuration for https and wss addresses. nil verifies the
 	// server against the roots of the system.
 	TLS *tls.Config
+	// Dial makes the connections under everything, to host:port. nil dials TCP by
+	// whatever IP version works first. It may be called concurrently, and returns
+	// soon after ctx has ended.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// Chance draws a number below n, for the jitter of waits. nil is math/rand.
+	Chance func(n int64) int64
 }
 
 func (o Options) trace(dir byte, data []byte) {

@@ -23,7 +23,7 @@ func (w *World) socket(t testing.TB, path string, headers ...string) (*websocket
 	}
 	ws, resp, err := d.Dial("ws://"+w.Addr+path, h)
 	if err == nil {
-		_ = ws.SetReadDeadline(time.Now().Add(Limit))
+		_ = ws.SetReadDeadline(time.Now().Add(w.place.Patience))
 	}
 	return ws, resp, err
 }

@@ -78,12 +78,15 @@ type iagentTurn struct {
 	c     *IAgent
 	id    string
 	reply *Reply
+	over  bool
 }
 
 // Next implements [Turn]: an answer comes in one piece, which ends it.
 func (u *iagentTurn) Next(t testing.TB) bool {
 	t.Helper()
-	u.reply = u.c.Wait(t, u.id)
+	if !u.over {
+		u.reply, u.over = u.c.Wait(t, u.id), true
+	}
 	return false
 }
 

@@ -46,6 +46,7 @@ type World struct {
 	Gateway *proxy.Gateway
 	Log     *Log
 
+	place Place
 	model string // address of the model
 	front *front.Server
 	ln    net.Listener
@@ -95,6 +96,29 @@ func startDates() {
 	served.Wait()
 }
 
+// Place is how the parts of a world reach each other.
+type Place struct {
+	// Listen makes the listener of a part, "model" or "gateway".
+	Listen func(part string) (net.Listener, error)
+	// Dial connects to an address.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// Chance is the gateway's; nil: real chance.
+	Chance func(n int64) int64
+	// Patience is how long a client's connection may take for everything.
+	Patience time.Duration
+}
+
+// loopback is the place of most worlds.
+func loopback() Place {
+	return Place{
+		Listen: func(string) (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") },
+		Dial: func(ctx context.Context, address string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		},
+		Patience: Limit,
+	}
+}
+
 // Start serves the configuration text, in which {MODEL} stands for the address of
 // a scripted model that speaks all dialects. Conversations are in memory unless
 // text says where. When t ends, everything is shut down, and t fails if an answer
@@ -102,8 +126,16 @@ func startDates() {
 // client received or the log says.
 func Start(t testing.TB, text string) *World {
 	t.Helper()
-	w := &World{Log: &Log{}, Model: fakemodel.New(fakemodel.Options{Log: t.Logf})}
-	behind := listen(t)
+	w := Open(t, text, loopback())
+	t.Cleanup(func() { w.End(t) })
+	return w
+}
+
+// Open is Start in a place of the caller's, who has to call End.
+func Open(t testing.TB, text string, place Place) *World {
+	t.Helper()
+	w := &World{Log: &Log{}, Model: fakemodel.New(fakemodel.Options{Log: t.Logf}), place: place}
+	behind := w.listen(t, "model")
 	w.model = behind.Addr().String()
 	w.serve.Go(func() {
 		if err := w.Model.Serve(behind); err != nil {
@@ -122,36 +154,36 @@ func Start(t testing.TB, text string) *World {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if w.Gateway, err = proxy.New(w.Conf, w.Store, openUpstream, log); err != nil {
+	if w.Gateway, err = proxy.New(w.Conf, w.Store, w.openUpstream, log, proxy.Options{Chance: place.Chance}); err != nil {
 		t.Fatal(err)
 	}
 	w.front = front.New(w.Conf, w.Gateway, log)
-	w.ln = listen(t)
+	w.ln = w.listen(t, "gateway")
 	w.Addr = w.ln.Addr().String()
 	w.serve.Go(func() {
 		if err := w.front.Serve(w.ln); err != nil {
 			t.Errorf("the front: %v", err)
 		}
 	})
-	t.Cleanup(func() { w.end(t) })
 	return w
 }
 
-func openUpstream(conf *config.Channel, key string) (proxy.Upstream, error) {
-	return upstream.New(conf, key, upstream.Options{})
+func (w *World) openUpstream(conf *config.Channel, key string) (proxy.Upstream, error) {
+	return upstream.New(conf, key, upstream.Options{Dial: w.place.Dial, Chance: w.place.Chance})
 }
 
-func listen(t testing.TB) net.Listener {
+func (w *World) listen(t testing.TB, part string) net.Listener {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := w.place.Listen(part)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return ln
 }
 
-// end takes the world down, in the order in which its parts use each other.
-func (w *World) end(t testing.TB) {
+// End takes the world down, in the order in which its parts use each other, and
+// checks what is left.
+func (w *World) End(t testing.TB) {
 	t.Helper()
 	began := time.Now()
 	w.Shutdown(5 * time.Second)
@@ -233,11 +265,11 @@ func (w *World) checkSecrets(t testing.TB) {
 // world ends; everything has to be done within [Limit].
 func (w *World) Dial(t testing.TB) net.Conn {
 	t.Helper()
-	c, err := net.Dial("tcp", w.Addr)
+	c, err := w.place.Dial(context.Background(), w.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.SetDeadline(time.Now().Add(Limit))
+	_ = c.SetDeadline(time.Now().Add(w.place.Patience))
 	one := &tap{Conn: c}
 	w.mu.Lock()
 	w.saw = append(w.saw, one)
