@@ -39,14 +39,3 @@ func when(path string, set func(*Config) bool) func(*Config) []string {
 		return []string{path}
 	}
 }
-
-func channels(key string, set func(Channel) bool) func(*Config) []string {
-	return func(c *Config) (paths []string) {
-		for i, ch := range c.Channels {
-			if set(ch) {
-				paths = append(paths, child(index("channels", i), key))
-			}
-		}
-		return paths
-	}
-}

@@ -115,9 +115,6 @@ func (r *run) finish(i int, ask world.Ask, t world.Turn, st step, fate string) s
 
 func (r *run) note(i int, a asked) { r.acked[i].turns = append(r.acked[i].turns, a) }
 
-// codes are those that a failure of a channel may have.
-var codes = []string{"RATE_LIMITED", "CHANNEL_UNAVAILABLE", "MODEL_ERROR", "MODEL_TIMEOUT"}
-
 func (r *run) checkReply(i int, reply *world.Reply, model string, stopped bool) {
 	who := r.s.actors[i].name
 	want := r.says(model)
