@@ -51,12 +51,13 @@
 //	cut0       the connection is cut after headers and start
 //	cut        the connection is cut after two pieces, within a chunk
 //	garbage    status 200 and nonsense
-//	garbagemid nonsense after two pieces
+//	garbagemid nonsense after two pieces; iagent: a reply to the question that says nothing
 //	empty      a well-formed answer with no content and no usage
 //	blank      status 200 and an empty body, or no events at all
 //	error200   an error object inside status 200, before any content
 //	errormid   an error in the stream after two pieces
-//	noend      all of the text, then the end of the connection without an end mark
+//	noend      all of the text, then the end of the connection without an end mark; an
+//	           iagent reply is whole without one
 //	silent     iagent: resp_code 10; elsewhere like empty
 //	double     chatnio: two end frames; iagent: two replies
 //

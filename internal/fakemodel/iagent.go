@@ -214,8 +214,10 @@ func (x *agentSession) send(f *agentFrame, sc *Script) outcome {
 	case FaultHang, FaultStall, FaultStallMid:
 		x.wait(-1, nil)
 		return outcome{left: true}
-	case FaultGarbage, FaultGarbageMid:
-		return x.wrote([]byte(nonsense))
+	case FaultGarbage:
+		return x.wrote([]byte(nonsense)) // it says nothing of a question, which stays open
+	case FaultGarbageMid:
+		return x.wrote(append(quote([]byte(`{"ref_msg_id":`), f.MsgID), `,"resp_code":[],"content":null}`...))
 	case FaultSilent:
 		return x.wrote(x.reply(f, 10, ""))
 	}
