@@ -120,6 +120,20 @@ func TestIagentFaultsHaveTheirCodes(t *testing.T) {
 			t.Errorf("%s: %q, code %d", model, got, code)
 		}
 	}
+	c = r.dial(agentPath)
+	c.say(agentMessage("m", "u", "noend-say", "hi"))
+	if got, code := c.ends(); len(got) != 1 || !strings.Contains(got[0], `"ref_msg_id":"m"`) || !strings.Contains(got[0], `"resp_code":0`) || code != 1000 {
+		t.Errorf("noend: %q, code %d", got, code)
+	}
+	c = r.dial(agentPath)
+	c.say(agentMessage("m", "u", "garbagemid", "hi"), agentMessage("n", "u", "echo", "hi"))
+	got := c.hear()
+	if !strings.Contains(got, `"ref_msg_id":"m"`) || json.Unmarshal([]byte(got), &agentReply{}) == nil {
+		t.Errorf("garbagemid: %s", got)
+	}
+	if after := c.reply(); after.Ref != "n" || after.Code != 0 {
+		t.Errorf("after garbagemid: %+v", after)
+	}
 }
 
 func TestIagentCallsIllegalFramesByTheirFault(t *testing.T) {
