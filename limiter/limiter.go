@@ -183,6 +183,27 @@ func (g *Grant) Settle(tokens int) {
 	}
 }
 
+// More reserves tokens more under the limits of tokens, for what was found out only
+// after the question was admitted, such as the length of its history. It takes them
+// under all of them or under none; a refusal is an *Exceeded, and leaves the grant
+// as it was. It does not count a question, and does nothing after Settle or Cancel.
+func (g *Grant) More(tokens int) error {
+	if g.local == nil || tokens <= 0 {
+		return nil
+	}
+	return g.local.more(g, tokens)
+}
+
+// Cancel gives everything back, as if the question had never come: also the one
+// that Settle leaves counted. It takes the place of Settle.
+func (g *Grant) Cancel() {
+	l := g.local
+	g.local = nil
+	if l != nil {
+		l.cancel(g)
+	}
+}
+
 // Report returns how the tightest of the question's limits stood right after it
 // was admitted: one of requests if there is any, else of tokens, else of
 // questions at once. It is the zero State if nothing limits the question, and

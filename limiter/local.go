@@ -130,10 +130,7 @@ func (g *Grant) holds(e *entry) bool {
 
 // settle is Grant.Settle. It reads the clock only where tokens are limited.
 func (l *Local) settle(g *Grant, tokens int) {
-	var set uint64
-	for _, e := range g.held[:g.n] {
-		set |= 1 << e.shard
-	}
+	set := g.shards()
 	l.lock(set)
 	defer l.unlock(set)
 	var now time.Time
@@ -147,6 +144,55 @@ func (l *Local) settle(g *Grant, tokens int) {
 		}
 		e.tokens.settle(now.Sub(l.start), g.tokens, tokens, e.rule.tokens)
 	}
+}
+
+// more is Grant.More.
+func (l *Local) more(g *Grant, tokens int) error {
+	set := g.shards()
+	l.lock(set)
+	defer l.unlock(set)
+	at := l.tick(set).Sub(l.start)
+	var worst verdict
+	for _, e := range g.held[:g.n] {
+		worst.add(e.lacks(at, tokens, g.tokens+tokens))
+	}
+	if worst.kind != 0 {
+		l.shards[g.held[0].shard].refused++
+		return worst.exceeded(g.tokens + tokens)
+	}
+	for _, e := range g.held[:g.n] {
+		if r := e.rule; r.tokens.N > 0 {
+			e.tokens.take(at, tokens, r.tokens)
+			g.report(r, Tokens, e.tokens.peek(at, r.tokens))
+		}
+	}
+	g.tokens += tokens
+	return nil
+}
+
+// cancel is Grant.Cancel.
+func (l *Local) cancel(g *Grant) {
+	set := g.shards()
+	l.lock(set)
+	defer l.unlock(set)
+	now := l.tick(set)
+	for _, e := range g.held[:g.n] {
+		e.open--
+		if e.rule.tokens.N > 0 {
+			e.tokens.settle(now.Sub(l.start), g.tokens, 0, e.rule.tokens)
+		}
+		if e.requests != nil {
+			e.requests.AllowN(now, -1) // it never holds more than its burst
+		}
+	}
+}
+
+// shards is the set of those whose entries g holds.
+func (g *Grant) shards() (set uint64) {
+	for _, e := range g.held[:g.n] {
+		set |= 1 << e.shard
+	}
+	return set
 }
 
 // entry returns the count of b, made if necessary.

@@ -44,11 +44,7 @@ func (e *entry) check(now time.Time, at time.Duration, tokens int, worst *verdic
 	}
 	if r.tokens.N > 0 {
 		left.tokens = e.tokens.peek(at, r.tokens)
-		if lack := float64(tokens) - left.tokens; !due(lack, r.tokens) {
-			v := verdict{rule: r, kind: Tokens, left: left.tokens, never: tokens > r.tokens.N}
-			if !v.never {
-				v.retry = wait(lack, r.tokens)
-			}
+		if v := e.lacks(at, tokens, tokens); v.kind != 0 {
 			worst.add(v)
 		}
 	}
@@ -56,6 +52,25 @@ func (e *entry) check(now time.Time, at time.Duration, tokens int, worst *verdic
 		worst.add(verdict{rule: r, kind: Concurrent})
 	}
 	return left
+}
+
+// lacks is what e has against reserving tokens for a question that needs all in the
+// whole; the zero verdict is nothing.
+func (e *entry) lacks(at time.Duration, tokens, all int) verdict {
+	r := e.rule
+	if r.tokens.N == 0 {
+		return verdict{}
+	}
+	left := e.tokens.peek(at, r.tokens)
+	lack := float64(tokens) - left
+	if due(lack, r.tokens) {
+		return verdict{}
+	}
+	v := verdict{rule: r, kind: Tokens, left: left, never: all > r.tokens.N}
+	if !v.never {
+		v.retry = wait(lack, r.tokens)
+	}
+	return v
 }
 
 // take takes of what check found to be left, and tells g what remains.

@@ -83,6 +83,8 @@ func model(t *testing.T, b *bench) {
 		switch p := w.rnd.IntN(10); {
 		case p < 5:
 			w.ask(t, step)
+		case p < 6 && len(w.running) > 0:
+			w.more(t, step)
 		case p < 8 && len(w.running) > 0:
 			w.answer()
 		default:
@@ -155,11 +157,42 @@ func (w *world) ask(t *testing.T, step int) {
 	}
 }
 
-// answer ends a running question with less, as much, or more than was estimated.
+// more raises the estimate of a running question.
+func (w *world) more(t *testing.T, step int) {
+	q := &w.running[w.rnd.IntN(len(w.running))]
+	n := 1 + w.rnd.IntN(60)
+	room := true
+	for _, c := range q.counts {
+		l := int64(c.limit.Tokens.N)
+		room = room && (l == 0 || c.tokens+int64(n)*minute <= l*minute)
+	}
+	if err := q.grant.More(n); (err == nil) != room {
+		t.Errorf("step %d: %d tokens more: %v, want %v", step, n, err, room)
+	}
+	if !room {
+		return
+	}
+	q.tokens += n
+	for _, c := range q.counts {
+		c.tokens += int64(n) * minute
+	}
+}
+
+// answer ends a running question with less, as much, or more than was estimated, or
+// takes it back.
 func (w *world) answer() {
 	i := w.rnd.IntN(len(w.running))
 	q := w.running[i]
 	w.running = append(w.running[:i], w.running[i+1:]...)
+	if w.rnd.IntN(4) == 0 {
+		q.grant.Cancel()
+		for _, c := range q.counts {
+			c.open--
+			c.requests = max(c.requests-minute, 0)
+			c.tokens = max(c.tokens-int64(q.tokens)*minute, 0)
+		}
+		return
+	}
 	used := w.rnd.IntN(2 * q.tokens)
 	q.grant.Settle(used)
 	for _, c := range q.counts {
