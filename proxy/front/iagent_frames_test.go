@@ -473,13 +473,12 @@ func TestAPingIsAnswered(t *testing.T) {
 // Close codes (item 12).
 func TestAShutdownAnswersWhatRunsAndSaysSo(t *testing.T) {
 	t.Parallel()
-	w := agentWorld(t, "")
+	w := world.Start(t, callers+"channels:\n"+channel("up", "openai", "", "first-60000", "first-1000"))
 	s := dialAgent(t, w)
 	s.send(frame("m1", "hi", "receiver_id", "first-60000"))
-	s.send(frame("m2", "hi", "sender_id", "u8", "receiver_id", "first-300"))
-	s.send(frame("m3", "hi", "sender_id", "u9"))
-	s.next()
-	w.Shutdown(time.Second)
+	s.send(frame("m2", "hi", "sender_id", "u8", "receiver_id", "first-1000"))
+	w.Eventually(t, "both questions run", func() bool { return w.Model.Active() == 2 })
+	w.Shutdown(4 * time.Second)
 	code, frames := s.closed()
 	if code != 1001 || len(frames) != 2 {
 		t.Fatalf("closed with %d after %v", code, frames)

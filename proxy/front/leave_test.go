@@ -127,3 +127,29 @@ func TestAStoppingServerEndsAnswersInTheirOwnForm(t *testing.T) {
 		})
 	}
 }
+
+func TestAClientThatLeavesWhileTheServerStopsEndsItsAnswer(t *testing.T) {
+	t.Parallel()
+	for _, newClient := range world.Fronts {
+		t.Run(newClient(nil, "").Front(), func(t *testing.T) {
+			t.Parallel()
+			w := world.Start(t, pair("openai"))
+			c := newClient(w, key)
+			turn := c.Begin(t, world.Ask{Model: "echo-first-60000", Text: "hi", Stream: c.Streams()})
+			asked(t, w, "openai", 1)
+			stopped := make(chan struct{})
+			began := time.Now()
+			go func() {
+				defer close(stopped)
+				w.Shutdown(world.Limit)
+			}()
+			w.Eventually(t, "the gateway stops", w.Gateway.Draining)
+			turn.Leave()
+			<-stopped
+			if took := time.Since(began); took > world.Limit/2 {
+				t.Errorf("it took %v to stop, with nobody there", took)
+			}
+			settled(t, w, "openai", 1)
+		})
+	}
+}

@@ -43,8 +43,9 @@ type session struct {
 	life  sync.RWMutex
 	ended bool
 
-	away    atomic.Bool // the server stops: answers may end first
-	deaf    atomic.Bool // nothing is read any more
+	away    atomic.Bool    // the server stops: answers may end first
+	listens sync.WaitGroup // what is left of the reader then
+	deaf    atomic.Bool    // nothing is read any more
 	ping    *time.Timer
 	workers sync.WaitGroup
 	// done, if not nil, is called when the last worker has ended.
@@ -116,6 +117,8 @@ func (s *session) run(body func(*session)) {
 		s.cancel(errClientGone)
 	}
 	s.workers.Wait()
+	s.stopReading()
+	s.listens.Wait()
 	if s.done != nil {
 		s.done()
 	}
@@ -152,8 +155,8 @@ func (s *session) work(f func()) {
 	})
 }
 
-// goAway implements [closer]: nothing more is read, and the session ends when its
-// answers have.
+// goAway implements [closer]: no more questions are read, and the session ends when
+// its answers have, or its client has gone.
 func (s *session) goAway() {
 	s.away.Store(true)
 	s.stopReading()
@@ -167,6 +170,34 @@ func (s *session) stopReading() {
 	if !s.ended {
 		_ = s.ws.SetReadDeadline(time.Unix(1, 0))
 	}
+}
+
+// listen notices a client that leaves while the last answers are awaited: what it
+// still says is thrown away. It is called by the reader, which has read all that it
+// will, and works on a goroutine of its own.
+func (s *session) listen() {
+	_ = s.ws.SetReadDeadline(time.Time{})
+	s.listens.Go(func() {
+		defer s.recover()
+		var waste [512]byte
+		for {
+			if _, err := s.ws.NetConn().Read(waste[:]); err != nil {
+				_ = s.unreadable(err)
+				return
+			}
+		}
+	})
+}
+
+// unreadable ends the session's answers, since their client has gone, unless reading
+// failed because the server stops. It reports whether that is so.
+func (s *session) unreadable(err error) (stopped bool) {
+	var timeout net.Error
+	if s.away.Load() && errors.As(err, &timeout) && timeout.Timeout() {
+		return true
+	}
+	s.cancel(errClientGone)
+	return false
 }
 
 func (s *session) extendRead() {
@@ -199,6 +230,9 @@ func (s *session) read() (msg []byte, text, ok bool) {
 	if err != nil {
 		if errors.Is(err, websocket.ErrReadLimit) {
 			s.close(websocket.CloseMessageTooBig, "the message is too large")
+		}
+		if s.unreadable(err) {
+			s.listen()
 		}
 		return nil, false, false
 	}
