@@ -193,7 +193,9 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 }
 
 // window keeps the system messages and the newest question with the keep
-// messages before it; a negative keep keeps all.
+// messages before it; a negative keep keeps all. A tool's result is never parted
+// from its call, which models reject: results whose call falls off fall off too, and
+// where they are the question itself their call is kept beyond the limit.
 func window(msgs []translate.Message, keep int) []translate.Message {
 	if keep < 0 {
 		return msgs
@@ -202,8 +204,22 @@ func window(msgs []translate.Message, keep int) []translate.Message {
 	if first < 0 || len(msgs)-first <= keep+1 {
 		return msgs
 	}
+	from := len(msgs) - keep - 1
+	start := from
+	for start < len(msgs) && hasResult(&msgs[start]) {
+		start++
+	}
+	if start == len(msgs) {
+		for start = from; start > first && hasResult(&msgs[start]); {
+			start--
+		}
+	}
 	kept := append([]translate.Message(nil), msgs[:first]...)
-	return append(kept, msgs[len(msgs)-keep-1:]...)
+	return append(kept, msgs[start:]...)
+}
+
+func hasResult(m *translate.Message) bool {
+	return slices.ContainsFunc(m.Parts, func(p translate.Part) bool { return p.Kind == translate.PartToolResult })
 }
 
 // commit reads up to the first content or a valid end; for a client that waits

@@ -44,6 +44,13 @@ func (g *Gateway) Edit(ctx context.Context, u *Turn, e Edit) error {
 	if !ok {
 		return &translate.Error{Code: translate.CodeInternal, Message: "the conversation store cannot edit"}
 	}
+	gate := g.threads.gate(t.owner)
+	gate.RLock()
+	defer gate.RUnlock()
+	if u.isCut() {
+		return nil
+	}
+	t.whole = false
 	var err error
 	switch {
 	case e.Set != nil:

@@ -311,7 +311,7 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 		return nil
 	}
 	// An answer that was given is stored even if its client leaves meanwhile.
-	if err := x.g.keep(context.WithoutCancel(x.ctx), x.q.Turn.thread, turn); err != nil {
+	if err := x.g.keep(context.WithoutCancel(x.ctx), x.q.Turn, turn); err != nil {
 		return storeFailed(err)
 	}
 	return nil

@@ -3,7 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
-	"math"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 
@@ -34,6 +34,14 @@ type Thread struct {
 	// kept holds the messages of a thread that is not stored anywhere else.
 	kept   []store.Message
 	unkept bool
+	// whole says that made holds all messages of a stored conversation as it was
+	// after wholeAt cuts. Only the holder of the turn uses them.
+	whole   bool
+	wholeAt uint64
+	// cut counts the deletions and clears of the conversation while it was in use.
+	// What was asked before the latest of them is not stored. It is guarded by the
+	// registry's lock.
+	cut uint64
 
 	// sizes are the bytes of text of each stored message, oldest first, as far as
 	// they are known: of a conversation whose owner has limits of tokens.
@@ -58,10 +66,24 @@ type threads struct {
 	byID  map[string]*Thread
 	byKey map[threadKey]*Thread
 	left  uint64 // how many were given up since the beginning
+	// leftAt is left when the latest thread of each shard was given up.
+	leftAt [256]uint64
+	seed   maphash.Seed
+	// gates part deletions and clears of an owner's conversations, which hold one
+	// for writing, from look-ups and stores of turns, which hold it for reading. So
+	// each of those is before or after the other as a whole.
+	gates [64]sync.RWMutex
 }
 
 func newThreads() *threads {
-	return &threads{byID: make(map[string]*Thread), byKey: make(map[threadKey]*Thread)}
+	return &threads{byID: make(map[string]*Thread), byKey: make(map[threadKey]*Thread), seed: maphash.MakeSeed()}
+}
+
+func (r *threads) shard(s string) uint64 { return maphash.String(r.seed, s) }
+
+// gate is the one of owner's conversations.
+func (r *threads) gate(owner string) *sync.RWMutex {
+	return &r.gates[r.shard(owner)%uint64(len(r.gates))]
 }
 
 // Turn is a place in the queue of a conversation. It must be given back with
@@ -70,6 +92,7 @@ type Turn struct {
 	thread *Thread
 	all    *threads
 	ready  chan struct{} // nil: it is our turn already
+	cut    uint64        // the thread's when it was asked
 	holds  atomic.Int32  // calls of Done that only end a Hold
 }
 
@@ -78,7 +101,7 @@ func (u *Turn) Hold() { u.holds.Add(1) }
 
 // enqueue takes the next place of t, which join has counted already.
 func (r *threads) enqueue(t *Thread) *Turn {
-	turn := &Turn{thread: t, all: r}
+	turn := &Turn{thread: t, all: r, cut: t.cut}
 	if t.busy {
 		turn.ready = make(chan struct{})
 		t.queue = append(t.queue, turn.ready)
@@ -118,10 +141,18 @@ func (u *Turn) Done() {
 	}
 	if t.refs--; t.refs == 0 {
 		r.left++
+		r.leftAt[r.shard(t.id)%uint64(len(r.leftAt))] = r.left
+		r.forget(t)
+	}
+}
+
+// forget makes that t is not found any more.
+func (r *threads) forget(t *Thread) {
+	if r.byID[t.id] == t {
 		delete(r.byID, t.id)
-		if r.byKey[t.key] == t {
-			delete(r.byKey, t.key)
-		}
+	}
+	if r.byKey[t.key] == t {
+		delete(r.byKey, t.key)
 	}
 }
 
@@ -160,11 +191,14 @@ func (r *threads) joinNew(t *Thread, left uint64) *Turn {
 	return r.joinLocked(t)
 }
 
-// join returns a place in t, or in the thread that is in use under the same id
-// or key.
-func (r *threads) join(t *Thread) *Turn {
+// join returns a place in t, which was looked up when left threads had been given
+// up, or in the thread that is in use under the same id or key.
+func (r *threads) join(t *Thread, left uint64) *Turn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.leftAt[r.shard(t.id)%uint64(len(r.leftAt))] > left {
+		t.whole = false // somebody may have added to it since
+	}
 	return r.joinLocked(t)
 }
 
@@ -184,44 +218,6 @@ func (r *threads) joinLocked(t *Thread) *Turn {
 	return r.enqueue(t)
 }
 
-// textBytes is how much text the newest messages of the conversation hold, as far
-// as that is known: so many messages, or all of them if last is negative.
-func (u *Turn) textBytes(last int) (n int) {
-	u.all.mu.Lock()
-	defer u.all.mu.Unlock()
-	sizes := u.thread.sizes
-	if last >= 0 && last < len(sizes) {
-		sizes = sizes[len(sizes)-last:]
-	}
-	for _, size := range sizes {
-		n += int(size)
-	}
-	return n
-}
-
-func sizesOf(messages []store.Message) []int32 {
-	sizes := make([]int32, len(messages))
-	for i := range messages {
-		sizes[i] = int32(min(textBytes([]translate.Message{messages[i].Message}), math.MaxInt32))
-	}
-	return sizes
-}
-
-// resize notes that t holds messages.
-func (r *threads) resize(t *Thread, messages []store.Message) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	t.sizes = sizesOf(messages)
-}
-
-// grow notes what turn did to the length of t.
-func (r *threads) grow(t *Thread, turn *store.Turn) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	left := max(0, len(t.sizes)-turn.Replace)
-	t.sizes = append(t.sizes[:left:left], sizesOf(turn.Messages)...)
-}
-
 // Enqueue finds or prepares the conversation that id names for c and takes a
 // place in its queue. Questions that are enqueued one after the other are
 // answered in that order. The error is a *translate.Error: there is no such
@@ -234,6 +230,9 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 	case id.Find.ID == "" && id.Find.Num > 0:
 		key = threadKey{owner: c.Name, num: id.Find.Num}
 	}
+	gate := g.threads.gate(c.Name)
+	gate.RLock()
+	defer gate.RUnlock()
 	for {
 		turn, left := g.threads.live(key)
 		if turn != nil {
@@ -247,7 +246,8 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 			return nil, err
 		}
 		if conv != nil {
-			return g.threads.join(&Thread{id: conv.ID, owner: c.Name, key: key, made: conv, sizes: sizesOf(conv.Messages)}), nil
+			whole := c.countsTokens() || len(conv.Messages) < firstLook
+			return g.threads.join(&Thread{id: conv.ID, owner: c.Name, key: key, made: conv, whole: whole, sizes: sizesOf(conv.Messages)}, left), nil
 		}
 		if id.Make == nil {
 			return nil, &translate.Error{Code: translate.CodeConversation, Message: "no such conversation"}
@@ -270,15 +270,20 @@ func (g *Gateway) Unstored(kept *Thread) *Turn {
 	if kept.id == "" {
 		kept.id = NewID("tmp_")
 	}
-	return g.threads.join(kept)
+	return g.threads.join(kept, 0)
 }
+
+// firstLook is how many messages a look-up reads: all of most conversations, which
+// need no second read when their turn has come, and few enough for a caller who may
+// still be refused.
+const firstLook = 64
 
 func (g *Gateway) find(ctx context.Context, c *Caller, id Identity) (*store.Conversation, error) {
 	for _, ref := range [...]store.Ref{id.Find, id.Else} {
 		if ref == (store.Ref{}) {
 			continue
 		}
-		last := 1
+		last := firstLook
 		if c.countsTokens() {
 			last = 0 // the estimate of what the question needs counts them all
 		}
@@ -291,78 +296,4 @@ func (g *Gateway) find(ctx context.Context, c *Caller, id Identity) (*store.Conv
 		}
 	}
 	return nil, nil
-}
-
-func storeFailed(err error) *translate.Error {
-	var known *translate.Error
-	if errors.As(err, &known) {
-		return known
-	}
-	return &translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed", Cause: err}
-}
-
-// history returns the messages before the newest one.
-func (g *Gateway) history(ctx context.Context, t *Thread) ([]store.Message, error) {
-	if t.unkept {
-		return t.kept, nil
-	}
-	if t.made.Created == 0 {
-		return t.made.Messages, nil
-	}
-	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, 0)
-	if errors.Is(err, store.ErrNotFound) {
-		// Deleted while this turn waited: it begins a conversation under the number
-		// and the key that its client knows. Its id is a new one, since whoever
-		// deleted the old one must not find that alive.
-		fresh := *t.made
-		fresh.ID, fresh.Created, fresh.Messages = NewID("conv_"), 0, nil
-		t.made = &fresh
-		g.threads.rename(t, fresh.ID)
-		return nil, nil
-	}
-	if err != nil {
-		return nil, storeFailed(err)
-	}
-	t.made = conv
-	return conv.Messages, nil
-}
-
-// keep stores a turn that ended.
-func (g *Gateway) keep(ctx context.Context, t *Thread, turn store.Turn) error {
-	if t.unkept {
-		t.kept = newest(append(t.kept[:max(0, len(t.kept)-turn.Replace):len(t.kept)], turn.Messages...))
-		g.threads.resize(t, t.kept)
-		return nil
-	}
-	grown := turn
-	if t.made.Created == 0 {
-		turn.Messages = append(t.made.Messages[:len(t.made.Messages):len(t.made.Messages)], turn.Messages...)
-	}
-	err := g.store.Append(ctx, t.made, turn)
-	if errors.Is(err, store.ErrNotFound) {
-		// Its owner deleted it while the answer was on its way.
-		return nil
-	}
-	if err != nil {
-		return storeFailed(err)
-	}
-	g.threads.grow(t, &grown)
-	return nil
-}
-
-// ID returns the id of the turn's conversation. It is that of a new one from the
-// moment on at which the turn comes up and finds the old one deleted.
-func (u *Turn) ID() string {
-	u.all.mu.Lock()
-	defer u.all.mu.Unlock()
-	return u.thread.id
-}
-
-// rename gives t another id, under which it is found from now on.
-func (r *threads) rename(t *Thread, id string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.byID, t.id)
-	t.id = id
-	r.byID[id] = t
 }

@@ -292,7 +292,7 @@ func TestAPresetAddsItsTextAndWhatTheClientLeftOpen(t *testing.T) {
 	})
 }
 
-func TestADeletedConversationBeginsAnew(t *testing.T) {
+func TestWhatIsDeletedBehindTheGatewaysBackBeginsAnewWithTheNextQuestion(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one"), {steps: []step{text("two").in(time.Second), finish()}}, says("three")}})
 		w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
@@ -300,17 +300,18 @@ func TestADeletedConversationBeginsAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		next := w.in("k", w.question("3"))
-		third := make(chan result, 1)
-		go func() { third <- w.ask(t.Context(), next) }()
+		waits := w.in("k", w.question("lost"))
+		lost := make(chan result, 1)
+		go func() { lost <- w.ask(t.Context(), waits) }()
 		synctest.Wait()
 		if err := w.st.Delete(t.Context(), "alice", ""); err != nil {
 			t.Fatal(err)
 		}
 		readAll(x).mustSay(t, "two")
 		_ = x.Close()
-		r := <-third
-		r.mustSay(t, "three")
+		r := <-lost
+		r.mustFail(t, translate.CodeConversation, 0)
+		w.ask(t.Context(), w.in("k", w.question("3"))).mustSay(t, "three")
 		if got := w.stored("k"); got != "user:3|assistant:three" {
 			t.Errorf("stored: %s", got)
 		}
@@ -322,7 +323,7 @@ type slowStore struct{ store.Store }
 
 func (s slowStore) Load(ctx context.Context, owner string, ref store.Ref, last int) (*store.Conversation, error) {
 	c, err := s.Store.Load(ctx, owner, ref, last)
-	if last == 1 {
+	if ref.Key != "" {
 		time.Sleep(time.Second)
 	}
 	return c, err

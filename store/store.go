@@ -59,7 +59,8 @@ type Message struct {
 // Turn is what one exchange adds to a conversation.
 type Turn struct {
 	// Replace is how many of the newest messages are removed first: 1 when the
-	// last answer is given anew.
+	// last answer is given anew. Where there is none, since the conversation was
+	// cleared meanwhile, the turn is refused with ErrNotFound: half of it is gone.
 	Replace  int
 	Messages []Message
 	Model    string

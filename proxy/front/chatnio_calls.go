@@ -212,11 +212,11 @@ func chatnioDelete(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	return chatnio.AppendOK(nil), c.s.g.Store().Delete(ctx, caller.Name, conv.ID)
+	return chatnio.AppendOK(nil), c.s.g.Delete(ctx, caller, conv.ID)
 }
 
 func chatnioClean(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {
-	return chatnio.AppendOK(nil), c.s.g.Store().Delete(ctx, caller.Name, "")
+	return chatnio.AppendOK(nil), c.s.g.Delete(ctx, caller, "")
 }
 
 func chatnioRename(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {

@@ -258,13 +258,13 @@ func (c *call) byID(ctx context.Context, caller *proxy.Caller, id string, last i
 
 func restDelete(c *call, caller *proxy.Caller) {
 	c.restChange(rest.AppendOK, func(ctx context.Context, id string) error {
-		return c.s.g.Store().Delete(ctx, caller.Name, id)
+		return c.s.g.Delete(ctx, caller, id)
 	})
 }
 
 func restClear(c *call, caller *proxy.Caller) {
 	c.restChange(rest.AppendCleared, func(ctx context.Context, id string) error {
-		return c.s.g.Store().Clear(ctx, caller.Name, id, time.Now().UnixMilli())
+		return c.s.g.Clear(ctx, caller, id)
 	})
 }
 

@@ -188,6 +188,8 @@ func (m *memory) Append(ctx context.Context, c *store.Conversation, t store.Turn
 		}
 	case kept == nil || kept.Owner != c.Owner:
 		return store.ErrNotFound
+	case t.Replace > 0 && len(kept.Messages) == 0:
+		return store.ErrNotFound
 	}
 	kept.Messages = append(kept.Messages[:max(0, len(kept.Messages)-max(0, t.Replace))], copyMessages(t.Messages)...)
 	kept.Model, kept.Web, kept.Updated = t.Model, t.Web, t.At

@@ -123,6 +123,9 @@ func (n *turn) extend(w *session) error {
 		if err != nil {
 			return err
 		}
+		if gone == 0 {
+			return errNotFound
+		}
 		n.messages -= gone
 	}
 	if err := insert(w, n.cid, n.tail, n.rows); err != nil {

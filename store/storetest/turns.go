@@ -127,6 +127,9 @@ func replaces(t *testing.T, s Full) {
 	if page, _, _ = s.List(t.Context(), store.Filter{Owner: "o"}); page[0].Messages != 2 {
 		t.Errorf("summary says %d messages", page[0].Messages)
 	}
+	must(t, s.Clear(t.Context(), "o", "conv_1", 8))
+	is(t, "an answer anew to what was cleared", s.Append(t.Context(), c, again), store.ErrNotFound)
+	same(t, "after the refusal", []string(nil), texts(load(t, s, "o", "conv_1")))
 }
 
 func numbers(t *testing.T, s Full) {
