@@ -41,6 +41,10 @@ type Options struct {
 	// Listen is the configured address: the name in it is one under which the
 	// server may be reached.
 	Listen string
+	// Reload reads the configuration again; restart are keys that count only after
+	// a restart. An error, which is shown to the operator, leaves all as it was. nil:
+	// there is nothing to read.
+	Reload func() (restart []string, err error)
 	// Log gets panics and failures of connections.
 	Log *slog.Logger
 }
@@ -48,6 +52,7 @@ type Options struct {
 // Server answers operators. It is safe for concurrent use.
 type Server struct {
 	g     *proxy.Gateway
+	again func() ([]string, error) // Options.Reload
 	token [sha256.Size]byte
 	name  string // host of the configured address
 	log   *slog.Logger
@@ -57,7 +62,7 @@ type Server struct {
 
 // New returns a server. It listens nowhere yet.
 func New(o Options) *Server {
-	s := &Server{g: o.Gateway, token: sha256.Sum256([]byte(o.Token)), log: o.Log, began: time.Now()}
+	s := &Server{g: o.Gateway, again: o.Reload, token: sha256.Sum256([]byte(o.Token)), log: o.Log, began: time.Now()}
 	s.name, _, _ = net.SplitHostPort(o.Listen)
 	s.http = &http.Server{
 		Handler:           s.Handler(),

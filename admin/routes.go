@@ -31,6 +31,7 @@ func routes() []route {
 		{"POST", "/api/keys", false, (*Server).addKey},
 		{"DELETE", "/api/keys/{id}", false, (*Server).revokeKey},
 		{"GET", "/api/ledger", false, (*Server).ledger},
+		{"POST", "/api/reload", false, (*Server).reload},
 		{"GET", "/metrics", false, (*Server).metrics},
 	}
 }
@@ -47,6 +48,18 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
 
 func (s *Server) channels(w http.ResponseWriter, _ *http.Request) error {
 	return reply(w, http.StatusOK, map[string]any{"channels": s.g.Channels()})
+}
+
+// reload reads the configuration again.
+func (s *Server) reload(w http.ResponseWriter, _ *http.Request) error {
+	if s.again == nil {
+		return &translate.Error{Code: translate.CodeNotFound, Message: "there is no configuration to read again"}
+	}
+	restart, err := s.again()
+	if err != nil {
+		return &translate.Error{Code: translate.CodeValidation, Message: err.Error()}
+	}
+	return reply(w, http.StatusOK, map[string]any{"status": "ok", "restart": append([]string{}, restart...)})
 }
 
 // force holds a channel's breakers open or closed, or leaves them to themselves.

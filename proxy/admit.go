@@ -183,7 +183,7 @@ func (x *Exchange) pay(err *translate.Error) {
 func (x *Exchange) charge() {
 	if x.grant != nil || x.bill != nil || x.g.ledger != nil {
 		x.used = x.Usage()
-		x.paid = x.g.plan.Load().priceOf(x.q.Model, x.asked.upstream).of(x.used)
+		x.paid = x.plan.priceOf(x.q.Model, x.asked.upstream).of(x.used)
 	}
 }
 

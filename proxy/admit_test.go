@@ -450,7 +450,7 @@ func BenchmarkAdmission(b *testing.B) {
 			request := &translate.Request{Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")}}
 			g := &Gateway{limiter: limiter.NewLocal(limiter.Options{})}
 			g.plan.Store(&Plan{callers: &callers{}})
-			x := &Exchange{g: g, ctx: context.Background(), q: &Question{Caller: caller, Model: &Model{}, Request: request}, open: true}
+			x := &Exchange{g: g, ctx: context.Background(), q: &Question{Caller: caller, Model: &Model{}, Request: request}, open: true, plan: g.plan.Load()}
 			x.answer.Usage = translate.Usage{Input: 1, Output: 1}
 			for b.Loop() {
 				if err := x.admit(); err != nil {

@@ -21,6 +21,7 @@ type Exchange struct {
 	q       *Question
 	began   time.Time
 	entered bool
+	plan    *Plan // that it is under, to its end
 	whole   bool
 	ctx     context.Context
 	grant   *limiter.Grant // nil: nothing is counted, or it is settled
@@ -390,6 +391,7 @@ func (x *Exchange) release(ch *Channel, err *translate.Error) {
 	x.log(ch, err)
 	x.keep(err)
 	if x.entered {
+		x.g.leave(x)
 		x.g.open.Done()
 	}
 }

@@ -57,6 +57,7 @@ type fakeUp struct {
 	reqs   []translate.Request
 	opened int
 	closed int
+	ended  int // calls of Close
 }
 
 func (u *fakeUp) Open(ctx context.Context, req *translate.Request) (translate.Stream, error) {
@@ -80,7 +81,19 @@ func (u *fakeUp) Open(ctx context.Context, req *translate.Request) (translate.St
 	return &fakeStream{up: u, ctx: ctx, left: s.steps, again: s.again}, nil
 }
 
-func (u *fakeUp) Close() error { return nil }
+func (u *fakeUp) Close() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.ended++
+	return nil
+}
+
+// ends returns how often u was closed.
+func (u *fakeUp) ends() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.ended
+}
 
 // asked returns the requests so far.
 func (u *fakeUp) asked() []translate.Request {

@@ -30,6 +30,7 @@ type Gateway struct {
 	threads  *threads
 	memories *memories
 	limiter  limiter.Limiter
+	opener   Opener
 	chance   balance.Chance
 	room     room  // those that wait for a full channel
 	lobby    lobby // those that wait for a limit
@@ -42,7 +43,8 @@ type Gateway struct {
 	answers  answers
 
 	open     sync.WaitGroup // exchanges
-	mu       sync.Mutex     // guards draining against open.Add
+	mu       sync.Mutex     // guards draining against open.Add, and who is under which plan
+	applying sync.Mutex     // one configuration after the other
 	draining bool
 	orphans  orphans // exchanges whose clients have left
 }
@@ -66,11 +68,11 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	if o.Chance == nil {
 		o.Chance = rand.Int64N
 	}
-	p, err := newPlan(conf, open, o.Chance)
+	p, err := newPlan(conf, open, o.Chance, nil)
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: o.Limiter, chance: o.Chance, keys: newKeyring(st), badKeys: newBadKeys()}
+	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: o.Limiter, opener: open, chance: o.Chance, keys: newKeyring(st), badKeys: newBadKeys()}
 	for _, ch := range p.channels {
 		ch.meter = g.meters.channel(ch.ID)
 	}
@@ -203,13 +205,15 @@ func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
 	}
 	x.rec = g.records.take()
 	x.rec.received = q.Received
-	if err := g.enter(); err != nil {
+	if err := g.enter(x); err != nil {
 		x.refuse(err)
 		return nil, err
 	}
-	x.entered = true
 	defer x.panicked()
-	err := x.admit()
+	err := x.under()
+	if err == nil {
+		err = x.admit()
+	}
 	if err == nil {
 		err = x.prepare()
 	}
@@ -240,13 +244,17 @@ func (x *Exchange) panicked() {
 	x.release(nil, bug)
 }
 
-func (g *Gateway) enter() *translate.Error {
+// enter counts x among those that run, and puts it under the present plan.
+func (g *Gateway) enter(x *Exchange) *translate.Error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	x.plan = g.plan.Load()
 	if g.draining {
 		return &translate.Error{Code: translate.CodeUnavailable, Message: "the gateway is shutting down", Retry: time.Second}
 	}
 	g.open.Add(1)
+	x.plan.users++
+	x.entered = true
 	return nil
 }
 

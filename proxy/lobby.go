@@ -55,7 +55,7 @@ func (l *lobby) leave(name string, d *door) {
 // crowded returns a rule of the question's caller under which others wait already:
 // it must not come before them.
 func (x *Exchange) crowded() *limiter.Rule {
-	l, limits := &x.g.lobby, x.g.plan.Load().callers.limits
+	l, limits := &x.g.lobby, x.plan.callers.limits
 	for _, r := range x.q.Caller.rules {
 		if !limits[r.Name()].Queue {
 			continue
@@ -83,7 +83,7 @@ func (x *Exchange) pass(s limiter.Subject) (limiter.Grant, error) {
 		return grant, err
 	}
 	for _, r := range x.q.Caller.rules {
-		if r.Name() == over.Rule && x.g.plan.Load().callers.limits[over.Rule].Queue {
+		if r.Name() == over.Rule && x.plan.callers.limits[over.Rule].Queue {
 			return x.await(s, r, over)
 		}
 	}

@@ -29,6 +29,9 @@ type Plan struct {
 	policyName string
 	// fallbacks are the models that may answer in another's place.
 	fallbacks map[string][]string
+
+	users int   // exchanges under it
+	next  *Plan // that has taken its place; users and next are the gateway's to lock
 }
 
 // route is one model's channels, by tier.
@@ -56,8 +59,9 @@ func (c candidate) agent() string {
 }
 
 // newPlan compiles conf, which has been checked. open makes the upstream of one
-// channel and key.
-func newPlan(conf *config.Config, open Opener, chance balance.Chance) (*Plan, error) {
+// channel and key. Channels that are in before too, which may be nil, go on with what
+// is known of them.
+func newPlan(conf *config.Config, open Opener, chance balance.Chance, before *Plan) (*Plan, error) {
 	p := &Plan{
 		callers: newCallers(&conf.Callers, conf.Limits),
 		prices:  newPrices(conf.Prices),
@@ -72,8 +76,9 @@ func newPlan(conf *config.Config, open Opener, chance balance.Chance) (*Plan, er
 		fallbacks: conf.Fallbacks,
 	}
 	for i := range conf.Channels {
-		if err := p.addChannel(conf, &conf.Channels[i], open); err != nil {
-			p.close()
+		if err := p.addChannel(conf, &conf.Channels[i], open, before); err != nil {
+			p.next = cmp.Or(before, &Plan{})
+			p.closeLeft()
 			return nil, err
 		}
 	}
@@ -106,7 +111,7 @@ func mapKeys[V any](m map[string]V) func(func(string) bool) {
 	}
 }
 
-func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener) error {
+func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, before *Plan) error {
 	fold, err := parseFold(c.Fold)
 	if err != nil {
 		return fmt.Errorf("channel %q: %w", c.ID, err)
@@ -117,25 +122,41 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener) e
 	}
 	load := &slots{limit: int32(min(c.Concurrent, 1<<30))}
 	for i, key := range keys {
-		ch, err := newChannel(c, key, i, clocksOf(&c.Timeouts, &conf.Timeouts), fold, open)
+		was := before.channel(c.ID, key)
+		opener := open
+		if was != nil && sameWay(c, was.conf) {
+			opener = func(*config.Channel, string) (Upstream, error) { return was.up, nil }
+		}
+		ch, err := newChannel(c, key, i, clocksOf(&c.Timeouts, &conf.Timeouts), fold, opener)
 		if err != nil {
 			return fmt.Errorf("channel %q: %w", c.ID, err)
+		}
+		if was != nil {
+			ch.inherit(was)
+			if i == 0 && was.load.limit == load.limit {
+				load = was.load
+			}
 		}
 		ch.load = load
 		p.channels = append(p.channels, ch)
 		for _, m := range c.Models {
-			p.addRoute(m, ch)
+			record := (*cell)(nil)
+			if was != nil {
+				record = before.cellOf(was, m.Upstream)
+			}
+			p.addRoute(m, ch, cmp.Or(record, newCell(p.chance)))
 		}
 	}
 	return nil
 }
 
-// addRoute puts ch into its tier of the route of m; tiers are kept in order.
-func (p *Plan) addRoute(m config.Model, ch *Channel) {
+// addRoute puts ch, with its record, into its tier of the route of m; tiers are kept in
+// order.
+func (p *Plan) addRoute(m config.Model, ch *Channel, record *cell) {
 	r := p.routes[m.Name]
 	if r == nil {
 		r = &route{}
-		r.plain = &Model{Name: m.Name, route: r}
+		r.plain = &Model{Name: m.Name, asked: m.Name, plan: p, route: r}
 		p.routes[m.Name] = r
 		p.models = append(p.models, m.Name)
 	}
@@ -145,7 +166,7 @@ func (p *Plan) addRoute(m config.Model, ch *Channel) {
 	if !found {
 		r.tiers = slices.Insert(r.tiers, at, nil)
 	}
-	r.tiers[at] = append(r.tiers[at], candidate{ch: ch, upstream: m.Upstream, cell: newCell(p.chance)})
+	r.tiers[at] = append(r.tiers[at], candidate{ch: ch, upstream: m.Upstream, cell: record})
 }
 
 func (p *Plan) close() {
@@ -157,6 +178,8 @@ func (p *Plan) close() {
 // Model is what a name asked for comes to.
 type Model struct {
 	Name   string         // of the model
+	asked  string         // the model or preset
+	plan   *Plan          // in which it was found
 	preset *config.Preset // nil: a plain model
 	route  *route
 }
@@ -188,7 +211,7 @@ func (p *Plan) resolve(c *Caller, name string) (*Model, *translate.Error) {
 	if preset == nil {
 		return r.plain, nil
 	}
-	return &Model{Name: model, preset: preset, route: r}, nil
+	return &Model{Name: model, asked: name, plan: p, preset: preset, route: r}, nil
 }
 
 func (p *Plan) defaultName(c *Caller) string {

@@ -245,7 +245,7 @@ func (b *budget) exceeded(needs, left int64, wait time.Duration) *translate.Erro
 // afford takes the estimated cost of the question out of the caller's purse, if it
 // has one.
 func (x *Exchange) afford() *translate.Error {
-	p := x.g.plan.Load()
+	p := x.plan
 	b := p.budgets[x.q.Caller.limits]
 	if b == nil {
 		return nil
@@ -269,7 +269,7 @@ func (x *Exchange) cost(exact bool) int64 {
 	if x.ch == nil || x.hit {
 		return 0
 	}
-	p := x.g.plan.Load().priceOf(x.q.Model, x.asked.upstream)
+	p := x.plan.priceOf(x.q.Model, x.asked.upstream)
 	if p == nil {
 		return 0
 	}

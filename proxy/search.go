@@ -11,7 +11,7 @@ import (
 // run looks for a channel that answers: among those of the model, then among
 // those of its fallbacks. While all that could are full it waits for one of them.
 func (x *Exchange) run() *translate.Error {
-	p := x.g.plan.Load()
+	p := x.plan
 	x.asking = time.Now()
 	routes := p.routesOf(x.q.Model)
 	x.rec.routed(routes)

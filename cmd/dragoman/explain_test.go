@@ -82,7 +82,7 @@ func TestExplainAsksTheRunningGateway(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = g.Close() }()
-	op, err := startOperator(conf, g, ln, log)
+	op, err := startOperator(conf, g, ln, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,9 @@ type surroundings struct {
 	// interrupts brings Ctrl-C. It ends the context of every command but chat,
 	// which decides what else it means.
 	interrupts <-chan os.Signal
+	// hangups brings SIGHUP to serve, which reads its configuration again; other
+	// commands end by it.
+	hangups chan os.Signal
 }
 
 func main() {
@@ -40,7 +43,7 @@ func main() {
 	defer stop()
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
-	os.Exit(run(ctx, os.Args[1:], surroundings{in: os.Stdin, out: os.Stdout, err: os.Stderr, interrupts: interrupts}))
+	os.Exit(run(ctx, os.Args[1:], surroundings{in: os.Stdin, out: os.Stdout, err: os.Stderr, interrupts: interrupts, hangups: make(chan os.Signal, 1)}))
 }
 
 // run runs the command that args name and returns the exit code: 0 done, 1 it

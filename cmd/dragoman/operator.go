@@ -41,7 +41,7 @@ func listenForOperator(conf *config.Config, quick bool) (net.Listener, error) {
 }
 
 // startOperator begins to answer on ln. Whoever calls it calls stop.
-func startOperator(conf *config.Config, g *proxy.Gateway, ln net.Listener, log *slog.Logger) (*operator, error) {
+func startOperator(conf *config.Config, g *proxy.Gateway, ln net.Listener, reload func() ([]string, error), log *slog.Logger) (*operator, error) {
 	o := &operator{ln: ln, served: make(chan error, 1), token: conf.Admin.Token}
 	if o.token == "" {
 		var err error
@@ -50,7 +50,7 @@ func startOperator(conf *config.Config, g *proxy.Gateway, ln net.Listener, log *
 			return nil, fmt.Errorf("cannot keep the operator's token: %w", err)
 		}
 	}
-	o.server = admin.New(admin.Options{Gateway: g, Token: o.token, Listen: conf.Admin.Listen, Log: log})
+	o.server = admin.New(admin.Options{Gateway: g, Token: o.token, Listen: conf.Admin.Listen, Reload: reload, Log: log})
 	go func() { o.served <- o.server.Serve(ln) }()
 	return o, nil
 }

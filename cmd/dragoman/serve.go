@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy"
@@ -36,7 +38,7 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	log := slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: level}))
 	defer tendCollector(os.LookupEnv)()
 
-	conf, demo, err := c.configuration()
+	conf, file, demo, err := c.configuration()
 	if err != nil {
 		return err
 	}
@@ -78,45 +80,58 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	}
 	defer func() { _ = g.Close() }()
 
+	server := front.New(conf, g, log)
+	again := &reloader{file: file, listen: c.Listen, g: g, server: server, log: log, first: conf, conf: conf}
+
 	// Operators come before the first question and stay until the last one has
 	// ended: a drain is when they look.
-	op, err := startOperator(conf, g, adminLn, log)
+	op, err := startOperator(conf, g, adminLn, again.reload, log)
 	if err != nil {
 		return err
 	}
 	defer op.stop()
 
-	server := front.New(conf, g, log)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ln) }()
 
 	greet(s.out, conf, ln.Addr().String(), demo)
 	op.greet(s.out, demo != "")
 
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
+	if s.hangups != nil {
+		signal.Notify(s.hangups, syscall.SIGHUP)
+		defer signal.Stop(s.hangups)
 	}
-	log.Info("stopping", "drain", conf.Drain)
-	drain, cancel := context.WithTimeout(context.Background(), conf.Drain)
+	for serving := true; serving; {
+		select {
+		case err := <-served:
+			return err
+		case <-s.hangups:
+			_, _ = again.reload() // it says in the log what came of it
+		case <-ctx.Done():
+			serving = false
+		}
+	}
+	wait := again.current().Drain
+	log.Info("stopping", "drain", wait)
+	drain, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	server.Shutdown(drain)
 	return <-served
 }
 
-// configuration reads the file that was named or found. demo is the key that was
-// made for a quick start, else empty.
-func (c *serveCommand) configuration() (conf *config.Config, demo string, err error) {
+// configuration reads the file that was named or found. For a quick start file is
+// empty, and demo the key that was made for it.
+func (c *serveCommand) configuration() (conf *config.Config, file, demo string, err error) {
 	if c.File != "" {
 		conf, err = loadFile(c.File)
-		return conf, "", err
+		return conf, c.File, "", err
 	}
 	conf, err = loadFile(standardFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return quickStart(os.LookupEnv)
+		conf, demo, err = quickStart(os.LookupEnv)
+		return conf, "", demo, err
 	}
-	return conf, "", err
+	return conf, standardFile, "", err
 }
 
 func openUpstream(conf *config.Channel, key string) (proxy.Upstream, error) {

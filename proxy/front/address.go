@@ -46,7 +46,7 @@ func (c *call) address() string {
 
 // trusts reports whether addr is a proxy of ours.
 func (s *Server) trusts(addr netip.Addr) bool {
-	for _, p := range s.trusted {
+	for _, p := range s.settings().trusted {
 		if p.Contains(addr) {
 			return true
 		}

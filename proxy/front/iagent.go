@@ -223,7 +223,7 @@ func (c *crowd) sendOne(frame []byte) {
 func (c *crowd) whenGone(f func()) (stop func() bool) { return context.AfterFunc(c.ctx, f) }
 
 func (c *crowd) reply(m *iagent.Message) iagent.Message {
-	return iagent.Reply(m, proxy.NewID("r-"), time.Now().UnixMilli(), c.s.conf.IAgent.Name)
+	return iagent.Reply(m, proxy.NewID("r-"), time.Now().UnixMilli(), c.s.settings().IAgent.Name)
 }
 
 // outcome is the one frame that answers a question.
@@ -282,7 +282,7 @@ func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Tim
 		name = m.Receiver
 	}
 	agent := name
-	if agent == c.s.conf.IAgent.Name {
+	if agent == c.s.settings().IAgent.Name {
 		agent = ""
 	}
 	model, wrong := c.s.g.Resolve(c.caller, name)
@@ -332,7 +332,7 @@ func (c *crowd) ask(ctx context.Context, q *proxy.Question, m *iagent.Message, r
 	if err != nil {
 		return outcome{frame: iagent.AppendFailure(nil, reply, typed(err)), keep: true, settle: x.Close}
 	}
-	enc := iagent.NewReply(*m, translate.Head{ID: reply.ID}, c.s.conf.IAgent.Name, time.Now().UnixMilli())
+	enc := iagent.NewReply(*m, translate.Head{ID: reply.ID}, c.s.settings().IAgent.Name, time.Now().UnixMilli())
 	return outcome{frame: enc.AppendWhole(nil, a), keep: true, settle: x.Close}
 }
 
@@ -342,7 +342,7 @@ func (c *crowd) silent(m *iagent.Message, known bool) bool {
 	if m.ChatType != iagent.Group {
 		return false
 	}
-	conf := &c.s.conf.IAgent
+	conf := &c.s.settings().IAgent
 	switch conf.Groups {
 	case "never":
 		return true

@@ -17,7 +17,7 @@ var openaiWire = wire{dialect: openai.Dialect, status: openai.Status}
 func (openaiFront) Routes(s *Server) []Route {
 	return []Route{
 		{"POST", "/v1/chat/completions", func(c *call) {
-			c.ask(&openaiWire, c.bearer(), int(s.conf.OpenAI.MaxBody), "chatcmpl-")
+			c.ask(&openaiWire, c.bearer(), int(s.settings().OpenAI.MaxBody), "chatcmpl-")
 		}},
 		{"GET", "/v1/models", listModels},
 		{"GET", "/v1/models/{id:*}", oneModel},

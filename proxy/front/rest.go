@@ -76,7 +76,7 @@ func (c *call) restAsk(stream bool) {
 		c.fail(&restWire, err)
 		return
 	}
-	if !c.checkBody(&restWire, int(c.s.conf.Rest.MaxBody)) {
+	if !c.checkBody(&restWire, int(c.s.settings().Rest.MaxBody)) {
 		return
 	}
 	ask, wrong := rest.DecodeAsk(c.ctx.Request.Body())
@@ -141,7 +141,7 @@ func (s *Server) restIdentity(ask *rest.Ask) proxy.Identity {
 	key := privateKey(ask.User)
 	switch {
 	case ask.Group == "":
-	case s.conf.Rest.SharedGroups:
+	case s.settings().Rest.SharedGroups:
 		key = identityKey("shared", ask.Group)
 	default:
 		key = identityKey("group", ask.Group, ask.User)

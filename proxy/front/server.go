@@ -7,9 +7,9 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fasthttp/router"
@@ -31,13 +31,12 @@ const (
 
 // Server serves all fronts on one port.
 type Server struct {
-	conf *config.Config
+	conf *config.Config // that it was made with
+	live atomic.Pointer[settings]
 	g    *proxy.Gateway
 	log  *slog.Logger
 	http *fasthttp.Server
 	ln   *conn.Listener
-
-	trusted []netip.Prefix // proxies whose X-Forwarded-For is believed
 
 	// life ends when running answers have to end, with the reason as its cause.
 	life context.Context
@@ -60,7 +59,8 @@ type closer interface{ goAway() }
 
 // New returns a server for conf's fronts in front of g. It listens nowhere yet.
 func New(conf *config.Config, g *proxy.Gateway, log *slog.Logger) *Server {
-	s := &Server{conf: conf, g: g, log: log, trusted: networks(conf.TrustedProxies), open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}}
+	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}}
+	s.live.Store(settingsOf(conf))
 	s.life, s.kill = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{
 		Handler:                       s.route(),

@@ -1,0 +1,28 @@
+package front
+
+import (
+	"net/netip"
+
+	"github.com/dragoman-gateway/dragoman/config"
+)
+
+// settings are what requests look at of a configuration, and what may change while
+// the server runs. They are immutable.
+type settings struct {
+	*config.Config
+	trusted []netip.Prefix // proxies whose X-Forwarded-For is believed
+}
+
+func settingsOf(conf *config.Config) *settings {
+	return &settings{Config: conf, trusted: networks(conf.TrustedProxies)}
+}
+
+// settings are the present ones.
+func (s *Server) settings() *settings { return s.live.Load() }
+
+// Apply puts conf, which must have been checked, in the place of the present
+// configuration, for requests that come from now on. The prefix of the paths, the
+// certificate, how long repeated iagent messages are known and the largest body of
+// all fronts together stay as they were when the server was made. It is safe for
+// concurrent use. The gateway has an Apply of its own.
+func (s *Server) Apply(conf *config.Config) { s.live.Store(settingsOf(conf)) }

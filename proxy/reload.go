@@ -1,0 +1,134 @@
+package proxy
+
+import (
+	"reflect"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Apply puts conf, which must have been checked, in the place of the present
+// configuration. Questions that are open end under the one that they began with;
+// later ones fall under conf, also those of sockets that are connected already. What
+// is known of a channel that stays goes on to count: its breakers, its pace, its
+// connections, its slots, what an operator has decided about it; so does what was
+// counted under limits and budgets that keep their names. Channels that are gone, or
+// are reached otherwise, close their connections when the last question that may be
+// on them has ended. An error leaves everything as it was. It is safe for concurrent
+// use.
+//
+// What a process has only once is not touched: the store, the limiter, and the
+// bounds of the ledger and of the cache of answers.
+func (g *Gateway) Apply(conf *config.Config) error {
+	g.applying.Lock()
+	defer g.applying.Unlock()
+	old := g.plan.Load()
+	p, err := newPlan(conf, g.opener, g.chance, old)
+	if err != nil {
+		return err
+	}
+	for _, ch := range p.channels {
+		ch.meter = g.meters.channel(ch.ID)
+	}
+	g.mu.Lock()
+	g.plan.Store(p)
+	old.next = p
+	idle := old.users == 0
+	g.mu.Unlock()
+	if idle {
+		old.closeLeft()
+	}
+	return nil
+}
+
+// leave takes x off its plan, and closes what only that one reached if x was the last
+// one under it.
+func (g *Gateway) leave(x *Exchange) {
+	g.mu.Lock()
+	x.plan.users--
+	last := x.plan.users == 0 && x.plan.next != nil
+	g.mu.Unlock()
+	if last {
+		x.plan.closeLeft()
+	}
+}
+
+// closeLeft closes the upstreams of p that are not in the plan after it.
+func (p *Plan) closeLeft() {
+	stays := make(map[Upstream]bool, len(p.next.channels))
+	for _, ch := range p.next.channels {
+		stays[ch.up] = true
+	}
+	for _, ch := range p.channels {
+		if !stays[ch.up] {
+			_ = ch.up.Close()
+		}
+	}
+}
+
+// channel is that of id with key in p; nil: there is none. p may be nil.
+func (p *Plan) channel(id, key string) *Channel {
+	if p == nil {
+		return nil
+	}
+	for _, ch := range p.channels {
+		if ch.ID == id && ch.secret() == key {
+			return ch
+		}
+	}
+	return nil
+}
+
+// cellOf is the record of what ch calls upstream in p; nil: there is none.
+func (p *Plan) cellOf(ch *Channel, upstream string) *cell {
+	for _, r := range p.routes {
+		for _, tier := range r.tiers {
+			for i := range tier {
+				if c := &tier[i]; c.ch == ch && c.upstream == upstream {
+					return c.cell
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Channel) secret() string {
+	if len(c.conf.Keys) == 0 {
+		return ""
+	}
+	return c.conf.Keys[c.key]
+}
+
+// sameWay reports whether an upstream that was made for a serves b as well: all but
+// how much comes to it is the same.
+func sameWay(a, b *config.Channel) bool {
+	x, y := *a, *b
+	for _, c := range []*config.Channel{&x, &y} {
+		c.Tier, c.Weight, c.Keys, c.Models = 0, 0, nil, nil
+		c.Fold, c.OnLeave, c.Replay = "", "", nil
+		c.Timeouts = config.Timeouts{Connect: c.Timeouts.Connect}
+	}
+	return reflect.DeepEqual(x, y)
+}
+
+// inherit gives c what was known of before, the same channel and key of an earlier
+// plan.
+func (c *Channel) inherit(before *Channel) {
+	c.aside.Store(before.aside.Load())
+	c.forced.Store(before.forced.Load())
+}
+
+// under takes the question to the plan that its exchange is under, if its front found
+// the model in an earlier one.
+func (x *Exchange) under() *translate.Error {
+	if x.q.Model.plan == x.plan {
+		return nil
+	}
+	m, err := x.plan.resolve(x.q.Caller, x.q.Model.asked)
+	if err != nil {
+		return err
+	}
+	x.q.Model = m
+	return nil
+}
