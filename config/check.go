@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,11 +203,32 @@ func (k *checker) callers() {
 		k.access("callers.anonymous", *a)
 	}
 	if j := k.Callers.JWT; j != nil {
-		if j.Secret == "" {
-			k.add("callers.jwt.secret", "is missing")
-		}
+		k.jwt(j)
 		k.access("callers.jwt", j.Access)
 	}
+}
+
+func (k *checker) jwt(j *JWT) {
+	if j.Secret == "" && j.JWKS == "" && !k.failed("callers.jwt.secret") && !k.failed("callers.jwt.jwks") {
+		k.add("callers.jwt", "has neither secret nor jwks")
+	}
+	if j.JWKS == "" {
+		return
+	}
+	k.url("callers.jwt.jwks", j.JWKS, true, "https", "http")
+	u, err := url.Parse(j.JWKS)
+	switch {
+	case err != nil:
+	case u.User != nil:
+		k.add("callers.jwt.jwks", "must hold neither a user nor a password")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		k.add("callers.jwt.jwks", "must be https: whoever can change what comes from there can sign in as anybody; http is for this machine only")
+	}
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 func (k *checker) callerName(path, name string) {

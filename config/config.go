@@ -97,7 +97,7 @@ type Callers struct {
 	Anonymous *Access `yaml:"anonymous"`
 	// Keys are the callers with a key. Default none.
 	Keys []Key `yaml:"keys"`
-	// JWT admits callers with a signed token: HS256, claims username and exp.
+	// JWT admits callers with a signed token, with the claims username and exp.
 	// Default: no tokens.
 	JWT *JWT `yaml:"jwt"`
 	// Limits are names among limits under which every question counts, whoever
@@ -135,11 +135,23 @@ type Key struct {
 	Access  `yaml:",inline"`
 }
 
-// JWT admits callers with a signed token: HS256, claims username and exp.
+// JWT admits callers with a signed token, with the claims username and exp. There
+// must be secret, jwks or both.
 type JWT struct {
-	// Secret is what the tokens are signed with.
+	// Secret is what tokens are signed with by HS256. Default: no such tokens.
 	Secret string `yaml:"secret" secret:"yes"`
-	Access `yaml:",inline"`
+	// JWKS is where the public keys are of tokens signed by RS256, PS256 or ES256 (or
+	// 384, 512), as a JWK set: an https address, or http on this machine. It is
+	// fetched at the start, every 15 minutes, and at most every 10 seconds for a token
+	// whose key is not known; what was fetched last stays while it cannot be reached.
+	// Default: no such tokens.
+	JWKS string `yaml:"jwks"`
+	// Issuer is what the claim iss of every token must be. Default: anything.
+	Issuer string `yaml:"issuer"`
+	// Audience is what the claim aud of every token must be, or hold. Default:
+	// anything.
+	Audience string `yaml:"audience"`
+	Access   `yaml:",inline"`
 }
 
 // Limit is one named set of limits. A question that several of them apply to

@@ -3,12 +3,8 @@ package proxy
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
@@ -39,8 +35,7 @@ const anonymousPrefix = "anonymous"
 type callers struct {
 	keys      map[[sha256.Size]byte]*Caller
 	anonymous *config.Access
-	jwt       *config.JWT
-	parser    *jwt.Parser
+	tokens    *tokens // nil: none are taken
 	rules     rules
 	limits    map[string]config.Limit
 	common    []string // the rules that count every question
@@ -50,8 +45,7 @@ func newCallers(conf *config.Callers, limits map[string]config.Limit) *callers {
 	c := &callers{
 		keys:      make(map[[sha256.Size]byte]*Caller, len(conf.Keys)),
 		anonymous: conf.Anonymous,
-		jwt:       conf.JWT,
-		parser:    jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired()),
+		tokens:    newTokens(conf.JWT),
 		rules:     newRules(limits),
 		limits:    limits,
 		common:    conf.Limits,
@@ -132,30 +126,4 @@ func (c *callers) asAnonymous(address string) (*Caller, *translate.Error) {
 	a := c.caller(anonymousPrefix+"@"+address, c.anonymous, time.Time{})
 	a.Anonymous = true
 	return a, nil
-}
-
-func (c *callers) signed(stored *keyring, token string) (*Caller, *translate.Error) {
-	if c.jwt == nil {
-		return nil, unknownKey()
-	}
-	claims := jwt.MapClaims{}
-	_, err := c.parser.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return []byte(c.jwt.Secret), nil })
-	if errors.Is(err, jwt.ErrTokenExpired) {
-		return nil, &translate.Error{Code: translate.CodeTokenExpired, Message: "the token has expired"}
-	}
-	name, _ := claims["username"].(string)
-	if err == nil && (name == "" || strings.HasPrefix(name, anonymousPrefix)) {
-		err = fmt.Errorf("the claim username is missing or reserved")
-	}
-	if err != nil {
-		return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the token is not valid", Cause: err}
-	}
-	if proof, given := claims[keyClaim].(string); given {
-		id, _ := claims[idClaim].(string)
-		if caller := c.behind(stored, name, proof, id); caller != nil {
-			return caller, nil
-		}
-		return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the token's key is not known any more"}
-	}
-	return c.caller(name, &c.jwt.Access, time.Time{}), nil
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/keyset"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -60,7 +61,8 @@ type Options struct {
 }
 
 // New compiles conf, which must have been checked, and returns a gateway that
-// keeps conversations in st. open makes the upstreams; no connection is made yet.
+// keeps conversations in st. open makes the upstreams; no connection is made yet, but
+// for the key set of callers.jwt.jwks, which is fetched in the background.
 func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o Options) (*Gateway, error) {
 	if o.Limiter == nil {
 		o.Limiter = limiter.NewLocal(limiter.Options{})
@@ -76,6 +78,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	for _, ch := range p.channels {
 		ch.meter = g.meters.channel(ch.ID)
 	}
+	p.callers.tokens.open(log, keyset.Options{})
 	g.ledger = newLedger(st, conf.Ledger.Keep, log)
 	g.purses.ledger = g.ledger
 	g.answers.size = int(conf.Cache.Size)

@@ -25,7 +25,7 @@ const idClaim = "dragoman_key_id"
 func (g *Gateway) Login(name, key string, life time.Duration) (string, *translate.Error) {
 	c := g.plan.Load().callers
 	refused := &translate.Error{Code: translate.CodeUnauthorized, Message: "invalid username or password"}
-	if c.jwt == nil {
+	if c.tokens == nil || c.tokens.conf.Secret == "" {
 		return "", refused
 	}
 	sum := sha256.Sum256([]byte(key))
@@ -43,7 +43,13 @@ func (g *Gateway) Login(name, key string, life time.Duration) (string, *translat
 	if caller.key != "" {
 		claims[idClaim] = caller.key
 	}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(c.jwt.Secret))
+	if c.tokens.conf.Issuer != "" {
+		claims["iss"] = c.tokens.conf.Issuer
+	}
+	if c.tokens.conf.Audience != "" {
+		claims["aud"] = c.tokens.conf.Audience
+	}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(c.tokens.conf.Secret))
 	if err != nil {
 		return "", &translate.Error{Code: translate.CodeUnauthorized, Message: refused.Message, Cause: err}
 	}
@@ -52,7 +58,7 @@ func (g *Gateway) Login(name, key string, life time.Duration) (string, *translat
 
 // proof says which key a token was given for, and tells nothing of the key.
 func (c *callers) proof(sum [sha256.Size]byte) string {
-	mac := hmac.New(sha256.New, []byte(c.jwt.Secret))
+	mac := hmac.New(sha256.New, []byte(c.tokens.conf.Secret))
 	_, _ = mac.Write(sum[:])
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }

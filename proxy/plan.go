@@ -173,6 +173,7 @@ func (p *Plan) close() {
 	for _, ch := range p.channels {
 		_ = ch.up.Close()
 	}
+	p.callers.tokens.close()
 }
 
 // Model is what a name asked for comes to.

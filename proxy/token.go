@@ -1,0 +1,135 @@
+package proxy
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/keyset"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// maxToken is how long a signed token may be, in bytes.
+const maxToken = 16 << 10
+
+// tokens verifies signed tokens: those signed with a secret, and those signed with a
+// private key whose public one is in a key set. Which of the two a token is to be
+// verified with follows from its algorithm, and neither takes the algorithms of the
+// other: a public key never serves as a secret. Nothing is remembered of a token, so
+// none outlives its exp.
+type tokens struct {
+	conf   *config.JWT
+	parser *jwt.Parser
+	keys   *keyset.Set // nil: there is no endpoint, or it is not open
+}
+
+// newTokens returns nil where conf is.
+func newTokens(conf *config.JWT) *tokens {
+	if conf == nil {
+		return nil
+	}
+	var algorithms []string
+	if conf.Secret != "" {
+		algorithms = append(algorithms, "HS256")
+	}
+	if conf.JWKS != "" {
+		algorithms = append(algorithms, keyset.Algorithms()...)
+	}
+	options := []jwt.ParserOption{jwt.WithValidMethods(algorithms), jwt.WithExpirationRequired()}
+	if conf.Issuer != "" {
+		options = append(options, jwt.WithIssuer(conf.Issuer))
+	}
+	if conf.Audience != "" {
+		options = append(options, jwt.WithAudience(conf.Audience))
+	}
+	return &tokens{conf: conf, parser: jwt.NewParser(options...)}
+}
+
+// open begins to fetch the key set, if there is one; close ends that. t may be nil.
+func (t *tokens) open(log *slog.Logger, o keyset.Options) {
+	if t != nil && t.conf.JWKS != "" {
+		t.keys = keyset.Open(t.conf.JWKS, log, o)
+	}
+}
+
+func (t *tokens) close() {
+	if t != nil {
+		t.keys.Close()
+	}
+}
+
+// verifier is the key that token, which has not been verified, must have been signed
+// with.
+func (t *tokens) verifier(token *jwt.Token) (any, error) {
+	if token.Method == jwt.SigningMethodHS256 {
+		if t.conf.Secret == "" {
+			return nil, jwt.ErrTokenSignatureInvalid
+		}
+		return []byte(t.conf.Secret), nil
+	}
+	if t.keys == nil {
+		return nil, jwt.ErrTokenSignatureInvalid
+	}
+	id, _ := token.Header["kid"].(string)
+	return t.keys.Find(id, token.Method.Alg())
+}
+
+// credential is a token that was verified.
+type credential struct {
+	name   string
+	claims jwt.MapClaims
+	secret bool // it was signed with the secret
+}
+
+// verify returns what is in a token that is good.
+func (t *tokens) verify(token string) (*credential, *translate.Error) {
+	if len(token) > maxToken {
+		return nil, badToken(errors.New("it is too long"))
+	}
+	claims := jwt.MapClaims{}
+	parsed, err := t.parser.ParseWithClaims(token, claims, t.verifier)
+	switch {
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return nil, &translate.Error{Code: translate.CodeTokenExpired, Message: "the token has expired"}
+	case errors.Is(err, keyset.ErrNone):
+		return nil, &translate.Error{Code: translate.CodeInternal, Message: "the keys of tokens are not known yet; try again soon", Cause: err}
+	case err != nil:
+		return nil, badToken(err)
+	}
+	name, _ := claims["username"].(string)
+	if name == "" || len(name) > 256 || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) ||
+		strings.HasPrefix(strings.ToLower(name), anonymousPrefix) {
+		return nil, badToken(errors.New("the claim username is missing, no name, or reserved"))
+	}
+	return &credential{name: name, claims: claims, secret: parsed.Method == jwt.SigningMethodHS256}, nil
+}
+
+func badToken(why error) *translate.Error {
+	return &translate.Error{Code: translate.CodeInvalidToken, Message: "the token is not valid", Cause: why}
+}
+
+// signed finds the caller behind a signed token.
+func (c *callers) signed(stored *keyring, token string) (*Caller, *translate.Error) {
+	if c.tokens == nil {
+		return nil, unknownKey()
+	}
+	got, err := c.tokens.verify(token)
+	if err != nil {
+		return nil, err
+	}
+	// Only who knows the secret can have given a token for a key.
+	if proof, given := got.claims[keyClaim].(string); given && got.secret {
+		id, _ := got.claims[idClaim].(string)
+		if caller := c.behind(stored, got.name, proof, id); caller != nil {
+			return caller, nil
+		}
+		return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the token's key is not known any more"}
+	}
+	return c.caller(got.name, &c.tokens.conf.Access, time.Time{}), nil
+}
