@@ -59,7 +59,7 @@ callers: {anonymous: {}}
 store: {url: "memory:"}
 channels:
   - {id: a, kind: openai, url: "http://secret-host.test/v1", keys: [sk-hidden-1, sk-hidden-2], models: [m], concurrent: 3}
-  - {id: b"\, kind: openai, url: "http://secret-host.test/v1", keys: [sk-hidden-3], models: [{name: m, upstream: big}], tier: 2}
+  - {id: b"\, kind: openai, url: "http://secret-host.test/v1", keys: [sk-hidden-3], models: [{name: m, upstream: big}], tier: 2, probe: {every: 1h, most: 5/d}}
 `
 
 // desk is an operator's side with a gateway behind it.
@@ -234,6 +234,12 @@ func TestChannelsAreShownWithReasonsAndWithoutAddressesOrKeys(t *testing.T) {
 	}
 	if m := all[1].Keys[0].Models[0]; m.State != "ready" || m.Why != "" || m.WholeMs <= 0 || m.Requests == 0 {
 		t.Errorf("%+v", m)
+	}
+	if p := all[1].Probe; all[0].Probe != nil || p == nil || p.Every != 3600 || p.Left != 5 {
+		t.Errorf("probes: %+v, %+v", all[0].Probe, p)
+	}
+	if text := d.call("GET", "/metrics", "").Body.String(); !strings.Contains(text, `dragoman_probes_total{channel="b\"\\",outcome="good"} 0`) {
+		t.Errorf("no counter of probes:\n%s", text)
 	}
 	for _, path := range []string{"/api/channels", "/metrics"} {
 		if text := d.call("GET", path, "").Body.String(); strings.Contains(text, "hidden") || strings.Contains(text, "secret-host") || strings.Contains(text, "192.0.2.1") {

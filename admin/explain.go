@@ -11,7 +11,7 @@ import (
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 	e, ok := s.g.Explain(r.PathValue("id"))
 	if !ok {
-		return &translate.Error{Code: translate.CodeNotFound, Message: "no exchange with this request id is known: it runs still, or it is too long ago"}
+		return &translate.Error{Code: translate.CodeNotFound, Message: "no exchange with this request id is known: there was none, or it is too long ago"}
 	}
 	return reply(w, http.StatusOK, e)
 }

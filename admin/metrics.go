@@ -22,6 +22,7 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
 	e.histogram("dragoman_exchange_duration_seconds", "Time from a question to the end of its answer.", tallies, func(t *proxy.Tally) *proxy.Histogram { return &t.Took })
 	e.histogram("dragoman_first_content_seconds", "Time from a question to the first content of its answer, or to the whole of one in a piece.", tallies, func(t *proxy.Tally) *proxy.Histogram { return &t.First })
 	e.channels(channels)
+	e.probes(channels)
 	e.cells(channels)
 	e.process(s.began)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -97,6 +98,18 @@ func (e *exposition) channels(channels []proxy.ChannelState) {
 		e.head(g.name, "gauge", g.help)
 		for i := range channels {
 			e.line(g.name, float64(g.of(&channels[i])), "channel", channels[i].ID)
+		}
+	}
+}
+
+// probes writes the counters of the channels that are probed.
+func (e *exposition) probes(channels []proxy.ChannelState) {
+	e.head("dragoman_probes_total", "counter", "Probes of a channel, by what they told: good, bad, or neutral, which is nothing.")
+	for i := range channels {
+		if p := channels[i].Probe; p != nil {
+			e.line("dragoman_probes_total", float64(p.Good), "channel", channels[i].ID, "outcome", "good")
+			e.line("dragoman_probes_total", float64(p.Bad), "channel", channels[i].ID, "outcome", "bad")
+			e.line("dragoman_probes_total", float64(p.Neutral), "channel", channels[i].ID, "outcome", "neutral")
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // kinds are the channel kinds with the schemes that their URLs may have.
@@ -37,6 +38,7 @@ func (k *checker) channels() {
 			k.choice(child(path, "transport"), ch.Transport, "http1")
 		}
 		k.choice(child(path, "on_leave"), ch.OnLeave, "cancel", "finish")
+		k.probe(child(path, "probe"), ch)
 		if ch.Fold != "" {
 			k.fold(child(path, "fold"), ch.Fold)
 		}
@@ -138,4 +140,19 @@ func (k *checker) numbers(path string, ch *Channel) {
 	k.notNegative(child(path, "concurrent"), ch.Concurrent)
 	k.rate(child(path, "dials"), ch.Dials)
 	k.timeouts(child(path, "timeouts"), ch.Timeouts)
+}
+
+func (k *checker) probe(path string, ch *Channel) {
+	p := ch.Probe
+	if p == nil {
+		return
+	}
+	if p.Every < time.Second {
+		k.add(child(path, "every"), "must be at least 1s")
+	}
+	k.rate(child(path, "most"), p.Most)
+	if p.Model != "" && !slices.ContainsFunc(ch.Models, func(m Model) bool { return m.Name == p.Model }) {
+		at := child(path, "model")
+		k.add(at, "the channel does not serve %s", k.from.quote(at, p.Model))
+	}
 }

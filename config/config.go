@@ -294,6 +294,25 @@ type Channel struct {
 	// period with each key. Default: slowed only after the server throttles, to 5
 	// a second until it has not for a minute.
 	Dials Rate `yaml:"dials"`
+	// Probe asks the channel unasked, so that one that is out of use comes back
+	// without a caller's question. Default: it is not probed; {} probes it.
+	Probe *Probe `yaml:"probe"`
+}
+
+// Probe is how a channel is asked for its health: with a question of one word, for
+// one token of an answer where the kind of channel can say so. What is throttled,
+// full, taken out of use by the operator, or was asked something by a caller since
+// the last time is left alone.
+type Probe struct {
+	// Every is the time between two probes of a key, up to a quarter longer.
+	// Default 30s.
+	Every time.Duration `yaml:"every" default:"30s"`
+	// Model is the one that is asked. Default: each that is out of use; while none
+	// is, the first.
+	Model string `yaml:"model"`
+	// Most is how many probes there may be, of all keys and models together; half
+	// of them are kept for what is out of use. Default 100/d.
+	Most Rate `yaml:"most" default:"100/d"`
 }
 
 // Model is a model that a channel serves: "name", or {name, upstream}.

@@ -108,6 +108,8 @@ func fill(v reflect.Value) {
 			}
 			fill(v.Field(i))
 		}
+	case reflect.Pointer:
+		fill(v.Elem())
 	case reflect.Slice:
 		for i := range v.Len() {
 			fill(v.Index(i))

@@ -35,8 +35,13 @@ const (
 type cell struct {
 	br   *gobreaker.TwoStepCircuitBreaker[struct{}]
 	open atomic.Int64 // Unix nanoseconds: the gate
+	rest atomic.Int64 // Unix nanoseconds: until then nothing is tried, not even a probe
 	cool atomic.Int64 // Unix nanoseconds: the end of a cool-down
 	back atomic.Int64 // Unix nanoseconds: when the breaker closed again; 0: it has its whole share
+
+	// row counts failures one after the other: gobreaker's own count forgets those that
+	// are older than its window, and a dead channel may be asked but now and then.
+	row atomic.Uint32
 
 	// Answers that come in one piece begin when they are complete, so that they
 	// have a pace of their own.
@@ -61,7 +66,7 @@ func newCell(chance balance.Chance) *cell {
 		// Shorter than any gate: when that opens, the next request is the probe.
 		Timeout: openFirst / 2,
 		ReadyToTrip: func(n gobreaker.Counts) bool {
-			return n.ConsecutiveFailures >= openAfter || n.Requests >= judgeFrom && 2*n.TotalFailures >= n.Requests
+			return c.row.Add(1) >= openAfter || n.Requests >= judgeFrom && 2*n.TotalFailures >= n.Requests
 		},
 		IsExcluded: func(err error) bool { return errors.Is(err, errNeutral) },
 		// It runs under the breaker's lock and must not call it.
@@ -73,13 +78,16 @@ func newCell(chance balance.Chance) *cell {
 func (c *cell) changed(to gobreaker.State) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.row.Store(0)
 	switch to {
 	case gobreaker.StateClosed:
 		c.wait = 0
+		c.open.Store(0) // a probe may be earlier than the gate
 		c.back.Store(time.Now().UnixNano())
 	case gobreaker.StateOpen:
 		c.wait = min(max(2*c.wait, openFirst), openMost)
 		jittered := c.wait + time.Duration(c.chance(int64(c.wait/4)))
+		c.rest.Store(time.Now().Add(c.floor).UnixNano())
 		c.open.Store(time.Now().Add(max(jittered, c.floor)).UnixNano())
 	}
 }
@@ -139,6 +147,7 @@ func (c *cell) report(done func(error), err *translate.Error) {
 		c.mu.Lock()
 		c.chill = 0
 		c.mu.Unlock()
+		c.row.Store(0)
 		done(nil)
 		return
 	}
@@ -156,6 +165,7 @@ func (c *cell) report(done func(error), err *translate.Error) {
 		c.mu.Unlock()
 		done(err)
 	case succeeds:
+		c.row.Store(0)
 		done(nil)
 	default:
 		done(errNeutral)
@@ -176,6 +186,9 @@ func (c *cell) chillFor(hint time.Duration) {
 	}
 	c.cool.Store(time.Now().Add(hint).UnixNano())
 }
+
+// out reports whether its breaker is not closed.
+func (c *cell) out() bool { return c.br.State() != gobreaker.StateClosed }
 
 // cutOff records an answer that broke off after its success was reported. While the
 // breaker is open it says nothing new, and is no failed probe.

@@ -61,6 +61,21 @@ func TestABreakerOpensAfterFiveFailuresInARowAndTriesAgain(t *testing.T) {
 	})
 }
 
+func TestFailuresInARowCountHoweverSlowlyTheyCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCell(rand.Int64N)
+		for range openAfter {
+			time.Sleep(judgeWindow)
+			if !ask(c, down) {
+				t.Fatal("it was not let through")
+			}
+		}
+		if why, _ := c.blocked(time.Now()); why == "" {
+			t.Fatal("five failures in a row did not open the breaker")
+		}
+	})
+}
+
 func TestHalfOfTenFailuresOpenABreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCell(rand.Int64N)
@@ -181,7 +196,8 @@ func TestTheBreakerAgreesWithItsRules(t *testing.T) {
 			random, c := rand.New(rand.NewPCG(seed, 1)), newCell(rand.Int64N)
 			row, gate := 0, time.Time{}
 			for step := range 25_000 {
-				time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond)
+				pace := []int{400, 400, 400, 9000}[step/1000%4] // now and then slower than the window
+				time.Sleep(time.Duration(random.IntN(pace)) * time.Millisecond)
 				outcome := []*translate.Error{nil, down, down, {Fault: translate.FaultGone}, {Fault: translate.FaultRejected}}[random.IntN(5)]
 				why, wait := c.blocked(time.Now())
 				let := ask(c, outcome)

@@ -40,6 +40,7 @@ type Channel struct {
 	recall recall
 	load   *slots       // of all keys of the configured channel
 	meter  *meter       // the same for all keys
+	prober *prober      // the same for all keys; nil: it is not probed
 	aside  atomic.Int64 // Unix nanoseconds: until when the key is not used; 0: nothing is held against it
 	trial  atomic.Bool  // one request tries whether the key works again
 	forced atomic.Int32 // a Force, the same for all keys of the configured channel

@@ -47,7 +47,7 @@ type Exchange struct {
 	targets [4]*balance.Target // room for a choice, see pick
 	at      [4]*candidate
 
-	rec         *record // nil: it is kept
+	rec         *live // nil: it is kept
 	attempts    int
 	failures    []failure
 	passed      []exclusion   // candidates that were not asked

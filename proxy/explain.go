@@ -19,9 +19,10 @@ type Explanation struct {
 	Preset string `json:"preset,omitempty"`
 	Policy string `json:"policy"`
 
-	// At is when the question came, in RFC 3339; Outcome is ok or the code of the
-	// error. They are empty in a dry run.
+	// At is when the question came, in RFC 3339; State is running or done; Outcome,
+	// once it is done, is ok or the code of the error. They are empty in a dry run.
 	At      string  `json:"at,omitempty"`
+	State   string  `json:"state,omitempty"`
 	Outcome string  `json:"outcome,omitempty"`
 	Message string  `json:"message,omitempty"`
 	Retry   float64 `json:"retry_seconds,omitempty"`
@@ -92,17 +93,24 @@ type Spent struct {
 	Total   float64 `json:"total_ms"`
 }
 
-// Explain says what became of the exchange with the request id. ok is false where it
-// is not known: it runs still, or it is older than the newest 2,048 ordinary ones and
-// the newest 2,048 that met with any trouble.
+// Explain says what became of the exchange with the request id, or how far it has
+// got. ok is false where it is not known: it is older than the newest 2,048 ordinary
+// ones that have ended and the newest 2,048 that met with any trouble.
 func (g *Gateway) Explain(id string) (e *Explanation, ok bool) {
-	r, ok := g.records.find(id)
+	state, outcome := "running", ""
+	r, ok := g.records.running(id)
+	if ok {
+		r.took = time.Since(r.received)
+	} else {
+		state, outcome = "done", "ok"
+		r, ok = g.records.find(id)
+	}
 	if !ok {
 		return nil, false
 	}
 	p := g.plan.Load()
 	e = &Explanation{ID: r.id, Front: r.front, Caller: r.caller, Model: r.model, Policy: p.policyName, At: r.received.UTC().Format(time.RFC3339Nano),
-		Outcome: "ok", Message: r.end.message, Retry: r.end.retry.Seconds(), Ledger: r.spent()}
+		State: state, Outcome: outcome, Message: r.end.message, Retry: r.end.retry.Seconds(), Ledger: r.spent()}
 	if r.end.code != "" {
 		e.Outcome = string(r.end.code)
 	}

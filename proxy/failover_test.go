@@ -255,3 +255,16 @@ func TestABugInAnUpstreamGivesEverythingBack(t *testing.T) {
 		w.ask(t.Context(), w.in("k", w.question("hi"))).mustSay(t, "well")
 	})
 }
+
+func TestNobodyWaitsForABackEndThatFailedAndWantsALongPause(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		later := fault(translate.FaultBroken)
+		later.Retry = time.Hour
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {refuses(later), says("x")}})
+		from := time.Now()
+		e := w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeModel, translate.FaultBroken)
+		if took := time.Since(from); took != 0 || e.Retry != time.Hour {
+			t.Errorf("told after %v, to come back in %v", took, e.Retry)
+		}
+	})
+}

@@ -83,6 +83,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	g.purses.ledger = g.ledger
 	g.answers.size = int(conf.Cache.Size)
 	g.plan.Store(p)
+	g.probe(p, nil)
 	return g, nil
 }
 
@@ -160,7 +161,8 @@ func (g *Gateway) Store() store.Store { return g.store }
 
 // Question is one exchange as a front wants it.
 type Question struct {
-	ID       string // request id, in the log
+	ID       string // request id, in the log: every question has its own
+	Session  string // id of the socket it came on, in the log; empty: it came alone
 	Front    string // dialect of the front
 	Caller   *Caller
 	Model    *Model // from Resolve
@@ -206,8 +208,7 @@ func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
 	if q.Received.IsZero() {
 		q.Received = x.began
 	}
-	x.rec = g.records.take()
-	x.rec.received = q.Received
+	x.rec = g.records.take(recordOf(q))
 	if err := g.enter(x); err != nil {
 		x.refuse(err)
 		return nil, err

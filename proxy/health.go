@@ -45,6 +45,8 @@ type ChannelState struct {
 	Concurrent int        `json:"concurrent"` // 0: no limit
 	Waiting    int        `json:"waiting"`    // questions that wait for one of its slots
 	Keys       []KeyState `json:"keys"`
+	// Probe is what became of its probes; nil: it is not probed.
+	Probe *ProbeState `json:"probe,omitempty"`
 }
 
 // KeyState is how one key of a channel stands, by its place in the configuration,
@@ -99,7 +101,7 @@ func (g *Gateway) Channels() []ChannelState {
 func (c *Channel) state() ChannelState {
 	return ChannelState{
 		ID: c.ID, Kind: c.conf.Kind, Tier: c.conf.Tier, Weight: c.conf.Weight, Forced: c.force().String(),
-		InFlight: int(c.load.load.Load()), Concurrent: int(c.load.limit), Waiting: int(c.load.waiting.Load()),
+		InFlight: int(c.load.load.Load()), Concurrent: int(c.load.limit), Waiting: int(c.load.waiting.Load()), Probe: c.prober.read(),
 	}
 }
 
@@ -134,7 +136,7 @@ func (p *Plan) candidate(ch *Channel, model string) *candidate {
 func (c *candidate) state(now time.Time) ModelState {
 	n := c.cell.br.Counts()
 	s := ModelState{
-		Upstream: c.upstream, State: "ready", Requests: n.Requests, Failures: n.TotalFailures, Streak: n.ConsecutiveFailures,
+		Upstream: c.upstream, State: "ready", Requests: n.Requests, Failures: n.TotalFailures, Streak: c.cell.row.Load(),
 		FirstMs: milliseconds(c.cell.streams.average()), WholeMs: milliseconds(c.cell.wholes.average()),
 	}
 	b := c.barred(now)
@@ -188,15 +190,30 @@ var errUntried = &translate.Error{}
 
 // tryKey takes leave to use the key of ch. One that was set aside for long enough is
 // tried by one request at a time, until [Exchange.endTrial].
-func (x *Exchange) tryKey(ch *Channel) bool {
-	if ch.aside.Load() == 0 || ch.force() == ForceClose {
-		return true
+func (x *Exchange) tryKey(ch *Channel) (ok bool) {
+	leave := ch.tryKey()
+	x.onTrial = leave == leaveOnTrial
+	return leave != leaveNone
+}
+
+// leave is whether a key may be used.
+type leave uint8
+
+const (
+	leaveNone    leave = iota // somebody is trying it already
+	leaveFree                 // nothing is held against it
+	leaveOnTrial              // endTrial must be called
+)
+
+// tryKey is [Exchange.tryKey] for whoever asks.
+func (c *Channel) tryKey() leave {
+	if c.aside.Load() == 0 || c.force() == ForceClose {
+		return leaveFree
 	}
-	if !ch.trial.CompareAndSwap(false, true) {
-		return false
+	if !c.trial.CompareAndSwap(false, true) {
+		return leaveNone
 	}
-	x.onTrial = true
-	return true
+	return leaveOnTrial
 }
 
 // endTrial is told how an attempt on ch went; err is nil for content. A back end that
@@ -206,10 +223,14 @@ func (x *Exchange) endTrial(ch *Channel, err *translate.Error) {
 		return
 	}
 	x.onTrial = false
+	ch.endTrial(err)
+}
+
+func (c *Channel) endTrial(err *translate.Error) {
 	if err == nil || err.Fault == translate.FaultRejected || err.Fault == translate.FaultBusy {
-		ch.aside.Store(0)
+		c.aside.Store(0)
 	}
-	ch.trial.Store(false)
+	c.trial.Store(false)
 }
 
 // force is what the operator has decided about the channel.

@@ -194,6 +194,14 @@ func (x *Exchange) tried(ch *Channel, err *translate.Error) {
 	}
 }
 
+// attempts is how many there were.
+func (m *meter) attempts() (n uint64) {
+	for i := range m.faults {
+		n += m.faults[i].Load()
+	}
+	return n
+}
+
 // count notes how the exchange ended.
 func (x *Exchange) count(ch *Channel, err *translate.Error) {
 	m := &x.g.meters.none

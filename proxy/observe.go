@@ -34,6 +34,9 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 		u := x.Usage()
 		attrs = append(attrs, slog.String("channel", ch.ID), slog.Int64("input_tokens", u.Input), slog.Int64("output_tokens", u.Output))
 	}
+	if s := x.q.Session; s != "" {
+		attrs = append(attrs, slog.String("session", s))
+	}
 	if d := x.q.Ledger.Dropped; d != "" {
 		attrs = append(attrs, slog.String("dropped", d))
 	}

@@ -29,6 +29,7 @@ type Plan struct {
 	policyName string
 	// fallbacks are the models that may answer in another's place.
 	fallbacks map[string][]string
+	probers   probers
 
 	users int   // exchanges under it
 	next  *Plan // that has taken its place; users and next are the gateway's to lock
@@ -170,6 +171,7 @@ func (p *Plan) addRoute(m config.Model, ch *Channel, record *cell) {
 }
 
 func (p *Plan) close() {
+	p.probers.stop()
 	for _, ch := range p.channels {
 		_ = ch.up.Close()
 	}

@@ -63,8 +63,15 @@ const (
 	byAlone         // there was no other
 )
 
-// record is what happened to one exchange. Its exchange alone writes it until it is
-// kept; then it is read under the lock of records.
+// live is the record of an exchange. Its exchange alone writes it, under mu where
+// others may read it meanwhile; once kept it is only read.
+type live struct {
+	record
+	mu         sync.Mutex // guards record while the exchange runs
+	prev, next *live      // in the list of those that run
+}
+
+// record is what happened to one exchange.
 type record struct {
 	id, front, caller, model string
 	received                 time.Time
@@ -88,17 +95,18 @@ type records struct {
 	mu    sync.Mutex
 	plain ring
 	bad   ring
-	spare []*record
+	spare []*live
+	runs  *live // the newest of those that run
 }
 
 // ring has the newest of its kind, and where the next one goes.
 type ring struct {
-	kept []*record
+	kept []*live
 	next int
 }
 
 // put keeps r and returns what it has pushed out.
-func (g *ring) put(r *record, limit int) *record {
+func (g *ring) put(r *live, limit int) *live {
 	if len(g.kept) < limit {
 		g.kept = append(g.kept, r)
 		return nil
@@ -109,7 +117,7 @@ func (g *ring) put(r *record, limit int) *record {
 	return old
 }
 
-func (g *ring) find(id string) *record {
+func (g *ring) find(id string) *live {
 	for i := range g.kept {
 		// The newest first: a client may use an id twice.
 		at := (g.next - 1 - i + 2*len(g.kept)) % len(g.kept)
@@ -120,28 +128,62 @@ func (g *ring) find(id string) *record {
 	return nil
 }
 
-// take returns an empty record.
-func (s *records) take() *record {
+// take returns the record of an exchange that begins.
+func (s *records) take(begun record) *live {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var r *live
 	if n := len(s.spare); n > 0 {
-		r := s.spare[n-1]
+		r = s.spare[n-1]
 		s.spare = s.spare[:n-1]
-		return r
+	} else {
+		r = &live{}
 	}
-	return &record{}
+	r.record = begun
+	if r.next = s.runs; r.next != nil {
+		r.next.prev = r
+	}
+	s.runs = r
+	return r
+}
+
+// ends takes r from the list of those that run; s.mu is held.
+func (s *records) ends(r *live) {
+	if r.prev != nil {
+		r.prev.next = r.next
+	} else {
+		s.runs = r.next
+	}
+	if r.next != nil {
+		r.next.prev = r.prev
+	}
+	r.prev, r.next = nil, nil
+}
+
+// running returns a copy of the newest exchange with the id that still runs.
+func (s *records) running(id string) (record, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for r := s.runs; r != nil; r = r.next {
+		if r.id == id {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.record, true
+		}
+	}
+	return record{}, false
 }
 
 // keep remembers r, which its exchange must not touch any more.
-func (s *records) keep(r *record) {
+func (s *records) keep(r *live) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ends(r)
 	ring, limit := &s.plain, keptOrdinary
 	if r.troubled() {
 		ring, limit = &s.bad, keptTroubled
 	}
 	if old := ring.put(r, limit); old != nil && len(s.spare) < keptSpare {
-		*old = record{}
 		s.spare = append(s.spare, old)
 	}
 }
@@ -157,14 +199,20 @@ func (s *records) find(id string) (record, bool) {
 	if plain == nil {
 		return record{}, false
 	}
-	return *plain, true
+	return plain.record, true
 }
 
-// routed notes where is searched.
-func (r *record) routed(routes []*route) { r.nRoutes = copy(r.routes[:], routes) }
+// routed notes where is searched, after how long.
+func (r *live) routed(routes []*route, queue time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.nRoutes, r.queue = copy(r.routes[:], routes), max(queue, 0)
+}
 
 // barred notes why a candidate was not asked; only the first reason counts.
-func (r *record) barred(c *candidate, b bar) {
+func (r *live) barred(c *candidate, b bar) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for i := range r.notes[:r.nNotes] {
 		if r.notes[i].c == c.cell {
 			return
@@ -179,7 +227,9 @@ func (r *record) barred(c *candidate, b bar) {
 }
 
 // chosen notes the beginning of an attempt.
-func (r *record) chosen(c *candidate, by choice, among int) {
+func (r *live) chosen(c *candidate, by choice, among int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.nTries < maxAttempts {
 		r.tries[r.nTries] = try{cand: *c, by: by, among: among, began: time.Since(r.received)}
 		r.nTries++
@@ -188,7 +238,9 @@ func (r *record) chosen(c *candidate, by choice, among int) {
 
 // attempted notes the end of an attempt's part before its content; err is nil if
 // there was some.
-func (r *record) attempted(l *Ledger, err *translate.Error) {
+func (r *live) attempted(l *Ledger, err *translate.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.nTries == 0 {
 		return
 	}
@@ -199,17 +251,24 @@ func (r *record) attempted(l *Ledger, err *translate.Error) {
 	}
 }
 
+// recordOf is what is known of q as it comes.
+func recordOf(q *Question) record {
+	r := record{id: q.ID, front: q.Front, model: clip(q.Model.Name), received: q.Received}
+	if q.Caller != nil {
+		r.caller = clip(q.Caller.Name)
+	}
+	return r
+}
+
 // keep ends the exchange's record.
 func (x *Exchange) keep(err *translate.Error) {
-	r, q := x.rec, x.q
+	r := x.rec
 	x.rec = nil
 	if r == nil {
 		return
 	}
-	r.id, r.front, r.model = q.ID, q.Front, clip(q.Model.Name)
-	if q.Caller != nil {
-		r.caller = clip(q.Caller.Name)
-	}
-	r.queue, r.room, r.took, r.end = max(x.asking.Sub(x.began), 0), x.waited, time.Since(r.received), endOf(err)
+	r.mu.Lock()
+	r.room, r.took, r.end = x.waited, time.Since(r.received), endOf(err)
+	r.mu.Unlock()
 	x.g.records.keep(r)
 }

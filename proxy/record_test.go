@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"fmt"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -13,7 +15,7 @@ func TestOrdinaryExchangesDoNotPushOutThoseWithTrouble(t *testing.T) {
 	var s records
 	at := time.Unix(1, 0)
 	put := func(id string, code translate.Code) {
-		r := s.take()
+		r := s.take(record{})
 		if r.id != "" || r.nTries != 0 || r.end != (end{}) {
 			t.Fatalf("a record is not empty: %+v", r)
 		}
@@ -54,9 +56,34 @@ func TestOrdinaryExchangesDoNotPushOutThoseWithTrouble(t *testing.T) {
 func TestARecordAllocatesNothingOnceMemoryIsFull(t *testing.T) {
 	var s records
 	for range keptOrdinary + 10 {
-		s.keep(s.take())
+		s.keep(s.take(record{}))
 	}
-	if n := testing.AllocsPerRun(1000, func() { s.keep(s.take()) }); n > 0 {
+	if n := testing.AllocsPerRun(1000, func() { s.keep(s.take(record{})) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+func TestAnExchangeThatRunsIsExplainedAsFarAsItHasGot(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a"), channel("b", tier(2))),
+			map[string][]script{"a": {refuses(fault(translate.FaultDial))}, "b": {{steps: []step{text("half"), finish().in(20 * time.Second)}}}})
+		q := w.question("hi")
+		q.ID = "one"
+		var all sync.WaitGroup
+		all.Go(func() { w.ask(t.Context(), q).mustSay(t, "half") })
+		time.Sleep(time.Second)
+		synctest.Wait()
+		e, ok := w.g.Explain("one")
+		if !ok || e.State != "running" || e.Outcome != "" || e.Model != "m" || e.Caller != "alice" || e.Ledger.Total != 1000 ||
+			len(e.Attempts) != 2 || e.Attempts[0].Result != "dial" || e.Attempts[1].Channel != "b" {
+			t.Errorf("while it runs: %v %+v", ok, e)
+		}
+		all.Wait()
+		if e, ok = w.g.Explain("one"); !ok || e.State != "done" || e.Outcome != "ok" || e.Ledger.Stream != 20_000 {
+			t.Errorf("later: %v %+v", ok, e)
+		}
+		if w.g.records.runs != nil {
+			t.Error("it is still in the list of those that run")
+		}
+	})
 }

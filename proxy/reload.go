@@ -30,6 +30,8 @@ func (g *Gateway) Apply(conf *config.Config) error {
 	for _, ch := range p.channels {
 		ch.meter = g.meters.channel(ch.ID)
 	}
+	old.probers.stop()
+	g.probe(p, old)
 	g.mu.Lock()
 	g.plan.Store(p)
 	old.next = p
@@ -106,7 +108,7 @@ func sameWay(a, b *config.Channel) bool {
 	x, y := *a, *b
 	for _, c := range []*config.Channel{&x, &y} {
 		c.Tier, c.Weight, c.Keys, c.Models = 0, 0, nil, nil
-		c.Fold, c.OnLeave, c.Replay = "", "", nil
+		c.Fold, c.OnLeave, c.Replay, c.Probe = "", "", nil, nil
 		c.Timeouts = config.Timeouts{Connect: c.Timeouts.Connect}
 	}
 	return reflect.DeepEqual(x, y)

@@ -14,7 +14,7 @@ func (x *Exchange) run() *translate.Error {
 	p := x.plan
 	x.asking = time.Now()
 	routes := p.routesOf(x.q.Model)
-	x.rec.routed(routes)
+	x.rec.routed(routes, x.asking.Sub(x.began))
 	defer x.giveBack()
 	for {
 		err := x.tour(p, &routes)
@@ -112,7 +112,7 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 // asked once more where its own tier has no alternative (product.md 6, defaults
 // 3).
 func passes(err *translate.Error) bool {
-	return err.Fault == translate.FaultBroken || err.Fault == translate.FaultBusy && err.Retry > 0 && err.Retry <= shortWait
+	return err.Retry <= shortWait && (err.Fault == translate.FaultBroken || err.Fault == translate.FaultBusy && err.Retry > 0)
 }
 
 // secondTry returns, after a pause, the candidate that failed just now if it is of

@@ -28,6 +28,8 @@ func printExplanation(w io.Writer, e *proxy.Explanation) error {
 		fmt.Fprintf(t, "verdict\t%s\n", e.Verdict)
 	case e.Message != "":
 		fmt.Fprintf(t, "outcome\t%s: %s\n", e.Outcome, e.Message)
+	case e.State == "running":
+		fmt.Fprintf(t, "outcome\tit runs still\n")
 	default:
 		fmt.Fprintf(t, "outcome\t%s\n", e.Outcome)
 	}

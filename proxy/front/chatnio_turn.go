@@ -45,7 +45,7 @@ func (t *talk) turn(next *task) {
 		return
 	}
 	t.answer(ctx, &proxy.Question{
-		ID: t.session.id, Front: "chatnio", Caller: t.caller, Model: model, Received: received,
+		ID: proxy.NewID("req_"), Session: t.session.id, Front: "chatnio", Caller: t.caller, Model: model, Received: received,
 		Request: req, Turn: place, Restart: restart, KeepPartial: true, Address: t.address,
 	})
 }

@@ -298,7 +298,7 @@ func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Tim
 	}
 	req := &translate.Request{}
 	m.Request(req)
-	q := &proxy.Question{ID: proxy.NewID("req_"), Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: req, Turn: place,
+	q := &proxy.Question{ID: proxy.NewID("req_"), Session: c.session.id, Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: req, Turn: place,
 		Address: c.address, User: m.Sender}
 	place.Hold()
 	return func() outcome { return c.ask(ctx, q, &m, reply) }, place.Done

@@ -1,0 +1,326 @@
+package proxy
+
+import (
+	"context"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Bounds of one probe.
+const (
+	probeEvents = 64 // of its answer that are read
+	probeName   = "dg_probe"
+)
+
+// ProbeState is what became of the probes of a channel since the process began.
+type ProbeState struct {
+	Every float64 `json:"every_seconds"`
+	Model string  `json:"model,omitempty"` // empty: whatever is out of use, else the first
+	Left  int     `json:"left"`            // how many may be made now under the ceiling
+	// Good ones gave content; bad ones count as failures like any other; neutral are
+	// those that told nothing: the question was refused, or the channel throttled.
+	Good    uint64 `json:"good"`
+	Bad     uint64 `json:"bad"`
+	Neutral uint64 `json:"neutral"`
+	Last    string `json:"last,omitempty"`   // when the newest one ended, in RFC 3339
+	Result  string `json:"result,omitempty"` // how: ok or the kind of fault
+}
+
+// probers are the goroutines that ask channels unasked, one for each channel that has
+// a probe, so that two probes of one channel never overlap. The zero value has none.
+type probers struct {
+	end     context.CancelFunc
+	running sync.WaitGroup
+}
+
+func (p *probers) stop() {
+	if p.end != nil {
+		p.end()
+	}
+	p.running.Wait()
+}
+
+// prober is the probes of one configured channel.
+type prober struct {
+	g     *Gateway
+	plan  *Plan
+	conf  *config.Probe
+	keys  []*Channel
+	most  *rate.Limiter
+	asked uint64 // attempts of callers on the channel when it was last looked at
+
+	mu    sync.Mutex // guards state
+	state ProbeState
+}
+
+// probe starts the probers of p, which p.close ends. What was counted under the plan
+// before it, whose own have ended, goes on to count; before may be nil.
+func (g *Gateway) probe(p, before *Plan) {
+	ctx, cancel := context.WithCancel(context.Background())
+	p.probers.end = cancel
+	var last *prober
+	for _, ch := range p.channels {
+		conf := ch.conf.Probe
+		if conf == nil {
+			continue
+		}
+		if ch.key > 0 {
+			ch.prober = last
+			last.keys = append(last.keys, ch)
+			continue
+		}
+		last = &prober{g: g, plan: p, conf: conf, keys: []*Channel{ch}, most: rate.NewLimiter(perSecond(conf.Most), max(conf.Most.N, 1))}
+		last.inherit(before.proberOf(ch.ID))
+		last.state.Every, last.state.Model = conf.Every.Seconds(), conf.Model
+		ch.prober = last
+	}
+	for _, ch := range p.channels {
+		if ch.prober != nil && ch.key == 0 {
+			p.probers.running.Go(func() {
+				defer func() { _ = recover() }()
+				ch.prober.run(ctx)
+			})
+		}
+	}
+}
+
+// proberOf is that of the channel id; nil: there is none. p may be nil.
+func (p *Plan) proberOf(id string) *prober {
+	if p == nil {
+		return nil
+	}
+	for _, ch := range p.channels {
+		if ch.ID == id {
+			return ch.prober
+		}
+	}
+	return nil
+}
+
+// inherit takes what was counted and, unless it has changed, the ceiling; before may
+// be nil.
+func (b *prober) inherit(before *prober) {
+	if before == nil {
+		return
+	}
+	b.state, b.asked = before.state, before.asked
+	if b.conf.Most == before.conf.Most {
+		b.most = before.most
+	}
+}
+
+func perSecond(r config.Rate) rate.Limit { return rate.Limit(float64(r.N) / r.Per.Seconds()) }
+
+func (b *prober) run(ctx context.Context) {
+	every := b.conf.Every
+	t := time.NewTimer(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		b.round(ctx)
+		t.Reset(every + time.Duration(b.g.chance(int64(every/4)+1)))
+	}
+}
+
+// round looks at each key once.
+func (b *prober) round(ctx context.Context) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.g.log.Error("panic", "what", p, "stack", string(debug.Stack()))
+		}
+	}()
+	asked := b.keys[0].meter.attempts()
+	idle := asked == b.asked
+	b.asked = asked
+	for _, ch := range b.keys {
+		for _, c := range b.due(ch, idle) {
+			if ctx.Err() != nil {
+				return
+			}
+			b.probe(ctx, c)
+		}
+	}
+}
+
+// due are the candidates of ch that are to be asked: those out of use; else, if no
+// caller has asked the channel anything and the ceiling is far, one that works.
+func (b *prober) due(ch *Channel, idle bool) (all []*candidate) {
+	if ch.force() != ForceNothing {
+		return nil
+	}
+	now, well := time.Now().UnixNano(), (*candidate)(nil)
+	for _, m := range ch.conf.Models {
+		c := b.plan.candidate(ch, m.Name)
+		if c == nil || b.conf.Model != "" && m.Name != b.conf.Model {
+			continue
+		}
+		if c.cell.cool.Load() > now || c.cell.rest.Load() > now {
+			continue
+		}
+		if ch.aside.Load() != 0 {
+			return []*candidate{c} // it is the key that is asked for
+		}
+		if c.cell.out() {
+			all = append(all, c)
+		} else if well == nil {
+			well = c
+		}
+	}
+	if well != nil && len(all) == 0 && idle && b.most.Tokens() > float64(b.most.Burst())/2 {
+		all = append(all, well)
+	}
+	return all
+}
+
+// probe asks c once, if it has a slot, and nobody else is trying it.
+func (b *prober) probe(ctx context.Context, c *candidate) {
+	ch := c.ch
+	if ch.load.waiting.Load() > 0 || !ch.load.take() {
+		return
+	}
+	ch.InFlight.Add(1)
+	defer b.g.room.release(ch)
+	leave := ch.tryKey()
+	if leave == leaveNone {
+		return
+	}
+	said := errUntried
+	defer func() {
+		if leave == leaveOnTrial {
+			ch.endTrial(said)
+		}
+	}()
+	done := c.cell.allow()
+	if done == nil {
+		return
+	}
+	judged := false
+	defer func() {
+		if !judged {
+			done(errNeutral)
+		}
+	}()
+	if !b.most.Allow() {
+		return
+	}
+	err := b.ask(ctx, c)
+	if ctx.Err() != nil {
+		return // the gateway ends
+	}
+	said = err
+	judged = b.judge(c, done, err)
+}
+
+// judge tells the records how a probe went; it reports whether done was called.
+func (b *prober) judge(c *candidate, done func(error), err *translate.Error) bool {
+	told, count := true, &b.state.Good
+	switch {
+	case err == nil:
+		c.cell.report(done, nil)
+	case err.Fault == translate.FaultDenied:
+		c.ch.setAside(time.Now())
+		c.cell.report(done, err)
+		count = &b.state.Bad
+	case consequences[err.Fault].breaker == counts && !err.Echo:
+		c.cell.report(done, err)
+		count = &b.state.Bad
+	case err.Fault == translate.FaultBusy:
+		c.cell.report(done, err)
+		count = &b.state.Neutral
+	default: // the question itself was refused, or could not be put: that tells nothing
+		told, count = false, &b.state.Neutral
+	}
+	result := resultOf(err)
+	b.mu.Lock()
+	*count++
+	b.state.Last, b.state.Result = time.Now().UTC().Format(time.RFC3339), result
+	b.mu.Unlock()
+	if err != nil {
+		b.g.log.Warn("a probe failed", "channel", c.ch.ID, "key", c.ch.key, "model", c.upstream, "result", result, "why", translate.Mask(err.Error()))
+	}
+	return told
+}
+
+// resultOf names how an attempt ended, as metrics and explanations do.
+func resultOf(err *translate.Error) string {
+	switch {
+	case err == nil:
+		return faultName(0)
+	case err.Fault == 0:
+		return "other"
+	}
+	return faultName(err.Fault)
+}
+
+// ask puts the question of a probe and reads as little of its answer as tells that
+// there is one.
+func (b *prober) ask(ctx context.Context, c *candidate) *translate.Error {
+	ctx, cancel := context.WithTimeoutCause(ctx, b.wait(c), slow("the model did not answer a probe in time"))
+	defer cancel()
+	one := 1
+	req := &translate.Request{Model: c.upstream, Stream: true, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "ping")}}
+	req.Params.MaxTokens = &one
+	if c.ch.recall == recallFold {
+		req.Memory.ID = probeName // one remote conversation for all probes
+	}
+	stream, failed := c.ch.up.Open(ctx, req)
+	if failed != nil {
+		return typed(failed)
+	}
+	defer func() { _ = stream.Close() }()
+	content := false
+	for range probeEvents {
+		ev, err := stream.Next()
+		switch {
+		case err != nil && content:
+			return nil
+		case err != nil:
+			return typed(err)
+		case ev.Kind == translate.KindFinish && !content && !mayBeEmpty(ev.Finish):
+			return translate.Broken("the model gave an empty answer", nil)
+		case ev.Kind == translate.KindFinish:
+			return nil
+		}
+		content = content || substance(ev)
+		if content && c.ch.recall != recallNothing {
+			return nil // its length could not be bounded: the rest is not wanted
+		}
+	}
+	if !content {
+		return translate.Broken("the model sent too much before its answer", nil)
+	}
+	return nil
+}
+
+// wait is how long an answer to a probe of c is waited for.
+func (b *prober) wait(c *candidate) time.Duration {
+	if d := c.ch.clocks.first; d > 0 {
+		return d
+	}
+	if d := c.cell.pace(false).patience(); d > 0 {
+		return d
+	}
+	return firstWithAlt
+}
+
+// read is a copy of the state; b may be nil.
+func (b *prober) read() *ProbeState {
+	if b == nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.state
+	s.Left = int(max(b.most.Tokens(), 0))
+	return &s
+}
