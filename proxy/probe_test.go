@@ -240,7 +240,7 @@ func TestANewConfigurationNeitherLosesNorDoublesProbes(t *testing.T) {
 		if n := len(w.up["b"].asked()); n != asked {
 			t.Errorf("%d probes of one that is not probed any more", n-asked)
 		}
-		if s := w.probesOf("a"); s.Good < 12 || s.Good > 15 {
+		if s := w.probesOf("a"); s.Good < 12 || s.Good > 17 {
 			t.Errorf("%+v", s)
 		}
 	})
