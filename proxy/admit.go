@@ -66,41 +66,84 @@ func (q *Question) keyOf(scope limiter.Scope) string {
 	return c.Name
 }
 
-// admit takes the question's room under the limits of its caller. It is the one
-// way in, whatever the front: once for each question, before it waits for anything,
-// so that what waits is bounded too. A caller without limits costs nothing here.
+// admit takes the question's room under the limits of its caller, or its place
+// among those that wait for it. It is the one way in, whatever the front: once for
+// each question, before anything is read or waited for, so that what waits is bounded
+// too. A caller without limits costs nothing here. It never waits itself.
 func (x *Exchange) admit() *translate.Error {
 	if err := x.afford(); err != nil {
 		return err
 	}
-	c := x.q.Caller
-	if !c.Limited() {
+	if !x.q.Caller.Limited() {
 		return nil
 	}
+	s, err := x.subject()
+	if err != nil {
+		return err
+	}
+	return x.notAdmitted(x.ask(s))
+}
+
+// subject is what the question counts as, with what is known of its conversation.
+func (x *Exchange) subject() (limiter.Subject, *translate.Error) {
 	s := limiter.Subject{}
-	if c.countsTokens() {
+	if x.q.Caller.countsTokens() {
 		if err := x.q.complete(); err != nil {
-			return err
+			return s, err
 		}
 		s.Tokens = x.q.needs()
 	}
-	for _, r := range c.rules {
+	for _, r := range x.q.Caller.rules {
 		s.Under(r, r.Scope(), x.q.keyOf(r.Scope()))
 	}
-	grant, err := x.pass(s)
-	if err != nil {
-		return x.notAdmitted(err)
+	return s, nil
+}
+
+// admitted completes the admission: it waits for a limit where the question has to,
+// and reserves what its conversation, which was not known before, adds to it. What
+// is refused now was never there.
+func (x *Exchange) admitted() *translate.Error {
+	if err := x.sitOut(); err != nil {
+		return err
 	}
-	x.grant = &grant
-	if x.q.Admitted != nil {
-		x.q.Admitted(grant.Report())
+	x.rise()
+	if x.q.Turn != nil {
+		if err := x.addHistory(); err != nil {
+			x.takeBack()
+			return err
+		}
+	}
+	if x.grant != nil && x.q.Admitted != nil {
+		x.q.Admitted(x.grant.Report())
 	}
 	return nil
+}
+
+func (x *Exchange) addHistory() *translate.Error {
+	if x.grant != nil && x.q.Caller.countsTokens() {
+		if err := x.notAdmitted(x.reserveMore(x.q.needs() - x.reserved)); err != nil {
+			return err
+		}
+	}
+	return x.afford()
+}
+
+// takeBack gives back what the question was admitted with, as if it had not come.
+func (x *Exchange) takeBack() {
+	if x.grant != nil {
+		x.grant.Cancel()
+		x.grant = nil
+		x.g.lobby.freed(x.q)
+	}
+	x.bill.settle(0)
+	x.bill = nil
 }
 
 func (x *Exchange) notAdmitted(err error) *translate.Error {
 	var over *limiter.Exceeded
 	switch {
+	case err == nil:
+		return nil
 	case errors.As(err, &over):
 		return over.Refusal()
 	case x.ctx.Err() != nil:
@@ -176,6 +219,7 @@ func (x *Exchange) pay(err *translate.Error) {
 	if x.grant != nil {
 		x.grant.Settle(int(min(x.used.Total(), math.MaxInt32)))
 		x.grant = nil
+		x.g.lobby.freed(x.q)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -460,4 +461,113 @@ func BenchmarkAdmission(b *testing.B) {
 			}
 		})
 	}
+}
+
+// counting counts the conversations that were read.
+type counting struct {
+	store.Store
+	loads atomic.Int32
+}
+
+func (c *counting) Load(ctx context.Context, owner string, ref store.Ref, last int) (*store.Conversation, error) {
+	c.loads.Add(1)
+	return c.Store.Load(ctx, owner, ref, last)
+}
+
+// put asks q in the conversation k the way that the stateful fronts do.
+func (w *world) put(ctx context.Context, k string, q *Question) result {
+	defer w.g.Dismiss(q)
+	err := w.g.Admit(ctx, q)
+	if err == nil {
+		err = w.g.Join(ctx, q, talkOf(k))
+	}
+	if err != nil {
+		return result{err: err.(*translate.Error)}
+	}
+	return w.ask(ctx, q)
+}
+
+func TestARefusedQuestionDoesNotReachTheStore(t *testing.T) {
+	for name, l := range map[string]config.Limit{
+		"requests":   {Requests: perMinute(1), Tokens: perMinute(100_000)},
+		"tokens":     {Tokens: perMinute(answerTokens + 1)},
+		"concurrent": {Concurrent: 1, Tokens: perMinute(100_000)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := limited(t, l, script{steps: []step{text("a"), hangs()}})
+				counts := &counting{Store: w.g.store}
+				w.g.store = counts
+				x, err := w.g.Open(t.Context(), w.bob())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer x.Close()
+				for range 3 {
+					w.put(t.Context(), "k", w.bob()).mustFail(t, translate.CodeRateLimited, 0)
+				}
+				if n := counts.loads.Load(); n != 0 {
+					t.Errorf("the store was read %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// What is refused for its history, or finds no conversation, leaves all counts as
+// they were.
+func TestAQuestionThatItsConversationKeepsOutCostsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := conf(channel("a"))
+		day := func(n int) config.Rate { return config.Rate{N: n, Per: 24 * time.Hour} }
+		c.Limits = map[string]config.Limit{
+			"words": {Tokens: day(2000)}, "few": {Requests: day(3), Concurrent: 1},
+		}
+		c.Callers = config.Callers{Keys: []config.Key{{Name: "bob", Key: limitedKey, Access: config.Access{Limits: config.Names{"words", "few"}}}}}
+		w := newWorld(t, c, map[string][]script{"a": {counted(1, 1, strings.Repeat("a", 8000))}})
+		w.put(t.Context(), "k", w.bob()).mustSay(t, strings.Repeat("a", 8000))
+		for range 10 {
+			err := w.put(t.Context(), "k", w.bob()).mustFail(t, translate.CodeRateLimited, 0)
+			var over *limiter.Exceeded
+			if !errors.As(err, &over) || over.Rule != "words" || !over.TooLarge {
+				t.Fatal(err)
+			}
+			q := w.bob()
+			if err := w.g.Admit(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.g.Join(t.Context(), q, Identity{Find: store.Ref{ID: "conv_none"}}); err == nil {
+				t.Fatal("there is no such conversation")
+			}
+			w.g.Dismiss(q)
+		}
+		for _, k := range []string{"second", "third"} {
+			w.put(t.Context(), k, w.bob()).mustSay(t, strings.Repeat("a", 8000))
+		}
+		w.put(t.Context(), "fourth", w.bob()).mustFail(t, translate.CodeRateLimited, 0)
+		if n := len(w.up["a"].asked()); n != 3 {
+			t.Errorf("the channel was asked %d times", n)
+		}
+	})
+}
+
+// The history of a question is in the budget too, and what it does not pay for is
+// given back.
+func TestTheBudgetCountsTheHistory(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := conf(channel("a"))
+		c.Prices = map[string]config.Price{"m": {Input: 1_000_000}} // 1 for a token of the question
+		c.Limits = map[string]config.Limit{"purse": {Requests: perMinute(3), Budget: config.Budget{Amount: 1000, Per: "day"}}}
+		c.Callers = config.Callers{Keys: []config.Key{{Name: "bob", Key: limitedKey, Access: config.Access{Limits: config.Names{"purse"}}}}}
+		w := newWorld(t, c, map[string][]script{"a": {counted(1, 1, strings.Repeat("a", 3000))}})
+		w.put(t.Context(), "k", w.bob()).mustSay(t, strings.Repeat("a", 3000))
+		w.put(t.Context(), "k", w.bob()).mustSay(t, strings.Repeat("a", 3000))
+		for range 5 {
+			err := w.put(t.Context(), "k", w.bob()).mustFail(t, translate.CodeRateLimited, 0)
+			if err.Spent == nil || err.Spent.Needs < 1500 || err.Spent.Left != 998 {
+				t.Fatalf("%v %+v", err, err.Spent)
+			}
+		}
+		w.put(t.Context(), "other", w.bob()).mustSay(t, strings.Repeat("a", 3000))
+	})
 }

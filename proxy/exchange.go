@@ -27,6 +27,9 @@ type Exchange struct {
 	grant   *limiter.Grant // nil: nothing is counted, or it is settled
 	bill    *bill          // nil: there is no budget, or it is settled
 
+	reserved int   // tokens that were
+	seat     *seat // among those that wait for a limit; nil: it does not
+
 	rows        []leg // for the ledger
 	row         [1]leg
 	flight      *flight         // others wait for the answer
@@ -58,7 +61,7 @@ type Exchange struct {
 	granted     *slots        // a slot that was handed over, until it is used
 	ticket      uint64        // in the room of those that wait for a full channel
 	asking      time.Time     // when the search began
-	lobbyTicket uint64        // among those that wait for a limit
+	lobbyTicket uint64        // among those that wait for a limit, see seat
 	waited      time.Duration // for a full channel
 
 	opened      time.Time // when the latest attempt's Open returned
@@ -381,6 +384,7 @@ func (x *Exchange) refuse(err *translate.Error) {
 }
 
 func (x *Exchange) release(ch *Channel, err *translate.Error) {
+	x.rise()
 	x.pay(err)
 	x.enterRows(err)
 	x.land(err)

@@ -195,28 +195,34 @@ type Question struct {
 	Admitted func(limiter.State)
 	// Ledger is written by Open.
 	Ledger Ledger
+
+	opening *Exchange // between Admit and Open
 }
 
-// Open admits q under the limits of its caller, or refuses it with RATE_LIMITED and
-// a *limiter.Exceeded as the cause. It then puts q to a channel and reads up to the answer's first content, trying
+// Open admits q as [Gateway.Admit] does, if that was not done yet, and waits where q
+// has to wait for a limit. What the conversation adds to the question is reserved
+// too, under all limits of tokens or, with the question, under no limit at all. It then puts q to a channel and reads up to the answer's first content, trying
 // other channels until one gives some, the attempts are used up, or ctx ends. For
 // a client that waits for a whole answer (Request.Stream is false) it reads all of
 // it. When Open returns an exchange the answer is committed: nothing is retried
 // any more. The error is always a *translate.Error.
 func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
-	x := &Exchange{g: g, q: q, began: time.Now(), whole: !q.Request.Stream, ctx: ctx}
-	if q.Received.IsZero() {
-		q.Received = x.began
+	x := q.opening
+	if x == nil {
+		var err *translate.Error
+		if x, err = g.begin(ctx, q); err != nil {
+			return nil, err
+		}
 	}
-	x.rec = g.records.take(recordOf(q))
-	if err := g.enter(x); err != nil {
-		x.refuse(err)
-		return nil, err
-	}
+	fresh := q.opening == nil
+	q.opening, x.ctx, x.whole = nil, ctx, !q.Request.Stream
 	defer x.panicked()
-	err := x.under()
+	var err *translate.Error
+	if fresh {
+		err = x.letIn()
+	}
 	if err == nil {
-		err = x.admit()
+		err = x.admitted()
 	}
 	if err == nil {
 		err = x.prepare()
@@ -246,6 +252,28 @@ func (x *Exchange) panicked() {
 	x.abandon(bug)
 	x.closed = true
 	x.release(nil, bug)
+}
+
+// begin makes the exchange of q, which counts as open from now on.
+func (g *Gateway) begin(ctx context.Context, q *Question) (*Exchange, *translate.Error) {
+	x := &Exchange{g: g, q: q, began: time.Now(), ctx: ctx}
+	if q.Received.IsZero() {
+		q.Received = x.began
+	}
+	x.rec = g.records.take(recordOf(q))
+	if err := g.enter(x); err != nil {
+		x.refuse(err)
+		return nil, err
+	}
+	return x, nil
+}
+
+// letIn admits the question under the plan that its exchange is under.
+func (x *Exchange) letIn() *translate.Error {
+	if err := x.under(); err != nil {
+		return err
+	}
+	return x.admit()
 }
 
 // enter counts x among those that run, and puts it under the present plan.

@@ -3,9 +3,11 @@ package proxy
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // lobby is where questions wait that a limit with queue has refused. Each count
@@ -14,31 +16,54 @@ import (
 // value is empty; it is safe for concurrent use.
 type lobby struct {
 	room  room
+	count atomic.Int32 // doors
 	mu    sync.Mutex
 	doors map[string]*door
 }
 
-// door is the one slot of a count under which questions wait.
+// door is the one slot of a count under which questions wait. The lock of the lobby
+// guards it.
 type door struct {
 	slots
-	users int
+	users  int
+	latest *limiter.Exceeded // what the newest question that asked was told
+	behind string            // the count that it waits for: mostly the door's own
+	freed  chan struct{}     // something may have been given back there
 }
 
-// lobbyLook is how often the first in line looks whether a running question has
-// ended meanwhile, which the clock does not tell.
+// lobbyLook is how often the first in line looks whether a running question of
+// another process has ended meanwhile, which nobody tells.
 const lobbyLook = 50 * time.Millisecond
 
-// at returns the door of name, made if need be; leave gives it back.
-func (l *lobby) at(name string) *door {
+// seat is a question's place at a door.
+type seat struct {
+	name  string
+	door  *door
+	w     *waiter
+	holds bool // the door: no other question may ask
+	end   time.Time
+	ask   func() error // the limiter, once more
+}
+
+// at returns the door of name, made for a question that was told over; leave gives
+// it back. Without over it returns nil where there is none.
+func (l *lobby) at(name string, over *limiter.Exceeded) *door {
+	if over == nil && l.count.Load() == 0 {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d := l.doors[name]
 	if d == nil {
-		d = &door{slots: slots{limit: 1}}
+		if over == nil {
+			return nil
+		}
+		d = &door{slots: slots{limit: 1}, latest: over, behind: name, freed: make(chan struct{}, 1)}
 		if l.doors == nil {
 			l.doors = map[string]*door{}
 		}
 		l.doors[name] = d
+		l.count.Add(1)
 	}
 	d.users++
 	return d
@@ -49,84 +74,178 @@ func (l *lobby) leave(name string, d *door) {
 	defer l.mu.Unlock()
 	if d.users--; d.users == 0 {
 		delete(l.doors, name)
+		l.count.Add(-1)
 	}
 }
 
-// crowded returns a rule of the question's caller under which others wait already:
-// it must not come before them.
-func (x *Exchange) crowded() *limiter.Rule {
-	l, limits := &x.g.lobby, x.plan.callers.limits
-	for _, r := range x.q.Caller.rules {
-		if !limits[r.Name()].Queue {
-			continue
-		}
-		l.mu.Lock()
-		d := l.doors[doorOf(x.q, r)]
-		l.mu.Unlock()
-		if d != nil {
-			return r
+// told notes what who holds d was told, and reports whether that is another count
+// than before: what was given back there meanwhile, nobody has told.
+func (l *lobby) told(d *door, over *limiter.Exceeded, behind string) (other bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	other = d.behind != behind
+	d.latest, d.behind = over, behind
+	return other
+}
+
+func (l *lobby) refusal(d *door) *limiter.Exceeded {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return d.latest
+}
+
+// freed wakes those that wait for what q has given back.
+func (l *lobby) freed(q *Question) {
+	if l.count.Load() == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range q.Caller.rules {
+		name := doorOf(q, r)
+		for _, d := range l.doors {
+			if d.behind != name {
+				continue
+			}
+			select {
+			case d.freed <- struct{}{}:
+			default:
+			}
 		}
 	}
-	return nil
 }
 
 func doorOf(q *Question, r *limiter.Rule) string { return r.Name() + "\x00" + q.keyOf(r.Scope()) }
 
-// pass asks the limiter, and waits where it refuses and the rule has a queue.
-func (x *Exchange) pass(s limiter.Subject) (limiter.Grant, error) {
-	if r := x.crowded(); r != nil {
-		return x.await(s, r, nil)
-	}
-	grant, err := x.g.limiter.Admit(x.ctx, s)
-	var over *limiter.Exceeded
-	if !errors.As(err, &over) || over.TooLarge || over.Retry > roomTime {
-		return grant, err
+// ask asks the limiter, and takes a seat where it refuses and the rule has a queue,
+// or where others wait already: a newcomer must not come before them.
+func (x *Exchange) ask(s limiter.Subject) error {
+	limits := x.plan.callers.limits
+	again := func() error {
+		s, wrong := x.subject() // its conversation may be known by now
+		if wrong != nil {
+			return wrong
+		}
+		return x.askOnce(s)
 	}
 	for _, r := range x.q.Caller.rules {
-		if r.Name() == over.Rule && x.plan.callers.limits[over.Rule].Queue {
-			return x.await(s, r, over)
+		if !limits[r.Name()].Queue {
+			continue
+		}
+		name := doorOf(x.q, r)
+		if d := x.g.lobby.at(name, nil); d != nil {
+			return x.sit(name, d, again)
 		}
 	}
-	return grant, err
+	return x.orSit(x.askOnce(s), again)
 }
 
-// await waits until the limiter admits s, which rule has refused with over, or would
-// have (nil). The error is the last refusal, or that of the context. What the clock
-// says would take too long is not waited for.
-func (x *Exchange) await(s limiter.Subject, rule *limiter.Rule, over *limiter.Exceeded) (limiter.Grant, error) {
-	refused := func() (limiter.Grant, error) {
-		if over == nil {
-			return x.g.limiter.Admit(x.ctx, s)
-		}
-		return limiter.Grant{}, over
+func (x *Exchange) askOnce(s limiter.Subject) error {
+	grant, err := x.g.limiter.Admit(x.ctx, s)
+	if err == nil {
+		x.grant, x.reserved = &grant, s.Tokens
 	}
+	return err
+}
+
+// reserveMore reserves tokens of what became known later, and waits for them where
+// the rule has a queue.
+func (x *Exchange) reserveMore(tokens int) error {
+	again := func() error { return x.grant.More(tokens) }
+	if err := x.orSit(again(), again); err != nil {
+		return err
+	}
+	defer x.rise()
+	if err := x.sitOut(); err != nil {
+		return err
+	}
+	x.reserved += tokens
+	return nil
+}
+
+// orSit takes a seat where err is the refusal of a rule that has a queue, and which
+// time may change.
+func (x *Exchange) orSit(err error, again func() error) error {
+	var over *limiter.Exceeded
+	if !errors.As(err, &over) || over.TooLarge || over.Retry > roomTime || !x.plan.callers.limits[over.Rule].Queue {
+		return err
+	}
+	name := x.countOf(over)
+	return x.sit(name, x.g.lobby.at(name, over), again)
+}
+
+// countOf names the count that has refused the question.
+func (x *Exchange) countOf(over *limiter.Exceeded) string {
+	for _, r := range x.q.Caller.rules {
+		if r.Name() == over.Rule {
+			return doorOf(x.q, r)
+		}
+	}
+	return over.Rule
+}
+
+// sit takes a seat at d, which is in hand. Where the room is full the question is
+// refused as the first in line was: it does not ask, for it might get in before it.
+func (x *Exchange) sit(name string, d *door, again func() error) error {
 	l := &x.g.lobby
-	name := doorOf(x.q, rule)
-	d := l.at(name)
-	defer l.leave(name, d)
-	end := time.NewTimer(roomTime)
-	defer end.Stop()
 	w := l.room.enter(x.q.Caller.Name, []*slots{&d.slots}, &x.lobbyTicket)
 	if w == nil {
-		return refused()
+		defer l.leave(name, d)
+		return l.refusal(d)
 	}
+	x.seat = &seat{name: name, door: d, w: w, end: time.Now().Add(roomTime), ask: again}
+	return nil
+}
+
+// rise gives up the seat, if the question has one.
+func (x *Exchange) rise() {
+	s, l := x.seat, &x.g.lobby
+	if s == nil {
+		return
+	}
+	x.seat = nil
+	if s.holds {
+		l.room.giveBack(&s.door.slots)
+	} else {
+		l.room.leave(s.w)
+	}
+	l.leave(s.name, s.door)
+}
+
+// sitOut waits until the limiter admits the question, if that has to wait; it keeps
+// its seat then. The error is the latest refusal, or that of the context. What the
+// clock says would take too long is not waited for.
+func (x *Exchange) sitOut() *translate.Error {
+	if x.seat == nil || x.seat.holds {
+		return nil
+	}
+	return x.notAdmitted(x.seat.wait(x))
+}
+
+func (s *seat) wait(x *Exchange) error {
+	l := &x.g.lobby
+	end := time.NewTimer(time.Until(s.end))
+	defer end.Stop()
 	select {
-	case got := <-w.given:
+	case got := <-s.w.given:
 		if got == nil {
-			return refused() // it had to make room
+			s.w.given <- nil // it had to make room; rise looks for it again
+			return l.refusal(s.door)
 		}
+		s.holds = true
 	case <-end.C:
-		l.room.leave(w)
-		return refused()
+		return l.refusal(s.door)
 	case <-x.ctx.Done():
-		l.room.leave(w)
-		return limiter.Grant{}, x.ctx.Err()
+		return x.ctx.Err()
 	}
-	defer l.room.giveBack(&d.slots)
 	for {
-		grant, err := x.g.limiter.Admit(x.ctx, s)
-		if err == nil || !errors.As(err, &over) || over.TooLarge || over.Retry > roomTime {
-			return grant, err
+		err := s.ask()
+		var over *limiter.Exceeded
+		if !errors.As(err, &over) || over.TooLarge || over.Retry > roomTime {
+			return err
+		}
+		if l.told(s.door, over, x.countOf(over)) {
+			continue
 		}
 		pause := over.Retry
 		if pause <= 0 || pause > lobbyLook {
@@ -135,12 +254,14 @@ func (x *Exchange) await(s limiter.Subject, rule *limiter.Rule, over *limiter.Ex
 		t := time.NewTimer(pause)
 		select {
 		case <-t.C:
+		case <-s.door.freed:
+			t.Stop()
 		case <-end.C:
 			t.Stop()
-			return limiter.Grant{}, over
+			return over
 		case <-x.ctx.Done():
 			t.Stop()
-			return limiter.Grant{}, x.ctx.Err()
+			return x.ctx.Err()
 		}
 	}
 }

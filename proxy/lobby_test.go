@@ -2,12 +2,14 @@ package proxy
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -73,6 +75,119 @@ func TestTheQueueOfALimitEndsWithItsClientOrItsTime(t *testing.T) {
 		all.Wait()
 		if n := len(w.g.lobby.doors); n != 0 || w.g.lobby.room.size != 0 {
 			t.Errorf("%d doors are left", n)
+		}
+	})
+}
+
+// The clock of the bubble does not move between the end of one and the beginning of
+// the next.
+func TestTheFirstInLineIsWokenWhenAPlaceIsGivenBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := limited(t, config.Limit{Concurrent: 1, Queue: true}, script{steps: []step{text("a"), hangs()}}, says("yes"))
+		x, err := w.g.Open(t.Context(), w.bob())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(lobbyLook / 3)
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() { w.ask(t.Context(), w.bob()).mustSay(t, "yes") })
+		}
+		time.Sleep(lobbyLook/2 + time.Millisecond)
+		end := time.Now()
+		_ = x.Close()
+		all.Wait()
+		if late := time.Since(end); late != 0 {
+			t.Errorf("the last of five was answered %v later", late)
+		}
+	})
+}
+
+func TestNobodyGetsInBeforeARoomFullOfWaiters(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := limited(t, config.Limit{Concurrent: 1, Per: "all", Queue: true}, says("yes"))
+		// A question of another process: nobody here is told when it ends.
+		s := limiter.Subject{}
+		s.Under(w.g.plan.Load().callers.rules["small"], limiter.All, "")
+		elsewhere, err := w.g.limiter.Admit(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for range 1 + roomSize {
+			all.Go(func() { w.ask(t.Context(), w.bob()).mustSay(t, "yes") })
+		}
+		time.Sleep(lobbyLook * 3 / 2)
+		elsewhere.Settle(0)
+		// The room is full, and the first in line has not looked yet.
+		for range 3 {
+			w.ask(t.Context(), w.bob()).mustFail(t, translate.CodeRateLimited, 0)
+		}
+		if n := len(w.up["a"].asked()); n != 0 {
+			t.Errorf("%d were admitted before those that waited", n)
+		}
+		all.Wait()
+		if n := w.g.lobby.count.Load(); n != 0 || len(w.g.lobby.doors) != 0 || w.g.lobby.room.size != 0 {
+			t.Errorf("%d doors are left", n)
+		}
+	})
+}
+
+// One that waits for a limit has no place in its conversation yet: it does not keep
+// others of it from being answered, and costs no look at the store.
+func TestAQuestionTakesItsPlaceWhenItIsAdmitted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := limited(t, config.Limit{Concurrent: 1, Queue: true}, script{steps: []step{text("a"), hangs()}}, says("yes"))
+		x, err := w.g.Open(t.Context(), w.bob())
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts := &counting{Store: w.g.store}
+		w.g.store = counts
+		var all sync.WaitGroup
+		q := w.bob()
+		if err := w.g.Admit(t.Context(), q); err != nil || !q.Waiting() {
+			t.Fatalf("%v, waiting %v", err, q.Waiting())
+		}
+		all.Go(func() {
+			if err := w.g.Join(t.Context(), q, talkOf("k")); err != nil {
+				t.Error(err)
+				return
+			}
+			w.ask(t.Context(), q).mustSay(t, "yes")
+		})
+		synctest.Wait()
+		if n := counts.loads.Load(); n != 0 {
+			t.Errorf("the store was read %d times", n)
+		}
+		_ = x.Close()
+		all.Wait()
+		given := w.bob()
+		if err := w.g.Admit(t.Context(), given); err != nil || given.Waiting() {
+			t.Fatalf("%v, waiting %v", err, given.Waiting())
+		}
+		second := w.bob()
+		if err := w.g.Admit(t.Context(), second); err != nil || !second.Waiting() {
+			t.Fatalf("%v, waiting %v", err, second.Waiting())
+		}
+		w.g.Dismiss(second)
+		w.g.Dismiss(second)
+		w.g.Dismiss(given)
+		w.ask(t.Context(), w.bob()).mustSay(t, "yes")
+	})
+}
+
+// The history of a question does not fit now, but will.
+func TestAQuestionWaitsForTheTokensOfItsHistory(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := limited(t, config.Limit{Tokens: config.Rate{N: 6000, Per: time.Minute}, Queue: true}, counted(1500, 1000, strings.Repeat("a", 8000)))
+		w.put(t.Context(), "k", w.bob()).mustSay(t, strings.Repeat("a", 8000))
+		q, began := w.bob(), time.Now()
+		q.Request.Params.MaxTokens = new(int)
+		*q.Request.Params.MaxTokens = 2000 // 4,001 with the history, and 3,500 are left
+		w.put(t.Context(), "k", q).mustSay(t, strings.Repeat("a", 8000))
+		if took := time.Since(began); took < 5*time.Second || took > 5100*time.Millisecond {
+			t.Errorf("admitted after %v", took)
 		}
 	})
 }

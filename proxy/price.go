@@ -210,6 +210,25 @@ func (p *purses) reserve(ctx context.Context, b *budget, caller string, amount i
 	return &bill{all: p, purse: w, from: from, amount: amount}, nil
 }
 
+// raise makes what one has reserved amount, or refuses where the difference is more
+// than is left.
+func (b *bill) raise(of *budget, amount int64) *translate.Error {
+	b.purse.mu.Lock()
+	defer b.purse.mu.Unlock()
+	more := amount - b.amount
+	if more <= 0 || !b.purse.from.Equal(b.from) {
+		return nil
+	}
+	if left := of.amount - b.purse.spent - b.purse.held; more > left {
+		now := time.Now()
+		_, to := of.period(now)
+		return of.exceeded(amount, left+b.amount, to.Sub(now))
+	}
+	b.purse.held += more
+	b.amount = amount
+	return nil
+}
+
 // settle pays cost instead of what was reserved. What belongs to a period that has
 // passed meanwhile is nobody's business any more.
 func (b *bill) settle(cost int64) {
@@ -243,7 +262,7 @@ func (b *budget) exceeded(needs, left int64, wait time.Duration) *translate.Erro
 }
 
 // afford takes the estimated cost of the question out of the caller's purse, if it
-// has one.
+// has one; and, called again, what has become known of its conversation since.
 func (x *Exchange) afford() *translate.Error {
 	p := x.plan
 	b := p.budgets[x.q.Caller.limits]
@@ -255,6 +274,9 @@ func (x *Exchange) afford() *translate.Error {
 	}
 	input, output := x.q.expects()
 	amount := p.priceOf(x.q.Model, "").of(translate.Usage{Input: int64(input), Output: int64(output)})
+	if x.bill != nil {
+		return x.bill.raise(b, amount)
+	}
 	var err *translate.Error
 	x.bill, err = x.g.purses.reserve(x.ctx, b, x.q.Caller.Name, amount)
 	return err

@@ -174,6 +174,16 @@ func (s *records) running(id string) (record, bool) {
 	return record{}, false
 }
 
+// give takes back r, of which nothing is to be remembered.
+func (s *records) give(r *live) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ends(r)
+	if len(s.spare) < keptSpare {
+		s.spare = append(s.spare, r)
+	}
+}
+
 // keep remembers r, which its exchange must not touch any more.
 func (s *records) keep(r *live) {
 	s.mu.Lock()

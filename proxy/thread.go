@@ -44,7 +44,7 @@ type Thread struct {
 	cut uint64
 
 	// sizes are the bytes of text of each stored message, oldest first, as far as
-	// they are known: of a conversation whose owner has limits of tokens.
+	// they are known: of a conversation whose owner has limits of tokens or a budget.
 	sizes []int32
 
 	refs  int             // turns that hold or wait
@@ -284,7 +284,7 @@ func (g *Gateway) find(ctx context.Context, c *Caller, id Identity) (*store.Conv
 			continue
 		}
 		last := firstLook
-		if c.countsTokens() {
+		if c.countsTokens() || g.plan.Load().budgets[c.limits] != nil {
 			last = 0 // the estimate of what the question needs counts them all
 		}
 		conv, err := g.store.Load(ctx, c.Name, ref, last)

@@ -35,19 +35,22 @@ func (t *talk) turn(next *task) {
 	ctx, cancel := context.WithCancelCause(t.ctx)
 	defer cancel(nil)
 	t.begin(next, cancel)
-	place, err := t.enter(next.frame.Message)
-	if err != nil {
+	q := &proxy.Question{
+		ID: proxy.NewID("req_"), Session: t.session.id, Front: "chatnio", Caller: t.caller, Model: model, Received: received,
+		Request: req, Restart: restart, KeepPartial: true, Address: t.address,
+	}
+	if err := t.s.g.Admit(ctx, q); err != nil {
 		t.refuse(req, typed(err))
 		return
 	}
-	if t.first() != nil {
-		place.Done()
+	defer t.s.g.Dismiss(q)
+	if err := t.settle(); err != nil {
+		t.refuse(req, typed(err))
 		return
 	}
-	t.answer(ctx, &proxy.Question{
-		ID: proxy.NewID("req_"), Session: t.session.id, Front: "chatnio", Caller: t.caller, Model: model, Received: received,
-		Request: req, Turn: place, Restart: restart, KeepPartial: true, Address: t.address,
-	})
+	if t.first() == nil {
+		t.answer(ctx, q, next.frame.Message)
+	}
 }
 
 // resolve finds the model, or says in the real server's way why not: a model that
@@ -144,18 +147,19 @@ func (t *talk) forget() {
 
 // enter takes the turn's place in the conversation, which is stored with its
 // first turn and named after message.
-func (t *talk) enter(message string) (*proxy.Turn, error) {
-	if err := t.settle(); err != nil {
-		return nil, err
-	}
+func (t *talk) enter(ctx context.Context, q *proxy.Question, message string) error {
 	if !t.signed() {
-		return t.s.g.Unstored(&t.kept), nil
+		q.Turn = t.s.g.Unstored(&t.kept)
+		return nil
 	}
 	name := t.name
 	if name == "" {
 		name = clipTitle(message)
 	}
-	return t.s.g.Enqueue(t.ctx, t.caller, proxy.Identity{
+	if !q.Waiting() {
+		ctx = t.ctx // also a question that was stopped just now is stored
+	}
+	return t.s.g.Join(ctx, q, proxy.Identity{
 		Find: store.Ref{Num: t.number},
 		Make: &store.Conversation{
 			Num: t.number, User: t.caller.Name, Group: "chatnio:" + strconv.FormatInt(t.number, 10),
@@ -226,8 +230,12 @@ func (t *talk) refuse(req *translate.Request, err *translate.Error) {
 }
 
 // answer streams the frames of one turn: exactly one of them says end.
-func (t *talk) answer(ctx context.Context, q *proxy.Question) {
+func (t *talk) answer(ctx context.Context, q *proxy.Question, message string) {
 	enc := chatnio.NewEncoder(q.Request, translate.Head{Number: t.number})
+	if err := t.enter(ctx, q, message); err != nil {
+		t.end(enc, typed(err), false)
+		return
+	}
 	x, err := t.s.g.Open(ctx, q)
 	if err != nil {
 		t.end(enc, typed(err), false)

@@ -292,16 +292,41 @@ func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Tim
 	if wrong != nil {
 		return fail(noModel(wrong))
 	}
-	place, err := c.s.g.Enqueue(ctx, c.caller, iagentIdentity(&m, agent))
-	if err != nil {
-		return fail(err)
-	}
 	req := &translate.Request{}
 	m.Request(req)
-	q := &proxy.Question{ID: proxy.NewID("req_"), Session: c.session.id, Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: req, Turn: place,
+	q := &proxy.Question{ID: proxy.NewID("req_"), Session: c.session.id, Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: req,
 		Address: c.address, User: m.Sender}
-	place.Hold()
-	return func() outcome { return c.ask(ctx, q, &m, reply) }, place.Done
+	if err := c.s.g.Admit(ctx, q); err != nil {
+		return func() outcome { return refused(reply, err) }, none
+	}
+	id := iagentIdentity(&m, agent)
+	join := func() error {
+		err := c.s.g.Join(ctx, q, id)
+		if err == nil {
+			q.Turn.Hold()
+		}
+		return err
+	}
+	// One that waits for a limit takes its place when it is admitted: it must not
+	// keep this goroutine from reading.
+	if !q.Waiting() {
+		if err := join(); err != nil {
+			return func() outcome { return refused(reply, err) }, none
+		}
+	}
+	return func() outcome {
+			if q.Turn == nil {
+				if err := join(); err != nil {
+					return refused(reply, err)
+				}
+			}
+			return c.ask(ctx, q, &m, reply)
+		}, func() {
+			c.s.g.Dismiss(q)
+			if q.Turn != nil {
+				q.Turn.Done()
+			}
+		}
 }
 
 // noModel: a client of this dialect chooses no model, so none that is there to be
@@ -318,15 +343,7 @@ func noModel(err *translate.Error) *translate.Error {
 func (c *crowd) ask(ctx context.Context, q *proxy.Question, m *iagent.Message, reply iagent.Message) outcome {
 	x, err := c.s.g.Open(ctx, q)
 	if err != nil {
-		e := typed(err)
-		if e.Fault == translate.FaultGone {
-			// Only who repeated the question in this very moment gets to see it.
-			e = &translate.Error{Code: translate.CodeUnavailable, Message: "the question was abandoned"}
-			return outcome{frame: iagent.AppendFailure(nil, reply, e)}
-		}
-		// What a limit kept out was not asked: sent again, it may get in.
-		_, limited := e.Cause.(*limiter.Exceeded)
-		return outcome{frame: iagent.AppendFailure(nil, reply, e), keep: !limited}
+		return refused(reply, err)
 	}
 	a, err := x.Whole()
 	if err != nil {
@@ -334,6 +351,19 @@ func (c *crowd) ask(ctx context.Context, q *proxy.Question, m *iagent.Message, r
 	}
 	enc := iagent.NewReply(*m, translate.Head{ID: reply.ID}, c.s.settings().IAgent.Name, time.Now().UnixMilli())
 	return outcome{frame: enc.AppendWhole(nil, a), keep: true, settle: x.Close}
+}
+
+// refused is what answers a question that did not come to a channel's answer.
+func refused(reply iagent.Message, err error) outcome {
+	e := typed(err)
+	if e.Fault == translate.FaultGone {
+		// Only who repeated the question in this very moment gets to see it.
+		e = &translate.Error{Code: translate.CodeUnavailable, Message: "the question was abandoned"}
+		return outcome{frame: iagent.AppendFailure(nil, reply, e)}
+	}
+	// What a limit kept out was not asked: sent again, it may get in.
+	_, limited := e.Cause.(*limiter.Exceeded)
+	return outcome{frame: iagent.AppendFailure(nil, reply, e), keep: !limited && e.Spent == nil}
 }
 
 // silent applies the group policy (rest_iagent.md 8.2, item 10). known: the

@@ -11,6 +11,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -92,18 +93,39 @@ func (c *call) restAsk(stream bool) {
 	if !c.unique(&restWire, caller) {
 		return
 	}
-	place, wrong := c.s.g.Enqueue(c.s.life, caller, c.s.restIdentity(&ask))
-	if wrong != nil {
-		c.once.forget()
-		c.fail(&restWire, typed(wrong))
-		return
-	}
 	req := &translate.Request{Dialect: rest.Dialect.Name(), Stream: stream}
 	ask.Request(req)
 	req.Stream = stream
-	c.answer(&restWire, &proxy.Question{
-		Front: "rest", Caller: caller, Model: model, Received: now, Request: req, Turn: place, User: ask.User,
-	}, translate.Head{Created: now.UnixMilli(), Conversation: place.ID(), RequestID: c.id})
+	q := &proxy.Question{
+		ID: c.id, Front: "rest", Caller: caller, Model: model, Received: now, Request: req, User: ask.User,
+	}
+	defer c.s.g.Dismiss(q)
+	if err := c.join(q, c.s.restIdentity(&ask)); err != nil {
+		c.once.forget()
+		c.way(&q.Ledger)
+		c.failed(&restWire, err)
+		return
+	}
+	c.answer(&restWire, q, translate.Head{Created: now.UnixMilli(), Conversation: q.Turn.ID(), RequestID: c.id})
+}
+
+// join admits q and takes its place in its conversation. A client that leaves while
+// q waits for a limit is noticed.
+func (c *call) join(q *proxy.Question, id proxy.Identity) error {
+	if q.Caller.Limited() {
+		q.Address = c.address()
+	}
+	if err := c.s.g.Admit(c.s.life, q); err != nil || !q.Waiting() {
+		if err == nil {
+			err = c.s.g.Join(c.s.life, q, id)
+		}
+		return err
+	}
+	watched := conn.Of(c.ctx.Conn())
+	ctx, leave := watched.Life(c.s.life, errClientGone)
+	watched.Watch(watchAfter, leave)
+	defer watched.Unwatch()
+	return c.s.g.Join(ctx, q, id)
 }
 
 // unknownPreset tells a preset that does not exist from one that is not for this
