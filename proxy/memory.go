@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"hash/maphash"
 	"strings"
 	"sync"
@@ -24,6 +25,22 @@ Now answer this:
 // maxMemories bounds how many remote memories are known at once. One that was
 // forgotten costs a replay, nothing else.
 const maxMemories = 100_000
+
+// maxFold bounds what a template may make of a conversation, in bytes: it may say
+// each message many times.
+const maxFold = 32 << 20
+
+var errFoldTooLong = errors.New("what the template makes of the conversation is too long")
+
+// folded is what a template has written so far.
+type folded struct{ bytes.Buffer }
+
+func (f *folded) Write(p []byte) (int, error) {
+	if f.Len()+len(p) > maxFold {
+		return 0, errFoldTooLong
+	}
+	return f.Buffer.Write(p)
+}
 
 // place names a point of a conversation: whose it is, and what was said so far.
 // A remote memory is in sync with exactly one such point, so an edit, a cleared
@@ -140,7 +157,7 @@ func fold(t *template.Template, req *translate.Request) (translate.Message, erro
 		req.Drop("history")
 		return *newest, nil
 	}
-	var b bytes.Buffer
+	var b folded
 	if err := t.Execute(&b, &data); err != nil {
 		return translate.Message{}, err
 	}

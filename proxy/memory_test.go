@@ -261,6 +261,15 @@ func TestAFoldSaysEverythingInOneMessage(t *testing.T) {
 	}
 }
 
+func TestAFoldIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		twice := strings.Repeat("{{.Message}}", 40)
+		w := newWorld(t, conf(channel("a", kind("rest"), func(c *config.Channel) { c.Fold = twice })), map[string][]script{"a": {says("x"), says("y")}})
+		w.ask(t.Context(), w.stateless("1", "one", strings.Repeat("x", 1<<20))).mustFail(t, translate.CodeInternal, 0)
+		w.ask(t.Context(), w.stateless("1", "one", strings.Repeat("x", 1<<19))).mustSay(t, "x")
+	})
+}
+
 func TestAFoldThatFailsIsOurFaultAndNobodyElses(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a", kind("rest"), func(c *config.Channel) { c.Fold = "{{.Nothing}}" })), map[string][]script{"a": {says("x")}})

@@ -202,37 +202,69 @@ func TestAnotherModelKnowsWhatWasSaidBefore(t *testing.T) {
 	}
 }
 
+// told is what a channel of kind without a memory of the conversation is told when
+// texts, a question and an answer in turn, were said and the last one is asked.
+func told(kind string, texts ...string) string {
+	var said []string
+	for i, text := range texts {
+		said = append(said, []string{"user", "assistant"}[i%2]+": "+text)
+	}
+	last := len(texts) - 1
+	if folds := kind == "rest" || kind == "iagent"; !folds || last == 0 {
+		return strings.Join(said, " | ")
+	}
+	return "user: Our conversation so far:\n" + strings.Join(said[:last], "\n") + "\n\nNow answer this:\n" + texts[last]
+}
+
 func TestAConversationSurvivesAFailover(t *testing.T) {
 	t.Parallel()
-	for i, kind := range kinds {
-		for _, other := range []string{kind.name, kinds[(i+1)%len(kinds)].name} {
-			t.Run(kind.name+" to "+other, func(t *testing.T) {
+	for _, kind := range kinds {
+		for _, other := range kinds {
+			t.Run(kind.name+" to "+other.name, func(t *testing.T) {
 				t.Parallel()
-				w := world.Start(t, callers+"channels:\n"+
-					channel("a", kind.name, "", "recall", "{name: two, upstream: fail-500}")+
-					channel("b", other, "tier: 2", "{name: two, upstream: recall}"))
-				c := world.NewChatnio(w, key, 0)
-				defer c.Close(t)
-				if r := world.Put(t, c, world.Ask{Model: "recall", Text: "apple"}); r.Text != apple {
-					t.Fatalf("first: %s", r.Outcome())
-				}
-				said := pear
-				if other == "rest" || other == "iagent" {
-					said = foldedPear
-				}
-				if r := world.Put(t, c, world.Ask{Model: "two", Text: "pear"}); r.Text != said {
-					t.Errorf("second, elsewhere: %s, want %q", r.Outcome(), said)
-				}
-				want := "user: apple | assistant: user: apple | user: pear | assistant: " + said + " | user: plum"
-				if kind.name == "rest" || kind.name == "iagent" {
-					want = "user: Our conversation so far:\nuser: apple\nassistant: user: apple\nuser: pear\nassistant: " + said + "\n\nNow answer this:\nplum"
-				}
-				if r := world.Put(t, c, world.Ask{Model: "recall", Text: "plum"}); r.Text != want {
-					t.Errorf("third, back again: %s, want %q", r.Outcome(), want)
-				}
+				failOver(t, kind.name, other.name)
 			})
 		}
 	}
+}
+
+// failOver puts turns of one conversation to a channel of kind a, to one of kind b
+// while a fails, and to a again, also after a restart, an edit and a clear.
+func failOver(t *testing.T, a, b string) {
+	w := world.Start(t, callers+"channels:\n"+
+		channel("a", a, "", "recall", "{name: two, upstream: fail-500}")+
+		channel("b", b, "tier: 2", "{name: two, upstream: recall}"))
+	c := world.NewChatnio(w, key, 0)
+	defer c.Close(t)
+	ask := func(what, model, text, want string) string {
+		t.Helper()
+		r := world.Put(t, c, world.Ask{Model: model, Text: text, Context: 50})
+		if r.Text != want {
+			t.Errorf("%s: %s, want %q", what, r.Outcome(), want)
+		}
+		return r.Text
+	}
+	if ask("first", "recall", "apple", apple); t.Failed() {
+		return
+	}
+	second := ask("second, elsewhere", "two", "pear", told(b, "apple", apple, "pear"))
+	third := ask("third, back again", "recall", "plum", told(a, "apple", apple, "pear", second, "plum"))
+	c.SendText(t, `{"type":"restart","model":"two","context":50}`)
+	again := c.Read().All(t)
+	// It remembers the second turn, and was not told of the third.
+	if want := told(b, "apple", apple, "pear") + " | assistant: " + second + " | user: plum"; again.Text != want {
+		t.Errorf("the third anew, elsewhere: %s, want %q (it was %q)", again.Outcome(), want, third)
+	}
+	c.SendText(t, `{"type":"edit","message":"0:grape"}`)
+	fourth := ask("fourth, back again, after an edit", "recall", "fig", told(a, "grape", apple, "pear", second, "plum", again.Text, "fig"))
+	ask("fifth, elsewhere", "two", "lime", told(b, "grape", apple, "pear", second, "plum", again.Text, "fig", fourth, "lime"))
+	rest := world.NewRest(w, key)
+	defer rest.Close(t)
+	if status, _ := rest.Call(t, "POST", "/api/conversations/"+listed(t, w)[0].ID+"/clear"); status != 200 {
+		t.Errorf("clear: %d", status)
+	}
+	sixth := ask("sixth, back again, after a clear", "recall", "kiwi", "user: kiwi")
+	ask("seventh, elsewhere", "two", "date", told(b, "kiwi", sixth, "date"))
 }
 
 // before are the faults that show before any content.

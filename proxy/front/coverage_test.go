@@ -25,7 +25,9 @@ var mustCover = map[string][]string{
 		rest_iagent.md:10 rest_iagent.md:11`),
 	"openai":    strings.Fields(`openai:basics openai:messages openai:request openai:answer openai:stream openai:errors openai:models`),
 	"anthropic": strings.Fields(`anthropic:basics anthropic:messages anthropic:request anthropic:answer anthropic:stream anthropic:errors anthropic:models`),
-	"iagent":    strings.Fields(`rest_iagent.md:7 rest_iagent.md:8.1 rest_iagent.md:8.2 rest_iagent.md:8.3 rest_iagent.md:9 rest_iagent.md:11`),
+	"conversations": strings.Fields(`product.md:identity product.md:stateless product.md:stateful product.md:atomic product.md:anonymous
+		product.md:D1 product.md:D2 product.md:D3 product.md:D4 product.md:D9 product.md:D10 product.md:D11 product.md:stored product.md:leaving`),
+	"iagent": strings.Fields(`rest_iagent.md:7 rest_iagent.md:8.1 rest_iagent.md:8.2 rest_iagent.md:8.3 rest_iagent.md:9 rest_iagent.md:11`),
 }
 
 // statement is one line of a file in testdata/coverage.
@@ -164,8 +166,12 @@ func coverDialect(t *testing.T, dialect string, must []string, tests map[string]
 	for _, s := range slices.Sorted(maps.Keys(covered)) {
 		t.Errorf("%s is not a section that is to be covered", s)
 	}
-	page := "# What of the " + dialect + " wire is tested\n\nMade from `proxy/front/testdata/coverage/" + dialect + ".txt` by `go test ./proxy/front -run Document -update`,\n" +
-		"which also checks that every test exists. Sections are those of the document that the dialect was written from; names of\n" +
+	what := dialect + " wire"
+	if dialect == "conversations" {
+		what = "rules for conversations"
+	}
+	page := "# What of the " + what + " is tested\n\nMade from `proxy/front/testdata/coverage/" + dialect + ".txt` by `go test ./proxy/front -run Document -update`,\n" +
+		"which also checks that every test exists. Sections are those of the document that they were written from; names of\n" +
 		"tests are without `Test`.\n" + rows.String()
 	compareFile(t, "../../docs/coverage/"+dialect+".md", page)
 	t.Logf("%d statements are tested, %d have a reason", tested, reasons)

@@ -31,6 +31,9 @@ type sqlite struct {
 	reads  *sql.DB
 	ops    chan *op
 
+	preparing sync.Mutex
+	prepared  map[string]*sql.Stmt // of reads, which closes them
+
 	mu     sync.RWMutex // held for reading while an op is handed over
 	closed bool
 	done   sync.WaitGroup
@@ -55,7 +58,7 @@ func openSQLite(path string) (*sqlite, error) {
 		return nil, err
 	}
 	writes.SetMaxOpenConns(1)
-	s := &sqlite{path: path, file: info, writes: writes, ops: make(chan *op, 4*batch)}
+	s := &sqlite{path: path, file: info, writes: writes, ops: make(chan *op, 4*batch), prepared: make(map[string]*sql.Stmt)}
 	conn, err := writes.Conn(context.Background())
 	if err == nil {
 		if err = migrate(conn); err != nil {

@@ -27,6 +27,15 @@ func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, last int
 	if where == "" {
 		return nil, sql.ErrNoRows
 	}
+	one, err := s.prepare(ctx, `SELECT cid, id, num, key, user, grp, name, model, web, created, updated FROM conversations WHERE `+where)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.prepare(ctx, `SELECT role, name, parts, at, incomplete FROM
+		(SELECT * FROM messages WHERE conv = ? ORDER BY seq DESC LIMIT ?) ORDER BY seq`)
+	if err != nil {
+		return nil, err
+	}
 	tx, err := s.reads.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -34,7 +43,7 @@ func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, last int
 	defer func() { _ = tx.Rollback() }() // it only read
 	c := &store.Conversation{Owner: owner}
 	var cid int64
-	err = tx.QueryRowContext(ctx, `SELECT cid, id, num, key, user, grp, name, model, web, created, updated FROM conversations WHERE `+where, args...).
+	err = tx.StmtContext(ctx, one).QueryRowContext(ctx, args...).
 		Scan(&cid, &c.ID, &c.Num, &c.Key, &c.User, &c.Group, &c.Name, &c.Model, &c.Web, &c.Created, &c.Updated)
 	if err != nil {
 		return nil, err
@@ -42,8 +51,7 @@ func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, last int
 	if last <= 0 {
 		last = -1 // no limit
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT role, name, parts, at, incomplete FROM
-		(SELECT * FROM messages WHERE conv = ? ORDER BY seq DESC LIMIT ?) ORDER BY seq`, cid, last)
+	rows, err := tx.StmtContext(ctx, all).QueryContext(ctx, cid, last)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +69,22 @@ func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, last int
 		c.Messages = append(c.Messages, m)
 	}
 	return c, rows.Err()
+}
+
+// prepare returns the statement of a query that is made for each turn. There are as
+// many as places that call it. Whoever calls it holds no connection: it needs one.
+func (s *sqlite) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	s.preparing.Lock()
+	defer s.preparing.Unlock()
+	if st := s.prepared[query]; st != nil {
+		return st, nil
+	}
+	st, err := s.reads.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	s.prepared[query] = st
+	return st, nil
 }
 
 func find(owner string, ref store.Ref) (where string, args []any) {

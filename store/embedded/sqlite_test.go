@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/store"
@@ -164,5 +165,34 @@ func TestListsUseTheirIndexes(t *testing.T) {
 		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestMoreReadersThanConnectionsWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	s, err := Open("sqlite:" + filepath.Join(t.TempDir(), "r.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &store.Conversation{ID: "conv_1", Owner: "o", Key: "k"}
+	if err := s.Append(t.Context(), c, store.Turn{At: 1}); err != nil {
+		t.Fatal(err)
+	}
+	// Nothing is prepared yet, and all begin at once.
+	begin := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range 16 * readers {
+		all.Go(func() {
+			<-begin
+			ref := [...]store.Ref{{ID: "conv_1"}, {Num: c.Num}, {Key: "k"}}[i%3]
+			if got, err := s.Load(t.Context(), "o", ref, i%2); err != nil || got.ID != "conv_1" {
+				t.Errorf("%+v: %v, %v", ref, got, err)
+			}
+		})
+	}
+	close(begin)
+	all.Wait()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
