@@ -103,7 +103,7 @@ func (s *Scanner) Pending() bool {
 	if s.lines > 0 {
 		return true
 	}
-	rest := s.buf[s.line:]
+	rest := bytes.TrimSuffix(s.buf[s.line:], []byte("\r")) // its \n may not have come
 	return bytes.HasPrefix(rest, []byte("data:")) || bytes.Equal(rest, []byte("data"))
 }
 

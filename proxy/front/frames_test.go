@@ -253,6 +253,8 @@ func (s *session) hangUp() []string {
 	s.t.Helper()
 	s.sent.WriteString(farewellFrame(1000, ""))
 	s.flush()
+	// What came before may have announced more than is sent.
+	_ = s.conn.(interface{ CloseWrite() error }).CloseWrite()
 	texts, _, end := s.over()
 	if end == "closed with 1011" {
 		s.t.Error("something panicked")

@@ -297,6 +297,9 @@ func (c *tap) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// CloseWrite ends what the client sends.
+func (c *tap) CloseWrite() error { return c.Conn.(interface{ CloseWrite() error }).CloseWrite() }
+
 func (c *tap) bytes() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
