@@ -162,7 +162,8 @@ func (s *Subject) Under(r *Rule, scope Scope, key string) {
 // own; keep one copy of it and settle that one. One goroutine uses it. The zero
 // value holds nothing.
 type Grant struct {
-	local  *Local // what settles it; nil: it is settled
+	local  *Local  // what settles it; nil: it is settled
+	ticket *ticket // what is to be given back where several processes count; nil: nothing
 	state  State
 	tokens int // what was reserved under limits of tokens
 	held   [MaxBounds]*entry
@@ -176,10 +177,13 @@ type Grant struct {
 // The question itself stays counted. Settle must be called exactly once; a second
 // call on the same Grant does nothing.
 func (g *Grant) Settle(tokens int) {
-	l := g.local
-	g.local = nil
+	l, t := g.local, g.ticket
+	g.local, g.ticket = nil, nil
 	if l != nil {
 		l.settle(g, max(tokens, 0))
+	}
+	if t != nil {
+		t.settle(max(tokens, 0))
 	}
 }
 
@@ -191,16 +195,22 @@ func (g *Grant) More(tokens int) error {
 	if g.local == nil || tokens <= 0 {
 		return nil
 	}
-	return g.local.more(g, tokens)
+	if t := g.ticket; t != nil {
+		return t.more(g, tokens)
+	}
+	return g.local.more(g, tokens, ifThere)
 }
 
 // Cancel gives everything back, as if the question had never come: also the one
 // that Settle leaves counted. It takes the place of Settle.
 func (g *Grant) Cancel() {
-	l := g.local
-	g.local = nil
+	l, t := g.local, g.ticket
+	g.local, g.ticket = nil, nil
 	if l != nil {
 		l.cancel(g)
+	}
+	if t != nil {
+		t.cancel()
 	}
 }
 

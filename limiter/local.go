@@ -64,25 +64,32 @@ func NewLocal(o Options) *Local {
 // Admit implements Limiter. It never waits, and allocates only for a key that it
 // does not know and for a refusal.
 func (l *Local) Admit(ctx context.Context, s Subject) (Grant, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.usable(ctx); err != nil || s.n == 0 {
 		return Grant{}, err
 	}
-	if s.n > MaxBounds {
-		return Grant{}, errBounds
-	}
-	if s.n == 0 {
-		return Grant{}, nil
-	}
 	var hashes [MaxBounds]uint64
-	var set uint64
+	set := l.locate(&s, &hashes)
+	l.lock(set)
+	defer l.unlock(set)
+	return l.decide(&s, &hashes, l.tick(set))
+}
+
+// usable returns why nothing can be decided about s, if so.
+func (s *Subject) usable(ctx context.Context) error {
+	if s.n > MaxBounds {
+		return errBounds
+	}
+	return ctx.Err()
+}
+
+// locate fills in the hashes of s's bounds and returns the set of their shards.
+func (l *Local) locate(s *Subject, hashes *[MaxBounds]uint64) (set uint64) {
 	for i := range s.n {
 		b := &s.bounds[i]
 		hashes[i] = l.hash(b.rule, b.scope, b.key)
 		set |= 1 << shardOf(hashes[i])
 	}
-	l.lock(set)
-	defer l.unlock(set)
-	return l.decide(&s, &hashes, l.tick(set))
+	return set
 }
 
 // decide holds all of s's shards, so that checking every bound and then taking
@@ -147,18 +154,23 @@ func (l *Local) settle(g *Grant, tokens int) {
 }
 
 // more is Grant.More.
-func (l *Local) more(g *Grant, tokens int) error {
+func (l *Local) more(g *Grant, tokens int, how reserve) error {
 	set := g.shards()
 	l.lock(set)
 	defer l.unlock(set)
 	at := l.tick(set).Sub(l.start)
 	var worst verdict
 	for _, e := range g.held[:g.n] {
-		worst.add(e.lacks(at, tokens, g.tokens+tokens))
+		if v := e.rule.lacks(e.tokens.peek(at, e.rule.tokens), tokens, g.tokens+tokens); v.kind != 0 {
+			worst.add(v)
+		}
 	}
-	if worst.kind != 0 {
+	if worst.kind != 0 && how != always {
 		l.shards[g.held[0].shard].refused++
 		return worst.exceeded(g.tokens + tokens)
+	}
+	if how == never {
+		return nil
 	}
 	for _, e := range g.held[:g.n] {
 		if r := e.rule; r.tokens.N > 0 {
@@ -169,6 +181,15 @@ func (l *Local) more(g *Grant, tokens int) error {
 	g.tokens += tokens
 	return nil
 }
+
+// reserve is whether more takes what it finds.
+type reserve uint8
+
+const (
+	ifThere reserve = iota
+	never           // it only looks
+	always          // it does not look
+)
 
 // cancel is Grant.Cancel.
 func (l *Local) cancel(g *Grant) {

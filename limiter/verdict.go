@@ -38,30 +38,38 @@ func (e *entry) check(now time.Time, at time.Duration, tokens int, worst *verdic
 	r := e.rule
 	if r.requests.N > 0 {
 		left.requests = e.requests.TokensAt(now)
+	}
+	if r.tokens.N > 0 {
+		left.tokens = e.tokens.peek(at, r.tokens)
+	}
+	r.judge(left, e.open, tokens, worst)
+	return left
+}
+
+// judge adds to worst what r has against a question of tokens when left is what is
+// left, and open questions run with it.
+func (r *Rule) judge(left room, open int32, tokens int, worst *verdict) {
+	if r.requests.N > 0 {
 		if lack := 1 - left.requests; !due(lack, r.requests) {
 			worst.add(verdict{rule: r, kind: Requests, left: left.requests, retry: wait(lack, r.requests)})
 		}
 	}
 	if r.tokens.N > 0 {
-		left.tokens = e.tokens.peek(at, r.tokens)
-		if v := e.lacks(at, tokens, tokens); v.kind != 0 {
+		if v := r.lacks(left.tokens, tokens, tokens); v.kind != 0 {
 			worst.add(v)
 		}
 	}
-	if r.concurrent > 0 && e.open > r.concurrent {
+	if r.concurrent > 0 && open > r.concurrent {
 		worst.add(verdict{rule: r, kind: Concurrent})
 	}
-	return left
 }
 
-// lacks is what e has against reserving tokens for a question that needs all in the
-// whole; the zero verdict is nothing.
-func (e *entry) lacks(at time.Duration, tokens, all int) verdict {
-	r := e.rule
+// lacks is what r has against reserving tokens of left for a question that needs all in
+// the whole; the zero verdict is nothing.
+func (r *Rule) lacks(left float64, tokens, all int) verdict {
 	if r.tokens.N == 0 {
 		return verdict{}
 	}
-	left := e.tokens.peek(at, r.tokens)
 	lack := float64(tokens) - left
 	if due(lack, r.tokens) {
 		return verdict{}
@@ -75,17 +83,25 @@ func (e *entry) lacks(at time.Duration, tokens, all int) verdict {
 
 // take takes of what check found to be left, and tells g what remains.
 func (e *entry) take(now time.Time, at time.Duration, left room, g *Grant) {
-	r := e.rule
-	if r.requests.N > 0 {
+	if e.rule.requests.N > 0 {
 		e.requests.AllowN(now, 1)
+	}
+	if e.rule.tokens.N > 0 {
+		e.tokens.take(at, g.tokens, e.rule.tokens)
+	}
+	g.tell(e.rule, left, e.open)
+}
+
+// tell reports all limits of r when left was left before g, with which open run.
+func (g *Grant) tell(r *Rule, left room, open int32) {
+	if r.requests.N > 0 {
 		g.report(r, Requests, left.requests-1)
 	}
 	if r.tokens.N > 0 {
-		e.tokens.take(at, g.tokens, r.tokens)
 		g.report(r, Tokens, left.tokens-float64(g.tokens))
 	}
 	if r.concurrent > 0 {
-		g.report(r, Concurrent, float64(r.concurrent-e.open))
+		g.report(r, Concurrent, float64(r.concurrent-open))
 	}
 }
 

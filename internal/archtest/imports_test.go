@@ -147,7 +147,7 @@ var drivers = []struct{ what, file string }{
 	{"database/sql", "store/*/*.go"},
 	{"modernc.org/sqlite", "store/embedded/*.go"},
 	{"github.com/jackc/pgx", "store/postgres/*.go"},
-	{"github.com/redis/rueidis", "limiter/redis.go"},
+	{"github.com/redis/rueidis", "limiter/redis/*.go"},
 }
 
 func TestDriversStayInTheirBackEnds(t *testing.T) {

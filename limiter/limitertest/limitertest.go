@@ -27,6 +27,18 @@ type Options struct {
 // once for each test, and cleans up with t.
 func Run(t *testing.T, open func(t *testing.T, o Options) limiter.Limiter) {
 	t.Helper()
+	run(t, open, false)
+}
+
+// RunRemote is Run for a back end that every question takes a round trip to: what is
+// the same a million times over is done a thousand times.
+func RunRemote(t *testing.T, open func(t *testing.T, o Options) limiter.Limiter) {
+	t.Helper()
+	run(t, open, true)
+}
+
+func run(t *testing.T, open func(t *testing.T, o Options) limiter.Limiter, remote bool) {
+	t.Helper()
 	tests := []struct {
 		name string
 		test func(t *testing.T, b *bench)
@@ -61,19 +73,24 @@ func Run(t *testing.T, open func(t *testing.T, o Options) limiter.Limiter) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tt.test(t, newBench(t, open, 0))
+			b := newBench(t, open, 0)
+			b.remote = remote
+			tt.test(t, b)
 		})
 	}
 	t.Run("Limited callers stay limited while many others come", func(t *testing.T) {
 		t.Parallel()
-		pressure(t, newBench(t, open, 1024))
+		b := newBench(t, open, 1024)
+		b.remote = remote
+		pressure(t, b)
 	})
 }
 
 // bench is a back end with a clock that a test moves.
 type bench struct {
 	limiter.Limiter
-	clock atomic.Int64
+	clock  atomic.Int64
+	remote bool // see RunRemote
 }
 
 func newBench(t *testing.T, open func(t *testing.T, o Options) limiter.Limiter, keys int) *bench {
