@@ -27,8 +27,9 @@ const (
 	eventBytes = 128      // of an event without what it refers to
 )
 
-// attempt puts the question to c, whose slot it gives back when it fails.
-func (x *Exchange) attempt(c candidate, left int) *translate.Error {
+// attempt puts the question to c, whose slot it gives back when it fails; more as for
+// firstWait.
+func (x *Exchange) attempt(c candidate, more bool) *translate.Error {
 	x.ch, x.cell, x.holds = c.ch, c.cell, true
 	x.tries(c)
 	req, err := x.requestFor(c)
@@ -37,7 +38,7 @@ func (x *Exchange) attempt(c candidate, left int) *translate.Error {
 		return err
 	}
 	ctx, cancel := x.lifeOf(c.ch)
-	began, first, headers := time.Now(), x.firstWait(c, left), c.ch.clocks.headers
+	began, first, headers := time.Now(), x.firstWait(c, more), c.ch.clocks.headers
 	if headers == 0 || headers > first {
 		headers = first
 	}
@@ -116,12 +117,13 @@ func (x *Exchange) lifeOf(ch *Channel) (context.Context, context.CancelCauseFunc
 	return ctx, cancel
 }
 
-// firstWait is how long the first content of c is waited for.
-func (x *Exchange) firstWait(c candidate, left int) time.Duration {
+// firstWait is how long the first content of c is waited for. more says that another
+// candidate could be asked in its place.
+func (x *Exchange) firstWait(c candidate, more bool) time.Duration {
 	if c.ch.clocks.first > 0 {
 		return c.ch.clocks.first
 	}
-	if left == 0 {
+	if !more {
 		return firstAlone
 	}
 	if d := c.cell.pace(x.whole).patience(); d > 0 {

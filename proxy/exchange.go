@@ -47,8 +47,11 @@ type Exchange struct {
 	replace int                 // stored messages that the answer replaces
 	scope   string              // whose remote memories may be used
 
-	targets [4]*balance.Target // room for a choice, see pick
-	at      [4]*candidate
+	targets [throngFrom - 1]*balance.Target // room for a choice, see pickFrom
+	at      [throngFrom - 1]*candidate
+
+	looking  []candidate // the throng that is looked at
+	lookedAt time.Time
 
 	rec         *live // nil: it is kept
 	attempts    int

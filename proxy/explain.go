@@ -47,7 +47,8 @@ type Candidate struct {
 	Tier     int    `json:"tier"`
 	Weight   int    `json:"weight"`
 	// State and Why are those of [ModelState] when the question first looked at it,
-	// or now, in a dry run. ready: nothing kept it away.
+	// or now, in a dry run. ready: nothing kept it away. unseen: it is one of many of
+	// its tier, of which the question has looked at a few.
 	State   string  `json:"state"`
 	Why     string  `json:"why,omitempty"`
 	Seconds float64 `json:"seconds,omitempty"` // until it may be tried again
@@ -129,9 +130,12 @@ func (c *candidate) describe(model string) Candidate {
 
 // candidates are those of one route, as r has found them.
 func (r *record) candidates(at *route) (all []Candidate) {
-	for _, tier := range at.tiers {
+	for n, tier := range at.tiers {
 		for i := range tier {
 			c := tier[i].describe(at.plain.Name)
+			if at.throngs[n] != nil && r.drawn && r.nTries == 1 {
+				c.State = "unseen"
+			}
 			for _, n := range r.notes[:r.nNotes] {
 				if n.c == tier[i].cell {
 					c.State, c.Why, c.Seconds = n.bar.state, n.bar.why, rounded(n.bar.wait.Seconds())
@@ -140,6 +144,9 @@ func (r *record) candidates(at *route) (all []Candidate) {
 			for _, t := range r.tries[:r.nTries] {
 				if t.cand.cell == tier[i].cell {
 					c.Asked++
+					if c.State == "unseen" {
+						c.State = "ready"
+					}
 				}
 			}
 			all = append(all, c)

@@ -292,7 +292,7 @@ func (g *Gateway) enter(x *Exchange) *translate.Error {
 
 // prepare waits for the question's turn and completes its messages.
 func (x *Exchange) prepare() *translate.Error {
-	x.base, x.peeked, x.window = *x.q.Request, x.q.Peeked, -1
+	x.base, x.peeked, x.window, x.scope = *x.q.Request, x.q.Peeked, -1, x.q.Caller.Name
 	if x.peeked != nil && x.mayPass() {
 		return nil
 	}
@@ -306,7 +306,6 @@ func (x *Exchange) prepare() *translate.Error {
 		applyPreset(&x.base, preset.System, preset.MaxTokens, preset.Temperature, preset.TopP)
 	}
 	var earlier []translate.Message
-	x.scope = x.q.Caller.Name
 	if x.q.Turn != nil {
 		if x.q.Turn.Wait(x.ctx) != nil {
 			return gone(x.ctx)

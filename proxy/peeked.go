@@ -1,6 +1,10 @@
 package proxy
 
-import "github.com/dragoman-gateway/dragoman/translate"
+import (
+	"slices"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
 
 // mayPass reports whether the question may be passed on as it came, so that it
 // need not be decoded before it is known who answers it.
@@ -8,14 +12,7 @@ func (x *Exchange) mayPass() bool {
 	if x.q.Turn != nil || x.q.Model.preset != nil {
 		return false
 	}
-	for _, tier := range x.q.Model.route.tiers {
-		for i := range tier {
-			if tier[i].ch.speaks(x.base.Dialect) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.Contains(x.q.Model.route.kinds, x.base.Dialect)
 }
 
 // complete decodes a question that was only peeked at. The error says what is

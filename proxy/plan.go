@@ -37,8 +37,11 @@ type Plan struct {
 
 // route is one model's channels, by tier.
 type route struct {
-	tiers [][]candidate
-	plain *Model // the model itself, without a preset
+	tiers   [][]candidate
+	throngs []*throng // of each tier; nil: it is small
+	kinds   []string  // of the channels, each once
+	price   *price    // the first that is known by an upstream's name; nil: none
+	plain   *Model    // the model itself, without a preset
 }
 
 // candidate is a channel that serves a model, what it calls it, and how that
@@ -82,6 +85,9 @@ func newPlan(conf *config.Config, open Opener, chance balance.Chance, before *Pl
 			p.closeLeft()
 			return nil, err
 		}
+	}
+	for _, r := range p.routes {
+		r.gather(p)
 	}
 	for name, preset := range conf.Presets {
 		p.presets[name] = &preset
@@ -168,6 +174,9 @@ func (p *Plan) addRoute(m config.Model, ch *Channel, record *cell) {
 		r.tiers = slices.Insert(r.tiers, at, nil)
 	}
 	r.tiers[at] = append(r.tiers[at], candidate{ch: ch, upstream: m.Upstream, cell: record})
+	if !slices.Contains(r.kinds, ch.conf.Kind) {
+		r.kinds = append(r.kinds, ch.conf.Kind)
+	}
 }
 
 func (p *Plan) close() {

@@ -58,14 +58,7 @@ func (p *Plan) priceOf(m *Model, upstream string) *price {
 	if upstream != "" {
 		return p.prices[upstream]
 	}
-	for _, tier := range m.route.tiers {
-		for i := range tier {
-			if one := p.prices[tier[i].upstream]; one != nil {
-				return one
-			}
-		}
-	}
-	return nil
+	return m.route.price
 }
 
 // budget is one configured budget. It is immutable.

@@ -79,7 +79,8 @@ type record struct {
 	notes                    [maxNotes]note
 	tries                    [maxAttempts]try
 	nRoutes, nNotes, nTries  int
-	more                     int // notes that found no room
+	more                     int  // notes that found no room
+	drawn                    bool // its first attempt was chosen without a look at all of a throng
 	queue                    time.Duration
 	room                     time.Duration
 	took                     time.Duration
@@ -234,6 +235,13 @@ func (r *live) barred(c *candidate, b bar) {
 	}
 	r.notes[r.nNotes] = note{c: c.cell, ch: c.ch, bar: b}
 	r.nNotes++
+}
+
+// drew notes that the attempt which follows was chosen without a look at all.
+func (r *live) drew() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.drawn = true
 }
 
 // chosen notes the beginning of an attempt.

@@ -72,7 +72,7 @@ func tooLong(err *translate.Error) bool {
 func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 	x.retry, x.known = nil, len(x.passed)
 	for x.attempts < maxAttempts && (x.attempts == 0 || time.Since(x.asking) <= lastAttempt) {
-		c, left := x.pick(p, r)
+		c, more := x.pick(p, r)
 		if x.ctx.Err() != nil {
 			x.unreserve(c)
 			return gone(x.ctx)
@@ -81,9 +81,9 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 			break
 		}
 		if x.attempts++; x.attempts == maxAttempts {
-			left = 0
+			more = false
 		}
-		err := x.attempt(*c, left)
+		err := x.attempt(*c, more)
 		if err == nil {
 			return nil
 		}
@@ -170,25 +170,29 @@ func (c *candidate) exclusion(b bar) exclusion {
 }
 
 // pick returns the next candidate of r, its slot and its breaker's leave taken, and
-// how many others are left; nil when there is none or the question's context ended.
-func (x *Exchange) pick(p *Plan, r *route) (*candidate, int) {
+// whether another one could be asked; nil when there is none or the question's context
+// ended.
+func (x *Exchange) pick(p *Plan, r *route) (c *candidate, more bool) {
 	now := time.Now()
 	x.passed = x.passed[:x.known]
 	for i, tier := range r.tiers {
-		c, left := x.pickFrom(p, tier, now)
-		if c == nil {
+		if c = x.pickOf(r.throngs[i], tier, now); c != nil {
+			return c, x.another(r.tiers[i:], c, now)
+		}
+		left := 0
+		if c, left = x.pickFrom(p, tier, now); c == nil {
 			if c = x.secondTry(tier); c != nil {
 				x.rec.chosen(c, bySecond, 1)
 			}
 		}
 		if c != nil {
-			return c, left + x.others(r.tiers[i+1:], now)
+			return c, left > 0 || x.another(r.tiers[i+1:], c, now)
 		}
 		if x.ctx.Err() != nil {
-			return nil, 0
+			return nil, false
 		}
 	}
-	return nil, 0
+	return nil, false
 }
 
 // pickFrom is pick among the candidates of one tier that were not asked yet.
@@ -234,7 +238,7 @@ func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidat
 func ramped(targets []*balance.Target, at []*candidate, now time.Time, chance balance.Chance) int {
 	n := len(at)
 	for i := 0; i < n && len(at) > 1; {
-		if share := at[i].cell.share(now); share >= 1 || float64(chance(1<<30)) < share*(1<<30) {
+		if at[i].cell.joins(now, chance) {
 			i++
 			continue
 		}
@@ -248,33 +252,37 @@ func ramped(targets []*balance.Target, at []*candidate, now time.Time, chance ba
 	return n
 }
 
-// others counts the candidates of tiers, and of the routes after this one, that
-// could be asked.
-func (x *Exchange) others(tiers [][]candidate, now time.Time) int {
-	n := x.free(tiers, now)
-	for _, r := range x.later {
-		n += x.free(r.tiers, now)
+// another reports whether one of tiers, or of the routes after this one, could be
+// asked instead of c.
+func (x *Exchange) another(tiers [][]candidate, c *candidate, now time.Time) bool {
+	if x.anyFree(tiers, c, now) {
+		return true
 	}
-	return n
+	return slices.ContainsFunc(x.later, func(r *route) bool { return x.anyFree(r.tiers, c, now) })
 }
 
-func (x *Exchange) free(tiers [][]candidate, now time.Time) int {
-	n := 0
+func (x *Exchange) anyFree(tiers [][]candidate, but *candidate, now time.Time) bool {
 	for _, tier := range tiers {
 		for i := range tier {
-			if c := &tier[i]; x.untried(c) && c.barred(now).state == "" {
-				n++
+			if c := &tier[i]; c != but && x.free(c, now) {
+				return true
 			}
 		}
 	}
-	return n
+	return false
+}
+
+// free reports whether c could be asked for the first time, and nothing keeps the
+// question from it but maybe a slot.
+func (x *Exchange) free(c *candidate, now time.Time) bool {
+	return x.untried(c) && c.barred(now).state == ""
 }
 
 // reserve takes a slot of c's channel and its breaker's leave, or notes why not.
 func (x *Exchange) reserve(c *candidate) bool {
 	if !x.slot(c.ch) {
-		x.rec.barred(c, bar{state: "full", why: "at its limit of requests"})
-		x.passed = append(x.passed, exclusion{ch: c.ch, why: "at its limit of requests", busy: true, full: c.ch.load})
+		x.rec.barred(c, atLimit())
+		x.passed = append(x.passed, exclusion{ch: c.ch, why: atLimit().why, busy: true, full: c.ch.load})
 		return false
 	}
 	if !x.tryKey(c.ch) {

@@ -15,23 +15,26 @@ import (
 )
 
 // BenchmarkChannels is one whole answer of a model inside the process, that as many
-// channels offer: the time must not depend on their number.
+// channels offer: the time must not depend on their number, whatever chooses.
 func BenchmarkChannels(b *testing.B) {
-	for _, n := range []int{1, 100, 1000} {
-		text := new(strings.Builder)
-		for i := range n {
-			fmt.Fprintf(text, "- {id: mock-%d, kind: mock, models: [long-1, other-%d]}\n", i, i)
-		}
-		g, _, _ := openGateway(b, text.String())
-		for _, model := range []string{"long-1", "other-0"} {
-			name := map[string]string{"long-1": "offered by all", "other-0": "offered by one"}[model]
-			b.Run(fmt.Sprintf("%s/of=%d", name, n), func(b *testing.B) {
-				a := newAsker(b, g, dialects.All[0], model, false)
-				b.ReportAllocs()
-				for b.Loop() {
-					a.ask(b)
-				}
-			})
+	for _, policy := range []string{"p2c", "weighted", "busy", "hash"} {
+		for _, n := range []int{1, 10, 100, 1000} {
+			text := new(strings.Builder)
+			for i := range n {
+				fmt.Fprintf(text, "- {id: mock-%d, kind: mock, models: [long-1, other-%d]}\n", i, i)
+			}
+			fmt.Fprintf(text, "balance: %s\n", policy)
+			g, _, _ := openGateway(b, text.String())
+			for _, model := range []string{"long-1", "other-0"} {
+				name := map[string]string{"long-1": "offered by all", "other-0": "offered by one"}[model]
+				b.Run(fmt.Sprintf("%s/%s/of=%d", policy, name, n), func(b *testing.B) {
+					a := newAsker(b, g, dialects.All[0], model, false)
+					b.ReportAllocs()
+					for b.Loop() {
+						a.ask(b)
+					}
+				})
+			}
 		}
 	}
 }

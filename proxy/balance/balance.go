@@ -21,4 +21,7 @@ type Policy interface {
 	// Pick returns an index into ts, which is never empty. It must not block,
 	// allocate or keep ts. key is equal for requests of one conversation.
 	Pick(ts []*Target, key uint64) int
+	// Over prepares to choose among ts, which it keeps and which must not be empty
+	// nor change.
+	Over(ts []*Target) Drawer
 }

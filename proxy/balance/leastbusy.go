@@ -25,3 +25,20 @@ func (p leastBusy) Pick(ts []*Target, _ uint64) int {
 	}
 	return best
 }
+
+// Over implements [Policy].
+func (p leastBusy) Over(ts []*Target) Drawer { return &idlers{newLottery(p.chance, ts)} }
+
+// idlers draws one of those that have nothing to do: nobody has less, and among
+// equals the weight decides. Where it meets none all have to be compared.
+type idlers struct{ lottery }
+
+// Draw implements [Drawer].
+func (p *idlers) Draw(_ uint64, look Look) int {
+	for range 2 * draws {
+		if i := p.draw(); p.ts[i].InFlight.Load() == 0 && look.Usable(i) {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,6 +1,10 @@
 package balance
 
-import "math"
+import (
+	"math"
+	"math/bits"
+	"sync/atomic"
+)
 
 // overload is how much more than its share of what is in flight a target may have
 // before the next one in a key's order is taken: five quarters, and one request.
@@ -43,4 +47,72 @@ func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
+}
+
+// most entries of homes, and most targets that an entry can name.
+const (
+	mostHomes   = 1 << 12
+	mostTargets = 1<<16 - 1
+)
+
+// Over implements [Policy].
+func (rendezvous) Over(ts []*Target) Drawer {
+	h := &homes{ts: ts, kept: make([]atomic.Uint64, min(1<<bits.Len(uint(4*len(ts))), mostHomes))}
+	for _, t := range ts {
+		h.total += int64(t.Weight)
+	}
+	return h
+}
+
+// homes remembers which of many targets the newest keys belong to: to find that out
+// takes a score of each. All else is for Pick.
+type homes struct {
+	ts    []*Target
+	total int64
+	// kept has for a key, at its lowest bits, the upper 48 ones and one more than the
+	// index of its target; their number is a power of two.
+	kept []atomic.Uint64
+}
+
+// Draw implements [Drawer].
+func (h *homes) Draw(key uint64, look Look) int {
+	i := h.home(key)
+	if i < 0 || !look.Usable(i) || h.overloaded(i) {
+		return -1
+	}
+	return i
+}
+
+// home is the target with the highest score for key; -1 where it cannot be kept.
+func (h *homes) home(key uint64) int {
+	if len(h.ts) > mostTargets {
+		return -1
+	}
+	mixed := mix(key)
+	entry, upper := &h.kept[mixed%uint64(len(h.kept))], mixed&^mostTargets
+	if e := entry.Load(); e&mostTargets != 0 && e&^mostTargets == upper {
+		return int(e&mostTargets) - 1
+	}
+	best, most := 0, 0.0
+	for i, t := range h.ts {
+		if s := score(key, t); i == 0 || s > most {
+			best, most = i, s
+		}
+	}
+	entry.Store(upper | uint64(best+1))
+	return best
+}
+
+// overloaded reports whether the target at i has more than its share of what is in
+// flight, in which case all have to be compared.
+func (h *homes) overloaded(i int) bool {
+	own := int64(h.ts[i].InFlight.Load()) - 1
+	if own <= 0 {
+		return false // the request that it has may be the only one
+	}
+	var load int64
+	for _, t := range h.ts {
+		load += int64(t.InFlight.Load())
+	}
+	return own*h.total*overloadDen > (load+1)*int64(h.ts[i].Weight)*overloadNum
 }
