@@ -11,7 +11,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 
 SDK := internal/sdktest
 
-.PHONY: run check test rules race noalloc sdk archtest lint smoke fuzz soak-kill soak-ledger bench bench bench-leave bench-compare cover
+.PHONY: run check test rules redis race noalloc sdk archtest lint smoke fuzz soak-kill soak-ledger bench bench bench-leave bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -28,9 +28,14 @@ test: rules race noalloc sdk
 rules:
 	go test ./internal/archtest
 
-race:
+# redis: the server that several processes share; tests start one of their own and stop
+# it. RUNLEVEL keeps the package from starting another.
+redis:
+	command -v redis-server >/dev/null || { apt-get update && RUNLEVEL=1 apt-get install -y redis-server; }
+
+race: redis
 	@[ -n "$(RACE)" ] || echo "no C compiler: the tests run without the race detector"
-	go test $(RACE) -timeout 5m ./...
+	DRAGOMAN_TEST_ALL=1 go test $(RACE) -timeout 5m ./...
 
 noalloc:
 	go test -count=1 -timeout 5m $$(grep -rl --include='*_test.go' '^//go:build !race' . | xargs -n1 dirname | sort -u)

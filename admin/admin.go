@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -45,6 +46,9 @@ type Options struct {
 	// a restart. An error, which is shown to the operator, leaves all as it was. nil:
 	// there is nothing to read.
 	Reload func() (restart []string, err error)
+	// Shared tells how the limits stand that several processes share; nil: there are
+	// none.
+	Shared func() limiter.JointStats
 	// Log gets panics and failures of connections.
 	Log *slog.Logger
 }
@@ -58,11 +62,13 @@ type Server struct {
 	log   *slog.Logger
 	http  *http.Server
 	began time.Time
+
+	shared func() limiter.JointStats // nil: nothing is shared
 }
 
 // New returns a server. It listens nowhere yet.
 func New(o Options) *Server {
-	s := &Server{g: o.Gateway, again: o.Reload, token: sha256.Sum256([]byte(o.Token)), log: o.Log, began: time.Now()}
+	s := &Server{g: o.Gateway, again: o.Reload, token: sha256.Sum256([]byte(o.Token)), log: o.Log, began: time.Now(), shared: o.Shared}
 	s.name, _, _ = net.SplitHostPort(o.Listen)
 	s.http = &http.Server{
 		Handler:           s.Handler(),

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 )
 
@@ -24,6 +25,9 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
 	e.channels(channels)
 	e.probes(channels)
 	e.cells(channels)
+	if s.shared != nil {
+		e.shared(s.shared())
+	}
 	e.process(s.began)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	_, _ = w.Write(e.Bytes())
@@ -141,6 +145,27 @@ func (e *exposition) cells(channels []proxy.ChannelState) {
 	each(func(labels []string, m *proxy.ModelState) {
 		e.line("dragoman_breaker_wait_seconds", m.Seconds, labels...)
 	})
+}
+
+// shared tells how the limits stand that several processes share.
+func (e *exposition) shared(t limiter.JointStats) {
+	up := 0.0
+	if t.Up {
+		up = 1
+	}
+	for _, m := range []struct {
+		name, kind, help string
+		value            float64
+	}{
+		{"dragoman_shared_up", "gauge", "1 while the shared limits answer, 0 while this process counts alone.", up},
+		{"dragoman_shared_queued", "gauge", "Ended questions that the shared limits have not been told of yet.", float64(t.Queued)},
+		{"dragoman_shared_lost_total", "counter", "Calls that the shared limits did not answer in time.", float64(t.Lost)},
+		{"dragoman_shared_alone_total", "counter", "Questions that this process decided alone.", float64(t.Alone)},
+		{"dragoman_shared_missed_total", "counter", "Ended questions that the shared limits were never told of.", float64(t.Missed)},
+	} {
+		e.head(m.name, m.kind, m.help)
+		e.line(m.name, m.value)
+	}
 }
 
 func (e *exposition) process(began time.Time) {

@@ -37,13 +37,18 @@ func routes() []route {
 }
 
 // health is for load balancers and supervisors: 200 while questions are taken, 503
-// from the moment that the gateway stops. It looks at neither the store nor a channel.
+// from the moment that the gateway stops. It looks at neither the store nor a channel, and
+// says of shared limits only what is known: a gateway that counts alone is in order.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
 	status, word := http.StatusOK, "ok"
 	if s.g.Draining() {
 		status, word = http.StatusServiceUnavailable, "stopping"
 	}
-	return reply(w, status, map[string]any{"status": word, "uptime_seconds": int(time.Since(s.began).Seconds())})
+	body := map[string]any{"status": word, "uptime_seconds": int(time.Since(s.began).Seconds())}
+	if s.shared != nil {
+		body["shared"] = map[bool]string{true: "ok", false: "alone"}[s.shared().Up]
+	}
+	return reply(w, status, body)
 }
 
 func (s *Server) channels(w http.ResponseWriter, _ *http.Request) error {

@@ -176,8 +176,18 @@ func (k *checker) stores() {
 		k.add("store.url", "the path must hold neither ? nor #")
 	}
 	if k.Shared.URL != "" {
-		k.url("shared.url", k.Shared.URL, true, "redis", "rediss")
+		k.url("shared.url", k.Shared.URL, true, "redis", "rediss", "valkey", "valkeys")
+		if u, err := url.Parse(k.Shared.URL); err == nil && !database(u.Path) {
+			k.add("shared.url", "the path is the number of a database, or nothing")
+		}
 	}
+}
+
+// database reports whether path is that of a Redis URL: nothing, or a number.
+func database(path string) bool {
+	path = strings.TrimPrefix(path, "/")
+	_, err := strconv.ParseUint(path, 10, 16)
+	return path == "" || err == nil
 }
 
 func (k *checker) callers() {

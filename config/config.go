@@ -85,8 +85,10 @@ type Store struct {
 
 // Shared is what several processes share.
 type Shared struct {
-	// URL names the server, redis://HOST:PORT/DB, or rediss:// with TLS; there may be a user and
-	// a password in it. Default: none, every process is on its own.
+	// URL names a Redis or Valkey, redis://USER:PASSWORD@HOST:PORT/DB, rediss:// with TLS, or
+	// valkey:// and valkeys://; user, password and DB may be left out. Processes with the same
+	// URL count limits together and tell each other which channels to leave alone. Default:
+	// none, every process is on its own.
 	URL string `yaml:"url" secret:"yes"`
 }
 

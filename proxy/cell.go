@@ -48,6 +48,7 @@ type cell struct {
 	streams, wholes pace
 
 	chance balance.Chance
+	tell   func(open, cool time.Duration) // other gateways; nil: nobody
 
 	mu    sync.Mutex
 	wait  time.Duration // the last open time; 0 while closed
@@ -88,7 +89,11 @@ func (c *cell) changed(to gobreaker.State) {
 		c.wait = min(max(2*c.wait, openFirst), openMost)
 		jittered := c.wait + time.Duration(c.chance(int64(c.wait/4)))
 		c.rest.Store(time.Now().Add(c.floor).UnixNano())
-		c.open.Store(time.Now().Add(max(jittered, c.floor)).UnixNano())
+		jittered = max(jittered, c.floor)
+		c.open.Store(time.Now().Add(jittered).UnixNano())
+		if c.tell != nil {
+			c.tell(jittered, 0)
+		}
 	}
 }
 
@@ -185,6 +190,9 @@ func (c *cell) chillFor(hint time.Duration) {
 		hint = c.chill
 	}
 	c.cool.Store(time.Now().Add(hint).UnixNano())
+	if c.tell != nil {
+		c.tell(0, hint)
+	}
 }
 
 // out reports whether its breaker is not closed.

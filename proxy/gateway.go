@@ -33,8 +33,9 @@ type Gateway struct {
 	limiter  limiter.Limiter
 	opener   Opener
 	chance   balance.Chance
-	room     room  // those that wait for a full channel
-	lobby    lobby // those that wait for a limit
+	tell     func(Hint) // nil: nobody
+	room     room       // those that wait for a full channel
+	lobby    lobby      // those that wait for a limit
 	meters   meters
 	keys     *keyring
 	badKeys  *badKeys
@@ -58,6 +59,10 @@ type Options struct {
 	// Chance is what is left to it: choices among equals and the jitter of waits.
 	// nil is math/rand; tests that must happen again the same way set it.
 	Chance balance.Chance
+	// Tell is told what other gateways may want to know of a back end; see Hint. It is
+	// called by many goroutines, under locks: it must neither wait nor call the
+	// gateway. nil: nobody is told.
+	Tell func(Hint)
 }
 
 // New compiles conf, which must have been checked, and returns a gateway that
@@ -82,6 +87,10 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	g.ledger = newLedger(st, conf.Ledger.Keep, log)
 	g.purses.ledger = g.ledger
 	g.answers.size = int(conf.Cache.Size)
+	g.tell = o.Tell
+	if o.Tell != nil {
+		p.share(o.Tell)
+	}
 	g.plan.Store(p)
 	g.probe(p, nil)
 	return g, nil

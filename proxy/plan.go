@@ -31,8 +31,9 @@ type Plan struct {
 	fallbacks map[string][]string
 	probers   probers
 
-	users int   // exchanges under it
-	next  *Plan // that has taken its place; users and next are the gateway's to lock
+	users int                // exchanges under it
+	next  *Plan              // that has taken its place; users and next are the gateway's to lock
+	cells map[string][]*cell // by cellName, where gateways tell each other; nil: they do not
 }
 
 // route is one model's channels, by tier.

@@ -30,6 +30,9 @@ func (g *Gateway) Apply(conf *config.Config) error {
 	for _, ch := range p.channels {
 		ch.meter = g.meters.channel(ch.ID)
 	}
+	if g.tell != nil {
+		p.share(g.tell)
+	}
 	old.probers.stop()
 	g.probe(p, old)
 	g.mu.Lock()

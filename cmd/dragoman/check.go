@@ -11,15 +11,11 @@ type checkCommand struct {
 	File string `short:"c" name:"config" default:"dragoman.yaml" help:"The configuration file."`
 }
 
-// Run prints every problem of the file with its line. It fails if there is any;
-// keys without effect are only named.
+// Run prints every problem of the file with its line. It fails if there is any.
 func (c *checkCommand) Run(s surroundings) error {
 	conf, err := loadFile(c.File)
 	if err != nil {
 		return err
-	}
-	for _, n := range conf.Notices() {
-		fmt.Fprintln(s.out, n.In(c.File))
 	}
 	_, err = fmt.Fprintf(s.out, "%s: good: %d channels, %d keys, %d presets\n", c.File, len(conf.Channels), len(conf.Callers.Keys), len(conf.Presets))
 	return err

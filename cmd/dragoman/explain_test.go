@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -82,7 +83,7 @@ func TestExplainAsksTheRunningGateway(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = g.Close() }()
-	op, err := startOperator(conf, g, ln, nil, log)
+	op, err := startOperator(conf, ln, admin.Options{Gateway: g, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/proxy"
 )
 
 // operatorWait is how long requests of operators may still run after everything else
@@ -40,8 +38,8 @@ func listenForOperator(conf *config.Config, quick bool) (net.Listener, error) {
 	return ln, nil
 }
 
-// startOperator begins to answer on ln. Whoever calls it calls stop.
-func startOperator(conf *config.Config, g *proxy.Gateway, ln net.Listener, reload func() ([]string, error), log *slog.Logger) (*operator, error) {
+// startOperator begins to answer on ln as conf and side say. Whoever calls it calls stop.
+func startOperator(conf *config.Config, ln net.Listener, side admin.Options) (*operator, error) {
 	o := &operator{ln: ln, served: make(chan error, 1), token: conf.Admin.Token}
 	if o.token == "" {
 		var err error
@@ -50,7 +48,8 @@ func startOperator(conf *config.Config, g *proxy.Gateway, ln net.Listener, reloa
 			return nil, fmt.Errorf("cannot keep the operator's token: %w", err)
 		}
 	}
-	o.server = admin.New(admin.Options{Gateway: g, Token: o.token, Listen: conf.Admin.Listen, Reload: reload, Log: log})
+	side.Token, side.Listen = o.token, conf.Admin.Listen
+	o.server = admin.New(side)
 	go func() { o.served <- o.server.Serve(ln) }()
 	return o, nil
 }

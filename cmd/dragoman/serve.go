@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
@@ -45,9 +46,6 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	if c.Listen != "" {
 		conf.Listen = c.Listen
 	}
-	for _, n := range conf.Notices() {
-		log.Warn("configuration", "what", n.Message, "key", n.Path)
-	}
 
 	// The address is taken first: a second instance must fail before it touches
 	// the store of the first.
@@ -74,18 +72,27 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 		}
 	}()
 
-	g, err := proxy.New(conf, st, openUpstream, log, proxy.Options{})
+	// What is shared comes before the questions that are counted there, and ends after
+	// the last of them is settled.
+	common, err := openShared(conf.Shared.URL, log)
+	if err != nil {
+		return err
+	}
+	defer common.close()
+
+	g, err := proxy.New(conf, st, openUpstream, log, common.options())
 	if err != nil {
 		return err
 	}
 	defer func() { _ = g.Close() }()
+	common.start(g)
 
 	server := front.New(conf, g, log)
 	again := &reloader{file: file, listen: c.Listen, g: g, server: server, log: log, first: conf, conf: conf}
 
 	// Operators come before the first question and stay until the last one has
 	// ended: a drain is when they look.
-	op, err := startOperator(conf, g, adminLn, again.reload, log)
+	op, err := startOperator(conf, adminLn, admin.Options{Gateway: g, Reload: again.reload, Shared: common.stats(), Log: log})
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ var (
 // with a user, a password and the number of a database if need be. Nothing is connected
 // yet. The error does not repeat the URL.
 func New(url string) (*Server, error) {
-	o, err := rueidis.ParseURL(url)
+	o, err := rueidis.ParseURL(strings.TrimSuffix(url, "/"))
 	if err != nil {
 		return nil, errors.New("the address of the shared server makes no sense")
 	}

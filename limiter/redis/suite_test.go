@@ -2,11 +2,11 @@ package redis_test
 
 import (
 	"context"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/internal/redistest"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/limiter/limitertest"
 	"github.com/dragoman-gateway/dragoman/limiter/redis"
@@ -25,7 +25,7 @@ func (s settled) Admit(ctx context.Context, q limiter.Subject) (limiter.Grant, e
 
 func TestRedisPassesTheSuite(t *testing.T) {
 	t.Parallel()
-	s := start(t, "--databases", "64")
+	s := redistest.Start(t, "--databases", "64")
 	var db atomic.Int64
 	limitertest.RunRemote(t, func(t *testing.T, o limitertest.Options) limiter.Limiter {
 		c := at(t, s, int(db.Add(1)))
@@ -41,8 +41,9 @@ func TestRedisPassesTheSuite(t *testing.T) {
 }
 
 // at connects to one database of s.
-func at(t testing.TB, s *server, db int) *redis.Server {
-	c, err := redis.New("redis://127.0.0.1:" + s.port + "/" + strconv.Itoa(db))
+func at(t testing.TB, s *redistest.Server, db int) *redis.Server {
+	t.Helper()
+	c, err := redis.New(s.URL(db))
 	if err != nil {
 		t.Fatal(err)
 	}

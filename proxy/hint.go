@@ -1,0 +1,75 @@
+package proxy
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"sync/atomic"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+)
+
+// Hint is word from one gateway to others that ask the same back ends: what it has
+// learnt about one model of one channel with one key. It keeps questions away for a
+// while; it is no failure, and never lets anything through.
+type Hint struct {
+	// Cell names the record, alike in every process that has the same kind, URL, key
+	// and model at the back end. None of these can be read from it.
+	Cell string
+	// Open is for how long its breaker lets nothing through, Cool for how long the
+	// back end asked to be left alone; 0: nothing new.
+	Open, Cool time.Duration
+}
+
+// What another gateway says is believed for so long at most.
+const (
+	hintOpenMost = openMost * 5 / 4
+	hintCoolMost = 10 * time.Minute
+)
+
+// cellName names the record of a model of a channel with a key.
+func cellName(conf *config.Channel, key, upstream string) string {
+	h := sha256.New()
+	for _, part := range [...]string{conf.Kind, conf.URL, key, upstream} {
+		sum := sha256.Sum256([]byte(part)) // so that no two lists of parts look alike
+		h.Write(sum[:])
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
+}
+
+// share makes the cells of p known by their names, and lets them tell.
+func (p *Plan) share(tell func(Hint)) {
+	p.cells = map[string][]*cell{}
+	for _, r := range p.routes {
+		for _, tier := range r.tiers {
+			for i := range tier {
+				c, conf := &tier[i], tier[i].ch.conf
+				name := cellName(conf, c.ch.secret(), c.upstream)
+				p.cells[name] = append(p.cells[name], c.cell)
+				if c.cell.tell != nil {
+					continue // it was in the plan before, under the same name
+				}
+				c.cell.tell = func(open, cool time.Duration) { tell(Hint{Cell: name, Open: open, Cool: cool}) }
+			}
+		}
+	}
+}
+
+// Hint takes word of another gateway. One about a record that this gateway does not
+// have is nothing to it. It may be called at any time and never waits.
+func (g *Gateway) Hint(h Hint) {
+	now := time.Now()
+	for _, c := range g.plan.Load().cells[h.Cell] {
+		if h.Open > 0 {
+			raise(&c.open, now.Add(min(h.Open, hintOpenMost)).UnixNano())
+		}
+		if h.Cool > 0 {
+			raise(&c.cool, now.Add(min(h.Cool, hintCoolMost)).UnixNano())
+		}
+	}
+}
+
+func raise(v *atomic.Int64, to int64) {
+	for old := v.Load(); old < to && !v.CompareAndSwap(old, to); old = v.Load() {
+	}
+}
