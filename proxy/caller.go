@@ -78,6 +78,18 @@ func (c *callers) budgeted(names []string) (first string) {
 	return first
 }
 
+// budgets is how many of names and of the rules for everybody have a budget.
+func (c *callers) budgets(names []string) (n int) {
+	for _, list := range [...][]string{names, c.common} {
+		for _, name := range list {
+			if c.limits[name].Budget.Amount > 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 func (c *callers) caller(name string, a *config.Access, expires time.Time) *Caller {
 	who := &Caller{Name: name, Group: a.Group, limits: c.budgeted(a.Limits), rules: c.rules.of(a.Limits, c.common), expires: expires}
 	if len(a.Models) > 0 {

@@ -229,6 +229,9 @@ func (g *Gateway) MakeKey(ctx context.Context, name string, a config.Access, exp
 			return "", nil, translate.Invalid("there are no limits of this name")
 		}
 	}
+	if g.plan.Load().callers.budgets(a.Limits) > 1 {
+		return "", nil, translate.Invalid("one of the limits of a key may have a budget, those of callers.limits included")
+	}
 	for _, m := range a.Models {
 		if !g.Known(m) {
 			return "", nil, translate.Invalid("there is no such model: " + clip(m))

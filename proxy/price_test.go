@@ -158,3 +158,21 @@ func TestPursesThatNobodyUsesGoWhenThereAreMany(t *testing.T) {
 		t.Error("a purse with a reservation went")
 	}
 }
+
+func TestAKeyMadeAtRunTimeHasOneBudgetAtMost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		purse := config.Limit{Budget: config.Budget{Amount: 1, Per: "day"}}
+		c := conf(channel("a"))
+		c.Limits = map[string]config.Limit{"house": purse, "own": purse, "few": {Requests: perMinute(1)}}
+		c.Callers = config.Callers{Limits: config.Names{"house"}}
+		w := newWorld(t, c, map[string][]script{"a": {says("yes")}})
+		for _, limits := range []config.Names{{"own"}, {"few", "own"}} {
+			if _, _, err := w.g.MakeKey(t.Context(), "bob", config.Access{Limits: limits}, time.Time{}); typed(err).Code != translate.CodeValidation {
+				t.Errorf("%v: %v", limits, err)
+			}
+		}
+		if _, _, err := w.g.MakeKey(t.Context(), "bob", config.Access{Limits: config.Names{"few"}}, time.Time{}); err != nil {
+			t.Error(err)
+		}
+	})
+}
