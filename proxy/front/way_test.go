@@ -3,19 +3,21 @@ package front_test
 import (
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
+	"github.com/dragoman-gateway/dragoman/proxy"
 )
 
 func TestAnswersAndFailuresSayWhichWayTheyWent(t *testing.T) {
 	t.Parallel()
-	w := world.Start(t, `
-callers: {keys: [{name: alice, key: `+key+`}]}
+	const text = `
+callers: {keys: [{name: alice, key: ` + key + `}]}
 channels:
 - {id: dead, kind: mock, models: [{name: spare, upstream: fail-500}, {name: lost, upstream: fail-500}]}
 - {id: well, kind: mock, models: [{name: spare, upstream: echo}], tier: 2}
-`)
+`
 	timing := regexp.MustCompile(`^queue;dur=[0-9.]+, open;dur=[0-9.]+, first;dur=[0-9.]+$`)
 	for _, c := range []struct {
 		model, channel, attempts string
@@ -26,14 +28,61 @@ channels:
 		{"nobody", "", "", 404},
 	} {
 		for _, stream := range []bool{false, true} {
-			body := `{"model":"` + c.model + `","stream":` + strconv.FormatBool(stream) + `,"messages":[{"role":"user","content":"hi"}]}`
-			status, h, text := w.Do(t, "POST", "/v1/chat/completions", body, "Authorization", "Bearer "+key)
-			if status != c.status || h.Get("X-Dragoman-Channel") != c.channel || h.Get("X-Dragoman-Attempts") != c.attempts {
-				t.Errorf("%s, stream %v: %d, channel %q, attempts %q: %s", c.model, stream, status, h.Get("X-Dragoman-Channel"), h.Get("X-Dragoman-Attempts"), text)
-			}
-			if got := h.Get("Server-Timing"); c.channel != "" && !timing.MatchString(got) {
-				t.Errorf("%s, stream %v: timing %q", c.model, stream, got)
+			body := `{"model":"` + c.model + `","max_tokens":9,"stream":` + strconv.FormatBool(stream) + `,"messages":[{"role":"user","content":"hi"}]}`
+			rest := map[bool]string{false: "/api/chat", true: "/api/chat/stream"}[stream]
+			for path, body := range map[string]string{
+				"/v1/chat/completions": body, "/v1/messages": body, rest: `{"message":"hi","userId":"u","preset":"` + c.model + `"}`,
+			} {
+				w := world.Start(t, text) // with breakers that are closed
+				status, h, said := w.Do(t, "POST", path, body, "Authorization", "Bearer "+key, "Content-Type", "application/json")
+				if status != c.status || h.Get("X-Dragoman-Channel") != c.channel || h.Get("X-Dragoman-Attempts") != c.attempts {
+					t.Errorf("%s %s, stream %v: %d, channel %q, attempts %q: %s", path, c.model, stream, status, h.Get("X-Dragoman-Channel"), h.Get("X-Dragoman-Attempts"), said)
+				}
+				if got := h.Get("Server-Timing"); c.channel != "" && !timing.MatchString(got) {
+					t.Errorf("%s %s, stream %v: timing %q", path, c.model, stream, got)
+				}
 			}
 		}
+	}
+}
+
+func TestEachReasonWhyNoChannelCanTakeAQuestionIsSaid(t *testing.T) {
+	t.Parallel()
+	for _, newClient := range world.Fronts {
+		t.Run(newClient(nil, "").Front(), func(t *testing.T) {
+			t.Parallel()
+			w := world.Start(t, callers+`
+channels:
+- {id: fails, kind: mock, models: [{name: m, upstream: fail-500-retry-60}]}
+- {id: hurries, kind: mock, models: [{name: m, upstream: fail-429-retry-90}]}
+- {id: stranger, kind: mock, models: [{name: m, upstream: fail-401}]}
+- {id: off, kind: mock, models: [{name: m, upstream: echo}]}
+`)
+			if err := w.Gateway.Force("off", proxy.ForceOpen); err != nil {
+				t.Fatal(err)
+			}
+			c := newClient(w, key)
+			var r *world.Reply
+			for range 6 { // until the breaker is open
+				r = world.Put(t, c, world.Ask{Model: "m", Text: "hi"})
+			}
+			if c.Front() == "chatnio" { // the real server's words (chatnio.md 5.2)
+				if r.Code != "cannot find channel for model" {
+					t.Errorf("%s: %s", r.Outcome(), r.Message)
+				}
+				return
+			}
+			for _, why := range []string{
+				"fails: breaker open for ", "hurries: throttled for ", "stranger: its credential was refused", "off: taken out of use by the operator",
+			} {
+				if !strings.Contains(r.Message, why) {
+					t.Errorf("%q is not in: %s", why, r.Message)
+				}
+			}
+			// The soonest of all: the breaker.
+			if after, err := strconv.Atoi(r.RetryAfter); c.Front() != "iagent" && (err != nil || after < 40 || after > 61) {
+				t.Errorf("come back in %q: %s", r.RetryAfter, r.Outcome())
+			}
+		})
 	}
 }
