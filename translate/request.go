@@ -108,7 +108,7 @@ type Tool struct {
 	Name        string
 	Description string
 	Schema      json.RawMessage // JSON schema of the arguments; nil: none given
-	Strict      bool            // OpenAI's strict flag
+	Strict      bool            // the arguments must be as the schema says
 	Cache       json.RawMessage // anthropic cache_control, nil without one
 }
 

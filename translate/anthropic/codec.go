@@ -15,10 +15,10 @@ const name = "anthropic"
 // Losses lists what this protocol cannot say of the canonical form, in either
 // direction. AppendRequest notes the losses of a request with Request.Drop.
 var Losses = []string{
-	"request: presence, frequency and repetition penalties, seed, log probabilities, response_format",
+	"request: presence, frequency and repetition penalties, seed, log probabilities",
+	"request: the response_format json_object; the name and description of a json_schema, which is always kept to",
 	"request: temperatures above 1, which become 1",
 	"request: names of speakers, the detail of images, and images outside a user's message",
-	"request: the strict flag of tools",
 	"request: reasoning without a signature",
 	"request: an absent max_tokens, which becomes 4096",
 	"request: words of reasoning_effort other than minimal, low, medium, high, xhigh and max",

@@ -43,12 +43,13 @@ func full() *translate.Request {
 			translate.TextMessage(translate.RoleUser, "Well?"),
 		},
 		Tools: []translate.Tool{
-			{Name: "look", Description: "Looks.", Schema: json.RawMessage(`{"type":"object"}`), Cache: mark},
+			{Name: "look", Description: "Looks.", Schema: json.RawMessage(`{"type":"object"}`), Strict: true, Cache: mark},
 			{Name: "now", Schema: json.RawMessage(`{"type":"object","properties":{}}`)},
 		},
 		ToolChoice: translate.ToolChoice{Mode: translate.ToolAuto, NoParallel: true},
 		Params: translate.Params{
 			MaxTokens: ptr(9000), Temperature: ptr(0.5), TopP: ptr(0.9), TopK: ptr(40), Stop: []string{"END"}, ReasoningBudget: 2048,
+			ResponseFormat: json.RawMessage(`{"type":"json_schema","json_schema":{"name":"answer","schema":{"type":"string"},"strict":true}}`),
 		},
 	}
 }

@@ -102,13 +102,12 @@ func appendParams(dst []byte, req *translate.Request, plan thinking) []byte {
 		{p.Seed != nil, "seed"},
 		{p.Logprobs, "logprobs"},
 		{p.TopLogprobs != nil, "top_logprobs"},
-		{len(p.ResponseFormat) > 0, "response_format"},
 	} {
 		if d.said {
 			req.Drop(d.name)
 		}
 	}
-	return dst
+	return appendFormat(dst, req)
 }
 
 // appendSampling appends temperature, top_p and top_k. Thinking tolerates no

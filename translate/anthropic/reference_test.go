@@ -33,7 +33,7 @@ func TestDocumentsBecomeTheirTextOrAreNoted(t *testing.T) {
 		{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBERg=="}},
 		{"type":"image","source":{"type":"file","file_id":"file_1"}},{"type":"search_result","source":"x","title":"y","content":[]},
 		{"type":"text","text":"Well?"}]}],"tools":[{"type":"web_search_20250305","name":"web_search"}],
-		"output_config":{"format":{"type":"json_schema","schema":{}}},"container":"c_1"}`
+		"output_config":{"format":{"type":"grammar"}},"container":"c_1"}`
 	var req translate.Request
 	if err := Dialect.DecodeRequest(&req, []byte(body)); err != nil {
 		t.Fatal(err)

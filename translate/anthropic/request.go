@@ -157,7 +157,9 @@ func decodeThinking(req *translate.Request, w *wireRequest) error {
 			return err
 		}
 		if !null(config.Format) {
-			req.Drop("output_config.format")
+			if err := decodeFormat(req, config.Format); err != nil {
+				return err
+			}
 		}
 	}
 	var t struct {
@@ -212,6 +214,7 @@ func decodeTools(req *translate.Request, raw json.RawMessage) error {
 			Description string          `json:"description"`
 			InputSchema json.RawMessage `json:"input_schema"`
 			Cache       json.RawMessage `json:"cache_control"`
+			Strict      bool            `json:"strict"`
 		}
 		if err := translate.Unmarshal(path, raw, &t); err != nil {
 			return err
@@ -230,7 +233,7 @@ func decodeTools(req *translate.Request, raw json.RawMessage) error {
 		if err != nil {
 			return err
 		}
-		req.Tools = append(req.Tools, translate.Tool{Name: t.Name, Description: t.Description, Schema: t.InputSchema, Cache: cache})
+		req.Tools = append(req.Tools, translate.Tool{Name: t.Name, Description: t.Description, Schema: t.InputSchema, Strict: t.Strict, Cache: cache})
 	}
 	return nil
 }

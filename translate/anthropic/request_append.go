@@ -301,9 +301,6 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 	start := len(dst)
 	for i := range req.Tools {
 		t := &req.Tools[i]
-		if t.Strict {
-			req.Drop("strict")
-		}
 		dst = append(dst, `{"name":`...)
 		dst = jsonx.AppendString(dst, t.Name)
 		if t.Description != "" {
@@ -315,6 +312,9 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 			dst = append(dst, t.Schema...)
 		} else {
 			dst = append(dst, `{"type":"object","properties":{}}`...)
+		}
+		if t.Strict {
+			dst = append(dst, `,"strict":true`...)
 		}
 		dst = appendCache(dst, t.Cache)
 	}

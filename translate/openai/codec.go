@@ -25,6 +25,7 @@ var Losses = []string{
 	"request: images in anything but a user's message",
 	"request: top_k and repetition_penalty, unless the question itself came in this dialect",
 	"request: several choices (n), unless the question passes through",
+	"request: the strict flag of a tool of another dialect whose schema leaves members optional or open",
 	"request: more than four stop sequences",
 	"request: iagent media references",
 	"answer: signatures of reasoning, and redacted reasoning",

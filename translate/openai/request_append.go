@@ -374,8 +374,11 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 			dst = append(dst, `,"parameters":`...)
 			dst = append(dst, t.Schema...)
 		}
-		if t.Strict {
+		switch {
+		case t.Strict && (req.Dialect == name || translate.Closed(t.Schema)):
 			dst = append(dst, `,"strict":true`...)
+		case t.Strict:
+			req.Drop("strict")
 		}
 		dst = append(dst, `}},`...)
 	}
