@@ -83,7 +83,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	for _, ch := range p.channels {
 		ch.meter = g.meters.channel(ch.ID)
 	}
-	p.callers.tokens.open(log, keyset.Options{})
+	p.callers.tokens.open(nil, log, keyset.Options{})
 	g.ledger = newLedger(st, conf.Ledger.Keep, log)
 	g.purses.ledger = g.ledger
 	g.answers.size = int(conf.Cache.Size)

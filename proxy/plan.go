@@ -185,7 +185,7 @@ func (p *Plan) close() {
 	for _, ch := range p.channels {
 		_ = ch.up.Close()
 	}
-	p.callers.tokens.close()
+	p.callers.tokens.close(nil)
 }
 
 // Model is what a name asked for comes to.

@@ -4,6 +4,7 @@ import (
 	"reflect"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/keyset"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -35,11 +36,13 @@ func (g *Gateway) Apply(conf *config.Config) error {
 	}
 	old.probers.stop()
 	g.probe(p, old)
+	p.callers.tokens.open(old.callers.tokens, g.log, keyset.Options{})
 	g.mu.Lock()
 	g.plan.Store(p)
 	old.next = p
 	idle := old.users == 0
 	g.mu.Unlock()
+	old.callers.tokens.close(p.callers.tokens)
 	if idle {
 		old.closeLeft()
 	}

@@ -51,15 +51,22 @@ func newTokens(conf *config.JWT) *tokens {
 	return &tokens{conf: conf, parser: jwt.NewParser(options...)}
 }
 
-// open begins to fetch the key set, if there is one; close ends that. t may be nil.
-func (t *tokens) open(log *slog.Logger, o keyset.Options) {
-	if t != nil && t.conf.JWKS != "" {
+// open begins to fetch the key set, if there is one, or goes on with that of before if
+// it is the same; close ends that. t and before may be nil.
+func (t *tokens) open(before *tokens, log *slog.Logger, o keyset.Options) {
+	switch {
+	case t == nil || t.conf.JWKS == "":
+	case before != nil && before.keys != nil && before.conf.JWKS == t.conf.JWKS:
+		t.keys = before.keys
+	default:
 		t.keys = keyset.Open(t.conf.JWKS, log, o)
 	}
 }
 
-func (t *tokens) close() {
-	if t != nil {
+// close stops the fetching, unless next, which may be nil, goes on with it. Whoever
+// still has t finds the keys that it knew.
+func (t *tokens) close(next *tokens) {
+	if t != nil && (next == nil || next.keys != t.keys) {
 		t.keys.Close()
 	}
 }

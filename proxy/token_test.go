@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -66,8 +67,8 @@ func (i *issuer) publish(t *testing.T, keys map[string]crypto.PublicKey) {
 func take(t *testing.T, conf *config.JWT) *callers {
 	t.Helper()
 	c := newCallers(&config.Callers{JWT: conf}, nil)
-	c.tokens.open(slog.New(slog.DiscardHandler), keyset.Options{Apart: time.Nanosecond, Wait: time.Minute, Most: time.Minute})
-	t.Cleanup(c.tokens.close)
+	c.tokens.open(nil, slog.New(slog.DiscardHandler), keyset.Options{Apart: time.Nanosecond, Wait: time.Minute, Most: time.Minute})
+	t.Cleanup(func() { c.tokens.close(nil) })
 	return c
 }
 
@@ -184,6 +185,50 @@ func TestATokenWhoseKeysWereNeverFetchedIsNotCalledBad(t *testing.T) {
 	}
 	if _, err := c.identify(nil, signedBy(t, jwt.SigningMethodHS256, []byte(signingKey), "", name()), ""); err != nil {
 		t.Errorf("a token that needs no keys: %v", err)
+	}
+}
+
+// fetched waits for the first fetch of set, however long it takes.
+func fetched(t *testing.T, set *keyset.Set) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		if _, err := set.Find("e", "ES256"); !errors.Is(err, keyset.ErrNone) {
+			return
+		}
+	}
+}
+
+func TestTheKeysOfTokensOutliveANewConfigurationAndChangeWithTheirAddress(t *testing.T) {
+	t.Parallel()
+	one, two := newIssuer(t), newIssuer(t)
+	with := func(url string) *config.Config {
+		c := conf(channel("a"))
+		if url != "" {
+			c.Callers.JWT = &config.JWT{JWKS: url}
+		}
+		return c
+	}
+	w := newWorld(t, with(one.URL), nil)
+	first := signedBy(t, jwt.SigningMethodES256, one.ec, "e", name())
+	second := signedBy(t, jwt.SigningMethodES256, two.ec, "e", name())
+	set := w.g.plan.Load().callers.tokens.keys
+	fetched(t, set)
+	one.Close()
+	w.apply(with(one.URL))
+	if _, err := w.g.Identify(first, ""); err != nil || w.g.plan.Load().callers.tokens.keys != set {
+		t.Errorf("under the same address: %v", err)
+	}
+	w.apply(with(two.URL))
+	fetched(t, w.g.plan.Load().callers.tokens.keys)
+	if _, err := w.g.Identify(second, ""); err != nil {
+		t.Errorf("the new keys: %v", err)
+	}
+	if _, err := w.g.Identify(first, ""); err == nil {
+		t.Error("the old keys are good under the new address")
+	}
+	w.apply(with(""))
+	if _, err := w.g.Identify(second, ""); err == nil {
+		t.Error("a token is taken without any keys")
 	}
 }
 

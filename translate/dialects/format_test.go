@@ -1,6 +1,7 @@
 package dialects
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func TestASchemaForTheAnswerAndStrictToolsAreToldInBothVendorsWords(t *testing.T
 			"openai", `"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":` + all + `,"strict":true}}`, nil},
 		{"anthropic", claude + `"output_config":{"format":{"type":"json_schema","schema":` + some + `}}}`,
 			"openai", `"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":` + some + `}}`, nil},
-		{"anthropic", claude + `"output_config":{"format":{"type":"json_schema","schema":` + all + `}}}`, "rest", `"message":"x"`, []string{"response_format"}},
+		{"anthropic", claude + `"output_config":{"format":{"type":"json_schema","schema":` + all + `}}}`, "rest", `"message":"x"`, []string{"max_tokens", "response_format"}},
 		{"openai", openai + `"tools":[{"type":"function","function":{"name":"f","strict":true,"parameters":` + all + `}}]}`,
 			"anthropic", `"tools":[{"name":"f","input_schema":` + all + `,"strict":true}]`, nil},
 		{"anthropic", claude + `"tools":[{"name":"f","strict":true,"input_schema":` + all + `}]}`,
@@ -40,6 +41,9 @@ func TestASchemaForTheAnswerAndStrictToolsAreToldInBothVendorsWords(t *testing.T
 		{"openai", openai + `"tools":[{"type":"function","function":{"name":"f","strict":true,"parameters":` + some + `}}]}`,
 			"openai", `"parameters":` + some + `,"strict":true}}]`, nil},
 	} {
+		dialect := func(name string) translate.Dialect {
+			return All[slices.IndexFunc(All, func(d translate.Dialect) bool { return d.Name() == name })]
+		}
 		var req translate.Request
 		if err := dialect(c.down).DecodeRequest(&req, []byte(c.body)); err != nil {
 			t.Fatal(err)
