@@ -67,6 +67,21 @@ func (s *Scanner) Release() []byte {
 	return buf[:0]
 }
 
+// Park gives the buffer away while nothing is in it that was not handed out, and
+// reports whether that is so. Frames handed out before are gone. Until Unpark only
+// Release may be called.
+func (s *Scanner) Park() (buf []byte, ok bool) {
+	if s.have || s.start < len(s.buf) {
+		return nil, false
+	}
+	buf = s.buf[:0]
+	s.buf, s.start, s.line, s.seen = nil, 0, 0, 0
+	return buf, true
+}
+
+// Unpark makes buf, whose content is what has come since Park, the buffer.
+func (s *Scanner) Unpark(buf []byte) { s.buf = buf }
+
 // Room returns at least n free bytes at the end of the buffer. They are the
 // caller's to fill until the next call of any method.
 func (s *Scanner) Room(n int) []byte {

@@ -159,6 +159,32 @@ func (c *call) fill() error {
 	return err
 }
 
+// fillLater is fill for a caller that needs nothing of what c.scan has handed out:
+// where the connection allows it, the wait is without a buffer.
+func (c *call) fillLater() error {
+	if c.bad != nil || c.body.over || !c.conn.wait.able() {
+		return c.fill()
+	}
+	p, ok := c.scan.Park()
+	if !ok {
+		return c.fill()
+	}
+	c.up.giveBack(c.buf, p)
+	c.buf = nil
+	c.buf = c.conn.wait.await(c.up)
+	if c.buf == nil {
+		c.buf = c.up.buffer()
+		c.scan.Unpark((*c.buf)[:0])
+		return c.fill() // says what is wrong
+	}
+	m := c.unframe(*c.buf)
+	content := (*c.buf)[:m]
+	*c.buf = (*c.buf)[:0]
+	c.scan.Unpark(content)
+	c.shown(content)
+	return nil
+}
+
 // unframe leaves only content in p and returns its length.
 func (c *call) unframe(p []byte) int {
 	n, err := c.body.decode(p)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/internal/sse"
@@ -32,6 +33,7 @@ type httpStream struct {
 	dec   translate.Decoder
 	lent  *jsonx.Memory // to dec; nil: it uses its own
 	hide  hider         // nil: the decoder hides nothing
+	slow  bool          // the last silence was a long one
 	asked bool          // a stream was asked for
 	pass  bool          // events carry Raw
 	form  form
@@ -109,10 +111,30 @@ func (s *httpStream) Wait() {
 		if ok, err := s.scan.Peek(); ok || err != nil {
 			return
 		}
-		if err := s.fill(); err != nil && err != io.EOF {
+		if err := s.waitMore(); err != nil && err != io.EOF {
 			s.bad = err // Next will find it
 		}
 	}
+}
+
+// slowWait is how long the channel must have been silent before the decoder's memory
+// is lent to others during the next silence: what it has learnt of the answer is lost
+// with it.
+const slowWait = 50 * time.Millisecond
+
+// waitMore is fill, during which a slow stream holds next to no memory.
+func (s *httpStream) waitMore() error {
+	if s.slow {
+		s.takeBack()
+	}
+	began := time.Now()
+	err := s.fillLater()
+	waited := time.Since(began)
+	if s.slow {
+		s.lend()
+	}
+	s.slow = waited >= slowWait
+	return err
 }
 
 // more decodes the next frame.

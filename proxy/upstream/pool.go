@@ -31,6 +31,7 @@ type pconn struct {
 	socket   net.Conn // closing it ends a read or write at once
 	cut      func()   // closes socket: made once, since every answer wants it
 	look     *peeker
+	wait     *awaiter
 	body     body // what the last answer's body still has to come
 	rest     int  // bytes of it that came late
 	bad      bool // it cannot be used again
@@ -108,7 +109,7 @@ func (p *pool) get(ctx context.Context) (*pconn, error) {
 		p.mu.Unlock()
 		return nil, err
 	}
-	return &pconn{Conn: conn, socket: socket, cut: func() { _ = socket.Close() }, look: newPeeker(socket)}, nil
+	return &pconn{Conn: conn, socket: socket, cut: func() { _ = socket.Close() }, look: newPeeker(socket), wait: newAwaiter(conn)}, nil
 }
 
 // take returns a connection to try, the idle one used last or else (late) one
