@@ -190,6 +190,9 @@ func (q *Question) expects() (input, output int) {
 	if most != nil {
 		answer = min(max(*most, 0), math.MaxInt32) // a client chose it
 	}
+	if n := q.Request.Params.Choices; n > 1 && q.mayPass() {
+		answer = min(answer*n, math.MaxInt32) // else all but one are dropped
+	}
 	return tokensOf(n), answer
 }
 

@@ -377,31 +377,6 @@ func TestWhoLeavesInTheMiddlePaysForWhatCame(t *testing.T) {
 	})
 }
 
-func TestTheEstimateIsThePromptAndTheLongestAnswer(t *testing.T) {
-	t.Parallel()
-	ten, huge, negative := 10, math.MaxInt, -5
-	preset := &config.Preset{System: "12345678", MaxTokens: &ten}
-	for _, c := range []struct {
-		name   string
-		text   string
-		most   *int
-		preset *config.Preset
-		want   int
-	}{
-		{"nothing said", "12345", nil, nil, 2 + 1000},
-		{"by the client", "12345", &ten, nil, 2 + 10},
-		{"by the preset", "1234", nil, preset, 3 + 10},
-		{"too large to count", "1234", &huge, nil, 1 + math.MaxInt32},
-		{"nonsense", "1234", &negative, preset, 3},
-	} {
-		q := &Question{Model: &Model{preset: c.preset}, Request: &translate.Request{Messages: []translate.Message{translate.TextMessage(translate.RoleUser, c.text)}}}
-		q.Request.Params.MaxTokens = c.most
-		if got := q.needs(); got != c.want {
-			t.Errorf("%s: %d, want %d", c.name, got, c.want)
-		}
-	}
-}
-
 func TestACallerWithoutLimitsIsNotCounted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := limited(t, config.Limit{Requests: perMinute(1)}, says("yes"))

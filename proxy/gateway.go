@@ -302,7 +302,7 @@ func (g *Gateway) enter(x *Exchange) *translate.Error {
 // prepare waits for the question's turn and completes its messages.
 func (x *Exchange) prepare() *translate.Error {
 	x.base, x.peeked, x.window, x.scope = *x.q.Request, x.q.Peeked, -1, x.q.Caller.Name
-	if x.peeked != nil && x.mayPass() {
+	if x.peeked != nil && x.q.mayPass() {
 		return nil
 	}
 	if err := x.complete(); err != nil {

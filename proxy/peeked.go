@@ -8,11 +8,8 @@ import (
 
 // mayPass reports whether the question may be passed on as it came, so that it
 // need not be decoded before it is known who answers it.
-func (x *Exchange) mayPass() bool {
-	if x.q.Turn != nil || x.q.Model.preset != nil {
-		return false
-	}
-	return slices.Contains(x.q.Model.route.kinds, x.base.Dialect)
+func (q *Question) mayPass() bool {
+	return q.Turn == nil && q.Model.preset == nil && q.Request.Raw != nil && slices.Contains(q.Model.route.kinds, q.Request.Dialect)
 }
 
 // complete decodes a question that was only peeked at. The error says what is

@@ -151,6 +151,9 @@ type Params struct {
 	// Logprobs asks for log probabilities; TopLogprobs how many, nil: not said.
 	Logprobs    bool
 	TopLogprobs *int
+	// Choices is how many answers the client wants of one question; 0: not said. Only
+	// what is passed on as it came can have more than one.
+	Choices int
 }
 
 // Request is one question, in the canonical form.

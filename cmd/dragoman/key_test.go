@@ -71,6 +71,13 @@ func TestAKeyThatTheConfigurationDoesNotAllowIsNotMade(t *testing.T) {
 			t.Errorf("%s: %d, %q, %q", c.args, code, out, said)
 		}
 	}
+	budgets := "store: {url: \"sqlite:" + filepath.Join(filepath.Dir(file), "more.db") + "\"}\ncallers: {limits: [house]}\nlimits: {house: {budget: {amount: 5, per: day}}, own: {budget: {amount: 1, per: day}}}\nchannels: [{id: m, kind: mock, models: [mock]}]\n"
+	if err := os.WriteFile(file, []byte(budgets), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, said := keyRun(t, "add", "alice", "--limits", "own", "-c", file); code != 1 || out != "" || !strings.Contains(said, "2 limits with a budget") {
+		t.Errorf("a second budget: %d, %q, %q", code, out, said)
+	}
 	if err := os.WriteFile(file, []byte("store: {url: \"memory:\"}\nchannels: [{id: m, kind: mock, models: [mock]}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -191,7 +191,10 @@ func decodeParams(req *translate.Request, w *wireRequest) error {
 	p.Seed, p.ReasoningEffort = w.Seed, w.ReasoningEffort
 	p.Logprobs, p.TopLogprobs = w.Logprobs, w.TopLogprobs
 	// Only an answer that passes through has several choices.
-	dropIf(req, w.N != nil && *w.N > 1, "n")
+	if w.N != nil {
+		p.Choices = *w.N
+	}
+	dropIf(req, p.Choices > 1, "n")
 	if !null(w.ResponseFormat) {
 		if w.ResponseFormat[0] != '{' {
 			return translate.Invalid("response_format must be an object")
