@@ -98,7 +98,7 @@ soak-kill:
 SEEDS ?= 10000
 
 soak-chaos:
-	DRAGOMAN_TEST_SEEDS=$(SEEDS) go test -count=1 -timeout 60m -v -run 'WhateverHappens$$' ./internal/chaos
+	DRAGOMAN_TEST_SEEDS=$(SEEDS) go test -count=1 -timeout 60m -v -run 'WhateverHappens$$|ManyClients' ./internal/chaos
 
 # bench: all benchmarks, or those that BENCH names, for BENCHTIME each.
 bench:
