@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -40,18 +41,32 @@ func (r *run) checkStore() {
 	}
 }
 
-// checkSlots looks for what was taken and not given back.
+// checkSlots looks for what was taken and is not given back by the time that every
+// clock has run out.
 func (r *run) checkSlots() {
+	taken := r.taken()
+	for range 20 {
+		if len(taken) == 0 {
+			return
+		}
+		time.Sleep(time.Minute)
+		taken = r.taken()
+	}
+	r.Errorf("taken when all is over: %s", strings.Join(taken, ", "))
+}
+
+func (r *run) taken() (what []string) {
 	for _, c := range r.w.Gateway.Channels() {
 		if c.InFlight != 0 || c.Waiting != 0 {
-			r.Errorf("channel %s: %d in flight and %d waiting when all is over", c.ID, c.InFlight, c.Waiting)
+			what = append(what, fmt.Sprintf("channel %s: %d in flight, %d waiting", c.ID, c.InFlight, c.Waiting))
 		}
 		for _, k := range c.Keys {
 			if k.InFlight != 0 {
-				r.Errorf("channel %s, key %d: %d in flight when all is over", c.ID, k.Key, k.InFlight)
+				what = append(what, fmt.Sprintf("channel %s, key %d: %d in flight", c.ID, k.Key, k.InFlight))
 			}
 		}
 	}
+	return what
 }
 
 // pair is a stored turn.
