@@ -52,6 +52,7 @@ type fakeUp struct {
 	name    string
 	w       *world
 	scripts []script
+	mood    func(n int) script // instead of scripts: how the nth request goes
 
 	mu     sync.Mutex
 	reqs   []translate.Request
@@ -65,6 +66,9 @@ func (u *fakeUp) Open(ctx context.Context, req *translate.Request) (translate.St
 	s := script{}
 	if n := len(u.scripts); n > 0 {
 		s = u.scripts[min(len(u.reqs), n-1)]
+	}
+	if u.mood != nil {
+		s = u.mood(len(u.reqs))
 	}
 	u.reqs = append(u.reqs, *req)
 	u.mu.Unlock()

@@ -46,7 +46,9 @@ type Gateway struct {
 
 	open     sync.WaitGroup // exchanges
 	mu       sync.Mutex     // guards draining against open.Add, and who is under which plan
-	applying sync.Mutex     // one configuration after the other
+	plans    []*Plan        // the present one, and those before it that exchanges are under; guarded by mu
+	applying sync.Mutex     // one configuration after the other; guards closed
+	closed   bool
 	draining bool
 	orphans  orphans // exchanges whose clients have left
 }
@@ -92,6 +94,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 		p.share(o.Tell)
 	}
 	g.plan.Store(p)
+	g.plans = []*Plan{p}
 	g.probe(p, nil)
 	return g, nil
 }
@@ -121,6 +124,9 @@ func (g *Gateway) Drain(ctx context.Context) error {
 
 // Close closes the upstreams and writes what waits for the ledger. All exchanges must have been closed before.
 func (g *Gateway) Close() error {
+	g.applying.Lock()
+	defer g.applying.Unlock()
+	g.closed = true
 	g.plan.Load().close()
 	g.keys.close()
 	g.answers.close()

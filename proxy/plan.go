@@ -31,8 +31,7 @@ type Plan struct {
 	fallbacks map[string][]string
 	probers   probers
 
-	users int                // exchanges under it
-	next  *Plan              // that has taken its place; users and next are the gateway's to lock
+	users int                // exchanges under it; the gateway's to lock
 	cells map[string][]*cell // by cellName, where gateways tell each other; nil: they do not
 }
 
@@ -82,8 +81,7 @@ func newPlan(conf *config.Config, open Opener, chance balance.Chance, before *Pl
 	}
 	for i := range conf.Channels {
 		if err := p.addChannel(conf, &conf.Channels[i], open, before); err != nil {
-			p.next = cmp.Or(before, &Plan{})
-			p.closeLeft()
+			closeAll(p.reachedBut([]*Plan{cmp.Or(before, &Plan{})}))
 			return nil, err
 		}
 	}
@@ -149,7 +147,7 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, b
 		p.channels = append(p.channels, ch)
 		for _, m := range c.Models {
 			record := (*cell)(nil)
-			if was != nil {
+			if was != nil && samePlace(c, was.conf) {
 				record = before.cellOf(was, m.Upstream)
 			}
 			p.addRoute(m, ch, cmp.Or(record, newCell(p.chance)))

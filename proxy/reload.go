@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"errors"
 	"reflect"
+	"slices"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/keyset"
@@ -12,8 +14,8 @@ import (
 // configuration. Questions that are open end under the one that they began with;
 // later ones fall under conf, also those of sockets that are connected already. What
 // is known of a channel that stays goes on to count: its breakers, its pace, its
-// connections, its slots, what an operator has decided about it; so does what was
-// counted under limits and budgets that keep their names. Channels that are gone, or
+// connections, its slots, what an operator has decided about it (under another address
+// only the last two); so does what was counted under limits and budgets that keep their names. Channels that are gone, or
 // are reached otherwise, close their connections when the last question that may be
 // on them has ended. An error leaves everything as it was. It is safe for concurrent
 // use.
@@ -23,6 +25,9 @@ import (
 func (g *Gateway) Apply(conf *config.Config) error {
 	g.applying.Lock()
 	defer g.applying.Unlock()
+	if g.closed {
+		return errEnded
+	}
 	old := g.plan.Load()
 	p, err := newPlan(conf, g.opener, g.chance, old)
 	if err != nil {
@@ -39,38 +44,56 @@ func (g *Gateway) Apply(conf *config.Config) error {
 	p.callers.tokens.open(old.callers.tokens, g.log, keyset.Options{})
 	g.mu.Lock()
 	g.plan.Store(p)
-	old.next = p
-	idle := old.users == 0
+	g.plans = append(g.plans, p)
+	left := g.retire(old)
 	g.mu.Unlock()
 	old.callers.tokens.close(p.callers.tokens)
-	if idle {
-		old.closeLeft()
-	}
+	closeAll(left)
 	return nil
 }
+
+// errEnded is why nothing is applied any more.
+var errEnded = errors.New("the gateway has ended")
 
 // leave takes x off its plan, and closes what only that one reached if x was the last
 // one under it.
 func (g *Gateway) leave(x *Exchange) {
 	g.mu.Lock()
 	x.plan.users--
-	last := x.plan.users == 0 && x.plan.next != nil
+	left := g.retire(x.plan)
 	g.mu.Unlock()
-	if last {
-		x.plan.closeLeft()
-	}
+	closeAll(left)
 }
 
-// closeLeft closes the upstreams of p that are not in the plan after it.
-func (p *Plan) closeLeft() {
-	stays := make(map[Upstream]bool, len(p.next.channels))
-	for _, ch := range p.next.channels {
-		stays[ch.up] = true
+// retire gives p up if another plan has taken its place and nothing is under it any
+// more. It returns the upstreams that no other plan reaches; g.mu is held.
+func (g *Gateway) retire(p *Plan) []Upstream {
+	if p.users > 0 || p == g.plan.Load() {
+		return nil
+	}
+	g.plans = slices.DeleteFunc(g.plans, func(o *Plan) bool { return o == p })
+	return p.reachedBut(g.plans)
+}
+
+// reachedBut returns the upstreams of p that none of plans reaches.
+func (p *Plan) reachedBut(plans []*Plan) (alone []Upstream) {
+	stays := make(map[Upstream]bool, len(p.channels))
+	for _, o := range plans {
+		for _, ch := range o.channels {
+			stays[ch.up] = true
+		}
 	}
 	for _, ch := range p.channels {
 		if !stays[ch.up] {
-			_ = ch.up.Close()
+			alone = append(alone, ch.up)
 		}
+	}
+	return alone
+}
+
+func closeAll(ups []Upstream) {
+	for _, up := range ups {
+		_ = up.Close()
 	}
 }
 
@@ -120,10 +143,15 @@ func sameWay(a, b *config.Channel) bool {
 	return reflect.DeepEqual(x, y)
 }
 
+// samePlace reports whether a and b are one back end, whose record counts for both.
+func samePlace(a, b *config.Channel) bool { return a.Kind == b.Kind && a.URL == b.URL }
+
 // inherit gives c what was known of before, the same channel and key of an earlier
 // plan.
 func (c *Channel) inherit(before *Channel) {
-	c.aside.Store(before.aside.Load())
+	if samePlace(c.conf, before.conf) {
+		c.aside.Store(before.aside.Load())
+	}
 	c.forced.Store(before.forced.Load())
 }
 

@@ -1,8 +1,12 @@
 package proxy
 
 import (
+	"fmt"
 	"io"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -79,6 +83,135 @@ func TestAnotherAddressIsAnotherUpstream(t *testing.T) {
 			t.Errorf("the old upstream stays, or was closed %d times", first.ends())
 		}
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "a")
+	})
+}
+
+func TestWhatIsKnownOfABackEndIsNotKnownOfAnother(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {refuses(fault(translate.FaultDial))}})
+		for range openAfter {
+			w.ask(t.Context(), w.question("hi"))
+		}
+		w.apply(conf(channel("a", func(c *config.Channel) { c.URL = "https://mended.example" })))
+		before := len(w.up["a"].asked())
+		w.ask(t.Context(), w.question("hi"))
+		if len(w.up["a"].asked()) == before {
+			t.Error("the breaker of the old address is open for the new one")
+		}
+	})
+}
+
+func TestAChannelThatIsGoneIsThereForAQuestionThatBeganTwoConfigurationsAgo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1")}, "b": {says("2")}})
+		a := w.up["a"]
+		first, second := w.in("k", w.question("one")), w.in("k", w.question("two"))
+		x, err := w.g.Open(t.Context(), first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answered := make(chan result, 1)
+		go func() { answered <- w.ask(t.Context(), second) }()
+		synctest.Wait() // the second waits behind the first
+		w.apply(conf(channel("a", func(c *config.Channel) { c.Weight = 5 })))
+		w.apply(conf(channel("b")))
+		if n := a.ends(); n != 0 {
+			t.Errorf("it was closed %d times under two questions", n)
+		}
+		readAll(x).mustSay(t, "1")
+		_ = x.Close()
+		r := <-answered
+		r.mustSay(t, "1")
+		if n := a.ends(); n != 1 {
+			t.Errorf("it was closed %d times", n)
+		}
+	})
+}
+
+func TestAConfigurationWithoutProbesEndsThem(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a", probed(1000))), map[string][]script{"a": {lasts(time.Second)}})
+		a := w.up["a"]
+		for i := range 20 {
+			w.apply(conf(channel("a", probed(1000), tier(i+1))))
+			time.Sleep(5*time.Second + 100*time.Millisecond) // within a probe, which is broken off
+		}
+		before := a.pings()
+		w.apply(conf(channel("a")))
+		time.Sleep(time.Minute)
+		if n := a.pings() - before; n != 0 || before == 0 {
+			t.Errorf("%d probes of a channel that has none, %d before", n, before)
+		}
+	})
+}
+
+// TestConfigurationsChangeWhileAnswersRunAndProbesGo is for the race detector: what
+// counts is that nothing is lost, closed twice or left behind.
+func TestConfigurationsChangeWhileAnswersRunAndProbesGo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		scripts := map[string][]script{"a": {lasts(30 * time.Millisecond)}, "b": {refuses(fault(translate.FaultDial)), lasts(20 * time.Millisecond)}}
+		plan := func(i int) *config.Config {
+			often := func(c *config.Channel) { probed(1e6)(c); c.Probe.Every = 7 * time.Millisecond }
+			all := []config.Channel{channel("a", often, func(c *config.Channel) { c.Weight = i + 1 })}
+			if i%3 > 0 {
+				all = append(all, channel("b", often, tier(i%2+1)))
+			}
+			return conf(all...)
+		}
+		w := newWorld(t, plan(1), scripts)
+		var all sync.WaitGroup
+		const askers, each = 20, 50
+		for i := range askers {
+			all.Go(func() {
+				for n := range each {
+					q := w.question("hi")
+					q.ID = fmt.Sprintf("%d-%d", i, n)
+					if r := w.ask(t.Context(), q); r.text != "x" {
+						t.Errorf("%s: %v", q.ID, r.err)
+					}
+					if _, ok := w.g.Explain(q.ID); !ok {
+						t.Errorf("%s is not known", q.ID)
+					}
+				}
+			})
+		}
+		for i := range 2 {
+			all.Go(func() {
+				for n := range 100 {
+					w.apply(plan(n + i))
+					w.g.Channels()
+					time.Sleep(time.Duration(9+i) * time.Millisecond)
+				}
+			})
+		}
+		all.Wait()
+		w.apply(conf(channel("a"))) // the last probes end
+		good := uint64(0)
+		for _, tally := range w.g.Tallies() {
+			for _, c := range tally.Counts {
+				good += map[bool]uint64{true: c.N}[c.Outcome == "ok"]
+			}
+		}
+		if good != askers*each {
+			t.Errorf("%d questions were counted, want %d", good, askers*each)
+		}
+		if n := len(w.g.plans); n != 1 {
+			t.Errorf("%d plans are kept", n)
+		}
+	})
+}
+
+func TestNothingIsAppliedAfterTheEnd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a", probed(100))), map[string][]script{"a": {says("a")}})
+		_ = w.g.Close()
+		if err := w.g.Apply(conf(channel("a", probed(100)))); err == nil {
+			t.Error("it was applied")
+		}
+		time.Sleep(time.Minute)
+		if n := w.up["a"].pings(); n != 0 {
+			t.Errorf("%d probes after the end", n)
+		}
 	})
 }
 
