@@ -104,6 +104,20 @@ func (n *Net) Open() int {
 	return len(n.open)
 }
 
+// Accepted returns how many connections to address the host there has not closed
+// yet, whatever those who dialed have done.
+func (n *Net) Accepted(address string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	count := 0
+	for c := range n.open {
+		if c.local == addr(address) {
+			count++
+		}
+	}
+	return count
+}
+
 // Freeze lets nothing arrive anywhere for d: neither bytes nor ends of
 // connections nor dials. What is written meanwhile arrives afterwards.
 func (n *Net) Freeze(d time.Duration) {

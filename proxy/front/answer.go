@@ -252,9 +252,8 @@ func newBody(c *call, w *wire, enc translate.Encoder) *body {
 	b.watch = conn.Of(b.conn)
 	b.ctx, b.leave = b.watch.Life(c.s.life, errClientGone)
 	b.watch.Watch(watchAfter, b.leave)
-	b.mu.Lock()
-	b.tick = time.AfterFunc(statusGate, b.beat)
-	b.mu.Unlock()
+	b.tick = time.AfterFunc(time.Hour, b.beat)
+	b.tick.Reset(statusGate) // not before beat can see the timer
 	return b
 }
 
@@ -281,7 +280,11 @@ func (b *body) opened(x *proxy.Exchange) (raw bool) {
 // beat keeps a silent stream alive.
 func (b *body) beat() {
 	defer func() { _ = recover() }()
-	b.mu.Lock()
+	if !b.mu.TryLock() {
+		// A write is under way, however long it takes: nothing could be said now.
+		b.tick.Reset(time.Second)
+		return
+	}
 	defer b.mu.Unlock()
 	if b.closed {
 		return

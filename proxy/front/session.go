@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -103,7 +104,9 @@ func (s *session) run(body func(*session)) {
 	s.ws.SetPongHandler(func(string) error { s.extendRead(); return nil })
 	s.ws.SetPingHandler(func(payload string) error {
 		s.extendRead()
-		_ = s.ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(pingTimeout))
+		if !s.control(websocket.PongMessage, payload) {
+			s.giveUp()
+		}
 		return nil
 	})
 	s.life.Lock()
@@ -212,14 +215,40 @@ func (s *session) extendRead() {
 
 func (s *session) sendPing() {
 	defer s.recover()
+	if !s.pinged() {
+		s.giveUp()
+	}
+}
+
+// pinged sends a ping and sees to the next one. It reports whether the client may
+// still be there.
+func (s *session) pinged() bool {
 	s.life.RLock()
 	defer s.life.RUnlock()
 	if s.ended {
-		return
+		return true
 	}
-	if s.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(pingTimeout)) == nil {
-		s.ping.Reset(pingEvery)
+	if !s.control(websocket.PingMessage, "") {
+		return false
 	}
+	s.ping.Reset(pingEvery)
+	return true
+}
+
+// control sends a ping or a pong, and reports whether the client may still be there:
+// it is not when it takes none of that for a while. A message that is being written
+// has a time of its own, and the control frame is left out then.
+func (s *session) control(kind int, payload string) bool {
+	err := s.ws.WriteControl(kind, []byte(payload), time.Now().Add(pingTimeout))
+	var timeout net.Error
+	busy := errors.As(err, &timeout) && timeout.Timeout() && !errors.Is(err, os.ErrDeadlineExceeded)
+	return err == nil || busy || errors.Is(err, websocket.ErrCloseSent)
+}
+
+// giveUp ends the session of a client that takes nothing any more.
+func (s *session) giveUp() {
+	s.cancel(errClientGone)
+	s.stopReading()
 }
 
 // read returns the next message. ok is false when there will be none: the client
@@ -261,8 +290,7 @@ func (s *session) write(msg []byte) error {
 	}
 	if err := s.ws.WriteMessage(websocket.TextMessage, msg); err != nil {
 		s.wrote = err
-		s.cancel(errClientGone)
-		s.stopReading()
+		s.giveUp()
 		return err
 	}
 	return nil
