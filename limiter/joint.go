@@ -16,6 +16,10 @@ const (
 	beatEvery     = 5 * time.Second
 	lease         = 15 // seconds after the last beat until a process counts as dead
 	lookEvery     = 500 * time.Millisecond
+
+	// After a fault of its own the goroutine begins anew; the wait before doubles.
+	restartFirst = 500 * time.Millisecond
+	restartMost  = time.Minute
 )
 
 // Counts is a place where several processes count, which runs Lua as Redis does. It is
@@ -44,8 +48,8 @@ type JointOptions struct {
 // every one of them expires.
 //
 // This process counts for itself besides: what that refuses is refused without a
-// call, and when the shared counts do not answer in time it decides alone until they
-// are back. Whatever becomes of them, P processes therefore never admit more than P
+// call, what the shared counts admit it takes only if it has room itself by then, and
+// when they do not answer in time it decides alone until they are back. Whatever becomes of them, P processes therefore never admit more than P
 // times what a limit says, and one of them never more than the limit. A question whose
 // answer was lost may have been counted twice: once more than it should, never less.
 //
@@ -95,7 +99,7 @@ func StartJoint(counts Counts, o JointOptions) *Joint {
 	if err := j.beat(); err != nil {
 		j.log.Warn("the shared limits cannot be reached: this process counts alone", "why", err)
 	}
-	j.worker.Go(j.work)
+	j.worker.Go(j.run)
 	return j
 }
 
@@ -143,7 +147,11 @@ func (j *Joint) Admit(ctx context.Context, s Subject) (Grant, error) {
 		c.ticket.drop()
 		return Grant{}, worst.exceeded(c.tokens)
 	}
-	g := j.local.charge(&s)
+	g, err := j.local.charge(&s)
+	if err != nil { // only when the shared counts have forgotten what others were told
+		c.ticket.cancel()
+		return Grant{}, err
+	}
 	c.tell(&g)
 	g.ticket = c.ticket
 	return g, nil

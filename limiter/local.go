@@ -165,7 +165,7 @@ func (l *Local) more(g *Grant, tokens int, how reserve) error {
 			worst.add(v)
 		}
 	}
-	if worst.kind != 0 && how != always {
+	if worst.kind != 0 {
 		l.shards[g.held[0].shard].refused++
 		return worst.exceeded(g.tokens + tokens)
 	}
@@ -188,7 +188,6 @@ type reserve uint8
 const (
 	ifThere reserve = iota
 	never           // it only looks
-	always          // it does not look
 )
 
 // cancel is Grant.Cancel.

@@ -41,8 +41,8 @@ func (t *ticket) more(g *Grant, tokens int) error {
 		return g.local.more(g, tokens, ifThere)
 	}
 	if double(answer, 0) == 1 {
-		t.tokens += tokens
-		return g.local.more(g, tokens, always)
+		t.tokens += tokens // given back with the rest, also where others here were faster
+		return g.local.more(g, tokens, ifThere)
 	}
 	var worst verdict
 	for i, r := range rules {

@@ -2,6 +2,8 @@ package limiter
 
 import (
 	"context"
+	"errors"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"time"
@@ -13,6 +15,8 @@ const (
 	mostQueued = 8192
 	mostAtOnce = 64
 )
+
+var errFault = errors.New("limiter: a fault of the gateway")
 
 // ticket is what an admitted question holds of the shared counts.
 type ticket struct {
@@ -156,10 +160,46 @@ func (j *Joint) Flush(ctx context.Context) error {
 	}
 }
 
-// work is the goroutine of j: it tells what was settled, says that the process lives,
-// and looks whether counts that were lost are back.
+// run is the goroutine of j: it works until Close, and begins anew after a fault of its
+// own, ever later while faults follow each other.
+func (j *Joint) run() {
+	pause := restartFirst
+	for {
+		began := time.Now()
+		if j.works() {
+			return
+		}
+		if time.Since(began) > restartMost {
+			pause = restartFirst
+		}
+		again := time.NewTimer(pause)
+		select {
+		case <-j.stop:
+			again.Stop()
+			return
+		case <-again.C:
+		}
+		pause = min(2*pause, restartMost)
+	}
+}
+
+// works is work until Close, which it reports, or until a fault: then the process counts
+// alone until the next beat, under another name, and nobody waits for what was not told.
+func (j *Joint) works() (ended bool) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			j.log.Error("panic", "where", "limiter", "what", bug, "stack", string(debug.Stack()))
+			j.lose(errFault)
+			j.release()
+		}
+	}()
+	j.work()
+	return true
+}
+
+// work tells what was settled, says that the process lives, and looks whether counts
+// that were lost are back.
 func (j *Joint) work() {
-	defer func() { _ = recover() }()
 	timer := time.NewTimer(beatEvery)
 	defer timer.Stop()
 	due := time.Now().Add(beatEvery)
@@ -193,7 +233,8 @@ func (j *Joint) send() (more bool) {
 		j.release()
 		return false
 	}
-	defer j.sent(batch)
+	told := false
+	defer func() { j.sent(batch, told) }()
 	var keys []string
 	args := []string{batch[0].sec, batch[0].nsec}
 	for i := range batch {
@@ -208,10 +249,10 @@ func (j *Joint) send() (more bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if _, err := j.counts.Run(ctx, scriptSettle, keys, args); err != nil {
-		j.missed.Add(uint64(len(batch)))
 		j.lose(err)
 		return false
 	}
+	told = true
 	return true
 }
 
@@ -232,7 +273,10 @@ func (j *Joint) next() (batch []settlement) {
 }
 
 // sent forgets what was told, or may have been: told twice it would be given back twice.
-func (j *Joint) sent(batch []settlement) {
+func (j *Joint) sent(batch []settlement, told bool) {
+	if !told {
+		j.missed.Add(uint64(len(batch)))
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.sending = false

@@ -35,14 +35,18 @@ func (l *Local) look(s *Subject) error {
 	return worst.exceeded(tokens)
 }
 
-// charge takes the room of s, which was admitted elsewhere, whether it is there or not.
-func (l *Local) charge(s *Subject) Grant {
+// charge takes the room of s, which was admitted elsewhere, or says why there is none:
+// others may have come since look. A count that callers share for want of room has
+// nothing against one of them, and is charged all the same.
+func (l *Local) charge(s *Subject) (Grant, error) {
 	var hashes [MaxBounds]uint64
 	set := l.locate(s, &hashes)
 	l.lock(set)
 	defer l.unlock(set)
 	now := l.tick(set)
+	at := now.Sub(l.start)
 	g := Grant{local: l, tokens: max(s.Tokens, 1)}
+	var worst verdict
 	for i := range s.n {
 		e := l.entry(hashes[i], s.bounds[i], now)
 		if g.holds(e) {
@@ -51,12 +55,24 @@ func (l *Local) charge(s *Subject) Grant {
 		e.open++
 		g.held[g.n] = e
 		g.n++
+		if e.scope&overflow == 0 {
+			e.check(now, at, g.tokens, &worst)
+		}
+	}
+	if worst.kind != 0 {
+		for _, e := range g.held[:g.n] {
+			e.open--
+		}
+		l.shards[g.held[0].shard].refused++
+		return Grant{}, worst.exceeded(g.tokens)
+	}
+	for _, e := range g.held[:g.n] {
 		if e.requests != nil {
 			e.requests.ReserveN(now, 1)
 		}
 		if r := e.rule.tokens; r.N > 0 {
-			e.tokens.take(now.Sub(l.start), g.tokens, r)
+			e.tokens.take(at, g.tokens, r)
 		}
 	}
-	return g
+	return g, nil
 }

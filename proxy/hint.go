@@ -3,6 +3,8 @@ package proxy
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -47,13 +49,17 @@ func (p *Plan) share(tell func(Hint)) {
 				name := cellName(conf, c.ch.secret(), c.upstream)
 				p.cells[name] = append(p.cells[name], c.cell)
 				if c.cell.tell != nil {
-					continue // it was in the plan before, under the same name
+					continue // it was in the plan before, under the same name: see samePlace
 				}
 				c.cell.tell = func(open, cool time.Duration) { tell(Hint{Cell: name, Open: open, Cool: cool}) }
 			}
 		}
 	}
 }
+
+// HintCells returns the names of all records that word can be about, in no order; see
+// [Hint]. It is empty unless Options.Tell is set.
+func (g *Gateway) HintCells() []string { return slices.Collect(maps.Keys(g.plan.Load().cells)) }
 
 // Hint takes word of another gateway. One about a record that this gateway does not
 // have is nothing to it. It may be called at any time and never waits.
