@@ -23,10 +23,11 @@ type Hint struct {
 	Open, Cool time.Duration
 }
 
-// What another gateway says is believed for so long at most.
+// What another gateway says of a breaker and of a cool-down is believed for so long at
+// most.
 const (
-	hintOpenMost = openMost * 5 / 4
-	hintCoolMost = 10 * time.Minute
+	HintOpenMost = openMost * 5 / 4
+	HintCoolMost = 10 * time.Minute
 )
 
 // cellName names the record of a model of a channel with a key.
@@ -67,10 +68,10 @@ func (g *Gateway) Hint(h Hint) {
 	now := time.Now()
 	for _, c := range g.plan.Load().cells[h.Cell] {
 		if h.Open > 0 {
-			raise(&c.open, now.Add(min(h.Open, hintOpenMost)).UnixNano())
+			raise(&c.open, now.Add(min(h.Open, HintOpenMost)).UnixNano())
 		}
 		if h.Cool > 0 {
-			raise(&c.cool, now.Add(min(h.Cool, hintCoolMost)).UnixNano())
+			raise(&c.cool, now.Add(min(h.Cool, HintCoolMost)).UnixNano())
 		}
 	}
 }

@@ -31,16 +31,16 @@ func TestAHintKeepsAwayForTheLongerOfBothAndClosesNothing(t *testing.T) {
 			t.Errorf("the breaker counts %+v", n)
 		}
 		g.Hint(Hint{Cell: "x", Open: 24 * time.Hour, Cool: 24 * time.Hour})
-		if open := time.Duration(c.open.Load() - time.Now().UnixNano()); open != hintOpenMost {
+		if open := time.Duration(c.open.Load() - time.Now().UnixNano()); open != HintOpenMost {
 			t.Errorf("open for %v", open)
 		}
-		if cool := time.Duration(c.cool.Load() - time.Now().UnixNano()); cool != hintCoolMost {
+		if cool := time.Duration(c.cool.Load() - time.Now().UnixNano()); cool != HintCoolMost {
 			t.Errorf("cooling down for %v", cool)
 		}
 		if told != 0 {
 			t.Errorf("what was heard was told again %d times", told)
 		}
-		time.Sleep(hintCoolMost)
+		time.Sleep(HintCoolMost)
 		if !ask(c, nil) {
 			t.Error("closed after the time that was told")
 		}

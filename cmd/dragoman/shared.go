@@ -5,6 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"log/slog"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,14 +17,40 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy"
 )
 
-// hintTopic is where gateways tell each other which channels to leave alone.
-const hintTopic = "{dragoman}:hints"
+// Gateways tell each other on hintTopic which channels to leave alone. For those that
+// begin to listen later it is kept under two keys for each record, for as long as it
+// is to be believed.
+const (
+	hintTopic = "{dragoman}:hints"
+	hintOpen  = "{dragoman}:open:"
+	hintCool  = "{dragoman}:cool:"
+)
 
 const (
 	hintsQueued = 256
 	hintLongest = 512 // bytes
 	hintWait    = time.Second
+	hintsAtOnce = 256 // records that are asked for in one call
+	hintsAgain  = time.Second
 )
+
+// scriptTell says ARGV[1] on the topic ARGV[2] and keeps the keys for as many
+// milliseconds as follow, unless they are kept longer already.
+const scriptTell = `
+for i = 1, #KEYS do
+  local ms = tonumber(ARGV[2 + i])
+  if ms > 0 and redis.call('PTTL', KEYS[i]) < ms then redis.call('SET', KEYS[i], '', 'PX', ms) end
+end
+redis.call('PUBLISH', ARGV[2], ARGV[1])
+return ''
+`
+
+// scriptRecall returns for how many milliseconds each key is still kept; 0: it is not.
+const scriptRecall = `
+local out = {}
+for i = 1, #KEYS do out[i] = string.format('%d', math.max(redis.call('PTTL', KEYS[i]), 0)) end
+return table.concat(out, ' ')
+`
 
 // shared is what this process has in common with others, while it serves. The nil one
 // has nothing in common.
@@ -29,6 +59,8 @@ type shared struct {
 	limits *limiter.Joint
 	self   string
 	words  chan proxy.Hint
+	began  chan struct{} // once, when it listens: it has to ask for what was said before
+	log    *slog.Logger
 	stop   context.CancelFunc
 	ctx    context.Context
 	run    sync.WaitGroup
@@ -52,7 +84,7 @@ func openShared(url string, log *slog.Logger) (*shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shared{server: server, self: rand.Text(), words: make(chan proxy.Hint, hintsQueued)}
+	s := &shared{server: server, self: rand.Text(), words: make(chan proxy.Hint, hintsQueued), began: make(chan struct{}, 1), log: log}
 	s.limits = limiter.StartJoint(server, limiter.JointOptions{Log: log})
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s, nil
@@ -79,14 +111,33 @@ func (s *shared) start(g *proxy.Gateway) {
 	if s == nil {
 		return
 	}
+	first := sync.OnceFunc(func() { s.began <- struct{}{} })
 	s.run.Go(func() {
-		defer func() { _ = recover() }()
-		s.server.Listen(s.ctx, hintTopic, func(message string) { s.heard(g, message) })
+		s.keep(func() { s.server.Listen(s.ctx, hintTopic, first, func(message string) { s.heard(g, message) }) })
 	})
-	s.run.Go(func() {
-		defer func() { _ = recover() }()
-		s.talk()
-	})
+	s.run.Go(func() { s.keep(func() { s.talk(g) }) })
+}
+
+// keep runs f until the process stops; after a fault in it once more, a second later.
+func (s *shared) keep(f func()) {
+	for s.ctx.Err() == nil {
+		s.guard(f)
+		again := time.NewTimer(hintsAgain)
+		select {
+		case <-s.ctx.Done():
+			again.Stop()
+		case <-again.C:
+		}
+	}
+}
+
+func (s *shared) guard(f func()) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			s.log.Error("panic", "where", "hints", "what", bug, "stack", string(debug.Stack()))
+		}
+	}()
+	f()
 }
 
 // tell is called by the gateway and never waits: a hint that finds no room is lost.
@@ -97,21 +148,63 @@ func (s *shared) tell(h proxy.Hint) {
 	}
 }
 
-func (s *shared) talk() {
+// talk tells others what is in words, and asks for what they said before this process
+// listened.
+func (s *shared) talk(g *proxy.Gateway) {
 	for {
 		select {
 		case <-s.ctx.Done():
 			return
-		case h := <-s.words:
-			text, err := json.Marshal(word{s.self, h.Cell, h.Open.Milliseconds(), h.Cool.Milliseconds()})
-			if err != nil {
-				continue
+		case <-s.began:
+			for cells := range slices.Chunk(g.HintCells(), hintsAtOnce) {
+				s.recall(g, cells)
 			}
-			ctx, cancel := context.WithTimeout(s.ctx, hintWait)
-			_ = s.server.Publish(ctx, hintTopic, string(text)) // only a hint
-			cancel()
+		case h := <-s.words:
+			s.say(h)
 		}
 	}
+}
+
+// say tells h. It is only a hint: what goes wrong is not said.
+func (s *shared) say(h proxy.Hint) {
+	w := word{s.self, h.Cell, h.Open.Milliseconds(), h.Cool.Milliseconds()}
+	text, err := json.Marshal(w)
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, hintWait)
+	defer cancel()
+	open, cool := min(w.Open, proxy.HintOpenMost.Milliseconds()), min(w.Cool, proxy.HintCoolMost.Milliseconds())
+	args := []string{string(text), hintTopic, strconv.FormatInt(open, 10), strconv.FormatInt(cool, 10)}
+	_, _ = s.server.Run(ctx, scriptTell, []string{hintOpen + h.Cell, hintCool + h.Cell}, args)
+}
+
+// recall hands g what is kept about cells.
+func (s *shared) recall(g *proxy.Gateway, cells []string) {
+	keys := make([]string, 0, 2*len(cells))
+	for _, c := range cells {
+		keys = append(keys, hintOpen+c, hintCool+c)
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, hintWait)
+	defer cancel()
+	answer, err := s.server.Run(ctx, scriptRecall, keys, nil)
+	left := strings.Fields(answer)
+	if err != nil || len(left) != len(keys) {
+		return
+	}
+	for i, c := range cells {
+		if h := (proxy.Hint{Cell: c, Open: millis(left[2*i]), Cool: millis(left[2*i+1])}); h.Open > 0 || h.Cool > 0 {
+			g.Hint(h)
+		}
+	}
+}
+
+func millis(text string) time.Duration {
+	ms, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(ms) * time.Millisecond
 }
 
 // heard hands a hint to g. Whatever else is said there is nothing.

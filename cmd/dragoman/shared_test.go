@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/redistest"
+	"github.com/dragoman-gateway/dragoman/limiter/redis"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -144,6 +146,53 @@ func TestOneGatewaysCoolDownSparesTheOther(t *testing.T) {
 	putOne(t, second)
 	if asked.Load() != before {
 		t.Error("the second gateway asked the back end all the same")
+	}
+}
+
+// Who starts later hears nothing, and knows all the same.
+func TestAGatewayThatStartsLaterKnowsOfACoolDown(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	var asked atomic.Int64
+	back := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Retry-After", "300")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	defer back.Close()
+	putOne(t, hinted(t, s, back.URL, "a"))
+	watch, err := redis.New(s.URL(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Close()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	late := time.After(time.Minute)
+	wait := func(what string, there func() bool) {
+		for !there() {
+			select {
+			case <-look.C:
+			case <-late:
+				t.Fatal("after a minute there is no ", what)
+			}
+		}
+	}
+	const kept = `local all = redis.call('KEYS', '{dragoman}:cool:*')
+if #all ~= 1 then return '' end
+return all[1] .. ' ' .. redis.call('PTTL', all[1])`
+	var key string
+	wait("key", func() bool { key, _ = watch.Run(t.Context(), kept, nil, nil); return key != "" })
+	_, ttl, _ := strings.Cut(key, " ")
+	if ms, err := strconv.Atoi(ttl); err != nil || ms < 1 || ms > 300_000 || strings.Contains(key, "127.0.0.1") {
+		t.Errorf("what is kept is %q", key)
+	}
+	second := hinted(t, s, back.URL, "b")
+	wait("cool-down", func() bool { return second.Channels()[0].Keys[0].Models[0].State == "throttled" })
+	before := asked.Load()
+	putOne(t, second)
+	if asked.Load() != before {
+		t.Error("it asked the back end all the same")
 	}
 }
 

@@ -20,6 +20,7 @@ type Server struct {
 	dir  string
 	port string
 	more []string
+	tls  bool
 	cmd  *exec.Cmd
 	gone chan struct{}
 }
@@ -29,6 +30,18 @@ type Server struct {
 // DRAGOMAN_TEST_ALL=1.
 func Start(t testing.TB, more ...string) *Server {
 	t.Helper()
+	return start(t, false, more)
+}
+
+// StartTLS is Start for a server that speaks TLS only, with the certificate and the key
+// in these files.
+func StartTLS(t testing.TB, cert, key string) *Server {
+	t.Helper()
+	return start(t, true, []string{"--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"})
+}
+
+func start(t testing.TB, tls bool, more []string) *Server {
+	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	switch {
 	case err == nil:
@@ -37,7 +50,7 @@ func Start(t testing.TB, more ...string) *Server {
 	default:
 		t.Skip("there is no redis-server")
 	}
-	s := &Server{t: t, path: path, dir: t.TempDir(), more: more}
+	s := &Server{t: t, path: path, dir: t.TempDir(), more: more, tls: tls}
 	s.Run()
 	t.Cleanup(s.Kill)
 	return s
@@ -45,6 +58,9 @@ func Start(t testing.TB, more ...string) *Server {
 
 // URL is the server's address, with the database db.
 func (s *Server) URL(db int) string {
+	if s.tls {
+		return "rediss://127.0.0.1:" + s.port + "/" + strconv.Itoa(db)
+	}
 	return "redis://127.0.0.1:" + s.port + "/" + strconv.Itoa(db)
 }
 
@@ -57,9 +73,13 @@ func (s *Server) Run() {
 		if port == "" {
 			port = freePort(s.t)
 		}
-		args := append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no", "--daemonize", "no",
-			"--pidfile", filepath.Join(s.dir, "pid")}, s.more...)
-		s.cmd, s.gone = exec.Command(s.path, args...), make(chan struct{})
+		ports := []string{"--port", port}
+		if s.tls {
+			ports = []string{"--port", "0", "--tls-port", port}
+		}
+		args := append(ports, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no", "--daemonize", "no",
+			"--pidfile", filepath.Join(s.dir, "pid"))
+		s.cmd, s.gone = exec.Command(s.path, append(args, s.more...)...), make(chan struct{})
 		if err := s.cmd.Start(); err != nil {
 			s.t.Fatal(err)
 		}

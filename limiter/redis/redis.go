@@ -73,36 +73,18 @@ func (s *Server) Run(ctx context.Context, script string, keys, args []string) (s
 	return answer, nil
 }
 
-// Ping asks whether the server is there.
-func (s *Server) Ping(ctx context.Context) error {
-	c, err := s.connected(ctx)
-	if err != nil {
-		return err
-	}
-	if err := c.Do(ctx, c.B().Ping().Build()).Error(); err != nil {
-		return plain(err)
-	}
-	return nil
-}
-
-// Publish sends message to all who listen on topic now.
-func (s *Server) Publish(ctx context.Context, topic, message string) error {
-	c, err := s.connected(ctx)
-	if err != nil {
-		return err
-	}
-	if err := c.Do(ctx, c.B().Publish().Channel(topic).Message(message).Build()).Error(); err != nil {
-		return plain(err)
-	}
-	return nil
-}
-
 // Listen calls heard for each message on topic until ctx ends, one after the other. It
-// listens again when the connection was lost; what was said meanwhile is lost.
-func (s *Server) Listen(ctx context.Context, topic string, heard func(message string)) {
+// listens again when the connection was lost; what was said meanwhile is lost. Each time
+// that it has begun to listen it calls began, which must not wait.
+func (s *Server) Listen(ctx context.Context, topic string, began func(), heard func(message string)) {
+	hooked := rueidis.WithOnSubscriptionHook(ctx, func(p rueidis.PubSubSubscription) {
+		if p.Kind == "subscribe" {
+			began()
+		}
+	})
 	for ctx.Err() == nil {
 		if c, err := s.connected(ctx); err == nil {
-			_ = c.Receive(ctx, c.B().Subscribe().Channel(topic).Build(), func(m rueidis.PubSubMessage) { heard(m.Message) })
+			_ = c.Receive(hooked, c.B().Subscribe().Channel(topic).Build(), func(m rueidis.PubSubMessage) { heard(m.Message) })
 		}
 		again := time.NewTimer(listenAgain)
 		select {
