@@ -163,6 +163,7 @@ func (j *Joint) Flush(ctx context.Context) error {
 // run is the goroutine of j: it works until Close, and begins anew after a fault of its
 // own, ever later while faults follow each other.
 func (j *Joint) run() {
+	defer func() { _ = recover() }() // works has its own, after which it begins anew
 	pause := restartFirst
 	for {
 		began := time.Now()

@@ -113,9 +113,13 @@ func (s *shared) start(g *proxy.Gateway) {
 	}
 	first := sync.OnceFunc(func() { s.began <- struct{}{} })
 	s.run.Go(func() {
+		defer func() { _ = recover() }() // keep goes on after a fault
 		s.keep(func() { s.server.Listen(s.ctx, hintTopic, first, func(message string) { s.heard(g, message) }) })
 	})
-	s.run.Go(func() { s.keep(func() { s.talk(g) }) })
+	s.run.Go(func() {
+		defer func() { _ = recover() }()
+		s.keep(func() { s.talk(g) })
+	})
 }
 
 // keep runs f until the process stops; after a fault in it once more, a second later.
