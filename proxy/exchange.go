@@ -218,8 +218,9 @@ func (x *Exchange) settle() {
 	x.drop()
 	x.pay(nil)
 	if x.ch.recall != recallNothing && x.remote != "" {
-		said := append(x.base.Messages[:len(x.base.Messages):len(x.base.Messages)], x.answer.Message())
-		x.g.memories.put(x.g.memories.placeOf(x.scope, said), x.asked, x.remote)
+		said := x.g.memories.placeOf(x.scope, x.base.Messages)
+		said.said = x.g.memories.said(said.said, []translate.Message{x.answer.Message()})
+		x.g.memories.put(said, x.asked, x.remote)
 	}
 }
 

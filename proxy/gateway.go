@@ -348,7 +348,11 @@ func (x *Exchange) prepare() *translate.Error {
 			x.media = x.media || slices.ContainsFunc(m.Parts, func(p translate.Part) bool { return p.Kind == translate.PartMedia })
 		}
 	}
-	x.base.Messages = append(x.base.Messages, earlier...)
+	if len(x.base.Messages) == 0 {
+		x.base.Messages = earlier // which has room for the question
+	} else {
+		x.base.Messages = append(slices.Grow(x.base.Messages, len(earlier)+len(x.fresh)), earlier...)
+	}
 	x.base.Messages = append(x.base.Messages, x.fresh...)
 	if len(x.fresh) == 0 && len(earlier) == 0 {
 		return translate.Invalid("there is no question")

@@ -122,6 +122,7 @@ const (
 	ledgerAgain = 2 * time.Second        // after the store has failed
 	ledgerMost  = 100_000                // further ones are lost, and counted
 	ledgerBatch = 500                    // rows in one transaction, which turns may wait for
+	ledgerRoom  = 4096                   // rows for which the room is kept
 	forgetEvery = time.Hour
 )
 
@@ -136,6 +137,7 @@ type ledger struct {
 
 	mu     sync.Mutex
 	rows   []store.Entry
+	room   []store.Entry // the beginning of what rows is a part of, to be used again
 	lost   int
 	timer  *time.Timer
 	waits  bool // the timer runs
@@ -161,7 +163,14 @@ func (l *ledger) add(rows []store.Entry) {
 		l.lost += len(rows)
 		return
 	}
-	l.rows = append(l.rows, rows...)
+	if l.rows == nil {
+		l.rows = l.room
+	}
+	grown := append(l.rows, rows...)
+	if cap(grown) > cap(l.rows) {
+		l.room = grown[:0]
+	}
+	l.rows = grown
 	l.later(ledgerWaits)
 }
 
@@ -220,10 +229,20 @@ func (l *ledger) write(ctx context.Context) error {
 			return err
 		}
 		if l.rows = l.rows[len(batch):]; len(l.rows) == 0 {
-			l.rows = nil // so that what was written can go
+			l.reuse()
 		}
 		l.mu.Unlock()
 	}
+}
+
+// reuse empties the rows when all are written, so that what was written can go. l.mu
+// is held.
+func (l *ledger) reuse() {
+	l.rows = nil
+	if cap(l.room) > ledgerRoom {
+		l.room = nil
+	}
+	clear(l.room[:cap(l.room)])
 }
 
 // forget removes what is too old, now and then. l.writing is held.

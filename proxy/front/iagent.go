@@ -30,6 +30,7 @@ func (iagentFront) Routes(*Server) []Route {
 const (
 	connectionsPerToken = 64  // item 1
 	inFlightLimit       = 256 // item 8: questions, and as many frames that wait to be written
+	idleWorkers         = 32
 )
 
 // iagentSocket upgrades, after everything that can be wrong with a handshake
@@ -89,6 +90,8 @@ type crowd struct {
 	valid   func() *translate.Error // whether the token still is
 	slots   chan struct{}           // one for each question that runs
 	asking  sync.WaitGroup          // the questions that run
+	jobs    chan func()             // to those that have answered one question and wait for the next
+	idle    chan struct{}           // one for each of them
 	out     chan []byte
 	over    chan struct{} // closed when nothing is queued any more
 	sent    chan struct{} // closed when nothing is written any more
@@ -101,7 +104,7 @@ type crowd struct {
 func newCrowd(s *session, caller *proxy.Caller, address string, valid func() *translate.Error) *crowd {
 	return &crowd{
 		session: s, caller: caller, address: address, valid: valid,
-		slots: make(chan struct{}, inFlightLimit), out: make(chan []byte, inFlightLimit), over: make(chan struct{}), sent: make(chan struct{}),
+		slots: make(chan struct{}, inFlightLimit), jobs: make(chan func()), idle: make(chan struct{}, idleWorkers), out: make(chan []byte, inFlightLimit), over: make(chan struct{}), sent: make(chan struct{}),
 	}
 }
 
@@ -250,7 +253,7 @@ func (c *crowd) begin(m iagent.Message, frame []byte) *translate.Error {
 	}
 	answer, done := c.prepare(ctx, m, received)
 	c.asking.Add(1)
-	c.work(func() {
+	c.employ(func() {
 		defer c.asking.Done()
 		defer func() { <-c.slots }()
 		defer stop(nil)
@@ -268,6 +271,37 @@ func (c *crowd) begin(m iagent.Message, frame []byte) *translate.Error {
 		o = answer()
 	})
 	return nil
+}
+
+// employ has job done by a goroutine that is idle, else by a new one: their stacks
+// have grown already.
+func (c *crowd) employ(job func()) {
+	select {
+	case c.jobs <- job:
+	default:
+		c.work(func() { c.worker(job) })
+	}
+}
+
+// worker does job, and others after it as long as not too many others are idle.
+func (c *crowd) worker(job func()) {
+	for {
+		job()
+		job = nil
+		select {
+		case c.idle <- struct{}{}:
+		default:
+			return
+		}
+		select {
+		case job = <-c.jobs:
+		case <-c.over:
+		}
+		<-c.idle
+		if job == nil {
+			return
+		}
+	}
 }
 
 // prepare takes the question's place in its conversation and returns what waits

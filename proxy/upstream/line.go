@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -126,6 +127,7 @@ func (u *sharedUpstream) write(l *line) {
 		case <-l.done:
 			return
 		}
+		runtime.Gosched() // questions that are as good as asked go with this one
 		for n < maxBurst && len(l.out) > 0 {
 			burst[n] = <-l.out
 			n++

@@ -296,22 +296,28 @@ func copyMessages(in []store.Message) []store.Message {
 		return nil
 	}
 	out := slices.Clone(in)
+	n := 0
+	for i := range in {
+		n += len(in[i].Parts)
+	}
+	parts := make([]translate.Part, 0, n) // one for all of them
 	for i := range out {
-		out[i].Parts = copyParts(out[i].Parts)
+		from := len(parts)
+		parts = appendParts(parts, out[i].Parts)
+		if out[i].Parts = nil; len(parts) > from {
+			out[i].Parts = parts[from:len(parts):len(parts)]
+		}
 	}
 	return out
 }
 
-func copyParts(in []translate.Part) []translate.Part {
-	if len(in) == 0 {
-		return nil
-	}
-	out := slices.Clone(in)
-	for i := range out {
-		out[i].Cache = slices.Clone(out[i].Cache)
-		if len(out[i].Cache) == 0 {
-			out[i].Cache = nil
+func appendParts(dst, in []translate.Part) []translate.Part {
+	from := len(dst)
+	dst = append(dst, in...)
+	for i := from; i < len(dst); i++ {
+		if dst[i].Cache = slices.Clone(dst[i].Cache); len(dst[i].Cache) == 0 {
+			dst[i].Cache = nil
 		}
 	}
-	return out
+	return dst
 }

@@ -46,10 +46,12 @@ func (r *Reader) DecodeReply(frame []byte) (Message, error) {
 // decoder reads the one frame that answers a question. Which frame that is, the
 // transport knows by its Ref.
 type decoder struct {
-	parser  fastjson.Parser
-	scratch []byte
+	scratch []byte // what the events refer to
 	done    bool
 }
+
+// parsers are shared, since a decoder reads no more than one frame.
+var parsers fastjson.ParserPool
 
 // Done reports whether the frame has come. What follows it is ignored
 // (rest_iagent.md 8.3, item 4).
@@ -60,17 +62,17 @@ func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event
 	if d.done {
 		return evs, nil
 	}
-	v, err := d.parser.ParseBytes(frame)
+	p := parsers.Get()
+	defer parsers.Put(p)
+	v, err := p.ParseBytes(frame)
 	if err != nil || v.Type() != fastjson.TypeObject {
 		return evs, nonsense(err)
 	}
 	d.done = true
-	d.scratch = d.scratch[:0]
-	if isString(v.Get("content")) {
-		return answer(evs, number(v.Get("resp_code")), v.GetStringBytes("msg_id"), v.GetStringBytes("content"))
-	}
+	d.scratch = append(d.scratch[:0], v.GetStringBytes("msg_id")...)
+	id := len(d.scratch)
 	d.scratch = content(v, d.scratch)
-	return answer(evs, number(v.Get("resp_code")), v.GetStringBytes("msg_id"), d.scratch)
+	return answer(evs, number(v.Get("resp_code")), d.scratch[:id:id], d.scratch[id:])
 }
 
 // DecodeWhole reads the same frame, or the refusal of a handshake.
@@ -79,7 +81,9 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 		return d.Decode(evs, body)
 	}
 	ref := translate.Refusal{}
-	v, err := d.parser.ParseBytes(body)
+	p := parsers.Get()
+	defer parsers.Put(p)
+	v, err := p.ParseBytes(body)
 	if err != nil {
 		ref.Message = cut(string(body))
 		return evs, translate.FromStatus(status, ref, 0)
