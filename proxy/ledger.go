@@ -141,7 +141,9 @@ type ledger struct {
 	lost   int
 	timer  *time.Timer
 	waits  bool // the timer runs
+	old    *time.Timer
 	closed bool
+	runs   sync.WaitGroup // what the timers began; begun under mu only
 
 	writing sync.Mutex // one at a time, in order
 	cleaned time.Time  // guarded by writing
@@ -153,7 +155,9 @@ func newLedger(st store.Store, keep time.Duration, log *slog.Logger) *ledger {
 	if !ok || keep <= 0 {
 		return nil
 	}
-	return &ledger{st: kept, log: log, keep: keep}
+	l := &ledger{st: kept, log: log, keep: keep}
+	l.again()
+	return l
 }
 
 func (l *ledger) add(rows []store.Entry) {
@@ -187,8 +191,24 @@ func (l *ledger) later(wait time.Duration) {
 	l.timer.Reset(wait)
 }
 
+// enter counts what a timer began, for close to wait for. It reports false when the
+// ledger is closed: the store may be, too.
+func (l *ledger) enter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.runs.Add(1)
+	return true
+}
+
 func (l *ledger) tick() {
 	defer func() { _ = recover() }()
+	if !l.enter() {
+		return
+	}
+	defer l.runs.Done()
 	l.mu.Lock()
 	l.waits = false
 	l.mu.Unlock()
@@ -245,13 +265,40 @@ func (l *ledger) reuse() {
 	clear(l.room[:cap(l.room)])
 }
 
-// forget removes what is too old, now and then. l.writing is held.
+// again removes what is too old in an hour, also when nobody asks anything until
+// then.
+func (l *ledger) again() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+	case l.old == nil:
+		l.old = time.AfterFunc(forgetEvery, l.age)
+	default:
+		l.old.Reset(forgetEvery)
+	}
+}
+
+func (l *ledger) age() {
+	defer func() { _ = recover() }()
+	if !l.enter() {
+		return
+	}
+	defer l.runs.Done()
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	l.forget()
+}
+
+// forget removes what is too old, unless that was done within the hour. l.writing is
+// held.
 func (l *ledger) forget() {
 	now := time.Now()
 	if now.Sub(l.cleaned) < forgetEvery {
 		return
 	}
 	l.cleaned = now
+	defer l.again()
 	for range 100 {
 		n, err := l.st.Forget(context.Background(), now.Add(-l.keep).UnixMilli())
 		if err != nil || n == 0 {
@@ -273,17 +320,20 @@ func (l *ledger) spent(ctx context.Context, f store.EntryFilter) (int64, error) 
 	return t.Cost, err
 }
 
-// close writes what waits and takes no more.
+// close writes what waits and takes no more. After it the store is not used again.
 func (l *ledger) close() error {
 	if l == nil {
 		return nil
 	}
 	l.mu.Lock()
 	l.closed = true
-	if l.timer != nil {
-		l.timer.Stop()
+	for _, t := range []*time.Timer{l.timer, l.old} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	l.mu.Unlock()
+	l.runs.Wait()
 	return l.flush(context.Background())
 }
 

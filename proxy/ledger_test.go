@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -139,5 +140,70 @@ func TestOldRowsAreForgotten(t *testing.T) {
 		if err != nil || len(rows) != 1 || rows[0].Request != "new" {
 			t.Errorf("kept %v, %v", rows, err)
 		}
+	})
+}
+
+func TestOldRowsAreForgottenThoughNobodyAsksAnything(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a")), nil)
+		st, err := embedded.Open("memory:")
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := st.(store.Ledger)
+		l := newLedger(st, 90*time.Minute, w.g.log)
+		defer func() { _ = l.close() }()
+		l.add([]store.Entry{{Request: "1", At: time.Now().UnixMilli()}})
+		for _, c := range []struct {
+			after time.Duration
+			rows  int
+		}{{time.Hour + time.Minute, 1}, {time.Hour, 0}} {
+			time.Sleep(c.after)
+			if rows, err := kept.Entries(t.Context(), store.EntryFilter{}); err != nil || len(rows) != c.rows {
+				t.Errorf("kept %v, %v, want %d rows", rows, err, c.rows)
+			}
+		}
+	})
+}
+
+// forgetful takes a while to forget.
+type forgetful struct {
+	store.Store
+	store.Ledger
+	at, done chan struct{}
+}
+
+func (s *forgetful) Forget(context.Context, int64) (int, error) {
+	close(s.at)
+	<-s.done
+	return 0, nil
+}
+
+func TestAClosedLedgerUsesItsStoreNoMore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a")), nil)
+		st, err := embedded.Open("memory:")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &forgetful{st, st.(store.Ledger), make(chan struct{}), make(chan struct{})}
+		l := newLedger(s, time.Hour, w.g.log)
+		<-s.at
+		closed := make(chan struct{})
+		go func() {
+			_ = l.close()
+			close(closed)
+		}()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("the ledger is closed while its store is in use")
+		default:
+		}
+		close(s.done)
+		<-closed
+		time.Sleep(2 * forgetEvery) // a further call would close at again, and panic
+		l.tick()
+		l.age()
 	})
 }
