@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"net"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,7 @@ const (
 	connectionsPerToken = 64  // item 1
 	inFlightLimit       = 256 // item 8: questions, and as many frames that wait to be written
 	idleWorkers         = 32
+	unreadFor           = 100 * time.Millisecond
 )
 
 // iagentSocket upgrades, after everything that can be wrong with a handshake
@@ -146,10 +148,34 @@ func (c *crowd) serve() {
 func (c *crowd) take(m iagent.Message, frame []byte) (wrong *translate.Error, ok bool) {
 	select {
 	case c.slots <- struct{}{}:
-	case <-c.ctx.Done():
-		return nil, false
+	default:
+		if !c.await() {
+			return nil, false
+		}
 	}
 	return c.begin(m, frame), true
+}
+
+// await takes a slot of a full connection when there is one. Most are full for a
+// moment only, for which its client is not watched. It returns false when the
+// connection is over.
+func (c *crowd) await() bool {
+	soon := time.NewTimer(unreadFor)
+	defer soon.Stop()
+	select {
+	case c.slots <- struct{}{}:
+		return true
+	case <-c.ctx.Done():
+		return false
+	case <-soon.C:
+	}
+	defer c.unread()()
+	select {
+	case c.slots <- struct{}{}:
+		return true
+	case <-c.ctx.Done():
+		return false
+	}
 }
 
 // illegal answers m if it is wrong, and reports whether that was once too often.
@@ -254,6 +280,12 @@ func (c *crowd) begin(m iagent.Message, frame []byte) *translate.Error {
 	answer, done := c.prepare(ctx, m, received)
 	c.asking.Add(1)
 	c.employ(func() {
+		// A bug costs the question that met it, not all others of the connection.
+		defer func() {
+			if p := recover(); p != nil {
+				c.s.log.Error("panic", "id", c.id, "what", p, "stack", string(debug.Stack()))
+			}
+		}()
 		defer c.asking.Done()
 		defer func() { <-c.slots }()
 		defer stop(nil)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -401,6 +402,21 @@ func TestAFullConnectionIsNotReadAnyFurther(t *testing.T) {
 		t.Errorf("%d questions were asked", n)
 	}
 	w.Shutdown(time.Millisecond)
+}
+
+func TestAClientThatLeavesAFullConnectionEndsItsQuestions(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only a ping tells")
+	}
+	w := world.Start(t, callers+"presets: {default: {model: hang}}\nchannels:\n"+channel("up", "openai", "", "hang"))
+	s := dialAgent(t, w)
+	for i := range 300 {
+		s.send(frame(fmt.Sprint("m", i), "hi", "sender_id", fmt.Sprint("u", i)))
+	}
+	w.Eventually(t, "the connection is full", func() bool { return w.Model.Active() == 256 })
+	_ = s.ws.Close()
+	w.Eventually(t, "its questions are ended", func() bool { return w.Model.Active() == 0 })
 }
 
 // Failures (item 9).

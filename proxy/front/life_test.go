@@ -46,7 +46,13 @@ func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)
 // mock is an upstream whose models are scripts.
 type mock struct{ m fakemodel.Model }
 
+// bug is the script of a model that panics.
+const bug = "bug"
+
 func (u *mock) Open(ctx context.Context, req *translate.Request) (translate.Stream, error) {
+	if req.Model == bug {
+		panic("what is wrong is nobody's business")
+	}
 	return u.m.Open(ctx, req.Model, req)
 }
 func (u *mock) Close() error { return nil }

@@ -235,6 +235,7 @@ func (s *Server) guard(handle func(*call)) fasthttp.RequestHandler {
 				c.once.forget()
 				s.log.Error("panic", "id", c.id, "what", p, "stack", string(debug.Stack()))
 				ctx.Response.Reset()
+				ctx.Response.Header.Set("X-Request-Id", c.id)
 				c.failPlain(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 				ctx.SetConnectionClose()
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/fasthttp/websocket"
 	"github.com/valyala/fasthttp"
 
+	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -190,6 +191,47 @@ func (s *session) listen() {
 			}
 		}
 	})
+}
+
+// unread notices a client that leaves while the reader does not read, where the
+// system tells. The reader must call stop before it reads on.
+func (s *session) unread() (stop func()) {
+	var mu sync.Mutex
+	over := false
+	again := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over {
+			_ = s.ws.SetReadDeadline(time.Time{})
+		}
+		return !over
+	}
+	socket := s.ws.NetConn()
+	if hijacked, ok := socket.(interface{ UnsafeConn() net.Conn }); ok {
+		socket = hijacked.UnsafeConn()
+	}
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		defer s.recover()
+		for again() {
+			err := conn.AwaitEnd(socket)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				continue // stop, or the server stops, which ends reading only
+			}
+			if !errors.Is(err, errors.ErrUnsupported) {
+				s.cancel(errClientGone)
+			}
+			return
+		}
+	})
+	return func() {
+		mu.Lock()
+		over = true
+		_ = s.ws.SetReadDeadline(time.Unix(1, 0))
+		mu.Unlock()
+		wait.Wait()
+		s.extendRead()
+	}
 }
 
 // unreadable ends the session's answers, since their client has gone, unless reading
