@@ -30,16 +30,16 @@ func AwaitEnd(c net.Conn) error {
 	if err != nil {
 		return err
 	}
-	known := true
+	var unknown error
 	err = socket.Read(func(fd uintptr) bool {
 		ended := false
-		ended, known = hasEnded(int(fd))
-		return ended || !known
+		ended, unknown = hasEnded(int(fd))
+		return ended || unknown != nil
 	})
 	switch {
 	case err != nil:
 		return err
-	case !known:
+	case unknown != nil:
 		return errors.ErrUnsupported
 	}
 	return io.EOF
