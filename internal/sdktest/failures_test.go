@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -156,6 +157,71 @@ func TestTheLibrariesComeBackAfterAThrottle(t *testing.T) {
 				}
 				if took := time.Since(began); took < 3*time.Second {
 					t.Errorf("it came back after %v", took)
+				}
+			})
+		}
+	}
+}
+
+// attempts is a transport that knows how long a client waited before it came back.
+type attempts struct {
+	sent   int
+	early  []string // what came before its time
+	next   time.Time
+	hinted int // refusals that said when to come back
+}
+
+// RoundTrip implements http.RoundTripper, for one request after the other.
+func (a *attempts) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.sent++
+	if early := time.Until(a.next); early > 0 {
+		a.early = append(a.early, early.String())
+	}
+	a.next = time.Time{}
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && resp.StatusCode == http.StatusTooManyRequests {
+		if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
+			a.hinted++
+			a.next = time.Now().Add(time.Duration(s) * time.Second)
+		}
+	}
+	return resp, err
+}
+
+// A caller who is at its limit is told when there is room again: the libraries come
+// back then and not before, and succeed.
+func TestTheLibrariesComeBackWhenALimitHasRoomAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "echo")
+	for i := range libraries {
+		l := &libraries[i]
+		if !l.retries {
+			continue
+		}
+		for _, way := range []string{"whole", "streamed"} {
+			t.Run(l.name+"/"+way, func(t *testing.T) {
+				sent := &attempts{}
+				c := l.dial(options{url: w.url, key: limitedKey + l.name, retries: 2, http: sent})
+				for n := 0; sent.hinted == 0; n++ { // a slow machine may make room before it is asked for
+					if n == 100 {
+						t.Fatal("the limit never refused")
+					}
+					var got *reply
+					var err error
+					if way == "whole" {
+						got, err = c.whole(t.Context(), ask("mock.echo", "hi"))
+					} else {
+						got, err = c.stream(t.Context(), ask("mock.echo", "hi"), func(string) {})
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					if want := `Hello, you said "hi" (n=1)`; got.text != want {
+						t.Errorf("text %q", got.text)
+					}
+				}
+				if len(sent.early) > 0 {
+					t.Errorf("it came back too early by %v", sent.early)
 				}
 			})
 		}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -31,10 +32,12 @@ var (
 )
 
 // clientKey is accepted by the gateway, modelKey by the scripted model: one in
-// the place of the other is refused.
+// the place of the other is refused. limitedKey with a library's name behind it may
+// ask once a second.
 const (
-	clientKey = "sk-client"
-	modelKey  = "sk-model"
+	clientKey  = "sk-client"
+	limitedKey = "sk-limited-"
+	modelKey   = "sk-model"
 )
 
 // world is a gateway in front of a scripted model.
@@ -104,7 +107,11 @@ func serve(t *testing.T, run func(net.Listener) error) string {
 // configuration is the gateway's file.
 func configuration(model string, scripts []string) string {
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "callers: {keys: [{name: alice, key: %s}]}\nchannels:\n", clientKey)
+	fmt.Fprintf(b, "callers:\n  keys:\n    - {name: alice, key: %s}\n", clientKey)
+	for _, name := range slices.Concat(nodeLibraries, []string{"openai-go", "anthropic-sdk-go"}) {
+		fmt.Fprintf(b, "    - {name: %s, key: %s%s, limits: slow}\n", name, limitedKey, name)
+	}
+	b.WriteString("limits: {slow: {requests: 1/s}}\nchannels:\n")
 	for _, kind := range kinds {
 		for _, script := range scripts {
 			fmt.Fprintf(b, "  - {id: %s.%s, kind: %s, models: [{name: %s, upstream: %s}]", kind, script, kind, nameOf(kind, script), upstreamOf(kind, script))

@@ -239,6 +239,11 @@ export function connect(library, more) {
   return library.dial({ key, retries: 0, fetch: globalThis.fetch, ...more });
 }
 
+/** @returns the key of the caller that the library has for itself, who may ask once a second */
+export function limited(library) {
+  return `sk-limited-${library.name}`;
+}
+
 /** @returns a question of one user message */
 export function ask(model, text = 'hi') {
   return { model, turns: [{ role: 'user', text }] };
