@@ -204,12 +204,35 @@ func underAll(r *limiter.Rule) (s limiter.Subject) {
 }
 
 // The stated size: a million callers, each with a limit of requests and of tokens
-// and a key as long as an IPv6 prefix.
+// and a key as long as an IPv6 prefix. Those who were limited before the million and
+// the thousands for whom there is no room any more stay so.
 func TestAMillionCallersFitIntoTheStatedMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a million callers")
 	}
-	perCaller := float64(fill(limiter.NewLocal(limiter.Options{}), 1_000_000)) / 1_000_000
+	const limited, beyond = 100, 5_000
+	l, r := limiter.NewLocal(limiter.Options{}), rule("once", 1, 24*time.Hour)
+	passed := func() (n int) {
+		for i := range limited {
+			if admitted(t, l, under(r, "limited-"+strconv.Itoa(i))) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := passed(); n != limited {
+		t.Fatalf("%d of %d passed at first", n, limited)
+	}
+	perCaller := float64(fill(l, 1_000_000)) / 1_000_000
+	if n := passed(); n != 0 {
+		t.Errorf("%d passed their limits after a million others", n)
+	}
+	for i := range beyond {
+		admitted(t, l, under(r, "beyond-"+strconv.Itoa(i)))
+	}
+	if s, n := l.Stats(), passed(); n != 0 || s.Keys > limiter.DefaultKeys+s.Shared || s.Shared > 2*64 {
+		t.Errorf("%d passed their limits after all; %d are kept, %d of them shared", n, s.Keys, s.Shared)
+	}
 	t.Logf("%.0f bytes for each of a million callers", perCaller)
 	if perCaller > 190 {
 		t.Errorf("%.0f bytes for each caller, want at most 190", perCaller)
