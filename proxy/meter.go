@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -21,7 +20,7 @@ func outcomeOf(err *translate.Error) int {
 	}
 	switch err.Code {
 	case translate.CodeRateLimited:
-		if _, ours := err.Cause.(*limiter.Exceeded); ours {
+		if keptOut(err) {
 			return 1
 		}
 		return 2

@@ -9,6 +9,13 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
+// keptOut reports whether err is a refusal under a limit or a budget of the caller, which
+// is nobody's failure.
+func keptOut(err *translate.Error) bool {
+	_, limited := err.Cause.(*limiter.Exceeded)
+	return limited || err.Spent != nil
+}
+
 // log writes the one line of an exchange. It holds no text of the conversation,
 // no key and no address of a channel.
 func (x *Exchange) log(ch *Channel, err *translate.Error) {
@@ -16,7 +23,7 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 	limited := false
 	if err != nil {
 		code = string(err.Code)
-		_, limited = err.Cause.(*limiter.Exceeded)
+		limited = keptOut(err)
 		if !limited && err.Code != translate.CodeCanceled && err.Code != translate.CodeValidation {
 			level = slog.LevelWarn
 		}

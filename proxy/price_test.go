@@ -176,3 +176,15 @@ func TestAKeyMadeAtRunTimeHasOneBudgetAtMost(t *testing.T) {
 		}
 	})
 }
+
+func TestARefusalOfACallersOwnIsCountedApartFromThrottledChannels(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]*translate.Error{
+		"limited":      {Code: translate.CodeRateLimited, Spent: &translate.Spent{}},
+		"rate_limited": {Code: translate.CodeRateLimited},
+	} {
+		if got := Outcomes()[outcomeOf(err)]; got != want {
+			t.Errorf("%+v counts as %s, want %s", err, got, want)
+		}
+	}
+}

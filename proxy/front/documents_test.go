@@ -71,6 +71,7 @@ var failuresShown = []struct {
 	{translate.Error{Code: translate.CodeMediaType}, "a body whose `Content-Type` is given and not JSON"},
 	{translate.Error{Code: translate.CodeKeyReused}, "the same `Idempotency-Key` with another body"},
 	{translate.Error{Code: translate.CodeRateLimited}, "a limit, or every channel is throttled"},
+	{translate.Error{Code: translate.CodeRateLimited, Spent: &translate.Spent{}}, "the caller's budget is used up; `Retry-After` says when the next period begins"},
 	{translate.Error{Code: translate.CodeInternal}, "our fault, or the store's"},
 	{translate.Error{Code: translate.CodeModel}, "the model failed, answered nonsense or nothing"},
 	{translate.Error{Code: translate.CodeUnavailable}, "no channel can take it, or the gateway stops"},

@@ -3,7 +3,6 @@ package front_test
 import (
 	"flag"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,9 +24,10 @@ type failureScenario struct {
 	name     string
 	about    string
 	channels string
-	asks     int  // before the one that is shown
-	whole    bool // the HTTP fronts are asked for an answer in one piece
-	leave    bool // the client goes away after the first piece
+	asks     int      // before the one that is shown
+	whole    bool     // the HTTP fronts are asked for an answer in one piece
+	leave    bool     // the client goes away after the first piece
+	headers  []string // shown besides the usual ones
 }
 
 func failureScenarios() []failureScenario {
@@ -131,18 +131,7 @@ func (s *failureScenario) http(t *testing.T, w *world.World, path, body string) 
 		return asked, "200", s.leaves(t, w, path)
 	}
 	code, head, text := w.Do(t, "POST", path, body, "Content-Type", "application/json", "Authorization", "Bearer "+key)
-	return asked, strconv.Itoa(code), headOf(head) + text
-}
-
-// headOf are the headers that a client acts upon.
-func headOf(h http.Header) string {
-	text := ""
-	for _, name := range []string{"Retry-After", "Content-Type"} {
-		if v := h.Get(name); v != "" {
-			text += name + ": " + v + "\n"
-		}
-	}
-	return text + "\n"
+	return asked, strconv.Itoa(code), headOf(head, s.headers) + text
 }
 
 // leaves asks as a client that goes away after the first piece, which it returns.
