@@ -25,13 +25,21 @@ var (
 
 // Opcodes of a frame, RFC 6455, section 5.2.
 const (
-	opClose   = 0x8
-	opPing    = 0x9
-	opPong    = 0xa
-	opControl = 0x8 // this bit marks control frames
-	finalBit  = 0x80
+	opContinue   = 0x0
+	opText       = 0x1
+	opBinary     = 0x2
+	opClose      = 0x8
+	opPing       = 0x9
+	opPong       = 0xa
+	opControl    = 0x8 // this bit marks control frames
+	finalBit     = 0x80
+	reservedBits = 0x70
+	maskBit      = 0x80 // of the second byte
 
 	maxControl = 125 // bytes of a control frame's payload
+
+	maxFrameHead = 10
+	maxFragments = 4 * maxMessage // bytes of the frames of one message, with their heads
 )
 
 // framed is the connection below a WebSocket. It hands the library one frame at
@@ -142,6 +150,25 @@ func frameLength(p []byte) (int, error) {
 	return head + int(size), nil
 }
 
+// concludes reports whether the library must see the whole frame that p begins with
+// at once: it ends a message or the connection, or breaks the rules. within: an
+// unfinished message came before it.
+func concludes(p []byte, within bool) bool {
+	if p[0]&reservedBits != 0 || p[1]&maskBit != 0 {
+		return true
+	}
+	final := p[0]&finalBit != 0
+	switch p[0] & 0xf {
+	case opContinue:
+		return final
+	case opText, opBinary:
+		return final || within
+	case opPing, opPong:
+		return !final || p[1] > maxControl
+	}
+	return true // a good-bye, or an opcode that means nothing
+}
+
 // fill reads once.
 func (f *framed) fill() error {
 	if f.at > 0 && (f.at == len(f.buf) || cap(f.buf)-len(f.buf) < minRead) {
@@ -162,7 +189,7 @@ func (f *framed) fill() error {
 // ready reports whether the library can read a whole message, or finds that
 // there will be none, without waiting.
 func (f *framed) ready() bool {
-	at := f.at + f.pass
+	at, size, within := f.at+f.pass, 0, false
 	for {
 		n, err := frameLength(f.buf[at:])
 		if err != nil {
@@ -171,9 +198,15 @@ func (f *framed) ready() bool {
 		if n == 0 {
 			return false
 		}
-		first := f.buf[at]
-		if first&0xf == opClose || first&opControl == 0 && first&finalBit != 0 {
+		if concludes(f.buf[at:], within) {
 			return true
+		}
+		if f.buf[at]&opControl == 0 {
+			within = true
+			size += max(0, n-maxFrameHead)
+		}
+		if size > maxMessage {
+			return true // which the library refuses
 		}
 		at += n
 	}
@@ -190,6 +223,9 @@ func (f *framed) wait(d time.Duration, pong func(payload []byte)) error {
 	_ = f.SetReadDeadline(time.Now().Add(d))
 	defer func() { _ = f.SetReadDeadline(time.Time{}) }()
 	for !f.ready() {
+		if len(f.buf)-f.at > maxFragments {
+			return errLongFrame
+		}
 		if err := f.fill(); err != nil {
 			return err
 		}
