@@ -144,6 +144,7 @@ func (x *Exchange) paced(err *translate.Error) {
 	}
 	if err == nil || err.Fault == translate.FaultSlow {
 		x.cell.pace(x.whole).add(l.Open + l.First)
+		x.cell.speed.add(l.Open + l.First)
 	}
 }
 

@@ -46,6 +46,7 @@ type cell struct {
 	// Answers that come in one piece begin when they are complete, so that they
 	// have a pace of their own.
 	streams, wholes pace
+	speed           ewma // of both, for those who choose
 
 	chance balance.Chance
 	tell   func(open, cool time.Duration) // other gateways; nil: nobody

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -30,7 +29,10 @@ type Opener func(conf *config.Channel, key string) (Upstream, error)
 // Channel is an upstream with its share of the traffic and its record: one per
 // configured channel and key.
 type Channel struct {
-	balance.Target
+	Weight   int32        // as a policy counts it
+	Seed     uint64       // tells it from the others, the same in every run
+	InFlight atomic.Int32 // requests that run on it now
+
 	ID     string
 	key    int // which of the channel's keys
 	conf   *config.Channel

@@ -262,7 +262,7 @@ func (g *Gateway) Draining() bool {
 }
 
 // ewma is a moving average in which the newest sample counts one part in eight. The
-// zero value has no sample. Samples are to be added by one goroutine at a time.
+// zero value has no sample. Of samples that are added at one moment some may be lost.
 type ewma struct{ mean atomic.Int64 }
 
 func (e *ewma) add(d time.Duration) {

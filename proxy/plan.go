@@ -50,6 +50,12 @@ type candidate struct {
 	ch       *Channel
 	upstream string
 	cell     *cell
+	target   *balance.Target // what policies see of it
+}
+
+func newCandidate(ch *Channel, upstream string, record *cell) candidate {
+	t := &balance.Target{Weight: ch.Weight, Seed: ch.Seed, InFlight: &ch.InFlight, First: &record.speed.mean}
+	return candidate{ch: ch, upstream: upstream, cell: record, target: t}
 }
 
 // agent names whose memory it is that c has: behind an iagent channel every agent
@@ -172,7 +178,7 @@ func (p *Plan) addRoute(m config.Model, ch *Channel, record *cell) {
 	if !found {
 		r.tiers = slices.Insert(r.tiers, at, nil)
 	}
-	r.tiers[at] = append(r.tiers[at], candidate{ch: ch, upstream: m.Upstream, cell: record})
+	r.tiers[at] = append(r.tiers[at], newCandidate(ch, m.Upstream, record))
 	if !slices.Contains(r.kinds, ch.conf.Kind) {
 		r.kinds = append(r.kinds, ch.conf.Kind)
 	}

@@ -208,7 +208,7 @@ func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidat
 			x.rec.barred(c, b)
 			continue
 		}
-		targets, at = append(targets, &c.ch.Target), append(at, c)
+		targets, at = append(targets, c.target), append(at, c)
 	}
 	front := ramped(targets, at, now, x.g.chance)
 	for among := len(at); len(at) > 0; front-- {

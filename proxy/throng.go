@@ -42,7 +42,7 @@ func newThrong(tier []candidate, policy balance.Policy) *throng {
 	ts := make([]*balance.Target, len(tier))
 	for i := range tier {
 		ch := tier[i].ch
-		ts[i], c.at[ch] = &ch.Target, i
+		ts[i], c.at[ch] = tier[i].target, i
 		c.recalls = c.recalls || ch.recall != recallNothing
 	}
 	c.draw = policy.Over(ts)

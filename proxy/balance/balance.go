@@ -4,11 +4,15 @@ package balance
 
 import "sync/atomic"
 
-// Target is what a policy may know of a channel. Fields are read without locks.
+// Target is what a policy may know of a channel and a model on it. Fields are read
+// without locks.
 type Target struct {
-	Weight   int32        // share of the traffic, at least 1
-	Seed     uint64       // tells it from the others, the same in every run
-	InFlight atomic.Int32 // requests that run on it now
+	Weight   int32         // share of the traffic, at least 1
+	Seed     uint64        // tells it from the others, the same in every run
+	InFlight *atomic.Int32 // requests that run on the channel now
+	// First is how long the model takes to its first content of late, in nanoseconds:
+	// a moving average; 0: not known. nil is the same.
+	First *atomic.Int64
 }
 
 // Chance draws a number below n, which is above 0, as math/rand's Int64N does. It

@@ -3,13 +3,15 @@ package balance
 import (
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func targets(weights ...int32) []*Target {
 	var ts []*Target
 	for _, w := range weights {
-		ts = append(ts, &Target{Weight: w, Seed: uint64(len(ts)) + 1})
+		ts = append(ts, &Target{Weight: w, Seed: uint64(len(ts)) + 1, InFlight: new(atomic.Int32)})
 	}
 	return ts
 }
@@ -113,5 +115,38 @@ func TestAHashedKeyLeavesAnOverloadedTarget(t *testing.T) {
 	}
 	if got := ts[home].InFlight.Load(); got != most || most < 250 || most > 1000/4*overloadNum/overloadDen+3 {
 		t.Errorf("its own target has %d of 1000, the fullest %d", got, most)
+	}
+}
+
+func TestASlowTargetGetsWhatItWouldBeDoneWithSooner(t *testing.T) {
+	t.Parallel()
+	ts := targets(1, 1, 1, 1)
+	for _, target := range ts {
+		target.First = new(atomic.Int64)
+		target.First.Store(int64(100 * time.Millisecond))
+	}
+	p := Policies["p2c"](rand.Int64N)
+	slow := func() int {
+		n := 0
+		for range 16_000 {
+			if p.Pick(ts, 0) == 0 {
+				n++
+			}
+		}
+		return n
+	}
+	ts[0].First.Store(int64(150 * time.Millisecond))
+	if n := slow(); n < 3700 || n > 4300 {
+		t.Errorf("one that is hardly slower got %d of 16,000, want a quarter", n)
+	}
+	ts[0].First.Store(int64(time.Second))
+	if n := slow(); n < 800 || n > 1200 {
+		t.Errorf("one that is ten times as slow got %d of 16,000, want a sixteenth: those for which it is drawn twice", n)
+	}
+	for _, target := range ts[1:] {
+		target.InFlight.Store(20)
+	}
+	if n := slow(); n < 6500 || n > 7500 {
+		t.Errorf("a slow one beside busy ones got %d of 16,000, want the 7 of 16 draws that it is in", n)
 	}
 }
