@@ -34,10 +34,12 @@ type Config struct {
 	// Fallbacks name, for a model, the models that may answer in its place when
 	// none of its own channels can.
 	Fallbacks map[string][]string `yaml:"fallbacks"`
-	// Balance chooses among channels of one tier: p2c (by weight, the less loaded
-	// of two draws), weighted (exactly by weight, whatever the load), busy (the
-	// fewest running requests for its weight) or hash (one conversation, else one
-	// caller, stays on one channel unless that is overloaded). Default p2c.
+	// Balance chooses among channels of one tier: p2c (by weight, the better of two
+	// draws: the less loaded, or where one is more than twice as slow as the other
+	// the one that would be done sooner), weighted (exactly by weight, whatever the
+	// load), busy (the fewest running requests for its weight) or hash (one
+	// conversation, else one caller, stays on one channel unless that is overloaded).
+	// Default p2c.
 	Balance  string   `yaml:"balance" default:"p2c"`
 	Timeouts Timeouts `yaml:"timeouts"`
 

@@ -254,6 +254,18 @@ func (g *Gateway) Force(id string, f Force) error {
 	return nil
 }
 
+// Running is how many questions are open now: those that wait for a limit, for their
+// turn, for a slot or for an answer, and those whose answers go out.
+func (g *Gateway) Running() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := 0
+	for _, p := range g.plans {
+		n += p.users
+	}
+	return n
+}
+
 // Draining reports whether the gateway refuses new questions since it is stopping.
 func (g *Gateway) Draining() bool {
 	g.mu.Lock()

@@ -45,6 +45,9 @@ type World struct {
 	Store   store.Store
 	Gateway *proxy.Gateway
 	Log     *Log
+	// Resets has the clients that connect from now on leave with a reset (RST) instead
+	// of a good-bye (FIN). It is for worlds on real sockets.
+	Resets bool
 
 	place Place
 	model string // address of the model
@@ -270,6 +273,9 @@ func (w *World) Dial(t testing.TB) net.Conn {
 		t.Fatal(err)
 	}
 	_ = c.SetDeadline(time.Now().Add(w.place.Patience))
+	if w.Resets {
+		_ = c.(*net.TCPConn).SetLinger(0)
+	}
 	one := &tap{Conn: c}
 	w.mu.Lock()
 	w.saw = append(w.saw, one)
