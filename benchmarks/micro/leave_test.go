@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/fasthttp/websocket"
+
+	"github.com/dragoman-gateway/dragoman/proxy/front"
 )
 
 // stalls are the stages in which the back end below stops, with what it has sent by
@@ -67,12 +70,38 @@ var leavers = []struct {
 	begin func(b *testing.B, addr string, text bool) (leave func())
 }{
 	{"openai-FIN", func(b *testing.B, addr string, text bool) func() {
-		conn := leaver(b, addr, text)
+		conn := leaver(b, addr, "openai", text)
 		return func() { _ = conn.CloseWrite() }
 	}},
 	{"openai-RST", func(b *testing.B, addr string, text bool) func() {
-		conn := leaver(b, addr, text)
+		conn := leaver(b, addr, "openai", text)
 		return func() { _, _ = conn.SetLinger(0), conn.Close() }
+	}},
+	{"anthropic-FIN", func(b *testing.B, addr string, text bool) func() {
+		conn := leaver(b, addr, "anthropic", text)
+		return func() { _ = conn.CloseWrite() }
+	}},
+	{"rest-FIN", func(b *testing.B, addr string, text bool) func() {
+		conn := leaver(b, addr, "rest", text)
+		return func() { _ = conn.CloseWrite() }
+	}},
+	{"iagent-close", func(b *testing.B, addr string, text bool) func() {
+		if text {
+			b.Skip("there is no middle in an answer of one piece")
+		}
+		ws, _, err := websocket.DefaultDialer.Dial("ws://"+addr+"/ws/v1/chat?app_token="+key, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = ws.Close() })
+		id := strconv.FormatInt(time.Now().UnixNano(), 36) // a repeated one would not be asked
+		if err := ws.WriteMessage(websocket.TextMessage, []byte(`{"chat_type":1,"msg_id":"`+id+`","timestamp":`+strconv.FormatInt(time.Now().UnixMilli(), 10)+
+			`,"sender_type":1,"sender_id":"`+id+`","receiver_id":"default","resp_code":0,"content_type":1,"content":"hi"}`)); err != nil {
+			b.Fatal(err)
+		}
+		return func() {
+			_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
+		}
 	}},
 	{"chatnio-close", func(b *testing.B, addr string, text bool) func() {
 		ws := talker(b, addr, text)
@@ -86,13 +115,17 @@ var leavers = []struct {
 	}},
 }
 
-func leaver(b *testing.B, addr string, text bool) *net.TCPConn {
+func leaver(b *testing.B, addr, dialect string, text bool) *net.TCPConn {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = conn.Close() })
-	if _, err := conn.Write(question("openai", "default", true)); err != nil {
+	asks := question(dialect, "default", true)
+	if dialect == "rest" { // each in a conversation of its own
+		asks = bytes.Replace(asks, []byte(user), []byte("ann-"+strconv.FormatInt(time.Now().UnixNano()%1e8+1e8, 10)[1:]), 1)
+	}
+	if _, err := conn.Write(asks); err != nil {
 		b.Fatal(err)
 	}
 	if !text {
@@ -132,7 +165,7 @@ func talker(b *testing.B, addr string, text bool) *websocket.Conn {
 
 // settling is how long a question runs before its client leaves: longer than the
 // moment in which nobody watches the client yet.
-const settling = 10 * time.Millisecond
+const settling = 20 * time.Millisecond
 
 // BenchmarkLeave measures from a client's farewell to the moment at which the back end
 // sees its connection closed, in each stage of an answer.
@@ -144,23 +177,63 @@ func BenchmarkLeave(b *testing.B) {
 				var ln net.Listener
 				model := listen(b, func(on net.Listener) error { ln = on; return s.serve(on) }, func() { _ = ln.Close() })
 				addr := serveGateway(b, "openai", model)
-				var took []time.Duration
-				for b.Loop() {
-					b.StopTimer()
+				measure(b, func() func() {
 					leave := l.begin(b, addr, stage.name == "between")
 					<-s.asked
-					time.Sleep(settling)
-					b.StartTimer()
-					gone := time.Now()
-					leave()
-					took = append(took, (<-s.left).Sub(gone))
-				}
-				slices.Sort(took)
-				at := func(p int) float64 { return float64(took[(len(took)*p+99)/100-1].Microseconds()) }
-				b.ReportMetric(at(50), "p50-µs")
-				b.ReportMetric(at(99), "p99-µs")
-				b.ReportMetric(at(100), "max-µs")
+					return leave
+				}, func() time.Time { return <-s.left })
 			})
 		}
 	}
+}
+
+// BenchmarkLeaveQueued measures from a client's farewell to the moment at which the
+// gateway has settled its question, which waits for the only slot of a channel: there
+// is no connection to the back end whose end could be seen.
+func BenchmarkLeaveQueued(b *testing.B) {
+	for _, l := range leavers {
+		b.Run(l.name, func(b *testing.B) {
+			s := &staller{asked: make(chan struct{}, 1), left: make(chan time.Time, 1)}
+			var ln net.Listener
+			model := listen(b, func(on net.Listener) error { ln = on; return s.serve(on) }, func() { _ = ln.Close() })
+			g, conf, log := openGateway(b, fmt.Sprintf("- {id: a, kind: openai, url: \"http://%s/v1\", keys: [k], concurrent: 1, models: [default]}\n", model))
+			addr := serveFronts(b, front.New(conf, g, log))
+			holder := leaver(b, addr, "openai", false)
+			defer func() { _ = holder.Close() }()
+			<-s.asked
+			until := func(ok func() bool) {
+				for !ok() {
+					time.Sleep(20 * time.Microsecond)
+				}
+			}
+			measure(b, func() func() {
+				leave := l.begin(b, addr, false)
+				until(func() bool { return g.Channels()[0].Waiting == 1 })
+				return leave
+			}, func() time.Time {
+				until(func() bool { return g.Running() == 1 })
+				return time.Now()
+			})
+		})
+	}
+}
+
+// measure has begin begin a question and leave it, and reports the times until gone
+// tells that it is.
+func measure(b *testing.B, begin func() (leave func()), gone func() time.Time) {
+	var took []time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		leave := begin()
+		time.Sleep(settling)
+		b.StartTimer()
+		from := time.Now()
+		leave()
+		took = append(took, gone().Sub(from))
+	}
+	slices.Sort(took)
+	at := func(p int) float64 { return float64(took[(len(took)*p+99)/100-1].Microseconds()) }
+	b.ReportMetric(at(50), "p50-µs")
+	b.ReportMetric(at(99), "p99-µs")
+	b.ReportMetric(at(100), "max-µs")
 }

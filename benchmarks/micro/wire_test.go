@@ -55,7 +55,11 @@ func serveGateway(tb testing.TB, kind, model string) string {
 		base += "/v1"
 	}
 	g, conf, log := openGateway(tb, fmt.Sprintf("- {id: a, kind: %s, url: %q, keys: [k], models: [default, %s]}\n", kind, base, models))
-	s := front.New(conf, g, log)
+	return serveFronts(tb, front.New(conf, g, log))
+}
+
+func serveFronts(tb testing.TB, s *front.Server) string {
+	tb.Helper()
 	return listen(tb, s.Serve, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

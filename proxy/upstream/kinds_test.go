@@ -7,7 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -156,5 +158,35 @@ func TestNothingListeningIsADialFault(t *testing.T) {
 		}
 		_, err := ask(t, open(t, kind, base(kind, p.Addr().String())), question("echo", true))
 		wantFault(t, err, translate.FaultDial, translate.CodeUnavailable)
+	}
+}
+
+func TestEveryKindThatConnectsSaysHowLongItTook(t *testing.T) {
+	t.Parallel()
+	_, addr := fake(t, fakemodel.Options{NoRecord: true})
+	for kind := range bases {
+		if kind == "mock" {
+			continue
+		}
+		var took time.Duration
+		up, err := New(&config.Channel{ID: "c", Kind: kind, URL: base(kind, addr)}, "sk-key", Options{
+			Dial: func(ctx context.Context, address string) (net.Conn, error) {
+				began := time.Now()
+				defer func() { took = time.Since(began) }()
+				return new(net.Dialer).DialContext(ctx, "tcp", address)
+			},
+		})
+		if err != nil {
+			t.Fatal(kind, err)
+		}
+		s, err := up.Open(t.Context(), question("echo", true))
+		if err != nil {
+			t.Fatal(kind, err)
+		}
+		c, ok := s.(interface{ Connecting() time.Duration })
+		if !ok || took == 0 || c.Connecting() < took {
+			t.Errorf("%s: it took %v to dial, and it says so: %v", kind, took, ok)
+		}
+		_, _ = s.Close(), up.Close()
 	}
 }

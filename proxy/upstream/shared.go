@@ -113,8 +113,9 @@ func (u *sharedUpstream) Open(ctx context.Context, req *translate.Request) (tran
 	if e := u.enlist(ctx, w); e != nil {
 		return nil, u.key.typed(e, translate.FaultDial)
 	}
+	connecting := time.Since(now)
 	u.opts.trace('>', message)
-	return &sharedStream{ctx: ctx, up: u, w: w, dec: iagent.Dialect.NewDecoder(req)}, nil
+	return &sharedStream{ctx: ctx, up: u, w: w, connecting: connecting, dec: iagent.Dialect.NewDecoder(req)}, nil
 }
 
 // enlist queues w on a connection, dialling when there is none or all are in use.
@@ -370,7 +371,13 @@ type sharedStream struct {
 	up  *sharedUpstream
 	w   *waiter
 	dec translate.Decoder
+
+	connecting time.Duration
 }
+
+// Connecting is how long the question waited for a connection of the pool: next to
+// nothing where there was one.
+func (s *sharedStream) Connecting() time.Duration { return s.connecting }
 
 // Next implements translate.Stream.
 func (s *sharedStream) Next() (translate.Event, error) { return s.next(s) }

@@ -73,11 +73,14 @@ func (u *socketUpstream) Open(ctx context.Context, req *translate.Request) (tran
 		sock = nil
 	}
 	var opening [][]byte
+	var connecting time.Duration
 	if sock == nil {
+		began := time.Now()
 		var e *translate.Error
 		if sock, e = u.dial(ctx); e != nil {
 			return nil, e
 		}
+		connecting = time.Since(began)
 		sock.name = req.Memory.ID
 		opening = append(opening, chatnio.AppendAuth(nil, string(u.key), -1))
 		if n := len(req.Messages); n > 1 {
@@ -86,7 +89,7 @@ func (u *socketUpstream) Open(ctx context.Context, req *translate.Request) (tran
 	}
 	dec := chatnio.NewDecoder(req)
 	dec.ExpectSigned = u.signed
-	s := &socketStream{ctx: ctx, up: u, sock: sock, dec: dec}
+	s := &socketStream{ctx: ctx, up: u, sock: sock, dec: dec, connecting: connecting}
 	s.stop = context.AfterFunc(ctx, sock.end)
 	if err := u.send(sock, opening, chat); err != nil {
 		_ = s.Close()
@@ -161,7 +164,13 @@ type socketStream struct {
 	dec    *chatnio.Decoder
 	buf    []byte
 	closed bool
+	// connecting is how long the dial took, the wait for leave to make it included.
+	connecting time.Duration
 }
+
+// Connecting is how long the question waited for its socket: nothing where that was
+// kept from an earlier turn.
+func (s *socketStream) Connecting() time.Duration { return s.connecting }
 
 // Next implements translate.Stream.
 func (s *socketStream) Next() (translate.Event, error) { return s.next(s) }
