@@ -147,10 +147,10 @@ func connecting(s *silent) func(t *testing.T, w *world.World, c world.Client) (w
 	}
 }
 
-// TestAClientMayLeaveBeforeAnyChannelAnswers has a client of each front leave in each
+// TestAClientMayLeaveBeforeAnyChannelHasItsQuestion has a client of each front leave in each
 // way at each stage before an answer, and then everything given back: one line in
 // the log, no slot in use, the model not asked again, and the next question answered.
-func TestAClientMayLeaveBeforeAnyChannelAnswers(t *testing.T) {
+func TestAClientMayLeaveBeforeAnyChannelHasItsQuestion(t *testing.T) {
 	t.Parallel()
 	for _, at := range stages {
 		for _, d := range departures {
