@@ -312,7 +312,8 @@ func FuzzChatnioSessionHasOneEndForEachChat(f *testing.F) {
 			}
 		}
 		if s.broken {
-			if got := countEnds(s.hangUp()); got > ends {
+			// What breaks the rules may hold one text, which is answered as a bad message.
+			if got := countEnds(s.hangUp()); got > ends+1 {
 				t.Errorf("%d ends for %d chats", got, ends)
 			}
 			return
