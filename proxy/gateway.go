@@ -77,22 +77,15 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	if o.Chance == nil {
 		o.Chance = rand.Int64N
 	}
-	p, err := newPlan(conf, open, o.Chance, nil)
+	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: o.Limiter, opener: open, chance: o.Chance, tell: o.Tell, keys: newKeyring(st), badKeys: newBadKeys()}
+	p, err := g.compile(conf, nil)
 	if err != nil {
 		return nil, err
-	}
-	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: o.Limiter, opener: open, chance: o.Chance, keys: newKeyring(st), badKeys: newBadKeys()}
-	for _, ch := range p.channels {
-		ch.meter = g.meters.channel(ch.ID)
 	}
 	p.callers.tokens.open(nil, log, keyset.Options{})
 	g.ledger = newLedger(st, conf.Ledger.Keep, log)
 	g.purses.ledger = g.ledger
 	g.answers.size = int(conf.Cache.Size)
-	g.tell = o.Tell
-	if o.Tell != nil {
-		p.share(o.Tell)
-	}
 	g.plan.Store(p)
 	g.plans = []*Plan{p}
 	g.probe(p, nil)

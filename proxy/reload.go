@@ -29,15 +29,9 @@ func (g *Gateway) Apply(conf *config.Config) error {
 		return errEnded
 	}
 	old := g.plan.Load()
-	p, err := newPlan(conf, g.opener, g.chance, old)
+	p, err := g.compile(conf, old)
 	if err != nil {
 		return err
-	}
-	for _, ch := range p.channels {
-		ch.meter = g.meters.channel(ch.ID)
-	}
-	if g.tell != nil {
-		p.share(g.tell)
 	}
 	old.probers.stop()
 	g.probe(p, old)
@@ -50,6 +44,22 @@ func (g *Gateway) Apply(conf *config.Config) error {
 	old.callers.tokens.close(p.callers.tokens)
 	closeAll(left)
 	return nil
+}
+
+// compile makes the plan of conf, which counts and tells through g. before is the one
+// whose place it takes; nil: it is the first.
+func (g *Gateway) compile(conf *config.Config, before *Plan) (*Plan, error) {
+	p, err := newPlan(conf, g.opener, g.chance, before)
+	if err != nil {
+		return nil, err
+	}
+	for _, ch := range p.channels {
+		ch.meter = g.meters.channel(ch.ID)
+	}
+	if g.tell != nil {
+		p.share(g.tell)
+	}
+	return p, nil
 }
 
 // errEnded is why nothing is applied any more.

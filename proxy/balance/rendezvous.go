@@ -24,8 +24,7 @@ func (rendezvous) Pick(ts []*Target, key uint64) int {
 	}
 	best, most := -1, 0.0
 	for i, t := range ts {
-		// One that is at its share is at most the one that is left over.
-		if (int64(t.InFlight.Load())-1)*total*overloadDen > (load+1)*int64(t.Weight)*overloadNum {
+		if overloaded(t, total, load) {
 			continue
 		}
 		if s := score(key, t); best < 0 || s > most {
@@ -33,6 +32,13 @@ func (rendezvous) Pick(ts []*Target, key uint64) int {
 		}
 	}
 	return max(best, 0)
+}
+
+// overloaded reports whether t has more than its share of load, what all have in
+// flight; total is the weight of all. One that is at its share is at most the one that
+// is left over.
+func overloaded(t *Target, total, load int64) bool {
+	return (int64(t.InFlight.Load())-1)*total*overloadDen > (load+1)*int64(t.Weight)*overloadNum
 }
 
 // score is -weight/ln(u) for a u of (0, 1) that key and target determine.
@@ -106,13 +112,12 @@ func (h *homes) home(key uint64) int {
 // overloaded reports whether the target at i has more than its share of what is in
 // flight, in which case all have to be compared.
 func (h *homes) overloaded(i int) bool {
-	own := int64(h.ts[i].InFlight.Load()) - 1
-	if own <= 0 {
+	if h.ts[i].InFlight.Load() <= 1 {
 		return false // the request that it has may be the only one
 	}
 	var load int64
 	for _, t := range h.ts {
 		load += int64(t.InFlight.Load())
 	}
-	return own*h.total*overloadDen > (load+1)*int64(h.ts[i].Weight)*overloadNum
+	return overloaded(h.ts[i], h.total, load)
 }

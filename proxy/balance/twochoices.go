@@ -31,13 +31,11 @@ const (
 // better returns which of a and b is the less loaded for its weight, or the sooner
 // done where one is much slower than the other; a if neither.
 func better(ts []*Target, a, b int) int {
-	if fa, fb := ts[a].first(), ts[b].first(); fa > apart*fb || fb > apart*fa {
-		if fa > 0 && fb > 0 && fa*ts[a].queue() > fb*ts[b].queue() {
+	if fa, fb := ts[a].first(), ts[b].first(); min(fa, fb) > 0 && max(fa, fb) > apart*min(fa, fb) {
+		if fa*ts[a].queue() > fb*ts[b].queue() {
 			return b
 		}
-		if fa > 0 && fb > 0 {
-			return a
-		}
+		return a
 	}
 	// load/weight compared without division: a's load per weight above b's.
 	la, lb := int64(ts[a].InFlight.Load()), int64(ts[b].InFlight.Load())
