@@ -41,7 +41,7 @@ func play(t testing.TB, seed uint64) (trace string, ok bool) {
 	s := write(seed)
 	r := &run{report: &report{TB: t, seed: seed}, s: s, net: simnet.New(seed), lns: map[string]net.Listener{},
 		traces: make([][]string, len(s.actors)), acked: make([]history, len(s.actors))}
-	before, _ := inBubble()
+	before, _ := world.InBubble()
 	r.began = time.Now()
 	r.w = world.Open(r, s.config, world.Place{
 		Listen:   func(part string) (net.Listener, error) { return r.net.Listen(part + ":" + port) },
@@ -75,7 +75,7 @@ func play(t testing.TB, seed uint64) (trace string, ok bool) {
 	// What a server's pool of workers leaves ends within a minute.
 	time.Sleep(2 * time.Minute)
 	synctest.Wait()
-	if n, stacks := inBubble(); n > before {
+	if n, stacks := world.InBubble(); n > before {
 		r.Errorf("%d goroutines are left:\n%s", n-before, stacks)
 	}
 	if n := r.net.Open(); n > 0 {
@@ -94,14 +94,6 @@ func chance(seed uint64) func(int64) int64 {
 	return func(n int64) int64 {
 		return rand.New(rand.NewPCG(seed, uint64(time.Since(began)))).Int64N(n)
 	}
-}
-
-// inBubble counts the goroutines of the bubble. [runtime.NumGoroutine] would count
-// those that collect garbage too.
-func inBubble() (n int, stacks string) {
-	buf := make([]byte, 1<<20)
-	stacks = string(buf[:runtime.Stack(buf, true)])
-	return strings.Count(stacks, ", synctest bubble"), stacks
 }
 
 // up lets the model listen at a host, unless it does.

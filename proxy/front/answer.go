@@ -244,6 +244,7 @@ type body struct {
 	last     time.Time     // of the last write
 	deadline time.Time     // of writes
 	tick     *time.Timer
+	broken   bool // a write has failed
 	closed   bool
 }
 
@@ -286,7 +287,7 @@ func (b *body) beat() {
 		return
 	}
 	defer b.mu.Unlock()
-	if b.closed {
+	if b.closed || b.broken {
 		return
 	}
 	if !b.answered {
@@ -356,13 +357,18 @@ func (b *body) write(p []byte) error {
 	if len(p) == chunkMargin {
 		return nil
 	}
-	b.extend()
-	if !b.begun {
-		_, err := b.out.Write(p[chunkMargin:])
-		b.begun = err == nil
-		return err
+	if b.broken {
+		return errClientGone // a further try could wait for another deadline
 	}
-	_, err := b.conn.Write(frameChunk(p))
+	b.extend()
+	var err error
+	if b.begun {
+		_, err = b.conn.Write(frameChunk(p))
+	} else {
+		_, err = b.out.Write(p[chunkMargin:])
+		b.begun = err == nil
+	}
+	b.broken = err != nil
 	return err
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -233,16 +232,9 @@ func (s *slow) checkGivenBack(before int) {
 	time.Sleep(2 * time.Minute) // a server's pool of workers ends within one
 	synctest.Wait()
 	// Connections to the model are kept for the next question; it has a goroutine for each.
-	if n, stacks := bubbled(); n-s.net.Accepted(slowModel) > before {
+	if n, stacks := world.InBubble(); n-s.net.Accepted(slowModel) > before {
 		s.t.Errorf("%d goroutines more than before:\n%s", n-before, stacks)
 	}
-}
-
-// bubbled counts the goroutines of the bubble.
-func bubbled() (n int, stacks string) {
-	buf := make([]byte, 1<<20)
-	stacks = string(buf[:runtime.Stack(buf, true)])
-	return strings.Count(stacks, ", synctest bubble"), stacks
 }
 
 // playSlow lets one client do what it does, and says what becomes of it.
@@ -258,7 +250,7 @@ func playSlow(t *testing.T, front string, do func(*slow)) string {
 		time.Sleep(2 * time.Minute) // a server's pool of workers ends within one
 	}()
 	synctest.Wait()
-	before, _ := bubbled()
+	before, _ := world.InBubble()
 	conn, err := n.Dial(context.Background(), w.Addr)
 	if err != nil {
 		t.Fatal(err)
