@@ -68,7 +68,9 @@ func newCell(chance balance.Chance) *cell {
 		// Shorter than any gate: when that opens, the next request is the probe.
 		Timeout: openFirst / 2,
 		ReadyToTrip: func(n gobreaker.Counts) bool {
-			return c.row.Add(1) >= openAfter || n.Requests >= judgeFrom && 2*n.TotalFailures >= n.Requests
+			// Not n.Requests: that has those that still run, and those that say nothing.
+			judged := n.TotalSuccesses + n.TotalFailures
+			return c.row.Add(1) >= openAfter || judged >= judgeFrom && 2*n.TotalFailures >= judged
 		},
 		IsExcluded: func(err error) bool { return errors.Is(err, errNeutral) },
 		// It runs under the breaker's lock and must not call it.
@@ -166,16 +168,22 @@ func (c *cell) report(done func(error), err *translate.Error) {
 	}
 	switch verdict {
 	case counts:
-		c.mu.Lock()
-		c.floor = err.Retry
-		c.mu.Unlock()
-		done(err)
+		c.fail(done, err)
 	case succeeds:
 		c.row.Store(0)
 		done(nil)
 	default:
 		done(errNeutral)
 	}
+}
+
+// fail tells the breaker of a failure, whose Retry-After is the least open time if it
+// is the one that opens it.
+func (c *cell) fail(done func(error), err *translate.Error) {
+	c.mu.Lock()
+	c.floor = err.Retry
+	c.mu.Unlock()
+	done(err)
 }
 
 // chillFor keeps requests away for the time that the back end asked for, else
@@ -206,7 +214,7 @@ func (c *cell) cutOff(err *translate.Error) {
 		return
 	}
 	if done := c.allow(); done != nil {
-		done(err)
+		c.fail(done, err)
 	}
 }
 
