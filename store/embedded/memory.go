@@ -20,7 +20,7 @@ type memory struct {
 	shares map[string]*store.Share
 	mask   int64 // the newest mask's id
 	keys   []store.Key
-	rows   []store.Entry // of the ledger
+	rows   rowLog // of the ledger
 }
 
 // owner is what belongs to one caller. It stays when all is deleted, because
@@ -268,7 +268,7 @@ func (m *memory) drop(o *owner, c *store.Conversation) {
 func (m *memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.closed, m.byID, m.owners, m.shares, m.keys, m.rows = true, nil, nil, nil, nil, nil
+	m.closed, m.byID, m.owners, m.shares, m.keys, m.rows = true, nil, nil, nil, nil, rowLog{}
 	return nil
 }
 

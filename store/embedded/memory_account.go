@@ -92,10 +92,10 @@ func (m *memory) Record(ctx context.Context, rows []store.Entry) error {
 		return err
 	}
 	defer m.mu.Unlock()
-	m.rows = append(m.rows, rows...)
-	if n := len(m.rows) - memoryRows; n >= memoryRows/4 || n > 0 && len(rows) > memoryRows/4 {
-		m.rows = append([]store.Entry(nil), m.rows[n:]...)
+	for i := range rows {
+		m.rows.add(&rows[i])
 	}
+	m.rows.keep(memoryRows)
 	return nil
 }
 
@@ -111,13 +111,19 @@ func (m *memory) Entries(ctx context.Context, f store.EntryFilter) ([]store.Entr
 	}
 	defer m.mu.Unlock()
 	var all []store.Entry
-	for i := len(m.rows) - 1; i >= 0; i-- {
-		if chosen(&m.rows[i], &f) {
-			all = append(all, m.rows[i])
+	skip := max(f.Offset, 0)
+	for e := range m.rows.each {
+		switch {
+		case !chosen(e, &f):
+		case skip > 0:
+			skip--
+		case len(all) == entryLimit(f):
+			return all, nil
+		default:
+			all = append(all, *e)
 		}
 	}
-	all = all[min(max(f.Offset, 0), len(all)):]
-	return all[:min(len(all), entryLimit(f))], nil
+	return all, nil
 }
 
 // entryLimit is how many rows f asks for.
@@ -136,8 +142,8 @@ func (m *memory) Totals(ctx context.Context, f store.EntryFilter) (store.Totals,
 	}
 	defer m.mu.Unlock()
 	f.Requests = true
-	for i := range m.rows {
-		if e := &m.rows[i]; chosen(e, &f) {
+	for e := range m.rows.each {
+		if chosen(e, &f) {
 			t.Requests++
 			t.Input += e.Input
 			t.Output += e.Output
@@ -154,13 +160,5 @@ func (m *memory) Forget(ctx context.Context, before int64) (int, error) {
 		return 0, err
 	}
 	defer m.mu.Unlock()
-	n := 0
-	m.rows = slices.DeleteFunc(m.rows, func(e store.Entry) bool {
-		if e.At >= before || n == forgetAtOnce {
-			return false
-		}
-		n++
-		return true
-	})
-	return n, nil
+	return m.rows.forget(before, forgetAtOnce), nil
 }
