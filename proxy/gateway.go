@@ -268,7 +268,7 @@ func (g *Gateway) begin(ctx context.Context, q *Question) (*Exchange, *translate
 	if q.Received.IsZero() {
 		q.Received = x.began
 	}
-	x.rec = g.records.take(recordOf(q))
+	x.rec = g.records.take(q)
 	if err := g.enter(x); err != nil {
 		x.refuse(err)
 		return nil, err

@@ -129,8 +129,8 @@ func (g *ring) find(id string) *live {
 	return nil
 }
 
-// take returns the record of an exchange that begins.
-func (s *records) take(begun record) *live {
+// take returns the record of q, which comes.
+func (s *records) take(q *Question) *live {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var r *live
@@ -140,7 +140,7 @@ func (s *records) take(begun record) *live {
 	} else {
 		r = &live{}
 	}
-	r.record = begun
+	r.begin(q)
 	if r.next = s.runs; r.next != nil {
 		r.next.prev = r
 	}
@@ -269,13 +269,18 @@ func (r *live) attempted(l *Ledger, err *translate.Error) {
 	}
 }
 
-// recordOf is what is known of q as it comes.
-func recordOf(q *Question) record {
-	r := record{id: q.ID, front: q.Front, model: clip(q.Model.Name), received: q.Received}
+// begin makes r the record of q. It clears what was used, not all that there is room
+// for: that would be most of what a record costs.
+func (r *record) begin(q *Question) {
+	clear(r.routes[:r.nRoutes])
+	clear(r.notes[:r.nNotes])
+	clear(r.tries[:r.nTries])
+	r.nRoutes, r.nNotes, r.nTries, r.more, r.drawn = 0, 0, 0, 0, false
+	r.queue, r.room, r.took, r.end = 0, 0, 0, end{}
+	r.id, r.front, r.model, r.received, r.caller = q.ID, q.Front, clip(q.Model.Name), q.Received, ""
 	if q.Caller != nil {
 		r.caller = clip(q.Caller.Name)
 	}
-	return r
 }
 
 // keep ends the exchange's record.

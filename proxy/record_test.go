@@ -15,12 +15,18 @@ func TestOrdinaryExchangesDoNotPushOutThoseWithTrouble(t *testing.T) {
 	var s records
 	at := time.Unix(1, 0)
 	put := func(id string, code translate.Code) {
-		r := s.take(record{})
-		if r.id != "" || r.nTries != 0 || r.end != (end{}) {
-			t.Fatalf("a record is not empty: %+v", r)
+		r := s.take(&Question{Model: &Model{}})
+		if r.record != (record{}) {
+			t.Fatalf("a record is not empty: %+v", r.record)
 		}
 		at = at.Add(time.Second)
-		r.id, r.received, r.end, r.nTries = id, at, end{code: code}, 1
+		r.id, r.caller, r.model, r.received, r.end = id, "c", "m", at, end{code: code}
+		r.routed([]*route{{}}, time.Second)
+		if code != "" {
+			r.barred(&candidate{cell: &cell{}}, bar{})
+		}
+		r.chosen(&candidate{}, byMemory, 3)
+		r.more, r.drawn, r.room, r.took = 1, true, 1, 1
 		s.keep(r)
 	}
 	put("failed", translate.CodeModel)
@@ -55,10 +61,11 @@ func TestOrdinaryExchangesDoNotPushOutThoseWithTrouble(t *testing.T) {
 
 func TestARecordAllocatesNothingOnceMemoryIsFull(t *testing.T) {
 	var s records
+	q := &Question{Model: &Model{}}
 	for range keptOrdinary + 10 {
-		s.keep(s.take(record{}))
+		s.keep(s.take(q))
 	}
-	if n := testing.AllocsPerRun(1000, func() { s.keep(s.take(record{})) }); n > 0 {
+	if n := testing.AllocsPerRun(1000, func() { s.keep(s.take(q)) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
