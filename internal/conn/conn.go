@@ -6,6 +6,7 @@ package conn
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -224,10 +225,12 @@ func (c *Conn) look() {
 }
 
 // Read reads what the watcher took first. A read of a single byte may take more
-// from the connection, which the reads after it return.
+// from the connection, which the reads after it return. A read into nothing is
+// [io.ErrShortBuffer]: a reader in front of the connection that holds something
+// itself has no error for it, which tells whether there is one.
 func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
-		return c.Conn.Read(p)
+		return 0, io.ErrShortBuffer
 	}
 	if n := c.ahead.read(p); n > 0 {
 		return n, nil

@@ -22,11 +22,11 @@ type rawSocket struct {
 	br   *bufio.Reader
 }
 
-// dialRaw upgrades by hand.
-func dialRaw(t testing.TB, w *world.World, path string) *rawSocket {
+// dialRaw upgrades by hand. early is sent in one piece with the handshake.
+func dialRaw(t testing.TB, w *world.World, path string, early ...string) *rawSocket {
 	t.Helper()
 	c := w.Dial(t)
-	_, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	_, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"+strings.Join(early, ""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,6 +79,12 @@ func (c *call) upgrade(run func(*session)) bool {
 			s.live(run, func() {})
 			return
 		}
+		if _, err := ws.NetConn().Read(nil); err == nil {
+			// Frames came with the handshake. The socket reads them, and what follows,
+			// through the request, which the next connection gets once this returns.
+			s.live(run, leave)
+			return
+		}
 		// fasthttp keeps the request and its buffers until this function returns, and
 		// the session may last for days.
 		go s.live(run, leave)
