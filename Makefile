@@ -63,7 +63,7 @@ lint:
 
 # fuzz: every fuzz target for FUZZTIME, one after the other. smoke: a fixed number of
 # inputs each, so that it takes seconds and never depends on the clock; fewer for
-# those that play whole sessions against a gateway.
+# those that play whole sessions against a gateway or write to a file.
 SESSIONTIME ?= $(FUZZTIME)
 
 smoke: FUZZTIME = $(SMOKE)
@@ -75,7 +75,7 @@ fuzz:
 		list=$$(go test -list '^Fuzz' $$dir); \
 		for target in $$(echo "$$list" | grep '^Fuzz'); do \
 			echo "fuzz $$dir $$target"; \
-			case $$target in *Session*) time=$(SESSIONTIME);; *) time=$(FUZZTIME);; esac; \
+			case $$target in *Session*|*Damaged*) time=$(SESSIONTIME);; *) time=$(FUZZTIME);; esac; \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $$time $$dir; \
 		done; \
 	done

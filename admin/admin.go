@@ -11,10 +11,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"path"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -77,7 +80,9 @@ func New(o Options) *Server {
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      mayTake,
 		IdleTimeout:       mayIdle,
-		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		// OPTIONS * has its answer from the routes, as everything else.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	return s
 }
@@ -106,8 +111,8 @@ func (s *Server) Handler() http.Handler {
 		paths[r.path] = append(paths[r.path], r.method)
 	}
 	// Less is known of a path without its method, so that these come last.
-	for path, methods := range paths {
-		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+	for at, methods := range paths {
+		mux.HandleFunc(at, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Allow", strings.Join(methods, ", "))
 			fail(w, &translate.Error{Code: translate.CodeMethod, Message: "this path wants " + strings.Join(methods, " or ")})
 		})
@@ -133,9 +138,21 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			fail(w, &translate.Error{Code: translate.CodePermission, Message: "a page of another origin may not do that"})
 			return
 		}
+		if !plain(r.URL) {
+			fail(w, &translate.Error{Code: translate.CodeNotFound, Message: "there is nothing here"})
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// plain reports whether u is a path as it is meant. Of any other one, such as
+// /api//keys or *, net/http's router would answer by itself, with a page or with nothing.
+func plain(u *url.URL) bool {
+	at := u.EscapedPath()
+	clean := path.Clean(at)
+	return strings.HasPrefix(at, "/") && (clean == at || clean != "/" && clean+"/" == at)
 }
 
 // known reports whether host, from a request, may be this server: an address, a name
@@ -161,9 +178,14 @@ func (s *Server) call(r route) http.HandlerFunc {
 			fail(w, &translate.Error{Code: translate.CodeUnauthorized, Message: "the operator's token is needed: Authorization: Bearer TOKEN"})
 			return
 		}
-		if err := r.handle(s, w, req); err != nil {
-			fail(w, err)
+		err := r.handle(s, w, req)
+		if err == nil {
+			return
 		}
+		if e := (*translate.Error)(nil); !errors.As(err, &e) && req.Context().Err() == nil {
+			s.log.Error("an operator's call failed", "call", r.method+" "+r.path, "err", err)
+		}
+		fail(w, err)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -64,14 +65,15 @@ channels:
 
 // desk is an operator's side with a gateway behind it.
 type desk struct {
-	*testing.T
+	testing.TB
 	g    *proxy.Gateway
+	st   store.Store
 	s    *Server
 	up   map[string]*model
 	Host string
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t testing.TB) *desk {
 	t.Helper()
 	conf, err := config.Load([]byte(strings.Replace(twoChannels, `b"\`, `'b"\'`, 1)), "f", func(string) (string, bool) { return "", false })
 	if err != nil {
@@ -81,7 +83,7 @@ func newDesk(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{T: t, up: map[string]*model{}, Host: "127.0.0.1:8081"}
+	d := &desk{TB: t, st: st, up: map[string]*model{}, Host: "127.0.0.1:8081"}
 	log := slog.New(slog.DiscardHandler)
 	d.g, err = proxy.New(conf, st, func(c *config.Channel, _ string) (proxy.Upstream, error) {
 		if d.up[c.ID] == nil {
@@ -180,7 +182,9 @@ func TestAPageOfAnotherNameOrOriginIsRefused(t *testing.T) {
 func TestUnknownPathsAndMethodsHaveTheOneFormOfErrors(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.wants(d.call("GET", "/nothing", ""), 404, "NOT_FOUND")
+	for _, at := range []string{"/nothing", "//api/keys", "/api/./keys", "//"} {
+		d.wants(d.call("GET", at, ""), 404, "NOT_FOUND")
+	}
 	w := d.call("POST", "/api/channels", "")
 	d.wants(w, 405, "METHOD_NOT_ALLOWED")
 	if w.Header().Get("Allow") != "GET" {

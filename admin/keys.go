@@ -146,12 +146,16 @@ type rowJSON struct {
 func rowOf(e *store.Entry) rowJSON {
 	ms := func(us int64) float64 { return float64(us) / 1000 }
 	return rowJSON{
-		Request: e.Request, Attempt: e.Attempt, At: time.UnixMilli(e.At).UTC(), Caller: e.Caller, Group: e.Group, Limits: e.Rule, User: e.User,
+		Request: e.Request, Attempt: e.Attempt, At: at(e.At), Caller: e.Caller, Group: e.Group, Limits: e.Rule, User: e.User,
 		Front: e.Front, Model: e.Model, Channel: e.Channel, Key: e.Key, Upstream: e.Upstream, Outcome: e.Outcome, Status: e.Status,
 		Input: e.Input, Output: e.Output, Cached: e.Cached, Estimated: e.Estimated, Cost: float64(e.Cost) / 1e9,
 		Queue: ms(e.Queue), Open: ms(e.Open), First: ms(e.First), Took: ms(e.Took),
 	}
 }
+
+// at is a stored time as JSON can say it: a damaged one must not keep the other rows
+// from being shown.
+func at(ms int64) time.Time { return time.UnixMilli(min(max(ms, 0), store.LastTime)).UTC() }
 
 // moment reads a time in RFC 3339; nothing is 0.
 func moment(text string) (int64, error) {

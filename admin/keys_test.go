@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/dragoman-gateway/dragoman/store"
 )
 
 func TestAnOperatorMakesListsAndRevokesKeys(t *testing.T) {
@@ -32,6 +34,7 @@ func TestAnOperatorMakesListsAndRevokesKeys(t *testing.T) {
 	for _, body := range []string{
 		`{}`, `{"name":"anonymous@1.2.3.4"}`, `{"name":"a","limits":"none"}`, `{"name":"a","models":["nobody"]}`,
 		`{"name":"a","expires":"2001-01-01T00:00:00Z"}`, `{"name":"a","key":"chosen"}`,
+		`{"name":"a","expires":"9999-12-31T23:59:59-23:59"}`, `{"name":"a","group":"\u0007"}`, `{"name":"a"}}`, `{"name":"a"} {"name":"b"}`,
 	} {
 		d.wants(d.call("POST", "/api/keys", body), 400, "VALIDATION_ERROR")
 	}
@@ -73,5 +76,20 @@ func TestTheLedgerIsReadByRequestAndByCaller(t *testing.T) {
 	}
 	for _, bad := range []string{"?from=yesterday", "?limit=-1", "?limit=2000", "?offset=x"} {
 		d.wants(d.call("GET", "/api/ledger"+bad, ""), 400, "VALIDATION_ERROR")
+	}
+}
+
+func TestADamagedRowOfTheLedgerIsShownBesideTheOthers(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	rows := []store.Entry{{Request: "whole", At: 5}, {Request: "later", At: 1<<63 - 1}, {Request: "dear", At: 6, Cost: -1 << 63, Took: 1<<63 - 1}}
+	if err := d.st.(store.Ledger).Record(t.Context(), rows); err != nil {
+		t.Fatal(err)
+	}
+	w := d.call("GET", "/api/ledger", "")
+	for _, want := range []string{`"whole","attempt":0,"at":"1970-01-01T00:00:00.005Z"`, `"later","attempt":0,"at":"9999-12-31T23:59:59.999Z"`, `"dear","attempt":0,"at":"1970-01-01T00:00:00.006Z"`} {
+		if w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%d %s, without %s", w.Code, w.Body, want)
+		}
 	}
 }

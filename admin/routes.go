@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -96,22 +97,23 @@ func read(r *http.Request, v any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	err := d.Decode(v)
-	var long *http.MaxBytesError
-	if errors.As(err, &long) {
+	if err == nil {
+		if _, err = d.Token(); err == io.EOF { // nothing may come behind it
+			return nil
+		}
+	}
+	if long := (*http.MaxBytesError)(nil); errors.As(err, &long) {
 		return &translate.Error{Code: translate.CodeTooLarge, Message: "the body is too long"}
 	}
-	if err != nil || d.More() {
-		return &translate.Error{Code: translate.CodeValidation, Message: "the body is not the JSON that this call wants", Cause: err}
-	}
-	return nil
+	return &translate.Error{Code: translate.CodeValidation, Message: "the body is not the JSON that this call wants", Cause: err}
 }
 
 // fail writes err in the one form of errors. What is no *translate.Error is told as an
-// internal one, without its words.
+// internal one, whose words are in the log.
 func fail(w http.ResponseWriter, err error) {
 	var e *translate.Error
 	if !errors.As(err, &e) {
-		e = &translate.Error{Code: translate.CodeInternal, Message: "internal error"}
+		e = &translate.Error{Code: translate.CodeInternal, Message: "internal error: the log says which"}
 	}
 	if e.Retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((e.Retry+time.Second-1)/time.Second)))

@@ -224,6 +224,9 @@ func (g *Gateway) MakeKey(ctx context.Context, name string, a config.Access, exp
 		strings.HasPrefix(strings.ToLower(name), anonymousPrefix) {
 		return "", nil, translate.Invalid("name must be 1 to 256 bytes of text without control characters, and must not begin with anonymous")
 	}
+	if len(a.Group) > 256 || !utf8.ValidString(a.Group) || strings.ContainsFunc(a.Group, unicode.IsControl) {
+		return "", nil, translate.Invalid("group must be at most 256 bytes of text without control characters")
+	}
 	for _, limit := range a.Limits {
 		if _, ok := g.plan.Load().callers.rules[limit]; !ok {
 			return "", nil, translate.Invalid("there are no limits of this name")
@@ -239,6 +242,9 @@ func (g *Gateway) MakeKey(ctx context.Context, name string, a config.Access, exp
 	}
 	if !expires.IsZero() && !expires.After(time.Now()) {
 		return "", nil, translate.Invalid("expires is in the past")
+	}
+	if expires.UnixMilli() > store.LastTime {
+		return "", nil, translate.Invalid("expires is after the year 9999")
 	}
 	secret, k := NewKey(name, a, expires)
 	return secret, k, g.AddKey(ctx, k)

@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Key is a caller's key that was made at run time. The key itself is kept
 // nowhere.
@@ -15,9 +18,26 @@ type Key struct {
 	Expires int64    // Unix milliseconds; 0: never
 }
 
+// LastTime is the last moment that a key may name, in Unix milliseconds: RFC 3339 has
+// no year after 9999.
+const LastTime = 253_402_300_799_999
+
+// Check says what is wrong with k as a key that is to be stored or was read back: one
+// without an ID could not be revoked, and one without a hash is nobody's.
+func (k *Key) Check() error {
+	switch {
+	case k.ID == "" || k.Name == "" || k.Hash == [32]byte{}:
+		return errors.New("a key needs an id, a name and a hash")
+	case k.Created < 0 || k.Created > LastTime || k.Expires < 0 || k.Expires > LastTime:
+		return errors.New("a key has a time before 1970 or after 9999")
+	}
+	return nil
+}
+
 // Keyer keeps keys.
 type Keyer interface {
-	// AddKey stores k, or returns ErrExists where its ID or Hash is known.
+	// AddKey stores k, or returns ErrExists where its ID or Hash is known; a key that
+	// does not pass Check is refused.
 	AddKey(ctx context.Context, k *Key) error
 	// KeyByHash returns the key with this SHA-256, or ErrNotFound.
 	KeyByHash(ctx context.Context, hash [32]byte) (*Key, error)

@@ -94,6 +94,9 @@ func expiry(text string, now time.Time) (time.Time, error) {
 	if !at.After(now) {
 		return at, errors.New("--expires is in the past")
 	}
+	if at.UnixMilli() > store.LastTime {
+		return at, errors.New("--expires is after the year 9999")
+	}
 	return at, nil
 }
 

@@ -3,6 +3,7 @@ package embedded
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/dragoman-gateway/dragoman/store"
@@ -17,6 +18,9 @@ const forgetAtOnce = 5_000
 
 // AddKey implements [store.Keyer].
 func (m *memory) AddKey(ctx context.Context, k *store.Key) error {
+	if err := k.Check(); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
 	if err := m.begin(ctx); err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 
@@ -14,6 +16,9 @@ const keyColumns = `id, hash, name, grp, models, limits, created, expires`
 
 // AddKey implements [store.Keyer].
 func (s *sqlite) AddKey(ctx context.Context, k *store.Key) error {
+	if err := k.Check(); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
 	kept := *k
 	models, err := json.Marshal(k.Models)
 	if err != nil {
@@ -55,8 +60,14 @@ func scanKey(row interface{ Scan(...any) error }) (*store.Key, error) {
 	if err := row.Scan(&k.ID, &hash, &k.Name, &k.Group, &models, &k.Limits, &k.Created, &k.Expires); err != nil {
 		return nil, err
 	}
+	if len(hash) != len(k.Hash) {
+		return nil, errors.New("the hash of a stored key has another length")
+	}
 	copy(k.Hash[:], hash)
-	return k, json.Unmarshal([]byte(models), &k.Models)
+	if err := json.Unmarshal([]byte(models), &k.Models); err != nil {
+		return nil, fmt.Errorf("a stored key cannot be read: %w", err)
+	}
+	return k, k.Check()
 }
 
 // Keys implements [store.Keyer].

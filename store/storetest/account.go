@@ -17,8 +17,16 @@ func keys(t *testing.T, s Full) {
 	given := one
 	must(t, s.AddKey(ctx, &given))
 	must(t, s.AddKey(ctx, &two))
-	is(t, "the same id", s.AddKey(ctx, &store.Key{ID: "key_1", Hash: [32]byte{1}}), store.ErrExists)
-	is(t, "the same key", s.AddKey(ctx, &store.Key{ID: "key_3", Hash: one.Hash}), store.ErrExists)
+	is(t, "the same id", s.AddKey(ctx, &store.Key{ID: "key_1", Name: "n", Hash: [32]byte{1}}), store.ErrExists)
+	is(t, "the same key", s.AddKey(ctx, &store.Key{ID: "key_3", Name: "n", Hash: one.Hash}), store.ErrExists)
+	for _, bad := range []store.Key{
+		{Name: "n", Hash: [32]byte{1}}, {ID: "key_4", Hash: [32]byte{1}}, {ID: "key_4", Name: "n"},
+		{ID: "key_4", Name: "n", Hash: [32]byte{1}, Expires: store.LastTime + 1}, {ID: "key_4", Name: "n", Hash: [32]byte{1}, Created: -1},
+	} {
+		if err := s.AddKey(ctx, &bad); err == nil {
+			t.Errorf("a key is taken that nobody could use, revoke or write down: %+v", bad)
+		}
+	}
 	got, err := s.KeyByHash(ctx, one.Hash)
 	must(t, err)
 	same(t, "by hash", &one, got)
