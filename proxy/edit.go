@@ -32,6 +32,7 @@ func (g *Gateway) Edit(ctx context.Context, u *Turn, e Edit) error {
 		return gone(ctx)
 	}
 	t, now := u.thread, time.Now().UnixMilli()
+	t.printed = false
 	if t.unkept {
 		t.kept = newest(e.Apply(t.kept))
 		return nil

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
@@ -46,6 +47,9 @@ type Exchange struct {
 	window  int                 // messages kept before the newest; negative: all
 	replace int                 // stored messages that the answer replaces
 	scope   string              // whose remote memories may be used
+	earlier [2]int              // where in base the stored messages are, from and to
+	said    fingerprint         // of all messages of base but the newest, once it was needed
+	heard   bool                // said is known
 
 	targets [throngFrom - 1]*balance.Target // room for a choice, see pickFrom
 	at      [throngFrom - 1]*candidate
@@ -218,9 +222,8 @@ func (x *Exchange) settle() {
 	x.drop()
 	x.pay(nil)
 	if x.ch.recall != recallNothing && x.remote != "" {
-		said := x.g.memories.placeOf(x.scope, x.base.Messages)
-		said.said = x.g.memories.said(said.said, []translate.Message{x.answer.Message()})
-		x.g.memories.put(said, x.asked, x.remote)
+		said := x.g.memories.said(x.saidBefore(), []translate.Message{*x.base.Newest(), x.answer.Message()})
+		x.g.memories.put(x.g.memories.placeOf(x.scope, said), x.asked, x.remote)
 	}
 }
 
@@ -313,7 +316,9 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 	}
 	if !x.answer.Empty() || !incomplete {
 		x.answer.Settle()
-		turn.Messages = append(turn.Messages, store.Message{Message: x.answer.Message(), At: now, Incomplete: incomplete})
+		answer := x.answer.Message()
+		answer.Parts = slices.Clone(answer.Parts) // the conversation outlives the exchange
+		turn.Messages = append(turn.Messages, store.Message{Message: answer, At: now, Incomplete: incomplete})
 	}
 	if len(turn.Messages) == 0 {
 		return nil
@@ -340,9 +345,20 @@ func (x *Exchange) keepPartial() {
 
 // before is the point of the conversation that a remote memory must have reached
 // to be in sync.
-func (x *Exchange) before() place {
-	msgs := x.base.Messages
-	return x.g.memories.placeOf(x.scope, msgs[:len(msgs)-1])
+func (x *Exchange) before() place { return x.g.memories.placeOf(x.scope, x.saidBefore()) }
+
+// saidBefore is the fingerprint of all messages but the newest. Of a stored
+// conversation whose fingerprint is known only what goes before and behind is read.
+func (x *Exchange) saidBefore() fingerprint {
+	if !x.heard {
+		msgs := x.base.Messages[:len(x.base.Messages)-1]
+		from, to := x.earlier[0], min(x.earlier[1], len(msgs))
+		f := x.g.memories.said(fingerprint{}, msgs[:from])
+		f = x.g.memories.told(x.q.Turn, f, msgs[from:to])
+		f = x.g.memories.said(f, msgs[to:])
+		x.said, x.heard = f, true
+	}
+	return x.said
 }
 
 // Close settles the exchange: the upstream's connection, the channel's slot, the

@@ -341,6 +341,7 @@ func (x *Exchange) prepare() *translate.Error {
 			x.media = x.media || slices.ContainsFunc(m.Parts, func(p translate.Part) bool { return p.Kind == translate.PartMedia })
 		}
 	}
+	x.earlier = [2]int{len(x.base.Messages), len(x.base.Messages) + len(earlier)}
 	if len(x.base.Messages) == 0 {
 		x.base.Messages = earlier // which has room for the question
 	} else {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/store"
@@ -35,7 +36,8 @@ func (g *Gateway) history(ctx context.Context, u *Turn) ([]store.Message, error)
 	if err != nil {
 		return nil, storeFailed(err)
 	}
-	t.made, t.whole, t.wholeAt = conv, true, u.cut
+	t.made, t.whole, t.wholeAt, t.weight, t.printed = conv, true, u.cut, weigh(conv.Messages), false
+	g.threads.resize(t, conv.Messages)
 	return conv.Messages, nil
 }
 
@@ -54,8 +56,10 @@ func (g *Gateway) keep(ctx context.Context, u *Turn, turn store.Turn) error {
 	if u.isCut() {
 		return nil
 	}
-	grown := turn
+	grown, known := turn, t.whole && t.wholeAt == u.cut
 	if t.made.Created == 0 {
+		known = true
+		t.made.Messages, t.weight = slices.Clone(t.made.Messages), weigh(t.made.Messages) // they are the front's
 		head := t.made.Messages[:max(0, len(t.made.Messages)-turn.Replace)]
 		turn.Messages = append(head[:len(head):len(head)], turn.Messages...)
 	}
@@ -66,6 +70,10 @@ func (g *Gateway) keep(ctx context.Context, u *Turn, turn store.Turn) error {
 	}
 	if err != nil {
 		return storeFailed(err)
+	}
+	if known {
+		g.memories.extend(t, &grown)
+		t.whole, t.wholeAt = true, u.cut
 	}
 	g.threads.grow(t, &grown)
 	return nil
@@ -104,8 +112,8 @@ func (g *Gateway) Clear(ctx context.Context, c *Caller, id string) error {
 	return nil
 }
 
-// of returns the conversation id of owner if it is in use, or all of owner's that
-// are when id is empty.
+// of returns the conversation id of owner if it is in use or kept, or all of owner's
+// that are when id is empty.
 func (r *threads) of(owner, id string) (live []*Thread) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,6 +137,9 @@ func (r *threads) empty(t *Thread) {
 	defer r.mu.Unlock()
 	t.cut++
 	t.sizes = nil
+	if t.rests {
+		r.forget(t)
+	}
 }
 
 // cutOff is empty for a conversation that is gone: what is asked from now on is not

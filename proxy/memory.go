@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"hash/maphash"
 	"strings"
@@ -45,7 +46,10 @@ func (f *folded) Write(p []byte) (int, error) {
 // place names a point of a conversation: whose it is, and what was said so far.
 // A remote memory is in sync with exactly one such point, so an edit, a cleared
 // conversation or a turn that another channel answered is out of sync by itself.
-type place struct{ scope, said uint64 }
+type place struct {
+	scope uint64
+	said  fingerprint
+}
 
 // memory is what one stateful channel remembers of one conversation.
 type memory struct {
@@ -67,34 +71,51 @@ func newMemories() *memories {
 	return &memories{seed: maphash.MakeSeed(), at: make(map[place]memory)}
 }
 
-// placeOf returns the point that msgs have reached in the conversation scope.
-func (m *memories) placeOf(scope string, msgs []translate.Message) place {
-	return place{scope: maphash.String(m.seed, scope), said: m.said(0, msgs)}
+// fingerprint is what was said so far, in short. What the system was told is kept
+// apart, each text with its place, so that what was said can be continued without
+// reading it again, whatever system text goes before it.
+type fingerprint struct {
+	system, rest uint64
+	n            uint64 // messages in rest
 }
 
-// said continues the fingerprint sum with msgs.
-func (m *memories) said(sum uint64, msgs []translate.Message) uint64 {
-	var h maphash.Hash
+// placeOf returns the point of the conversation scope that said has reached.
+func (m *memories) placeOf(scope string, said fingerprint) place {
+	return place{scope: maphash.String(m.seed, scope), said: said}
+}
+
+// said continues the fingerprint f with msgs.
+func (m *memories) said(f fingerprint, msgs []translate.Message) fingerprint {
 	for i := range msgs {
-		h.SetSeed(m.seed)
-		var b [9]byte
-		for j := range 8 {
-			b[j] = byte(sum >> (8 * j))
+		if msgs[i].Role == translate.RoleSystem {
+			f.system = m.sum(f.system, f.n, &msgs[i])
+			continue
 		}
-		b[8] = byte(msgs[i].Role)
-		_, _ = h.Write(b[:])
-		for _, p := range msgs[i].Parts {
-			if p.Kind == translate.PartReasoning {
-				continue // clients do not send it back
-			}
-			for _, s := range [...]string{p.Text, p.URL, p.Data, p.ID, p.Name, p.Args} {
-				_, _ = h.WriteString(s)
-				_ = h.WriteByte(0)
-			}
-		}
-		sum = h.Sum64()
+		f.rest = m.sum(f.rest, 0, &msgs[i])
+		f.n++
 	}
-	return sum
+	return f
+}
+
+func (m *memories) sum(sum, at uint64, msg *translate.Message) uint64 {
+	var h maphash.Hash
+	h.SetSeed(m.seed)
+	var b [17]byte
+	binary.LittleEndian.PutUint64(b[:], sum)
+	binary.LittleEndian.PutUint64(b[8:], at)
+	b[16] = byte(msg.Role)
+	_, _ = h.Write(b[:])
+	for i := range msg.Parts {
+		p := &msg.Parts[i]
+		if p.Kind == translate.PartReasoning {
+			continue // clients do not send it back
+		}
+		for _, s := range [...]string{p.Text, p.URL, p.Data, p.ID, p.Name, p.Args} {
+			_, _ = h.WriteString(s)
+			_ = h.WriteByte(0)
+		}
+	}
+	return h.Sum64()
 }
 
 // peek returns the channel that remembers p, or nil.

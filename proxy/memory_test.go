@@ -110,7 +110,7 @@ func TestWhatHappensToAConversationPutsItsMemoryOutOfSync(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := w.st.Clear(t.Context(), "alice", p.ID(), 1); err != nil {
+			if err := w.g.Clear(t.Context(), alice, p.ID()); err != nil {
 				t.Fatal(err)
 			}
 			p.Done()
@@ -223,7 +223,7 @@ func TestRemoteMemoriesAreBounded(t *testing.T) {
 	t.Parallel()
 	m := newMemories()
 	for i := range maxMemories + 500 {
-		m.put(place{said: uint64(i)}, candidate{ch: &Channel{conf: &config.Channel{}}}, "x")
+		m.put(place{said: fingerprint{rest: uint64(i)}}, candidate{ch: &Channel{conf: &config.Channel{}}}, "x")
 	}
 	if len(m.at) > maxMemories {
 		t.Errorf("%d memories", len(m.at))

@@ -28,16 +28,20 @@ type Thread struct {
 	id    string
 	owner string
 	key   threadKey // under which it is also found; zero: none
-	// made is what the conversation is created as with its first turn; nil once
-	// it is stored. Only the holder of the turn uses it.
+	// made is what the conversation is created as with its first turn, or as it is
+	// stored. Only the holder of the turn uses it.
 	made *store.Conversation
 	// kept holds the messages of a thread that is not stored anywhere else.
 	kept   []store.Message
 	unkept bool
 	// whole says that made holds all messages of a stored conversation as it was
-	// after wholeAt cuts. Only the holder of the turn uses them.
+	// after wholeAt cuts, and weighs weight. print is the fingerprint of these
+	// messages, if printed. Only the holder of the turn uses them.
 	whole   bool
 	wholeAt uint64
+	weight  int
+	print   fingerprint
+	printed bool
 	// cut counts the deletions and clears of the conversation while it was in use.
 	// What was asked before the latest of them is not stored. It is guarded by the
 	// registry's lock.
@@ -50,6 +54,10 @@ type Thread struct {
 	refs  int             // turns that hold or wait
 	queue []chan struct{} // those that wait, oldest first
 	busy  bool
+
+	rests         bool // it is among those that are kept while nobody uses them
+	newer, older  *Thread
+	restingWeight int // that it is counted with there
 }
 
 // threadKey is a conversation's key or number with its owner, whose keys and
@@ -65,6 +73,7 @@ type threads struct {
 	mu    sync.Mutex
 	byID  map[string]*Thread
 	byKey map[threadKey]*Thread
+	rest  resting
 	left  uint64 // how many were given up since the beginning
 	// leftAt is left when the latest thread of each shard was given up.
 	leftAt [256]uint64
@@ -142,12 +151,15 @@ func (u *Turn) Done() {
 	if t.refs--; t.refs == 0 {
 		r.left++
 		r.leftAt[r.shard(t.id)%uint64(len(r.leftAt))] = r.left
-		r.forget(t)
+		if !r.lay(t) {
+			r.forget(t)
+		}
 	}
 }
 
 // forget makes that t is not found any more.
 func (r *threads) forget(t *Thread) {
+	r.rest.remove(t)
 	if r.byID[t.id] == t {
 		delete(r.byID, t.id)
 	}
@@ -167,17 +179,28 @@ func (u *Turn) leaveQueue() bool {
 	return false
 }
 
-// live returns a place in the thread that is in use under key, or nil and how many
-// threads have been given up so far.
-func (r *threads) live(key threadKey) (*Turn, uint64) {
+// live returns a place in the thread that is in use or kept under key, or kept under
+// owner's id, else nil and how many threads have been given up so far.
+func (r *threads) live(key threadKey, owner, id string) (*Turn, uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t := r.byKey[key]
-	if t == nil || key == (threadKey{}) {
+	var t *Thread
+	if key != (threadKey{}) {
+		t = r.byKey[key]
+	} else if kept := r.byID[id]; kept != nil && kept.rests && kept.owner == owner {
+		t = kept
+	}
+	if t == nil {
 		return nil, r.left
 	}
+	return r.enter(t), r.left
+}
+
+// enter takes the next place of t.
+func (r *threads) enter(t *Thread) *Turn {
+	r.rest.remove(t)
 	t.refs++
-	return r.enqueue(t), r.left
+	return r.enqueue(t)
 }
 
 // joinNew is join for a conversation that was not in the store. It returns nil when
@@ -214,8 +237,7 @@ func (r *threads) joinLocked(t *Thread) *Turn {
 			r.byKey[t.key] = t
 		}
 	}
-	t.refs++
-	return r.enqueue(t)
+	return r.enter(t)
 }
 
 // Enqueue finds or prepares the conversation that id names for c and takes a
@@ -234,7 +256,7 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 	gate.RLock()
 	defer gate.RUnlock()
 	for {
-		turn, left := g.threads.live(key)
+		turn, left := g.threads.live(key, c.Name, id.Find.ID)
 		if turn != nil {
 			return turn, nil
 		}
@@ -246,8 +268,11 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 			return nil, err
 		}
 		if conv != nil {
-			whole := c.countsTokens() || len(conv.Messages) < firstLook
-			return g.threads.join(&Thread{id: conv.ID, owner: c.Name, key: key, made: conv, whole: whole, sizes: sizesOf(conv.Messages)}, left), nil
+			t := &Thread{id: conv.ID, owner: c.Name, key: key, made: conv, sizes: sizesOf(conv.Messages)}
+			if t.whole = c.countsTokens() || len(conv.Messages) < firstLook; t.whole {
+				t.weight = weigh(conv.Messages)
+			}
+			return g.threads.join(t, left), nil
 		}
 		if id.Make == nil {
 			return nil, &translate.Error{Code: translate.CodeConversation, Message: "no such conversation"}

@@ -1,0 +1,299 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/embedded"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// countingStore counts what is read of conversations.
+type countingStore struct {
+	store.Store
+	store.Editor
+	reads atomic.Int64
+}
+
+func (s *countingStore) Load(ctx context.Context, owner string, ref store.Ref, last int) (*store.Conversation, error) {
+	s.reads.Add(1)
+	return s.Store.Load(ctx, owner, ref, last)
+}
+
+func countReads(t *testing.T) *countingStore {
+	t.Helper()
+	st, err := embedded.Open("memory:")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &countingStore{Store: st, Editor: st.(store.Editor)}
+}
+
+func TestOnlyTheFirstQuestionOfAConversationReadsTheStore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := countReads(t)
+		w := newWorldOn(t, conf(channel("a")), map[string][]script{"a": {says("ok")}}, st)
+		for range 100 {
+			w.ask(t.Context(), w.in("k", w.question("again"))).mustSay(t, "ok")
+		}
+		if n := st.reads.Load(); n != 1 {
+			t.Errorf("100 turns read the store %d times", n)
+		}
+		if got, want := w.up["a"].texts(), strings.Repeat("user:again|assistant:ok|", 99)+"user:again"; got != want {
+			t.Errorf("the last one was asked with %s", got)
+		}
+	})
+}
+
+func TestAKeptConversationIsFoundByItsIDToo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := countReads(t)
+		w := newWorldOn(t, conf(channel("a")), map[string][]script{"a": {says("ok")}}, st)
+		q := w.in("k", w.question("1"))
+		id := q.Turn.ID()
+		w.ask(t.Context(), q).mustSay(t, "ok")
+		byID := w.question("2")
+		var err error
+		if byID.Turn, err = w.g.Enqueue(t.Context(), alice, Identity{Find: store.Ref{ID: id}}); err != nil {
+			t.Fatal(err)
+		}
+		w.ask(t.Context(), byID).mustSay(t, "ok")
+		if n := st.reads.Load(); n != 1 {
+			t.Errorf("read %d times", n)
+		}
+		if _, err := w.g.Enqueue(t.Context(), &Caller{Name: "mallory"}, Identity{Find: store.Ref{ID: id}}); err == nil {
+			t.Error("another caller found it")
+		}
+	})
+}
+
+// A conversation that was found as the newest of its user is looked for again: it may
+// not be that any more.
+func TestWhatWasFoundAsTheNewestOfItsUserIsLookedForEachTime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok")}})
+		in := func(agent, text string) {
+			t.Helper()
+			q := w.question(text)
+			var err error
+			if q.Turn, err = w.g.Enqueue(t.Context(), alice, Identity{Find: store.Ref{Key: agent}, Make: &store.Conversation{Key: agent, User: "u"}}); err != nil {
+				t.Fatal(err)
+			}
+			w.ask(t.Context(), q).mustSay(t, "ok")
+		}
+		newest := func(text string) {
+			t.Helper()
+			q := w.question(text)
+			var err error
+			if q.Turn, err = w.g.Enqueue(t.Context(), alice, Identity{Find: store.Ref{Key: "mine"}, Else: store.Ref{User: "u"}}); err != nil {
+				t.Fatal(err)
+			}
+			w.ask(t.Context(), q).mustSay(t, "ok")
+		}
+		in("one", "1")
+		newest("2")
+		time.Sleep(time.Second)
+		in("two", "3")
+		newest("4")
+		if got := w.up["a"].texts(); got != "user:3|assistant:ok|user:4" {
+			t.Errorf("asked with %s", got)
+		}
+		in("mine", "5")
+		if got := w.up["a"].texts(); got != "user:5" {
+			t.Errorf("a conversation of its own was asked with %s", got)
+		}
+	})
+}
+
+func TestWhatIsDeletedUnderAKeptConversationIsNoticedWithItsNextTurn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok")}})
+		w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "ok")
+		if err := w.st.Delete(t.Context(), "alice", ""); err != nil {
+			t.Fatal(err)
+		}
+		w.ask(t.Context(), w.in("k", w.question("2"))).mustSay(t, "ok")
+		w.ask(t.Context(), w.in("k", w.question("3"))).mustSay(t, "ok")
+		if got := w.stored("k"); got != "user:3|assistant:ok" {
+			t.Errorf("stored: %s", got)
+		}
+	})
+}
+
+// TestWhatIsKeptIsWhatIsStored does to a few conversations whatever can be done to
+// one, and looks at each step whether the gateway's memory of them is the store's,
+// and whether the fingerprints are those of what was said.
+func TestWhatIsKeptIsWhatIsStored(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t, withPreset(conf(channel("a", kind("rest")))), nil)
+				r := rand.New(rand.NewPCG(seed, 0))
+				w.up["a"].mood = func(n int) script {
+					if n%7 == 6 {
+						return script{steps: []step{text("half"), fails(fault(translate.FaultBroken))}}
+					}
+					return script{steps: []step{text(fmt.Sprint("answer ", n)), finish().in(time.Second)}}
+				}
+				for range 60 {
+					w.happen(t, r, fmt.Sprint("k", r.IntN(3)))
+					w.mustKeepWhatIsStored(t)
+				}
+			})
+		})
+	}
+}
+
+// happen does one thing to the conversation key.
+func (w *world) happen(t *testing.T, r *rand.Rand, key string) {
+	t.Helper()
+	ask := func(change func(*Question)) {
+		q := w.questionOf(alice, []string{"", "p"}[r.IntN(2)], fmt.Sprint("question ", r.IntN(100)))
+		w.in(key, q)
+		if change != nil {
+			change(q)
+		}
+		w.ask(t.Context(), q)
+	}
+	edit := func(e Edit) {
+		u, err := w.g.Enqueue(t.Context(), alice, talkOf(key))
+		if err == nil {
+			err = w.g.Edit(t.Context(), u, e)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, _ := w.st.Load(t.Context(), "alice", store.Ref{Key: key}, 1)
+	switch n := r.IntN(3); r.IntN(14) {
+	default:
+		ask(nil)
+	case 0:
+		ask(func(q *Question) { q.Request.Messages, q.Restart = nil, true })
+	case 1:
+		w.stopped(t, key)
+	case 2:
+		edit(Edit{Set: &SetText{Index: n, Text: "changed"}})
+	case 3:
+		edit(Edit{Remove: &n})
+	case 4:
+		edit(Edit{Insert: []translate.Message{translate.TextMessage([]translate.Role{translate.RoleSystem, translate.RoleUser}[r.IntN(2)], "before")}})
+	case 5, 6:
+		if c != nil && n == 0 {
+			_ = w.g.Delete(t.Context(), alice, c.ID)
+		} else if c != nil {
+			_ = w.g.Clear(t.Context(), alice, c.ID)
+		}
+	}
+}
+
+// stopped asks a question that its client stops before it is answered in full.
+func (w *world) stopped(t *testing.T, key string) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	q := w.in(key, w.question("stop"))
+	q.KeepPartial = true
+	done := make(chan struct{})
+	go func() { defer close(done); w.ask(ctx, q) }()
+	time.Sleep(500 * time.Millisecond)
+	cancel(errLeft)
+	<-done
+}
+
+func (w *world) mustKeepWhatIsStored(t *testing.T) {
+	t.Helper()
+	synctest.Wait()
+	r := w.g.threads
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n, weight := 0, 0
+	for _, kept := range r.byID {
+		if !kept.rests {
+			t.Fatal("a conversation is in use")
+		}
+		c, err := w.st.Load(t.Context(), kept.owner, store.Ref{ID: kept.id}, 0)
+		if err != nil {
+			t.Fatalf("what is kept is not stored: %v", err)
+		}
+		if got, want := kept.made.Messages, c.Messages; len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
+			t.Fatalf("kept\n%+v, stored\n%+v", got, want)
+		}
+		if got, want := kept.weight, weigh(c.Messages); got != want {
+			t.Fatalf("%d are said to weigh %d, they do %d", len(c.Messages), got, want)
+		}
+		var said fingerprint
+		for i := range c.Messages {
+			said = w.g.memories.said(said, []translate.Message{c.Messages[i].Message})
+		}
+		if kept.printed && kept.print != said {
+			t.Fatal("the fingerprint is not that of what was said")
+		}
+		n, weight = n+1, weight+kept.restingWeight
+	}
+	if r.rest.n != n || r.rest.weight != weight {
+		t.Fatalf("%d conversations of %d are kept, %d of %d are counted", n, weight, r.rest.n, r.rest.weight)
+	}
+}
+
+// lived is a stored conversation with one message of so many bytes, after its last turn.
+func lived(r *threads, n, size int) *Thread {
+	id := fmt.Sprint("conv_", n)
+	msgs := []store.Message{{Message: translate.TextMessage(translate.RoleUser, strings.Repeat("x", size))}}
+	t := &Thread{id: id, owner: "alice", key: threadKey{owner: "alice", key: id}, whole: true, weight: weigh(msgs),
+		made: &store.Conversation{ID: id, Owner: "alice", Key: id, Created: 1, Messages: msgs}}
+	r.join(t, r.left).Done()
+	return t
+}
+
+func TestKeptConversationsAreBounded(t *testing.T) {
+	t.Parallel()
+	r := newThreads()
+	for i := range restingThreads + 100 {
+		lived(r, i, 10)
+	}
+	if len(r.byID) != restingThreads || len(r.byKey) != restingThreads || r.rest.n != restingThreads {
+		t.Errorf("%d, %d and %d of many small ones are kept", len(r.byID), len(r.byKey), r.rest.n)
+	}
+	if r.byID["conv_99"] != nil || r.byID["conv_100"] == nil {
+		t.Error("it is not the oldest that went")
+	}
+	for i := range 100 {
+		lived(r, restingThreads+1000+i, 1<<20)
+	}
+	if r.rest.weight > restingBytes || r.rest.n < 20 {
+		t.Errorf("%d conversations of %d bytes are kept", r.rest.n, r.rest.weight)
+	}
+	before := r.rest
+	if big := lived(r, -1, restingMost); r.rest != before || r.byID[big.id] != nil {
+		t.Error("one that is too large is kept, or pushed others out")
+	}
+}
+
+func TestTheFingerprintOfStoredMessagesDoesNotDependOnTheSystemTextBefore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, withPreset(&config.Config{Channels: []config.Channel{channel("a", kind("rest"))}}), map[string][]script{"a": {says("ok")}})
+		for _, model := range []string{"", "", "p", "p", "", "p"} {
+			q := w.questionOf(alice, model, "hi")
+			w.in("k", q)
+			x, err := w.g.Open(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			msgs := x.base.Messages
+			if got, want := x.said, w.g.memories.said(fingerprint{}, msgs[:len(msgs)-1]); !x.heard || got != want {
+				t.Errorf("the fingerprint of %s is another one", said(msgs))
+			}
+			readAll(x).mustSay(t, "ok")
+			_ = x.Close()
+		}
+	})
+}
