@@ -18,6 +18,7 @@ type Listener struct {
 	net.Listener
 	mu   sync.Mutex
 	open map[*Conn]struct{}
+	ends lookout
 }
 
 // Listen wraps ln. Behind TLS, ln is the TLS listener, so that what the watcher
@@ -50,7 +51,9 @@ func (l *Listener) Open() int {
 	return len(l.open)
 }
 
-// CloseAll closes every connection that is still open.
+// CloseAll closes every connection that is still open. Whoever has called Watch for
+// one of them, or for one that is accepted afterwards, must have called it: it waits
+// for what looks at them.
 func (l *Listener) CloseAll() {
 	l.mu.Lock()
 	all := make([]*Conn, 0, len(l.open))
@@ -61,6 +64,7 @@ func (l *Listener) CloseAll() {
 	for _, c := range all {
 		_ = c.Close()
 	}
+	l.ends.close()
 }
 
 // Conn is an accepted connection. Besides what net.Conn says, Watch and Unwatch
@@ -73,7 +77,9 @@ type Conn struct {
 	timer   *time.Timer
 	watched bool          // between Watch and Unwatch
 	looks   int           // since Watch
-	reading chan struct{} // closed when the background read is over; nil: none runs
+	post    int32         // of the lookout, which tells once the peer has left; 0: it does not look
+	ended   bool          // and has told so
+	reading chan struct{} // closed when the background read is over, or gone has returned; nil: neither runs
 	gone    func()
 	closed  bool
 	life    context.Context // see Life; nil: nobody has asked for it
@@ -119,6 +125,9 @@ func (c *Conn) Watch(delay time.Duration, gone func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.watched, c.gone, c.looks = true, gone, 0
+	if c.post != 0 && !c.ended {
+		return
+	}
 	if c.timer == nil {
 		c.timer = time.AfterFunc(delay, c.look)
 		return
@@ -131,10 +140,10 @@ func (c *Conn) Watch(delay time.Duration, gone func()) {
 func (c *Conn) Unwatch() {
 	c.mu.Lock()
 	c.watched = false
-	if c.timer != nil {
+	reading := c.reading
+	if c.timer != nil && (c.post == 0 || c.ended) {
 		c.timer.Stop()
 	}
-	reading := c.reading
 	if reading != nil {
 		// A deadline in the past wakes the background read.
 		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
@@ -146,9 +155,34 @@ func (c *Conn) Unwatch() {
 	}
 }
 
+// left is called when the peer has left.
+func (c *Conn) left() {
+	c.mu.Lock()
+	c.ended = true
+	c.tell()
+}
+
+// tell calls gone, if anybody watches. c.mu is held, and free afterwards.
+func (c *Conn) tell() {
+	if !c.watched || c.reading != nil {
+		c.mu.Unlock()
+		return
+	}
+	done, gone := make(chan struct{}), c.gone
+	c.watched, c.reading = false, done // Unwatch waits for what follows
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.reading = nil
+		c.mu.Unlock()
+		close(done)
+	}()
+	gone()
+}
+
 // How often the client of an answer is looked for before a goroutine waits for it to
-// leave, and how often: most answers that are not streamed are over by then, and a
-// look is cheaper than to start a wait and to end it.
+// leave, where nothing tells of its end, and how often: most answers that are not
+// streamed are over by then, and a look is cheaper than to start a wait and to end it.
 const (
 	maxLooks  = 4
 	lookEvery = 4 * time.Millisecond
@@ -163,44 +197,50 @@ const (
 	sawEnd // or a failure
 )
 
-// glance looks without waiting, and reports whether that is enough. c.mu is held.
-func (c *Conn) glance() (enough bool, gone func()) {
-	if c.looks >= maxLooks || !c.ahead.able() {
-		return false, nil
+// look is what Watch does after its delay.
+func (c *Conn) look() {
+	defer func() { _ = recover() }()
+	c.mu.Lock()
+	if !c.watched || c.reading != nil {
+		c.mu.Unlock()
+		return
 	}
+	if c.post == 0 && !c.closed {
+		if post, ok := c.of.ends.add(c); ok {
+			c.post = post
+			c.mu.Unlock()
+			return
+		}
+	}
+	switch {
+	case c.ended:
+		c.tell()
+	case c.post != 0 || c.closed || c.hasByte:
+		c.mu.Unlock()
+	case c.looks < maxLooks && c.ahead.able():
+		c.glance()
+	default:
+		c.wait()
+	}
+}
+
+// glance looks without waiting. c.mu is held, and free afterwards.
+func (c *Conn) glance() {
 	c.looks++
 	switch c.ahead.peek() {
 	case sawNothing:
 		c.timer.Reset(lookEvery)
 	case sawEnd:
-		gone = c.gone
+		c.tell()
+		return
 	}
-	return true, gone
+	c.mu.Unlock()
 }
 
-// look waits for a byte or the end of the connection.
-func (c *Conn) look() {
-	defer func() { _ = recover() }()
-	c.mu.Lock()
-	if !c.watched || c.hasByte || c.reading != nil {
-		c.mu.Unlock()
-		return
-	}
+// wait waits for a byte or the end of the connection. c.mu is held, and free
+// afterwards.
+func (c *Conn) wait() {
 	done := make(chan struct{})
-	if enough, gone := c.glance(); enough {
-		if gone == nil {
-			c.mu.Unlock()
-			return
-		}
-		c.reading = done // Unwatch waits for what follows
-		c.mu.Unlock()
-		gone()
-		c.mu.Lock()
-		c.reading = nil
-		c.mu.Unlock()
-		close(done)
-		return
-	}
 	c.reading = done
 	_ = c.Conn.SetReadDeadline(time.Time{})
 	c.mu.Unlock()
@@ -260,8 +300,11 @@ func (c *Conn) Close() error {
 	c.of.mu.Unlock()
 	c.mu.Lock()
 	c.closed = true
-	leave := c.leave
+	leave, post := c.leave, c.post
 	c.mu.Unlock()
+	if post != 0 {
+		c.of.ends.drop(post)
+	}
 	err := c.Conn.Close()
 	if leave != nil {
 		leave()

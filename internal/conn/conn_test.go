@@ -3,6 +3,7 @@ package conn
 import (
 	"io"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -31,26 +32,67 @@ func pair(t *testing.T) (server *Conn, client net.Conn, ln *Listener) {
 	return Of(accepted), client, ln
 }
 
+// leavings are the ways in which a client leaves.
+var leavings = map[string]func(*net.TCPConn) error{
+	"close": (*net.TCPConn).Close,
+	"half":  (*net.TCPConn).CloseWrite,
+	"reset": func(c *net.TCPConn) error { _ = c.SetLinger(0); return c.Close() },
+}
+
+// watches are the ways in which that is noticed: how server is made to use each.
+var watches = map[string]func(server *Conn, ln *Listener){
+	"lookout": func(*Conn, *Listener) {},
+	"glance":  func(_ *Conn, ln *Listener) { ln.ends.close() },
+	"wait": func(server *Conn, ln *Listener) {
+		ln.ends.close()
+		server.mu.Lock()
+		server.looks = maxLooks
+		server.mu.Unlock()
+	},
+}
+
 func TestAClientThatLeavesIsNoticed(t *testing.T) {
 	t.Parallel()
-	for name, leave := range map[string]func(*net.TCPConn) error{
-		"close": (*net.TCPConn).Close,
-		"half":  (*net.TCPConn).CloseWrite,
-		"reset": func(c *net.TCPConn) error { _ = c.SetLinger(0); return c.Close() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for _, looks := range []int{0, maxLooks} { // a glance, a wait
-				server, client, _ := pair(t)
+	for name, leave := range leavings {
+		for by, prepare := range watches {
+			t.Run(name+" by "+by, func(t *testing.T) {
+				t.Parallel()
+				server, client, ln := pair(t)
 				gone := make(chan struct{})
 				server.Watch(time.Hour, func() { close(gone) })
-				server.mu.Lock()
-				server.looks = looks
+				prepare(server, ln)
 				server.timer.Reset(0)
-				server.mu.Unlock()
 				if err := leave(client.(*net.TCPConn)); err != nil {
 					t.Fatal(err)
 				}
+				<-gone
+				server.Unwatch()
+			})
+		}
+	}
+}
+
+func TestAClientThatHasLeftIsNoticedByTheNextWatch(t *testing.T) {
+	t.Parallel()
+	for name, leave := range leavings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, client, _ := pair(t)
+			server.Watch(0, func() { t.Error("the client is still there") })
+			if runtime.GOOS == "linux" {
+				for looked := false; !looked; runtime.Gosched() {
+					server.mu.Lock()
+					looked = server.post != 0
+					server.mu.Unlock()
+				}
+			}
+			server.Unwatch()
+			if err := leave(client.(*net.TCPConn)); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				gone := make(chan struct{})
+				server.Watch(0, func() { close(gone) })
 				<-gone
 				server.Unwatch()
 			}
@@ -58,19 +100,45 @@ func TestAClientThatLeavesIsNoticed(t *testing.T) {
 	}
 }
 
+func TestAClientThatLeavesBehindItsNextRequestIsNoticed(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the system does not tell")
+	}
+	server, client, _ := pair(t)
+	gone := make(chan struct{})
+	server.Watch(0, func() { close(gone) })
+	if _, err := io.WriteString(client, "next"); err != nil {
+		t.Fatal(err)
+	}
+	_ = client.(*net.TCPConn).CloseWrite()
+	<-gone
+	server.Unwatch()
+	if got, err := io.ReadAll(server); err != nil || string(got) != "next" {
+		t.Errorf("read %q, %v", got, err)
+	}
+}
+
 func TestBytesThatCameWhileWatchingAreNotLost(t *testing.T) {
 	t.Parallel()
-	server, client, _ := pair(t)
-	for range 50 {
-		server.Watch(0, func() { t.Error("the client is still there") })
-		if _, err := io.WriteString(client, "next request"); err != nil {
-			t.Fatal(err)
-		}
-		server.Unwatch()
-		got := make([]byte, len("next request"))
-		if _, err := io.ReadFull(server, got); err != nil || string(got) != "next request" {
-			t.Fatalf("read %q, %v", got, err)
-		}
+	for by, prepare := range watches {
+		t.Run(by, func(t *testing.T) {
+			t.Parallel()
+			server, client, ln := pair(t)
+			for range 50 {
+				server.Watch(time.Hour, func() { t.Error("the client is still there") })
+				prepare(server, ln)
+				server.timer.Reset(0)
+				if _, err := io.WriteString(client, "next request"); err != nil {
+					t.Fatal(err)
+				}
+				server.Unwatch()
+				got := make([]byte, len("next request"))
+				if _, err := io.ReadFull(server, got); err != nil || string(got) != "next request" {
+					t.Fatalf("read %q, %v", got, err)
+				}
+			}
+		})
 	}
 }
 
