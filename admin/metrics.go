@@ -119,7 +119,9 @@ func (e *exposition) probes(channels []proxy.ChannelState) {
 }
 
 // states are the values of the label state, see proxy.ModelState.
-func states() []string { return []string{"ready", "trial", "open", "throttled", "aside", "full"} }
+func states() []string {
+	return []string{"ready", "trial", "open", "throttled", "aside", "full", "slow"}
+}
 
 func (e *exposition) cells(channels []proxy.ChannelState) {
 	each := func(f func(labels []string, m *proxy.ModelState)) {

@@ -334,8 +334,10 @@ type Timeouts struct {
 	// Headers is until the status line; auto is as long as first. Default auto.
 	Headers AutoDuration `yaml:"headers"`
 	// First is until the first content. auto is four times what 95 of 100 recent
-	// answers of the model took, between 5s and 120s; 10s until 20 are known; 120s
-	// where no other channel is left. Default auto.
+	// answers of the model took, on this channel or on the quickest other one of its
+	// tier that is free, between 5s and 120s; 10s until 20 are known; 120s where no
+	// other channel is left. A channel that others do not wait for is passed over while
+	// they are free. Default auto.
 	First AutoDuration `yaml:"first"`
 	// Gap is between contents. Default 30s.
 	Gap time.Duration `yaml:"gap"`

@@ -120,19 +120,26 @@ func (x *Exchange) lifeOf(ch *Channel) (context.Context, context.CancelCauseFunc
 // firstWait is how long the first content of c is waited for. more says that another
 // candidate could be asked in its place.
 func (x *Exchange) firstWait(c candidate, more bool) time.Duration {
+	x.rivals, x.hurried = 0, false
 	if c.ch.clocks.first > 0 {
 		return c.ch.clocks.first
 	}
 	if !more {
 		return firstAlone
 	}
-	if d := c.cell.pace(x.whole).patience(); d > 0 {
-		return d
+	d := c.cell.pace(x.whole).patience()
+	switch {
+	case d > 0:
+	case x.whole || c.ch.oneGo():
+		d = firstAlone
+	default:
+		d = firstWithAlt
 	}
-	if x.whole || c.ch.conf.Kind == "iagent" {
-		return firstAlone
+	if x.rivals = x.quickest(c); x.rivals > 0 && x.rivals < d {
+		x.hurried = true
+		return x.rivals
 	}
-	return firstWithAlt
+	return d
 }
 
 // paced notes how long the first content took, if there was any, or was waited for
@@ -142,9 +149,16 @@ func (x *Exchange) paced(err *translate.Error) {
 	if l.First == 0 {
 		l.First = time.Since(x.opened)
 	}
+	took := l.Open + l.First
 	if err == nil || err.Fault == translate.FaultSlow {
-		x.cell.pace(x.whole).add(l.Open + l.First)
-		x.cell.speed.add(l.Open + l.First)
+		x.cell.pace(x.whole).add(took)
+		x.cell.speed.add(took)
+	}
+	switch {
+	case err == nil && took <= x.rivals:
+		x.cell.keepsUp()
+	case err != nil && err.Fault == translate.FaultSlow && x.hurried:
+		x.cell.fallBehind(time.Now(), took)
 	}
 }
 
@@ -317,7 +331,11 @@ func (x *Exchange) judge(err *translate.Error) {
 	if x.done == nil {
 		return
 	}
-	x.cell.report(x.done, err)
+	if err != nil && err.Fault == translate.FaultSlow && x.hurried {
+		x.done(errNeutral) // it was given up for others, and may be well
+	} else {
+		x.cell.report(x.done, err)
+	}
 	x.done = nil
 	if err != nil && err.Fault == translate.FaultDenied {
 		x.ch.setAside(time.Now())

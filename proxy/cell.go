@@ -39,6 +39,8 @@ type cell struct {
 	cool atomic.Int64 // Unix nanoseconds: the end of a cool-down
 	back atomic.Int64 // Unix nanoseconds: when the breaker closed again; 0: it has its whole share
 
+	late atomic.Int64 // Unix nanoseconds: until then others are chosen before it; 0: it keeps up
+
 	// row counts failures one after the other: gobreaker's own count forgets those that
 	// are older than its window, and a dead channel may be asked but now and then.
 	row atomic.Uint32
@@ -55,6 +57,9 @@ type cell struct {
 	wait  time.Duration // the last open time; 0 while closed
 	floor time.Duration // the last failure's Retry-After
 	chill time.Duration // the last cool-down that had no hint
+
+	lagged time.Duration // how long it was behind the last time; 0: it keeps up
+	behind time.Time     // since when
 }
 
 var errNeutral = errors.New("says nothing about the channel")

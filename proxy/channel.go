@@ -88,3 +88,6 @@ func seedOf(id string, key int) uint64 {
 
 // speaks reports whether the channel's wire protocol is dialect's.
 func (c *Channel) speaks(dialect string) bool { return c.conf.Kind == dialect }
+
+// oneGo reports whether the channel's answers come in one piece, streamed or not.
+func (c *Channel) oneGo() bool { return c.conf.Kind == "iagent" }

@@ -63,6 +63,9 @@ type Exchange struct {
 	passed      []exclusion   // candidates that were not asked
 	known       int           // how many of them are of earlier routes
 	later       []*route      // what is searched after the present one
+	tier        []candidate   // that the newest attempt's candidate is of
+	rivals      time.Duration // what the quickest other one of tier would be given; 0: there is none
+	hurried     bool          // the newest attempt is given no more than that
 	retry       *candidate    // the one that may get a second try
 	rest        time.Duration // the least pause before it
 	granted     *slots        // a slot that was handed over, until it is used

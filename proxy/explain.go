@@ -240,8 +240,7 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 // foresee adds the candidates of one tier. The first tier in which one is ready is
 // where the question would go.
 func (e *Explanation) foresee(r *route, tier []candidate, now time.Time) (passed []exclusion) {
-	var ready []int
-	total := 0.0
+	var ready, slow []int
 	for i := range tier {
 		c, s := tier[i].describe(r.plain.Name), tier[i].state(now)
 		c.State, c.Why, c.Seconds = s.State, s.Why, rounded(s.Seconds)
@@ -251,17 +250,24 @@ func (e *Explanation) foresee(r *route, tier []candidate, now time.Time) (passed
 			passed = append(passed, exclusion{ch: tier[i].ch, why: s.Why, busy: true, full: tier[i].ch.load})
 		case b.state != "":
 			passed = append(passed, tier[i].exclusion(b))
+		case s.State == "slow":
+			slow = append(slow, len(e.Candidates))
 		default:
 			ready = append(ready, len(e.Candidates))
-			total += float64(tier[i].ch.Weight)
 		}
 		e.Candidates = append(e.Candidates, c)
+	}
+	if len(ready) == 0 {
+		ready = slow
 	}
 	if e.Verdict != "" || len(ready) == 0 {
 		return passed
 	}
 	var names []string
-	first := len(e.Candidates) - len(tier)
+	first, total := len(e.Candidates)-len(tier), 0.0
+	for _, at := range ready {
+		total += float64(tier[at-first].ch.Weight)
+	}
 	for _, at := range ready {
 		c := &e.Candidates[at]
 		c.Share = rounded(float64(tier[at-first].ch.Weight) / total)

@@ -225,6 +225,8 @@ func (g *goodput) check(t *testing.T, name string, plain *goodput) {
 		t.Errorf("%s: half of the answers come %v late", name, g.at(50))
 	case strings.HasPrefix(name, "dead") && (g.calls < openAfter || g.calls > openAfter+8):
 		t.Errorf("%s: it was called %d times, want %d and a few probes", name, g.calls, openAfter)
+	case strings.HasPrefix(name, "slow") && g.calls > plain.calls/5:
+		t.Errorf("%s: it was called %d times, in turns %d", name, g.calls, plain.calls)
 	case (strings.HasPrefix(name, "throttled") || strings.HasPrefix(name, "flapping")) && g.calls > plain.calls/2:
 		t.Errorf("%s: it was called %d times, in turns %d", name, g.calls, plain.calls)
 	}

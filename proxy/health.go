@@ -63,7 +63,8 @@ type ModelState struct {
 	Upstream string `json:"upstream"`
 	// State is ready; trial (the next request decides whether it is used again);
 	// open (its breaker is); throttled (by the back end); aside (its key was
-	// refused); full (all slots of the channel are taken).
+	// refused); full (all slots of the channel are taken); slow (others of its tier are
+	// chosen before it while they have room).
 	State string `json:"state"`
 	// Why says the same in words; empty while it is ready.
 	Why string `json:"why,omitempty"`
@@ -150,6 +151,9 @@ func (c *candidate) state(now time.Time) ModelState {
 		s.State, s.Why = "trial", "the next request decides whether it is used again"
 	case c.ch.load.limit > 0 && c.ch.load.load.Load() >= c.ch.load.limit:
 		s.State, s.Why = "full", "at its limit of requests"
+	case c.cell.lag(now).state != "":
+		b = c.cell.lag(now)
+		s.State, s.Why, s.Seconds = b.state, b.why, b.wait.Seconds()
 	}
 	return s
 }

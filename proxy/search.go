@@ -176,6 +176,7 @@ func (x *Exchange) pick(p *Plan, r *route) (c *candidate, more bool) {
 	now := time.Now()
 	x.passed = x.passed[:x.known]
 	for i, tier := range r.tiers {
+		x.tier = tier
 		if c = x.pickOf(r.throngs[i], tier, now); c != nil {
 			return c, x.another(r.tiers[i:], c, now)
 		}
@@ -210,7 +211,7 @@ func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidat
 		}
 		targets, at = append(targets, c.target), append(at, c)
 	}
-	front := ramped(targets, at, now, x.g.chance)
+	front := x.stepBack(targets, at, now)
 	for among := len(at); len(at) > 0; front-- {
 		if front == 0 {
 			front = len(at)
@@ -232,13 +233,13 @@ func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidat
 	return nil, 0
 }
 
-// ramped puts the candidates that sit this question out, since they have come back
-// only just now, behind the others, and returns how many stay in front: all, if none
-// would.
-func ramped(targets []*balance.Target, at []*candidate, now time.Time, chance balance.Chance) int {
+// stepBack puts the candidates that sit this question out, since they have come back
+// only just now or are much slower than others, behind the others, and returns how
+// many stay in front: all, if none would.
+func (x *Exchange) stepBack(targets []*balance.Target, at []*candidate, now time.Time) int {
 	n := len(at)
 	for i := 0; i < n && len(at) > 1; {
-		if at[i].cell.joins(now, chance) {
+		if x.joins(at[i], now) {
 			i++
 			continue
 		}
@@ -250,6 +251,15 @@ func ramped(targets []*balance.Target, at []*candidate, now time.Time, chance ba
 		return len(at)
 	}
 	return n
+}
+
+// joins reports whether c takes part in the choice for one question.
+func (x *Exchange) joins(c *candidate, now time.Time) bool {
+	if c.cell.lags(now) {
+		x.rec.barred(c, c.cell.lag(now))
+		return false
+	}
+	return c.cell.joins(now, x.g.chance)
 }
 
 // another reports whether one of tiers, or of the routes after this one, could be

@@ -106,7 +106,7 @@ func (l *looker) Usable(i int) bool {
 		x.rec.barred(c, atLimit())
 		return false
 	}
-	return c.cell.joins(l.lookedAt, x.g.chance)
+	return x.joins(c, l.lookedAt)
 }
 
 // atLimit bars a channel that has no slot left.

@@ -1,0 +1,80 @@
+package proxy
+
+import "time"
+
+// A channel that is well but takes many times as long as others of its tier keeps its
+// users waiting for nothing. It is given no more time than the quickest of them would
+// be, and when that was not enough it falls behind: others are chosen before it while
+// any of them is free. Its breaker does not move, so that it still takes what the
+// others have no slots for. A question now and then finds out whether it keeps up.
+const (
+	lagFirst = 2 * time.Second // doubles with each question in vain
+	lagMost  = 60 * time.Second
+	lagTrial = paceLeast // until the next question may be tried on it
+	// mostRivals is how many candidates are compared with one.
+	mostRivals = 16
+)
+
+// quickest is how long the quickest of the other candidates in c's tier that could be
+// asked now would be waited for; 0: nothing is known of them, or there is none. An
+// answer in one piece is not compared with the beginning of one that comes in many.
+func (x *Exchange) quickest(c candidate) time.Duration {
+	now, at, best := time.Now(), 0, time.Duration(0)
+	for at < len(x.tier) && x.tier[at].cell != c.cell {
+		at++
+	}
+	for i := range min(len(x.tier)-1, mostRivals) {
+		o := &x.tier[(at+1+i)%len(x.tier)]
+		if o.ch.oneGo() != c.ch.oneGo() && !x.whole {
+			continue
+		}
+		d := o.cell.pace(x.whole).patience()
+		if d > 0 && (best == 0 || d < best) && x.free(o, now) && !o.ch.load.full() {
+			best = d
+		}
+	}
+	return best
+}
+
+// lags reports whether others are to be chosen before the cell. One question at a time
+// is let through to see whether it still has to.
+func (c *cell) lags(now time.Time) bool {
+	until := c.late.Load()
+	if until == 0 {
+		return false
+	}
+	return until > now.UnixNano() || !c.late.CompareAndSwap(until, now.Add(lagTrial).UnixNano())
+}
+
+// lag says what lags reports; the zero value if it is not behind.
+func (c *cell) lag(now time.Time) bar {
+	d := time.Duration(c.late.Load() - now.UnixNano())
+	if d <= 0 {
+		return bar{}
+	}
+	return bar{"slow", "others begin to answer much sooner", d}
+}
+
+// fallBehind notes that the cell was given as long as others would have been, which
+// took so long, in vain.
+func (c *cell) fallBehind(now time.Time, took time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.Add(-took).Before(c.behind) {
+		return // it was asked before that was known
+	}
+	c.behind = now
+	c.lagged = min(max(2*c.lagged, lagFirst), lagMost)
+	c.late.Store(now.Add(c.lagged + time.Duration(c.chance(int64(c.lagged/4)))).UnixNano())
+}
+
+// keepsUp notes that the cell was about as quick as others.
+func (c *cell) keepsUp() {
+	if c.late.Load() == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lagged = 0
+	c.late.Store(0)
+}
