@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fasthttp/websocket"
@@ -19,15 +20,17 @@ import (
 const agentPath = "/ws/v1/chat?app_token=" + key
 
 // agentWorld has a mock channel, an iagent one, and models that fail.
-func agentWorld(t *testing.T, more string) *world.World {
-	return world.Start(t, callers+more+`
+func agentWorld(t *testing.T, more string) *world.World { return world.Start(t, agentConf(more)) }
+
+func agentConf(more string) string {
+	return callers + more + `
 presets: {default: {model: recall}, brief: {model: echo, system: "Be brief."}}
 channels:
-`+channel("up", "mock", "", "recall", "echo", "first-300", "first-1000", "first-60000", "fail-500", "fail-400", "fail-429-retry-7", "empty", "long-20000")+
-		channel("slow", "mock", quick, "stall")+
-		channel("away", "mock", "", "refuse")+
-		channel("crew", "iagent", "", "image", "silent", "echo")+
-		channel("text", "openai", "", "image"))
+` + channel("up", "mock", "", "recall", "echo", "first-300", "first-1000", "first-60000", "fail-500", "fail-400", "fail-429-retry-7", "empty", "long-20000") +
+		channel("slow", "mock", quick, "stall") +
+		channel("away", "mock", "", "refuse") +
+		channel("crew", "iagent", "", "image", "silent", "echo") +
+		channel("text", "openai", "", "image")
 }
 
 // sayer is one raw socket.
@@ -315,93 +318,101 @@ func TestAReplyEchoesTheQuestion(t *testing.T) {
 // Duplicates (item 6).
 func TestARepeatedMessageIsAnsweredOnceOrAlike(t *testing.T) {
 	t.Parallel()
-	w := agentWorld(t, "")
-	s := dialAgent(t, w)
-	asked := frame("m1", "hi", "receiver_id", "first-300")
-	s.send(asked)
-	s.send(asked)
-	_, first := s.next()
-	s.quiet()
-	s.send(asked)
-	if _, again := s.next(); again != first {
-		t.Errorf("first %s\nthen %s", first, again)
-	}
-	other := dialAgent(t, w)
-	other.send(asked)
-	if _, again := other.next(); again != first {
-		t.Errorf("on another connection %s", again)
-	}
-	other.send(frame("m1", "something else"))
-	if m, text := other.next(); m["resp_code"] != 40.0 || m["ref_msg_id"] != "m1" {
-		t.Errorf("another body: %s", text)
-	}
-	if n := strings.Count(w.Log.String(), "msg=exchange"); n != 1 {
-		t.Errorf("%d exchanges", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := world.Alone(t, agentConf(""))
+		s := dialAgent(t, w)
+		asked := frame("m1", "hi", "receiver_id", "first-300")
+		s.send(asked)
+		s.send(asked)
+		_, first := s.next()
+		s.quiet()
+		s.send(asked)
+		if _, again := s.next(); again != first {
+			t.Errorf("first %s\nthen %s", first, again)
+		}
+		other := dialAgent(t, w)
+		other.send(asked)
+		if _, again := other.next(); again != first {
+			t.Errorf("on another connection %s", again)
+		}
+		other.send(frame("m1", "something else"))
+		if m, text := other.next(); m["resp_code"] != 40.0 || m["ref_msg_id"] != "m1" {
+			t.Errorf("another body: %s", text)
+		}
+		if n := strings.Count(w.Log.String(), "msg=exchange"); n != 1 {
+			t.Errorf("%d exchanges", n)
+		}
+	})
 }
 
 func TestTheAnswerGoesToTheNewestConnectionThatAsked(t *testing.T) {
 	t.Parallel()
-	w := agentWorld(t, "")
-	a, b := dialAgent(t, w), dialAgent(t, w)
-	asked := frame("m1", "hi", "receiver_id", "first-1000")
-	a.send(asked)
-	a.send(frame("m0", "hi", "sender_id", "another"))
-	a.next() // so that the first one has been read
-	b.send(asked)
-	if m, text := b.next(); m["ref_msg_id"] != "m1" || m["resp_code"] != 0.0 {
-		t.Errorf("got %s", text)
-	}
-	a.quiet()
+	synctest.Test(t, func(t *testing.T) {
+		w := world.Alone(t, agentConf(""))
+		a, b := dialAgent(t, w), dialAgent(t, w)
+		asked := frame("m1", "hi", "receiver_id", "first-1000")
+		a.send(asked)
+		a.send(frame("m0", "hi", "sender_id", "another"))
+		a.next() // so that the first one has been read
+		b.send(asked)
+		if m, text := b.next(); m["ref_msg_id"] != "m1" || m["resp_code"] != 0.0 {
+			t.Errorf("got %s", text)
+		}
+		a.quiet()
+	})
 }
 
 // Order (item 7).
 func TestAConversationIsInOrderAndOthersAreNotHeldUp(t *testing.T) {
 	t.Parallel()
-	w := agentWorld(t, "")
-	s := dialAgent(t, w)
-	s.send(frame("never", "hi", "sender_id", "u9", "receiver_id", "first-60000"))
-	s.send(frame("slow", "one", "receiver_id", "first-300"))
-	s.send(frame("after", "two", "receiver_id", "first-300"))
-	for i := range 50 {
-		s.send(frame(fmt.Sprint("quick", i), "hi", "sender_id", "u8", "receiver_id", "echo"))
-	}
-	var got []string
-	for range 52 {
-		m, _ := s.next()
-		got = append(got, m["ref_msg_id"].(string))
-	}
-	var quicks []string
-	for _, id := range got {
-		if strings.HasPrefix(id, "quick") {
-			quicks = append(quicks, id)
+	synctest.Test(t, func(t *testing.T) {
+		w := world.Alone(t, agentConf(""))
+		s := dialAgent(t, w)
+		s.send(frame("never", "hi", "sender_id", "u9", "receiver_id", "first-60000"))
+		s.send(frame("slow", "one", "receiver_id", "first-300"))
+		s.send(frame("after", "two", "receiver_id", "first-300"))
+		for i := range 50 {
+			s.send(frame(fmt.Sprint("quick", i), "hi", "sender_id", "u8", "receiver_id", "echo"))
 		}
-	}
-	if !slices.IsSortedFunc(quicks, func(a, b string) int { return len(a)*100 - len(b)*100 + strings.Compare(a, b) }) {
-		t.Errorf("one conversation is out of order: %v", quicks)
-	}
-	if slices.Index(got, "slow") > slices.Index(got, "after") {
-		t.Errorf("the order is %v", got)
-	}
-	w.Shutdown(time.Millisecond) // the one that never ends
+		var got []string
+		for range 52 {
+			m, _ := s.next()
+			got = append(got, m["ref_msg_id"].(string))
+		}
+		var quicks []string
+		for _, id := range got {
+			if strings.HasPrefix(id, "quick") {
+				quicks = append(quicks, id)
+			}
+		}
+		if !slices.IsSortedFunc(quicks, func(a, b string) int { return len(a)*100 - len(b)*100 + strings.Compare(a, b) }) {
+			t.Errorf("one conversation is out of order: %v", quicks)
+		}
+		if slices.Index(got, "slow") > slices.Index(got, "after") {
+			t.Errorf("the order is %v", got)
+		}
+		w.Shutdown(time.Millisecond) // the one that never ends
+	})
 }
 
 // Back-pressure (item 8): no more than 256 questions run, the others are not read.
 func TestAFullConnectionIsNotReadAnyFurther(t *testing.T) {
 	t.Parallel()
-	w := world.Start(t, callers+"presets: {default: {model: first-60000}}\nchannels:\n"+channel("up", "openai", "", "first-60000"))
-	s := dialAgent(t, w)
-	for i := range 300 {
-		s.send(frame(fmt.Sprint("m", i), "hi", "sender_id", fmt.Sprint("u", i)))
-	}
-	w.Eventually(t, "the connection is full", func() bool { return w.Model.Active() == 256 })
-	other := dialAgent(t, w)
-	other.send("ping?")
-	other.next()
-	if n := w.Model.Requests(); n != 256 {
-		t.Errorf("%d questions were asked", n)
-	}
-	w.Shutdown(time.Millisecond)
+	synctest.Test(t, func(t *testing.T) {
+		w := world.Alone(t, callers+"presets: {default: {model: first-60000}}\nchannels:\n"+channel("up", "openai", "", "first-60000"))
+		s := dialAgent(t, w)
+		for i := range 300 {
+			s.send(frame(fmt.Sprint("m", i), "hi", "sender_id", fmt.Sprint("u", i)))
+		}
+		w.Eventually(t, "the connection is full", func() bool { return w.Model.Active() == 256 })
+		other := dialAgent(t, w)
+		other.send("ping?")
+		other.next()
+		if n := w.Model.Requests(); n != 256 {
+			t.Errorf("%d questions were asked", n)
+		}
+		w.Shutdown(time.Millisecond)
+	})
 }
 
 func TestAClientThatLeavesAFullConnectionEndsItsQuestions(t *testing.T) {
@@ -489,41 +500,45 @@ func TestAPingIsAnswered(t *testing.T) {
 // Close codes (item 12).
 func TestAShutdownAnswersWhatRunsAndSaysSo(t *testing.T) {
 	t.Parallel()
-	w := world.Start(t, callers+"channels:\n"+channel("up", "openai", "", "first-60000", "first-1000"))
-	s := dialAgent(t, w)
-	s.send(frame("m1", "hi", "receiver_id", "first-60000"))
-	s.send(frame("m2", "hi", "sender_id", "u8", "receiver_id", "first-1000"))
-	w.Eventually(t, "both questions run", func() bool { return w.Model.Active() == 2 })
-	w.Shutdown(4 * time.Second)
-	code, frames := s.closed()
-	if code != 1001 || len(frames) != 2 {
-		t.Fatalf("closed with %d after %v", code, frames)
-	}
-	if !strings.Contains(frames[0], `"ref_msg_id":"m2"`) || !strings.Contains(frames[0], `"resp_code":0`) {
-		t.Errorf("what could end came as %s", frames[0])
-	}
-	if !strings.Contains(frames[1], `"resp_code":50`) || !strings.Contains(frames[1], "CHANNEL_UNAVAILABLE: ") {
-		t.Errorf("what could not end came as %s", frames[1])
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := world.Alone(t, callers+"channels:\n"+channel("up", "openai", "", "first-60000", "first-1000"))
+		s := dialAgent(t, w)
+		s.send(frame("m1", "hi", "receiver_id", "first-60000"))
+		s.send(frame("m2", "hi", "sender_id", "u8", "receiver_id", "first-1000"))
+		w.Eventually(t, "both questions run", func() bool { return w.Model.Active() == 2 })
+		w.Shutdown(4 * time.Second)
+		code, frames := s.closed()
+		if code != 1001 || len(frames) != 2 {
+			t.Fatalf("closed with %d after %v", code, frames)
+		}
+		if !strings.Contains(frames[0], `"ref_msg_id":"m2"`) || !strings.Contains(frames[0], `"resp_code":0`) {
+			t.Errorf("what could end came as %s", frames[0])
+		}
+		if !strings.Contains(frames[1], `"resp_code":50`) || !strings.Contains(frames[1], "CHANNEL_UNAVAILABLE: ") {
+			t.Errorf("what could not end came as %s", frames[1])
+		}
+	})
 }
 
 func TestATokenThatExpiresEndsTheConnection(t *testing.T) {
 	t.Parallel()
-	soon := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339)
-	w := world.Start(t, "callers: {keys: [{name: alice, key: "+key+", expires: "+soon+"}]}\nchannels: [{id: up, kind: mock, models: [echo]}]\n")
-	s := dialAgent(t, w)
-	s.send(frame("m1", "hi"))
-	if m, text := s.next(); m["resp_code"] != 0.0 {
-		t.Errorf("got %s", text)
-	}
-	w.Eventually(t, "the token has expired", func() bool {
-		status, _, _ := w.Do(t, "GET", "/api/conversations", "", "Authorization", "Bearer "+key)
-		return status == 401
+	synctest.Test(t, func(t *testing.T) {
+		soon := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339)
+		w := world.Alone(t, "callers: {keys: [{name: alice, key: "+key+", expires: "+soon+"}]}\nchannels: [{id: up, kind: mock, models: [echo]}]\n")
+		s := dialAgent(t, w)
+		s.send(frame("m1", "hi"))
+		if m, text := s.next(); m["resp_code"] != 0.0 {
+			t.Errorf("got %s", text)
+		}
+		w.Eventually(t, "the token has expired", func() bool {
+			status, _, _ := w.Do(t, "GET", "/api/conversations", "", "Authorization", "Bearer "+key)
+			return status == 401
+		})
+		s.send(frame("m2", "hi"))
+		if code, frames := s.closed(); code != 1008 || len(frames) != 0 {
+			t.Errorf("closed with %d after %v", code, frames)
+		}
 	})
-	s.send(frame("m2", "hi"))
-	if code, frames := s.closed(); code != 1008 || len(frames) != 0 {
-		t.Errorf("closed with %d after %v", code, frames)
-	}
 }
 
 // Media (item 13 and product.md 6, settled detail 11).
