@@ -115,10 +115,10 @@ func (g *Gateway) Explain(id string) (e *Explanation, ok bool) {
 	if r.end.code != "" {
 		e.Outcome = string(r.end.code)
 	}
-	for _, route := range r.routes[:r.nRoutes] {
+	for _, route := range r.routes {
 		e.Candidates = append(e.Candidates, r.candidates(route)...)
 	}
-	for i := range r.tries[:r.nTries] {
+	for i := range r.tries {
 		e.Attempts = append(e.Attempts, r.tries[i].attempt(p.policyName))
 	}
 	return e, true
@@ -133,15 +133,15 @@ func (r *record) candidates(at *route) (all []Candidate) {
 	for n, tier := range at.tiers {
 		for i := range tier {
 			c := tier[i].describe(at.plain.Name)
-			if at.throngs[n] != nil && r.drawn && r.nTries == 1 {
+			if at.throngs[n] != nil && r.drawn && len(r.tries) == 1 {
 				c.State = "unseen"
 			}
-			for _, n := range r.notes[:r.nNotes] {
+			for _, n := range r.notes {
 				if n.c == tier[i].cell {
 					c.State, c.Why, c.Seconds = n.bar.state, n.bar.why, rounded(n.bar.wait.Seconds())
 				}
 			}
-			for _, t := range r.tries[:r.nTries] {
+			for _, t := range r.tries {
 				if t.cand.cell == tier[i].cell {
 					c.Asked++
 					if c.State == "unseen" {
@@ -172,10 +172,10 @@ func (t *try) attempt(policy string) Attempt {
 
 func (r *record) spent() *Spent {
 	s := &Spent{Queue: millis(r.queue), Room: millis(r.room), Total: millis(r.took)}
-	if r.nTries == 0 {
+	if len(r.tries) == 0 {
 		return s
 	}
-	last := &r.tries[r.nTries-1]
+	last := &r.tries[len(r.tries)-1]
 	s.Connect, s.Headers, s.First = millis(last.connect), millis(max(last.open-last.connect, 0)), millis(last.first)
 	s.Failed = millis(max(last.began-r.queue-r.room, 0))
 	if last.over && last.end.code == "" {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -69,26 +70,36 @@ type live struct {
 	record
 	mu         sync.Mutex // guards record while the exchange runs
 	prev, next *live      // in the list of those that run
+	one        struct {   // the room of record while it is enough, as it nearly always is
+		route [1]*route
+		try   [1]try
+	}
 }
 
 // record is what happened to one exchange.
 type record struct {
 	id, front, caller, model string
 	received                 time.Time
-	routes                   [4]*route
-	notes                    [maxNotes]note
-	tries                    [maxAttempts]try
-	nRoutes, nNotes, nTries  int
-	more                     int  // notes that found no room
-	drawn                    bool // its first attempt was chosen without a look at all of a throng
+	routes                   []*route // that were searched, the newest search's
+	notes                    []note   // at most maxNotes
+	tries                    []try    // at most maxAttempts
+	more                     int      // notes that found no room
+	drawn                    bool     // its first attempt was chosen without a look at all of a throng
 	queue                    time.Duration
 	room                     time.Duration
 	took                     time.Duration
 	end                      end
 }
 
+// copied is r as it stands, which may go on changing.
+func (r *record) copied() record {
+	c := *r
+	c.routes, c.notes, c.tries = slices.Clone(r.routes), slices.Clone(r.notes), slices.Clone(r.tries)
+	return c
+}
+
 // troubled reports whether r is worth more than an ordinary exchange.
-func (r *record) troubled() bool { return r.end.code != "" || r.nTries > 1 || r.nNotes > 0 }
+func (r *record) troubled() bool { return r.end.code != "" || len(r.tries) > 1 || len(r.notes) > 0 }
 
 // records are the newest exchanges. Their memory is reused: after the first thousands
 // an exchange allocates none.
@@ -169,7 +180,7 @@ func (s *records) running(id string) (record, bool) {
 		if r.id == id {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			return r.record, true
+			return r.copied(), true
 		}
 	}
 	return record{}, false
@@ -210,31 +221,31 @@ func (s *records) find(id string) (record, bool) {
 	if plain == nil {
 		return record{}, false
 	}
-	return plain.record, true
+	return plain.copied(), true
 }
 
 // routed notes where is searched, after how long.
 func (r *live) routed(routes []*route, queue time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.nRoutes, r.queue = copy(r.routes[:], routes), max(queue, 0)
+	clear(r.routes)
+	r.routes, r.queue = append(r.routes[:0], routes...), max(queue, 0)
 }
 
 // barred notes why a candidate was not asked; only the first reason counts.
 func (r *live) barred(c *candidate, b bar) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := range r.notes[:r.nNotes] {
+	for i := range r.notes {
 		if r.notes[i].c == c.cell {
 			return
 		}
 	}
-	if r.nNotes == maxNotes {
+	if len(r.notes) == maxNotes {
 		r.more++
 		return
 	}
-	r.notes[r.nNotes] = note{c: c.cell, ch: c.ch, bar: b}
-	r.nNotes++
+	r.notes = append(r.notes, note{c: c.cell, ch: c.ch, bar: b})
 }
 
 // drew notes that the attempt which follows was chosen without a look at all.
@@ -248,9 +259,8 @@ func (r *live) drew() {
 func (r *live) chosen(c *candidate, by choice, among int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.nTries < maxAttempts {
-		r.tries[r.nTries] = try{cand: *c, by: by, among: among, began: time.Since(r.received)}
-		r.nTries++
+	if len(r.tries) < maxAttempts {
+		r.tries = append(r.tries, try{cand: *c, by: by, among: among, began: time.Since(r.received)})
 	}
 }
 
@@ -259,25 +269,20 @@ func (r *live) chosen(c *candidate, by choice, among int) {
 func (r *live) attempted(l *Ledger, err *translate.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.nTries == 0 {
+	if len(r.tries) == 0 {
 		return
 	}
-	t := &r.tries[r.nTries-1]
+	t := &r.tries[len(r.tries)-1]
 	t.connect, t.open, t.first, t.over, t.end = l.Connect, l.Open, l.First, true, endOf(err)
 	if err != nil && err.Fault == translate.FaultDial {
 		t.connect = l.Open
 	}
 }
 
-// begin makes r the record of q. It clears what was used, not all that there is room
-// for: that would be most of what a record costs.
-func (r *record) begin(q *Question) {
-	clear(r.routes[:r.nRoutes])
-	clear(r.notes[:r.nNotes])
-	clear(r.tries[:r.nTries])
-	r.nRoutes, r.nNotes, r.nTries, r.more, r.drawn = 0, 0, 0, 0, false
-	r.queue, r.room, r.took, r.end = 0, 0, 0, end{}
-	r.id, r.front, r.model, r.received, r.caller = q.ID, q.Front, clip(q.Model.Name), q.Received, ""
+// begin makes r the record of q.
+func (r *live) begin(q *Question) {
+	r.one.route[0], r.one.try[0] = nil, try{}
+	r.record = record{id: q.ID, front: q.Front, model: clip(q.Model.Name), received: q.Received, routes: r.one.route[:0], tries: r.one.try[:0]}
 	if q.Caller != nil {
 		r.caller = clip(q.Caller.Name)
 	}

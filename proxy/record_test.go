@@ -16,7 +16,7 @@ func TestOrdinaryExchangesDoNotPushOutThoseWithTrouble(t *testing.T) {
 	at := time.Unix(1, 0)
 	put := func(id string, code translate.Code) {
 		r := s.take(&Question{Model: &Model{}})
-		if r.record != (record{}) {
+		if r.id != "" || len(r.routes)+len(r.notes)+len(r.tries) != 0 || r.end != (end{}) {
 			t.Fatalf("a record is not empty: %+v", r.record)
 		}
 		at = at.Add(time.Second)
