@@ -9,7 +9,7 @@ import (
 // Peeker is a Dialect that can tell what routing needs of a question without
 // decoding it, which is enough where the question is passed on as it is.
 type Peeker interface {
-	// Peek fills Dialect, Model, Stream, UsageInStream and Raw of req and reports
+	// Peek fills Dialect, Model, Stream, UsageInStream, Raw and Outline of req and reports
 	// true if body is JSON of one reading, see [Outline], and its outline is that
 	// of a question. What it leaves unread may still be wrong. On false req is as
 	// it was, and DecodeRequest says what is wrong, if anything is.

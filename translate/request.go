@@ -1,6 +1,10 @@
 package translate
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
+)
 
 // Role says who speaks in a [Message].
 type Role uint8
@@ -191,6 +195,9 @@ type Request struct {
 	// Raw is the body as it came, nil when it may not be passed on as it is
 	// (it was not JSON of one reading: duplicate or differently cased keys).
 	Raw []byte
+	// Outline is where the members of Raw lie, as a [Peeker] has found them; nil: nobody
+	// has looked. It aliases Raw.
+	Outline []jsonx.Member
 	// PassThrough is set by the gateway for one attempt: the upstream speaks the
 	// client's dialect and Raw may go out with nothing but the model replaced.
 	PassThrough bool

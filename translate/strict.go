@@ -58,10 +58,19 @@ func (r *Request) KeepRaw(body []byte, known []string) {
 			r.DropWord(string(o.Members[i].Key))
 		}
 	}
-	r.Raw = nil
+	r.Raw, r.Outline = nil, nil
 	if ok {
 		r.Raw = body
 	}
+}
+
+// RawOutline is the outline of r.Raw, which is JSON of one reading.
+func (r *Request) RawOutline() jsonx.Outline {
+	if r.Outline != nil {
+		return jsonx.Outline{Members: r.Outline}
+	}
+	o, _ := jsonx.Members(r.Raw) // without a member where it is no object
+	return o
 }
 
 // Outline scans a client's message. ok is true for JSON of one reading: valid

@@ -40,28 +40,21 @@ func (o *Outline) Find(name string) *Member {
 // Scan reads body, which must be one JSON object. ok is false for anything that
 // encoding/json would refuse, and for every other JSON value.
 func Scan(body []byte) (o Outline, ok bool) {
-	var room struct { // one allocation
-		keys [fewKeys][]byte
-		top  [fewMembers]Member
-	}
-	s := scanner{b: body, names: true, keys: room.keys[:0], top: room.top[:0]}
+	s := scanner{b: body, names: true}
 	ok = s.document()
-	return Outline{Members: s.top, Repeated: s.repeated}, ok
+	return Outline{Members: s.members(), Repeated: s.repeated}, ok
 }
 
 // Members is Scan without the search for repeated names.
 func Members(body []byte) (o Outline, ok bool) {
-	s := scanner{b: body, top: make([]Member, 0, fewMembers)}
+	s := scanner{b: body}
 	ok = s.document()
-	return Outline{Members: s.top}, ok
+	return Outline{Members: s.members()}, ok
 }
 
-// Room for the names of a usual question, so that one allocation is enough to scan
-// it.
-const (
-	fewKeys    = 24
-	fewMembers = 12
-)
+// fewNames are those of a usual question: to scan it allocates nothing but what is
+// returned.
+const fewNames = 16
 
 // maxDepth is how deeply encoding/json lets values be nested.
 const maxDepth = 10000
@@ -76,8 +69,47 @@ type scanner struct {
 	depth    int
 	names    bool // look for repeated names
 	repeated bool
-	top      []Member
-	keys     [][]byte // names of the objects that are open now
+	top      list[Member]
+	keys     list[[]byte] // names of the objects that are open now
+}
+
+// list is a slice that lies on the stack, with what holds it, while it is short.
+type list[T any] struct {
+	few  [fewNames]T
+	n    int // of few
+	more []T
+}
+
+func (l *list[T]) add(v T) {
+	if l.n < fewNames {
+		l.few[l.n] = v
+		l.n++
+		return
+	}
+	l.more = append(l.more, v)
+}
+
+func (l *list[T]) len() int { return l.n + len(l.more) }
+
+func (l *list[T]) at(i int) T {
+	if i < fewNames {
+		return l.few[i]
+	}
+	return l.more[i-fewNames]
+}
+
+// cut leaves the first n.
+func (l *list[T]) cut(n int) {
+	l.more = l.more[:max(0, n-fewNames)]
+	l.n = min(l.n, n)
+}
+
+func (s *scanner) members() []Member {
+	if s.top.len() == 0 {
+		return nil
+	}
+	all := make([]Member, 0, s.top.len())
+	return append(append(all, s.top.few[:s.top.n]...), s.top.more...)
 }
 
 func (s *scanner) document() bool {
@@ -134,7 +166,7 @@ func (s *scanner) object() bool {
 		return false
 	}
 	s.i++
-	base := len(s.keys)
+	base := s.keys.len()
 	var seen map[string]bool
 	if s.next() == '}' {
 		s.i++
@@ -164,14 +196,14 @@ func (s *scanner) object() bool {
 			return false
 		}
 		if s.depth == 1 {
-			s.top = append(s.top, Member{Key: key, Start: from, End: s.i})
+			s.top.add(Member{Key: key, Start: from, End: s.i})
 		}
 		more, ok := s.more('}')
 		if !ok {
 			return false
 		}
 		if !more {
-			s.keys = s.keys[:base]
+			s.keys.cut(base)
 			s.depth--
 			return true
 		}
@@ -187,7 +219,8 @@ func (s *scanner) key(start int, escaped bool) []byte {
 		return nil
 	}
 	var name string
-	if json.Unmarshal(s.b[start:s.i], &name) != nil {
+	// A copy: what is handed on makes the whole scanner escape, with its room.
+	if json.Unmarshal(bytes.Clone(s.b[start:s.i]), &name) != nil {
 		return nil
 	}
 	return []byte(name)
@@ -195,20 +228,20 @@ func (s *scanner) key(start int, escaped bool) []byte {
 
 // note compares a name with those of its object that came before it.
 func (s *scanner) note(key []byte, base int, seen map[string]bool) map[string]bool {
-	mine := s.keys[base:]
-	if seen == nil && len(mine) < manyKeys {
-		for _, k := range mine {
-			if same(k, key) {
+	n := s.keys.len()
+	if seen == nil && n-base < manyKeys {
+		for i := base; i < n; i++ {
+			if same(s.keys.at(i), key) {
 				s.repeated = true
 			}
 		}
-		s.keys = append(s.keys, key)
+		s.keys.add(key)
 		return nil
 	}
 	if seen == nil {
 		seen = make(map[string]bool, 2*manyKeys)
-		for _, k := range mine {
-			seen[string(fold(k))] = true
+		for i := base; i < n; i++ {
+			seen[string(fold(s.keys.at(i)))] = true
 		}
 	}
 	key = fold(key)

@@ -136,7 +136,7 @@ func (codec) Peek(req *translate.Request, body []byte) bool {
 	if !f.Count("max_tokens") || f.Odd {
 		return false
 	}
-	req.Dialect, req.Model, req.Stream, req.Raw = name, model, stream, body
+	req.Dialect, req.Model, req.Stream, req.Raw, req.Outline = name, model, stream, body, o.Members
 	return true
 }
 

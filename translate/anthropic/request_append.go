@@ -39,9 +39,9 @@ func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 
 // appendRaw appends the client's body with another model.
 func appendRaw(dst []byte, req *translate.Request) ([]byte, error) {
-	o, ok := jsonx.Members(req.Raw)
+	o := req.RawOutline()
 	m := o.Find("model")
-	if !ok || m == nil {
+	if m == nil {
 		return dst, &translate.Error{Code: translate.CodeInternal, Message: "the request cannot be passed on"}
 	}
 	req.Dropped = nil

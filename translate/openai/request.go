@@ -157,7 +157,7 @@ func (codec) Peek(req *translate.Request, body []byte) bool {
 	if f.Odd || options.Odd || o.Find("n") != nil || o.Find("functions") != nil {
 		return false
 	}
-	req.Dialect, req.Model, req.Stream, req.UsageInStream, req.Raw = name, model, stream, usage, body
+	req.Dialect, req.Model, req.Stream, req.UsageInStream, req.Raw, req.Outline = name, model, stream, usage, body, o.Members
 	return true
 }
 

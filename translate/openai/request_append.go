@@ -50,9 +50,9 @@ func closeList(dst []byte, start int) []byte {
 // appendRaw appends the client's body with another model, and with the wish for
 // usage where a stream has none.
 func appendRaw(dst []byte, req *translate.Request) ([]byte, error) {
-	o, ok := jsonx.Members(req.Raw)
+	o := req.RawOutline()
 	model := o.Find("model")
-	if !ok || model == nil {
+	if model == nil {
 		return dst, &translate.Error{Code: translate.CodeInternal, Message: "the request cannot be passed on"}
 	}
 	req.Dropped = nil
