@@ -22,7 +22,7 @@ import (
 const (
 	// watchAfter is how long an answer must take before its client is watched: a
 	// quicker one is not worth the read.
-	watchAfter = 2 * time.Millisecond
+	watchAfter = 4 * time.Millisecond
 	// statusGate bounds how long the status line is held for the commit point
 	// (product.md 6, settled detail 3).
 	statusGate = 25 * time.Second
