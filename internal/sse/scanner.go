@@ -79,6 +79,19 @@ func (s *Scanner) Park() (buf []byte, ok bool) {
 	return buf, true
 }
 
+// Move makes to the buffer, with what was not handed out, and returns the one before.
+// Frames handed out before are gone. ok is false where to has no room for it, or a
+// frame that was looked at waits.
+func (s *Scanner) Move(to []byte) (from []byte, ok bool) {
+	if s.have || len(s.buf)-s.start > cap(to) {
+		return nil, false
+	}
+	s.shift()
+	from = s.buf[:0]
+	s.buf = append(to[:0], s.buf...)
+	return from, true
+}
+
 // Unpark makes buf, whose content is what has come since Park, the buffer.
 func (s *Scanner) Unpark(buf []byte) { s.buf = buf }
 

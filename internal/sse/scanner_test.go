@@ -28,8 +28,11 @@ func scan(t testing.TB, stream string, n int) []event {
 			evs = append(evs, event{string(f.Name), string(f.Data), string(f.Raw)})
 		}
 	}
-	for len(stream) > 0 {
+	for i := 0; len(stream) > 0; i++ {
 		piece := stream[:min(n, len(stream))]
+		if i%3 == 1 && i < 1000 { // each move copies what there is
+			move(t, &s)
+		}
 		room := s.Room(len(piece))
 		s.Wrote(copy(room, piece))
 		stream = stream[len(piece):]
@@ -38,6 +41,22 @@ func scan(t testing.TB, stream string, n int) []event {
 	s.End()
 	drain()
 	return evs
+}
+
+// move gives s another buffer, and overwrites the one before.
+func move(t testing.TB, s *Scanner) {
+	t.Helper()
+	rest := len(s.Bytes())
+	if _, ok := s.Move(make([]byte, 0, max(rest, 1)-1)); ok != (rest == 0) {
+		t.Fatalf("%d bytes were moved to a buffer for one less", rest)
+	}
+	from, ok := s.Move(make([]byte, 0, rest))
+	if !ok {
+		t.Fatal("not moved")
+	}
+	for i := range from[:cap(from)] {
+		from[:cap(from)][i] = '!'
+	}
 }
 
 func TestEventsAreFoundWhateverTheirLinesEndWith(t *testing.T) {

@@ -40,7 +40,10 @@ type call struct {
 	body body
 	bad  error       // of the framing, behind what scan holds
 	scan sse.Scanner // holds what has come, whatever it is
-	buf  *[]byte     // scan's, from up.buffers
+	buf  *[]byte     // scan's, from the buffers of up
+	// hungry: the last read has filled its buffer. The next one has a large one, and
+	// the client gets in one write what that brings.
+	hungry bool
 }
 
 // start sends message on a connection of its own and reads the head of the
@@ -60,7 +63,7 @@ func (c *call) start(message []byte) *translate.Error {
 	_, sent := conn.Write(message)
 	if cap(*c.buf) > keepBuffer {
 		// A long question must not sit in memory while its answer trickles.
-		c.buf = c.up.buffer()
+		c.buf = c.up.buffer(false)
 	}
 	// Even after a failed write an answer may be there: a server may refuse a
 	// question before it has read all of it.
@@ -141,8 +144,12 @@ func (c *call) fill() error {
 	if c.body.over {
 		return io.EOF
 	}
+	if c.hungry && cap(*c.buf) < keepBuffer {
+		c.enlarge()
+	}
 	room := c.scan.Room(minRead)
 	n, err := c.conn.Read(room)
+	c.hungry = n == len(room)
 	if n > 0 {
 		m := c.unframe(room[:n])
 		c.scan.Wrote(m)
@@ -159,6 +166,18 @@ func (c *call) fill() error {
 	return err
 }
 
+// enlarge gives c a large buffer.
+func (c *call) enlarge() {
+	large := c.up.buffer(true)
+	from, ok := c.scan.Move(*large)
+	if !ok {
+		c.up.giveBack(large, nil)
+		return
+	}
+	c.up.giveBack(c.buf, from)
+	c.buf = large
+}
+
 // fillLater is fill for a caller that needs nothing of what c.scan has handed out:
 // where the connection allows it, the wait is without a buffer.
 func (c *call) fillLater() error {
@@ -171,12 +190,13 @@ func (c *call) fillLater() error {
 	}
 	c.up.giveBack(c.buf, p)
 	c.buf = nil
-	c.buf = c.conn.wait.await(c.up)
+	c.buf = c.conn.wait.await(c.up, c.hungry)
 	if c.buf == nil {
-		c.buf = c.up.buffer()
+		c.buf = c.up.buffer(false)
 		c.scan.Unpark((*c.buf)[:0])
 		return c.fill() // says what is wrong
 	}
+	c.hungry = len(*c.buf) == cap(*c.buf)
 	m := c.unframe(*c.buf)
 	content := (*c.buf)[:m]
 	*c.buf = (*c.buf)[:0]

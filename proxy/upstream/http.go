@@ -39,6 +39,7 @@ type httpUpstream struct {
 	heads    [2]string
 	margin   int
 	buffers  sync.Pool // of *[]byte
+	large    sync.Pool // of *[]byte, of keepBuffer each
 	memories sync.Pool // of *jsonx.Memory, for decoders
 }
 
@@ -85,11 +86,16 @@ func apiKey(key string) string {
 	return "x-api-key: " + key + "\r\n" + version
 }
 
-func (u *httpUpstream) buffer() *[]byte {
-	if b, ok := u.buffers.Get().(*[]byte); ok {
+// buffer returns an empty buffer of newBuffer or more, or a large one of keepBuffer.
+func (u *httpUpstream) buffer(large bool) *[]byte {
+	pool, size := &u.buffers, newBuffer
+	if large {
+		pool, size = &u.large, keepBuffer
+	}
+	if b, ok := pool.Get().(*[]byte); ok {
 		return b
 	}
-	b := make([]byte, 0, newBuffer)
+	b := make([]byte, 0, size)
 	return &b
 }
 
@@ -98,7 +104,7 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 	if e := ended(ctx); e != nil {
 		return nil, e
 	}
-	s := &httpStream{call: call{ctx: ctx, up: u, buf: u.buffer()}, asked: req.Stream, pass: req.PassThrough}
+	s := &httpStream{call: call{ctx: ctx, up: u, buf: u.buffer(false)}, asked: req.Stream, pass: req.PassThrough}
 	s.evs = s.few[:0]
 	message, err := u.message(s.buf, req)
 	if err != nil {
@@ -153,8 +159,12 @@ func (u *httpUpstream) giveBack(buf *[]byte, grown []byte) {
 	if cap(grown) > cap(*buf) && cap(grown) <= keepBuffer {
 		*buf = grown
 	}
-	if cap(*buf) <= keepBuffer {
+	*buf = (*buf)[:0]
+	switch {
+	case cap(*buf) < keepBuffer:
 		u.buffers.Put(buf)
+	case cap(*buf) == keepBuffer:
+		u.large.Put(buf)
 	}
 }
 
