@@ -30,7 +30,7 @@ const (
 // attempt puts the question to c, whose slot it gives back when it fails; more as for
 // firstWait.
 func (x *Exchange) attempt(c candidate, more bool) *translate.Error {
-	x.ch, x.cell, x.holds = c.ch, c.cell, true
+	x.ch, x.cell, x.holds, x.sent = c.ch, c.cell, true, time.Now()
 	x.tries(c)
 	req, err := x.requestFor(c)
 	if err != nil {
@@ -38,7 +38,7 @@ func (x *Exchange) attempt(c candidate, more bool) *translate.Error {
 		return err
 	}
 	ctx, cancel := x.lifeOf(c.ch)
-	began, first, headers := time.Now(), x.firstWait(c, more), c.ch.clocks.headers
+	began, first, headers := x.sent, x.firstWait(c, more), c.ch.clocks.headers
 	if headers == 0 || headers > first {
 		headers = first
 	}
@@ -334,7 +334,7 @@ func (x *Exchange) judge(err *translate.Error) {
 	if err != nil && err.Fault == translate.FaultSlow && x.hurried {
 		x.done(errNeutral) // it was given up for others, and may be well
 	} else {
-		x.cell.report(x.done, err)
+		x.cell.report(x.sent, x.done, err)
 	}
 	x.done = nil
 	if err != nil && err.Fault == translate.FaultDenied {

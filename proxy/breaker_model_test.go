@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +29,7 @@ type ruleBook struct {
 	happened map[string]int
 }
 
-// judgement is an outcome that counts, under the second in which its request began.
+// judgement is an outcome that counts, and the second in which it does.
 type judgement struct {
 	second int64
 	good   bool
@@ -36,10 +37,10 @@ type judgement struct {
 
 // running is a request that was let through.
 type running struct {
-	done   func(error)
-	era    int
-	second int64
-	probe  bool
+	done  func(error)
+	era   int
+	began time.Time
+	probe bool
 }
 
 func (m *ruleBook) turn(state string, now time.Time) {
@@ -49,6 +50,14 @@ func (m *ruleBook) turn(state string, now time.Time) {
 }
 
 func (m *ruleBook) second(now time.Time) int64 { return int64(now.Sub(m.since) / time.Second) }
+
+// secondOf is where the outcome of r counts: now, if that took longer than a moment.
+func (m *ruleBook) secondOf(r running, now time.Time) int64 {
+	if now.Sub(r.began) < time.Second {
+		return m.second(r.began)
+	}
+	return m.second(now)
+}
 
 // blocked is how long nothing may be tried, and whether for a cool-down.
 func (m *ruleBook) blocked(now time.Time) (wait time.Duration, cools bool) {
@@ -67,7 +76,7 @@ func (m *ruleBook) lets(now time.Time) (r running, ok bool) {
 		return running{}, false
 	}
 	m.probing = m.state == "half"
-	return running{era: m.era, second: m.second(now), probe: m.probing}, true
+	return running{era: m.era, began: now, probe: m.probing}, true
 }
 
 // ends takes in the outcome of r. jitter is what chance adds to an open time.
@@ -83,7 +92,7 @@ func (m *ruleBook) ends(r running, err *translate.Error, now time.Time, jitter f
 			m.turn("closed", now)
 			m.wait, m.gate, m.back = 0, time.Time{}, now
 		} else if current {
-			m.judged = append(m.judged, judgement{r.second, true})
+			m.judged = append(m.judged, judgement{m.secondOf(r, now), true})
 		}
 	case err.Fault == translate.FaultBusy || err.Fault == translate.FaultGone || err.Fault == translate.FaultDenied || err.Echo:
 		m.throttled(err, now)
@@ -113,7 +122,7 @@ func (m *ruleBook) throttled(err *translate.Error, now time.Time) {
 
 func (m *ruleBook) failed(r running, err *translate.Error, now time.Time, jitter func() time.Duration) {
 	if !r.probe {
-		m.judged = append(m.judged, judgement{r.second, false})
+		m.judged = append(m.judged, judgement{m.secondOf(r, now), false})
 		m.row++
 		if !m.trips(now) {
 			return
@@ -140,10 +149,11 @@ func (m *ruleBook) trips(now time.Time) bool {
 			bad++
 		}
 	}
-	if m.row < 5 {
-		m.happened["half of ten"] += map[bool]int{true: 1}[len(m.judged) >= 10 && 2*bad >= len(m.judged)]
+	half := len(m.judged) >= 10 && 2*bad >= len(m.judged)
+	if m.row < 5 && half {
+		m.happened["half of ten"]++
 	}
-	return m.row >= 5 || len(m.judged) >= 10 && 2*bad >= len(m.judged)
+	return m.row >= 5 || half
 }
 
 // walk is a cell and its rules on one random way.
@@ -203,7 +213,7 @@ func (w *walk) end(now time.Time, err *translate.Error) {
 	i := w.rnd.IntN(len(w.under))
 	r := w.under[i]
 	w.under = slices.Delete(w.under, i, i+1)
-	w.cell.report(r.done, err)
+	w.cell.report(r.began, r.done, err)
 	w.rules.ends(r, err, now, w.drawn)
 }
 
@@ -269,6 +279,61 @@ func TestTheBreakerAgreesWithItsRules(t *testing.T) {
 			})
 		})
 	}
+}
+
+// beside has requests begin every half second, one that goes as each is told, and
+// reports when the breaker opens; 0: not in two minutes.
+func beside(c *cell, each ...func() (time.Duration, *translate.Error)) (opened time.Duration) {
+	began := time.Now()
+	var all sync.WaitGroup
+	for opened == 0 && time.Since(began) < 2*time.Minute {
+		for _, one := range each {
+			all.Go(func() {
+				took, err := one()
+				at, done := time.Now(), c.allow()
+				if done == nil {
+					return
+				}
+				time.Sleep(took)
+				c.report(at, done, err)
+			})
+		}
+		time.Sleep(500 * time.Millisecond)
+		if c.out() {
+			opened = time.Since(began)
+		}
+	}
+	all.Wait()
+	return opened
+}
+
+func goes(took time.Duration, err *translate.Error) func() (time.Duration, *translate.Error) {
+	return func() (time.Duration, *translate.Error) { return took, err }
+}
+
+func TestFailuresAreCountedWhenTheyComeHoweverLongTheyTook(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		// Two of three hang until they are given up. A good one is always between.
+		stalls := goes(10*time.Second, down)
+		if at := beside(newCell(rand.Int64N), stalls, goes(time.Second, nil), stalls); at == 0 || at > 25*time.Second {
+			t.Errorf("it opens after %v", at)
+		}
+	})
+}
+
+func TestSlowAnswersAreNotForgottenBesideQuickFailures(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		good, began := goes(25*time.Second, nil), time.Now()
+		bad := func() (time.Duration, *translate.Error) {
+			if time.Since(began) < 30*time.Second {
+				return 25 * time.Second, nil
+			}
+			return 0, down
+		}
+		if at := beside(newCell(rand.Int64N), good, good, good, bad, good, good, good); at != 0 {
+			t.Errorf("it opens after %v, with one failure in seven", at)
+		}
+	})
 }
 
 // TestWhatSaysNothingDoesNotDiluteTheFailures: half of those that count have failed,

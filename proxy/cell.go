@@ -41,6 +41,8 @@ type cell struct {
 
 	late atomic.Int64 // Unix nanoseconds: until then others are chosen before it; 0: it keeps up
 
+	closed atomic.Int64 // Unix nanoseconds: when the breaker closed the last time
+
 	// row counts failures one after the other: gobreaker's own count forgets those that
 	// are older than its window, and a dead channel may be asked but now and then.
 	row atomic.Uint32
@@ -92,6 +94,7 @@ func (c *cell) changed(to gobreaker.State) {
 	case gobreaker.StateClosed:
 		c.wait = 0
 		c.open.Store(0) // a probe may be earlier than the gate
+		c.closed.Store(time.Now().UnixNano())
 		c.back.Store(time.Now().UnixNano())
 	case gobreaker.StateOpen:
 		c.wait = min(max(2*c.wait, openFirst), openMost)
@@ -153,15 +156,15 @@ func (c *cell) allow() (done func(error)) {
 	return done
 }
 
-// report tells the breaker and the cool-down how an attempt went; err is nil for
-// one that gave content.
-func (c *cell) report(done func(error), err *translate.Error) {
+// report tells the breaker and the cool-down how an attempt that began at began went;
+// err is nil for one that gave content.
+func (c *cell) report(began time.Time, done func(error), err *translate.Error) {
 	if err == nil {
 		c.mu.Lock()
 		c.chill = 0
 		c.mu.Unlock()
 		c.row.Store(0)
-		done(nil)
+		c.count(began, done, nil)
 		return
 	}
 	if err.Fault == translate.FaultBusy {
@@ -173,10 +176,10 @@ func (c *cell) report(done func(error), err *translate.Error) {
 	}
 	switch verdict {
 	case counts:
-		c.fail(done, err)
+		c.fail(began, done, err)
 	case succeeds:
 		c.row.Store(0)
-		done(nil)
+		c.count(began, done, nil)
 	default:
 		done(errNeutral)
 	}
@@ -184,10 +187,24 @@ func (c *cell) report(done func(error), err *translate.Error) {
 
 // fail tells the breaker of a failure, whose Retry-After is the least open time if it
 // is the one that opens it.
-func (c *cell) fail(done func(error), err *translate.Error) {
+func (c *cell) fail(began time.Time, done func(error), err *translate.Error) {
 	c.mu.Lock()
 	c.floor = err.Retry
 	c.mu.Unlock()
+	c.count(began, done, err)
+}
+
+// count gives the breaker an outcome that it counts now: gobreaker would count it
+// where its request began, which may be outside of the window by the time that a slow
+// one has failed. What began before the breaker closed is left to gobreaker, which
+// forgets it, and so is a probe.
+func (c *cell) count(began time.Time, done func(error), err error) {
+	if time.Since(began) >= judgeWindow/10 && began.UnixNano() >= c.closed.Load() && !c.out() {
+		done(errNeutral)
+		if done = c.allow(); done == nil {
+			return // it has opened meanwhile
+		}
+	}
 	done(err)
 }
 
@@ -219,7 +236,7 @@ func (c *cell) cutOff(err *translate.Error) {
 		return
 	}
 	if done := c.allow(); done != nil {
-		c.fail(done, err)
+		c.fail(time.Now(), done, err)
 	}
 }
 

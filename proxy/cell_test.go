@@ -21,7 +21,7 @@ func ask(c *cell, err *translate.Error) (let bool) {
 	if done == nil {
 		return false
 	}
-	c.report(done, err)
+	c.report(time.Now(), done, err)
 	return true
 }
 
@@ -105,7 +105,7 @@ func TestOnlyOneRequestProbesARecoveringChannel(t *testing.T) {
 				if done := c.allow(); done != nil {
 					probes.Add(1)
 					<-hold
-					c.report(done, nil)
+					c.report(time.Now(), done, nil)
 				}
 			})
 		}
@@ -126,7 +126,7 @@ func TestOutcomesThatSayNothingGiveTheProbeBack(t *testing.T) {
 				ask(c, down)
 			}
 			time.Sleep(openFirst * 5 / 4)
-			c.report(c.allow(), &translate.Error{Fault: fault})
+			c.report(time.Now(), c.allow(), &translate.Error{Fault: fault})
 			if done := c.allow(); done == nil {
 				t.Errorf("fault %d kept the probe's place", fault)
 			}

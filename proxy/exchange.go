@@ -74,6 +74,7 @@ type Exchange struct {
 	lobbyTicket uint64        // among those that wait for a limit, see seat
 	waited      time.Duration // for a full channel
 
+	sent        time.Time // when the latest attempt began
 	opened      time.Time // when the latest attempt's Open returned
 	outlives    bool      // the latest attempt outlives its client
 	adopted     bool      // its client has left it

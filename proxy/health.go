@@ -70,8 +70,8 @@ type ModelState struct {
 	Why string `json:"why,omitempty"`
 	// Seconds is how long until a request may try it; 0: now, or when a slot is free.
 	Seconds float64 `json:"seconds"`
-	// Requests, Failures and Streak are what the breaker counts: the last ten
-	// seconds, and the failures in a row.
+	// Requests, Failures and Streak are what the breaker counts: those of the last ten
+	// seconds that failed or went well, those that failed, and the failures in a row.
 	Requests uint32 `json:"requests"`
 	Failures uint32 `json:"failures"`
 	Streak   uint32 `json:"streak"`
@@ -137,7 +137,7 @@ func (p *Plan) candidate(ch *Channel, model string) *candidate {
 func (c *candidate) state(now time.Time) ModelState {
 	n := c.cell.br.Counts()
 	s := ModelState{
-		Upstream: c.upstream, State: "ready", Requests: n.Requests, Failures: n.TotalFailures, Streak: c.cell.row.Load(),
+		Upstream: c.upstream, State: "ready", Requests: n.TotalSuccesses + n.TotalFailures, Failures: n.TotalFailures, Streak: c.cell.row.Load(),
 		FirstMs: milliseconds(c.cell.streams.average()), WholeMs: milliseconds(c.cell.wholes.average()),
 	}
 	b := c.barred(now)

@@ -213,29 +213,30 @@ func (b *prober) probe(ctx context.Context, c *candidate) {
 	if !b.most.Allow() {
 		return
 	}
+	began := time.Now()
 	err := b.ask(ctx, c)
 	if ctx.Err() != nil {
 		return // the gateway ends
 	}
 	said = err
-	judged = b.judge(c, done, err)
+	judged = b.judge(c, began, done, err)
 }
 
 // judge tells the records how a probe went; it reports whether done was called.
-func (b *prober) judge(c *candidate, done func(error), err *translate.Error) bool {
+func (b *prober) judge(c *candidate, began time.Time, done func(error), err *translate.Error) bool {
 	told, count := true, &b.state.Good
 	switch {
 	case err == nil:
-		c.cell.report(done, nil)
+		c.cell.report(began, done, nil)
 	case err.Fault == translate.FaultDenied:
 		c.ch.setAside(time.Now())
-		c.cell.report(done, err)
+		c.cell.report(began, done, err)
 		count = &b.state.Bad
 	case consequences[err.Fault].breaker == counts && !err.Echo:
-		c.cell.report(done, err)
+		c.cell.report(began, done, err)
 		count = &b.state.Bad
 	case err.Fault == translate.FaultBusy:
-		c.cell.report(done, err)
+		c.cell.report(began, done, err)
 		count = &b.state.Neutral
 	default: // the question itself was refused, or could not be put: that tells nothing
 		told, count = false, &b.state.Neutral

@@ -224,7 +224,7 @@ func TestABurstOfRefusalsIsOneRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCell(rand.Int64N)
 		for range 50 {
-			c.report(c.allow(), &translate.Error{Fault: translate.FaultBusy})
+			c.report(time.Now(), c.allow(), &translate.Error{Fault: translate.FaultBusy})
 		}
 		if _, wait := c.blocked(time.Now()); wait != coolFirst {
 			t.Errorf("cooling down for %v, want %v", wait, coolFirst)
