@@ -25,7 +25,7 @@ var unguarded = map[string]string{
 	"cmd/dragoman.startOperator":            "the accept loop of the operator's side: net/http guards each of its requests",
 	"cmd/dragoman.untilInterrupt":           "cancels a context at a signal",
 	"cmd/dragoman.(*talk).ask":              "cancels a context at a signal",
-	"proxy/front.(*call).answerLate":        "does nothing at all",
+	"proxy/front.(*call).stream":            "does nothing, or copies what a buffer holds and starts a goroutine that is guarded",
 	"proxy/front.(*crowd).whenGone":         "recent.left, which is what it calls, cancels a context",
 	"cmd/dragoman.(*mockCommand).serve":     "closes the mock server at a signal, when the process ends anyway",
 	"proxy.(*clock).start":                  "compares counters and cancels a context",

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -86,6 +87,9 @@ type Conn struct {
 	leave   func()
 	early   [1]byte // read by the watcher, not yet by the server
 	hasByte bool
+	handed  atomic.Bool // HandOver was called
+	back    []byte      // see Unread
+	served  uint32      // how often Again was called
 	ahead   ahead
 }
 
@@ -96,9 +100,41 @@ func Of(c net.Conn) *Conn {
 		return c
 	case *tlsConn:
 		return c.Conn
+	case again:
+		return c.Conn
+	case againTLS:
+		return c.Conn
 	}
 	return nil
 }
+
+// Again returns the connection of c, which a [Listener] has accepted, for a server
+// that has served and given it away: one that is unlike all others, as the server may
+// not have forgotten those yet.
+func Again(c net.Conn) net.Conn {
+	base := Of(c)
+	base.served++
+	base.handed.Store(false)
+	switch c := c.(type) {
+	case *tlsConn:
+		return againTLS{c, base.served}
+	case againTLS:
+		return againTLS{c.tlsConn, base.served}
+	}
+	return again{base, base.served}
+}
+
+// again and againTLS are a connection under another name.
+type (
+	again struct {
+		*Conn
+		n uint32
+	}
+	againTLS struct {
+		*tlsConn
+		n uint32
+	}
+)
 
 // Life returns a context of the connection, and what ends it with cause: for whoever
 // finds that the peer has left. It is made once, under parent, and serves all
@@ -272,6 +308,13 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, io.ErrShortBuffer
 	}
+	if len(c.back) > 0 {
+		n := copy(p, c.back)
+		if c.back = c.back[n:]; len(c.back) == 0 {
+			c.back = nil
+		}
+		return n, nil
+	}
 	if n := c.ahead.read(p); n > 0 {
 		return n, nil
 	}
@@ -291,6 +334,43 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	p[0] = b
 	return 1, nil
+}
+
+// Await returns when there is something to read, which it does not take.
+func (c *Conn) Await() error {
+	if len(c.back) > 0 || c.ahead.holds() || c.hasByte {
+		return nil
+	}
+	if c.ahead.able() {
+		return c.ahead.fill()
+	}
+	n, err := c.Conn.Read(c.early[:])
+	if c.hasByte = n > 0; c.hasByte {
+		return nil
+	}
+	return err
+}
+
+// Unread puts p in front of what is read from now on. The connection keeps p. Whoever
+// reads the connection may call it.
+func (c *Conn) Unread(p []byte) {
+	if len(p) > 0 {
+		c.back = append(p, c.back...)
+	}
+}
+
+// HandOver says that the server will give the connection away. It lifts the deadlines
+// then, and would keep a connection for which that fails, as it does for one that was
+// closed meanwhile.
+func (c *Conn) HandOver() { c.handed.Store(true) }
+
+// SetDeadline sets both deadlines. After HandOver it does not tell what failed.
+func (c *Conn) SetDeadline(t time.Time) error {
+	err := c.Conn.SetDeadline(t)
+	if c.handed.Load() {
+		return nil
+	}
+	return err
 }
 
 // Close closes the connection.

@@ -182,3 +182,49 @@ func TestCloseAllClosesWhatIsOpen(t *testing.T) {
 		t.Errorf("%d open, want 0", ln.Open())
 	}
 }
+
+func TestWhatIsPutBackIsReadAgainBeforeAllElse(t *testing.T) {
+	t.Parallel()
+	server, client, _ := pair(t)
+	if _, err := io.WriteString(client, "abc"); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Await(); err != nil {
+		t.Fatal(err)
+	}
+	var got [5]byte
+	if _, err := io.ReadFull(server, got[:1]); err != nil {
+		t.Fatal(err)
+	}
+	server.Unread([]byte("xy"))
+	if err := server.Await(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(server, got[1:]); err != nil || string(got[:]) != "axybc" {
+		t.Errorf("%q, %v", got, err)
+	}
+	_ = client.Close()
+	if err := server.Await(); err != io.EOF {
+		t.Errorf("%v at the end", err)
+	}
+}
+
+func TestAConnectionThatIsHandedOverLosesItsDeadlinesWithoutAWord(t *testing.T) {
+	t.Parallel()
+	server, _, _ := pair(t)
+	_ = server.Close()
+	if err := server.SetDeadline(time.Time{}); err == nil {
+		t.Error("no error for a closed connection")
+	}
+	server.HandOver()
+	if err := server.SetDeadline(time.Time{}); err != nil {
+		t.Error(err)
+	}
+	name := Again(server)
+	if other := Again(name); Of(name) != server || Of(other) != server || name == other {
+		t.Error("a connection is not itself under another name, or not under another one")
+	}
+	if err := name.SetDeadline(time.Time{}); err == nil {
+		t.Error("no error for a closed connection that was handed back")
+	}
+}

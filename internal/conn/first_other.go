@@ -11,6 +11,10 @@ func (a *ahead) able() bool { return false }
 
 func (a *ahead) peek() sight { panic("BUG: not able") }
 
+func (a *ahead) fill() error { panic("BUG: not able") }
+
+func (a *ahead) holds() bool { return false }
+
 func (a *ahead) first() (byte, error) { panic("BUG: not able") }
 
 func (a *ahead) read([]byte) int { return 0 }

@@ -70,16 +70,21 @@ func (a *ahead) tryLook(fd uintptr) bool {
 	return true
 }
 
+// fill waits for a byte, and keeps it with what came with it.
+func (a *ahead) fill() error {
+	if err := a.raw.Read(a.take); err != nil {
+		return err
+	}
+	if a.err == nil && a.n == 0 {
+		return io.EOF
+	}
+	return a.err
+}
+
 // first waits for a byte, returns it, and keeps what came with it.
 func (a *ahead) first() (byte, error) {
-	if err := a.raw.Read(a.take); err != nil {
+	if err := a.fill(); err != nil {
 		return 0, err
-	}
-	switch {
-	case a.err != nil:
-		return 0, a.err
-	case a.n == 0:
-		return 0, io.EOF
 	}
 	b := a.rest[0]
 	if a.rest = a.rest[1:]; len(a.rest) == 0 {
@@ -87,6 +92,9 @@ func (a *ahead) first() (byte, error) {
 	}
 	return b, nil
 }
+
+// holds reports whether something is left of what came with a first byte.
+func (a *ahead) holds() bool { return a.buf != nil }
 
 // tryTake reads what is there; false: nothing yet. The buffer is only taken out
 // of the pool for the length of the call, unless something came.

@@ -8,6 +8,9 @@ import (
 // chunkMargin is the room before the content of a chunk for its size line.
 const chunkMargin = len("7fffffffffffffff\r\n")
 
+// lastChunk ends a body.
+var lastChunk = []byte("0\r\n\r\n")
+
 // keptChunk is the largest buffer that is kept.
 const keptChunk = 64 << 10
 

@@ -1,0 +1,383 @@
+package front
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// stream is a streamed answer. The handler asks the question; what follows the first
+// content runs on a goroutine of its own, to which the connection has gone over: the
+// request and its buffers are the server's again while the answer trickles, and the
+// connection returns to it with the next request.
+type stream struct {
+	s     *Server
+	ctx   context.Context // of the connection
+	leave func()          // ends it
+	conn  net.Conn
+	watch *conn.Conn
+	wire  *wire
+	enc   translate.Encoder
+	id    string
+	once  *once  // nil: without an Idempotency-Key
+	page  string // headers that tell a browser's page that it may read
+
+	mu       sync.Mutex // guards what the ticker and the writer share
+	x        *proxy.Exchange
+	limits   limiter.State // how they stood when the question was admitted
+	answered bool          // Open has returned
+	late     bool          // the ticker has written the head
+	head     []byte        // of the answer; nil: it is out, or not known yet
+	keep     bool          // the connection serves further requests
+	flows    bool          // events are being written
+	idle     bool          // the answer is over, and the next request awaited
+	last     time.Time     // of the last write
+	deadline time.Time     // of writes
+	tick     *time.Timer
+	broken   bool // a write has failed
+	closed   bool
+}
+
+func newStream(c *call, w *wire, enc translate.Encoder) *stream {
+	b := &stream{s: c.s, conn: c.ctx.Conn(), wire: w, enc: enc, id: c.id, once: c.once, page: c.pageHeaders(), last: time.Now()}
+	b.watch = conn.Of(b.conn)
+	b.ctx, b.leave = b.watch.Life(c.s.life, errClientGone)
+	b.watch.Watch(watchAfter, b.leave)
+	b.tick = time.AfterFunc(time.Hour, b.beat)
+	b.tick.Reset(statusGate) // not before beat can see the timer
+	return b
+}
+
+// stream goes on with an answer that has begun, or whose head had to go out before
+// that; then err is what became of the question. It is the last thing that is done for
+// a request.
+func (c *call) stream(b *stream, err error) {
+	if !b.late {
+		streamHeaders(&c.ctx.Response.Header)
+		b.head, b.keep = c.streamHead()
+	}
+	c.ctx.HijackSetNoResponse(true)
+	// What is known of the question lies in its body, which the answer may need to its
+	// end, unlike all else of the request.
+	c.ctx.Request.SwapBody(nil)
+	leave, ok := c.s.enter(b)
+	if !ok {
+		// The server stops, and waits for this handler, but for nothing that is begun now.
+		b.keep = false
+		b.live(err)
+		c.ctx.Hijack(func(net.Conn) {})
+		return
+	}
+	b.watch.HandOver()
+	c.ctx.Hijack(func(hijacked net.Conn) {
+		b.watch.Unread(leftOf(hijacked))
+		go func() {
+			defer func() { _ = recover() }()
+			defer leave()
+			b.live(err)
+		}()
+	})
+}
+
+// leftOf returns what the server has read of the next requests.
+func leftOf(hijacked net.Conn) []byte {
+	if _, err := hijacked.Read(nil); err != nil {
+		return nil // there is no buffer in front of the connection
+	}
+	p := make([]byte, headerLimit)
+	n, _ := hijacked.Read(p)
+	return p[:n]
+}
+
+// streamHead renders the head of a streamed answer as the server would, and reports
+// whether the connection can be kept.
+func (c *call) streamHead() (head []byte, keep bool) {
+	asked, h := &c.ctx.Request.Header, &c.ctx.Response.Header
+	keep = !asked.ConnectionClose() && !h.ConnectionClose() && !c.s.ending()
+	if !keep {
+		h.SetConnectionClose()
+	} else if !asked.IsHTTP11() {
+		h.Set("Connection", "keep-alive")
+	}
+	h.SetContentLength(-1)
+	return h.AppendBytes(make([]byte, 0, 1<<10)), keep
+}
+
+// live writes the answer, and then serves what else comes on the connection, or
+// closes it.
+func (b *stream) live(err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.s.log.Error("panic", "id", b.id, "what", p, "stack", string(debug.Stack()))
+			b.close()
+			_ = b.conn.Close()
+		}
+	}()
+	if !b.run(err) || !b.again() {
+		_ = b.conn.Close()
+		return
+	}
+	_ = b.s.http.ServeConn(conn.Again(b.conn))
+}
+
+// run writes the answer to its end and reports whether the connection can serve
+// another request.
+func (b *stream) run(err error) bool {
+	defer b.close()
+	b.mu.Lock()
+	b.flows, b.deadline = true, time.Time{} // the server has lifted the deadline
+	b.mu.Unlock()
+	if err == nil {
+		err = b.pump()
+	} else {
+		var buf chunk
+		defer buf.release()
+		err = b.finish(&buf, false, err)
+	}
+	return err == nil && b.keep
+}
+
+// again returns when there is another request, or reports that there will be none.
+func (b *stream) again() bool {
+	b.mu.Lock()
+	b.idle = true
+	b.mu.Unlock()
+	if b.s.ending() {
+		return false // goAway may have come before
+	}
+	_ = b.conn.SetReadDeadline(time.Now().Add(idleTimeout))
+	if b.watch.Await() != nil {
+		return false
+	}
+	b.mu.Lock()
+	b.idle = false
+	b.mu.Unlock()
+	return true
+}
+
+// goAway implements closer: the server's life ends the exchange, and a connection on
+// which nothing is asked has nothing to wait for.
+func (b *stream) goAway() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.idle {
+		_ = b.conn.Close()
+	}
+}
+
+// admitted notes how the limits stand, for a head that has to go out early.
+func (b *stream) admitted(s limiter.State) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limits = s
+}
+
+// opened notes that the answer has begun or failed, and reports whether its head
+// has gone out already.
+func (b *stream) opened(x *proxy.Exchange) (late bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.x, b.answered = x, true
+	b.tick.Reset(keepAlive)
+	return b.late
+}
+
+// beat keeps a silent stream alive.
+func (b *stream) beat() {
+	defer func() { _ = recover() }()
+	if !b.mu.TryLock() {
+		// A write is under way, however long it takes: nothing could be said now.
+		b.tick.Reset(time.Second)
+		return
+	}
+	defer b.mu.Unlock()
+	if b.closed || b.broken {
+		return
+	}
+	if !b.answered {
+		b.beginLate()
+		b.tick.Reset(keepAlive)
+		return
+	}
+	wait := keepAlive - time.Since(b.last)
+	if b.flows && wait <= 0 {
+		if err := b.write(append(newChunk(), aliveComment...)); err != nil {
+			b.leave()
+		}
+		wait = keepAlive
+	}
+	b.tick.Reset(max(wait, time.Second))
+}
+
+// pageHeaders are what the answer says to browsers, as lines of a head.
+func (c *call) pageHeaders() (lines string) {
+	for _, name := range []string{"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary"} {
+		value := c.ctx.Response.Header.Peek(name)
+		if len(value) == 0 {
+			break // it is no browser that asks
+		}
+		lines += name + ": " + string(value) + "\r\n"
+	}
+	return lines
+}
+
+// beginLate writes the head of the answer, or a sign of life after it, while the
+// handler still waits for the channel: which way the question goes is not known yet,
+// so the head says nothing of it.
+func (b *stream) beginLate() {
+	first := append(newChunk(), aliveComment...)
+	if !b.late {
+		b.late = true
+		if b.wire.start {
+			first = b.enc.Append(newChunk(), translate.Event{Kind: translate.KindStart})
+		}
+		more := b.page
+		if b.wire == &anthropicWire {
+			more += requestIDHeader + ": " + b.id + "\r\n"
+		}
+		b.limits.Headers(time.Now(), func(name string, value []byte) { more += name + ": " + string(value) + "\r\n" })
+		b.head = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b.id, more)
+	}
+	if err := b.write(first); err != nil {
+		b.leave()
+	}
+}
+
+// extend moves the deadline of writes. Doing it for each write would cost a
+// timer change each.
+func (b *stream) extend() {
+	b.last = time.Now()
+	if b.last.After(b.deadline.Add(-writeTimeout / 2)) {
+		b.deadline = b.last.Add(writeTimeout)
+		_ = b.conn.SetWriteDeadline(b.deadline)
+	}
+}
+
+// write sends what p, a chunk with its margin, holds, and before the first one the
+// head; b.mu is held.
+func (b *stream) write(p []byte) error {
+	if len(p) == chunkMargin {
+		return nil
+	}
+	return b.send(frameChunk(p))
+}
+
+// send sends p as it is; b.mu is held.
+func (b *stream) send(p []byte) error {
+	if b.broken {
+		return errClientGone // a further try could wait for another deadline
+	}
+	b.extend()
+	if b.head != nil {
+		p, b.head = append(b.head, p...), nil
+	}
+	_, err := b.conn.Write(p)
+	b.broken = err != nil
+	return err
+}
+
+// flush writes p under the lock that the ticker respects.
+func (b *stream) flush(p []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.write(p)
+}
+
+// pump writes the answer's events as they come: at once when no further one is ready,
+// together when several are. It holds a buffer only while that holds something. The
+// error says that the connection is of no more use.
+func (b *stream) pump() error {
+	through := b.x.PassThrough()
+	b.once.begun(b.x)
+	var buf chunk
+	defer buf.release()
+	for {
+		ev, err := b.x.Next()
+		if err != nil {
+			return b.finish(&buf, through, err)
+		}
+		p := buf.open()
+		if through {
+			p = append(p, ev.Raw...)
+		} else {
+			p = b.enc.Append(p, ev)
+		}
+		p = buf.keep(p)
+		if b.once != nil {
+			b.once.event(ev)
+		}
+		if len(p) < flushAt && b.x.Ready() {
+			continue
+		}
+		if err := b.flush(p); err != nil {
+			b.leave()
+			return err
+		}
+		buf.release()
+		b.x.Wait()
+	}
+}
+
+// finish settles the exchange and writes what comes after the last event. err says how
+// the answer ended.
+func (b *stream) finish(buf *chunk, through bool, err error) error {
+	p := buf.open()
+	if err == io.EOF {
+		b.once.end(nil, fasthttp.StatusOK)
+		if !through {
+			p = b.enc.AppendTail(p)
+		}
+	} else {
+		e := typed(err)
+		if e.Fault == translate.FaultGone {
+			return err
+		}
+		b.once.end(e, b.wire.status(e))
+		p = b.enc.AppendError(p, e, true)
+	}
+	p = buf.keep(p)
+	if b.x != nil {
+		// Before the client can know that the answer is over: its next question may
+		// come at once.
+		_ = b.x.Close()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.flows = false
+	if len(p) == chunkMargin {
+		return b.send(lastChunk)
+	}
+	return b.send(append(frameChunk(p), lastChunk...))
+}
+
+// close settles the exchange and stops watching the client. It is safe to call it
+// twice.
+func (b *stream) close() {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return
+	}
+	b.closed, b.flows = true, false
+	b.tick.Stop()
+	b.mu.Unlock()
+	b.once.forget() // unless the answer has ended
+	if b.x != nil {
+		_ = b.x.Close()
+	}
+	b.watch.Unwatch()
+	if !b.late {
+		_ = b.conn.SetWriteDeadline(time.Time{})
+	}
+}
