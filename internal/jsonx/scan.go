@@ -52,6 +52,13 @@ func Members(body []byte) (o Outline, ok bool) {
 	return Outline{Members: s.members()}, ok
 }
 
+// AppendMembers appends what Members finds to dst.
+func AppendMembers(dst []Member, body []byte) (all []Member, ok bool) {
+	s := scanner{b: body}
+	ok = s.document()
+	return append(append(dst, s.top.few[:s.top.n]...), s.top.more...), ok
+}
+
 // fewNames are those of a usual question: to scan it allocates nothing but what is
 // returned.
 const fewNames = 16

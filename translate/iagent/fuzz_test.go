@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dragoman-gateway/dragoman/internal/wiretest"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -36,6 +37,29 @@ func FuzzMessagesAreReadOrRefused(f *testing.F) {
 		req.Model = req.Preset
 		if _, err := AppendAsk(nil, &req, m.ID, m.Timestamp, ""); err != nil && m.ContentType != Text {
 			t.Fatal(err)
+		}
+	})
+}
+
+// FuzzFieldsAreThoseOfEncodingJSON compares the fields that a scan finds with those of
+// the decoder that it stands for.
+func FuzzFieldsAreThoseOfEncodingJSON(f *testing.F) {
+	f.Add([]byte(askedFrame))
+	for _, frame := range []string{
+		`{"msg_id":"a","MSG_ID":"b"}`, `{"msg_id":"a","msg_id":null}`, ` { "content" : { "a" : [ 1 , "}" ] } , "other" : 1 } `,
+		`null`, `{"content":"\ud800"}`, `{"ms\u0067_id":"x"}`, `{"resp_code":0,"content":1,}`, `{"timestamp":1e3,"group_id":"\u0000"}`,
+	} {
+		f.Add([]byte(frame))
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		var want fields
+		wrong := json.Unmarshal(frame, &want)
+		got, err := fieldsOf(frame)
+		if (err == nil) != (wrong == nil) {
+			t.Fatalf("%v, want %v", err, wrong)
+		}
+		if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); wrong == nil && d != "" {
+			t.Fatal(d)
 		}
 	})
 }
