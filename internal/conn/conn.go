@@ -91,6 +91,9 @@ type Conn struct {
 	back    []byte      // see Unread
 	served  uint32      // how often Again was called
 	ahead   ahead
+
+	holds atomic.Bool // see Hold
+	held  []byte      // for whoever writes
 }
 
 // Of returns the Conn behind c, or nil when c was not accepted by a [Listener].

@@ -93,7 +93,7 @@ func chatnioSocket(c *call) {
 	address, query := c.address(), c.ctx.QueryArgs()
 	token, id := chatnio.BareToken(string(query.Peek("token"))), string(query.Peek("id"))
 	pairs := bytes.Contains(c.ctx.Request.Header.UserAgent(), pairReader)
-	c.upgrade(func(s *session) {
+	c.upgrade(upgrader, func(s *session) {
 		t := &talk{session: s, address: address, pairs: pairs}
 		s.done = t.forget
 		if token != "" {

@@ -2,7 +2,6 @@ package front
 
 import (
 	"context"
-	"net"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -35,6 +34,9 @@ const (
 	unreadFor           = 100 * time.Millisecond
 )
 
+// crowdUpgrader is for sockets that many users share.
+var crowdUpgrader = newUpgrader(16 << 10)
+
 // iagentSocket upgrades, after everything that can be wrong with a handshake
 // (item 1).
 func iagentSocket(c *call) {
@@ -63,7 +65,7 @@ func iagentSocket(c *call) {
 		return
 	}
 	server, address := c.s, c.address()
-	if !c.upgrade(func(s *session) {
+	if !c.upgrade(crowdUpgrader, func(s *session) {
 		defer server.sockets.give(caller.Name)
 		newCrowd(s, caller, address, func() *translate.Error {
 			_, err := server.g.Identify(token, address)
@@ -116,7 +118,7 @@ func (c *crowd) serve() {
 	c.work(c.send)
 	defer c.finish()
 	for {
-		frame, text, ok := c.read()
+		frame, text, ok := c.readShared()
 		if !ok {
 			return
 		}
@@ -200,52 +202,6 @@ func (c *crowd) finish() {
 	}
 	c.asking.Wait()
 	close(c.over)
-}
-
-// write queues a frame, and waits while the queue is full. The error says that the
-// connection is over.
-func (c *crowd) write(frame []byte) error {
-	if c.left.Load() {
-		return net.ErrClosed
-	}
-	select {
-	case c.out <- frame:
-		return nil
-	case <-c.sent:
-		return net.ErrClosed
-	}
-}
-
-// send writes what is queued until the queue is over and empty, and then the
-// farewell, if there is one. It is a goroutine of its own.
-func (c *crowd) send() {
-	defer close(c.sent)
-	for {
-		select {
-		case frame := <-c.out:
-			c.sendOne(frame)
-			continue
-		case <-c.over:
-		}
-		for len(c.out) > 0 {
-			c.sendOne(<-c.out)
-		}
-		if c.why != "" {
-			c.close(c.code, c.why)
-		}
-		return
-	}
-}
-
-// sendOne writes one frame. A peer that took none of it for a long time gets told
-// that it is too slow, if it begins to read again before its connection is cut.
-func (c *crowd) sendOne(frame []byte) {
-	began := time.Now()
-	if err := c.session.write(frame); err == nil && time.Since(began) >= writeTimeout {
-		c.close(websocket.CloseTryAgainLater, "the client reads too slowly")
-		c.cancel(errClientGone)
-		c.stopReading()
-	}
 }
 
 // whenGone implements [writer].

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"github.com/fasthttp/websocket"
 	"github.com/valyala/fasthttp"
@@ -22,7 +21,8 @@ const (
 	pingEvery    = 30 * time.Second // rest_iagent.md 8.2.11
 	pingTimeout  = 5 * time.Second
 	readDeadline = 75 * time.Second
-	frameLimit   = 1 << 20 // rest_iagent.md 8.2.2
+	extendEvery  = 10 * time.Millisecond // a deadline is not set anew for each message
+	frameLimit   = 1 << 20               // rest_iagent.md 8.2.2
 )
 
 // session is one WebSocket connection: its reader is the goroutine that runs it,
@@ -40,6 +40,9 @@ type session struct {
 	mu       sync.Mutex // guards writes
 	deadline time.Time
 	wrote    error // the first write that failed
+	under    *conn.Conn
+	buf      []byte    // the message that was read last, see readShared
+	extended time.Time // when the deadline of reading was last set
 
 	// life guards the connection against those who are not waited for.
 	life  sync.RWMutex
@@ -56,21 +59,27 @@ type session struct {
 
 var writeBuffers sync.Pool
 
-var upgrader = websocket.FastHTTPUpgrader{
-	ReadBufferSize:  1 << 10,
-	WriteBufferSize: 4 << 10,
-	WriteBufferPool: &writeBuffers,
-	CheckOrigin:     func(*fasthttp.RequestCtx) bool { return true },
-	// The answer to a bad handshake is written by who called, headers and all.
-	Error: func(ctx *fasthttp.RequestCtx, _ int, _ error) { ctx.Response.Header.Set("Sec-WebSocket-Version", "13") },
+// upgrader is for sockets of one user.
+var upgrader = newUpgrader(1 << 10)
+
+// newUpgrader makes an upgrader whose sockets read so many bytes at once.
+func newUpgrader(read int) *websocket.FastHTTPUpgrader {
+	return &websocket.FastHTTPUpgrader{
+		ReadBufferSize:  read,
+		WriteBufferSize: 4 << 10,
+		WriteBufferPool: &writeBuffers,
+		CheckOrigin:     func(*fasthttp.RequestCtx) bool { return true },
+		// The answer to a bad handshake is written by who called, headers and all.
+		Error: func(ctx *fasthttp.RequestCtx, _ int, _ error) { ctx.Response.Header.Set("Sec-WebSocket-Version", "13") },
+	}
 }
 
 // upgrade makes the request's connection a WebSocket and runs it, and reports
 // whether run will be called. The caller has checked that the client wants one.
-func (c *call) upgrade(run func(*session)) bool {
+func (c *call) upgrade(by *websocket.FastHTTPUpgrader, run func(*session)) bool {
 	id := c.id
 	server := c.s
-	err := upgrader.Upgrade(c.ctx, func(ws *websocket.Conn) {
+	err := by.Upgrade(c.ctx, func(ws *websocket.Conn) {
 		s := &session{s: server, ws: ws, id: id}
 		leave, ok := server.enter(s)
 		if !ok {
@@ -252,8 +261,9 @@ func (s *session) unreadable(err error) (stopped bool) {
 }
 
 func (s *session) extendRead() {
+	s.extended = time.Now()
 	if !s.deaf.Load() {
-		_ = s.ws.SetReadDeadline(time.Now().Add(readDeadline))
+		_ = s.ws.SetReadDeadline(s.extended.Add(readDeadline))
 	}
 	if s.deaf.Load() {
 		// stopReading came in between, and what it set must stand.
@@ -297,51 +307,6 @@ func (s *session) control(kind int, payload string) bool {
 func (s *session) giveUp() {
 	s.cancel(errClientGone)
 	s.stopReading()
-}
-
-// read returns the next message. ok is false when there will be none: the client
-// has gone, broke the rules of WebSockets, or the server goes away. text is false
-// for a binary message.
-func (s *session) read() (msg []byte, text, ok bool) {
-	kind, msg, err := s.ws.ReadMessage()
-	if err != nil {
-		if errors.Is(err, websocket.ErrReadLimit) {
-			s.close(websocket.CloseMessageTooBig, "the message is too large")
-		}
-		if s.unreadable(err) {
-			s.listen()
-		}
-		return nil, false, false
-	}
-	s.extendRead()
-	if kind == websocket.TextMessage && !utf8.Valid(msg) {
-		// The library leaves this check to us; RFC 6455 8.1 asks for it.
-		s.close(websocket.CloseInvalidFramePayloadData, "invalid UTF-8")
-		return nil, false, false
-	}
-	return msg, kind == websocket.TextMessage, true
-}
-
-// write sends one text message. When it fails, the session is over.
-func (s *session) write(msg []byte) error {
-	if len(msg) == 0 {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.wrote != nil {
-		return s.wrote
-	}
-	if now := time.Now(); now.After(s.deadline.Add(-writeTimeout)) {
-		s.deadline = now.Add(writeTimeout * 3 / 2)
-		_ = s.ws.SetWriteDeadline(s.deadline)
-	}
-	if err := s.ws.WriteMessage(websocket.TextMessage, msg); err != nil {
-		s.wrote = err
-		s.giveUp()
-		return err
-	}
-	return nil
 }
 
 // close says farewell with code; the connection itself is closed when the

@@ -1,0 +1,75 @@
+package front
+
+import (
+	"net"
+	"runtime"
+	"time"
+
+	"github.com/fasthttp/websocket"
+)
+
+// write queues a frame, and waits while the queue is full. The error says that the
+// connection is over.
+func (c *crowd) write(frame []byte) error {
+	if c.left.Load() {
+		return net.ErrClosed
+	}
+	select {
+	case c.out <- frame:
+		return nil
+	case <-c.sent:
+		return net.ErrClosed
+	}
+}
+
+// send writes what is queued until the queue is over and empty, and then the
+// farewell, if there is one. It is a goroutine of its own.
+func (c *crowd) send() {
+	defer close(c.sent)
+	var burst [][]byte
+	for {
+		select {
+		case frame := <-c.out:
+			runtime.Gosched() // answers that are as good as ready go with this one
+			burst = c.sendWith(append(burst[:0], frame))
+			continue
+		case <-c.over:
+		}
+		for len(c.out) > 0 {
+			burst = c.sendWith(append(burst[:0], <-c.out))
+		}
+		if c.why != "" {
+			c.close(c.code, c.why)
+		}
+		return
+	}
+}
+
+// Bounds of what is written at once.
+const (
+	maxBurst   = 64       // frames
+	burstBytes = 32 << 10 // that no further frame is added to
+)
+
+// sendWith writes burst, which holds one frame, with those that are queued already.
+func (c *crowd) sendWith(burst [][]byte) [][]byte {
+	for size := len(burst[0]); len(c.out) > 0 && len(burst) < maxBurst && size < burstBytes; {
+		frame := <-c.out
+		burst = append(burst, frame)
+		size += len(frame)
+	}
+	c.sendAll(burst)
+	clear(burst)
+	return burst
+}
+
+// sendAll writes frames. A peer that took none of it for a long time gets told
+// that it is too slow, if it begins to read again before its connection is cut.
+func (c *crowd) sendAll(frames [][]byte) {
+	began := time.Now()
+	if err := c.session.writeAll(frames); err == nil && time.Since(began) >= writeTimeout {
+		c.close(websocket.CloseTryAgainLater, "the client reads too slowly")
+		c.cancel(errClientGone)
+		c.stopReading()
+	}
+}
