@@ -33,6 +33,7 @@ var mayImport = []struct {
 	{"store/...", []string{"store/...", "translate", "config"}},
 	{"limiter/...", []string{"limiter/...", "translate", "config"}},
 	{"admin/...", []string{"admin/...", "proxy", "store", "limiter", "config", "translate", "internal/..."}},
+	{"internal/codectest", []string{"translate", "internal/jsonx"}},
 	{"internal/fakemodel", []string{"translate"}},
 	{"internal/wiretest", []string{"translate/...", "internal/..."}},
 	{"internal/wiretest/...", []string{"config", "internal/...", "limiter/...", "proxy/...", "store/...", "translate/..."}},

@@ -3,20 +3,14 @@ package anthropic
 import (
 	"testing"
 
-	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/internal/codectest"
 )
 
 const plainQuestion = `{"model":"m","max_tokens":7,"messages":[{"role":"user","content":"q"}],"stream":true}`
 
 func TestAPlainQuestionNeedsNoDecodingToBePassedOn(t *testing.T) {
 	t.Parallel()
-	req := translate.Request{}
-	if !Dialect.(translate.Peeker).Peek(&req, []byte(plainQuestion)) {
-		t.Fatal("it was not read")
-	}
-	if req.Dialect != name || req.Model != "m" || !req.Stream || string(req.Raw) != plainQuestion {
-		t.Errorf("read as %+v", req)
-	}
+	codectest.PlainQuestion(t, Dialect, plainQuestion)
 }
 
 // FuzzPeek makes sure that a glance at a question and its decoding agree, where
@@ -29,20 +23,5 @@ func FuzzPeek(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		var glance, full translate.Request
-		if !Dialect.(translate.Peeker).Peek(&glance, body) {
-			if glance.Model != "" || glance.Raw != nil {
-				t.Errorf("%q: filled and not taken", body)
-			}
-			return
-		}
-		if Dialect.DecodeRequest(&full, body) != nil {
-			return // the upstream will say so too
-		}
-		if glance.Model != full.Model || glance.Stream != full.Stream || glance.UsageInStream != full.UsageInStream ||
-			string(glance.Raw) != string(full.Raw) || (glance.Raw == nil) != (full.Raw == nil) || glance.Dialect != full.Dialect {
-			t.Errorf("%q: %+v at a glance, %+v decoded", body, glance, full)
-		}
-	})
+	f.Fuzz(func(t *testing.T, body []byte) { codectest.Peek(t, Dialect, body) })
 }

@@ -3,9 +3,7 @@ package openai
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-
+	"github.com/dragoman-gateway/dragoman/internal/codectest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -32,34 +30,9 @@ func FuzzPlain(f *testing.F) {
 	for _, s := range plainQuestions {
 		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		var plain, full translate.Request
-		if !decodePlain(&plain, body) {
-			if diff := cmp.Diff(full, plain); diff != "" {
-				t.Errorf("%q: filled and not taken: %s", body, diff)
-			}
-			return
-		}
-		if err := decodeAny(&full, body); err != nil {
-			t.Fatalf("%q: %v", body, err)
-		}
-		if diff := cmp.Diff(full, plain, cmpopts.EquateEmpty()); diff != "" {
-			t.Errorf("%q (-full +plain):\n%s", body, diff)
-		}
-	})
+	f.Fuzz(func(t *testing.T, body []byte) { codectest.Plain(t, decodePlain, decodeAny, body) })
 }
 
 func BenchmarkDecodeRequest(b *testing.B) {
-	for name, decode := range map[string]func(*translate.Request, []byte){
-		"plain": func(r *translate.Request, s []byte) { decodePlain(r, s) },
-		"any":   func(r *translate.Request, s []byte) { _ = decodeAny(r, s) },
-	} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				var r translate.Request
-				decode(&r, []byte(plainQuestions[1]))
-			}
-		})
-	}
+	codectest.BenchmarkQuestion(b, decodePlain, decodeAny, []byte(plainQuestions[1]))
 }
