@@ -87,7 +87,8 @@ soak-ledger:
 	DRAGOMAN_TEST_LEDGER=$(LEDGER) go test -count=1 -v -timeout 10m -run TestTheLedgerEqualsWhatTheModelCounted ./proxy/front
 
 # soak-kill: kill -9 in the middle of KILLTURNS turns through the whole gateway, KILLS
-# times over: what was acknowledged is there, and nothing is half. Prints figures.
+# times over: what was acknowledged is there, and nothing is half; and the same as often
+# while the disk is full. Prints figures.
 KILLS     ?= 20
 KILLTURNS ?= 1000
 

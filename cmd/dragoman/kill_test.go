@@ -28,7 +28,8 @@ import (
 // again: this very binary, as the program.
 const serveArgs = "DRAGOMAN_TEST_ARGS"
 
-// fileLimit is, in that process, how long a file may become, in bytes.
+// fileLimit is, in that process, how long a file may become, in bytes; "later" behind
+// the number: not from the start, see limitFiles.
 const fileLimit = "DRAGOMAN_TEST_FILE_LIMIT"
 
 func TestMain(m *testing.M) {
@@ -36,8 +37,9 @@ func TestMain(m *testing.M) {
 	if args == "" {
 		os.Exit(m.Run())
 	}
-	if n, err := strconv.ParseUint(os.Getenv(fileLimit), 10, 64); err == nil {
-		if err := limitFiles(n); err != nil {
+	limit, later := strings.CutSuffix(os.Getenv(fileLimit), "later")
+	if n, err := strconv.ParseUint(limit, 10, 64); err == nil {
+		if err := limitFiles(n, later); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(3)
 		}

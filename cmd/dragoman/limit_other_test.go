@@ -5,4 +5,4 @@ package main
 import "errors"
 
 // limitFiles is not there on this system.
-func limitFiles(uint64) error { return errors.ErrUnsupported }
+func limitFiles(uint64, bool) error { return errors.ErrUnsupported }
