@@ -43,6 +43,7 @@
 //	fail-S     refuses with HTTP status S (500), in the dialect's own form
 //	retry-N    with fail: Retry-After: N seconds (1)
 //	context    refuses with 400 context_length_exceeded
+//	policy     refuses with 400 content_policy_violation
 //	refuse     in the process: the dial fails; served: like drop
 //	drop       reads the request, then closes without a byte
 //	hang       never answers, not even with headers
@@ -95,6 +96,7 @@ var Words = []Word{
 	{"fail-S", "refuses with HTTP status S"},
 	{"retry-N", "with fail: Retry-After N seconds"},
 	{"context", "refuses with 400 context_length_exceeded"},
+	{"policy", "refuses with 400 content_policy_violation"},
 	{"refuse", "in the process: the dial fails; served: like drop"},
 	{"drop", "reads the request, then closes without a byte"},
 	{"hang", "never answers, not even with headers"},

@@ -293,6 +293,8 @@ func openaiKind(r refusal) (kind, code string) {
 	switch {
 	case r.context:
 		return "invalid_request_error", "context_length_exceeded"
+	case r.policy:
+		return "invalid_request_error", "content_policy_violation"
 	case r.status == 401:
 		return "invalid_request_error", "invalid_api_key"
 	case r.status == 403:

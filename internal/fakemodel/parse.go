@@ -106,6 +106,8 @@ func (sp *spec) take(w string, l *lexer) {
 		sp.script.Retry = time.Duration(l.number(1, maxMillis)) * time.Second
 	case "context":
 		sp.script.Fault, sp.script.Status, sp.script.Context = FaultFail, 400, true
+	case "policy":
+		sp.script.Fault, sp.script.Status, sp.script.Policy = FaultFail, 400, true
 	case "fail":
 		sp.script.Fault, sp.script.Status = FaultFail, l.number(500, 1000)
 		if sp.script.Status < 400 || sp.script.Status > 599 {

@@ -11,13 +11,17 @@ type refusal struct {
 	status  int
 	message string
 	context bool
+	policy  bool
 	retry   int // seconds; 0: none
 }
 
 func (sc *Script) refusal() refusal {
-	r := refusal{status: sc.Status, message: "the scripted model fails as its name asks: status " + strconv.Itoa(sc.Status), context: sc.Context, retry: int(sc.Retry.Seconds())}
+	r := refusal{status: sc.Status, message: "the scripted model fails as its name asks: status " + strconv.Itoa(sc.Status), context: sc.Context, policy: sc.Policy, retry: int(sc.Retry.Seconds())}
 	if sc.Context {
 		r.message = fmt.Sprintf("This model's maximum context length is 8 tokens. However, your messages resulted in %d tokens.", sc.Input)
+	}
+	if sc.Policy {
+		r.message = "Your request was rejected by our safety system."
 	}
 	if sc.Fault == FaultError200 || sc.Fault == FaultErrorMid {
 		r.status, r.message = 500, "the scripted model broke, as its name asks"

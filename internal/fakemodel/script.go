@@ -89,6 +89,7 @@ type Script struct {
 	Status  int           // FaultFail
 	Retry   time.Duration // FaultFail: Retry-After; 0: none
 	Context bool          // FaultFail: the refusal is context_length_exceeded
+	Policy  bool          // FaultFail: the refusal is content_policy_violation
 	Times   int           // the fault is for the first requests only; 0: for all
 }
 
@@ -124,7 +125,7 @@ func Plan(model string, turns []Turn, tools []string) Script {
 // Succeeds returns sc without its fault: what a request gets after the first
 // sc.Times ones.
 func (sc Script) Succeeds() Script {
-	sc.Fault, sc.Status, sc.Retry, sc.Context = 0, 0, 0, false
+	sc.Fault, sc.Status, sc.Retry, sc.Context, sc.Policy = 0, 0, 0, false, false
 	return sc
 }
 

@@ -22,6 +22,7 @@ var forms = map[string]struct{ openai, anthropic, rest, chatnio, iagent string }
 	// The same from a rest channel, which names its own code.
 	"invalid": {"400 invalid_request_error VALIDATION_ERROR", "400 invalid_request_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR"},
 	"context": {"400 invalid_request_error context_length_exceeded", "400 invalid_request_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR"},
+	"policy":  {"400 invalid_request_error content_policy_violation", "400 invalid_request_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR"},
 }
 
 func form(front, name string) string {
@@ -63,6 +64,8 @@ var failures = []failing{
 		"chatnio": same("broken"), "iagent": same("broken")}},
 	{"context", map[string]expected{
 		"openai": same("context"), "mock": same("context"), "anthropic": same("rejected"), "rest": same("invalid"), "chatnio": same("broken"), "iagent": same("invalid")}},
+	{"policy", map[string]expected{
+		"openai": same("policy"), "mock": same("policy"), "anthropic": same("rejected"), "rest": same("invalid"), "chatnio": same("broken"), "iagent": same("broken")}},
 	{"fail-500", others(same("broken"))},
 	// Our own key was refused, and nothing else is left.
 	{"fail-401", others(same("lost"))},
