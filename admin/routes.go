@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -104,6 +105,9 @@ func read(r *http.Request, v any) error {
 	}
 	if long := (*http.MaxBytesError)(nil); errors.As(err, &long) {
 		return &translate.Error{Code: translate.CodeTooLarge, Message: "the body is too long"}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &translate.Error{Code: translate.CodeValidation, Message: "the body did not come in time"}
 	}
 	return &translate.Error{Code: translate.CodeValidation, Message: "the body is not the JSON that this call wants", Cause: err}
 }

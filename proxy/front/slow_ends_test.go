@@ -3,6 +3,8 @@ package front_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
@@ -25,6 +27,7 @@ type slow struct {
 	net   *simnet.Net
 	front string
 	conn  net.Conn
+	trust *x509.CertPool // of the gateway's certificate
 	began time.Time
 	over  chan struct{} // closed when the client ends by itself
 }
@@ -49,44 +52,57 @@ var slowRows = []struct {
 	name string
 	do   map[string]func(*slow)
 	want string // of all fronts that it is there for, in their order
+	tls  bool   // the gateway serves TLS
 }{
-	{"connects and says nothing", onAll(func(s *slow) {}), "60 s, 60 s, 60 s, 60 s, 60 s"},
+	{"connects and says nothing", onAll(func(s *slow) {}), "60 s, 60 s, 60 s, 60 s, 60 s", false},
 	{"sends its head a byte every two seconds", onAll(func(s *slow) { s.trickle(s.head("GET", s.socketPath(), 0) + "\r\n") }),
-		"60 s with 408, 60 s with 408, 60 s with 408, 60 s with 408, 60 s with 408"},
+		"60 s with 408, 60 s with 408, 60 s with 408, 60 s with 408, 60 s with 408", false},
 	{"sends its body a byte every two seconds", onHTTP(func(s *slow) {
 		_, _ = io.WriteString(s.conn, s.head("POST", s.path(), 5000)+"\r\n")
 		s.trickle(strings.Repeat(" ", 5000))
-	}), "60 s with 408, 60 s with 408, 60 s with 408, –, –"},
+	}), "60 s with 408, 60 s with 408, 60 s with 408, –, –", false},
 	{"waits for `100 Continue` and then sends no body", onHTTP(func(s *slow) {
 		_, _ = io.WriteString(s.conn, s.head("POST", s.path(), 5000)+"Expect: 100-continue\r\n\r\n")
 		_, _ = http.ReadResponse(bufio.NewReader(s.conn), nil)
-	}), "60 s with 408, 60 s with 408, 60 s with 408, –, –"},
+	}), "60 s with 408, 60 s with 408, 60 s with 408, –, –", false},
 	{"asks nothing more after an answer", onHTTP(func(s *slow) {
 		s.ask("hi", false)
 		_, _ = http.ReadResponse(bufio.NewReaderSize(s.conn, 1<<16), nil)
-	}), "120 s, 120 s, 120 s, –, –"},
+	}), "120 s, 120 s, 120 s, –, –", false},
 	{"reads nothing of a whole answer of 300 KiB", onHTTP(func(s *slow) { s.ask(long, false) }),
-		"34 s, 34 s, 34 s, –, –"},
+		"34 s, 34 s, 34 s, –, –", false},
 	{"reads a byte a second of that answer", onHTTP(func(s *slow) { s.ask(long, false); s.sip() }),
-		"34 s, 34 s, 34 s, –, –"},
-	{"reads nothing of a stream", onHTTP(func(s *slow) { s.ask("", true) }), "30 s, 30 s, 30 s, –, –"},
-	{"reads a byte a second of that stream", onHTTP(func(s *slow) { s.ask("", true); s.sip() }), "30 s, 30 s, 30 s, –, –"},
+		"34 s, 34 s, 34 s, –, –", false},
+	{"reads nothing of a stream", onHTTP(func(s *slow) { s.ask("", true) }), "30 s, 30 s, 30 s, –, –", false},
+	{"reads a byte a second of that stream", onHTTP(func(s *slow) { s.ask("", true); s.sip() }), "30 s, 30 s, 30 s, –, –", false},
 	{"sends a frame a byte every two seconds", onSockets(func(s *slow) {
 		s.upgrade()
 		s.trickle(wsFrame(fin|opText, strings.Repeat("x", 4000)))
-	}), "–, –, –, 75 s, 75 s"},
+	}), "–, –, –, 75 s, 75 s", false},
 	{"sends a fragment every two seconds and no last one", onSockets(func(s *slow) {
 		s.upgrade()
 		s.every(2*time.Second, wsFrame(opText, "x"), wsFrame(opContinue, "x"))
-	}), "–, –, –, 75 s, 75 s"},
+	}), "–, –, –, 75 s, 75 s", false},
 	{"says nothing on its socket and answers no ping", onSockets(func(s *slow) { s.upgrade() }),
-		"–, –, –, 75 s, 75 s"},
-	{"reads no replies", onSockets(func(s *slow) { s.upgrade(); s.askSocket() }), "–, –, –, 45 s, 45 s"},
-	{"reads a byte of them a second", onSockets(func(s *slow) { s.upgrade(); s.askSocket(); s.sip() }), "–, –, –, 35 s, 45 s"},
+		"–, –, –, 75 s, 75 s", false},
+	{"reads no replies", onSockets(func(s *slow) { s.upgrade(); s.askSocket() }), "–, –, –, 45 s, 45 s", false},
+	{"reads a byte of them a second", onSockets(func(s *slow) { s.upgrade(); s.askSocket(); s.sip() }), "–, –, –, 35 s, 45 s", false},
 	{"pings and reads no pongs", onSockets(func(s *slow) {
 		s.upgrade()
 		s.every(time.Millisecond, wsFrame(fin|opPing, strings.Repeat("x", 125)), wsFrame(fin|opPing, strings.Repeat("x", 125)))
-	}), "–, –, –, 6 s, 6 s"},
+	}), "–, –, –, 6 s, 6 s", false},
+	{"begins a TLS handshake and sends no more of it", onAll(func(s *slow) { _, _ = io.WriteString(s.conn, clientHello()[:40]) }),
+		"60 s, 60 s, 60 s, 60 s, 60 s", true},
+	{"sends its TLS handshake a byte every two seconds", onAll(func(s *slow) { s.trickle(clientHello()) }), "60 s, 60 s, 60 s, 60 s, 60 s", true},
+	{"answers nothing in its TLS handshake", onAll(func(s *slow) { _, _ = io.WriteString(s.conn, clientHello()) }), "60 s, 60 s, 60 s, 60 s, 60 s", true},
+	{"ends its TLS handshake and asks nothing", onAll(func(s *slow) { s.secure() }), "60 s, 60 s, 60 s, 60 s, 60 s", true},
+	{"reads nothing of a stream over TLS", onHTTP(func(s *slow) { s.secure(); s.ask("", true) }), "35 s, 35 s, 35 s, –, –", true},
+	{"asks nothing more after an answer over TLS", onHTTP(func(s *slow) {
+		s.secure()
+		s.ask("hi", false)
+		_, _ = http.ReadResponse(bufio.NewReaderSize(s.conn, 1<<16), nil)
+	}), "120 s, 120 s, 120 s, –, –", true},
+	{"says nothing on its socket over TLS and answers no ping", onSockets(func(s *slow) { s.secure(); s.upgrade() }), "–, –, –, 75 s, 75 s", true},
 }
 
 var slowFronts = []string{"openai", "anthropic", "rest", "chatnio", "iagent"}
@@ -134,6 +150,28 @@ func (s *slow) ask(text string, stream bool) {
 		}
 	}
 	_, _ = io.WriteString(s.conn, s.head("POST", path, len(body))+"\r\n"+body)
+}
+
+// secure makes the connection a TLS one.
+func (s *slow) secure() {
+	c := tls.Client(s.conn, &tls.Config{RootCAs: s.trust, ServerName: "127.0.0.1"})
+	if err := c.Handshake(); err != nil {
+		s.t.Errorf("no TLS: %v", err)
+	}
+	s.conn = c
+}
+
+// clientHello is what a client of TLS says first.
+func clientHello() string {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	var said sync.WaitGroup
+	said.Go(func() { _ = tls.Client(ours, &tls.Config{ServerName: "127.0.0.1"}).Handshake() })
+	buf := make([]byte, 1<<14)
+	n, _ := theirs.Read(buf)
+	_ = ours.Close()
+	said.Wait()
+	return string(buf[:n])
 }
 
 // upgrade makes the connection a socket.
@@ -238,9 +276,9 @@ func (s *slow) checkGivenBack(before int) {
 }
 
 // playSlow lets one client do what it does, and says what becomes of it.
-func playSlow(t *testing.T, front string, do func(*slow)) string {
+func playSlow(t *testing.T, front, conf string, trust *x509.CertPool, do func(*slow)) string {
 	n := simnet.New(1)
-	w := world.Open(t, slowModels, world.Place{
+	w := world.Open(t, conf+slowModels, world.Place{
 		Listen:   func(part string) (net.Listener, error) { return n.Listen(part + slowPort) },
 		Dial:     n.Dial,
 		Patience: 24 * time.Hour,
@@ -256,7 +294,7 @@ func playSlow(t *testing.T, front string, do func(*slow)) string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	s := &slow{World: w, t: t, net: n, front: front, conn: conn, began: time.Now(), over: make(chan struct{})}
+	s := &slow{World: w, t: t, net: n, front: front, conn: conn, trust: trust, began: time.Now(), over: make(chan struct{})}
 	var acts sync.WaitGroup
 	acts.Go(func() { do(s) })
 	is := s.ended()
@@ -269,15 +307,17 @@ func playSlow(t *testing.T, front string, do func(*slow)) string {
 
 func TestSlowEndsAreCutOffAndGiveEverythingBack(t *testing.T) {
 	t.Parallel()
+	secure, trust := certificate(t)
 	var table strings.Builder
 	table.WriteString("| a client that | openai | anthropic | rest | chatnio | iagent |\n|---|---|---|---|---|---|\n")
 	for _, row := range slowRows {
 		var got []string
+		conf := map[bool]string{true: secure}[row.tls]
 		for _, front := range slowFronts {
 			do, is := row.do[front], "–"
 			if do != nil {
 				t.Run(row.name+"/"+front, func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { is = playSlow(t, front, do) })
+					synctest.Test(t, func(t *testing.T) { is = playSlow(t, front, conf, trust, do) })
 				})
 			}
 			got = append(got, is)
