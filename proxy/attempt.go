@@ -245,7 +245,11 @@ func (x *Exchange) commit() *translate.Error {
 	x.held, x.heldAt, x.hasFirst, x.answer = x.held[:0], 0, false, translate.Answer{}
 	x.raw, x.finished, x.textBytes, x.copies = x.raw[:0], false, 0, x.copies[:0]
 	began, heldBytes := false, 0
+	wait, waits := x.stream.(patient)
 	for {
+		if waits {
+			wait.Wait()
+		}
 		ev, err := x.stream.Next()
 		if err != nil && x.finished {
 			// What fails behind the end mark is nobody's loss.

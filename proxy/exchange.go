@@ -158,12 +158,15 @@ func (x *Exchange) Wait() {
 	if x.err != nil || x.ended || x.stream == nil || x.hasFirst || x.heldAt < len(x.held) {
 		return
 	}
-	if w, ok := x.stream.(interface{ Wait() }); ok {
+	if w, ok := x.stream.(patient); ok {
 		x.clock.waits(true)
 		w.Wait()
 		x.clock.waits(false)
 	}
 }
+
+// patient is a stream that can be waited for with less in memory than its Next needs.
+type patient interface{ Wait() }
 
 // ready returns what is known without asking the channel; here is false when nothing
 // is.

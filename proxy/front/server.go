@@ -80,6 +80,9 @@ func New(conf *config.Config, g *proxy.Gateway, log *slog.Logger) *Server {
 		// Buffers are held only while they are needed: not between requests, not while
 		// an answer is awaited. internal/conn makes that cost no further system call.
 		ReduceMemoryUsage: true,
+		// A stream leaves its handler behind, whose goroutine then waits with a large
+		// stack for another connection.
+		MaxIdleWorkerDuration: time.Second,
 		// A socket goes on after its handler, see session.go.
 		KeepHijackedConns: true,
 	}

@@ -24,14 +24,14 @@ func (y *spy) Read(f func(uintptr) bool) error {
 	if y.s.buf != nil || cap(y.s.scan.Bytes()) > 0 {
 		y.held = append(y.held, "a buffer")
 	}
-	if y.s.slow && y.s.lent != nil {
+	if !y.s.quick && y.s.lent != nil {
 		y.held = append(y.held, "the decoder's memory")
 	}
 	return y.RawConn.Read(f)
 }
 
-// patient reads s as a front does: it waits where nothing is ready.
-func patient(s translate.Stream) (text string, err error) {
+// patiently reads s as a front does: it waits where nothing is ready.
+func patiently(s translate.Stream) (text string, err error) {
 	for {
 		ev, err := s.Next()
 		if err == io.EOF {
@@ -77,9 +77,9 @@ func TestAStreamThatWaitsHoldsNoBufferAndLosesNothing(t *testing.T) {
 				defer stream.Close()
 				s := stream.(*httpStream)
 				y := &spy{RawConn: s.conn.wait.raw, s: s}
-				s.conn.wait.raw, s.slow = y, true
+				s.conn.wait.raw, s.quick = y, false
 				goOn <- struct{}{}
-				text, err := patient(s)
+				text, err := patiently(s)
 				if err != nil || !strings.HasSuffix(text, want.String()) {
 					t.Errorf("read %q, %v", text, err)
 				}
@@ -117,7 +117,7 @@ func TestAWaitWithoutABufferEndsWithTheQuestion(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			if text, err := patient(s); err == nil {
+			if text, err := patiently(s); err == nil {
 				t.Errorf("it ended well with %q", text)
 			}
 		})

@@ -46,9 +46,8 @@ type call struct {
 	hungry bool
 }
 
-// start sends message on a connection of its own and reads the head of the
-// answer. message is in c.buf, which is reused for the answer.
-func (c *call) start(message []byte) *translate.Error {
+// connect gets a connection.
+func (c *call) connect() *translate.Error {
 	began := time.Now()
 	conn, err := c.up.conns.get(c.ctx)
 	c.connecting = time.Since(began)
@@ -59,6 +58,20 @@ func (c *call) start(message []byte) *translate.Error {
 		return unreachable(c.ctx, err)
 	}
 	c.conn = conn
+	return nil
+}
+
+// unused gives a connection back on which nothing was sent.
+func (c *call) unused() {
+	c.conn.body = body{over: true}
+	c.up.conns.put(c.conn)
+	c.conn = nil
+}
+
+// start sends message and reads the head of the answer. message is in c.buf, which is
+// reused for the answer.
+func (c *call) start(message []byte) *translate.Error {
+	conn := c.conn
 	c.stop = context.AfterFunc(c.ctx, conn.cut)
 	_, sent := conn.Write(message)
 	if cap(*c.buf) > keepBuffer {
@@ -70,6 +83,7 @@ func (c *call) start(message []byte) *translate.Error {
 	if sent != nil {
 		_ = conn.SetReadDeadline(time.Now().Add(drainFor))
 	}
+	c.awaitHead()
 	if err := c.readHead(); err != nil {
 		return broken(c.ctx, errors.Join(sent, err))
 	}
@@ -79,10 +93,24 @@ func (c *call) start(message []byte) *translate.Error {
 	return nil
 }
 
-// readHead reads up to the end of the head of the final answer, and what came
-// with it.
+// awaitHead waits for the beginning of the answer, where the connection allows it
+// without a buffer: models take their time. What came is in c.buf.
+func (c *call) awaitHead() {
+	if !c.conn.wait.able() {
+		*c.buf = (*c.buf)[:0]
+		return
+	}
+	c.up.giveBack(c.buf, nil)
+	if c.buf = c.conn.wait.await(c.up, false); c.buf == nil {
+		c.buf = c.up.buffer(false) // a read will say what is wrong
+		*c.buf = (*c.buf)[:0]
+	}
+}
+
+// readHead reads up to the end of the head of the final answer, of which c.buf holds
+// what has come, and what came with it.
 func (c *call) readHead() error {
-	p, seen := (*c.buf)[:0], 0
+	p, seen := *c.buf, 0
 	for interim := 0; ; {
 		n := headEnd(p, seen)
 		if n == 0 && len(p) <= maxHead {

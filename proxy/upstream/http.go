@@ -104,10 +104,16 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 	if e := ended(ctx); e != nil {
 		return nil, e
 	}
-	s := &httpStream{call: call{ctx: ctx, up: u, buf: u.buffer(false)}, asked: req.Stream, pass: req.PassThrough}
+	s := &httpStream{call: call{ctx: ctx, up: u}, asked: req.Stream, pass: req.PassThrough}
 	s.evs = s.few[:0]
+	if e := s.connect(); e != nil {
+		return nil, e
+	}
+	// Not before there is a connection, which may be waited for.
+	s.buf = u.buffer(false)
 	message, err := u.message(s.buf, req)
 	if err != nil {
+		s.unused()
 		u.giveBack(s.buf, nil)
 		return nil, u.key.typed(err, translate.FaultRejected)
 	}
@@ -117,7 +123,6 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 	}
 	s.dec = u.dialect.NewDecoder(req)
 	s.hide, _ = s.dec.(hider)
-	s.lend()
 	if e := s.accept(); e != nil {
 		_ = s.Close()
 		return nil, e
@@ -181,6 +186,7 @@ func (s *httpStream) refusal() *translate.Error {
 	if e := ended(s.ctx); e != nil {
 		return e
 	}
+	s.lend()
 	_, err = s.dec.DecodeWhole(nil, s.head.status, content)
 	if err == nil {
 		err = translate.FromStatus(s.head.status, translate.Refusal{Message: http.StatusText(s.head.status)}, s.head.retry)

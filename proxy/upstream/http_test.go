@@ -588,3 +588,37 @@ func FuzzHead(f *testing.F) {
 		}
 	})
 }
+
+// unsayable is a dialect that has no words for any question.
+type unsayable struct{ translate.Dialect }
+
+func (unsayable) AppendRequest([]byte, *translate.Request) ([]byte, error) {
+	return nil, translate.Invalid("nobody can say that")
+}
+
+func TestAQuestionThatCannotBeSaidLeavesTheConnectionToTheNextOne(t *testing.T) {
+	t.Parallel()
+	p := listen(t, func(l *link) {
+		for {
+			if _, _, ok := l.request(); !ok {
+				return
+			}
+			l.say(eventsHead + chunk(deltaHi+deltaStop+dataDone) + lastChunk)
+		}
+	})
+	up := open(t, "openai", p.url()).(*httpUpstream)
+	speaks := up.dialect
+	for range 3 {
+		up.dialect = unsayable{speaks}
+		if _, err := up.Open(within(t), question("m", true)); err == nil {
+			t.Fatal("it was said")
+		}
+		up.dialect = speaks
+		if a, err := ask(t, up, question("m", true)); err != nil || a.Text() != "Hi" {
+			t.Fatal(a, err)
+		}
+	}
+	if n := p.conns.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+}

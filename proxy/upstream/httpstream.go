@@ -33,7 +33,7 @@ type httpStream struct {
 	dec   translate.Decoder
 	lent  *jsonx.Memory // to dec; nil: it uses its own
 	hide  hider         // nil: the decoder hides nothing
-	slow  bool          // the last silence was a long one
+	quick bool          // the last silence was shorter than quickWait
 	asked bool          // a stream was asked for
 	pass  bool          // events carry Raw
 	form  form
@@ -65,8 +65,11 @@ func (s *httpStream) accept() *translate.Error {
 	return nil
 }
 
-// lend gives the decoder memory that other answers have used.
+// lend gives the decoder memory that other answers have used, if it has none.
 func (s *httpStream) lend() {
+	if s.lent != nil {
+		return
+	}
 	b, ok := s.dec.(translate.Borrower)
 	if !ok {
 		return
@@ -117,23 +120,19 @@ func (s *httpStream) Wait() {
 	}
 }
 
-// slowWait is how long the channel must have been silent before the decoder's memory
-// is lent to others during the next silence: what it has learnt of the answer is lost
-// with it.
-const slowWait = 50 * time.Millisecond
+// quickWait bounds a silence that is likely to be followed by another short one: the
+// decoder keeps its memory then, and is spared to learn the answer's shape anew. In
+// longer ones, and in the first, others may have it.
+const quickWait = 50 * time.Millisecond
 
 // waitMore is fill, during which a slow stream holds next to no memory.
 func (s *httpStream) waitMore() error {
-	if s.slow {
+	if !s.quick {
 		s.takeBack()
 	}
 	began := time.Now()
 	err := s.fillLater()
-	waited := time.Since(began)
-	if s.slow {
-		s.lend()
-	}
-	s.slow = waited >= slowWait
+	s.quick = time.Since(began) < quickWait
 	return err
 }
 
@@ -227,6 +226,7 @@ func (s *httpStream) nextLine(raw []byte) error {
 
 // decode appends the events of data; the first of them carries raw.
 func (s *httpStream) decode(data, raw []byte) error {
+	s.lend()
 	evs, err := s.dec.Decode(s.evs, data)
 	s.took(evs)
 	if raw != nil && (s.hide == nil || !s.hide.Hide()) {
@@ -264,6 +264,7 @@ func (s *httpStream) whole() error {
 	if len(bytes.TrimSpace(content)) == 0 {
 		return translate.Broken("the answer is empty", nil)
 	}
+	s.lend()
 	evs, err := s.dec.DecodeWhole(s.evs, s.head.status, content)
 	s.took(evs)
 	if err != nil {
