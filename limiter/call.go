@@ -76,8 +76,12 @@ func (c *call) read(answer string) (worst verdict, err error) {
 	}
 	for i, r := range c.rules[:n] {
 		at := 8 + 24*i
-		c.left[i] = room{requests: double(answer, at), tokens: double(answer, at+8)}
-		c.open[i] = int32(min(max(double(answer, at+16), 0), math.MaxInt32-1)) + 1
+		requests, tokens, open := double(answer, at), double(answer, at+8), double(answer, at+16)
+		if !plausible(requests) || !plausible(tokens) || !plausible(open) {
+			return verdict{}, errAnswer
+		}
+		c.left[i] = room{requests: requests, tokens: tokens}
+		c.open[i] = int32(min(max(open, 0), math.MaxInt32-1)) + 1
 		r.judge(c.left[i], c.open[i], c.tokens, &worst)
 	}
 	if admitted := double(answer, 0) == 1; admitted != (worst.kind == 0) {
@@ -85,6 +89,10 @@ func (c *call) read(answer string) (worst verdict, err error) {
 	}
 	return worst, nil
 }
+
+// plausible reports whether n can be a count or a debt: no NaN, which is within every
+// limit, and nothing that is too large for an integer.
+func plausible(n float64) bool { return math.Abs(n) <= 1e15 }
 
 // tell gives g its report.
 func (c *call) tell(g *Grant) {
