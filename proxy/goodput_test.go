@@ -133,53 +133,63 @@ func (g *goodput) share() float64 { return float64(g.good) / float64(g.asked) * 
 // the gateway.
 func runGoodput(t *testing.T, policy string, ask askOnce, call func(int, time.Duration, *rand.Rand) script) (g goodput) {
 	synctest.Test(t, func(t *testing.T) {
-		w := illWorld(t, policy, call)
+		began := time.Now()
+		w := chancyWorld(t, policy, []int{1, 1, 1, 1}, func(id string, n int, r *rand.Rand) script {
+			if id == "d" {
+				return call(n, time.Since(began), r)
+			}
+			return wellSaid(r, goodputFirst)
+		})
 		defer w.end()
 		if ask == nil {
 			ask = viaGateway
 		}
-		var all sync.WaitGroup
-		var mu sync.Mutex
-		for began := time.Now(); time.Since(began) < goodputFor; time.Sleep(goodputEvery) {
-			g.asked++
-			all.Go(func() {
-				first, good := ask(w)
-				mu.Lock()
-				defer mu.Unlock()
-				if good {
-					g.good++
-					g.added = append(g.added, max(first-goodputFirst, 0))
-				}
-			})
-		}
-		all.Wait()
+		g = w.load(ask, goodputEvery)
 		g.calls = len(w.up["d"].asked())
-		slices.Sort(g.added)
 	})
 	return g
 }
 
-// illWorld is a gateway of four equal channels, of which d answers as call has it. All
-// chance is seeded.
-func illWorld(t *testing.T, policy string, call func(int, time.Duration, *rand.Rand) script) *world {
+// load puts questions, one every so often, and says what came of them.
+func (w *world) load(ask askOnce, every time.Duration) (g goodput) {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	for began := time.Now(); time.Since(began) < goodputFor; time.Sleep(every) {
+		g.asked++
+		all.Go(func() {
+			first, good := ask(w)
+			mu.Lock()
+			defer mu.Unlock()
+			if good {
+				g.good++
+				g.added = append(g.added, max(first-goodputFirst, 0))
+			}
+		})
+	}
+	all.Wait()
+	slices.Sort(g.added)
+	return g
+}
+
+// chancyWorld is a gateway of channels a, b and so on with weights, whose nth calls go
+// as mood has it. All chance is seeded.
+func chancyWorld(t *testing.T, policy string, weights []int, mood func(id string, n int, r *rand.Rand) script) *world {
 	t.Helper()
 	st, err := embedded.Open("memory:")
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &world{t: t, st: st, up: map[string]*fakeUp{}}
-	c := conf(channel("a"), channel("b"), channel("c"), channel("d"))
+	c := conf()
+	for i, weight := range weights {
+		c.Channels = append(c.Channels, channel(string(rune('a'+i)), func(c *config.Channel) { c.Weight = weight }))
+	}
 	c.Balance = policy
-	began := time.Now()
 	var drawing sync.Mutex
 	drawn := rand.New(rand.NewPCG(5, 7))
 	w.g, err = New(c, st, func(c *config.Channel, _ string) (Upstream, error) {
 		r := rand.New(rand.NewPCG(1, uint64(c.ID[0])))
-		mood := func(int) script { return wellSaid(r, goodputFirst) }
-		if c.ID == "d" {
-			mood = func(n int) script { return call(n, time.Since(began), r) }
-		}
-		w.up[c.ID] = &fakeUp{name: c.ID, w: w, mood: mood}
+		w.up[c.ID] = &fakeUp{name: c.ID, w: w, mood: func(n int) script { return mood(c.ID, n, r) }}
 		return w.up[c.ID], nil
 	}, slog.New(slog.DiscardHandler), Options{Chance: func(n int64) int64 {
 		drawing.Lock()
