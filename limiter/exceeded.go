@@ -49,20 +49,27 @@ type Exceeded struct {
 
 // Error says which limit refused and when to come back.
 func (e *Exceeded) Error() string {
-	q := strconv.Itoa(e.Limit)
 	switch {
 	case e.TooLarge:
-		return "this question needs about " + strconv.Itoa(e.Needs) + " tokens, more than the whole limit " + e.Rule + " of " + q +
-			" tokens per " + period(e.Window) + "; shorten it or ask for fewer tokens"
+		return "this question needs about " + strconv.Itoa(e.Needs) + " tokens, more than the whole limit " + e.Rule + " of " + counted(e.Limit, "token") +
+			" per " + period(e.Window) + "; shorten it or ask for fewer tokens"
 	case e.Kind == Concurrent:
-		return "the limit " + e.Rule + " of " + q + " questions at once is reached; wait for an answer to end"
+		return "the limit " + e.Rule + " of " + counted(e.Limit, "question") + " at once is reached; wait for an answer to end"
 	}
-	unit := " questions per "
+	unit := "question"
 	if e.Kind == Tokens {
-		unit = " tokens per "
+		unit = "token"
 	}
-	return "the limit " + e.Rule + " of " + q + unit + period(e.Window) + " is reached; try again in " +
-		strconv.FormatInt(e.RetryAfter(), 10) + " s"
+	// The words are those that the socket dialects have for the wait.
+	return "the limit " + e.Rule + " of " + counted(e.Limit, unit) + " per " + period(e.Window) + " is reached; retry after " +
+		strconv.FormatInt(e.RetryAfter(), 10) + "s"
+}
+
+func counted(n int, unit string) string {
+	if n == 1 {
+		return "1 " + unit
+	}
+	return strconv.Itoa(n) + " " + unit + "s"
 }
 
 // RetryAfter returns the value of a Retry-After header: whole seconds, at least 1

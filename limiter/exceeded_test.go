@@ -71,7 +71,7 @@ func TestARefusalSaysWhenToComeBack(t *testing.T) {
 	if h["Retry-After"] != "2" || h["RateLimit"] != `"r";r=0;t=2` {
 		t.Errorf("%v", h)
 	}
-	if got := e.Error(); got != "the limit r of 60 questions per minute is reached; try again in 2 s" {
+	if got := e.Error(); got != "the limit r of 60 questions per minute is reached; retry after 2s" {
 		t.Error(got)
 	}
 	f := e.Refusal()

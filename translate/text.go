@@ -14,10 +14,12 @@ func (e *Error) Text() string {
 		text = "timeout"
 	}
 	if s := e.RetrySeconds(); s > 0 && (e.Code == CodeRateLimited || e.Code == CodeUnavailable) {
-		if text != "" {
-			text += "; "
+		switch wait := retryAfter + itoa(s) + "s"; {
+		case text == "":
+			text = wait
+		case !strings.HasSuffix(text, wait): // which the message may say itself
+			text += "; " + wait
 		}
-		text += retryAfter + itoa(s) + "s"
 	}
 	if text == "" {
 		return string(e.Code)

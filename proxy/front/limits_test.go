@@ -80,13 +80,13 @@ var posts = []struct{ name, path, body string }{
 	{"rest streamed", "/api/chat/stream", `{"message":"hi","userId":"u","preset":"echo"}`},
 }
 
-var seconds = regexp.MustCompile(`in \d+ s`)
+var seconds = regexp.MustCompile(`after \d+s`)
 
 func TestHTTPFrontsSayHowTheLimitStandsAndWhenToComeBack(t *testing.T) {
 	t.Parallel()
 	const policy = "Ratelimit-Policy: \"small\";q=1;w=3600\n"
 	const state = policy + "Ratelimit: \"small\";r=0;t=WAIT\nX-Ratelimit-Limit: 1\nX-Ratelimit-Remaining: 0\nX-Ratelimit-Reset: soon"
-	const text = "the limit small of 1 questions per hour is reached; try again in N s"
+	const text = "the limit small of 1 question per hour is reached; retry after Ns"
 	bodies := map[string]string{
 		"openai":    `{"error":{"message":"` + text + `","type":"rate_limit_error","param":null,"code":"rate_limit_exceeded"}}`,
 		"anthropic": `{"type":"error","error":{"type":"rate_limit_error","message":"` + text + `"},"request_id":"r-1"}`,
@@ -108,7 +108,7 @@ func TestHTTPFrontsSayHowTheLimitStandsAndWhenToComeBack(t *testing.T) {
 				t.Errorf("refused: %d\n%s", status, got)
 			}
 			dialect, _, _ := strings.Cut(p.name, " ")
-			if got := strings.TrimSpace(seconds.ReplaceAllString(body, "in N s")); got != bodies[dialect] {
+			if got := strings.TrimSpace(seconds.ReplaceAllString(body, "after Ns")); got != bodies[dialect] {
 				t.Errorf("refused:\n%s\nwant\n%s", got, bodies[dialect])
 			}
 			if status, h, _ = ask("sk-bob-caller-key"); status != 200 || said(t, h) != "" {
