@@ -212,6 +212,32 @@ func (f *framed) ready() bool {
 	}
 }
 
+// text takes a whole text message of one frame from the front of the buffer, where
+// there is one, without the library. It lives until the next read. That it is UTF-8 is
+// for the caller to check. It must not be called while the library is within a message.
+func (f *framed) text() (payload []byte, ok bool) {
+	rest := f.buf[f.at:]
+	n, err := frameLength(rest)
+	if f.pass > 0 || f.mode != modeFrames || n == 0 || err != nil || rest[0] != finalBit|opText || rest[1]&maskBit != 0 {
+		return nil, false
+	}
+	head := 2
+	switch rest[1] {
+	case 126:
+		head = 4
+	case 127:
+		head = 10
+	}
+	f.at += n
+	return rest[head:n], true
+}
+
+// roomy makes room for reads of n bytes.
+func (f *framed) roomy(n int) {
+	f.buf = append(make([]byte, 0, n), f.buf[f.at:]...)
+	f.at = 0
+}
+
 // wait waits until ready, at most for d. It returns os.ErrDeadlineExceeded after
 // that, and has no effect on the library then. Pings that come meanwhile are
 // given to pong; the library would wait for the message behind them.

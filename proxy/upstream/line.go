@@ -8,9 +8,9 @@ import (
 	"runtime"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fasthttp/websocket"
-	"github.com/valyala/fastjson"
 
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
@@ -18,9 +18,10 @@ import (
 
 // Bounds of a line.
 const (
-	maxQueued = 1024 // questions that wait to be written
-	maxBurst  = 64   // of them in one write
-	writeFor  = 10 * time.Second
+	maxQueued  = 1024     // questions that wait to be written
+	maxBurst   = 64       // of them in one write
+	lineBuffer = 16 << 10 // that answers are read into
+	writeFor   = 10 * time.Second
 )
 
 // line is one connection of a shared pool. The goroutine that dialled it reads
@@ -67,6 +68,7 @@ func (u *sharedUpstream) dial(ctx context.Context) (l *line, e *translate.Error)
 	}()
 	ws, under, resp, err := websocketAt(ctx, &u.at)
 	if err == nil {
+		under.roomy(lineBuffer)
 		return &line{ws: ws, under: under, out: make(chan *waiter, maxQueued), done: make(chan struct{})}, nil
 	}
 	if !errors.Is(err, websocket.ErrBadHandshake) || resp == nil {
@@ -85,8 +87,8 @@ func (u *sharedUpstream) read(l *line) (useful bool, err error) {
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
-	var parser fastjson.Parser
-	var buf []byte
+	var reader iagent.Reader
+	var buf []byte // of what the library reads
 	l.under.heard = time.Now()
 	for {
 		err := l.under.wait(pingEvery, l.pong)
@@ -97,16 +99,18 @@ func (u *sharedUpstream) read(l *line) (useful bool, err error) {
 		if err != nil {
 			return useful, err
 		}
-		if buf, err = message(l.ws, buf); err != nil {
-			return useful, err
+		frame, whole := l.under.text()
+		if !whole {
+			if buf, err = message(l.ws, buf); err != nil {
+				return useful, err
+			}
+			frame = buf
+		} else if !utf8.Valid(frame) {
+			return useful, errText
 		}
-		u.opts.trace('<', buf)
+		u.opts.trace('<', frame)
 		useful = true
-		if v, err := parser.ParseBytes(buf); err == nil {
-			u.answered(v.GetStringBytes("ref_msg_id"), buf)
-		} else {
-			u.dropped.Add(1)
-		}
+		u.answered(reader.Next(frame), &reader)
 	}
 }
 

@@ -67,11 +67,12 @@ type waiter struct {
 	reply   chan reply // one
 }
 
-// reply is what became of a question. One without a frame and an error says that
+// reply is what became of a question. One without an answer and an error says that
 // it was never sent and has to go on another connection.
 type reply struct {
-	frame []byte
-	err   *translate.Error
+	answer   iagent.Answer
+	answered bool
+	err      *translate.Error
 }
 
 // newShared returns a channel of kind iagent.
@@ -104,7 +105,9 @@ func (u *sharedUpstream) Open(ctx context.Context, req *translate.Request) (tran
 		return nil, e
 	}
 	now := time.Now()
-	w := &waiter{id: newID(now), model: req.Model, reply: make(chan reply, 1)}
+	s := &sharedStream{ctx: ctx, up: u}
+	w := &s.w
+	*w = waiter{id: newID(now), model: req.Model, reply: make(chan reply, 1)}
 	message, err := iagent.AppendAsk(nil, req, w.id, now.UnixMilli(), u.agent)
 	if err != nil {
 		return nil, u.key.typed(err, translate.FaultRejected)
@@ -113,9 +116,10 @@ func (u *sharedUpstream) Open(ctx context.Context, req *translate.Request) (tran
 	if e := u.enlist(ctx, w); e != nil {
 		return nil, u.key.typed(e, translate.FaultDial)
 	}
-	connecting := time.Since(now)
+	s.connecting = time.Since(now)
 	u.opts.trace('>', message)
-	return &sharedStream{ctx: ctx, up: u, w: w, connecting: connecting, dec: iagent.Dialect.NewDecoder(req)}, nil
+	s.evs = s.room[:0]
+	return s, nil
 }
 
 // enlist queues w on a connection, dialling when there is none or all are in use.
@@ -309,8 +313,12 @@ func (u *sharedUpstream) inOrder(l *line) []*waiter {
 	return all
 }
 
-// answered gives a frame to the question with the id ref.
-func (u *sharedUpstream) answered(ref, frame []byte) {
+// answered gives the frame that r has read to the question with the id ref.
+func (u *sharedUpstream) answered(ref []byte, r *iagent.Reader) {
+	if len(ref) == 0 {
+		u.dropped.Add(1)
+		return
+	}
 	u.mu.Lock()
 	w := u.pending[string(ref)]
 	if w != nil {
@@ -321,7 +329,7 @@ func (u *sharedUpstream) answered(ref, frame []byte) {
 		u.dropped.Add(1)
 		return
 	}
-	w.reply <- reply{frame: append([]byte(nil), frame...)}
+	w.reply <- reply{answer: r.Answer(), answered: true}
 }
 
 // forget removes w, whose answer nobody waits for any more.
@@ -369,9 +377,10 @@ type sharedStream struct {
 	queue
 	ctx context.Context // of the exchange, whose life this is
 	up  *sharedUpstream
-	w   *waiter
-	dec translate.Decoder
+	w   waiter
 
+	came       bool // the answer has
+	room       [3]translate.Event
 	connecting time.Duration
 }
 
@@ -383,7 +392,7 @@ func (s *sharedStream) Connecting() time.Duration { return s.connecting }
 func (s *sharedStream) Next() (translate.Event, error) { return s.next(s) }
 
 // Ready implements translate.Stream.
-func (s *sharedStream) Ready() bool { return s.waiting() || s.dec.Done() || len(s.w.reply) > 0 }
+func (s *sharedStream) Ready() bool { return s.waiting() || s.came || len(s.w.reply) > 0 }
 
 func (s *sharedStream) more() error {
 	if s.finished {
@@ -393,7 +402,8 @@ func (s *sharedStream) more() error {
 	if failed != nil {
 		return failed
 	}
-	evs, err := s.dec.Decode(s.evs, r.frame)
+	s.came = true
+	evs, err := r.answer.Events(s.evs)
 	s.took(evs)
 	if err != nil {
 		return s.up.key.typed(err, translate.FaultBroken)
@@ -413,14 +423,14 @@ func (s *sharedStream) reply() (reply, error) {
 			if r.err != nil {
 				return r, r.err
 			}
-			if r.frame != nil {
+			if r.answered {
 				return r, nil
 			}
 		case <-s.ctx.Done():
-			s.up.forget(s.w)
+			s.up.forget(&s.w)
 			return reply{}, ended(s.ctx)
 		}
-		if e := s.up.enlist(s.ctx, s.w); e != nil {
+		if e := s.up.enlist(s.ctx, &s.w); e != nil {
 			return reply{}, s.up.key.typed(e, translate.FaultDial)
 		}
 	}
@@ -428,7 +438,7 @@ func (s *sharedStream) reply() (reply, error) {
 
 // Close implements translate.Stream.
 func (s *sharedStream) Close() error {
-	s.up.forget(s.w)
+	s.up.forget(&s.w)
 	s.end()
 	return nil
 }

@@ -42,13 +42,28 @@ func BenchmarkDecodeMessage(b *testing.B) {
 	}
 }
 
-func BenchmarkReaderDecodeReply(b *testing.B) {
+func TestAnAnswerIsFoundAndReadWithOneAllocation(t *testing.T) {
+	var r Reader
+	frame := []byte(askedFrame[:len(askedFrame)-1] + `,"ref_msg_id":"q"}`)
+	evs := make([]translate.Event, 0, 4)
+	var err error
+	if n := testing.AllocsPerRun(100, func() {
+		if string(r.Next(frame)) != "q" {
+			t.Fatal("not found")
+		}
+		a := r.Answer()
+		evs, err = a.Events(evs[:0])
+	}); n != 1 || err != nil || len(evs) != 3 {
+		t.Errorf("%v allocations, %v, %d events", n, err, len(evs))
+	}
+}
+
+func BenchmarkReader(b *testing.B) {
 	frame := []byte(askedFrame)
 	var r Reader
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := r.DecodeReply(frame); err != nil {
-			b.Fatal(err)
-		}
+		r.Next(frame)
+		r.Answer()
 	}
 }

@@ -227,7 +227,7 @@ func TestAnswersSurviveTheRoundTrip(t *testing.T) {
 	if err != nil || m.Group != "g" || m.Receiver != "u" || m.Sender != "p" {
 		t.Fatalf("got %+v, %v", m, err)
 	}
-	evs, err := m.Events(nil)
+	evs, err := Dialect.NewDecoder(nil).Decode(nil, frame)
 	if err != nil || len(evs) != 3 || string(evs[1].Text) != a.Text() {
 		t.Errorf("got %v, %v", evs, err)
 	}

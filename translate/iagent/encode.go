@@ -62,12 +62,16 @@ func (*encoder) AppendTail(dst []byte) []byte { return dst }
 // AppendWhole appends the answer's text with resp_code 0; with 10 if there is no
 // text, or the model decided not to reply.
 func (e *encoder) AppendWhole(dst []byte, a *translate.Answer) []byte {
-	text := a.Text()
-	if text == "" || a.Finish == translate.FinishSilent {
-		return AppendSilent(dst, e.reply)
+	return AppendAnswer(dst, e.reply, a)
+}
+
+// AppendAnswer appends reply, made by [Reply], as the answer a: its text with
+// resp_code 0; 10 if there is no text, or the model decided not to reply.
+func AppendAnswer(dst []byte, reply Message, a *translate.Answer) []byte {
+	reply.Content = a.Text()
+	if reply.Content == "" || a.Finish == translate.FinishSilent {
+		return AppendSilent(dst, reply)
 	}
-	reply := e.reply
-	reply.Content = text
 	return AppendMessage(dst, &reply)
 }
 

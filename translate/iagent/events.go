@@ -16,15 +16,9 @@ import (
 // text is kept), a missing resp_code is 0. Only what is no JSON object is an
 // *Error, with FaultBroken. It checks nothing else: a frame without Ref is a
 // push.
-func DecodeReply(frame []byte) (Message, error) { return new(Reader).DecodeReply(frame) }
-
-// Reader does what [DecodeReply] does for all frames of a connection, with one
-// parser. One goroutine uses it; what it returns is the caller's.
-type Reader struct{ parser fastjson.Parser }
-
-// DecodeReply reads one frame.
-func (r *Reader) DecodeReply(frame []byte) (Message, error) {
-	v, err := r.parser.ParseBytes(frame)
+func DecodeReply(frame []byte) (Message, error) {
+	var p fastjson.Parser
+	v, err := p.ParseBytes(frame)
 	if err != nil || v.Type() != fastjson.TypeObject {
 		return Message{}, nonsense(err)
 	}
@@ -41,6 +35,46 @@ func (r *Reader) DecodeReply(frame []byte) (Message, error) {
 		ContentType: number(v.Get("content_type")),
 		Content:     string(content(v, nil)),
 	}, nil
+}
+
+// Reader reads the frames of a connection, whose questions are many, as far as a
+// transport needs them. One goroutine uses it.
+type Reader struct {
+	parser fastjson.Parser
+	frame  *fastjson.Value
+}
+
+// Next takes a frame and returns the id of the question that it answers, which is
+// empty for what answers none and for what is no frame. It lives until the next call,
+// and frame must not change until then.
+func (r *Reader) Next(frame []byte) (ref []byte) {
+	v, err := r.parser.ParseBytes(frame)
+	if err != nil {
+		return nil
+	}
+	r.frame = v
+	return v.GetStringBytes("ref_msg_id")
+}
+
+// Answer returns the answer in the frame that Next took and found an id in. It is the
+// caller's own.
+func (r *Reader) Answer() Answer {
+	v := r.frame
+	id := v.GetStringBytes("msg_id")
+	text := content(v, append(make([]byte, 0, len(id)+len(v.GetStringBytes("content"))), id...))
+	return Answer{code: number(v.Get("resp_code")), id: text[:len(id):len(id)], text: text[len(id):]}
+}
+
+// Answer is an answer that a [Reader] has found.
+type Answer struct {
+	code     int
+	id, text []byte
+}
+
+// Events appends what the decoder of [Dialect] makes of the frame: start, text and
+// finish, which refer to a; or what its error is.
+func (a *Answer) Events(evs []translate.Event) ([]translate.Event, error) {
+	return answer(evs, a.code, a.id, a.text)
 }
 
 // decoder reads the one frame that answers a question. Which frame that is, the
@@ -93,12 +127,6 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 		return evs, translate.FromCode(code, ref.Message)
 	}
 	return evs, translate.FromStatus(status, ref, 0)
-}
-
-// Events appends what the decoder of [Dialect] makes of the frame that m was read
-// from, for transports that have decoded it already. The events are the caller's.
-func (m *Message) Events(evs []translate.Event) ([]translate.Event, error) {
-	return answer(evs, m.Code, []byte(m.ID), []byte(m.Content))
 }
 
 // answer makes events of a reply. Codes that are not known mean what their

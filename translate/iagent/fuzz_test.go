@@ -78,7 +78,12 @@ func FuzzRepliesAreReadOrRefused(f *testing.F) {
 		if !json.Valid(AppendMessage(nil, &m)) {
 			t.Fatalf("%q cannot be written", frame)
 		}
-		evs, err := m.Events(nil)
+		var r Reader
+		if ref := r.Next(frame); string(ref) != m.Ref {
+			t.Fatalf("answers %q, want %q", ref, m.Ref)
+		}
+		a := r.Answer()
+		evs, err := a.Events(nil)
 		two := ""
 		for _, ev := range evs {
 			two += wiretest.Describe(ev) + "\n"
@@ -88,7 +93,7 @@ func FuzzRepliesAreReadOrRefused(f *testing.F) {
 			two += wiretest.DescribeError(err) + "\n"
 		}
 		if two += "done\n"; one != two {
-			t.Fatalf("decoder:\n%s\nmessage:\n%s", one, two)
+			t.Fatalf("decoder:\n%s\nreader:\n%s", one, two)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -62,6 +63,9 @@ type Message struct {
 // AppendMessage appends m as one frame, keys in the order of the documentation.
 // Empty optional fields are left out.
 func AppendMessage(dst []byte, m *Message) []byte {
+	const names = 192 // and numbers
+	n := len(m.ID) + len(m.Ref) + len(m.Group) + len(m.Sender) + len(m.Receiver) + len(m.Content)
+	dst = slices.Grow(dst, names+n+n/16) // what needs more escapes grows once more
 	dst = jsonx.AppendInt(append(dst, `{"chat_type":`...), int64(m.ChatType))
 	dst = jsonx.AppendString(append(dst, `,"msg_id":`...), m.ID)
 	dst = appendOptional(dst, `,"ref_msg_id":`, m.Ref)
