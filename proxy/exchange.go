@@ -317,7 +317,7 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 		return nil
 	}
 	now := time.Now().UnixMilli()
-	turn := store.Turn{Replace: x.replace, Model: x.q.Model.Name, Web: x.base.Web, At: now}
+	turn := store.Turn{Replace: x.replace, Model: x.q.Model.Name, Web: x.base.Web, At: now, Messages: make([]store.Message, 0, len(x.fresh)+1)}
 	for _, m := range x.fresh {
 		turn.Messages = append(turn.Messages, store.Message{Message: m, At: x.q.Received.UnixMilli()})
 	}
@@ -331,7 +331,7 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 		return nil
 	}
 	// An answer that was given is stored even if its client leaves meanwhile.
-	if err := x.g.keep(context.WithoutCancel(x.ctx), x.q.Turn, turn); err != nil {
+	if err := x.g.keep(context.Background(), x.q.Turn, turn); err != nil {
 		return storeFailed(err)
 	}
 	return nil

@@ -320,7 +320,7 @@ func (x *Exchange) prepare() *translate.Error {
 		}
 		// A question that was stopped just now is stored none the less, which takes
 		// knowing its conversation.
-		stored, err := x.g.history(context.WithoutCancel(x.ctx), x.q.Turn)
+		stored, err := x.g.history(context.Background(), x.q.Turn)
 		if err != nil {
 			return storeFailed(err)
 		}

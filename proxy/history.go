@@ -187,9 +187,17 @@ func (u *Turn) textBytes(last int) (n int) {
 func sizesOf(messages []store.Message) []int32 {
 	sizes := make([]int32, len(messages))
 	for i := range messages {
-		sizes[i] = int32(min(textBytes([]translate.Message{messages[i].Message}), math.MaxInt32))
+		sizes[i] = sizeOf(&messages[i])
 	}
 	return sizes
+}
+
+func sizeOf(m *store.Message) int32 {
+	n := 0
+	for i := range m.Parts {
+		n += len(m.Parts[i].Text)
+	}
+	return int32(min(n, math.MaxInt32))
 }
 
 // resize notes that t holds messages.
@@ -203,6 +211,8 @@ func (r *threads) resize(t *Thread, messages []store.Message) {
 func (r *threads) grow(t *Thread, turn *store.Turn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	left := max(0, len(t.sizes)-turn.Replace)
-	t.sizes = append(t.sizes[:left:left], sizesOf(turn.Messages)...)
+	t.sizes = t.sizes[:max(0, len(t.sizes)-turn.Replace)]
+	for i := range turn.Messages {
+		t.sizes = append(t.sizes, sizeOf(&turn.Messages[i]))
+	}
 }

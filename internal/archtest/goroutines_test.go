@@ -26,7 +26,6 @@ var unguarded = map[string]string{
 	"cmd/dragoman.untilInterrupt":           "cancels a context at a signal",
 	"cmd/dragoman.(*talk).ask":              "cancels a context at a signal",
 	"proxy/front.(*call).stream":            "does nothing, or copies what a buffer holds and starts a goroutine that is guarded",
-	"proxy/front.(*crowd).whenGone":         "recent.left, which is what it calls, cancels a context",
 	"cmd/dragoman.(*mockCommand).serve":     "closes the mock server at a signal, when the process ends anyway",
 	"proxy.(*clock).start":                  "compares counters and cancels a context",
 	"proxy/front.(*call).upgrade":           "session.run guards the body of the session; what surrounds it sets limits, and waits",

@@ -2,7 +2,6 @@ package front
 
 import (
 	"context"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/fasthttp/websocket"
 
-	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -94,8 +92,9 @@ type crowd struct {
 	valid   func() *translate.Error // whether the token still is
 	slots   chan struct{}           // one for each question that runs
 	asking  sync.WaitGroup          // the questions that run
-	jobs    chan func()             // to those that have answered one question and wait for the next
+	jobs    chan *question          // to those that have answered one question and wait for the next
 	idle    chan struct{}           // one for each of them
+	awaited awaited                 // what it waits for, see [recent]
 	out     chan []byte
 	over    chan struct{} // closed when nothing is queued any more
 	sent    chan struct{} // closed when nothing is written any more
@@ -108,7 +107,7 @@ type crowd struct {
 func newCrowd(s *session, caller *proxy.Caller, address string, valid func() *translate.Error) *crowd {
 	return &crowd{
 		session: s, caller: caller, address: address, valid: valid,
-		slots: make(chan struct{}, inFlightLimit), jobs: make(chan func()), idle: make(chan struct{}, idleWorkers), out: make(chan []byte, inFlightLimit), over: make(chan struct{}), sent: make(chan struct{}),
+		slots: make(chan struct{}, inFlightLimit), jobs: make(chan *question), idle: make(chan struct{}, idleWorkers), out: make(chan []byte, inFlightLimit), over: make(chan struct{}), sent: make(chan struct{}),
 	}
 }
 
@@ -116,6 +115,7 @@ func newCrowd(s *session, caller *proxy.Caller, address string, valid func() *tr
 // are answered and all frames written.
 func (c *crowd) serve() {
 	c.work(c.send)
+	defer context.AfterFunc(c.ctx, c.abandon)()
 	defer c.finish()
 	for {
 		frame, text, ok := c.readShared()
@@ -151,17 +151,17 @@ func (c *crowd) take(m iagent.Message, frame []byte) (wrong *translate.Error, ok
 	select {
 	case c.slots <- struct{}{}:
 	default:
-		if !c.await() {
+		if !c.awaitSlot() {
 			return nil, false
 		}
 	}
 	return c.begin(m, frame), true
 }
 
-// await takes a slot of a full connection when there is one. Most are full for a
+// awaitSlot takes a slot of a full connection when there is one. Most are full for a
 // moment only, for which its client is not watched. It returns false when the
 // connection is over.
-func (c *crowd) await() bool {
+func (c *crowd) awaitSlot() bool {
 	soon := time.NewTimer(unreadFor)
 	defer soon.Stop()
 	select {
@@ -204,188 +204,8 @@ func (c *crowd) finish() {
 	close(c.over)
 }
 
-// whenGone implements [writer].
-func (c *crowd) whenGone(f func()) (stop func() bool) { return context.AfterFunc(c.ctx, f) }
-
 func (c *crowd) reply(m *iagent.Message) iagent.Message {
 	return iagent.Reply(m, proxy.NewID("r-"), time.Now().UnixMilli(), c.s.settings().IAgent.Name)
-}
-
-// outcome is the one frame that answers a question.
-type outcome struct {
-	frame []byte
-	// keep: it is worth repeating, which the end of an abandoned question is not.
-	keep bool
-	// settle ends the exchange; nil: there was none.
-	settle func() error
-}
-
-// begin answers m on a goroutine of its own, unless it is a duplicate. It takes the
-// question's place in its conversation at once, so that the questions of one
-// conversation are answered in the order in which they came. The error says that m
-// is illegal.
-func (c *crowd) begin(m iagent.Message, frame []byte) *translate.Error {
-	received, name := time.Now(), c.caller.Name
-	ctx, stop := context.WithCancelCause(c.s.life)
-	first, err := c.s.recent.ask(name, m.ID, frame, c, received, func() { stop(errClientGone) })
-	if !first {
-		stop(nil)
-		<-c.slots
-		return err
-	}
-	answer, done := c.prepare(ctx, m, received)
-	c.asking.Add(1)
-	c.employ(func() {
-		// A bug costs the question that met it, not all others of the connection.
-		defer func() {
-			if p := recover(); p != nil {
-				c.s.log.Error("panic", "id", c.id, "what", p, "stack", string(debug.Stack()))
-			}
-		}()
-		defer c.asking.Done()
-		defer func() { <-c.slots }()
-		defer stop(nil)
-		broken := &translate.Error{Code: translate.CodeInternal, Message: "internal error"}
-		o := outcome{frame: iagent.AppendFailure(nil, c.reply(&m), broken)}
-		defer func() {
-			c.s.recent.answered(name, m.ID, o.frame, o.keep, time.Now())
-			// Not before the frame is queued: the next question of the conversation may
-			// be answered, or fail, in no time.
-			if o.settle != nil {
-				_ = o.settle()
-			}
-			done()
-		}()
-		o = answer()
-	})
-	return nil
-}
-
-// employ has job done by a goroutine that is idle, else by a new one: their stacks
-// have grown already.
-func (c *crowd) employ(job func()) {
-	select {
-	case c.jobs <- job:
-	default:
-		c.work(func() { c.worker(job) })
-	}
-}
-
-// worker does job, and others after it as long as not too many others are idle.
-func (c *crowd) worker(job func()) {
-	for {
-		job()
-		job = nil
-		select {
-		case c.idle <- struct{}{}:
-		default:
-			return
-		}
-		select {
-		case job = <-c.jobs:
-		case <-c.over:
-		}
-		<-c.idle
-		if job == nil {
-			return
-		}
-	}
-}
-
-// prepare takes the question's place in its conversation and returns what waits
-// for the answer. done lets the next question of the conversation go on.
-func (c *crowd) prepare(ctx context.Context, m iagent.Message, received time.Time) (answer func() outcome, done func()) {
-	reply, none := c.reply(&m), func() {}
-	fail := func(err error) (func() outcome, func()) {
-		return func() outcome { return outcome{frame: iagent.AppendFailure(nil, reply, typed(err)), keep: true} }, none
-	}
-	name := ""
-	if c.s.g.Known(m.Receiver) {
-		name = m.Receiver
-	}
-	agent := name
-	if agent == c.s.settings().IAgent.Name {
-		agent = ""
-	}
-	model, wrong := c.s.g.Resolve(c.caller, name)
-	if c.silent(&m, agent != "") {
-		return func() outcome { return outcome{frame: iagent.AppendSilent(nil, reply), keep: true} }, none
-	}
-	if wrong != nil {
-		return fail(noModel(wrong))
-	}
-	req := &translate.Request{}
-	m.Request(req)
-	q := &proxy.Question{ID: proxy.NewID("req_"), Session: c.session.id, Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: req,
-		Address: c.address, User: m.Sender}
-	if err := c.s.g.Admit(ctx, q); err != nil {
-		return func() outcome { return refused(reply, err) }, none
-	}
-	id := iagentIdentity(&m, agent)
-	join := func() error {
-		err := c.s.g.Join(ctx, q, id)
-		if err == nil {
-			q.Turn.Hold()
-		}
-		return err
-	}
-	// One that waits for a limit takes its place when it is admitted: it must not
-	// keep this goroutine from reading.
-	if !q.Waiting() {
-		if err := join(); err != nil {
-			return func() outcome { return refused(reply, err) }, none
-		}
-	}
-	return func() outcome {
-			if q.Turn == nil {
-				if err := join(); err != nil {
-					return refused(reply, err)
-				}
-			}
-			return c.ask(ctx, q, &m, reply)
-		}, func() {
-			c.s.g.Dismiss(q)
-			if q.Turn != nil {
-				q.Turn.Done()
-			}
-		}
-}
-
-// noModel: a client of this dialect chooses no model, so none that is there to be
-// asked is the gateway's fault.
-func noModel(err *translate.Error) *translate.Error {
-	if err.Code != translate.CodeModelNotFound {
-		return err
-	}
-	e := *err
-	e.Code = translate.CodeUnavailable
-	return &e
-}
-
-func (c *crowd) ask(ctx context.Context, q *proxy.Question, m *iagent.Message, reply iagent.Message) outcome {
-	x, err := c.s.g.Open(ctx, q)
-	if err != nil {
-		return refused(reply, err)
-	}
-	a, err := x.Whole()
-	if err != nil {
-		return outcome{frame: iagent.AppendFailure(nil, reply, typed(err)), keep: true, settle: x.Close}
-	}
-	enc := iagent.NewReply(*m, translate.Head{ID: reply.ID}, c.s.settings().IAgent.Name, time.Now().UnixMilli())
-	return outcome{frame: enc.AppendWhole(nil, a), keep: true, settle: x.Close}
-}
-
-// refused is what answers a question that did not come to a channel's answer.
-func refused(reply iagent.Message, err error) outcome {
-	e := typed(err)
-	if e.Fault == translate.FaultGone {
-		// Only who repeated the question in this very moment gets to see it.
-		e = &translate.Error{Code: translate.CodeUnavailable, Message: "the question was abandoned"}
-		return outcome{frame: iagent.AppendFailure(nil, reply, e)}
-	}
-	// What a limit kept out was not asked: sent again, it may get in.
-	_, limited := e.Cause.(*limiter.Exceeded)
-	return outcome{frame: iagent.AppendFailure(nil, reply, e), keep: !limited && e.Spent == nil}
 }
 
 // silent applies the group policy (rest_iagent.md 8.2, item 10). known: the
@@ -406,20 +226,20 @@ func (c *crowd) silent(m *iagent.Message, known bool) bool {
 
 // iagentIdentity says which conversation a message belongs to: one per agent and
 // group, or per agent and user. The private one of the default agent, whose name is
-// empty here, is the rest front's as well.
-func iagentIdentity(m *iagent.Message, agent string) proxy.Identity {
-	key, group, title := privateKey(m.Sender), "", m.Content
+// empty here, is the rest front's as well. made is what a new one is called.
+func iagentIdentity(m *iagent.Message, agent string, made *store.Conversation) proxy.Identity {
+	key, group, title := "", "", m.Content
 	switch {
 	case m.ChatType == iagent.Group:
 		key, group = identityKey("agent group", agent, m.Group), m.Group
 	case agent != "":
 		key = identityKey("agent", agent, m.Sender)
+	default:
+		key = privateKey(m.Sender)
 	}
 	if m.ContentType != iagent.Text {
 		title = "media"
 	}
-	return proxy.Identity{
-		Find: store.Ref{Key: key},
-		Make: &store.Conversation{Key: key, User: m.Sender, Group: group, Name: clipTitle(title)},
-	}
+	*made = store.Conversation{Key: key, User: m.Sender, Group: group, Name: clipTitle(title)}
+	return proxy.Identity{Find: store.Ref{Key: key}, Make: made}
 }

@@ -3,6 +3,7 @@ package front
 import (
 	"net"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/fasthttp/websocket"
@@ -71,5 +72,24 @@ func (c *crowd) sendAll(frames [][]byte) {
 		c.close(websocket.CloseTryAgainLater, "the client reads too slowly")
 		c.cancel(errClientGone)
 		c.stopReading()
+	}
+}
+
+// await implements [writer].
+func (c *crowd) await(m *remembered) bool { return c.awaited.add(m) }
+
+// forget implements [writer].
+func (c *crowd) forget(m *remembered) { c.awaited.remove(m) }
+
+// abandon ends the questions whose answers only this connection waits for, which has
+// ended.
+func (c *crowd) abandon() {
+	defer func() {
+		if p := recover(); p != nil {
+			c.s.log.Error("panic", "id", c.id, "what", p, "stack", string(debug.Stack()))
+		}
+	}()
+	for m := range c.awaited.end() {
+		c.s.recent.left(m, c)
 	}
 }

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"context"
 	"crypto/sha256"
 	"sync"
 	"time"
@@ -25,19 +26,56 @@ type recent struct {
 type messageID struct{ caller, id string }
 
 type remembered struct {
-	frame []byte // the answer
-	asker writer // the newest connection that asked; nil once there is an answer
-	stop  func() // ends the question
-	// forget ends the wait for the asker's end.
-	forget func() bool
+	frame []byte                  // the answer
+	asker writer                  // the newest connection that asked; nil once there is an answer
+	stop  context.CancelCauseFunc // ends the question
 }
 
 // writer is a connection that an answer can go to.
 type writer interface {
 	write(frame []byte) error
-	// whenGone calls f, on a goroutine of its own, when the connection ends. stop
-	// prevents that.
-	whenGone(f func()) (stop func() bool)
+	// await notes that the connection waits for the answer to m: when it ends before
+	// forget, [recent.left] is to be called. It reports false when it has ended.
+	await(m *remembered) bool
+	forget(m *remembered)
+}
+
+// awaited are the answers that one connection waits for. It is safe for concurrent
+// use.
+type awaited struct {
+	mu    sync.Mutex
+	ended bool
+	all   map[*remembered]struct{}
+}
+
+// add is [writer.await].
+func (a *awaited) add(m *remembered) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended {
+		return false
+	}
+	if a.all == nil {
+		a.all = make(map[*remembered]struct{})
+	}
+	a.all[m] = struct{}{}
+	return true
+}
+
+// remove is [writer.forget].
+func (a *awaited) remove(m *remembered) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.all, m)
+}
+
+// end returns what was awaited; nothing is from now on.
+func (a *awaited) end() map[*remembered]struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := a.all
+	a.ended, a.all = true, nil
+	return all
 }
 
 func newRecent(keep time.Duration) *recent {
@@ -48,7 +86,7 @@ func newRecent(keep time.Duration) *recent {
 // repeated one is answered here as soon as there is an answer. stop is called when
 // the newest connection that asked ends before that: nobody waits any more. The
 // error says that the same id came with another body.
-func (r *recent) ask(caller, id string, body []byte, from writer, now time.Time, stop func()) (first bool, err *translate.Error) {
+func (r *recent) ask(caller, id string, body []byte, from writer, now time.Time, stop context.CancelCauseFunc) (first bool, err *translate.Error) {
 	sum := sha256.Sum256(body)
 	r.mu.Lock()
 	one, fresh := r.window.ask(messageID{caller, id}, sum, now)
@@ -59,23 +97,28 @@ func (r *recent) ask(caller, id string, body []byte, from writer, now time.Time,
 	if fresh {
 		one.result.stop = stop
 	}
-	done, frame := one.done, one.result.frame
+	done, frame, here := one.done, one.result.frame, true
 	if !done {
-		r.asked(&one.result, from)
+		here = r.asked(&one.result, from)
 	}
 	r.mu.Unlock()
 	if done {
 		_ = from.write(frame)
 	}
+	if !here {
+		r.left(&one.result, from)
+	}
 	return fresh, nil
 }
 
-// asked makes from the connection that the answer goes to; r.mu is held.
-func (r *recent) asked(m *remembered, from writer) {
-	if m.forget != nil {
-		m.forget()
+// asked makes from the connection that the answer goes to, and reports whether it is
+// still there; r.mu is held.
+func (r *recent) asked(m *remembered, from writer) bool {
+	if m.asker != nil {
+		m.asker.forget(m)
 	}
-	m.asker, m.forget = from, from.whenGone(func() { r.left(m, from) })
+	m.asker = from
+	return from.await(m)
 }
 
 // left notes that the connection from has ended.
@@ -84,7 +127,7 @@ func (r *recent) left(m *remembered, from writer) {
 	alone, stop := m.asker == from, m.stop
 	r.mu.Unlock()
 	if alone && stop != nil {
-		stop()
+		stop(errClientGone)
 	}
 }
 
@@ -98,8 +141,8 @@ func (r *recent) answered(caller, id string, frame []byte, keep bool, now time.T
 		return
 	}
 	to := one.result.asker
-	one.result.forget()
-	one.result.asker, one.result.forget, one.result.stop = nil, nil, nil
+	to.forget(&one.result)
+	one.result.asker, one.result.stop = nil, nil
 	if keep {
 		one.result.frame = frame
 		r.window.finish(one, len(frame), now)

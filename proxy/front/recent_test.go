@@ -2,6 +2,7 @@ package front
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -9,8 +10,8 @@ import (
 
 // listener is a connection that remembers what was written to it.
 type listener struct {
-	got  []string
-	gone func()
+	awaited
+	got []string
 }
 
 func (l *listener) write(frame []byte) error {
@@ -18,16 +19,24 @@ func (l *listener) write(frame []byte) error {
 	return nil
 }
 
-func (l *listener) whenGone(f func()) func() bool {
-	l.gone = f
-	return func() bool { l.gone = func() {}; return true }
+func (l *listener) await(m *remembered) bool { return l.add(m) }
+func (l *listener) forget(m *remembered)     { l.remove(m) }
+
+// leaves returns what happens when l ends, as far as it waits for anything now.
+func (l *listener) leaves(r *recent) func() {
+	all := maps.Clone(l.all)
+	return func() {
+		for m := range all {
+			r.left(m, l)
+		}
+	}
 }
 
 // asks puts a message to r and fails the test unless it is new or not, as told.
 func asks(t *testing.T, r *recent, id, body string, from *listener, now time.Time, isNew bool) (stopped *bool) {
 	t.Helper()
 	stopped = new(bool)
-	first, err := r.ask("alice", id, []byte(body), from, now, func() { *stopped = true })
+	first, err := r.ask("alice", id, []byte(body), from, now, func(error) { *stopped = true })
 	if err != nil || first != isNew {
 		t.Fatalf("%s: new %v, error %v", id, first, err)
 	}
@@ -64,7 +73,7 @@ func TestAnIdWithAnotherBodyIsRefused(t *testing.T) {
 			r.answered("alice", "m", []byte("answer"), true, noon)
 		}
 	}
-	if first, err := r.ask("bob", "m", []byte("other"), one, noon, func() {}); !first || err != nil {
+	if first, err := r.ask("bob", "m", []byte("other"), one, noon, func(error) {}); !first || err != nil {
 		t.Errorf("another caller: new %v, error %v", first, err)
 	}
 }
@@ -73,13 +82,13 @@ func TestTheNewestConnectionKeepsAQuestionAlive(t *testing.T) {
 	t.Parallel()
 	r, one, two := newRecent(time.Minute), &listener{}, &listener{}
 	stopped := asks(t, r, "m", "b", one, noon, true)
-	leaves := one.gone
+	leaves := one.leaves(r)
 	asks(t, r, "m", "b", two, noon, false)
 	leaves()
 	if *stopped {
 		t.Fatal("the question ended though somebody waits for it")
 	}
-	two.gone()
+	two.leaves(r)()
 	if !*stopped {
 		t.Fatal("the question goes on for nobody")
 	}
@@ -87,11 +96,41 @@ func TestTheNewestConnectionKeepsAQuestionAlive(t *testing.T) {
 	asks(t, r, "m", "b", one, noon, true)
 }
 
+func TestAQuestionOfAConnectionThatHasEndedAlreadyIsEnded(t *testing.T) {
+	t.Parallel()
+	r, one, two := newRecent(time.Minute), &listener{}, &listener{}
+	stopped := asks(t, r, "m", "b", one, noon, true)
+	if n := len(one.end()); n != 1 {
+		t.Errorf("it waits for %d answers", n)
+	}
+	asks(t, r, "m", "b", two, noon, false)
+	asks(t, r, "m", "b", one, noon, false)
+	if !*stopped {
+		t.Error("the question goes on for nobody")
+	}
+	if len(two.all) != 0 || len(one.all) != 0 {
+		t.Errorf("%d and %d answers are awaited", len(two.all), len(one.all))
+	}
+}
+
+func TestNothingIsAwaitedAfterItsAnswer(t *testing.T) {
+	t.Parallel()
+	r, one := newRecent(time.Minute), &listener{}
+	for i := range 3 {
+		id := fmt.Sprint(i)
+		asks(t, r, id, "b", one, noon, true)
+		r.answered("alice", id, []byte("answer"), i > 0, noon)
+	}
+	if n := len(one.all); n != 0 {
+		t.Errorf("%d answers are awaited", n)
+	}
+}
+
 func TestALateEndOfAConnectionEndsNothing(t *testing.T) {
 	t.Parallel()
 	r, one := newRecent(time.Minute), &listener{}
 	stopped := asks(t, r, "m", "b", one, noon, true)
-	leaves := one.gone
+	leaves := one.leaves(r)
 	r.answered("alice", "m", []byte("answer"), true, noon)
 	leaves()
 	if *stopped {

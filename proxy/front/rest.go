@@ -144,10 +144,13 @@ func (c *call) unknownPreset(ask *rest.Ask, err *translate.Error) *translate.Err
 // identityKey names a conversation by who is talking: what it is for, and the ids,
 // none of which can be taken for a part of another.
 func identityKey(kind string, ids ...string) string {
+	var room [128]byte
+	key := append(room[:0], kind...)
 	for _, id := range ids {
-		kind += "\x00" + strconv.Itoa(len(id)) + ":" + id
+		key = strconv.AppendInt(append(key, 0), int64(len(id)), 10)
+		key = append(append(key, ':'), id...)
 	}
-	return kind
+	return string(key)
 }
 
 // privateKey is the identity of a private chat with the default agent. The rest

@@ -1,0 +1,214 @@
+package front
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/iagent"
+)
+
+// question is one message of a crowd that was not answered before, until it is.
+type question struct {
+	*crowd
+	m    iagent.Message
+	ctx  context.Context // ends when nobody waits for the answer any more
+	stop context.CancelCauseFunc
+	q    proxy.Question
+	req  translate.Request
+	id   proxy.Identity
+	made store.Conversation
+	// known is the outcome, if that was clear before anybody was asked.
+	known *outcome
+}
+
+// outcome is the one frame that answers a question.
+type outcome struct {
+	frame []byte
+	// keep: it is worth repeating, which the end of an abandoned question is not.
+	keep bool
+	// of is the exchange to be closed; nil: there was none.
+	of *proxy.Exchange
+}
+
+// begin answers m on a goroutine of its own, unless it is a duplicate. It takes the
+// question's place in its conversation at once, so that the questions of one
+// conversation are answered in the order in which they came. The error says that m
+// is illegal.
+func (c *crowd) begin(m iagent.Message, frame []byte) *translate.Error {
+	received := time.Now()
+	one := &question{crowd: c, m: m}
+	one.ctx, one.stop = context.WithCancelCause(c.s.life)
+	first, err := c.s.recent.ask(c.caller.Name, m.ID, frame, c, received, one.stop)
+	if !first {
+		one.stop(nil)
+		<-c.slots
+		return err
+	}
+	one.prepare(received)
+	c.asking.Add(1)
+	c.employ(one)
+	return nil
+}
+
+// employ has one answered by a goroutine that is idle, else by a new one: their
+// stacks have grown already.
+func (c *crowd) employ(one *question) {
+	select {
+	case c.jobs <- one:
+	default:
+		c.work(func() { c.worker(one) })
+	}
+}
+
+// worker answers one, and others after it as long as not too many others are idle.
+func (c *crowd) worker(one *question) {
+	for {
+		one.settle()
+		one = nil
+		select {
+		case c.idle <- struct{}{}:
+		default:
+			return
+		}
+		select {
+		case one = <-c.jobs:
+		case <-c.over:
+		}
+		<-c.idle
+		if one == nil {
+			return
+		}
+	}
+}
+
+// settle sees the question answered, and lets the next question of the conversation
+// go on.
+func (o *question) settle() {
+	c := o.crowd
+	// A bug costs the question that met it, not all others of the connection.
+	defer func() {
+		if p := recover(); p != nil {
+			c.s.log.Error("panic", "id", c.id, "what", p, "stack", string(debug.Stack()))
+		}
+	}()
+	defer c.asking.Done()
+	defer func() { <-c.slots }()
+	defer o.stop(nil)
+	var out outcome
+	defer func() {
+		if out.frame == nil { // it has panicked
+			out.frame = o.failure(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
+		}
+		c.s.recent.answered(c.caller.Name, o.m.ID, out.frame, out.keep, time.Now())
+		// Not before the frame is queued: the next question of the conversation may
+		// be answered, or fail, in no time.
+		if out.of != nil {
+			_ = out.of.Close()
+		}
+		o.leave()
+	}()
+	out = o.answer()
+}
+
+// leave gives back the question's place.
+func (o *question) leave() {
+	o.s.g.Dismiss(&o.q)
+	if o.q.Turn != nil {
+		o.q.Turn.Done()
+	}
+}
+
+// prepare takes the question's place in its conversation, if it has to be asked.
+func (o *question) prepare(received time.Time) {
+	c, m := o.crowd, &o.m
+	name := ""
+	if c.s.g.Known(m.Receiver) {
+		name = m.Receiver
+	}
+	agent := name
+	if agent == c.s.settings().IAgent.Name {
+		agent = ""
+	}
+	model, wrong := c.s.g.Resolve(c.caller, name)
+	if c.silent(m, agent != "") {
+		o.known = &outcome{frame: iagent.AppendSilent(nil, c.reply(m)), keep: true}
+		return
+	}
+	if wrong != nil {
+		o.known = &outcome{frame: o.failure(noModel(wrong)), keep: true}
+		return
+	}
+	m.Request(&o.req)
+	o.q = proxy.Question{ID: proxy.NewID("req_"), Session: c.session.id, Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: &o.req,
+		Address: c.address, User: m.Sender}
+	if err := c.s.g.Admit(o.ctx, &o.q); err != nil {
+		o.known = o.refused(err)
+		return
+	}
+	o.id = iagentIdentity(m, agent, &o.made)
+	// One that waits for a limit takes its place when it is admitted: it must not
+	// keep this goroutine from reading.
+	if !o.q.Waiting() {
+		o.known = o.join()
+	}
+}
+
+// join takes the question's place; what it returns, if anything, is the outcome.
+func (o *question) join() *outcome {
+	if err := o.s.g.Join(o.ctx, &o.q, o.id); err != nil {
+		return o.refused(err)
+	}
+	o.q.Turn.Hold()
+	return nil
+}
+
+// noModel: a client of this dialect chooses no model, so none that is there to be
+// asked is the gateway's fault.
+func noModel(err *translate.Error) *translate.Error {
+	if err.Code != translate.CodeModelNotFound {
+		return err
+	}
+	e := *err
+	e.Code = translate.CodeUnavailable
+	return &e
+}
+
+// answer waits for the answer.
+func (o *question) answer() outcome {
+	if o.known == nil && o.q.Turn == nil {
+		o.known = o.join()
+	}
+	if o.known != nil {
+		return *o.known
+	}
+	x, err := o.s.g.Open(o.ctx, &o.q)
+	if err != nil {
+		return *o.refused(err)
+	}
+	a, err := x.Whole()
+	if err != nil {
+		return outcome{frame: o.failure(typed(err)), keep: true, of: x}
+	}
+	return outcome{frame: iagent.AppendAnswer(nil, o.reply(&o.m), a), keep: true, of: x}
+}
+
+func (o *question) failure(err *translate.Error) []byte {
+	return iagent.AppendFailure(nil, o.reply(&o.m), err)
+}
+
+// refused is what answers a question that did not come to a channel's answer.
+func (o *question) refused(err error) *outcome {
+	e := typed(err)
+	if e.Fault == translate.FaultGone {
+		// Only who repeated the question in this very moment gets to see it.
+		return &outcome{frame: o.failure(&translate.Error{Code: translate.CodeUnavailable, Message: "the question was abandoned"})}
+	}
+	// What a limit kept out was not asked: sent again, it may get in.
+	_, limited := e.Cause.(*limiter.Exceeded)
+	return &outcome{frame: o.failure(e), keep: !limited && e.Spent == nil}
+}
