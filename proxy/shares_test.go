@@ -19,6 +19,9 @@ func TestTheSharesFollowTheWeights(t *testing.T) {
 	const asked = 10_000
 	for policy, points := range map[string]float64{"weighted": 0.05, "p2c": 2, "busy": 2, "hash": 2} {
 		for _, sets := range []int{1, 8} {
+			if sets > 1 && policy != "weighted" && policy != "p2c" {
+				continue // among many they draw as p2c does, or look for a key's home
+			}
 			t.Run(fmt.Sprint(policy, " ", 3*sets), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					w := chancyWorld(t, policy, slices.Repeat([]int{1, 2, 5}, sets), func(string, int, *rand.Rand) script {
