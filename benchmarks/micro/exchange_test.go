@@ -21,7 +21,13 @@ const key = "sk-benchmark-caller"
 // conversations in memory and a log that nobody reads but that is written.
 func openGateway(tb testing.TB, channels string) (*proxy.Gateway, *config.Config, *slog.Logger) {
 	tb.Helper()
-	text := "store: {url: \"memory:\"}\ncallers: {keys: [{name: bench, key: " + key + "}]}\nchannels:\n" + channels
+	return openGatewayOf(tb, "callers: {keys: [{name: bench, key: "+key+"}]}\nchannels:\n"+channels, proxy.Options{})
+}
+
+// openGatewayOf is openGateway for a whole configuration, but for the store.
+func openGatewayOf(tb testing.TB, text string, o proxy.Options) (*proxy.Gateway, *config.Config, *slog.Logger) {
+	tb.Helper()
+	text = "store: {url: \"memory:\"}\n" + text
 	conf, err := config.Load([]byte(text), "benchmark", func(string) (string, bool) { return "", false })
 	if err != nil {
 		tb.Fatal(err)
@@ -33,7 +39,7 @@ func openGateway(tb testing.TB, channels string) (*proxy.Gateway, *config.Config
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	g, err := proxy.New(conf, st, func(c *config.Channel, key string) (proxy.Upstream, error) {
 		return upstream.New(c, key, upstream.Options{})
-	}, log, proxy.Options{})
+	}, log, o)
 	if err != nil {
 		tb.Fatal(err)
 	}

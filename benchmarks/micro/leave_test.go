@@ -2,6 +2,7 @@ package micro
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -10,8 +11,6 @@ import (
 	"time"
 
 	"github.com/fasthttp/websocket"
-
-	"github.com/dragoman-gateway/dragoman/proxy/front"
 )
 
 // stalls are the stages in which the back end below stops, with what it has sent by
@@ -63,30 +62,36 @@ func (s *staller) stall(conn net.Conn) {
 	s.left <- time.Now()
 }
 
-// leavers are the ways to leave: each begins a question at addr, waits for the first
-// text if there is any, and returns how to go.
+// asking is how a client that will leave asks.
+type asking struct {
+	text   bool   // it waits for the first text
+	talk   string // whose conversation it is in (rest, iagent); "": nobody else's
+	number int64  // of its conversation (chatnio); 0: a new one
+}
+
+// leavers are the ways to leave: each begins a question at addr and returns how to go.
 var leavers = []struct {
 	name  string
-	begin func(b *testing.B, addr string, text bool) (leave func())
+	begin func(b *testing.B, addr string, a asking) (leave func())
 }{
-	{"openai-FIN", func(b *testing.B, addr string, text bool) func() {
-		conn := leaver(b, addr, "openai", text)
+	{"openai-FIN", func(b *testing.B, addr string, a asking) func() {
+		conn := leaver(b, addr, "openai", a)
 		return func() { _ = conn.CloseWrite() }
 	}},
-	{"openai-RST", func(b *testing.B, addr string, text bool) func() {
-		conn := leaver(b, addr, "openai", text)
+	{"openai-RST", func(b *testing.B, addr string, a asking) func() {
+		conn := leaver(b, addr, "openai", a)
 		return func() { _, _ = conn.SetLinger(0), conn.Close() }
 	}},
-	{"anthropic-FIN", func(b *testing.B, addr string, text bool) func() {
-		conn := leaver(b, addr, "anthropic", text)
+	{"anthropic-FIN", func(b *testing.B, addr string, a asking) func() {
+		conn := leaver(b, addr, "anthropic", a)
 		return func() { _ = conn.CloseWrite() }
 	}},
-	{"rest-FIN", func(b *testing.B, addr string, text bool) func() {
-		conn := leaver(b, addr, "rest", text)
+	{"rest-FIN", func(b *testing.B, addr string, a asking) func() {
+		conn := leaver(b, addr, "rest", a)
 		return func() { _ = conn.CloseWrite() }
 	}},
-	{"iagent-close", func(b *testing.B, addr string, text bool) func() {
-		if text {
+	{"iagent-close", func(b *testing.B, addr string, a asking) func() {
+		if a.text {
 			b.Skip("there is no middle in an answer of one piece")
 		}
 		ws, _, err := websocket.DefaultDialer.Dial("ws://"+addr+"/ws/v1/chat?app_token="+key, nil)
@@ -96,39 +101,40 @@ var leavers = []struct {
 		b.Cleanup(func() { _ = ws.Close() })
 		id := strconv.FormatInt(time.Now().UnixNano(), 36) // a repeated one would not be asked
 		if err := ws.WriteMessage(websocket.TextMessage, []byte(`{"chat_type":1,"msg_id":"`+id+`","timestamp":`+strconv.FormatInt(time.Now().UnixMilli(), 10)+
-			`,"sender_type":1,"sender_id":"`+id+`","receiver_id":"default","resp_code":0,"content_type":1,"content":"hi"}`)); err != nil {
+			`,"sender_type":1,"sender_id":"`+cmp.Or(a.talk, id)+`","receiver_id":"default","resp_code":0,"content_type":1,"content":"hi"}`)); err != nil {
 			b.Fatal(err)
 		}
 		return func() {
 			_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
 		}
 	}},
-	{"chatnio-close", func(b *testing.B, addr string, text bool) func() {
-		ws := talker(b, addr, text)
+	{"chatnio-close", func(b *testing.B, addr string, a asking) func() {
+		ws := talker(b, addr, a)
 		return func() {
 			_ = ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
 		}
 	}},
-	{"chatnio-stop", func(b *testing.B, addr string, text bool) func() {
-		ws := talker(b, addr, text)
+	{"chatnio-stop", func(b *testing.B, addr string, a asking) func() {
+		ws := talker(b, addr, a)
 		return func() { _ = ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"stop"}`)) }
 	}},
 }
 
-func leaver(b *testing.B, addr, dialect string, text bool) *net.TCPConn {
+func leaver(b *testing.B, addr, dialect string, a asking) *net.TCPConn {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = conn.Close() })
 	asks := question(dialect, "default", true)
-	if dialect == "rest" { // each in a conversation of its own
-		asks = bytes.Replace(asks, []byte(user), []byte("ann-"+strconv.FormatInt(time.Now().UnixNano()%1e8+1e8, 10)[1:]), 1)
+	if dialect == "rest" { // each in a conversation of its own, unless it is to be in another's
+		own := "ann-" + strconv.FormatInt(time.Now().UnixNano()%1e8+1e8, 10)[1:]
+		asks = bytes.Replace(asks, []byte(user), []byte(cmp.Or(a.talk, own)), 1)
 	}
 	if _, err := conn.Write(asks); err != nil {
 		b.Fatal(err)
 	}
-	if !text {
+	if !a.text {
 		return conn.(*net.TCPConn)
 	}
 	buf := make([]byte, 0, 8<<10)
@@ -142,18 +148,19 @@ func leaver(b *testing.B, addr, dialect string, text bool) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-func talker(b *testing.B, addr string, text bool) *websocket.Conn {
+func talker(b *testing.B, addr string, a asking) *websocket.Conn {
 	ws, _, err := websocket.DefaultDialer.Dial("ws://"+addr+"/chat", nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = ws.Close() })
-	for _, frame := range []string{`{"token":"` + key + `","id":-1}`, `{"type":"chat","message":"hi","model":"default"}`} {
+	id := strconv.FormatInt(cmp.Or(a.number, -1), 10)
+	for _, frame := range []string{`{"token":"` + key + `","id":` + id + `}`, `{"type":"chat","message":"hi","model":"default"}`} {
 		if err := ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
 			b.Fatal(err)
 		}
 	}
-	for text {
+	for text := a.text; text; {
 		_, frame, err := ws.ReadMessage()
 		if err != nil {
 			b.Fatal(err)
@@ -178,43 +185,12 @@ func BenchmarkLeave(b *testing.B) {
 				model := listen(b, func(on net.Listener) error { ln = on; return s.serve(on) }, func() { _ = ln.Close() })
 				addr := serveGateway(b, "openai", model)
 				measure(b, func() func() {
-					leave := l.begin(b, addr, stage.name == "between")
+					leave := l.begin(b, addr, asking{text: stage.name == "between"})
 					<-s.asked
 					return leave
 				}, func() time.Time { return <-s.left })
 			})
 		}
-	}
-}
-
-// BenchmarkLeaveQueued measures from a client's farewell to the moment at which the
-// gateway has settled its question, which waits for the only slot of a channel: there
-// is no connection to the back end whose end could be seen.
-func BenchmarkLeaveQueued(b *testing.B) {
-	for _, l := range leavers {
-		b.Run(l.name, func(b *testing.B) {
-			s := &staller{asked: make(chan struct{}, 1), left: make(chan time.Time, 1)}
-			var ln net.Listener
-			model := listen(b, func(on net.Listener) error { ln = on; return s.serve(on) }, func() { _ = ln.Close() })
-			g, conf, log := openGateway(b, fmt.Sprintf("- {id: a, kind: openai, url: \"http://%s/v1\", keys: [k], concurrent: 1, models: [default]}\n", model))
-			addr := serveFronts(b, front.New(conf, g, log))
-			holder := leaver(b, addr, "openai", false)
-			defer func() { _ = holder.Close() }()
-			<-s.asked
-			until := func(ok func() bool) {
-				for !ok() {
-					time.Sleep(20 * time.Microsecond)
-				}
-			}
-			measure(b, func() func() {
-				leave := l.begin(b, addr, false)
-				until(func() bool { return g.Channels()[0].Waiting == 1 })
-				return leave
-			}, func() time.Time {
-				until(func() bool { return g.Running() == 1 })
-				return time.Now()
-			})
-		})
 	}
 }
 
