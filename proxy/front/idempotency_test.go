@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 )
@@ -21,22 +22,26 @@ var onceFronts = []struct {
 	{"/v1/messages", `{"model":"%s","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`, []string{"X-Api-Key", key}},
 }
 
-func onceWorld(t *testing.T) *world.World {
-	return world.Start(t, callers+"channels:\n"+
-		channel("up", "openai", "replay: false", "echo", "tools", "reason", "fail-500", "fail-400", "fail-429-retry-7", "errormid", "first-60000")+
-		channel("same", "anthropic", "", "claude-echo")+
-		channel("slow", "openai", quick, "stall"))
+func onceConf() string {
+	return callers + "channels:\n" +
+		channel("up", "openai", "replay: false", "echo", "tools", "reason", "fail-500", "fail-400", "fail-429-retry-7", "errormid", "first-60000") +
+		channel("same", "anthropic", "", "claude-echo") +
+		channel("slow", "openai", quick, "stall")
 }
+
+func onceWorld(t *testing.T) *world.World { return world.Start(t, onceConf()) }
 
 func eachOnce(t *testing.T, test func(t *testing.T, w *world.World, do func(model, once string) (int, string, string))) {
 	for i, f := range onceFronts {
 		t.Run(fmt.Sprintf("%s %d", f.path, i), func(t *testing.T) {
 			t.Parallel()
-			w := onceWorld(t)
-			test(t, w, func(model, once string) (int, string, string) {
-				t.Helper()
-				status, h, body := w.Do(t, "POST", f.path, fmt.Sprintf(f.body, model), append(f.headers, "Content-Type", "application/json", "Idempotency-Key", once)...)
-				return status, h.Get("Idempotent-Replayed"), body
+			synctest.Test(t, func(t *testing.T) {
+				w := world.Alone(t, onceConf())
+				test(t, w, func(model, once string) (int, string, string) {
+					t.Helper()
+					status, h, body := w.Do(t, "POST", f.path, fmt.Sprintf(f.body, model), append(f.headers, "Content-Type", "application/json", "Idempotency-Key", once)...)
+					return status, h.Get("Idempotent-Replayed"), body
+				})
 			})
 		})
 	}

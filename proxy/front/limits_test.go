@@ -287,11 +287,13 @@ func TestOfAThousandClientsExactlyAsManyAreAdmittedAsTheLimitSays(t *testing.T) 
 	var all sync.WaitGroup
 	for range 1000 {
 		all.Go(func() {
-			switch status, _, _ := w.Do(t, "POST", posts[0].path, posts[0].body, "Authorization", "Bearer "+key); status {
+			switch status, _, body := w.Do(t, "POST", posts[0].path, posts[0].body, "Authorization", "Bearer "+key); status {
 			case 200:
 				admitted.Add(1)
 			case 429:
 				refused.Add(1)
+			default:
+				t.Errorf("%d %s", status, body)
 			}
 		})
 	}
