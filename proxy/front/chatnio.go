@@ -110,6 +110,7 @@ type talk struct {
 	*session
 	address string
 	caller  *proxy.Caller // nil: nobody may ask anonymously
+	token   string        // that signed the caller in; empty: anonymous
 	queried bool          // signed in by the query
 	pairs   bool          // the client is a pairReader
 
@@ -154,12 +155,31 @@ var errStopped = &translate.Error{Code: translate.CodeCanceled, Fault: translate
 func (t *talk) signIn(token string) {
 	caller, err := t.s.g.Identify(token, t.address)
 	if err != nil {
-		caller, err = t.s.g.Identify("", t.address)
+		token = ""
+		caller, err = t.s.g.Identify(token, t.address)
 	}
-	t.caller = nil
+	t.caller, t.token = nil, token
 	if err == nil {
 		t.caller = caller
 	}
+}
+
+// renew makes sure that the caller still is who he was: a socket may stay open for
+// days, while his key is revoked or expires, and his limits and models change. The
+// error is for who is not any more.
+func (t *talk) renew() *translate.Error {
+	caller, err := t.s.g.Identify(t.token, t.address)
+	switch {
+	case t.token == "" && err != nil:
+		t.caller = nil
+		return nil
+	case err != nil:
+		return err
+	case t.token != "" && caller.Name != t.caller.Name:
+		return &translate.Error{Code: translate.CodeInvalidToken, Message: "the key is somebody else's now"}
+	}
+	t.caller = caller
+	return nil
 }
 
 // signed reports whether the conversation belongs to somebody.

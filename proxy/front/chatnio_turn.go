@@ -27,6 +27,11 @@ func (t *talk) turn(next *task) {
 		t.refuse(req, translate.Invalid("the message is empty"))
 		return
 	}
+	wrong := t.renew()
+	if wrong != nil {
+		t.refuse(req, wrong)
+		return
+	}
 	model, wrong := t.resolve(req.Model)
 	if wrong != nil {
 		t.refuse(req, wrong)

@@ -69,3 +69,30 @@ func TestAnAddressWithTooManyBadKeysIsToldToComeBackLater(t *testing.T) {
 		t.Errorf("a good key of the same address: %d %s", status, body)
 	}
 }
+
+func TestAChatnioSocketIsWorthWhatItsKeyIs(t *testing.T) {
+	t.Parallel()
+	w := world.Start(t, "store: {url: \"memory:\"}\nchannels:\n"+channel("up", "openai", "", "echo"))
+	secret, key, err := w.Gateway.MakeKey(t.Context(), "alice", config.Access{}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := world.NewChatnio(w, secret, 0)
+	defer c.Close(t)
+	for _, text := range []string{"one", "two"} {
+		if r := world.Put(t, c, world.Ask{Model: "echo", Text: text}); r.Failed {
+			t.Fatal(r.Outcome())
+		}
+	}
+	if err := w.Gateway.RevokeKey(t.Context(), key.ID); err != nil {
+		t.Fatal(err)
+	}
+	if r := world.Put(t, c, world.Ask{Model: "echo", Text: "three"}); r.Outcome() != "end not authenticated error" {
+		t.Errorf("a revoked key: %s", r.Outcome())
+	}
+	c.Send(t, map[string]any{"type": "remove", "message": "0"}) // which is never answered
+	stored, err := w.Gateway.Store().Load(t.Context(), "alice", store.Ref{Num: 1}, 0)
+	if err != nil || len(stored.Messages) != 4 {
+		t.Errorf("%v, %v", stored, err)
+	}
+}
