@@ -165,6 +165,25 @@ func (x *Exchange) Wait() {
 	}
 }
 
+// Later reports whether it is likely to take long until Next has something to say. If
+// so it calls resume on another goroutine when that may be so; until then the exchange
+// must not be used. Nobody has to call it. Who does needs no stack meanwhile.
+func (x *Exchange) Later(resume func()) bool {
+	if x.err != nil || x.ended || x.stream == nil || x.hasFirst || x.heldAt < len(x.held) {
+		return false
+	}
+	s, ok := x.stream.(interface{ Later(func()) bool })
+	if !ok {
+		return false
+	}
+	x.clock.waits(true) // to the end of the next call of Next
+	if s.Later(resume) {
+		return true
+	}
+	x.clock.waits(false)
+	return false
+}
+
 // patient is a stream that can be waited for with less in memory than its Next needs.
 type patient interface{ Wait() }
 

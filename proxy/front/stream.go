@@ -22,16 +22,18 @@ import (
 // request and its buffers are the server's again while the answer trickles, and the
 // connection returns to it with the next request.
 type stream struct {
-	s     *Server
-	ctx   context.Context // of the connection
-	leave func()          // ends it
-	conn  net.Conn
-	watch *conn.Conn
-	wire  *wire
-	enc   translate.Encoder
-	id    string
-	once  *once  // nil: without an Idempotency-Key
-	page  string // headers that tell a browser's page that it may read
+	s      *Server
+	ctx    context.Context // of the connection
+	leave  func()          // ends it
+	conn   net.Conn
+	watch  *conn.Conn
+	wire   *wire
+	enc    translate.Encoder
+	id     string
+	left   func() // tells the server that this is over; nil: it waits otherwise
+	onward func() // resume
+	once   *once  // nil: without an Idempotency-Key
+	page   string // headers that tell a browser's page that it may read
 
 	mu       sync.Mutex // guards what the ticker and the writer share
 	x        *proxy.Exchange
@@ -79,14 +81,11 @@ func (c *call) stream(b *stream, err error) {
 		c.ctx.Hijack(func(net.Conn) {})
 		return
 	}
+	b.left, b.onward = leave, b.resume
 	b.watch.HandOver()
 	c.ctx.Hijack(func(hijacked net.Conn) {
 		b.watch.Unread(leftOf(hijacked))
-		go func() {
-			defer func() { _ = recover() }()
-			defer leave()
-			b.live(err)
-		}()
+		go b.live(err)
 	})
 }
 
@@ -115,37 +114,73 @@ func (c *call) streamHead() (head []byte, keep bool) {
 }
 
 // live writes the answer, and then serves what else comes on the connection, or
-// closes it.
+// closes it. Where the answer is slow it returns, and resume goes on.
 func (b *stream) live(err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			b.s.log.Error("panic", "id", b.id, "what", p, "stack", string(debug.Stack()))
-			b.close()
-			_ = b.conn.Close()
-		}
-	}()
-	if !b.run(err) || !b.again() {
-		_ = b.conn.Close()
-		return
-	}
-	_ = b.s.http.ServeConn(conn.Again(b.conn))
-}
-
-// run writes the answer to its end and reports whether the connection can serve
-// another request.
-func (b *stream) run(err error) bool {
-	defer b.close()
+	defer b.recover()
 	b.mu.Lock()
 	b.flows, b.deadline = true, time.Time{} // the server has lifted the deadline
 	b.mu.Unlock()
 	if err == nil {
-		err = b.pump()
-	} else {
-		var buf chunk
-		defer buf.release()
-		err = b.finish(&buf, false, err)
+		b.once.begun(b.x)
+		b.goOn()
+		return
 	}
-	return err == nil && b.keep
+	var buf chunk
+	defer buf.release()
+	b.over(b.finish(&buf, false, err))
+}
+
+// resume goes on after a long silence.
+func (b *stream) resume() {
+	defer b.recover()
+	if b.x.Ready() || !b.rest() {
+		b.goOn()
+	}
+}
+
+func (b *stream) goOn() {
+	if rests, err := b.pump(); !rests {
+		b.over(err)
+	}
+}
+
+// rest waits for the next event. It reports whether somebody else will go on then.
+func (b *stream) rest() bool {
+	if b.onward != nil && b.x.Later(b.onward) {
+		return true
+	}
+	b.x.Wait()
+	return false
+}
+
+// over is called when the answer has ended; err says that the connection is of no more
+// use.
+func (b *stream) over(err error) {
+	b.close()
+	if err == nil && b.keep && b.again() {
+		_ = b.s.http.ServeConn(conn.Again(b.conn))
+	} else {
+		_ = b.conn.Close()
+	}
+	b.leaves()
+}
+
+// leaves lets the server stop.
+func (b *stream) leaves() {
+	if left := b.left; left != nil {
+		b.left = nil
+		left()
+	}
+}
+
+// recover keeps a bug in one answer from ending the process.
+func (b *stream) recover() {
+	if p := recover(); p != nil {
+		b.s.log.Error("panic", "id", b.id, "what", p, "stack", string(debug.Stack()))
+		defer b.leaves()
+		b.close()
+		_ = b.conn.Close()
+	}
 }
 
 // again returns when there is another request, or reports that there will be none.
@@ -295,17 +330,17 @@ func (b *stream) flush(p []byte) error {
 }
 
 // pump writes the answer's events as they come: at once when no further one is ready,
-// together when several are. It holds a buffer only while that holds something. The
+// together when several are. It holds a buffer only while that holds something. It
+// returns at the end of the answer, or where it rests, and somebody else will go on. The
 // error says that the connection is of no more use.
-func (b *stream) pump() error {
+func (b *stream) pump() (rests bool, err error) {
 	through := b.x.PassThrough()
-	b.once.begun(b.x)
 	var buf chunk
 	defer buf.release()
 	for {
 		ev, err := b.x.Next()
 		if err != nil {
-			return b.finish(&buf, through, err)
+			return false, b.finish(&buf, through, err)
 		}
 		p := buf.open()
 		if through {
@@ -322,10 +357,12 @@ func (b *stream) pump() error {
 		}
 		if err := b.flush(p); err != nil {
 			b.leave()
-			return err
+			return false, err
 		}
 		buf.release()
-		b.x.Wait()
+		if b.rest() {
+			return true, nil
+		}
 	}
 }
 

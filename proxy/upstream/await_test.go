@@ -123,3 +123,93 @@ func TestAWaitWithoutABufferEndsWithTheQuestion(t *testing.T) {
 		})
 	}
 }
+
+func TestASlowStreamWaitsWithoutWhoeverReadsItAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{1, 7, 1000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			t.Parallel()
+			goOn := make(chan struct{})
+			var wire, want strings.Builder
+			for i := range 12 {
+				fmt.Fprintf(&want, "piece %d ", i)
+				wire.WriteString(chunk(fmt.Sprintf(": a comment\ndata: {\"choices\":[{\"delta\":{\"content\":\"piece %d \"}}]}\n\n", i)))
+			}
+			wire.WriteString(chunk(deltaStop+dataDone) + lastChunk)
+			p := listen(t, func(l *link) {
+				_, _, _ = l.request()
+				l.say(eventsHead + chunk(deltaHi))
+				<-goOn
+				for rest := wire.String(); rest != ""; {
+					n := min(size, len(rest))
+					l.say(rest[:n])
+					rest = rest[n:]
+				}
+			})
+			stream, err := open(t, "openai", p.url()).Open(within(t), question("m", true))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stream.Close()
+			s := stream.(*httpStream)
+			var text string
+			ended, waits := make(chan error), 0
+			var read func()
+			read = func() {
+				for {
+					for s.Ready() {
+						ev, err := s.Next()
+						if err != nil {
+							ended <- err
+							return
+						}
+						text += string(ev.Text)
+					}
+					s.quick = false
+					first := waits == 0
+					waits++
+					if s.Later(read) {
+						if first {
+							close(goOn)
+						}
+						return
+					}
+					waits--
+					s.Wait()
+				}
+			}
+			go read()
+			if err := <-ended; err != io.EOF || text != "Hi"+want.String() {
+				t.Errorf("read %q, %v", text, err)
+			}
+			if waits == 0 {
+				t.Error("it never waited")
+			}
+		})
+	}
+}
+
+func TestAStreamThatMayNotBeSlowIsWaitedForWhereItIsRead(t *testing.T) {
+	t.Parallel()
+	p := listen(t, func(l *link) {
+		_, _, _ = l.request()
+		l.say(eventsHead + chunk(deltaHi+deltaYou))
+		l.gone()
+	})
+	stream, err := open(t, "openai", p.url()).Open(within(t), question("m", true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	s := stream.(*httpStream)
+	never := func() { t.Error("there was no wait") }
+	if _, err := s.Next(); err != nil || s.Later(never) {
+		t.Errorf("with an event at hand, %v", err)
+	}
+	for s.Ready() {
+		_, _ = s.Next()
+	}
+	if s.quick = true; s.Later(never) {
+		t.Error("after a short silence")
+	}
+}

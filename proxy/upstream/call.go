@@ -209,16 +209,29 @@ func (c *call) enlarge() {
 // fillLater is fill for a caller that needs nothing of what c.scan has handed out:
 // where the connection allows it, the wait is without a buffer.
 func (c *call) fillLater() error {
-	if c.bad != nil || c.body.over || !c.conn.wait.able() {
+	if !c.park() {
 		return c.fill()
+	}
+	c.buf = c.conn.wait.await(c.up, c.hungry)
+	return c.unpark()
+}
+
+// park gives the buffer back, if nothing is in it and the connection can be waited for
+// without.
+func (c *call) park() bool {
+	if c.bad != nil || c.body.over || !c.conn.wait.able() {
+		return false
 	}
 	p, ok := c.scan.Park()
-	if !ok {
-		return c.fill()
+	if ok {
+		c.up.giveBack(c.buf, p)
+		c.buf = nil
 	}
-	c.up.giveBack(c.buf, p)
-	c.buf = nil
-	c.buf = c.conn.wait.await(c.up, c.hungry)
+	return ok
+}
+
+// unpark goes on with c.buf, in which is what came meanwhile; nil: nothing did.
+func (c *call) unpark() error {
 	if c.buf == nil {
 		c.buf = c.up.buffer(false)
 		c.scan.Unpark((*c.buf)[:0])

@@ -42,6 +42,8 @@ type httpStream struct {
 	lines  []byte             // data lines of the last frame that are still to be decoded one by one
 	cut    bool               // the body ended within an event
 	closed bool
+	resume func()    // see Later
+	began  time.Time // of that wait
 }
 
 // accept looks at the head of the answer.
@@ -108,16 +110,53 @@ func (s *httpStream) Ready() bool {
 	return s.promised
 }
 
+// silent reports whether there is no frame for Next, and may be one later.
+func (s *httpStream) silent() bool {
+	if s.form != formEvents || s.waiting() || len(s.lines) > 0 || s.body.over || s.bad != nil || s.dec.Done() {
+		return false
+	}
+	ok, err := s.scan.Peek()
+	return !ok && err == nil
+}
+
 // Wait returns when there is a frame for Next, or none will come.
 func (s *httpStream) Wait() {
-	for s.form == formEvents && !s.waiting() && len(s.lines) == 0 && !s.body.over && s.bad == nil && !s.dec.Done() {
-		if ok, err := s.scan.Peek(); ok || err != nil {
-			return
-		}
+	for s.silent() {
 		if err := s.waitMore(); err != nil && err != io.EOF {
 			s.bad = err // Next will find it
 		}
 	}
+}
+
+// Later reports whether it is likely to take long until there is something for Next.
+// If so it calls resume on a goroutine of its own when something has come, which may
+// not be enough for Next, or the wait has failed; until then the stream must not be
+// used. What waits needs the least stack there is, whatever stack it took to get here.
+func (s *httpStream) Later(resume func()) bool {
+	if s.quick || !s.silent() || !s.park() {
+		return false
+	}
+	s.takeBack()
+	s.resume, s.began = resume, time.Now()
+	go s.linger()
+	return true
+}
+
+// linger is what remains of a stream while it waits.
+func (s *httpStream) linger() {
+	defer func() { _ = recover() }()
+	s.buf = s.conn.wait.await(s.up, s.hungry)
+	go s.awake() // with a stack for what follows, while this one is free for another wait
+}
+
+// awake ends Later.
+func (s *httpStream) awake() {
+	defer func() { _ = recover() }()
+	s.quick = time.Since(s.began) < quickWait
+	if err := s.unpark(); err != nil && err != io.EOF {
+		s.bad = err
+	}
+	s.resume()
 }
 
 // quickWait bounds a silence that is likely to be followed by another short one: the
