@@ -52,11 +52,20 @@ func Members(body []byte) (o Outline, ok bool) {
 	return Outline{Members: s.members()}, ok
 }
 
-// AppendMembers appends what Members finds to dst.
-func AppendMembers(dst []Member, body []byte) (all []Member, ok bool) {
+// Each calls take with each name of the outermost object and its value, as Members
+// finds them, until it returns false. It reports whether body is an object and take
+// never did. It allocates nothing for a usual object.
+func Each(body []byte, take func(key, value []byte) bool) bool {
 	s := scanner{b: body}
-	ok = s.document()
-	return append(append(dst, s.top.few[:s.top.n]...), s.top.more...), ok
+	if !s.document() {
+		return false
+	}
+	for i := range s.top.len() {
+		if m := s.top.at(i); !take(m.Key, body[m.Start:m.End]) {
+			return false
+		}
+	}
+	return true
 }
 
 // fewNames are those of a usual question: to scan it allocates nothing but what is

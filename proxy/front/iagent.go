@@ -28,7 +28,7 @@ func (iagentFront) Routes(*Server) []Route {
 const (
 	connectionsPerToken = 64  // item 1
 	inFlightLimit       = 256 // item 8: questions, and as many frames that wait to be written
-	idleWorkers         = 32
+	idleWorkers         = 64
 	unreadFor           = 100 * time.Millisecond
 )
 

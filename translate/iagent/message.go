@@ -145,16 +145,12 @@ type fields struct {
 // documentation is left to encoding/json, which takes those of another case for the
 // same and costs ten times as much.
 func fieldsOf(frame []byte) (w fields, err error) {
-	var room [12]jsonx.Member
-	members, ok := jsonx.AppendMembers(room[:0], frame)
-	for i := 0; ok && i < len(members); i++ {
-		ok = w.take(members[i].Key, frame[members[i].Start:members[i].End])
+	if jsonx.Each(frame, w.take) {
+		return w, nil
 	}
-	if !ok {
-		w = fields{}
-		err = json.Unmarshal(frame, &w)
-	}
-	return w, err
+	var other fields
+	err = json.Unmarshal(frame, &other)
+	return other, err
 }
 
 // take notes the value of key, and reports whether that is one of the documentation.
