@@ -55,5 +55,9 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 	} else if err != nil && len(x.failures) == 0 {
 		attrs = append(attrs, slog.String("why", translate.Mask(err.Error())))
 	}
-	x.g.log.LogAttrs(context.Background(), level, "exchange", attrs...)
+	// Not LogAttrs, which looks for the place in the code: that is always this one, and
+	// costs as much as the line.
+	line := slog.NewRecord(time.Now(), level, "exchange", 0)
+	line.AddAttrs(attrs...)
+	_ = x.g.log.Handler().Handle(context.Background(), line)
 }

@@ -36,7 +36,7 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	}
 	lines := newLogBuffer(s.err)
 	defer lines.flush()
-	log := slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: level}))
+	log := slog.New(newLineHandler(lines, level))
 	defer tendCollector(os.LookupEnv)()
 
 	conf, file, demo, err := c.configuration()
