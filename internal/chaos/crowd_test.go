@@ -250,7 +250,7 @@ func (c *crowd) checkEnd() {
 }
 
 func TestManyClientsInOneConversationKeepItWhole(t *testing.T) {
-	n := number(t, "DRAGOMAN_TEST_SEEDS", 30)
+	n := number(t, "DRAGOMAN_TEST_SEEDS", 15)
 	synctest.Test(t, func(t *testing.T) {
 		broken := 0
 		for seed := uint64(1); seed <= n && broken < 5; seed++ {
