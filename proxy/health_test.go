@@ -80,23 +80,3 @@ func TestOnlyOneRequestTriesAKeyThatWasRefused(t *testing.T) {
 		})
 	}
 }
-
-func TestSharesFollowTheWeightsExactly(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"), channel("b"), channel("c"))
-		c.Balance = "weighted"
-		for i, n := range []int{1, 2, 5} {
-			c.Channels[i].Weight = n
-		}
-		w := newWorld(t, c, map[string][]script{"a": {says("x")}, "b": {says("x")}, "c": {says("x")}})
-		const n = 10_000
-		for range n {
-			w.ask(t.Context(), w.question("hi")).mustSay(t, "x")
-		}
-		for id, part := range map[string]int{"a": 1, "b": 2, "c": 5} {
-			if got, want := len(w.up[id].asked()), n*part/8; got < want-n/100 || got > want+n/100 {
-				t.Errorf("%s got %d of %d, want %d", id, got, n, want)
-			}
-		}
-	})
-}
