@@ -117,7 +117,12 @@ func TestTooManyAnswersWithoutClientsAreCancelled(t *testing.T) {
 			}
 			_ = x.Close()
 		}
-		if n := w.up["a"].closed; n != 5 {
+		synctest.Wait()
+		up := w.up["a"]
+		up.mu.Lock()
+		n := up.closed
+		up.mu.Unlock()
+		if n != 5 {
 			t.Errorf("%d were cancelled", n)
 		}
 		time.Sleep(time.Minute)
