@@ -65,10 +65,7 @@ func iagentSocket(c *call) {
 	server, address := c.s, c.address()
 	if !c.upgrade(crowdUpgrader, func(s *session) {
 		defer server.sockets.give(caller.Name)
-		newCrowd(s, caller, address, func() *translate.Error {
-			_, err := server.g.Identify(token, address)
-			return err
-		}).serve()
+		newCrowd(s, caller, address, func() (*proxy.Caller, *translate.Error) { return server.g.Identify(token, address) }).serve()
 	}) {
 		server.sockets.give(caller.Name)
 	}
@@ -87,14 +84,15 @@ func bareAppToken(token string) string {
 // queue, which one goroutine writes.
 type crowd struct {
 	*session
-	caller  *proxy.Caller
+	name    string        // the caller's
+	caller  *proxy.Caller // as of the newest message; used where messages are read
 	address string
-	valid   func() *translate.Error // whether the token still is
-	slots   chan struct{}           // one for each question that runs
-	asking  sync.WaitGroup          // the questions that run
-	jobs    chan *question          // to those that have answered one question and wait for the next
-	idle    chan struct{}           // one for each of them
-	awaited awaited                 // what it waits for, see [recent]
+	who     func() (*proxy.Caller, *translate.Error) // whose the token is now
+	slots   chan struct{}                            // one for each question that runs
+	asking  sync.WaitGroup                           // the questions that run
+	jobs    chan *question                           // to those that have answered one question and wait for the next
+	idle    chan struct{}                            // one for each of them
+	awaited awaited                                  // what it waits for, see [recent]
 	out     chan []byte
 	over    chan struct{} // closed when nothing is queued any more
 	sent    chan struct{} // closed when nothing is written any more
@@ -104,9 +102,9 @@ type crowd struct {
 	why     string        // empty: none
 }
 
-func newCrowd(s *session, caller *proxy.Caller, address string, valid func() *translate.Error) *crowd {
+func newCrowd(s *session, caller *proxy.Caller, address string, who func() (*proxy.Caller, *translate.Error)) *crowd {
 	return &crowd{
-		session: s, caller: caller, address: address, valid: valid,
+		session: s, name: caller.Name, caller: caller, address: address, who: who,
 		slots: make(chan struct{}, inFlightLimit), jobs: make(chan *question), idle: make(chan struct{}, idleWorkers), out: make(chan []byte, inFlightLimit), over: make(chan struct{}), sent: make(chan struct{}),
 	}
 }
@@ -126,7 +124,7 @@ func (c *crowd) serve() {
 			c.code, c.why = websocket.CloseUnsupportedData, "text messages only"
 			return
 		}
-		if err := c.valid(); err != nil {
+		if err := c.renew(); err != nil {
 			c.code, c.why = websocket.ClosePolicyViolation, string(err.Code)
 			return
 		}
@@ -142,6 +140,20 @@ func (c *crowd) serve() {
 			return
 		}
 	}
+}
+
+// renew makes sure that the token is still the caller's, whose limits and models may
+// have changed.
+func (c *crowd) renew() *translate.Error {
+	caller, err := c.who()
+	if err != nil {
+		return err
+	}
+	if caller.Name != c.name {
+		return &translate.Error{Code: translate.CodeInvalidToken, Message: "the token is somebody else's now"}
+	}
+	c.caller = caller
+	return nil
 }
 
 // take waits for a slot, so that a full connection is not read any further until

@@ -43,7 +43,7 @@ func (c *crowd) begin(m iagent.Message, frame []byte) *translate.Error {
 	received := time.Now()
 	one := &question{crowd: c, m: m}
 	one.ctx, one.stop = context.WithCancelCause(c.s.life)
-	first, err := c.s.recent.ask(c.caller.Name, m.ID, frame, c, received, one.stop)
+	first, err := c.s.recent.ask(c.name, m.ID, frame, c, received, one.stop)
 	if !first {
 		one.stop(nil)
 		<-c.slots
@@ -104,7 +104,7 @@ func (o *question) settle() {
 		if out.frame == nil { // it has panicked
 			out.frame = o.failure(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 		}
-		c.s.recent.answered(c.caller.Name, o.m.ID, out.frame, out.keep, time.Now())
+		c.s.recent.answered(c.name, o.m.ID, out.frame, out.keep, time.Now())
 		// Not before the frame is queued: the next question of the conversation may
 		// be answered, or fail, in no time.
 		if out.of != nil {

@@ -2,6 +2,7 @@ package front_test
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,5 +95,28 @@ func TestAChatnioSocketIsWorthWhatItsKeyIs(t *testing.T) {
 	stored, err := w.Gateway.Store().Load(t.Context(), "alice", store.Ref{Num: 1}, 0)
 	if err != nil || len(stored.Messages) != 4 {
 		t.Errorf("%v, %v", stored, err)
+	}
+}
+
+func TestWhatAReloadChangesOfACallerHoldsOnOpenSockets(t *testing.T) {
+	t.Parallel()
+	w := world.Start(t, "callers: {keys: [{name: alice, key: "+key+"}]}\nchannels:\n"+channel("up", "openai", "", "echo"))
+	chat, crowd := world.NewChatnio(w, key, 0), world.NewIAgent(w, key)
+	for _, c := range []world.Client{chat, crowd} {
+		defer c.Close(t)
+		if r := world.Put(t, c, world.Ask{Model: "echo", Text: "hi"}); r.Failed {
+			t.Fatal(r.Outcome())
+		}
+	}
+	conf := *w.Conf
+	conf.Callers.Keys = slices.Clone(conf.Callers.Keys)
+	conf.Callers.Keys[0].Models = []string{"another"}
+	if err := w.Gateway.Apply(&conf); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []world.Client{chat, crowd} {
+		if r := world.Put(t, c, world.Ask{Model: "echo", Text: "hi"}); !r.Failed {
+			t.Errorf("%s: a model that is not for this caller any more: %s", c.Front(), r.Outcome())
+		}
 	}
 }
