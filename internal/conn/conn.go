@@ -91,6 +91,7 @@ type Conn struct {
 	back    []byte      // see Unread
 	served  uint32      // how often Again was called
 	ahead   ahead
+	frames  frames // see SplitFrames
 
 	holds atomic.Bool // see Hold
 	held  []byte      // for whoever writes
@@ -310,6 +311,9 @@ func (c *Conn) wait() {
 func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, io.ErrShortBuffer
+	}
+	if c.frames.on {
+		return c.readFrame(p)
 	}
 	if len(c.back) > 0 {
 		n := copy(p, c.back)

@@ -13,6 +13,8 @@ func (a *ahead) peek() sight { panic("BUG: not able") }
 
 func (a *ahead) fill() error { panic("BUG: not able") }
 
+func (a *ahead) pong() bool { return false }
+
 func (a *ahead) holds() bool { return false }
 
 func (a *ahead) first() (byte, error) { panic("BUG: not able") }

@@ -93,6 +93,18 @@ func (a *ahead) first() (byte, error) {
 	return b, nil
 }
 
+// pong takes a client's pong off what is held, if it begins with one.
+func (a *ahead) pong() bool {
+	n := pongLength(a.rest)
+	if n == 0 {
+		return false
+	}
+	if a.rest = a.rest[n:]; len(a.rest) == 0 {
+		a.release()
+	}
+	return true
+}
+
 // holds reports whether something is left of what came with a first byte.
 func (a *ahead) holds() bool { return a.buf != nil }
 

@@ -93,7 +93,7 @@ func chatnioSocket(c *call) {
 	address, query := c.address(), c.ctx.QueryArgs()
 	token, id := chatnio.BareToken(string(query.Peek("token"))), string(query.Peek("id"))
 	pairs := bytes.Contains(c.ctx.Request.Header.UserAgent(), pairReader)
-	c.upgrade(upgrader, func(s *session) {
+	c.upgradeTo(upgrader, func(s *session) bool {
 		t := &talk{session: s, address: address, pairs: pairs}
 		s.done = t.forget
 		if token != "" {
@@ -101,7 +101,9 @@ func chatnioSocket(c *call) {
 			t.number, _ = strconv.ParseInt(strings.TrimSpace(id), 10, 64)
 			t.queried = true
 		}
-		t.serve()
+		t.mayRest()
+		t.onward = t.serve
+		return t.serve()
 	})
 }
 
@@ -123,6 +125,8 @@ type talk struct {
 	put    int             // bytes of what was put at the head
 	name   string          // its title, when a share gave it one
 	joined bool            // a share was joined
+	bad    int             // unreadable frames in a row
+	opened bool            // a first frame has come
 	sent   int             // frames of the running turn
 	ended  bool            // the last of them is out
 
@@ -185,40 +189,48 @@ func (t *talk) renew() *translate.Error {
 // signed reports whether the conversation belongs to somebody.
 func (t *talk) signed() bool { return t.caller != nil && !t.caller.Anonymous }
 
-// serve reads frames until the client leaves. Only stop is acted on at once;
-// everything else is done in the order in which it came.
-func (t *talk) serve() {
-	bad, opened := 0, false
+// serve reads frames until the client leaves, or has said nothing for a while: the
+// session then rests. Only stop is acted on at once; everything else is done in the
+// order in which it came.
+func (t *talk) serve() (rests bool) {
 	for {
+		if t.rest(t.onward) {
+			return true
+		}
 		msg, _, ok := t.read()
-		if !ok {
-			return
+		if !ok || !t.hear(msg) {
+			return false
 		}
-		if chatnio.IsPing(msg) {
-			continue
-		}
-		if !opened {
-			opened = true
-			request := t.open(msg)
-			if t.ref != "" {
-				t.enqueue(&task{frame: chatnio.Frame{Type: chatnio.TypeShare, Message: t.ref}})
-			}
-			if !request {
-				continue
-			}
-		}
-		frame, err := chatnio.DecodeFrame(msg)
-		if err != nil {
-			if bad++; bad > badLimit {
-				t.close(websocket.ClosePolicyViolation, "too many illegal frames")
-				return
-			}
-			t.enqueue(&task{bad: typed(err)})
-			continue
-		}
-		bad = 0
-		t.take(&task{frame: frame, size: len(msg)})
 	}
+}
+
+// hear acts on one frame, and reports whether there may be others.
+func (t *talk) hear(msg []byte) bool {
+	if chatnio.IsPing(msg) {
+		return true
+	}
+	if !t.opened {
+		t.opened = true
+		request := t.open(msg)
+		if t.ref != "" {
+			t.enqueue(&task{frame: chatnio.Frame{Type: chatnio.TypeShare, Message: t.ref}})
+		}
+		if !request {
+			return true
+		}
+	}
+	frame, err := chatnio.DecodeFrame(msg)
+	if err != nil {
+		if t.bad++; t.bad > badLimit {
+			t.close(websocket.ClosePolicyViolation, "too many illegal frames")
+			return false
+		}
+		t.enqueue(&task{bad: typed(err)})
+		return true
+	}
+	t.bad = 0
+	t.take(&task{frame: frame, size: len(msg)})
+	return true
 }
 
 // take does what a frame asks for, or queues it. Frames of unknown types are

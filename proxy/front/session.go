@@ -55,6 +55,12 @@ type session struct {
 	workers sync.WaitGroup
 	// done, if not nil, is called when the last worker has ended.
 	done func()
+
+	leave  func()      // tells the server that this is over
+	free   bool        // fasthttp does not wait for its end
+	wire   *conn.Conn  // can be waited for without the reader; nil: it cannot
+	onward func() bool // what goes on then, as rest was given it
+	ponged bool        // it was a pong that was waited for
 }
 
 var writeBuffers sync.Pool
@@ -77,6 +83,12 @@ func newUpgrader(read int) *websocket.FastHTTPUpgrader {
 // upgrade makes the request's connection a WebSocket and runs it, and reports
 // whether run will be called. The caller has checked that the client wants one.
 func (c *call) upgrade(by *websocket.FastHTTPUpgrader, run func(*session)) bool {
+	return c.upgradeTo(by, func(s *session) bool { run(s); return false })
+}
+
+// upgradeTo is upgrade for a session that may rest: run then returns true, what rest
+// returned.
+func (c *call) upgradeTo(by *websocket.FastHTTPUpgrader, run func(*session) (rests bool)) bool {
 	id := c.id
 	server := c.s
 	err := by.Upgrade(c.ctx, func(ws *websocket.Conn) {
@@ -94,6 +106,7 @@ func (c *call) upgrade(by *websocket.FastHTTPUpgrader, run func(*session)) bool 
 			s.live(run, leave)
 			return
 		}
+		s.free = true
 		// fasthttp keeps the request and its buffers until this function returns, and
 		// the session may last for days.
 		go s.live(run, leave)
@@ -104,16 +117,88 @@ func (c *call) upgrade(by *websocket.FastHTTPUpgrader, run func(*session)) bool 
 	return err == nil
 }
 
-// live is the goroutine of a session. leave is called at its end, which the server
-// waits for.
-func (s *session) live(body func(*session), leave func()) {
-	defer leave()
-	defer s.recover()
-	defer func() { _ = s.ws.Close() }()
-	s.run(body)
+// socket is the connection behind that of the library.
+func (s *session) socket() net.Conn {
+	socket := s.ws.NetConn()
+	if hijacked, ok := socket.(interface{ UnsafeConn() net.Conn }); ok {
+		return hijacked.UnsafeConn()
+	}
+	return socket
 }
 
-func (s *session) run(body func(*session)) {
+// live is the goroutine of a session. leave is called at its end, which the server
+// waits for.
+func (s *session) live(body func(*session) bool, leave func()) {
+	s.leave = leave
+	defer s.recover()
+	s.begin()
+	s.goOn(func() bool { return body(s) })
+}
+
+// goOn runs body, and ends the session behind it unless it rests. Then another
+// goroutine has it already.
+func (s *session) goOn(body func() bool) {
+	rests := false
+	func() {
+		defer s.recover()
+		rests = body()
+	}()
+	if rests {
+		return
+	}
+	defer s.leave()
+	defer s.recover()
+	defer func() { _ = s.ws.Close() }()
+	s.end()
+}
+
+// mayRest lets the session rest, where that is possible. It comes before all reads.
+func (s *session) mayRest() {
+	if !s.free {
+		return
+	}
+	if wire := conn.Of(s.socket()); wire != nil && wire.SplitFrames() {
+		s.wire = wire
+	}
+}
+
+// rest reports whether nothing is there to be read, and the next message is likely to
+// take long. The reader then returns at once, with its stack, and onward is called on
+// another goroutine when something has come.
+func (s *session) rest(onward func() bool) bool {
+	if s.wire == nil || s.deaf.Load() || !s.wire.BetweenFrames() {
+		return false
+	}
+	s.onward = onward
+	go s.linger()
+	return true
+}
+
+// linger is what remains of a reader while nobody says anything, on the least stack
+// there is.
+func (s *session) linger() {
+	defer func() { _ = recover() }()
+	var err error
+	if s.ponged, err = s.wire.AwaitFrame(); err != nil {
+		s.wire = nil // a read will say what is wrong
+	}
+	go s.awake()
+}
+
+// awake ends rest.
+func (s *session) awake() {
+	defer s.recover()
+	if s.ponged {
+		s.extendRead()
+		if s.rest(s.onward) {
+			return
+		}
+	}
+	s.goOn(s.onward)
+}
+
+// begin comes before anything is read.
+func (s *session) begin() {
 	s.ctx, s.cancel = context.WithCancelCause(s.s.life)
 	s.ws.SetReadLimit(frameLimit)
 	s.extendRead()
@@ -128,10 +213,10 @@ func (s *session) run(body func(*session)) {
 	s.life.Lock()
 	s.ping = time.AfterFunc(pingEvery, s.sendPing)
 	s.life.Unlock()
-	func() {
-		defer s.recover()
-		body(s)
-	}()
+}
+
+// end comes when nothing more is read.
+func (s *session) end() {
 	if !s.away.Load() {
 		s.cancel(errClientGone)
 	}
@@ -221,10 +306,7 @@ func (s *session) unread() (stop func()) {
 		}
 		return !over
 	}
-	socket := s.ws.NetConn()
-	if hijacked, ok := socket.(interface{ UnsafeConn() net.Conn }); ok {
-		socket = hijacked.UnsafeConn()
-	}
+	socket := s.socket()
 	var wait sync.WaitGroup
 	wait.Go(func() {
 		defer s.recover()
