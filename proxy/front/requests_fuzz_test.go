@@ -31,14 +31,18 @@ func requestsIn(raw string) (all []*http.Request) {
 	}
 }
 
+// bare reports whether a line of raw ends with LF alone. net/http takes it for an end of
+// the line, we wait for one, until the time for a request is over.
+func bare(raw string) bool { return strings.Contains(strings.ReplaceAll(raw, "\r\n", ""), "\n") }
+
 // answersTo reads what comes back for requests, up to the end of the connection, or up
-// to a socket. When all that can come for them has come, the client leaves. waits is
-// true where neither an answer nor the end came.
-func answersTo(t *testing.T, c *net.TCPConn, requests []*http.Request) (good int, waits bool) {
+// to a socket. When all that is due has come, the client leaves. waits is true where
+// neither an answer nor the end came.
+func answersTo(t *testing.T, c *net.TCPConn, requests []*http.Request, due int) (good int, waits bool) {
 	t.Helper()
 	in := bufio.NewReader(c)
 	for n := 0; ; n++ {
-		if n >= len(requests) {
+		if n >= due {
 			_ = c.CloseWrite() // what was begun and never ends
 		}
 		var to *http.Request
@@ -102,7 +106,11 @@ func FuzzHTTPSessionHasNoAnswerMoreThanRequests(f *testing.F) {
 		_ = c.SetDeadline(time.Now().Add(world.Limit))
 		_, _ = c.Write(raw) // it may be closed before all is read
 		requests := requestsIn(string(raw))
-		good, waits := answersTo(t, c, requests)
+		due := len(requests)
+		if bare(string(raw)) {
+			due = 0
+		}
+		good, waits := answersTo(t, c, requests, due)
 		if good > len(requests) {
 			t.Errorf("%d good answers to %d requests: %q", good, len(requests), raw)
 		}
