@@ -20,6 +20,11 @@ import (
 func requestsIn(raw string) (all []*http.Request) {
 	in := bufio.NewReader(strings.NewReader(raw))
 	for {
+		// Empty lines before a request are ignored (RFC 9112, section 2.2), which net/http
+		// does not do.
+		for next, _ := in.Peek(1); len(next) == 1 && (next[0] == '\r' || next[0] == '\n'); next, _ = in.Peek(1) {
+			_, _ = in.Discard(1)
+		}
 		r, err := http.ReadRequest(in)
 		if err != nil {
 			return all
