@@ -54,6 +54,7 @@ type Exchange struct {
 	targets [throngFrom - 1]*balance.Target // room for a choice, see pickFrom
 	at      [throngFrom - 1]*candidate
 
+	road     [1]*route   // room for the routes that are searched
 	looking  []candidate // the throng that is looked at
 	lookedAt time.Time
 

@@ -224,7 +224,7 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 		e.Preset = clip(h.Model)
 	}
 	now, passed := time.Now(), []exclusion(nil)
-	for _, r := range p.routesOf(m) {
+	for _, r := range p.routesOf(nil, m) {
 		for _, tier := range r.tiers {
 			passed = append(passed, e.foresee(r, tier, now)...)
 		}
@@ -281,9 +281,10 @@ func (e *Explanation) foresee(r *route, tier []candidate, now time.Time) (passed
 	return passed
 }
 
-// routesOf are the routes that a question for m is put to: its own, then its fallbacks.
-func (p *Plan) routesOf(m *Model) []*route {
-	all := []*route{m.route}
+// routesOf appends the routes that a question for m is put to: its own, then its
+// fallbacks.
+func (p *Plan) routesOf(all []*route, m *Model) []*route {
+	all = append(all, m.route)
 	for _, name := range p.fallbacks[m.Name] {
 		if r := p.routes[name]; r != nil {
 			all = append(all, r)

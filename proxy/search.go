@@ -13,7 +13,7 @@ import (
 func (x *Exchange) run() *translate.Error {
 	p := x.plan
 	x.asking = time.Now()
-	routes := p.routesOf(x.q.Model)
+	routes := p.routesOf(x.road[:0], x.q.Model)
 	x.rec.routed(routes, x.asking.Sub(x.began))
 	defer x.giveBack()
 	for {

@@ -24,11 +24,25 @@ type Dialect interface {
 
 // Head is what an answer's envelope says beside what the model said.
 type Head struct {
-	ID           string // the answer's id: chatcmpl-…, msg_…, iagent msg_id
+	ID string // the answer's id: chatcmpl-…, msg_…, iagent msg_id
+	// NewID makes ID when it is first needed, if that is empty: an answer that passes
+	// through needs none. nil: the answer has the channel's id.
+	NewID        func() string
 	Created      int64  // Unix time in milliseconds
 	Conversation string // rest: conversationId
 	Number       int64  // chatnio: number of the conversation, -1 for an anonymous one
 	RequestID    string // for error objects that carry it
+}
+
+// SettleID fills ID where it is empty; channels is the id that the channel gave.
+func (h *Head) SettleID(channels string) {
+	switch {
+	case h.ID != "":
+	case h.NewID != nil:
+		h.ID = h.NewID()
+	default:
+		h.ID = channels
+	}
 }
 
 // Decoder turns what an upstream sends into events. Errors are *Error.

@@ -14,7 +14,7 @@ var anthropicWire = wire{dialect: anthropic.Dialect, status: anthropic.Status}
 // Routes implements [Front]. The model list shares its path with openai's.
 func (anthropicFront) Routes(s *Server) []Route {
 	return []Route{{"POST", "/v1/messages", func(c *call) {
-		c.ask(&anthropicWire, anthropicToken(c), int(s.settings().Anthropic.MaxBody), "msg_")
+		c.ask(&anthropicWire, anthropicToken(c), int(s.settings().Anthropic.MaxBody), newMessageID)
 	}}}
 }
 

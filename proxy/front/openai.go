@@ -17,15 +17,19 @@ var openaiWire = wire{dialect: openai.Dialect, status: openai.Status}
 func (openaiFront) Routes(s *Server) []Route {
 	return []Route{
 		{"POST", "/v1/chat/completions", func(c *call) {
-			c.ask(&openaiWire, c.bearer(), int(s.settings().OpenAI.MaxBody), "chatcmpl-")
+			c.ask(&openaiWire, c.bearer(), int(s.settings().OpenAI.MaxBody), newCompletionID)
 		}},
 		{"GET", "/v1/models", listModels},
 		{"GET", "/v1/models/{id:*}", oneModel},
 	}
 }
 
-// ask answers a question of a stateless front.
-func (c *call) ask(w *wire, token string, limit int, prefix string) {
+// newCompletionID and newMessageID make an answer's id as the vendors' look.
+func newCompletionID() string { return proxy.NewID("chatcmpl-") }
+func newMessageID() string    { return proxy.NewID("msg_") }
+
+// ask answers a question of a stateless front; newID makes the answer's id.
+func (c *call) ask(w *wire, token string, limit int, newID func() string) {
 	now := time.Now()
 	if w == &anthropicWire {
 		c.anthropicID()
@@ -64,7 +68,7 @@ func (c *call) ask(w *wire, token string, limit int, prefix string) {
 	}
 	c.answer(w, &proxy.Question{
 		Front: w.dialect.Name(), Caller: caller, Model: model, Received: now, Request: req, Peeked: peeked,
-	}, translate.Head{ID: proxy.NewID(prefix), Created: now.UnixMilli(), RequestID: c.id})
+	}, translate.Head{NewID: newID, Created: now.UnixMilli(), RequestID: c.id})
 }
 
 // peek fills req as far as it must be known if the question is passed on. The

@@ -40,7 +40,7 @@ type stream struct {
 	limits   limiter.State // how they stood when the question was admitted
 	answered bool          // Open has returned
 	late     bool          // the ticker has written the head
-	head     []byte        // of the answer; nil: it is out, or not known yet
+	head     chunk         // of the answer; empty: it is out, or not known yet
 	keep     bool          // the connection serves further requests
 	flows    bool          // events are being written
 	idle     bool          // the answer is over, and the next request awaited
@@ -67,7 +67,7 @@ func newStream(c *call, w *wire, enc translate.Encoder) *stream {
 func (c *call) stream(b *stream, err error) {
 	if !b.late {
 		streamHeaders(&c.ctx.Response.Header)
-		b.head, b.keep = c.streamHead()
+		b.keep = c.streamHead(&b.head)
 	}
 	c.ctx.HijackSetNoResponse(true)
 	// What is known of the question lies in its body, which the answer may need to its
@@ -101,7 +101,7 @@ func leftOf(hijacked net.Conn) []byte {
 
 // streamHead renders the head of a streamed answer as the server would, and reports
 // whether the connection can be kept.
-func (c *call) streamHead() (head []byte, keep bool) {
+func (c *call) streamHead(head *chunk) (keep bool) {
 	asked, h := &c.ctx.Request.Header, &c.ctx.Response.Header
 	keep = !asked.ConnectionClose() && !h.ConnectionClose() && !c.s.ending()
 	if !keep {
@@ -110,7 +110,9 @@ func (c *call) streamHead() (head []byte, keep bool) {
 		h.Set("Connection", "keep-alive")
 	}
 	h.SetContentLength(-1)
-	return h.AppendBytes(make([]byte, 0, 1<<10)), keep
+	p := head.open()
+	head.keep(append(p, h.AppendBytes(p[len(p):])...)) // which begins at the beginning of what it is given
+	return keep
 }
 
 // live writes the answer, and then serves what else comes on the connection, or
@@ -282,7 +284,7 @@ func (b *stream) beginLate() {
 			more += requestIDHeader + ": " + b.id + "\r\n"
 		}
 		b.limits.Headers(time.Now(), func(name string, value []byte) { more += name + ": " + string(value) + "\r\n" })
-		b.head = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b.id, more)
+		b.head.keep(fmt.Appendf(b.head.open(), "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b.id, more))
 	}
 	if err := b.write(first); err != nil {
 		b.leave()
@@ -314,10 +316,11 @@ func (b *stream) send(p []byte) error {
 		return errClientGone // a further try could wait for another deadline
 	}
 	b.extend()
-	if b.head != nil {
-		p, b.head = append(b.head, p...), nil
+	if b.head.lent != nil {
+		p = b.head.keep(append(b.head.open(), p...))[chunkMargin:]
 	}
 	_, err := b.conn.Write(p)
+	b.head.release()
 	b.broken = err != nil
 	return err
 }
@@ -408,6 +411,7 @@ func (b *stream) close() {
 	}
 	b.closed, b.flows = true, false
 	b.tick.Stop()
+	b.head.release()
 	b.mu.Unlock()
 	b.once.forget() // unless the answer has ended
 	if b.x != nil {

@@ -61,9 +61,7 @@ func (e *encoder) start(dst, id, model []byte) []byte {
 	if len(model) > 0 {
 		e.model = string(model)
 	}
-	if e.head.ID == "" {
-		e.head.ID = string(id)
-	}
+	e.head.SettleID(string(id))
 	dst = append(dst, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":"...)
 	dst = e.envelope(dst)
 	dst = append(dst, `,"content":[],"stop_reason":null,"stop_sequence":null,"usage":`...)
@@ -250,9 +248,7 @@ func (e *encoder) AppendWhole(dst []byte, a *translate.Answer) []byte {
 	if a.Model != "" {
 		e.model = a.Model
 	}
-	if e.head.ID == "" {
-		e.head.ID = a.ID
-	}
+	e.head.SettleID(a.ID)
 	dst = e.envelope(dst)
 	dst = append(dst, `,"content":[`...)
 	start := len(dst)

@@ -126,9 +126,7 @@ func (e *encoder) start(dst, id, model []byte) []byte {
 
 // envelope appends what every object of an answer begins with.
 func (e *encoder) envelope(dst []byte, object, id string) []byte {
-	if e.head.ID == "" {
-		e.head.ID = id
-	}
+	e.head.SettleID(id)
 	dst = append(dst, `{"id":`...)
 	dst = jsonx.AppendString(dst, e.head.ID)
 	dst = append(dst, `,"object":"`...)
