@@ -172,11 +172,13 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 			return nil, err
 		}
 	}
-	req := x.base
-	req.Model, req.PassThrough = c.upstream, pass
 	if pass {
-		return &req, nil
+		x.told = x.base
+		x.told.Model, x.told.PassThrough = c.upstream, true
+		return &x.told, nil
 	}
+	req := x.base
+	req.Model = c.upstream
 	if req.Beta != "" {
 		req.Drop("anthropic-beta")
 	}

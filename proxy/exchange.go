@@ -41,6 +41,7 @@ type Exchange struct {
 	inputTokens int64           // estimated, once it was
 
 	base    translate.Request   // the question with its history
+	told    translate.Request   // base, as a channel that it passes through to gets it
 	peeked  translate.Dialect   // decodes base, if that was not done yet
 	fresh   []translate.Message // what this question adds to it
 	media   bool                // fresh holds images, voice or video of iagent

@@ -173,22 +173,25 @@ func (s *Server) ending() bool {
 	return s.stopping
 }
 
-// enter counts a session; it must call the function that it gets when it ends.
-// ok is false when the server is stopping.
-func (s *Server) enter(one closer) (leave func(), ok bool) {
+// enter counts a session, for which exit must be called when it ends. ok is false when
+// the server is stopping.
+func (s *Server) enter(one closer) (ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping {
-		return nil, false
+		return false
 	}
 	s.open[one] = struct{}{}
 	s.sessions.Add(1)
-	return func() {
-		s.mu.Lock()
-		delete(s.open, one)
-		s.mu.Unlock()
-		s.sessions.Done()
-	}, true
+	return true
+}
+
+// exit undoes enter, once.
+func (s *Server) exit(one closer) {
+	s.mu.Lock()
+	delete(s.open, one)
+	s.mu.Unlock()
+	s.sessions.Done()
 }
 
 // route builds the one handler of all fronts.

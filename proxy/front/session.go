@@ -93,8 +93,8 @@ func (c *call) upgradeTo(by *websocket.FastHTTPUpgrader, run func(*session) (res
 	server := c.s
 	err := by.Upgrade(c.ctx, func(ws *websocket.Conn) {
 		s := &session{s: server, ws: ws, id: id}
-		leave, ok := server.enter(s)
-		if !ok {
+		leave := func() { server.exit(s) }
+		if !server.enter(s) {
 			// It came while the server stops: there is nothing to read from it.
 			s.goAway()
 			s.live(run, func() {})

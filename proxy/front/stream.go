@@ -30,7 +30,6 @@ type stream struct {
 	wire   *wire
 	enc    translate.Encoder
 	id     string
-	left   func() // tells the server that this is over; nil: it waits otherwise
 	onward func() // resume
 	once   *once  // nil: without an Idempotency-Key
 	page   string // headers that tell a browser's page that it may read
@@ -47,6 +46,7 @@ type stream struct {
 	last     time.Time     // of the last write
 	deadline time.Time     // of writes
 	tick     *time.Timer
+	entered  bool // the server waits for it
 	broken   bool // a write has failed
 	closed   bool
 }
@@ -73,15 +73,14 @@ func (c *call) stream(b *stream, err error) {
 	// What is known of the question lies in its body, which the answer may need to its
 	// end, unlike all else of the request.
 	c.ctx.Request.SwapBody(nil)
-	leave, ok := c.s.enter(b)
-	if !ok {
+	if !c.s.enter(b) {
 		// The server stops, and waits for this handler, but for nothing that is begun now.
 		b.keep = false
 		b.live(err)
 		c.ctx.Hijack(func(net.Conn) {})
 		return
 	}
-	b.left, b.onward = leave, b.resume
+	b.entered, b.onward = true, b.resume
 	b.watch.HandOver()
 	c.ctx.Hijack(func(hijacked net.Conn) {
 		b.watch.Unread(leftOf(hijacked))
@@ -169,9 +168,9 @@ func (b *stream) over(err error) {
 
 // leaves lets the server stop.
 func (b *stream) leaves() {
-	if left := b.left; left != nil {
-		b.left = nil
-		left()
+	if b.entered {
+		b.entered = false
+		b.s.exit(b)
 	}
 }
 
