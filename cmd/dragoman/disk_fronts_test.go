@@ -157,10 +157,7 @@ func TestADiskThatTakesNoMoreIsToldInEveryDialectAndServiceComesBackWithIt(t *te
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := filepath.Join(t.TempDir(), "limited.db")
-			c, said := startChild(t, childConf(t, db), fileLimit+"="+limit)
-			if c == nil {
-				t.Fatal(said)
-			}
+			c := serving(t, childConf(t, db), fileLimit+"="+limit)
 			c.works(t, "at first", "first words")
 			c.signal(t, syscall.SIGUSR2, http.StatusInternalServerError)
 			big := "big " + strings.Repeat("z", 500_000)
@@ -200,10 +197,7 @@ func (c *child) signal(t *testing.T, sig syscall.Signal, want int) {
 func TestALockedDatabaseIsToldInEveryDialectAndServiceComesBack(t *testing.T) {
 	t.Parallel()
 	db := filepath.Join(t.TempDir(), "locked.db")
-	c, said := startChild(t, childConf(t, db))
-	if c == nil {
-		t.Fatal(said)
-	}
+	c := serving(t, childConf(t, db))
 	c.works(t, "at first", "first words")
 	other, err := sql.Open("sqlite", db+patiently)
 	if err != nil {
@@ -228,10 +222,7 @@ func TestDamagedConversationsAreToldInEveryDialectAndServiceComesBackWithThem(t 
 	t.Parallel()
 	db := filepath.Join(t.TempDir(), "damaged.db")
 	conf := childConf(t, db)
-	c, said := startChild(t, conf)
-	if c == nil {
-		t.Fatal(said)
-	}
+	c := serving(t, conf)
 	c.works(t, "at first", "first words")
 	c.stop(t)
 	file, err := sql.Open("sqlite", db+patiently)
@@ -246,9 +237,7 @@ func TestDamagedConversationsAreToldInEveryDialectAndServiceComesBackWithThem(t 
 		}
 	}
 	exec(`UPDATE messages SET parts = '{' || parts`)
-	if c, said = startChild(t, conf); c == nil {
-		t.Fatal(said)
-	}
+	c = serving(t, conf)
 	c.fails(t, "with damaged rows", db, "lost words")
 	if status, body, err := c.ask("somebody else", "hello"); status != 200 {
 		t.Errorf("a new conversation: %d %s %v", status, body, err)

@@ -127,10 +127,7 @@ func TestADatabaseThatCannotBeUsedIsSaidAtTheStart(t *testing.T) {
 	t.Parallel()
 	// One that was used, and was closed in order.
 	db := filepath.Join(t.TempDir(), "used.db")
-	c, said := startChild(t, childConf(t, db))
-	if c == nil {
-		t.Fatal(said)
-	}
+	c := serving(t, childConf(t, db))
 	for n := range 50 {
 		if status, body, err := c.ask("u", fmt.Sprint("question ", n)); status != 200 {
 			t.Fatal(status, body, err)
@@ -167,10 +164,7 @@ func TestADamagedPageFailsItsRequestAndNoOther(t *testing.T) {
 	t.Parallel()
 	db := filepath.Join(t.TempDir(), "page.db")
 	conf := childConf(t, db)
-	c, said := startChild(t, conf)
-	if c == nil {
-		t.Fatal(said)
-	}
+	c := serving(t, conf)
 	for n := range 200 {
 		if status, body, err := c.ask(fmt.Sprint("u", n%4), fmt.Sprint("question ", n, strings.Repeat("z", 500))); status != 200 {
 			t.Fatal(status, body, err)
@@ -188,7 +182,7 @@ func TestADamagedPageFailsItsRequestAndNoOther(t *testing.T) {
 	if err := os.WriteFile(db, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, said = startChild(t, conf)
+	c, said := startChild(t, conf)
 	if c == nil {
 		if !strings.Contains(said, "cannot open the store") {
 			t.Errorf("it says %q", said)

@@ -70,6 +70,16 @@ func childConf(t *testing.T, db string) string {
 	return path
 }
 
+// serving is startChild of one that has to serve.
+func serving(t *testing.T, conf string, environ ...string) *child {
+	t.Helper()
+	c, said := startChild(t, conf, environ...)
+	if c == nil {
+		t.Fatal(said)
+	}
+	return c
+}
+
 // startChild starts a gateway with the configuration file conf; environ is added
 // to its environment. It returns nil, and what was said, if it does not serve.
 func startChild(t *testing.T, conf string, environ ...string) (*child, string) {

@@ -128,16 +128,23 @@ func TestAnUnreachableServerAtTheStartIsAWarning(t *testing.T) {
 	}
 }
 
-func TestOneGatewaysCoolDownSparesTheOther(t *testing.T) {
-	t.Parallel()
-	s := redistest.Start(t)
-	var asked atomic.Int64
-	back := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+// throttled starts a back end that refuses every question for five minutes, and counts
+// them.
+func throttled(t *testing.T) (back *httptest.Server, asked *atomic.Int64) {
+	asked = new(atomic.Int64)
+	back = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
 		w.Header().Set("Retry-After", "300")
 		w.WriteHeader(http.StatusTooManyRequests)
 	}))
-	defer back.Close()
+	t.Cleanup(back.Close)
+	return back, asked
+}
+
+func TestOneGatewaysCoolDownSparesTheOther(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	back, asked := throttled(t)
 	second := hinted(t, s, back.URL, "b")
 	state := func(g *proxy.Gateway) string { return g.Channels()[0].Keys[0].Models[0].State }
 	look := time.NewTicker(200 * time.Millisecond)
@@ -163,13 +170,7 @@ func TestOneGatewaysCoolDownSparesTheOther(t *testing.T) {
 func TestAGatewayThatStartsLaterKnowsOfACoolDown(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
-	var asked atomic.Int64
-	back := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked.Add(1)
-		w.Header().Set("Retry-After", "300")
-		w.WriteHeader(http.StatusTooManyRequests)
-	}))
-	defer back.Close()
+	back, asked := throttled(t)
 	putOne(t, hinted(t, s, back.URL, "a"))
 	watch, err := redis.New(s.URL(0))
 	if err != nil {

@@ -26,14 +26,7 @@ func (f *frames) between() bool { return f.part == framePayload && f.left == 0 }
 // allow returns how much may be read at once, which is of one part of one frame.
 func (f *frames) allow() uint64 {
 	for f.left == 0 {
-		switch f.part {
-		case framePayload:
-			f.part, f.left, f.n = frameStart, 2, 0
-		case frameStart:
-			f.part, f.left = frameRest, f.rest()
-		case frameRest:
-			f.part, f.left = framePayload, f.length()
-		}
+		f.step()
 	}
 	return f.left
 }
@@ -44,10 +37,19 @@ func (f *frames) took(p []byte) {
 	if f.part != framePayload {
 		f.n += copy(f.head[f.n:], p)
 	}
-	if f.left == 0 && f.part == frameStart {
-		f.part, f.left = frameRest, f.rest()
+	for f.left == 0 && f.part != framePayload {
+		f.step()
 	}
-	if f.left == 0 && f.part == frameRest {
+}
+
+// step goes on to the part behind one of which all was read.
+func (f *frames) step() {
+	switch f.part {
+	case framePayload:
+		f.part, f.left, f.n = frameStart, 2, 0
+	case frameStart:
+		f.part, f.left = frameRest, f.rest()
+	case frameRest:
 		f.part, f.left = framePayload, f.length()
 	}
 }

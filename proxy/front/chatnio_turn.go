@@ -27,11 +27,6 @@ func (t *talk) turn(next *task) {
 		t.refuse(req, translate.Invalid("the message is empty"))
 		return
 	}
-	wrong := t.renew()
-	if wrong != nil {
-		t.refuse(req, wrong)
-		return
-	}
 	model, wrong := t.resolve(req.Model)
 	if wrong != nil {
 		t.refuse(req, wrong)
@@ -61,6 +56,9 @@ func (t *talk) turn(next *task) {
 // resolve finds the model, or says in the real server's way why not: a model that
 // is not for callers without a key asks for one (chatnio.md 5.2).
 func (t *talk) resolve(name string) (*proxy.Model, *translate.Error) {
+	if err := t.renew(); err != nil {
+		return nil, err
+	}
 	if t.caller == nil {
 		return nil, &translate.Error{Code: translate.CodeUnauthorized, Message: "a key is needed"}
 	}

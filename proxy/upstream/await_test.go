@@ -47,6 +47,34 @@ func patiently(s translate.Stream) (text string, err error) {
 	}
 }
 
+// inPieces opens a stream that says Hi and, from goOn on, want: in twelve events with
+// comments between them, lines that end with ends, and writes of size bytes.
+func inPieces(t *testing.T, size int, ends string, goOn <-chan struct{}) (s *httpStream, want string) {
+	t.Helper()
+	var wire strings.Builder
+	for i := range 12 {
+		want += fmt.Sprintf("piece %d ", i)
+		wire.WriteString(chunk(strings.ReplaceAll(fmt.Sprintf(": a comment\ndata: {\"choices\":[{\"delta\":{\"content\":\"piece %d \"}}]}\n\n", i), "\n", ends)))
+	}
+	wire.WriteString(chunk(deltaStop+dataDone) + lastChunk)
+	p := listen(t, func(l *link) {
+		_, _, _ = l.request()
+		l.say(eventsHead + chunk(deltaHi))
+		<-goOn
+		for rest := wire.String(); rest != ""; {
+			n := min(size, len(rest))
+			l.say(rest[:n])
+			rest = rest[n:]
+		}
+	})
+	stream, err := open(t, "openai", p.url()).Open(within(t), question("m", true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stream.Close() })
+	return stream.(*httpStream), want
+}
+
 func TestAStreamThatWaitsHoldsNoBufferAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{1, 2, 3, 7, 19, 1000} {
@@ -54,33 +82,12 @@ func TestAStreamThatWaitsHoldsNoBufferAndLosesNothing(t *testing.T) {
 			t.Run(fmt.Sprintf("%d %q", size, ends), func(t *testing.T) {
 				t.Parallel()
 				goOn := make(chan struct{}, 1)
-				var wire, want strings.Builder
-				for i := range 12 {
-					fmt.Fprintf(&want, "piece %d ", i)
-					wire.WriteString(chunk(strings.ReplaceAll(fmt.Sprintf(": a comment\ndata: {\"choices\":[{\"delta\":{\"content\":\"piece %d \"}}]}\n\n", i), "\n", ends)))
-				}
-				wire.WriteString(chunk(deltaStop+dataDone) + lastChunk)
-				p := listen(t, func(l *link) {
-					_, _, _ = l.request()
-					l.say(eventsHead + chunk(deltaHi))
-					<-goOn
-					for rest := wire.String(); rest != ""; {
-						n := min(size, len(rest))
-						l.say(rest[:n])
-						rest = rest[n:]
-					}
-				})
-				stream, err := open(t, "openai", p.url()).Open(within(t), question("m", true))
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer stream.Close()
-				s := stream.(*httpStream)
+				s, want := inPieces(t, size, ends, goOn)
 				y := &spy{RawConn: s.conn.wait.raw, s: s}
 				s.conn.wait.raw, s.quick = y, false
 				goOn <- struct{}{}
 				text, err := patiently(s)
-				if err != nil || !strings.HasSuffix(text, want.String()) {
+				if err != nil || !strings.HasSuffix(text, want) {
 					t.Errorf("read %q, %v", text, err)
 				}
 				if len(y.held) > 0 {
@@ -130,28 +137,7 @@ func TestASlowStreamWaitsWithoutWhoeverReadsItAndLosesNothing(t *testing.T) {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			t.Parallel()
 			goOn := make(chan struct{})
-			var wire, want strings.Builder
-			for i := range 12 {
-				fmt.Fprintf(&want, "piece %d ", i)
-				wire.WriteString(chunk(fmt.Sprintf(": a comment\ndata: {\"choices\":[{\"delta\":{\"content\":\"piece %d \"}}]}\n\n", i)))
-			}
-			wire.WriteString(chunk(deltaStop+dataDone) + lastChunk)
-			p := listen(t, func(l *link) {
-				_, _, _ = l.request()
-				l.say(eventsHead + chunk(deltaHi))
-				<-goOn
-				for rest := wire.String(); rest != ""; {
-					n := min(size, len(rest))
-					l.say(rest[:n])
-					rest = rest[n:]
-				}
-			})
-			stream, err := open(t, "openai", p.url()).Open(within(t), question("m", true))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer stream.Close()
-			s := stream.(*httpStream)
+			s, want := inPieces(t, size, "\n", goOn)
 			var text string
 			ended, waits := make(chan error), 0
 			var read func()
@@ -179,7 +165,7 @@ func TestASlowStreamWaitsWithoutWhoeverReadsItAndLosesNothing(t *testing.T) {
 				}
 			}
 			go read()
-			if err := <-ended; err != io.EOF || text != "Hi"+want.String() {
+			if err := <-ended; err != io.EOF || text != "Hi"+want {
 				t.Errorf("read %q, %v", text, err)
 			}
 			if waits == 0 {
