@@ -86,7 +86,6 @@ func chatnioSocket(c *call) {
 		}
 	}
 	if !websocket.FastHTTPIsWebSocketUpgrade(c.ctx) {
-		c.allowOrigin()
 		c.json(400, []byte(`{"message":"","reason":"websocket: the client is not using the websocket protocol","status":false}`))
 		return
 	}

@@ -52,7 +52,6 @@ const (
 // in. An unknown sk- key gets 401 even here (chatnio.md 3.1).
 func public(handle func(c *call, caller *proxy.Caller)) func(*call) {
 	return func(c *call) {
-		c.allowOrigin()
 		c.allowAll()
 		if len(c.ctx.Request.Body()) > formLimit {
 			c.json(413, chatnio.AppendFail(nil, "the body is too large"))
@@ -89,15 +88,6 @@ func signedIn(handle func(c *call, caller *proxy.Caller)) func(*call) {
 
 // refuse answers a call that failed: HTTP 200 and status false.
 func (c *call) refuse(message string) { c.json(200, chatnio.AppendFail(nil, message)) }
-
-// allowOrigin lets a page of any origin read the answer (chatnio.md 2).
-func (c *call) allowOrigin() {
-	h := &c.ctx.Response.Header
-	if o := c.ctx.Request.Header.Peek("Origin"); len(o) > 0 {
-		h.SetBytesV("Access-Control-Allow-Origin", o)
-		h.Set("Vary", "Origin")
-	}
-}
 
 // userID is the number that stands for a caller's name: the same in every
 // process and for ever, above 0, and small enough for clients whose integers have

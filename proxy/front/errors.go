@@ -3,8 +3,6 @@ package front
 import (
 	"bytes"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
@@ -20,7 +18,6 @@ func (c *call) failPlain(err *translate.Error) {
 	case bytes.HasPrefix(path, []byte("/v1/")):
 		c.fail(&openaiWire, err)
 	default:
-		c.allowOrigin()
 		c.json(err.Status(), rest.AppendUnknownPath(nil, err))
 	}
 }
@@ -44,23 +41,6 @@ func wrongMethod(c *call) {
 }
 
 func clipMethod(m []byte) string { return string(m[:min(len(m), 20)]) }
-
-// preflight lets browsers in from anywhere, as the dialects' own servers do
-// (chatnio.md 2): who may ask is decided by key.
-func (c *call) preflight() {
-	c.ctx.SetStatusCode(fasthttp.StatusOK)
-	c.ctx.Response.Header.Del("Allow")
-	c.allowOrigin()
-	c.allowAll()
-}
-
-// allowAll says what a page of another origin may send.
-func (c *call) allowAll() {
-	h := &c.ctx.Response.Header
-	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
-	h.Set("Access-Control-Allow-Headers", "*, Authorization, Content-Type, X-API-Key, X-Request-Id, Idempotency-Key, anthropic-version, anthropic-beta")
-	h.Set("Access-Control-Max-Age", "7200")
-}
 
 // checkBody answers a body that is too large or not JSON, and reports whether it
 // did not have to.

@@ -86,9 +86,9 @@ func readHeaders(raw []byte) (f framing, why string) {
 		if line[0] == ' ' || line[0] == '\t' {
 			return f, "a line of the header is folded"
 		}
-		colon := bytes.IndexByte(line, ':')
-		if colon < 0 {
-			continue // the first line, or what fasthttp has refused already
+		colon := tokenLength(line)
+		if colon == 0 || colon == len(line) || line[colon] != ':' {
+			return f, "a header has a name that is none"
 		}
 		name, value := line[:colon], bytes.TrimSpace(line[colon+1:])
 		switch {
@@ -101,6 +101,24 @@ func readHeaders(raw []byte) (f framing, why string) {
 		}
 	}
 	return f, ""
+}
+
+// tokenBytes are those that a header's name consists of (RFC 9110 5.6.2).
+var tokenBytes = func() (is [256]bool) {
+	for _, b := range []byte("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
+		is[b] = true
+	}
+	return is
+}()
+
+// tokenLength is how many bytes line begins with that a header's name may have.
+func tokenLength(line []byte) int {
+	for i, b := range line {
+		if !tokenBytes[b] {
+			return i
+		}
+	}
+	return len(line)
 }
 
 // badTarget says what is wrong with a target: it is a path, or a whole address of

@@ -38,7 +38,6 @@ var crowdUpgrader = newUpgrader(16 << 10)
 // iagentSocket upgrades, after everything that can be wrong with a handshake
 // (item 1).
 func iagentSocket(c *call) {
-	c.allowPage()
 	token := bareAppToken(string(c.ctx.QueryArgs().Peek("app_token")))
 	caller, err := c.s.g.Identify(token, c.address())
 	if err == nil && token == "" {

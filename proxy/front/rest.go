@@ -47,18 +47,8 @@ func restToken(c *call) string {
 	return c.header("X-Api-Key")
 }
 
-// allowPage lets a browser's page read the answer and the headers that matter.
-func (c *call) allowPage() {
-	c.allowOrigin()
-	if len(c.ctx.Request.Header.Peek("Origin")) > 0 {
-		c.ctx.Response.Header.Set("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Idempotent-Replayed, X-Dragoman-Dropped, X-Dragoman-Channel, X-Dragoman-Attempts, X-Dragoman-Cache, Server-Timing")
-		c.ctx.Response.Header.Add("Vary", "Origin")
-	}
-}
-
 func restCaller(handle func(c *call, caller *proxy.Caller)) func(*call) {
 	return func(c *call) {
-		c.allowPage()
 		caller, err := c.s.g.Identify(restToken(c), c.address())
 		if err != nil {
 			c.fail(&restWire, err)
@@ -70,7 +60,6 @@ func restCaller(handle func(c *call, caller *proxy.Caller)) func(*call) {
 
 // restAsk answers a question, in one piece or as a stream.
 func (c *call) restAsk(stream bool) {
-	c.allowPage()
 	now := time.Now()
 	caller, err := c.s.g.Identify(restToken(c), c.address())
 	if err != nil {

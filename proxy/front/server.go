@@ -242,11 +242,13 @@ func (s *Server) guard(handle func(*call)) fasthttp.RequestHandler {
 				s.log.Error("panic", "id", c.id, "what", p, "stack", string(debug.Stack()))
 				ctx.Response.Reset()
 				ctx.Response.Header.Set("X-Request-Id", c.id)
+				c.allowPage()
 				c.failPlain(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 				ctx.SetConnectionClose()
 			}
 		}()
 		ctx.Response.Header.Set("X-Request-Id", c.id)
+		c.allowPage()
 		handle(c)
 	}
 }
@@ -269,6 +271,7 @@ func requestID(given []byte) string {
 func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	c := &call{s: s, ctx: ctx, id: requestID(ctx.Request.Header.Peek("X-Request-Id"))}
 	ctx.Response.Header.Set("X-Request-Id", c.id)
+	c.allowPage()
 	var small *fasthttp.ErrSmallBuffer
 	var timeout net.Error
 	switch {
