@@ -11,7 +11,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 
 SDK := internal/sdktest
 
-.PHONY: run check test rules redis race noalloc sdk archtest lint smoke fuzz soak-kill soak-ledger bench bench bench-leave bench-compare cover
+.PHONY: run check test rules redis race noalloc sdk archtest lint smoke fuzz soak soak-kill soak-ledger soak-chaos bench bench-leave bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -100,6 +100,14 @@ SEEDS ?= 10000
 
 soak-chaos:
 	DRAGOMAN_TEST_SEEDS=$(SEEDS) go test -count=1 -timeout 60m -v -run 'WhateverHappens$$|ManyClients' ./internal/chaos
+
+# soak: 2,000 streams, 2,000 sockets, conversations that grow, hostile clients and back
+# ends for 20 minutes: good clients get their answers, and after five minutes nothing
+# grows. ARGS are arguments of the command.
+soak:
+	@mkdir -p bin
+	go build -o bin/dragoman ./cmd/dragoman
+	ulimit -n $$(ulimit -Hn) && go run ./benchmarks/soak --dragoman bin/dragoman $(ARGS)
 
 # bench: all benchmarks, or those that BENCH names, for BENCHTIME each.
 bench:

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/benchmarks/process"
 )
 
 // Result is what a run measured. CPU time is that of the processes given with
@@ -122,7 +124,7 @@ func (o *options) run() (*Result, error) {
 		return nil, errors.New("callers, slots and turns are at least 1, and only iagent has slots")
 	}
 	res := &Result{Name: o.Name, Dialect: o.Dialect, Model: o.Model, Stream: o.Stream, Callers: o.Callers, Slots: o.Slots, Rate: o.Rate}
-	if res.RSSBefore, _, err = rssOf(o.Pid); err != nil {
+	if res.RSSBefore, _, err = process.RSSOf(o.Pid); err != nil {
 		return nil, err
 	}
 	switch {
@@ -144,19 +146,19 @@ func (o *options) run() (*Result, error) {
 // sample is what is counted at one moment.
 type sample struct {
 	at                     time.Time
-	cpu, peer, own         usage
+	cpu, peer, own         process.Usage
 	answers, events, glued int64
 }
 
 func (r *run) sample() (s sample, err error) {
 	s.at = time.Now()
-	if s.cpu, err = usageOf(r.Pid); err != nil {
+	if s.cpu, err = process.UsageOf(r.Pid); err != nil {
 		return s, err
 	}
-	if s.peer, err = usageOf(r.Peer); err != nil {
+	if s.peer, err = process.UsageOf(r.Peer); err != nil {
 		return s, err
 	}
-	if s.own, err = usageOf([]int{os.Getpid()}); err != nil {
+	if s.own, err = process.UsageOf([]int{os.Getpid()}); err != nil {
 		return s, err
 	}
 	r.mu.Lock()
@@ -184,16 +186,16 @@ func (r *run) measure(res *Result) error {
 	if err != nil {
 		return err
 	}
-	if res.RSS, res.RSSPeak, err = rssOf(r.Pid); err != nil {
+	if res.RSS, res.RSSPeak, err = process.RSSOf(r.Pid); err != nil {
 		return err
 	}
 	seconds := b.at.Sub(a.at).Seconds()
 	res.Seconds = round(seconds)
 	res.Requests, res.Events, res.Glued = b.answers-a.answers, b.events-a.events, b.glued-a.glued
 	res.RequestsPerSecond, res.EventsPerSecond = round(float64(res.Requests)/seconds), round(float64(res.Events)/seconds)
-	cpu := (b.cpu.used - a.cpu.used).Seconds()
-	res.Busy, res.PeerBusy, res.LoadBusy = round(cpu/seconds), round((b.peer.used-a.peer.used).Seconds()/seconds), round((b.own.used-a.own.used).Seconds()/seconds)
-	res.Waited = round((b.cpu.waited - a.cpu.waited).Seconds() / seconds)
+	cpu := (b.cpu.Used - a.cpu.Used).Seconds()
+	res.Busy, res.PeerBusy, res.LoadBusy = round(cpu/seconds), round((b.peer.Used-a.peer.Used).Seconds()/seconds), round((b.own.Used-a.own.Used).Seconds()/seconds)
+	res.Waited = round((b.cpu.Waited - a.cpu.Waited).Seconds() / seconds)
 	if len(r.Pid) > 0 && res.Requests > 0 {
 		res.CPUPerRequest = round(cpu * 1e6 / float64(res.Requests))
 	}

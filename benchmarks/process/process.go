@@ -1,4 +1,7 @@
-package main
+// Package process reads what the kernel counts of other processes: CPU time,
+// resident memory, open descriptors. It needs Linux; elsewhere its functions return
+// an error.
+package process
 
 import (
 	"bytes"
@@ -10,30 +13,30 @@ import (
 	"time"
 )
 
-// usage is the CPU time of processes, user and system, and how long their threads
+// Usage is the CPU time of processes, user and system, and how long their threads
 // waited for a core although they could have run.
-type usage struct{ used, waited time.Duration }
+type Usage struct{ Used, Waited time.Duration }
 
-// usageOf is exact to the nanosecond where the kernel counts so, else to a clock
-// tick of 10 ms, and then without waited.
-func usageOf(pids []int) (total usage, err error) {
+// UsageOf adds up the usage of processes. It is exact to the nanosecond where the
+// kernel counts so, else to a clock tick of 10 ms, and then without Waited.
+func UsageOf(pids []int) (total Usage, err error) {
 	for _, pid := range pids {
 		u, err := schedstat(pid)
-		if err != nil || u.used == 0 {
-			u.used, err = stat(pid)
+		if err != nil || u.Used == 0 {
+			u.Used, err = stat(pid)
 		}
 		if err != nil {
-			return usage{}, err
+			return Usage{}, err
 		}
-		total.used += u.used
-		total.waited += u.waited
+		total.Used += u.Used
+		total.Waited += u.Waited
 	}
 	return total, nil
 }
 
 // schedstat adds up the threads of a process. A thread that ended is missing, but
 // neither Go nor nginx ends threads.
-func schedstat(pid int) (total usage, err error) {
+func schedstat(pid int) (total Usage, err error) {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	for _, name := range files {
 		text, err := os.ReadFile(name)
@@ -42,15 +45,15 @@ func schedstat(pid int) (total usage, err error) {
 		}
 		f := strings.Fields(string(text))
 		if len(f) < 2 {
-			return usage{}, fmt.Errorf("%s: %q", name, text)
+			return Usage{}, fmt.Errorf("%s: %q", name, text)
 		}
 		used, err1 := strconv.ParseInt(f[0], 10, 64)
 		waited, err2 := strconv.ParseInt(f[1], 10, 64)
 		if err1 != nil || err2 != nil {
-			return usage{}, fmt.Errorf("%s: %w, %w", name, err1, err2)
+			return Usage{}, fmt.Errorf("%s: %w, %w", name, err1, err2)
 		}
-		total.used += time.Duration(used)
-		total.waited += time.Duration(waited)
+		total.Used += time.Duration(used)
+		total.Waited += time.Duration(waited)
 	}
 	return total, nil
 }
@@ -73,8 +76,8 @@ func stat(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, nil
 }
 
-// rssOf is the resident memory of processes in MiB: now, and at its highest.
-func rssOf(pids []int) (now, peak float64, err error) {
+// RSSOf is the resident memory of processes in MiB: now, and at its highest.
+func RSSOf(pids []int) (now, peak float64, err error) {
 	for _, pid := range pids {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 		if err != nil {
@@ -95,4 +98,15 @@ func rssOf(pids []int) (now, peak float64, err error) {
 		}
 	}
 	return now, peak, nil
+}
+
+// DescriptorsOf is how many descriptors a process has open.
+func DescriptorsOf(pid int) (int, error) {
+	dir, err := os.Open(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = dir.Close() }()
+	names, err := dir.Readdirnames(-1)
+	return len(names), err
 }
