@@ -222,6 +222,7 @@ func (k *checker) jwt(j *JWT) {
 	if j.Secret == "" && j.JWKS == "" && !k.failed("callers.jwt.secret") && !k.failed("callers.jwt.jwks") {
 		k.add("callers.jwt", "has neither secret nor jwks")
 	}
+	k.jwtPrefix(j.Prefix)
 	if j.JWKS == "" {
 		return
 	}
@@ -233,6 +234,22 @@ func (k *checker) jwt(j *JWT) {
 		k.add("callers.jwt.jwks", "must hold neither a user nor a password")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		k.add("callers.jwt.jwks", "must be https: whoever can change what comes from there can sign in as anybody; http is for this machine only")
+	}
+}
+
+func (k *checker) jwtPrefix(prefix string) {
+	if prefix == "" {
+		return
+	}
+	if len(prefix) > 64 {
+		k.add("callers.jwt.prefix", "must be at most 64 bytes of text")
+		return
+	}
+	k.callerName("callers.jwt.prefix", prefix)
+	for i := range k.Callers.Keys {
+		if strings.HasPrefix(k.Callers.Keys[i].Name, prefix) {
+			k.add(child(index("callers.keys", i), "name"), "begins with callers.jwt.prefix, which is for the users of signed tokens")
+		}
 	}
 }
 

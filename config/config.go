@@ -155,7 +155,11 @@ type JWT struct {
 	// Audience is what the claim aud of every token must be, or hold. Default:
 	// anything.
 	Audience string `yaml:"audience"`
-	Access   `yaml:",inline"`
+	// Prefix is put before the user names of tokens, which keeps these users apart from
+	// the callers with a key: no key may have a name that begins with it. At most 64
+	// bytes. Default: none, and a user with the name of a key is that caller.
+	Prefix string `yaml:"prefix"`
+	Access `yaml:",inline"`
 }
 
 // Limit is one named set of limits. A question that several of them apply to

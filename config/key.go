@@ -18,6 +18,9 @@ func (c *Config) CheckKey(key Key) error {
 		}
 	}
 	k.callerName("name", key.Name)
+	if j := c.Callers.JWT; j != nil && j.Prefix != "" && strings.HasPrefix(key.Name, j.Prefix) {
+		k.add("name", "begins with callers.jwt.prefix, which is for the users of signed tokens")
+	}
 	k.access("", key.Access)
 	var all []string
 	for _, p := range k.all {

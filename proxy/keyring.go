@@ -224,6 +224,9 @@ func (g *Gateway) MakeKey(ctx context.Context, name string, a config.Access, exp
 		strings.HasPrefix(strings.ToLower(name), anonymousPrefix) {
 		return "", nil, translate.Invalid("name must be 1 to 256 bytes of text without control characters, and must not begin with anonymous")
 	}
+	if t := g.plan.Load().callers.tokens; t != nil && t.conf.Prefix != "" && strings.HasPrefix(name, t.conf.Prefix) {
+		return "", nil, translate.Invalid("name begins with callers.jwt.prefix, which is for the users of signed tokens")
+	}
 	if len(a.Group) > 256 || !utf8.ValidString(a.Group) || strings.ContainsFunc(a.Group, unicode.IsControl) {
 		return "", nil, translate.Invalid("group must be at most 256 bytes of text without control characters")
 	}

@@ -72,8 +72,12 @@ func (t *tokens) close(next *tokens) {
 }
 
 // verifier is the key that token, which has not been verified, must have been signed
-// with.
+// with. A token that says what whoever takes it must understand (RFC 7515, 4.1.11) is
+// refused: nothing of that kind is understood here.
 func (t *tokens) verifier(token *jwt.Token) (any, error) {
+	if _, said := token.Header["crit"]; said {
+		return nil, errCritical
+	}
 	if token.Method == jwt.SigningMethodHS256 {
 		if t.conf.Secret == "" {
 			return nil, jwt.ErrTokenSignatureInvalid
@@ -87,9 +91,11 @@ func (t *tokens) verifier(token *jwt.Token) (any, error) {
 	return t.keys.Find(id, token.Method.Alg())
 }
 
+var errCritical = errors.New("it has the header crit, which names extensions that are not understood")
+
 // credential is a token that was verified.
 type credential struct {
-	name   string
+	name   string // the claim username
 	claims jwt.MapClaims
 	secret bool // it was signed with the secret
 }
@@ -110,8 +116,8 @@ func (t *tokens) verify(token string) (*credential, *translate.Error) {
 		return nil, badToken(err)
 	}
 	name, _ := claims["username"].(string)
-	if name == "" || len(name) > 256 || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) ||
-		strings.HasPrefix(strings.ToLower(name), anonymousPrefix) {
+	if full := t.conf.Prefix + name; name == "" || len(full) > 256 || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) ||
+		strings.HasPrefix(strings.ToLower(full), anonymousPrefix) {
 		return nil, badToken(errors.New("the claim username is missing, no name, or reserved"))
 	}
 	return &credential{name: name, claims: claims, secret: parsed.Method == jwt.SigningMethodHS256}, nil
@@ -138,5 +144,5 @@ func (c *callers) signed(stored *keyring, token string) (*Caller, *translate.Err
 		}
 		return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the token's key is not known any more"}
 	}
-	return c.caller(got.name, &c.tokens.conf.Access, time.Time{}), nil
+	return c.caller(c.tokens.conf.Prefix+got.name, &c.tokens.conf.Access, time.Time{}), nil
 }

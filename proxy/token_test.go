@@ -85,6 +85,20 @@ func signedBy(t *testing.T, method jwt.SigningMethod, key any, id string, claims
 	return s
 }
 
+func withCritical(t *testing.T, method jwt.SigningMethod, key any, id string, names any) string {
+	t.Helper()
+	token := jwt.NewWithClaims(method, name())
+	token.Header["crit"], token.Header["x-unknown"], token.Header["b64"] = names, true, true
+	if id != "" {
+		token.Header["kid"] = id
+	}
+	s, err := token.SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func name(more ...any) jwt.MapClaims {
 	claims := jwt.MapClaims{"username": "bob", "exp": time.Now().Add(time.Hour).Unix()}
 	for i := 0; i < len(more); i += 2 {
@@ -142,6 +156,12 @@ func TestTokensOfAPublishedKeyAreTakenOrRefused(t *testing.T) {
 		"another issuer":                {strict, signedBy(t, jwt.SigningMethodES256, i.ec, "e", name("iss", "https://other", "aud", "us")), bad},
 		"another audience":              {strict, signedBy(t, jwt.SigningMethodES256, i.ec, "e", name("iss", "https://id", "aud", "them")), bad},
 		"neither of them":               {strict, signedBy(t, jwt.SigningMethodHS256, hs, "", name()), bad},
+		"critical, HMAC":                {both, withCritical(t, jwt.SigningMethodHS256, hs, "", []string{"x-unknown"}), bad},
+		"critical, published":           {both, withCritical(t, jwt.SigningMethodES256, i.ec, "e", []string{"x-unknown"}), bad},
+		"critical, a known name":        {both, withCritical(t, jwt.SigningMethodES256, i.ec, "e", []string{"exp"}), bad},
+		"critical, b64":                 {only, withCritical(t, jwt.SigningMethodES256, i.ec, "e", []string{"b64"}), bad},
+		"critical, empty":               {only, withCritical(t, jwt.SigningMethodES256, i.ec, "e", []string{}), bad},
+		"critical, nothing":             {only, withCritical(t, jwt.SigningMethodES256, i.ec, "e", nil), bad},
 	} {
 		got, err := x.c.identify(nil, x.token, "1.2.3.4")
 		switch {
@@ -280,4 +300,38 @@ func FuzzATokenIsTakenOnlyFromWhoSignedIt(f *testing.F) {
 			t.Errorf("%q is taken", token)
 		}
 	})
+}
+
+func TestAPrefixKeepsUsersOfTokensApartFromKeys(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	signing := &config.JWT{Secret: signingKey, JWKS: i.URL, Prefix: "sso:"}
+	c := take(t, signing)
+	for what, token := range map[string]string{
+		"published": signedBy(t, jwt.SigningMethodES256, i.ec, "e", name()),
+		"secret":    signedBy(t, jwt.SigningMethodHS256, []byte(signingKey), "", name()),
+	} {
+		if got, err := c.identify(nil, token, ""); err != nil || got.Name != "sso:bob" {
+			t.Errorf("%s: got %+v, %v, want sso:bob", what, got, err)
+		}
+	}
+	long := signedBy(t, jwt.SigningMethodES256, i.ec, "e", name("username", strings.Repeat("x", 253)))
+	if _, err := c.identify(nil, long, ""); err == nil {
+		t.Error("a name that is too long with its prefix was taken")
+	}
+
+	// Who logs in with a key is that key's caller, without a prefix.
+	file := conf(channel("a"))
+	file.Callers.Keys, file.Callers.JWT = []config.Key{{Name: "bob", Key: "sk-of-bob"}}, signing
+	w := newWorld(t, file, nil)
+	token, err := w.g.Login("bob", "sk-of-bob", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who, err := w.g.Identify(token, ""); err != nil || who.Name != "bob" {
+		t.Errorf("logged in as %+v, %v", who, err)
+	}
+	if _, _, err := w.g.MakeKey(t.Context(), "sso:bob", config.Access{}, time.Time{}); err == nil {
+		t.Error("a key was made for a user of tokens")
+	}
 }

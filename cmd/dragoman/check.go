@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/dragoman-gateway/dragoman/config"
 )
@@ -11,11 +13,17 @@ type checkCommand struct {
 	File string `short:"c" name:"config" default:"dragoman.yaml" help:"The configuration file."`
 }
 
-// Run prints every problem of the file with its line. It fails if there is any.
+// Run prints every problem of the file with its line, and fails if there is any. What
+// is only worth a second look is printed as a warning.
 func (c *checkCommand) Run(s surroundings) error {
 	conf, err := loadFile(c.File)
 	if err != nil {
 		return err
+	}
+	for _, w := range conf.Warnings() {
+		if _, err := fmt.Fprintf(s.out, "%s (warning)\n", w.In(c.File)); err != nil {
+			return err
+		}
 	}
 	_, err = fmt.Fprintf(s.out, "%s: good: %d channels, %d keys, %d presets\n", c.File, len(conf.Channels), len(conf.Callers.Keys), len(conf.Presets))
 	return err
@@ -27,4 +35,20 @@ func loadFile(name string) (*config.Config, error) {
 		return nil, err
 	}
 	return config.Load(text, name, os.LookupEnv)
+}
+
+// warningsTold is how many of a configuration's warnings its line in the log names.
+const warningsTold = 5
+
+// warn says in one line what is worth a second look in conf.
+func warn(log *slog.Logger, conf *config.Config) {
+	all := conf.Warnings()
+	if len(all) == 0 {
+		return
+	}
+	var words []string
+	for _, w := range all[:min(len(all), warningsTold)] {
+		words = append(words, w.Path+" "+w.Message)
+	}
+	log.Warn("the configuration is worth a second look: dragoman check says where", "warnings", len(all), "what", strings.Join(words, "; "))
 }

@@ -73,6 +73,9 @@ func (c *keyAddCommand) Run(ctx context.Context, s surroundings) error {
 		if err := keys.AddKey(ctx, key); err != nil {
 			return err
 		}
+		if j := conf.Callers.JWT; j != nil && j.JWKS != "" && j.Prefix == "" {
+			fmt.Fprintf(s.err, "A user of signed tokens who is called %s is this caller as well: callers.jwt.prefix keeps them apart.\n", key.Name)
+		}
 		fmt.Fprintf(s.err, "%s for %s; it is shown only now:\n", key.ID, key.Name)
 		_, err := fmt.Fprintln(s.out, secret)
 		return err

@@ -55,6 +55,7 @@ func (r *reloader) reload() (restart []string, err error) {
 	restart = needRestart(r.first, conf)
 	r.conf = conf
 	r.log.Info("the configuration was read again", "channels", len(conf.Channels), "keys", len(conf.Callers.Keys), "presets", len(conf.Presets))
+	warn(r.log, conf)
 	for _, key := range restart {
 		r.log.Warn("configuration", "what", "counts only after a restart", "key", key)
 	}

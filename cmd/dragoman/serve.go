@@ -46,6 +46,7 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	if c.Listen != "" {
 		conf.Listen = c.Listen
 	}
+	warn(log, conf)
 
 	// The address is taken first: a second instance must fail before it touches
 	// the store of the first.
