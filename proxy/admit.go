@@ -10,10 +10,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// answerTokens is what an answer is expected to need when nobody bounds it
-// (product.md, defaults 7).
-const answerTokens = 1000
-
 // rules are the sets of limits of a configuration, ready to be counted under.
 type rules map[string]*limiter.Rule
 
@@ -166,45 +162,6 @@ func (q *Question) complete() *translate.Error {
 	return nil
 }
 
-// needs estimates how many tokens the question, what its conversation adds to it,
-// and its answer will use.
-func (q *Question) needs() int {
-	input, output := q.expects()
-	return input + output
-}
-
-// expects is the estimate for the question and for its answer.
-func (q *Question) expects() (input, output int) {
-	n := textBytes(q.Request.Messages)
-	if q.Turn != nil {
-		n += q.Turn.textBytes(q.window())
-	}
-	most := q.Request.Params.MaxTokens
-	if p := q.Model.preset; p != nil {
-		n += len(p.System)
-		if most == nil {
-			most = p.MaxTokens
-		}
-	}
-	answer := answerTokens
-	if most != nil {
-		answer = min(max(*most, 0), math.MaxInt32) // a client chose it
-	}
-	if n := q.Request.Params.Choices; n > 1 && q.mayPass() {
-		answer = min(answer*n, math.MaxInt32) // else all but one are dropped
-	}
-	return tokensOf(n), answer
-}
-
-// window is how many earlier messages go to the model; negative: all.
-func (q *Question) window() int {
-	keep := q.Request.Context - 1
-	if p := q.Model.preset; p != nil && p.History > 0 && (q.Request.Context == 0 || p.History < keep) {
-		keep = p.History
-	}
-	return keep
-}
-
 // pay settles the grant and the bill, once, with what the exchange used: all of it for an answer
 // that began, even if it broke off, and for a question that its client left while it
 // was asked; nothing for one that failed or that a kept answer was given to. It is called before the client can know
@@ -232,16 +189,4 @@ func (x *Exchange) charge() {
 		x.used = x.Usage()
 		x.paid = x.plan.priceOf(x.q.Model, x.asked.upstream).of(x.used)
 	}
-}
-
-// tokensOf is the usual number of tokens in n bytes of text.
-func tokensOf(n int) int { return (n + bytesPerToken - 1) / bytesPerToken }
-
-func textBytes(messages []translate.Message) (n int) {
-	for i := range messages {
-		for j := range messages[i].Parts {
-			n += len(messages[i].Parts[j].Text)
-		}
-	}
-	return n
 }

@@ -164,9 +164,9 @@ func (x *Exchange) paced(err *translate.Error) {
 
 // requestFor is the question as c's channel gets it.
 func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error) {
-	x.asked = c
+	x.asked, x.inputTokens = c, 0
 	x.remote = "" // what an earlier attempt used is out of sync now
-	pass := x.q.Turn == nil && x.base.Raw != nil && x.q.Model.preset == nil && c.ch.speaks(x.base.Dialect)
+	pass := x.passes(c.ch)
 	if !pass {
 		if err := x.complete(); err != nil {
 			return nil, err
@@ -209,6 +209,11 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 		req.Messages = []translate.Message{folded}
 	}
 	return &req, nil
+}
+
+// passes reports whether ch gets the question as it came.
+func (x *Exchange) passes(ch *Channel) bool {
+	return x.q.Turn == nil && x.base.Raw != nil && x.q.Model.preset == nil && ch != nil && ch.speaks(x.base.Dialect)
 }
 
 // window keeps the system messages and the newest question with the keep

@@ -126,7 +126,7 @@ func (x *Exchange) Attempts() int { return x.attempts }
 // Whole stores the turn and returns the complete answer of a question that was
 // not streamed.
 func (x *Exchange) Whole() (*translate.Answer, error) {
-	x.estimate(&x.answer.Usage, len(x.answer.Text())+len(x.answer.Reasoning()))
+	x.estimate(&x.answer.Usage)
 	if err := x.store(false); err != nil {
 		x.err = err
 		return nil, err
@@ -310,26 +310,52 @@ func (x *Exchange) Ready() bool {
 	return x.heldAt < len(x.held) || x.hasFirst || x.err != nil || x.ended || x.stream.Ready()
 }
 
-// Usage returns what the answer used so far: as the channel reported it, else
-// estimated from the text.
+// Usage returns what the answer used so far: as the channel reported it, and
+// estimated where it did not, or not yet.
 func (x *Exchange) Usage() translate.Usage {
 	u := x.answer.Usage
-	x.estimate(&u, x.textBytes)
+	x.estimate(&u)
 	return u
 }
 
-// bytesPerToken is the usual size of a token in English prose; what is estimated
-// with it is marked so.
-const bytesPerToken = 4
-
-func (x *Exchange) estimate(u *translate.Usage, answerBytes int) {
-	if u.Known() {
+// estimate fills in what nobody reported: a model reads something, and what it has
+// written counts, also of an answer that broke off before its count came.
+func (x *Exchange) estimate(u *translate.Usage) {
+	if u.Input == 0 {
+		u.Input, u.Estimated = x.input(), true
+	}
+	u.CacheRead = min(u.CacheRead, u.Input)
+	if u.Output != 0 && x.finished {
 		return
 	}
-	_ = x.complete() // what cannot be decoded counts for nothing
-	u.Input = int64(tokensOf(textBytes(x.base.Messages)))
-	u.Output = int64(tokensOf(answerBytes))
-	u.Estimated = true
+	if written := x.written(); written > u.Output {
+		u.Output, u.Estimated = written, true
+	}
+}
+
+// input is the estimate of what the channel that was asked last was sent.
+func (x *Exchange) input() int64 {
+	if x.inputTokens > 0 {
+		return x.inputTokens
+	}
+	_ = x.complete() // what cannot be decoded counts with its whole length
+	n := 0
+	if x.passes(x.asked.ch) {
+		n = passedBytes(&x.base)
+	} else {
+		n = sentBytes(&x.base)
+	}
+	x.inputTokens = int64(tokensOf(n))
+	return x.inputTokens
+}
+
+// written is the estimate of what the model has answered so far.
+func (x *Exchange) written() int64 {
+	n := int64(tokensOf(x.textBytes))
+	if x.passThrough {
+		n *= int64(max(x.base.Params.Choices, 1)) // the others go by unread, and are as long
+	}
+	return n
 }
 
 // store keeps the turn, if the question belongs to a conversation.

@@ -169,9 +169,9 @@ func storeFailed(err error) *translate.Error {
 	return &translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed", Cause: err}
 }
 
-// textBytes is how much text the newest messages of the conversation hold, as far
-// as that is known: so many messages, or all of them if last is negative.
-func (u *Turn) textBytes(last int) (n int) {
+// sentBytes is how long the newest messages of the conversation are as a model sees
+// them, as far as that is known: so many messages, or all of them if last is negative.
+func (u *Turn) sentBytes(last int) (n int) {
 	u.all.mu.Lock()
 	defer u.all.mu.Unlock()
 	sizes := u.thread.sizes
@@ -193,11 +193,7 @@ func sizesOf(messages []store.Message) []int32 {
 }
 
 func sizeOf(m *store.Message) int32 {
-	n := 0
-	for i := range m.Parts {
-		n += len(m.Parts[i].Text)
-	}
-	return int32(min(n, math.MaxInt32))
+	return int32(min(messageBytes(&m.Message), math.MaxInt32))
 }
 
 // resize notes that t holds messages.

@@ -275,12 +275,9 @@ func (x *Exchange) afford() *translate.Error {
 	return err
 }
 
-// Cost is what the answer has cost so far, in the unit of the configured prices.
-func (x *Exchange) Cost() float64 { return float64(x.cost(false)) / unit }
-
-// cost is what the answer has cost so far, in billionths. Without exact set what
-// nobody reported is estimated cheaply, since it is asked for with each frame.
-func (x *Exchange) cost(exact bool) int64 {
+// Cost is what the answer has cost so far, in the unit of the configured prices. What
+// nobody reported is estimated, cheaply: it is asked for with each frame.
+func (x *Exchange) Cost() float64 {
 	if x.ch == nil || x.hit {
 		return 0
 	}
@@ -288,20 +285,7 @@ func (x *Exchange) cost(exact bool) int64 {
 	if p == nil {
 		return 0
 	}
-	u := x.answer.Usage
-	switch {
-	case exact || x.ended:
-		u = x.Usage()
-	case !u.Known() || u.Output == 0:
-		if x.inputTokens == 0 {
-			x.inputTokens = int64(tokensOf(textBytes(x.base.Messages)))
-		}
-		if !u.Known() {
-			u.Input = x.inputTokens
-		}
-		u.Output = int64(tokensOf(x.textBytes))
-	}
-	return p.of(u)
+	return float64(p.of(x.Usage())) / unit
 }
 
 // Purse returns what is left of the caller's budget in this period, in the unit of

@@ -47,7 +47,7 @@ type Thread struct {
 	// registry's lock.
 	cut uint64
 
-	// sizes are the bytes of text of each stored message, oldest first, as far as
+	// sizes are what each stored message counts in estimates, in bytes, oldest first, as far as
 	// they are known: of a conversation whose owner has limits of tokens or a budget.
 	sizes []int32
 

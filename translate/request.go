@@ -195,6 +195,8 @@ type Request struct {
 	// Raw is the body as it came, nil when it may not be passed on as it is
 	// (it was not JSON of one reading: duplicate or differently cased keys).
 	Raw []byte
+	// Unsaid counts what media Raw holds that Messages cannot.
+	Unsaid Unsaid
 	// Outline is where the members of Raw lie, as a [Peeker] has found them; nil: nobody
 	// has looked. It aliases Raw.
 	Outline []jsonx.Member
@@ -209,6 +211,13 @@ type Request struct {
 	// Memory is set by the gateway for upstreams that remember: what this one
 	// knows of the conversation already.
 	Memory Memory
+}
+
+// Unsaid counts media that the canonical form has no part for. They reach only an
+// upstream that Raw is passed on to.
+type Unsaid struct {
+	Audio, Documents int
+	Bytes            int // of them in Raw: the length of their base64
 }
 
 // Memory is what a stateful upstream (chatnio, rest, iagent) knows of the

@@ -211,6 +211,9 @@ func decodePart(req *translate.Request, path string, b *wireBlock) (p translate.
 			return p, err
 		}
 		if s == nil || s.Type != "text" {
+			if req.Unsaid.Documents++; s != nil && s.Type == "base64" {
+				req.Unsaid.Bytes += len(s.Data)
+			}
 			req.Drop("content.document")
 			return p, nil
 		}

@@ -199,8 +199,31 @@ func decodePart(req *translate.Request, path string, raw json.RawMessage) (p tra
 	case "":
 		return p, translate.Invalid(path + ".type is required")
 	}
+	countUnsaid(req, w.Type, raw)
 	req.DropWord("content." + w.Type)
 	return p, nil
+}
+
+// countUnsaid counts the sound or the file of a part that the canonical form cannot say.
+func countUnsaid(req *translate.Request, kind string, raw json.RawMessage) {
+	if kind != "input_audio" && kind != "file" {
+		return
+	}
+	var w struct {
+		Audio struct {
+			Data string `json:"data"`
+		} `json:"input_audio"`
+		File struct {
+			Data string `json:"file_data"`
+		} `json:"file"`
+	}
+	_ = json.Unmarshal(raw, &w) // what is not of this form counts with its whole length
+	req.Unsaid.Bytes += len(w.Audio.Data) + len(w.File.Data)
+	if kind == "file" {
+		req.Unsaid.Documents++
+	} else {
+		req.Unsaid.Audio++
+	}
 }
 
 // decodeImage takes a data URI (RFC 2397) apart.
