@@ -61,7 +61,8 @@ type Server struct {
 	g     *proxy.Gateway
 	again func() ([]string, error) // Options.Reload
 	token [sha256.Size]byte
-	name  string // host of the configured address
+	bad   *proxy.BadKeys // wrong tokens, apart from those of the fronts
+	name  string         // host of the configured address
 	log   *slog.Logger
 	http  *http.Server
 	began time.Time
@@ -71,7 +72,7 @@ type Server struct {
 
 // New returns a server. It listens nowhere yet.
 func New(o Options) *Server {
-	s := &Server{g: o.Gateway, again: o.Reload, token: sha256.Sum256([]byte(o.Token)), log: o.Log, began: time.Now(), shared: o.Shared}
+	s := &Server{g: o.Gateway, again: o.Reload, token: sha256.Sum256([]byte(o.Token)), bad: proxy.NewBadKeys(), log: o.Log, began: time.Now(), shared: o.Shared}
 	s.name, _, _ = net.SplitHostPort(o.Listen)
 	s.http = &http.Server{
 		Handler:           s.Handler(),
@@ -175,7 +176,7 @@ func (s *Server) call(r route) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		if !r.open && !s.authorized(req) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			fail(w, &translate.Error{Code: translate.CodeUnauthorized, Message: "the operator's token is needed: Authorization: Bearer TOKEN"})
+			fail(w, s.refusal(req))
 			return
 		}
 		err := r.handle(s, w, req)
@@ -192,9 +193,45 @@ func (s *Server) call(r route) http.HandlerFunc {
 // authorized compares hashes, so that the time it takes tells nothing of the token,
 // nor of its length.
 func (s *Server) authorized(r *http.Request) bool {
+	sum := sha256.Sum256([]byte(bearer(r)))
+	return subtle.ConstantTimeCompare(sum[:], s.token[:]) == 1
+}
+
+// refusal is what a call without the token is told. Wrong tokens are counted by
+// address; the right one is taken at any time, so that nobody can lock operators out.
+func (s *Server) refusal(r *http.Request) *translate.Error {
+	err := &translate.Error{Code: translate.CodeUnauthorized, Message: "the operator's token is needed: Authorization: Bearer TOKEN"}
+	if bearer(r) == "" {
+		return err // it was no guess
+	}
+	bad := s.bad.Refuse(&translate.Error{Code: translate.CodeInvalidToken}, from(r.RemoteAddr))
+	if bad.Code == translate.CodeRateLimited {
+		return bad
+	}
+	return err
+}
+
+// bearer is the token that r carries, or nothing.
+func bearer(r *http.Request) string {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(sum[:], s.token[:]) == 1
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// from is the address of a peer: an IPv6 one by its /64.
+func from(peer string) string {
+	at, err := netip.ParseAddrPort(peer)
+	if err != nil {
+		return "unknown"
+	}
+	addr := at.Addr().Unmap().WithZone("")
+	if addr.Is6() {
+		p, _ := addr.Prefix(64)
+		return p.String()
+	}
+	return addr.String()
 }
 
 func (s *Server) recovered(w http.ResponseWriter) {

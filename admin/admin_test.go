@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -141,6 +142,7 @@ func TestOnlyTheTokenOpensTheOperatorsSide(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	for _, r := range routes() {
+		d.s.bad = proxy.NewBadKeys()
 		path := strings.NewReplacer("{id}", "a", "{breaker}", "auto").Replace(r.path)
 		for _, auth := range []string{"", "Bearer", "Bearer ", "Bearer wrong", "Basic " + operatorToken, "Bearer " + operatorToken + "x", operatorToken} {
 			w := d.call(r.method, path, "", "Authorization", auth)
@@ -154,6 +156,39 @@ func TestOnlyTheTokenOpensTheOperatorsSide(t *testing.T) {
 		}
 		if w := d.call(r.method, path, ""); w.Code == http.StatusUnauthorized {
 			t.Errorf("%s does not take the token", path)
+		}
+	}
+}
+
+func TestGuessesAtTheOperatorsTokenAreSlowedAndTheTokenIsTaken(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	codes := map[int]int{}
+	for i := range 200 {
+		w := d.call("GET", "/api/channels", "", "Authorization", fmt.Sprint("Bearer guess", i))
+		codes[w.Code]++
+		if w.Code == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
+			t.Fatal("it does not say when to come back")
+		}
+	}
+	// Half of one is forgiven each second.
+	if codes[401]+codes[429] != 200 || codes[401] < 30 || codes[401] > 60 {
+		t.Errorf("got %v", codes)
+	}
+	d.wants(d.call("GET", "/api/channels", "", "Authorization", ""), http.StatusUnauthorized, "UNAUTHORIZED")
+	if w := d.call("GET", "/api/channels", ""); w.Code != 200 {
+		t.Errorf("the token was refused: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestPeersAreCountedByAddressAndIPv6OnesByTheirNetwork(t *testing.T) {
+	t.Parallel()
+	for peer, want := range map[string]string{
+		"192.0.2.1:80": "192.0.2.1", "[::ffff:192.0.2.1]:81": "192.0.2.1", "[2001:db8::1]:1": "2001:db8::/64", "[2001:db8::ffff:2%eth0]:1": "2001:db8::/64",
+		"@": "unknown",
+	} {
+		if got := from(peer); got != want {
+			t.Errorf("%s: %s, want %s", peer, got, want)
 		}
 	}
 }

@@ -38,7 +38,7 @@ type Gateway struct {
 	lobby    lobby      // those that wait for a limit
 	meters   meters
 	keys     *keyring
-	badKeys  *badKeys
+	badKeys  *BadKeys
 	records  records
 	ledger   *ledger // nil: none is kept
 	purses   purses
@@ -77,7 +77,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	if o.Chance == nil {
 		o.Chance = rand.Int64N
 	}
-	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: o.Limiter, opener: open, chance: o.Chance, tell: o.Tell, keys: newKeyring(st), badKeys: newBadKeys()}
+	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: o.Limiter, opener: open, chance: o.Chance, tell: o.Tell, keys: newKeyring(st), badKeys: NewBadKeys()}
 	p, err := g.compile(conf, nil)
 	if err != nil {
 		return nil, err
@@ -137,6 +137,12 @@ func (g *Gateway) Identify(token, address string) (*Caller, *translate.Error) {
 		return nil, g.BadKey(err, address)
 	}
 	return c, err
+}
+
+// BadKey returns what a client at address is to be told when its credential was
+// refused with err: err, or RATE_LIMITED after too many bad ones.
+func (g *Gateway) BadKey(err *translate.Error, address string) *translate.Error {
+	return g.badKeys.Refuse(err, address)
 }
 
 // Models returns the models and presets that c may use, in the order of the

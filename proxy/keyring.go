@@ -17,7 +17,6 @@ import (
 	"github.com/dgraph-io/ristretto/v2"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -269,41 +268,5 @@ func (g *Gateway) RevokeKey(ctx context.Context, id string) error {
 	}
 	err := g.keys.st.RevokeKey(ctx, id)
 	g.keys.epoch.Add(1)
-	return err
-}
-
-// What one address may do wrong: so many bad credentials at once and per minute.
-const (
-	badKeysPerMinute = 30
-	badKeyAddresses  = 100_000 // that are told apart
-)
-
-// badKeys counts bad credentials per address. Good ones are never counted and never
-// refused here, whatever else comes from their address.
-type badKeys struct {
-	limiter *limiter.Local
-	rule    *limiter.Rule
-}
-
-func newBadKeys() *badKeys {
-	return &badKeys{
-		limiter: limiter.NewLocal(limiter.Options{Keys: badKeyAddresses}),
-		rule:    limiter.NewRule("bad-keys", config.Limit{Requests: config.Rate{N: badKeysPerMinute, Per: time.Minute}}),
-	}
-}
-
-// BadKey returns what a client at address is to be told when its credential was
-// refused with err: err, or RATE_LIMITED after too many bad ones.
-func (g *Gateway) BadKey(err *translate.Error, address string) *translate.Error {
-	if err.Code != translate.CodeInvalidToken {
-		return err
-	}
-	s := limiter.Subject{}
-	s.Under(g.badKeys.rule, limiter.Address, address)
-	grant, refused := g.badKeys.limiter.Admit(context.Background(), s)
-	if over := (*limiter.Exceeded)(nil); errors.As(refused, &over) {
-		return over.Refusal()
-	}
-	grant.Settle(0)
 	return err
 }

@@ -3,7 +3,9 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -36,7 +38,7 @@ func ringed(t *testing.T, conf *config.Callers, limits map[string]config.Limit) 
 		t.Fatal(err)
 	}
 	counting := &countingKeys{Keyer: st.(store.Keyer)}
-	g := &Gateway{keys: &keyring{st: counting}, badKeys: newBadKeys()}
+	g := &Gateway{keys: &keyring{st: counting}, badKeys: NewBadKeys()}
 	g.plan.Store(&Plan{callers: newCallers(conf, limits)})
 	t.Cleanup(g.keys.close)
 	return g, counting
@@ -144,14 +146,14 @@ func TestALoginWithAStoredKeyDiesWithTheKey(t *testing.T) {
 	t.Parallel()
 	g, _ := ringed(t, &config.Callers{JWT: &config.JWT{Secret: signingKey}}, nil)
 	secret, id := added(t, g, "alice", config.Access{Group: "gold"}, time.Time{})
-	token, err := g.Login("alice", secret, time.Hour)
+	token, err := g.Login("alice", secret, "192.0.2.9", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c := mustBe(t, g, token, "alice"); c.Group != "gold" {
 		t.Errorf("got %+v", c)
 	}
-	if _, err := g.Login("bob", secret, time.Hour); err == nil {
+	if _, err := g.Login("bob", secret, "192.0.2.9", time.Hour); err == nil {
 		t.Error("bob logged in with the key of alice")
 	}
 	if err := g.RevokeKey(t.Context(), id); err != nil {
@@ -191,15 +193,136 @@ func TestBadKeysAreSlowedPerAddressAndGoodOnesAreNot(t *testing.T) {
 	})
 }
 
+func TestOfManyGuessesAtALoginFewAreCheckedAndThenNotEvenTheRightKeyIs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, _ := ringed(t, &config.Callers{
+			Keys: []config.Key{{Name: "alice", Key: "of-alice"}, {Name: "bob", Key: "of-bob"}}, JWT: &config.JWT{Secret: signingKey}}, nil)
+		defer g.keys.close()
+		code := func(name, key, address string) translate.Code {
+			_, err := g.Login(name, key, address, time.Hour)
+			switch {
+			case err == nil:
+				return ""
+			case err.Code == translate.CodeRateLimited && err.Retry <= 0:
+				t.Fatal("it does not say when to come back")
+			}
+			return err.Code
+		}
+		const wrong, late = translate.CodeUnauthorized, translate.CodeRateLimited
+
+		// All at once, from one address: what is checked is counted first.
+		var mu sync.Mutex
+		codes := map[translate.Code]int{}
+		var all sync.WaitGroup
+		for i := range 200 {
+			all.Go(func() {
+				c := code("alice", fmt.Sprint("guess", i), "192.0.2.1")
+				mu.Lock()
+				defer mu.Unlock()
+				codes[c]++
+			})
+		}
+		all.Wait()
+		if codes[wrong] > badLoginsPerMinute || codes[wrong]+codes[late] != 200 {
+			t.Errorf("got %v", codes)
+		}
+		if c := code("alice", "of-alice", "192.0.2.1"); c != late {
+			t.Errorf("the right key at the address: %q", c)
+		}
+		if c := code("bob", "of-bob", "192.0.2.1"); c != late {
+			t.Errorf("another name at the address: %q", c)
+		}
+		if c := code("bob", "of-bob", "192.0.2.2"); c != "" {
+			t.Errorf("another name elsewhere: %q", c)
+		}
+		if c := code("alice", "of-alice", "192.0.2.2"); c != late {
+			t.Errorf("the name elsewhere: %q", c)
+		}
+		// The keys themselves are taken everywhere.
+		for _, at := range []string{"192.0.2.1", "192.0.2.2"} {
+			if _, err := g.Identify("of-alice", at); err != nil {
+				t.Errorf("the key at %s: %v", at, err)
+			}
+		}
+		// One address that goes on cannot keep a name for itself.
+		for range 120 {
+			time.Sleep(time.Second)
+			for range 5 {
+				code("alice", "guess", "192.0.2.1")
+			}
+		}
+		if c := code("alice", "of-alice", "192.0.2.2"); c != "" {
+			t.Errorf("under an attack by one address: %q", c)
+		}
+		// Many addresses can, but not at addresses that have logged in before.
+		at := netip.MustParseAddr("10.0.0.0")
+		checked := 0
+		for range 2000 {
+			at = at.Next()
+			if code("alice", "guess", at.String()) == wrong {
+				checked++
+			}
+		}
+		if checked > badNamesAtOnce {
+			t.Errorf("%d guesses from as many addresses were checked", checked)
+		}
+		if c := code("alice", "of-alice", "192.0.2.3"); c != late {
+			t.Errorf("a new address: %q", c)
+		}
+		if c := code("alice", "of-alice", "192.0.2.2"); c != "" {
+			t.Errorf("a known address: %q", c)
+		}
+		// Guesses elsewhere count too, and right logins do not.
+		for range badKeysPerMinute {
+			_, _ = g.Identify("sk-guess", "192.0.2.7")
+		}
+		if c := code("bob", "of-bob", "192.0.2.7"); c != late {
+			t.Errorf("after guesses elsewhere: %q", c)
+		}
+		for range 3 * badKeysPerMinute {
+			if c := code("bob", "of-bob", "192.0.2.8"); c != "" {
+				t.Fatalf("right logins: %q", c)
+			}
+		}
+	})
+}
+
+func TestAStoreThatFailsIsNoWrongLogin(t *testing.T) {
+	t.Parallel()
+	g, counting := ringed(t, &config.Callers{JWT: &config.JWT{Secret: signingKey}}, nil)
+	secret, _ := added(t, g, "alice", config.Access{}, time.Time{})
+	counting.fail.Store(true)
+	for range 2 * badLoginsPerMinute {
+		if _, err := g.Login("alice", secret, "192.0.2.1", time.Hour); err == nil || err.Code != translate.CodeInternal {
+			t.Fatalf("got %v", err)
+		}
+	}
+	counting.fail.Store(false)
+	if _, err := g.Login("alice", secret, "192.0.2.1", time.Hour); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestThoseWhoHaveLoggedInAreRememberedWithinABound(t *testing.T) {
+	t.Parallel()
+	var f familiar
+	for i := range 2*familiarKept + 1 {
+		f.add(guestOf("alice", fmt.Sprint(i)))
+	}
+	if len(f.all) != familiarKept || len(f.list) != familiarKept || !f.has(guestOf("alice", fmt.Sprint(2*familiarKept))) || f.has(guestOf("alice", "0")) {
+		t.Errorf("%d and %d are remembered", len(f.all), len(f.list))
+	}
+}
+
 func TestTheTableOfBadKeysIsBounded(t *testing.T) {
 	t.Parallel()
 	g, _ := ringed(t, &config.Callers{}, nil)
 	at := netip.MustParseAddr("10.0.0.0")
-	for range 2 * badKeyAddresses {
+	for range 2 * guessesKept {
 		_ = g.BadKey(unknownKey(), at.String())
 		at = at.Next()
 	}
-	if s := g.badKeys.limiter.Stats(); s.Keys > badKeyAddresses+s.Shared || s.Shared > 64 {
+	if s := g.badKeys.limiter.Stats(); s.Keys > guessesKept+s.Shared || s.Shared > 64 {
 		t.Errorf("the table holds %+v", s)
 	}
 }

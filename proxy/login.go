@@ -21,8 +21,14 @@ const idClaim = "dragoman_key_id"
 // Login signs a token for the caller called name, whose key stands for a
 // password; a token is none. The token is good for life at most, and no longer
 // than the key is known: it stands for the very same caller. Without a
-// callers.jwt.secret nobody can log in. The error's code is UNAUTHORIZED.
-func (g *Gateway) Login(name, key string, life time.Duration) (string, *translate.Error) {
+// callers.jwt.secret nobody can log in. The error's code is UNAUTHORIZED;
+// RATE_LIMITED after too many wrong logins from address or under this name, with a
+// right key too, since nothing is checked then; INTERNAL_ERROR where the store failed.
+func (g *Gateway) Login(name, key, address string, life time.Duration) (string, *translate.Error) {
+	return g.badKeys.login(name, address, func() (string, *translate.Error) { return g.login(name, key, life) })
+}
+
+func (g *Gateway) login(name, key string, life time.Duration) (string, *translate.Error) {
 	c := g.plan.Load().callers
 	refused := &translate.Error{Code: translate.CodeUnauthorized, Message: "invalid username or password"}
 	if c.tokens == nil || c.tokens.conf.Secret == "" {
@@ -31,7 +37,10 @@ func (g *Gateway) Login(name, key string, life time.Duration) (string, *translat
 	sum := sha256.Sum256([]byte(key))
 	caller, ok := c.keys[sum]
 	if !ok {
-		caller, _ = g.keys.byHash(c, sum)
+		var err *translate.Error
+		if caller, err = g.keys.byHash(c, sum); err != nil && err.Code == translate.CodeInternal {
+			return "", err
+		}
 	}
 	if caller == nil || caller.Name != name {
 		return "", refused

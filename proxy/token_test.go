@@ -258,7 +258,7 @@ func TestALoginIsGoodWhereIssuerAndAudienceAreAskedFor(t *testing.T) {
 		Keys: []config.Key{{Name: "alice", Key: "k"}},
 		JWT:  &config.JWT{Secret: signingKey, Issuer: "i", Audience: "a"},
 	}, nil)
-	token, err := g.Login("alice", "k", time.Hour)
+	token, err := g.Login("alice", "k", "192.0.2.9", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func TestNobodyLogsInWithoutASecret(t *testing.T) {
 		Keys: []config.Key{{Name: "alice", Key: "k"}},
 		JWT:  &config.JWT{JWKS: "http://127.0.0.1:1/"},
 	}, nil)
-	if token, err := g.Login("alice", "k", time.Hour); err == nil {
+	if token, err := g.Login("alice", "k", "192.0.2.9", time.Hour); err == nil {
 		t.Errorf("got %s", token)
 	}
 }
@@ -324,7 +324,7 @@ func TestAPrefixKeepsUsersOfTokensApartFromKeys(t *testing.T) {
 	file := conf(channel("a"))
 	file.Callers.Keys, file.Callers.JWT = []config.Key{{Name: "bob", Key: "sk-of-bob"}}, signing
 	w := newWorld(t, file, nil)
-	token, err := w.g.Login("bob", "sk-of-bob", time.Hour)
+	token, err := w.g.Login("bob", "sk-of-bob", "192.0.2.9", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

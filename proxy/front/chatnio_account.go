@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 )
 
@@ -86,7 +87,8 @@ func chatnioState(c *call, caller *proxy.Caller) {
 }
 
 // chatnioLogin takes a configured caller's name and key as user name and
-// password, in JSON or as a form. It works where callers.jwt.secret is set.
+// password, in JSON or as a form. It works where callers.jwt.secret is set. After too
+// many wrong ones it is 429, whether or not this one is right.
 func chatnioLogin(c *call, _ *proxy.Caller) {
 	args := c.ctx.PostArgs()
 	name, password := string(args.Peek("username")), string(args.Peek("password"))
@@ -97,8 +99,16 @@ func chatnioLogin(c *call, _ *proxy.Caller) {
 			return
 		}
 	}
-	token, err := c.s.g.Login(name, password, loginLife)
-	if err != nil {
+	token, err := c.s.g.Login(name, password, c.address(), loginLife)
+	switch {
+	case err == nil:
+	case err.Code == translate.CodeRateLimited:
+		c.tooManyBad(err)
+		return
+	case err.Code == translate.CodeInternal:
+		c.refuse("internal error")
+		return
+	default:
 		c.refuse(err.Message)
 		return
 	}

@@ -66,12 +66,23 @@ func public(handle func(c *call, caller *proxy.Caller)) func(*call) {
 		switch {
 		case err == nil:
 			handle(c, caller)
+		case err.Code == translate.CodeRateLimited:
+			c.tooManyBad(err)
 		case strings.HasPrefix(token, "sk-"):
 			c.json(401, chatnio.AppendDenied(nil))
 		default:
 			handle(c, nil)
 		}
 	}
+}
+
+// textTooMany is what a client is told that has sent too many bad credentials.
+const textTooMany = "too many wrong keys or passwords, please try again later"
+
+// tooManyBad answers who has sent too many bad credentials.
+func (c *call) tooManyBad(err *translate.Error) {
+	c.retryAfter(err)
+	c.json(429, chatnio.AppendFail(nil, textTooMany))
 }
 
 // signedIn refuses callers that are not signed in as chatnio.md 3.1 has it: with

@@ -197,6 +197,70 @@ func TestALoginIsWorthItsKeyAndNoMore(t *testing.T) {
 	none.want(t, "", "POST", "/login", `{"username":"bob","password":"sk-bob"}`, 200, wrong)
 }
 
+func TestGuessesAtTheLoginEndAndTheRightPasswordIsNotTakenMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := openSite(t, siteConf)
+	checked := 0
+	for i := range 200 {
+		// In turn at every path, and as JSON and as a form.
+		path, body, kind := []string{"/login", "/api/login"}[i%2], `{"username":"bob","password":"guess"}`, "application/json"
+		if i%3 == 0 {
+			body, kind = "username=bob&password=guess", "application/x-www-form-urlencoded"
+		}
+		resp, said := s.call(t, "POST", path, body, "Content-Type", kind)
+		switch {
+		case resp.StatusCode == 200 && said == refusedWith("invalid username or password"):
+			checked++
+		case resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" || said != refusedWith("too many wrong keys or passwords, please try again later"):
+			t.Fatalf("got %d %v %s", resp.StatusCode, resp.Header, said)
+		}
+	}
+	if checked > 30 {
+		t.Errorf("%d of 200 guesses were checked", checked)
+	}
+	if resp, said := s.call(t, "POST", "/login", `{"username":"bob","password":"sk-bob"}`); resp.StatusCode != 429 {
+		t.Errorf("the right password: %d %s", resp.StatusCode, said)
+	}
+	s.want(t, "sk-bob", "POST", "/state", "", 200, `{"admin":false,"status":true,"user":"bob"}`)
+}
+
+func TestEveryCallSlowsBadCredentials(t *testing.T) {
+	t.Parallel()
+	s := openSite(t, siteConf)
+	for i := 0; ; i++ {
+		if i == 200 {
+			t.Fatal("200 bad credentials were not slowed")
+		}
+		if resp, _ := s.call(t, "GET", "/v1/models", "", "Authorization", "Bearer sk-guess"); resp.StatusCode == 429 {
+			break
+		}
+	}
+	for _, one := range []struct{ method, path, header, value string }{
+		{"POST", "/state", "Authorization", "guess"}, {"GET", "/quota", "Authorization", "sk-guess"}, {"GET", "/api/info", "Authorization", "Bearer sk-guess"},
+		{"GET", "/v1/models", "X-Api-Key", "guess"}, {"GET", "/api/conversations", "X-API-Key", "guess"}, {"GET", "/v1/models/m", "Authorization", "Bearer a.b.c"},
+		{"GET", "/chat", "Authorization", "Bearer sk-guess"}, {"GET", "/ws/v1/chat?app_token=guess", "", ""}, {"POST", "/api/chat", "Authorization", "Bearer guess"},
+		{"POST", "/v1/messages", "X-Api-Key", "guess"}, {"POST", "/login", "Authorization", "sk-guess"},
+	} {
+		head := []string{"Anthropic-Version", "2023-06-01"}
+		if one.header != "X-Api-Key" {
+			head = nil
+		}
+		if one.header != "" {
+			head = append(head, one.header, one.value)
+		}
+		slowed := false
+		for range 3 { // half of one is forgiven each second
+			resp, _ := s.call(t, one.method, one.path, "", head...)
+			slowed = slowed || resp.StatusCode == 429 && resp.Header.Get("Retry-After") != ""
+		}
+		if !slowed {
+			resp, body := s.call(t, one.method, one.path, "", head...)
+			t.Errorf("%+v: %d %s", one, resp.StatusCode, body)
+		}
+	}
+	s.want(t, "sk-alice", "POST", "/state", "", 200, `{"admin":false,"status":true,"user":"alice"}`)
+}
+
 func TestConversationsAreListedLoadedRenamedAndDeleted(t *testing.T) {
 	t.Parallel()
 	s := openSite(t, siteConf)
