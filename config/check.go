@@ -210,7 +210,7 @@ func (k *checker) callers() {
 		k.access(path, key.Access)
 	}
 	if a := k.Callers.Anonymous; a != nil {
-		k.access("callers.anonymous", *a)
+		k.access("callers.anonymous", a.Access)
 	}
 	if j := k.Callers.JWT; j != nil {
 		k.jwt(j)
@@ -442,6 +442,7 @@ func (k *checker) fronts() {
 	k.name("iagent.name", k.IAgent.Name)
 	k.notNegative("iagent.dedupe", int(k.IAgent.Dedupe))
 	k.notNegative("drain", int(k.Drain))
+	k.atLeastOne("bodies", int(k.Bodies))
 	k.atLeastOne("rest.max_body", int(k.Rest.MaxBody))
 	k.atLeastOne("openai.max_body", int(k.OpenAI.MaxBody))
 	k.atLeastOne("anthropic.max_body", int(k.Anthropic.MaxBody))

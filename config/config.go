@@ -48,6 +48,12 @@ type Config struct {
 	// tells anonymous callers apart. Default none.
 	TrustedProxies []string `yaml:"trusted_proxies"`
 
+	// Bodies is how many bytes the bodies of requests and the messages of sockets may
+	// take together while they are read, wait and are answered, with what is made of
+	// them; one caller or address may hold a quarter of it, but always room for two of
+	// the largest max_body. Default 256MiB.
+	Bodies Size `yaml:"bodies" default:"256MiB" min:"1"`
+
 	Rest      Rest   `yaml:"rest"`
 	IAgent    IAgent `yaml:"iagent"`
 	OpenAI    HTTP   `yaml:"openai"`
@@ -98,7 +104,7 @@ type Shared struct {
 type Callers struct {
 	// Anonymous admits callers without a key. Default: they are refused; {}
 	// admits them to everything.
-	Anonymous *Access `yaml:"anonymous"`
+	Anonymous *Anonymous `yaml:"anonymous"`
 	// Keys are the callers with a key. Default none.
 	Keys []Key `yaml:"keys"`
 	// JWT admits callers with a signed token, with the claims username and exp.
@@ -107,6 +113,14 @@ type Callers struct {
 	// Limits are names among limits under which every question counts, whoever
 	// asks, besides those of its caller. Default: none.
 	Limits Names `yaml:"limits"`
+}
+
+// Anonymous is what callers without a key may do.
+type Anonymous struct {
+	// MaxBody is how long a request of one may be, where the path does not bound it to
+	// less. Default 1MiB.
+	MaxBody Size `yaml:"max_body" default:"1MiB" min:"1"`
+	Access  `yaml:",inline"`
 }
 
 // Names is a list that may also be written as a single name.

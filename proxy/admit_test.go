@@ -26,7 +26,7 @@ func limited(t *testing.T, l config.Limit, scripts ...script) *world {
 	c := conf(channel("a"))
 	c.Limits = map[string]config.Limit{"small": l}
 	access := config.Access{Limits: config.Names{"small"}}
-	c.Callers = config.Callers{Anonymous: &access, Keys: []config.Key{
+	c.Callers = config.Callers{Anonymous: &config.Anonymous{Access: access}, Keys: []config.Key{
 		{Name: "bob", Key: limitedKey, Access: access}, {Name: "free", Key: "free-key"}, {Name: "carol", Key: "carol-key", Access: access},
 	}}
 	return newWorld(t, c, map[string][]script{"a": scripts})
@@ -133,7 +133,7 @@ func TestOfSeveralRulesEachMustAdmitAndARefusalCostsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := conf(channel("a"))
 		c.Limits = map[string]config.Limit{"own": {Requests: perMinute(2)}, "house": {Requests: perMinute(3), Per: "all"}}
-		c.Callers = config.Callers{Limits: config.Names{"house"}, Anonymous: &config.Access{Limits: config.Names{"own"}}}
+		c.Callers = config.Callers{Limits: config.Names{"house"}, Anonymous: &config.Anonymous{Access: config.Access{Limits: config.Names{"own"}}}}
 		w := newWorld(t, c, map[string][]script{"a": {says("yes")}})
 		for range 2 {
 			w.ask(t.Context(), w.by("", "1.1.1.1")).mustSay(t, "yes")

@@ -44,7 +44,7 @@ type callers struct {
 func newCallers(conf *config.Callers, limits map[string]config.Limit) *callers {
 	c := &callers{
 		keys:      make(map[[sha256.Size]byte]*Caller, len(conf.Keys)),
-		anonymous: conf.Anonymous,
+		anonymous: anonymous(conf),
 		tokens:    newTokens(conf.JWT),
 		rules:     newRules(limits),
 		limits:    limits,
@@ -60,6 +60,14 @@ func newCallers(conf *config.Callers, limits map[string]config.Limit) *callers {
 		c.keys[sum] = c.caller(k.Name, &k.Access, k.Expires)
 	}
 	return c
+}
+
+// anonymous is what conf lets callers without a key do; nil: nothing.
+func anonymous(conf *config.Callers) *config.Access {
+	if conf.Anonymous == nil {
+		return nil
+	}
+	return &conf.Anonymous.Access
 }
 
 // budgeted is the one of names, or else of the rules for everybody, that has a

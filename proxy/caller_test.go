@@ -75,7 +75,7 @@ func TestCredentialsAreTakenOrRefused(t *testing.T) {
 
 func TestAnonymousCallersAreToldApartByTheirAddress(t *testing.T) {
 	t.Parallel()
-	c := newCallers(&config.Callers{Anonymous: &config.Access{Models: []string{"m"}}}, nil)
+	c := newCallers(&config.Callers{Anonymous: &config.Anonymous{Access: config.Access{Models: []string{"m"}}}}, nil)
 	one, err := c.identify(nil, "", "1.2.3.4")
 	if err != nil {
 		t.Fatal(err)

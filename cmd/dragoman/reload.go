@@ -84,7 +84,6 @@ func needRestart(a, b *config.Config) (keys []string) {
 		{"ledger", a.Ledger == b.Ledger},
 		{"cache", a.Cache == b.Cache},
 		{"iagent.dedupe", a.IAgent.Dedupe == b.IAgent.Dedupe},
-		{"max_body", max(a.Rest.MaxBody, a.OpenAI.MaxBody, a.Anthropic.MaxBody) >= max(b.Rest.MaxBody, b.OpenAI.MaxBody, b.Anthropic.MaxBody)},
 	} {
 		if !one.same {
 			keys = append(keys, one.key)

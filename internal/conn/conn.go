@@ -87,9 +87,13 @@ type Conn struct {
 	leave   func()
 	early   [1]byte // read by the watcher, not yet by the server
 	hasByte bool
-	handed  atomic.Bool // HandOver was called
-	back    []byte      // see Unread
-	served  uint32      // how often Again was called
+	handed  atomic.Bool      // HandOver was called
+	back    []byte           // see Unread
+	stashed *[stashSize]byte // what back is of; nil: of nothing that is pooled
+	heads   heads            // see SplitHeads
+	readBy  atomic.Int64     // see SetReadDeadline
+	lingers atomic.Bool      // see Linger
+	served  uint32           // how often Again was called
 	ahead   ahead
 	frames  frames // see SplitFrames
 
@@ -316,31 +320,27 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return c.readFrame(p)
 	}
 	if len(c.back) > 0 {
-		n := copy(p, c.back)
-		if c.back = c.back[n:]; len(c.back) == 0 {
-			c.back = nil
-		}
-		return n, nil
+		return c.readBack(p), nil
 	}
-	if n := c.ahead.read(p); n > 0 {
-		return n, nil
+	if rest := c.ahead.left(); len(rest) > 0 {
+		return c.ahead.read(p[:c.heads.cut(rest[:min(len(p), len(rest))])]), nil
 	}
 	c.mu.Lock()
 	if c.hasByte {
 		p[0], c.hasByte = c.early[0], false
 		c.mu.Unlock()
-		return 1, nil
+		return c.heads.cut(p[:1]), nil
 	}
 	c.mu.Unlock()
 	if len(p) > 1 || !c.ahead.able() {
-		return c.Conn.Read(p)
+		return c.readDirect(p)
 	}
 	b, err := c.ahead.first()
 	if err != nil {
 		return 0, err
 	}
 	p[0] = b
-	return 1, nil
+	return c.heads.cut(p[:1]), nil
 }
 
 // Await returns when there is something to read, which it does not take.
@@ -391,6 +391,9 @@ func (c *Conn) Close() error {
 	c.mu.Unlock()
 	if post != 0 {
 		c.of.ends.drop(post)
+	}
+	if c.lingers.Load() {
+		c.linger()
 	}
 	err := c.Conn.Close()
 	if leave != nil {

@@ -17,6 +17,8 @@ func (a *ahead) pong() bool { return false }
 
 func (a *ahead) holds() bool { return false }
 
+func (a *ahead) left() []byte { return nil }
+
 func (a *ahead) first() (byte, error) { panic("BUG: not able") }
 
 func (a *ahead) read([]byte) int { return 0 }

@@ -105,6 +105,9 @@ func (a *ahead) pong() bool {
 	return true
 }
 
+// left is what read returns of.
+func (a *ahead) left() []byte { return a.rest }
+
 // holds reports whether something is left of what came with a first byte.
 func (a *ahead) holds() bool { return a.buf != nil }
 

@@ -71,6 +71,9 @@ func (c *call) limits(s limiter.State) { s.Headers(time.Now(), c.setHeader) }
 // q.Request.Stream says.
 func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 	q.ID = c.id
+	if c.held != nil {
+		c.held.force(len(c.ctx.Request.Body()) + bytesOf(q.Request))
+	}
 	if q.Caller.Limited() {
 		q.Address, q.Admitted = c.address(), c.limits
 	}

@@ -3,6 +3,7 @@ package front
 import (
 	"strings"
 
+	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/anthropic"
 )
 
@@ -16,6 +17,18 @@ func (anthropicFront) Routes(s *Server) []Route {
 	return []Route{{"POST", "/v1/messages", func(c *call) {
 		c.ask(&anthropicWire, anthropicToken(c), int(s.settings().Anthropic.MaxBody), newMessageID)
 	}}}
+}
+
+// Bodies implements [Front].
+func (anthropicFront) Bodies() bodyRule {
+	return bodyRule{
+		most:  func(s *settings) int { return int(s.Anthropic.MaxBody) },
+		token: anthropicToken,
+		refuse: func(c *call, err *translate.Error) {
+			c.anthropicID()
+			c.fail(&anthropicWire, err)
+		},
+	}
 }
 
 // isAnthropic reports whether a request on a shared path speaks this dialect.

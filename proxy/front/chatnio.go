@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/fasthttp/websocket"
+	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -39,6 +40,26 @@ func (chatnioFront) Routes(*Server) []Route {
 		}
 	}
 	return routes
+}
+
+// Bodies implements [Front].
+func (chatnioFront) Bodies() bodyRule {
+	return bodyRule{
+		most:   func(*settings) int { return formLimit },
+		token:  func(c *call) string { return chatnio.BareToken(c.header("Authorization")) },
+		refuse: chatnioRefuse,
+	}
+}
+
+// chatnioRefuse answers a call whose body was not read.
+func chatnioRefuse(c *call, err *translate.Error) {
+	c.allowAll()
+	c.retryAfter(err)
+	body := chatnio.AppendFail(nil, err.Message)
+	if err.Status() == fasthttp.StatusUnauthorized {
+		body = chatnio.AppendDenied(nil)
+	}
+	c.json(err.Status(), body)
 }
 
 // chatnioElse answers a path of the protocol that was asked for with a method it

@@ -10,6 +10,8 @@ type Front interface {
 	// Routes returns the front's paths. It is called once, when the server is
 	// made.
 	Routes(s *Server) []Route
+	// Bodies returns the rule of the bodies of their requests.
+	Bodies() bodyRule
 }
 
 // Route is one path of a front. Path is as fasthttp/router takes it, without a
@@ -38,4 +40,6 @@ type call struct {
 	id  string // request id
 	// once is set while a request with an Idempotency-Key is answered.
 	once *once
+	// held is what its body takes of the server's budget; nil: too little to count.
+	held *charge
 }

@@ -15,9 +15,13 @@ import (
 // connection of a refused one is closed: what follows on it means nothing.
 func (s *Server) strictly(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		why := ambiguous(ctx)
+		framing, why := ambiguous(ctx)
 		if why == "" {
+			framing.leaveBody(ctx)
 			handle(ctx)
+			if b := left(ctx); b != nil && !b.read {
+				ctx.SetConnectionClose() // or the body would be taken for a request
+			}
 			boundWrite(ctx)
 			return
 		}
@@ -39,22 +43,21 @@ func boundWrite(ctx *fasthttp.RequestCtx) {
 }
 
 // ambiguous says what is unclear about a request; empty: nothing.
-func ambiguous(ctx *fasthttp.RequestCtx) string {
+func ambiguous(ctx *fasthttp.RequestCtx) (f framing, why string) {
 	h := &ctx.Request.Header
 	if version := h.Protocol(); !bytes.Equal(version, http11) && !bytes.Equal(version, http10) {
-		return "this server speaks HTTP/1.1"
+		return f, "this server speaks HTTP/1.1"
 	}
-	framing, why := readHeaders(h.RawHeaders())
-	if why != "" {
-		return why
+	if f, why = readHeaders(h.RawHeaders()); why != "" {
+		return f, why
 	}
-	if framing.encoded && !bytes.EqualFold(framing.encoding, []byte("chunked")) {
-		return "the only Transfer-Encoding is chunked"
+	if f.encoded && !bytes.EqualFold(f.encoding, []byte("chunked")) {
+		return f, "the only Transfer-Encoding is chunked"
 	}
-	if framing.encoded && framing.length {
-		return "Content-Length and Transfer-Encoding exclude each other"
+	if f.encoded && f.length {
+		return f, "Content-Length and Transfer-Encoding exclude each other"
 	}
-	return badTarget(ctx.Method(), h.RequestURI(), framing.host)
+	return f, badTarget(ctx.Method(), h.RequestURI(), f.host)
 }
 
 var http10, http11 = []byte("HTTP/1.0"), []byte("HTTP/1.1")
@@ -62,13 +65,27 @@ var http10, http11 = []byte("HTTP/1.0"), []byte("HTTP/1.1")
 // framing is what the headers say of where the request ends and whom it is for.
 type framing struct {
 	encoded, length bool
+	expects         bool // 100 Continue
+	size            int  // of the body, where length says it
 	encoding, host  []byte
+}
+
+// leaveBody notes the body that leaveBody has left.
+func (f *framing) leaveBody(ctx *fasthttp.RequestCtx) {
+	switch {
+	case f.encoded:
+		ctx.SetUserValue(leftBodyKey{}, &leftBody{length: chunkedLength, expects: f.expects})
+	case f.size > inlineBody:
+		ctx.SetUserValue(leftBodyKey{}, &leftBody{length: f.size, expects: f.expects})
+	}
 }
 
 var (
 	nameEncoding = []byte("transfer-encoding")
 	nameLength   = []byte("content-length")
 	nameHost     = []byte("host")
+	nameExpect   = []byte("expect")
+	valueExpect  = []byte("100-continue")
 )
 
 // readHeaders goes through the lines as they were sent.
@@ -95,12 +112,22 @@ func readHeaders(raw []byte) (f framing, why string) {
 		case bytes.EqualFold(name, nameEncoding):
 			f.encoded, f.encoding = true, value
 		case bytes.EqualFold(name, nameLength):
-			f.length = true
+			f.length, f.size = true, number(value)
 		case bytes.EqualFold(name, nameHost):
 			f.host = value
+		case bytes.EqualFold(name, nameExpect):
+			f.expects = bytes.EqualFold(value, valueExpect)
 		}
 	}
 	return f, ""
+}
+
+// number reads the digits of a length, which fasthttp has read already.
+func number(digits []byte) (n int) {
+	for _, b := range digits {
+		n = n*10 + int(b-'0')
+	}
+	return n
 }
 
 // tokenBytes are those that a header's name consists of (RFC 9110 5.6.2).

@@ -24,6 +24,9 @@ func (iagentFront) Routes(*Server) []Route {
 	return []Route{{"GET", "/ws/v1/chat", iagentSocket}}
 }
 
+// Bodies implements [Front].
+func (iagentFront) Bodies() bodyRule { return smallBodies }
+
 // Bounds of rest_iagent.md 8.2.
 const (
 	connectionsPerToken = 64  // item 1

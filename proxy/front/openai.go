@@ -24,6 +24,15 @@ func (openaiFront) Routes(s *Server) []Route {
 	}
 }
 
+// Bodies implements [Front].
+func (openaiFront) Bodies() bodyRule {
+	return bodyRule{
+		most:   func(s *settings) int { return int(s.OpenAI.MaxBody) },
+		token:  (*call).bearer,
+		refuse: func(c *call, err *translate.Error) { c.fail(&openaiWire, err) },
+	}
+}
+
 // newCompletionID and newMessageID make an answer's id as the vendors' look.
 func newCompletionID() string { return proxy.NewID("chatcmpl-") }
 func newMessageID() string    { return proxy.NewID("msg_") }

@@ -22,7 +22,15 @@ func (s *Server) settings() *settings { return s.live.Load() }
 
 // Apply puts conf, which must have been checked, in the place of the present
 // configuration, for requests that come from now on. The prefix of the paths, the
-// certificate, how long repeated iagent messages are known and the largest body of
-// all fronts together stay as they were when the server was made. It is safe for
-// concurrent use. The gateway has an Apply of its own.
-func (s *Server) Apply(conf *config.Config) { s.live.Store(settingsOf(conf)) }
+// certificate and how long repeated iagent messages are known stay as they were when
+// the server was made. It is safe for concurrent use. The gateway has an Apply of its
+// own.
+func (s *Server) Apply(conf *config.Config) {
+	s.live.Store(settingsOf(conf))
+	s.bodies.bound(int(conf.Bodies), largestBody(conf))
+}
+
+// largestBody is the longest body that any front takes.
+func largestBody(conf *config.Config) int {
+	return int(max(conf.Rest.MaxBody, conf.OpenAI.MaxBody, conf.Anthropic.MaxBody, formLimit))
+}

@@ -39,6 +39,15 @@ func (restFront) Routes(*Server) []Route {
 	}
 }
 
+// Bodies implements [Front].
+func (restFront) Bodies() bodyRule {
+	return bodyRule{
+		most:   func(s *settings) int { return int(s.Rest.MaxBody) },
+		token:  restToken,
+		refuse: func(c *call, err *translate.Error) { c.fail(&restWire, err) },
+	}
+}
+
 // restToken is the key of rest_iagent.md 2.2: Bearer, or X-API-Key.
 func restToken(c *call) string {
 	if token := c.bearer(); token != "" {

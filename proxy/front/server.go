@@ -45,6 +45,7 @@ type Server struct {
 	once    *idempotency // requests with an Idempotency-Key
 	recent  *recent      // messages of the iagent front
 	sockets *counts      // its connections, per caller
+	bodies  *budget      // what bodies and messages take
 	numbers numbers      // conversations of open chatnio sockets
 
 	sessions sync.WaitGroup // sockets and answers that outlive fasthttp's handler
@@ -59,7 +60,7 @@ type closer interface{ goAway() }
 
 // New returns a server for conf's fronts in front of g. It listens nowhere yet.
 func New(conf *config.Config, g *proxy.Gateway, log *slog.Logger) *Server {
-	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}}
+	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}, bodies: newBudget(int(conf.Bodies), largestBody(conf))}
 	s.live.Store(settingsOf(conf))
 	s.life, s.kill = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{
@@ -73,7 +74,8 @@ func New(conf *config.Config, g *proxy.Gateway, log *slog.Logger) *Server {
 		ReadBufferSize:                headerLimit,
 		ReadTimeout:                   readTimeout,
 		IdleTimeout:                   idleTimeout,
-		MaxRequestBodySize:            int(max(conf.Rest.MaxBody, conf.OpenAI.MaxBody, conf.Anthropic.MaxBody, 1<<20)),
+		HeaderReceived:                leaveBody,
+		MaxRequestBodySize:            inlineBody,
 		Logger:                        quiet{log},
 		NoDefaultContentType:          true,
 		DisableHeaderNamesNormalizing: false,
@@ -199,11 +201,12 @@ func (s *Server) route() fasthttp.RequestHandler {
 	r := router.New()
 	r.RedirectTrailingSlash, r.RedirectFixedPath, r.HandleOPTIONS = false, false, false
 	for _, f := range All {
+		rule := f.Bodies()
 		for _, route := range f.Routes(s) {
-			r.Handle(route.Method, s.conf.Prefix+route.Path, s.guard(route.Handle))
+			r.Handle(route.Method, s.conf.Prefix+route.Path, s.guard(func(c *call) { c.withBody(&rule, route.Handle) }))
 		}
 	}
-	unknown := s.guard(notFound)
+	unknown := s.guard(func(c *call) { c.withBody(&smallBodies, notFound) })
 	r.NotFound = func(ctx *fasthttp.RequestCtx) {
 		if !trimSlash(ctx) {
 			unknown(ctx)
@@ -211,7 +214,7 @@ func (s *Server) route() fasthttp.RequestHandler {
 		}
 		r.Handler(ctx)
 	}
-	r.MethodNotAllowed = s.guard(wrongMethod)
+	r.MethodNotAllowed = s.guard(func(c *call) { c.withBody(&smallBodies, wrongMethod) })
 	return s.strictly(r.Handler)
 }
 
@@ -272,6 +275,12 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	c := &call{s: s, ctx: ctx, id: requestID(ctx.Request.Header.Peek("X-Request-Id"))}
 	ctx.Response.Header.Set("X-Request-Id", c.id)
 	c.allowPage()
+	c.unreadable(err)
+	ctx.SetConnectionClose()
+}
+
+// unreadable answers a request that came to its end with err.
+func (c *call) unreadable(err error) {
 	var small *fasthttp.ErrSmallBuffer
 	var timeout net.Error
 	switch {
@@ -279,14 +288,13 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 		c.failPlain(&translate.Error{Code: translate.CodeTooLarge, Message: "the body is too large"})
 	case errors.As(err, &small):
 		c.failPlain(translate.Invalid("the header is too large"))
-		ctx.SetStatusCode(fasthttp.StatusRequestHeaderFieldsTooLarge)
+		c.ctx.SetStatusCode(fasthttp.StatusRequestHeaderFieldsTooLarge)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		c.failPlain(translate.Invalid("the request took too long"))
-		ctx.SetStatusCode(fasthttp.StatusRequestTimeout)
+		c.ctx.SetStatusCode(fasthttp.StatusRequestTimeout)
 	default:
 		c.failPlain(translate.Invalid("this is not an HTTP request"))
 	}
-	ctx.SetConnectionClose()
 }
 
 // bearer is the credential of the Authorization header, without its scheme.

@@ -30,9 +30,10 @@ type stream struct {
 	wire   *wire
 	enc    translate.Encoder
 	id     string
-	onward func() // resume
-	once   *once  // nil: without an Idempotency-Key
-	page   string // headers that tell a browser's page that it may read
+	onward func()  // resume
+	once   *once   // nil: without an Idempotency-Key
+	held   *charge // what the question takes; nil: too little to count
+	page   string  // headers that tell a browser's page that it may read
 
 	mu       sync.Mutex // guards what the ticker and the writer share
 	x        *proxy.Exchange
@@ -81,6 +82,7 @@ func (c *call) stream(b *stream, err error) {
 		return
 	}
 	b.entered, b.onward = true, b.resume
+	b.held, c.held = c.held, nil
 	b.watch.HandOver()
 	c.ctx.Hijack(func(hijacked net.Conn) {
 		b.watch.Unread(leftOf(hijacked))
@@ -416,6 +418,7 @@ func (b *stream) close() {
 	if b.x != nil {
 		_ = b.x.Close()
 	}
+	b.held.release()
 	b.watch.Unwatch()
 	if !b.late {
 		_ = b.conn.SetWriteDeadline(time.Time{})

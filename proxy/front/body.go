@@ -1,0 +1,439 @@
+package front
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"math"
+	"net"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+const (
+	// inlineBody is up to which length fasthttp reads a body, along with its head: so
+	// much a connection takes anyway. It makes room for all of it at once.
+	inlineBody = headerLimit
+	// strangerBody is the longest body of a client that has not shown who it is, and of
+	// a path that needs none.
+	strangerBody = 64 << 10
+	// firstRoom is the room that any other body begins with; it doubles with what comes.
+	firstRoom = 16 << 10
+	// An upload of more than strangerBody must bring paceBytes in each paceTime.
+	paceTime  = 5 * time.Second
+	paceBytes = 40 << 10
+)
+
+// bodyRule says how long the bodies of a front's requests may be, and how it speaks to
+// who sends more than that.
+type bodyRule struct {
+	most   func(*settings) int           // bytes, for a caller that is known
+	token  func(*call) string            // its credential
+	refuse func(*call, *translate.Error) // answers in the front's dialect
+}
+
+// smallBodies is the rule of all paths that need no body.
+var smallBodies = bodyRule{
+	most:   func(*settings) int { return strangerBody },
+	refuse: (*call).failPlain,
+}
+
+// leaveBody has fasthttp leave a body alone that is longer than inlineBody, or of unknown
+// length: what it would make room for at once is as much as the client says. Whoever
+// handles the request reads it with readBody, or closes the connection.
+func leaveBody(h *fasthttp.RequestHeader) (none fasthttp.RequestConfig) {
+	if n := h.ContentLength(); n > inlineBody || n == chunkedLength {
+		h.SetContentLength(0)
+		h.Del(fasthttp.HeaderExpect)
+	}
+	return none
+}
+
+// chunkedLength is what fasthttp says of a body whose length is not known.
+const chunkedLength = -1
+
+// leftBody is the body that leaveBody has left, as the head told of it.
+type leftBody struct {
+	length  int  // chunkedLength: unknown
+	expects bool // the client waits for 100 Continue
+	read    bool
+}
+
+// leftBodyKey is where a request's leftBody lies.
+type leftBodyKey struct{}
+
+// left is the body that is still to be read; nil: there is none.
+func left(ctx *fasthttp.RequestCtx) *leftBody {
+	b, _ := ctx.UserValue(leftBodyKey{}).(*leftBody)
+	return b
+}
+
+// withBody has handle find the whole body in the request. It answers who sends too
+// much, too slowly, or more than is to be had at the moment.
+func (c *call) withBody(rule *bodyRule, handle func(*call)) {
+	b := left(c.ctx)
+	if b == nil || b.read {
+		handle(c)
+		return
+	}
+	c.held = &charge{of: c.s.bodies, who: "address " + c.address()}
+	defer func() { c.held.release() }()
+	in := &intake{call: c, rule: rule, wire: conn.Of(c.ctx.Conn())}
+	body, err := in.read(b)
+	if err == nil {
+		b.read = true
+		c.ctx.Request.SetBodyRaw(body)
+		handle(c)
+		return
+	}
+	c.held.release()
+	in.wire.Linger()
+	var known *translate.Error
+	if errors.As(err, &known) {
+		rule.refuse(c, known)
+	} else {
+		c.unreadable(err)
+	}
+	c.ctx.SetConnectionClose()
+}
+
+// intake reads one body off its connection, as it comes.
+type intake struct {
+	*call
+	rule  *bodyRule
+	wire  *conn.Conn
+	most  int  // bytes that the body may have
+	known bool // most is that of the caller
+
+	until  time.Time // the request must be there by
+	paced  bool
+	came   int // bytes, on the wire
+	marked int // of them, when the present paceTime began
+}
+
+// read returns the body. The error is a *translate.Error where that is what the client
+// is to be told; the connection is of no use then.
+func (in *intake) read(b *leftBody) (body []byte, err error) {
+	if in.wire == nil || !in.wire.AtHead() {
+		return nil, errors.New("the body was not left alone") // it must never be
+	}
+	in.most = min(strangerBody, in.rule.most(in.s.settings()))
+	if err := in.admit(b.length); err != nil {
+		return nil, err
+	}
+	if b.expects && in.ctx.Request.Header.IsHTTP11() {
+		_ = in.wire.SetWriteDeadline(time.Now().Add(writeTimeout))
+		if _, err := io.WriteString(in.wire, "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
+			return nil, err
+		}
+		_ = in.wire.SetWriteDeadline(time.Time{})
+	}
+	in.until = in.wire.ReadDeadline()
+	in.wire.SplitHeads(false)
+	defer in.wire.SplitHeads(true)
+	if b.length == chunkedLength {
+		chunks := newChunkReader(in)
+		body, err = in.fill(chunks, math.MaxInt)
+		chunks.close()
+	} else {
+		body, err = in.fill(&sizedReader{in, b.length}, b.length)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if in.paced {
+		_ = in.wire.SetReadDeadline(in.until)
+	}
+	// What is made of the body takes room as well, most often about as much again.
+	if err := in.held.grow(in.s.life, len(body)); err != nil {
+		return nil, err
+	}
+	return body, nil
+}
+
+// admit looks whether the body may have n bytes. Beyond strangerBody that depends on
+// who sends it.
+func (in *intake) admit(n int) error {
+	if n <= in.most {
+		return nil
+	}
+	large := &translate.Error{Code: translate.CodeTooLarge, Message: "the body is too large"}
+	if in.known || in.most < strangerBody || in.rule.token == nil {
+		return large
+	}
+	caller, err := in.s.g.Identify(in.rule.token(in.call), in.address())
+	if err != nil {
+		return err
+	}
+	in.known, in.most = true, in.rule.most(in.s.settings())
+	if anonymous := in.s.settings().Callers.Anonymous; caller.Anonymous && anonymous != nil {
+		in.most = min(in.most, int(anonymous.MaxBody))
+	}
+	if n > in.most {
+		return large
+	}
+	if err := in.held.move(in.s.life, caller.Name); err != nil {
+		return err
+	}
+	in.pace()
+	return nil
+}
+
+// fill reads src to its end, of at most length bytes, into room that grows with what comes, and is charged. It is
+// where a body that came compressed is to be unpacked, between src and the room.
+func (in *intake) fill(src io.Reader, length int) ([]byte, error) {
+	room := min(length, firstRoom)
+	if err := in.held.grow(in.s.life, room); err != nil {
+		return nil, err
+	}
+	body := make([]byte, 0, room)
+	for {
+		if len(body) == cap(body) {
+			more, err := in.enlarge(src, body, length)
+			if err != nil || more == nil {
+				return body, err
+			}
+			body = more
+		}
+		n, err := src.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if err == io.EOF {
+			return body, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// enlarge returns body with one byte more, and room for others up to length; nil: that
+// was all.
+func (in *intake) enlarge(src io.Reader, body []byte, length int) ([]byte, error) {
+	var next [1]byte
+	for n := 0; n == 0; {
+		var err error
+		if n, err = src.Read(next[:]); n == 0 && err == io.EOF {
+			return nil, nil
+		} else if n == 0 && err != nil {
+			return nil, err
+		}
+	}
+	if err := in.admit(len(body) + 1); err != nil {
+		return nil, err
+	}
+	room := max(min(2*cap(body), in.most, length), len(body)+1)
+	if err := in.held.grow(in.s.life, room-cap(body)); err != nil {
+		return nil, err
+	}
+	return append(append(make([]byte, 0, room), body...), next[0]), nil
+}
+
+// pace begins with a paceTime in which paceBytes must come.
+func (in *intake) pace() {
+	in.paced, in.marked = true, in.came
+	end := time.Now().Add(paceTime)
+	if !in.until.IsZero() && end.After(in.until) {
+		end = in.until
+	}
+	_ = in.wire.SetReadDeadline(end)
+}
+
+// Read reads the connection. It fails with a timeout when the time of the request is
+// over, or the upload is too slow.
+func (in *intake) Read(p []byte) (int, error) {
+	for {
+		n, err := in.wire.Read(p)
+		in.came += n
+		var timeout net.Error
+		if n > 0 || !in.paced || !errors.As(err, &timeout) || !timeout.Timeout() {
+			return n, err
+		}
+		if in.came-in.marked < paceBytes || !in.until.IsZero() && !time.Now().Before(in.until) {
+			return n, err
+		}
+		in.pace()
+	}
+}
+
+// sizedReader is a body whose length is known.
+type sizedReader struct {
+	in   *intake
+	left int
+}
+
+// Read implements io.Reader.
+func (r *sizedReader) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := r.in.Read(p[:min(len(p), r.left)])
+	if r.left -= n; err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// Bounds of a chunk's first line.
+const (
+	chunkDigits    = 15
+	chunkExtension = 1 << 10 // bytes
+)
+
+var errChunk = errors.New("a chunk is malformed")
+
+// chunkReader is a body in chunks (RFC 9112 7.1). It takes nothing that another server
+// may read otherwise.
+type chunkReader struct {
+	in    *intake
+	br    *bufio.Reader
+	left  int // of the chunk
+	total int // of all chunks so far, this one included
+	began bool
+	ended bool
+}
+
+func newChunkReader(in *intake) *chunkReader {
+	return &chunkReader{in: in, br: bufio.NewReaderSize(in, 4<<10)}
+}
+
+// close puts back what was read of the next request.
+func (r *chunkReader) close() {
+	behind, _ := r.br.Peek(r.br.Buffered())
+	r.in.wire.Unread(append([]byte(nil), behind...))
+}
+
+// Read implements io.Reader.
+func (r *chunkReader) Read(p []byte) (int, error) {
+	for r.left == 0 {
+		if err := r.next(); err != nil {
+			return 0, unexpected(err)
+		}
+		if r.ended {
+			return 0, io.EOF
+		}
+	}
+	n, err := r.br.Read(p[:min(len(p), r.left)])
+	r.left -= n
+	return n, unexpected(err)
+}
+
+// unexpected says that the connection must not end here.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// next goes on to the next chunk, or to the end behind the last one.
+func (r *chunkReader) next() error {
+	if r.ended {
+		return nil
+	}
+	if r.began {
+		if err := r.lineEnd(); err != nil {
+			return err
+		}
+	}
+	r.began = true
+	size, err := r.size()
+	if err != nil {
+		return err
+	}
+	if size == 0 {
+		r.ended = true
+		var trailer fasthttp.RequestHeader // of no use to anybody
+		return trailer.ReadTrailer(r.br)
+	}
+	if r.total += size; r.total > r.in.most {
+		if err := r.in.admit(r.total); err != nil {
+			return err
+		}
+	}
+	r.left = size
+	return nil
+}
+
+// lineEnd reads CR LF.
+func (r *chunkReader) lineEnd() error {
+	for _, want := range []byte("\r\n") {
+		if b, err := r.br.ReadByte(); err != nil {
+			return err
+		} else if b != want {
+			return errChunk
+		}
+	}
+	return nil
+}
+
+// size reads the line in front of a chunk.
+func (r *chunkReader) size() (n int, err error) {
+	digits, extension, spaced := 0, 0, false
+	for {
+		b, err := r.br.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		value := hexValue(b)
+		switch {
+		case b == '\r' && digits > 0:
+			if b, err = r.br.ReadByte(); err != nil {
+				return 0, err
+			}
+			if b != '\n' {
+				return 0, errChunk
+			}
+			return n, nil
+		case b == '\n' || b == '\r' || b == 0 || digits == 0 && value < 0:
+			return 0, errChunk
+		case extension > 0:
+			if extension++; extension > chunkExtension {
+				return 0, errChunk
+			}
+		case value >= 0 && !spaced:
+			if digits++; digits > chunkDigits {
+				return 0, errChunk
+			}
+			n = min(n<<4|value, 1<<30)
+		case b == ' ' || b == '\t':
+			spaced = true
+		case b == ';' && !spaced:
+			extension = 1
+		default:
+			return 0, errChunk
+		}
+	}
+}
+
+// hexValue is the value of a hexadecimal digit; -1: it is none.
+func hexValue(b byte) int {
+	switch {
+	case b >= '0' && b <= '9':
+		return int(b - '0')
+	case b >= 'a' && b <= 'f':
+		return int(b-'a') + 10
+	case b >= 'A' && b <= 'F':
+		return int(b-'A') + 10
+	}
+	return -1
+}
+
+// bytesOf is about how many bytes req takes.
+func bytesOf(req *translate.Request) (n int) {
+	const messageBytes, partBytes = 48, 176 // without what they point at
+	for i := range req.Messages {
+		n += messageBytes
+		for k := range req.Messages[i].Parts {
+			p := &req.Messages[i].Parts[k]
+			n += partBytes + len(p.Text) + len(p.URL) + len(p.Data) + len(p.Args) + len(p.Signature) + len(p.Cache)
+		}
+	}
+	for i := range req.Tools {
+		n += partBytes + len(req.Tools[i].Description) + len(req.Tools[i].Schema)
+	}
+	return n
+}
