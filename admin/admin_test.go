@@ -430,6 +430,25 @@ func TestAnExchangeIsExplainedByItsRequestID(t *testing.T) {
 		t.Errorf("%+v", e.Attempts)
 	}
 	d.wants(d.call("GET", "/api/explain/never", ""), 404, "NOT_FOUND")
+
+	// A second exchange with the same id hides nothing.
+	if e.Same != nil {
+		t.Errorf("alone: %+v", e.Same)
+	}
+	if err := d.ask("first"); err != nil {
+		t.Fatal(err)
+	}
+	if again := d.explained(d.call("GET", "/api/explain/first", "")); again.At != e.At || len(again.Same) != 2 || again.Same[0].At != e.At {
+		t.Errorf("%+v", again)
+	}
+	for _, query := range []string{"?n=2", "?n=2&caller=anonymous@192.0.2.1"} {
+		if other := d.explained(d.call("GET", "/api/explain/first"+query, "")); other.At == e.At || len(other.Same) != 2 {
+			t.Errorf("%s: %+v", query, other)
+		}
+	}
+	d.wants(d.call("GET", "/api/explain/first?n=3", ""), 404, "NOT_FOUND")
+	d.wants(d.call("GET", "/api/explain/first?caller=bob", ""), 404, "NOT_FOUND")
+	d.wants(d.call("GET", "/api/explain/first?n=x", ""), 400, "VALIDATION_ERROR")
 }
 
 func TestAHypotheticalQuestionMovesNothing(t *testing.T) {

@@ -7,9 +7,15 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// explain says what became of an exchange.
+// explain says what became of an exchange; n and caller choose among several with
+// the same id.
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
-	e, ok := s.g.Explain(r.PathValue("id"))
+	q := r.URL.Query()
+	n, err := count(q.Get("n"), 0, 1<<30)
+	if err != nil {
+		return err
+	}
+	e, ok := s.g.ExplainOf(r.PathValue("id"), q.Get("caller"), n)
 	if !ok {
 		return &translate.Error{Code: translate.CodeNotFound, Message: "no exchange with this request id is known: there was none, or it is too long ago"}
 	}

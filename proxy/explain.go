@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,20 @@ type Explanation struct {
 	Verdict string `json:"verdict,omitempty"`
 	// Ledger is where the time went; nil in a dry run.
 	Ledger *Spent `json:"ledger,omitempty"`
+	// Same are all exchanges with this id, this one included, the oldest first; nil
+	// where it is the only one. A client says what its request's id is.
+	Same []Same `json:"same_id,omitempty"`
+}
+
+// Same is one of several exchanges that have the same id.
+type Same struct {
+	N       int    `json:"n"` // its number among them, from 1
+	At      string `json:"at"`
+	Caller  string `json:"caller"`
+	Front   string `json:"front"`
+	Model   string `json:"model"`
+	State   string `json:"state"`
+	Outcome string `json:"outcome,omitempty"`
 }
 
 // Candidate is one channel and key as a question has found it.
@@ -95,33 +110,62 @@ type Spent struct {
 }
 
 // Explain says what became of the exchange with the request id, or how far it has
-// got. ok is false where it is not known: it is older than the newest 2,048 ordinary
-// ones that have ended and the newest 2,048 that met with any trouble.
-func (g *Gateway) Explain(id string) (e *Explanation, ok bool) {
-	state, outcome := "running", ""
-	r, ok := g.records.running(id)
-	if ok {
-		r.took = time.Since(r.received)
-	} else {
-		state, outcome = "done", "ok"
-		r, ok = g.records.find(id)
+// got: of several the oldest, with a list of all. ok is false where none is known: it is
+// older than the newest 2,048 ordinary ones that have ended and the newest 2,048 that
+// met with any trouble.
+func (g *Gateway) Explain(id string) (e *Explanation, ok bool) { return g.ExplainOf(id, "", 0) }
+
+// ExplainOf does the same for one of several exchanges with the request id: the n-th,
+// from 1, or if n is 0 the oldest; of caller, unless that is empty.
+func (g *Gateway) ExplainOf(id, caller string, n int) (e *Explanation, ok bool) {
+	all := g.records.all(id)
+	at := slices.IndexFunc(all, func(r seen) bool { return caller == "" || r.caller == caller })
+	if n != 0 {
+		if at = n - 1; at < 0 || at >= len(all) || caller != "" && all[at].caller != caller {
+			at = -1
+		}
 	}
-	if !ok {
+	if at < 0 {
 		return nil, false
 	}
-	p := g.plan.Load()
-	e = &Explanation{ID: r.id, Front: r.front, Caller: r.caller, Model: r.model, Policy: p.policyName, At: r.received.UTC().Format(time.RFC3339Nano),
-		State: state, Outcome: outcome, Message: r.end.message, Retry: r.end.retry.Seconds(), Ledger: r.spent()}
-	if r.end.code != "" {
-		e.Outcome = string(r.end.code)
+	e = g.explain(&all[at])
+	if len(all) == 1 {
+		return e, true
 	}
+	for i := range all {
+		r := &all[i]
+		state, outcome := r.state()
+		e.Same = append(e.Same, Same{N: i + 1, At: r.received.UTC().Format(time.RFC3339Nano), Caller: r.caller, Front: r.front, Model: r.model, State: state, Outcome: outcome})
+	}
+	return e, true
+}
+
+// state is what r says of itself: running or done, and then ok or the code of the error.
+func (r *seen) state() (state, outcome string) {
+	switch {
+	case r.running:
+		return "running", ""
+	case r.end.code != "":
+		return "done", string(r.end.code)
+	}
+	return "done", "ok"
+}
+
+func (g *Gateway) explain(r *seen) *Explanation {
+	if r.running {
+		r.took = time.Since(r.received)
+	}
+	p := g.plan.Load()
+	e := &Explanation{ID: r.id, Front: r.front, Caller: r.caller, Model: r.model, Policy: p.policyName, At: r.received.UTC().Format(time.RFC3339Nano),
+		Message: r.end.message, Retry: r.end.retry.Seconds(), Ledger: r.spent()}
+	e.State, e.Outcome = r.state()
 	for _, route := range r.routes {
 		e.Candidates = append(e.Candidates, r.candidates(route)...)
 	}
 	for i := range r.tries {
 		e.Attempts = append(e.Attempts, r.tries[i].attempt(p.policyName))
 	}
-	return e, true
+	return e
 }
 
 func (c *candidate) describe(model string) Candidate {

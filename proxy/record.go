@@ -129,17 +129,6 @@ func (g *ring) put(r *live, limit int) *live {
 	return old
 }
 
-func (g *ring) find(id string) *live {
-	for i := range g.kept {
-		// The newest first: a client may use an id twice.
-		at := (g.next - 1 - i + 2*len(g.kept)) % len(g.kept)
-		if g.kept[at].id == id {
-			return g.kept[at]
-		}
-	}
-	return nil
-}
-
 // take returns the record of q, which comes.
 func (s *records) take(q *Question) *live {
 	s.mu.Lock()
@@ -172,20 +161,6 @@ func (s *records) ends(r *live) {
 	r.prev, r.next = nil, nil
 }
 
-// running returns a copy of the newest exchange with the id that still runs.
-func (s *records) running(id string) (record, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for r := s.runs; r != nil; r = r.next {
-		if r.id == id {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			return r.copied(), true
-		}
-	}
-	return record{}, false
-}
-
 // give takes back r, of which nothing is to be remembered.
 func (s *records) give(r *live) {
 	s.mu.Lock()
@@ -210,18 +185,34 @@ func (s *records) keep(r *live) {
 	}
 }
 
-// find returns a copy of the newest exchange with the id.
-func (s *records) find(id string) (record, bool) {
+// seen is a copy of a record.
+type seen struct {
+	record
+	running bool
+}
+
+// all returns every exchange with the id that runs or is remembered, the oldest
+// first: a client says what its request's id is, so that somebody else's may have
+// the same.
+func (s *records) all(id string) (list []seen) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	plain, bad := s.plain.find(id), s.bad.find(id)
-	if plain == nil || bad != nil && bad.received.After(plain.received) {
-		plain = bad
+	for r := s.runs; r != nil; r = r.next {
+		if r.id == id {
+			r.mu.Lock()
+			list = append(list, seen{r.copied(), true})
+			r.mu.Unlock()
+		}
 	}
-	if plain == nil {
-		return record{}, false
+	for _, g := range [...]*ring{&s.plain, &s.bad} {
+		for _, r := range g.kept {
+			if r.id == id {
+				list = append(list, seen{r.copied(), false})
+			}
+		}
 	}
-	return plain.copied(), true
+	slices.SortStableFunc(list, func(a, b seen) int { return a.received.Compare(b.received) })
+	return list
 }
 
 // routed notes where is searched, after how long.

@@ -13,6 +13,12 @@ import (
 func TestOrdinaryExchangesDoNotPushOutThoseWithTrouble(t *testing.T) {
 	t.Parallel()
 	var s records
+	oldest := func(id string) (record, bool) {
+		if all := s.all(id); len(all) > 0 {
+			return all[0].record, true
+		}
+		return record{}, false
+	}
 	at := time.Unix(1, 0)
 	put := func(id string, code translate.Code) {
 		r := s.take(&Question{Model: &Model{}})
@@ -33,29 +39,26 @@ func TestOrdinaryExchangesDoNotPushOutThoseWithTrouble(t *testing.T) {
 	for i := range 3 * keptOrdinary {
 		put(fmt.Sprint("good ", i), "")
 	}
-	if r, ok := s.find("failed"); !ok || r.end.code != translate.CodeModel {
+	if r, ok := oldest("failed"); !ok || r.end.code != translate.CodeModel {
 		t.Error("the failed one is forgotten")
 	}
-	if _, ok := s.find("good 0"); ok {
+	if _, ok := oldest("good 0"); ok {
 		t.Error("memory is not bounded")
 	}
 	for i := range keptOrdinary {
-		if _, ok := s.find(fmt.Sprint("good ", 2*keptOrdinary+i)); !ok {
+		if _, ok := oldest(fmt.Sprint("good ", 2*keptOrdinary+i)); !ok {
 			t.Fatalf("good %d is forgotten", 2*keptOrdinary+i)
 		}
 	}
 	if n := len(s.plain.kept) + len(s.bad.kept) + len(s.spare); n > keptOrdinary+2+keptSpare {
 		t.Errorf("%d records", n)
 	}
-	put("twice", "")
-	put("twice", translate.CodeModel)
-	put("twice", "")
-	if r, _ := s.find("twice"); !r.received.Equal(at) || r.end.code != "" {
-		t.Errorf("not the newest: %+v", r)
+	first := at.Add(time.Second)
+	for _, code := range []translate.Code{"", translate.CodeModel, "", translate.CodeModel} {
+		put("often", code)
 	}
-	put("twice", translate.CodeModel)
-	if r, _ := s.find("twice"); r.end.code == "" {
-		t.Errorf("not the newest: %+v", r)
+	if all := s.all("often"); len(all) != 4 || !all[0].received.Equal(first) || !all[3].received.Equal(at) || all[1].end.code == "" || all[2].end.code != "" {
+		t.Errorf("not all, or not the oldest first: %+v", all)
 	}
 }
 
@@ -92,5 +95,51 @@ func TestAnExchangeThatRunsIsExplainedAsFarAsItHasGot(t *testing.T) {
 		if w.g.records.runs != nil {
 			t.Error("it is still in the list of those that run")
 		}
+	})
+}
+
+func TestNoExchangeHidesAnotherWithItsID(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {
+			{steps: []step{text("first"), finish()}}, refuses(fault(translate.FaultRejected)), {steps: []step{text("third"), finish().in(20 * time.Second)}}}})
+		put := func(caller string) {
+			q := w.question("hi")
+			q.ID, q.Caller = "req_known", &Caller{Name: caller}
+			w.ask(t.Context(), q)
+			time.Sleep(time.Second)
+		}
+		put("alice")
+		put("mallory")
+		var last sync.WaitGroup
+		last.Go(func() { put("mallory") })
+		time.Sleep(time.Second)
+		synctest.Wait()
+
+		e, ok := w.g.Explain("req_known")
+		if !ok || e.Caller != "alice" || e.Outcome != "ok" || e.State != "done" || len(e.Same) != 3 {
+			t.Fatalf("got %v %+v", ok, e)
+		}
+		for i, want := range []Same{
+			{N: 1, Caller: "alice", State: "done", Outcome: "ok"}, {N: 2, Caller: "mallory", State: "done", Outcome: "MODEL_ERROR"}, {N: 3, Caller: "mallory", State: "running"},
+		} {
+			got := e.Same[i]
+			if got.At == "" || got.Model != "m" {
+				t.Errorf("%d: %+v", i, got)
+			}
+			if got.At, got.Model, got.Front = "", "", ""; got != want {
+				t.Errorf("%d: %+v, want %+v", i, got, want)
+			}
+		}
+		for _, x := range []struct {
+			caller string
+			n      int
+			state  string // empty: there is none
+		}{{"mallory", 0, "done"}, {"", 3, "running"}, {"mallory", 3, "running"}, {"", 1, "done"}, {"mallory", 1, ""}, {"bob", 0, ""}, {"", 4, ""}, {"", -1, ""}} {
+			e, ok := w.g.ExplainOf("req_known", x.caller, x.n)
+			if ok != (x.state != "") || ok && (e.State != x.state || x.caller != "" && e.Caller != x.caller) {
+				t.Errorf("%+v: %v %+v", x, ok, e)
+			}
+		}
+		last.Wait()
 	})
 }

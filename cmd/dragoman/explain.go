@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -30,7 +31,8 @@ const explainTime = 10 * time.Second
 type explainCommand struct {
 	Request string `arg:"" optional:"" name:"request-id" help:"What the answer's X-Request-Id or the log's id says."`
 	Model   string `help:"Foresee where a question for this model or preset would go; it is not asked."`
-	Caller  string `help:"The configured caller who would ask, by name, or anonymous."`
+	Caller  string `help:"The configured caller who would ask, by name, or anonymous; with a request id, whose exchange is meant where several have it."`
+	Nth     int    `help:"Which of several exchanges with the same request id is meant, from 1. Default: the oldest."`
 	Front   string `help:"The dialect that it would be asked in."`
 	File    string `short:"c" name:"config" help:"The configuration file, which says where the gateway listens for operators. Where none answers there, the file alone is foreseen. Default: dragoman.yaml if it is there."`
 	URL     string `name:"url" help:"The operators' address of a running gateway, such as http://127.0.0.1:8081, instead of the file's."`
@@ -109,6 +111,15 @@ func (c *explainCommand) ask(ctx context.Context, conf *config.Config) (*proxy.E
 		return nil, err
 	}
 	method, path, body := http.MethodGet, "/api/explain/"+url.PathEscape(c.Request), []byte(nil)
+	if q := (url.Values{}); c.Request != "" && (c.Caller != "" || c.Nth != 0) {
+		if c.Caller != "" {
+			q.Set("caller", c.Caller)
+		}
+		if c.Nth != 0 {
+			q.Set("n", strconv.Itoa(c.Nth))
+		}
+		path += "?" + q.Encode()
+	}
 	if c.Request == "" {
 		method, path = http.MethodPost, "/api/explain"
 		if body, err = json.Marshal(proxy.Hypothesis{Model: c.Model, Caller: c.Caller, Front: c.Front}); err != nil {

@@ -93,18 +93,21 @@ func TestExplainAsksTheRunningGateway(t *testing.T) {
 		t.Fatal(bad)
 	}
 	m, _ := g.Resolve(who, "m")
-	x, err := g.Open(t.Context(), &proxy.Question{ID: "the-id", Front: "openai", Caller: who, Model: m, Request: &translate.Request{
-		Stream: true, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")}}})
-	if err != nil {
-		t.Fatal(err)
+	put := func() {
+		x, err := g.Open(t.Context(), &proxy.Question{ID: "the-id", Front: "openai", Caller: who, Model: m, Request: &translate.Request{
+			Stream: true, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for err == nil {
+			_, err = x.Next()
+		}
+		if err != io.EOF {
+			t.Fatal(err)
+		}
+		_ = x.Close()
 	}
-	for err == nil {
-		_, err = x.Next()
-	}
-	if err != io.EOF {
-		t.Fatal(err)
-	}
-	_ = x.Close()
+	put()
 
 	code, out, said := explain(t, "-c", path, "the-id")
 	for _, want := range []string{"request  the-id\n", "outcome  ok\n", "asked 2 x\n", " broken: ", " second try ", "Time, ms: queue 0"} {
@@ -114,6 +117,21 @@ func TestExplainAsksTheRunningGateway(t *testing.T) {
 	}
 	if code != 0 || t.Failed() {
 		t.Errorf("%d\n%s%s", code, out, said)
+	}
+	asked := func(out string) string {
+		_, rest, _ := strings.Cut(out, "\nasked ")
+		at, _, _ := strings.Cut(rest, "\n")
+		return at
+	}
+	first := asked(out)
+	put()
+	code, out, said = explain(t, "-c", path, "the-id")
+	if code != 0 || !strings.Contains(out, "2 exchanges have this id") || asked(out) != first || first == "" {
+		t.Errorf("the oldest of two: %d\n%s%s", code, out, said)
+	}
+	code, out, said = explain(t, "-c", path, "--nth", "2", "--caller", "alice", "the-id")
+	if code != 0 || !strings.Contains(out, "2 exchanges have this id") || asked(out) == first {
+		t.Errorf("the second of two: %d\n%s%s", code, out, said)
 	}
 	code, out, _ = explain(t, "-c", path, "--json", "--model", "m", "--caller", "alice")
 	if code != 0 || !strings.Contains(out, `"verdict": "it would go to `) {

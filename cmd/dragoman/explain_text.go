@@ -46,9 +46,25 @@ func printExplanation(w io.Writer, e *proxy.Explanation) error {
 		return err
 	}
 	l := e.Ledger
-	_, err := fmt.Fprintf(w, "\nTime, ms: queue %g, room %g, failed attempts %g, connect %g, headers %g, first content %g, stream %g; total %g\n",
-		l.Queue, l.Room, l.Failed, l.Connect, l.Headers, l.First, l.Stream, l.Total)
-	return err
+	if _, err := fmt.Fprintf(w, "\nTime, ms: queue %g, room %g, failed attempts %g, connect %g, headers %g, first content %g, stream %g; total %g\n",
+		l.Queue, l.Room, l.Failed, l.Connect, l.Headers, l.First, l.Stream, l.Total); err != nil {
+		return err
+	}
+	return printSame(w, e)
+}
+
+// printSame lists the exchanges that have the id of e, if there are others.
+func printSame(w io.Writer, e *proxy.Explanation) error {
+	if len(e.Same) == 0 {
+		return nil
+	}
+	fmt.Fprintf(w, "\n%d exchanges have this id, which clients choose; --nth N shows another one:\n", len(e.Same))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "  n\tasked\tcaller\tfront\tmodel\toutcome")
+	for _, s := range e.Same {
+		fmt.Fprintf(t, "  %d\t%s\t%s\t%s\t%s\t%s\n", s.N, s.At, s.Caller, s.Front, s.Model, cmp.Or(s.Outcome, s.State))
+	}
+	return t.Flush()
 }
 
 func printCandidates(w io.Writer, e *proxy.Explanation) error {
