@@ -43,6 +43,8 @@ type cell struct {
 
 	closed atomic.Int64 // Unix nanoseconds: when the breaker closed the last time
 
+	doubted atomic.Int64 // Unix nanoseconds: when it reported tokens that no model can use
+
 	// row counts failures one after the other: gobreaker's own count forgets those that
 	// are older than its window, and a dead channel may be asked but now and then.
 	row atomic.Uint32

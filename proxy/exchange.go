@@ -102,6 +102,7 @@ type Exchange struct {
 	raw       []byte // a whole answer as it came
 	textBytes int
 	finished  bool
+	doubted   bool // some of the usage that was reported cannot be
 	estimated bool // the usage was, and given out
 	ended     bool // the whole answer was given out
 	open      bool // Open has returned it
@@ -151,6 +152,7 @@ func (x *Exchange) Next() (translate.Event, error) {
 	if err != nil {
 		return x.stopped(err)
 	}
+	x.believe(&ev)
 	return x.accept(ev)
 }
 
@@ -231,9 +233,11 @@ func (x *Exchange) stopped(err error) (translate.Event, error) {
 // over ends an answer. What nobody counted is estimated, as late as this because
 // counts may come behind the finish (product.md 6, settled detail 12).
 func (x *Exchange) over() (translate.Event, error) {
-	if !x.estimated && !x.passThrough && !x.answer.Usage.Known() {
-		x.estimated = true
-		return translate.Event{Kind: translate.KindUsage, Usage: x.Usage()}, nil
+	if !x.estimated && !x.passThrough {
+		if u := x.Usage(); u.Estimated {
+			x.estimated = true
+			return translate.Event{Kind: translate.KindUsage, Usage: u}, nil
+		}
 	}
 	x.settle()
 	return translate.Event{}, io.EOF
@@ -325,13 +329,34 @@ func (x *Exchange) estimate(u *translate.Usage) {
 		u.Input, u.Estimated = x.input(), true
 	}
 	u.CacheRead = min(u.CacheRead, u.Input)
-	if u.Output != 0 && x.finished {
+	u.Estimated = u.Estimated || x.doubted
+	if u.Output != 0 && x.finished && !x.doubted {
 		return
 	}
 	if written := x.written(); written > u.Output {
 		u.Output, u.Estimated = written, true
 	}
 }
+
+// believe takes out of ev what no model can have used; the estimate counts then. The log
+// says so once, as long as the channel goes on with it. A client that the answer passes
+// through to gets what the back end said.
+func (x *Exchange) believe(ev *translate.Event) {
+	if ev.Kind != translate.KindUsage && ev.Kind != translate.KindFinish && ev.Kind != translate.KindStart {
+		return
+	}
+	if !ev.Usage.Doubt() {
+		return
+	}
+	x.doubted = true
+	now := time.Now().UnixNano()
+	if last := x.cell.doubted.Swap(now); now-last > int64(doubtLasts) {
+		x.g.log.Warn("the channel reports tokens that no model can use, they are estimated", "channel", x.ch.ID, "key", x.ch.key, "model", x.asked.upstream)
+	}
+}
+
+// doubtLasts is how long a channel must report nothing impossible until that is said anew.
+const doubtLasts = 10 * time.Minute
 
 // input is the estimate of what the channel that was asked last was sent.
 func (x *Exchange) input() int64 {

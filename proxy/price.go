@@ -26,13 +26,18 @@ func newPrices(all map[string]config.Price) map[string]*price {
 	const perToken = unit / 1e6 // the file has them for a million
 	prices := make(map[string]*price, len(all))
 	for name, p := range all {
-		one := &price{input: p.Input * perToken, cached: p.Input * perToken, output: p.Output * perToken, call: int64(math.Round(p.Call * unit))}
+		one := &price{input: p.Input * perToken, cached: p.Input * perToken, output: p.Output * perToken, call: billionths(p.Call, maxCost)}
 		if p.Cached != nil {
 			one.cached = *p.Cached * perToken
 		}
 		prices[name] = one
 	}
 	return prices
+}
+
+// billionths is v in the unit that costs are counted in, at most most.
+func billionths(v float64, most int64) int64 {
+	return int64(min(max(math.Round(v*unit), 0), float64(most)))
 }
 
 // of is what u costs; it is rounded once, to the nearest.
@@ -42,8 +47,15 @@ func (p *price) of(u translate.Usage) int64 {
 	}
 	cached := min(max(u.CacheRead, 0), max(u.Input, 0))
 	cost := float64(max(u.Input, 0)-cached)*p.input + float64(cached)*p.cached + float64(max(u.Output, 0))*p.output
-	return p.call + int64(min(math.Round(cost), math.MaxInt64/4))
+	return min(p.call+int64(min(math.Round(cost), maxCost)), maxCost)
 }
+
+// What one answer can cost and what can be spent, in billionths: far beyond any price,
+// and far enough from the largest number that nothing which is added to it is negative.
+const (
+	maxCost  = 1 << 53 // nine millions
+	maxSpent = 1 << 60
+)
 
 // priceOf is the price of the model that was asked for, else of the one at the back
 // end, where that is known, else the first one of those that could answer; nil: it
@@ -73,7 +85,7 @@ func newBudgets(limits map[string]config.Limit) map[string]*budget {
 	all := make(map[string]*budget)
 	for name, l := range limits {
 		if l.Budget.Amount > 0 {
-			all[name] = &budget{name: name, amount: int64(math.Round(l.Budget.Amount * unit)), month: l.Budget.Per == "month", shared: l.Shared}
+			all[name] = &budget{name: name, amount: billionths(l.Budget.Amount, maxSpent), month: l.Budget.Per == "month", shared: l.Shared}
 		}
 	}
 	return all
@@ -192,7 +204,7 @@ func (p *purses) reserve(ctx context.Context, b *budget, caller string, amount i
 		return nil, storeFailed(err)
 	}
 	left := b.amount - w.spent - w.held
-	if amount > left {
+	if amount > 0 && amount > left { // what costs nothing is asked also when nothing is left
 		w.mu.Unlock()
 		p.giveBack(w)
 		return nil, b.exceeded(amount, left, to.Sub(now))
@@ -231,7 +243,7 @@ func (b *bill) settle(cost int64) {
 	b.purse.mu.Lock()
 	if b.purse.from.Equal(b.from) {
 		b.purse.held -= b.amount
-		b.purse.spent += cost
+		b.purse.spent = min(b.purse.spent+cost, maxSpent)
 	}
 	b.purse.mu.Unlock()
 	b.all.giveBack(b.purse)

@@ -1,5 +1,11 @@
 package translate
 
+import (
+	"math"
+
+	"github.com/valyala/fastjson"
+)
+
 // Kind says what an [Event] is and which of its fields are set.
 type Kind uint8
 
@@ -47,6 +53,38 @@ type Usage struct {
 	CacheWrite int64 // part of Input: written to a prompt cache
 	Reasoning  int64 // part of Output
 	Estimated  bool  // counted by us, since nobody reported it
+}
+
+// MaxTokens is more than any model can read or write at once. A count above it is a
+// mistake of who reports it, or a lie.
+const MaxTokens = 1_000_000_000
+
+// NoCount stands for something in the place of a count that can be none, such as a
+// negative number or a string, until [Usage.Doubt] has seen it.
+const NoCount = -1
+
+// CountOf reads a count of tokens; what is missing or null is 0, what can be no count
+// is NoCount.
+func CountOf(v *fastjson.Value) int64 {
+	if v == nil || v.Type() == fastjson.TypeNull {
+		return 0
+	}
+	f, err := v.Float64()
+	if err != nil || !(f >= 0 && f < 1<<53) || f != math.Trunc(f) {
+		return NoCount
+	}
+	return int64(f)
+}
+
+// Doubt sets every count to 0 that no model can have used, and reports whether there
+// was one.
+func (u *Usage) Doubt() (found bool) {
+	for _, n := range [...]*int64{&u.Input, &u.Output, &u.CacheRead, &u.CacheWrite, &u.Reasoning} {
+		if *n < 0 || *n > MaxTokens {
+			*n, found = 0, true
+		}
+	}
+	return found
 }
 
 // Total is Input + Output.

@@ -38,7 +38,11 @@ type call struct {
 type counts struct{ fresh, read, written, output int64 }
 
 func (c *counts) usage() translate.Usage {
-	return translate.Usage{Input: c.fresh + c.read + c.written, Output: c.output, CacheRead: c.read, CacheWrite: c.written}
+	input := c.fresh + c.read + c.written
+	if c.fresh < 0 || c.read < 0 || c.written < 0 {
+		input = translate.NoCount
+	}
+	return translate.Usage{Input: input, Output: c.output, CacheRead: c.read, CacheWrite: c.written}
 }
 
 // add takes the totals of a usage object: what is absent or 0 leaves the earlier
@@ -48,8 +52,8 @@ func (c *counts) add(v *fastjson.Value) bool {
 		return false
 	}
 	take := func(dst *int64, key string) {
-		if f := v.GetFloat64(key); f > 0 && f < 1<<53 {
-			*dst = int64(f)
+		if n := translate.CountOf(v.Get(key)); n != 0 {
+			*dst = n
 		}
 	}
 	take(&c.fresh, "input_tokens")

@@ -315,22 +315,14 @@ func readUsage(v *fastjson.Value) (u translate.Usage, ok bool) {
 	if v == nil || v.Type() != fastjson.TypeObject {
 		return u, false
 	}
-	u.Input = count(v.Get("prompt_tokens"))
-	u.Output = count(v.Get("completion_tokens"))
-	u.CacheRead = count(v.Get("prompt_tokens_details", "cached_tokens"))
+	u.Input = translate.CountOf(v.Get("prompt_tokens"))
+	u.Output = translate.CountOf(v.Get("completion_tokens"))
+	u.CacheRead = translate.CountOf(v.Get("prompt_tokens_details", "cached_tokens"))
 	if u.CacheRead == 0 {
-		u.CacheRead = count(v.Get("prompt_cache_hit_tokens"))
+		u.CacheRead = translate.CountOf(v.Get("prompt_cache_hit_tokens"))
 	}
-	u.Reasoning = count(v.Get("completion_tokens_details", "reasoning_tokens"))
+	u.Reasoning = translate.CountOf(v.Get("completion_tokens_details", "reasoning_tokens"))
 	return u, true
-}
-
-// count reads a number of tokens; what cannot be one is 0.
-func count(v *fastjson.Value) int64 {
-	if f := v.GetFloat64(); f > 0 && f < 1<<53 {
-		return int64(f)
-	}
-	return 0
 }
 
 // DecodeWhole appends the events of a chat.completion object, or returns the

@@ -184,16 +184,16 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 // three that is missing follows from the others.
 func usageOf(v *fastjson.Value) translate.Usage {
 	u := translate.Usage{
-		Input:     count(v, "promptTokens"),
-		Output:    count(v, "completionTokens"),
-		CacheRead: count(v, "cachedTokens"),
-		Reasoning: count(v, "reasoningTokens"),
+		Input:     translate.CountOf(v.Get("promptTokens")),
+		Output:    translate.CountOf(v.Get("completionTokens")),
+		CacheRead: translate.CountOf(v.Get("cachedTokens")),
+		Reasoning: translate.CountOf(v.Get("reasoningTokens")),
 	}
-	total := count(v, "totalTokens")
+	total := translate.CountOf(v.Get("totalTokens"))
 	switch {
-	case u.Output == 0:
+	case u.Output == 0 && u.Input >= 0:
 		u.Output = max(0, total-u.Input)
-	case u.Input == 0:
+	case u.Input == 0 && u.Output >= 0:
 		u.Input = max(0, total-u.Output)
 	}
 	return u
