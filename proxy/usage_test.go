@@ -101,7 +101,7 @@ func TestSumsOfWhatWasSpentEndAtTheLargestThatCanBe(t *testing.T) {
 	if w.spent != maxSpent || w.held != 0 {
 		t.Errorf("spent %d, held %d", w.spent, w.held)
 	}
-	price := newPrices(map[string]config.Price{"m": {Input: math.MaxFloat64, Output: math.Inf(1), Call: math.MaxFloat64}})["m"]
+	price := newPrices(map[string]config.Price{"m": {Input: 1e6, Output: 1e6, Call: 1e6}})["m"]
 	if cost := price.of(translate.Usage{Input: translate.MaxTokens, Output: translate.MaxTokens}); cost != maxCost {
 		t.Errorf("the dearest answer costs %d", cost)
 	}
