@@ -2,6 +2,7 @@
 # The race detector wants a C compiler as well: without one the tests run without it.
 
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZTIME    ?= 1m
 SMOKE       ?= 20000x
 BENCH       ?= .
@@ -11,7 +12,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 
 SDK := internal/sdktest
 
-.PHONY: run check test rules redis race noalloc sdk archtest lint smoke fuzz soak soak-kill soak-ledger soak-chaos bench bench-leave bench-compare cover
+.PHONY: run check test rules redis race noalloc sdk archtest lint vuln smoke fuzz soak soak-kill soak-ledger soak-chaos bench bench-leave bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -54,12 +55,23 @@ $(SDK)/node/node_modules/.package-lock.json: $(SDK)/node/package-lock.json
 archtest:
 	go test -count=1 -v ./internal/archtest
 
-# lint: formatting, go.mod, go vet, staticcheck.
+# lint: formatting, go.mod, go vet, staticcheck, known vulnerabilities.
 lint:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w $$unformatted"; exit 1; }
 	go mod tidy -diff
 	go vet ./...
 	go run $(STATICCHECK) ./...
+	@$(MAKE) --no-print-directory vuln
+
+# vuln: known vulnerabilities in code that is called. Where the tool or its database cannot
+# be reached within two minutes each, it says so and is no failure.
+vuln:
+	@skip() { echo "govulncheck: skipped ($$1)"; exit 0; }; mkdir -p bin; \
+	command -v timeout >/dev/null || skip "there is no timeout command"; \
+	! command -v curl >/dev/null || curl -sfm 5 -o /dev/null "$${GOVULNDB:-https://vuln.go.dev}/index/db.json" || skip "its database cannot be reached"; \
+	GOBIN=$(CURDIR)/bin timeout 120 go install $(GOVULNCHECK) 2>bin/govulncheck.txt || skip "the tool cannot be fetched"; \
+	timeout 120 bin/govulncheck ./... >bin/govulncheck.txt 2>&1; \
+	case $$? in 0) ;; 3) cat bin/govulncheck.txt; exit 1;; *) skip "its database cannot be reached, or it did not end; see bin/govulncheck.txt";; esac
 
 # fuzz: every fuzz target for FUZZTIME, one after the other. smoke: a fixed number of
 # inputs each, so that it takes seconds and never depends on the clock; fewer for
