@@ -2,7 +2,7 @@
 # The race detector wants a C compiler as well: without one the tests run without it.
 
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
-GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.8.0
+GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME    ?= 1m
 SMOKE       ?= 20000x
 BENCH       ?= .
@@ -59,6 +59,7 @@ archtest:
 lint:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w $$unformatted"; exit 1; }
 	go mod tidy -diff
+	cd $(SDK) && go mod tidy -diff
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	@$(MAKE) --no-print-directory vuln
