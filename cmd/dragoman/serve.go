@@ -61,6 +61,14 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	}
 	defer func() { _ = adminLn.Close() }()
 
+	// One server works on a file: it remembers what it has written, which another one
+	// would not know of.
+	hold, err := embedded.Hold(conf.Store.URL)
+	if err != nil {
+		return fmt.Errorf("cannot open the store: %w", err)
+	}
+	defer func() { _ = hold.Close() }()
+
 	// The store comes before everything that keeps conversations in it, and is
 	// closed after all of that.
 	st, err := embedded.Open(conf.Store.URL)

@@ -31,13 +31,22 @@ func Open(url string) (store.Store, error) {
 	if url == "memory:" {
 		return newMemory(), nil
 	}
-	path, ok := strings.CutPrefix(url, "sqlite:")
-	if !ok {
-		return nil, errors.New("store: the url must be memory: or sqlite:PATH")
+	path, err := pathOf(url)
+	if err != nil {
+		return nil, err
 	}
 	s, err := openSQLite(path)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	return s, nil
+}
+
+// pathOf is the path of a SQLite file.
+func pathOf(url string) (string, error) {
+	path, ok := strings.CutPrefix(url, "sqlite:")
+	if !ok {
+		return "", errors.New("store: the url must be memory: or sqlite:PATH")
+	}
+	return path, nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if crash() {
+	if crash() || opener() {
 		return
 	}
 	goleak.VerifyTestMain(m)
