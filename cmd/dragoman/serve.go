@@ -16,7 +16,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
 	"github.com/dragoman-gateway/dragoman/proxy/upstream"
-	"github.com/dragoman-gateway/dragoman/store/embedded"
 )
 
 // standardFile is the configuration that serve looks for when none is named.
@@ -61,25 +60,13 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	}
 	defer func() { _ = adminLn.Close() }()
 
-	// One server works on a file: it remembers what it has written, which another one
-	// would not know of.
-	hold, err := embedded.Hold(conf.Store.URL)
-	if err != nil {
-		return fmt.Errorf("cannot open the store: %w", err)
-	}
-	defer func() { _ = hold.Close() }()
-
 	// The store comes before everything that keeps conversations in it, and is
 	// closed after all of that.
-	st, err := embedded.Open(conf.Store.URL)
+	st, release, err := openStore(conf.Store.URL, log)
 	if err != nil {
-		return fmt.Errorf("cannot open the store: %w", err)
+		return err
 	}
-	defer func() {
-		if err := st.Close(); err != nil {
-			log.Error("store", "why", err)
-		}
-	}()
+	defer release()
 
 	// What is shared comes before the questions that are counted there, and ends after
 	// the last of them is settled.
