@@ -7,42 +7,60 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // Listener wraps every connection that it accepts in a [Conn]. It is safe for
-// concurrent use.
+// concurrent use, but for Accept, which one goroutine calls.
 type Listener struct {
 	net.Listener
+	o        Options
+	log      *slog.Logger
+	began    time.Time
+	patience patience
+	crowded  episode
+	parting  parting
+	ends     lookout
+
 	mu   sync.Mutex
 	open map[*Conn]struct{}
-	ends lookout
+	from map[netip.Addr]int // how many of them each address has, where that is bounded
 }
 
-// Listen wraps ln. Behind TLS, ln is the TLS listener, so that what the watcher
-// reads is what the client wrote.
-func Listen(ln net.Listener) *Listener {
-	return &Listener{Listener: ln, open: make(map[*Conn]struct{})}
+// Listen wraps ln, within the bounds of o. Behind TLS, ln is the TLS listener, so that
+// what the watcher reads is what the client wrote.
+func Listen(ln net.Listener, o Options) *Listener {
+	l := &Listener{Listener: ln, o: o, log: o.Log, began: time.Now(), open: make(map[*Conn]struct{}), from: make(map[netip.Addr]int)}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	l.patience = patience{ln: ln, log: l.log, closed: make(chan struct{})}
+	return l
 }
 
-// Accept waits for the next connection.
+// Accept waits for the next connection that is within the bounds. It goes on after
+// errors that pass, such as a lack of descriptors, so that its own error is the end.
 func (l *Listener) Accept() (net.Conn, error) {
-	raw, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		raw, err := l.patience.accept()
+		if err != nil {
+			return nil, err
+		}
+		if c := l.admit(raw); c != nil {
+			return c, nil
+		}
 	}
-	c := &Conn{Conn: raw, of: l}
-	c.ahead.prepare(raw)
-	l.mu.Lock()
-	l.open[c] = struct{}{}
-	l.mu.Unlock()
-	if t, ok := raw.(*tls.Conn); ok {
-		return &tlsConn{Conn: c, tls: t}, nil
-	}
-	return c, nil
+}
+
+// Close ends Accept. Connections that were accepted stay open.
+func (l *Listener) Close() error {
+	l.parting.close()
+	return l.patience.close()
 }
 
 // Open returns how many accepted connections are not closed yet.
@@ -72,7 +90,9 @@ func (l *Listener) CloseAll() {
 // may be called from any goroutine.
 type Conn struct {
 	net.Conn
-	of *Listener
+	of    *Listener
+	from  netip.Addr   // that it is counted under; zero: under none
+	waits atomic.Int64 // since when a request is awaited, see [Listener.now]; 0: none is
 
 	mu      sync.Mutex
 	timer   *time.Timer
@@ -316,6 +336,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, io.ErrShortBuffer
 	}
+	if len(p) > 1 && c.waits.Load() != 0 && !c.begun() {
+		return 0, net.ErrClosed
+	}
 	if c.frames.on {
 		return c.readFrame(p)
 	}
@@ -332,7 +355,20 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return c.heads.cut(p[:1]), nil
 	}
 	c.mu.Unlock()
-	if len(p) > 1 || !c.ahead.able() {
+	if len(p) > 1 {
+		return c.readDirect(p)
+	}
+	c.awaits()
+	n, err := c.first(p)
+	if !c.begun() {
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+// first reads the first byte of a request.
+func (c *Conn) first(p []byte) (int, error) {
+	if !c.ahead.able() {
 		return c.readDirect(p)
 	}
 	b, err := c.ahead.first()
@@ -348,6 +384,15 @@ func (c *Conn) Await() error {
 	if len(c.back) > 0 || c.ahead.holds() || c.hasByte {
 		return nil
 	}
+	c.awaits()
+	err := c.await()
+	if !c.begun() {
+		return net.ErrClosed
+	}
+	return err
+}
+
+func (c *Conn) await() error {
 	if c.ahead.able() {
 		return c.ahead.fill()
 	}
@@ -382,9 +427,7 @@ func (c *Conn) SetDeadline(t time.Time) error {
 
 // Close closes the connection.
 func (c *Conn) Close() error {
-	c.of.mu.Lock()
-	delete(c.of.open, c)
-	c.of.mu.Unlock()
+	c.of.exit(c)
 	c.mu.Lock()
 	c.closed = true
 	leave, post := c.leave, c.post

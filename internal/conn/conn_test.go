@@ -19,7 +19,7 @@ func pair(t *testing.T) (server *Conn, client net.Conn, ln *Listener) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln = Listen(raw)
+	ln = Listen(raw, Options{})
 	client, err = net.Dial("tcp", raw.Addr().String())
 	if err != nil {
 		t.Fatal(err)

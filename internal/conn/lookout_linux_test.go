@@ -11,7 +11,7 @@ func TestOneGoroutineLooksAtAllConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln := Listen(raw)
+	ln := Listen(raw, Options{})
 	defer func() { ln.CloseAll(); _ = ln.Close() }()
 	const many = 40
 	var clients [many]net.Conn
