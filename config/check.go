@@ -443,9 +443,19 @@ func (k *checker) fronts() {
 	k.notNegative("iagent.dedupe", int(k.IAgent.Dedupe))
 	k.notNegative("drain", int(k.Drain))
 	k.atLeastOne("bodies", int(k.Bodies))
+	k.connections()
 	k.atLeastOne("rest.max_body", int(k.Rest.MaxBody))
 	k.atLeastOne("openai.max_body", int(k.OpenAI.MaxBody))
 	k.atLeastOne("anthropic.max_body", int(k.Anthropic.MaxBody))
+}
+
+func (k *checker) connections() {
+	c := k.Connections
+	k.notNegative("connections.total", int(c.Total))
+	k.notNegative("connections.per_address", int(c.PerAddress))
+	if c.Total > 0 && c.PerAddress > c.Total {
+		k.add("connections.per_address", "is above connections.total")
+	}
 }
 
 // fold runs the template once over a sample, so that a field that does not

@@ -53,6 +53,7 @@ type Config struct {
 	// them; one caller or address may hold a quarter of it, but always room for two of
 	// the largest max_body. Default 256MiB.
 	Bodies Size `yaml:"bodies" default:"256MiB" min:"1"`
+	Connections Connections `yaml:"connections"`
 
 	Rest      Rest   `yaml:"rest"`
 	IAgent    IAgent `yaml:"iagent"`
@@ -365,6 +366,23 @@ type Timeouts struct {
 
 // AutoDuration is a duration, or 0 for "auto".
 type AutoDuration time.Duration
+
+// Connections bounds how many connections clients may have open. Beyond a bound they
+// get a 503 with Retry-After, or are closed behind TLS. Changing it takes a restart.
+type Connections struct {
+	// Total is for all clients together; when it is reached, the connection that has
+	// waited longest for a request, and for 5s at least, gives way to a new one. auto is
+	// four fifths of the descriptors that the process may have, and 262144 at most.
+	// Default auto.
+	Total AutoCount `yaml:"total"`
+	// PerAddress is for each address, an IPv6 one by its /64; addresses of
+	// trusted_proxies and of this machine have no bound of their own. auto is half of the
+	// total. Default auto.
+	PerAddress AutoCount `yaml:"per_address"`
+}
+
+// AutoCount is a number of at least 1, or 0 for "auto".
+type AutoCount int
 
 // Rest has the settings of the rest front.
 type Rest struct {

@@ -136,7 +136,7 @@ func (r *reference) kind(e ast.Expr) (text, below, name string) {
 	case *ast.Ident:
 		switch plain := map[string]string{
 			"string": "text", "int": "number", "bool": "true or false", "float64": "number",
-			"Rate": "rate", "Size": "size", "AutoDuration": "`auto` or duration",
+			"Rate": "rate", "Size": "size", "AutoDuration": "`auto` or duration", "AutoCount": "`auto` or number",
 		}[x.Name]; {
 		case plain != "":
 			return plain, "", ""

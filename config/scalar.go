@@ -24,6 +24,8 @@ func setScalar(v reflect.Value, text string) error {
 			return errors.New(`want "auto" or a duration such as 3s, 500ms or 10m`)
 		}
 		return nil
+	case *AutoCount:
+		return setCount(p, text)
 	case *Size:
 		return setSize(p, text)
 	case *Rate:
@@ -75,6 +77,19 @@ func setDuration(p *time.Duration, text string) error {
 		return errors.New("must not be negative")
 	}
 	*p = d
+	return nil
+}
+
+func setCount(p *AutoCount, text string) error {
+	if text == "auto" {
+		*p = 0
+		return nil
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < 1 {
+		return errors.New(`want "auto" or a whole number of at least 1`)
+	}
+	*p = AutoCount(n)
 	return nil
 }
 

@@ -120,7 +120,7 @@ func TestOnlyOneRequestProbesARecoveringChannel(t *testing.T) {
 
 func TestOutcomesThatSayNothingGiveTheProbeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, fault := range []translate.Fault{translate.FaultGone, translate.FaultBusy, translate.FaultDenied, 0} {
+		for _, fault := range []translate.Fault{translate.FaultGone, translate.FaultBusy, translate.FaultDenied, translate.FaultLocal, 0} {
 			c := newCell(rand.Int64N)
 			for range openAfter {
 				ask(c, down)

@@ -56,6 +56,8 @@ func TestEachFaultHasItsConsequence(t *testing.T) {
 		{"denied", translate.FaultDenied, nil, true},
 		{"rejected", translate.FaultRejected, nil, false},
 		{"gone", translate.FaultGone, nil, false},
+		{"local", translate.FaultLocal, nil, true},
+		{"local without replay", translate.FaultLocal, &no, true},
 		{"none", 0, nil, false},
 		{"dial without replay", translate.FaultDial, &no, true},
 		{"busy without replay", translate.FaultBusy, &no, true},

@@ -35,6 +35,7 @@ var consequences = map[translate.Fault]consequence{
 	translate.FaultRejected: {breaker: succeeds},
 	translate.FaultCut:      {breaker: counts},
 	translate.FaultGone:     {},
+	translate.FaultLocal:    {elsewhere: true, words: "no connection to be had here"},
 }
 
 // failure is one attempt that gave no answer.

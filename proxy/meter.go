@@ -100,7 +100,7 @@ func (h *histogram) read() (out Histogram) {
 // was asked for. It is safe for concurrent use and allocates nothing.
 type meter struct {
 	ends   [6][8]atomic.Uint64 // by front and outcome
-	faults [10]atomic.Uint64   // attempts, by fault; 0: they gave content; the last: our own errors
+	faults [11]atomic.Uint64   // attempts, by fault; 0: they gave content; the last: our own errors
 	first  histogram           // from the question to the first content
 	took   histogram           // the whole exchange
 }
@@ -176,7 +176,7 @@ func (m *meter) read(id string) Tally {
 
 // faultName names a fault in metrics and explanations.
 func faultName(f translate.Fault) string {
-	names := [...]string{"ok", "dial", "broken", "slow", "busy", "denied", "rejected", "cut", "gone", "other"}
+	names := [...]string{"ok", "dial", "broken", "slow", "busy", "denied", "rejected", "cut", "gone", "local", "other"}
 	return names[min(int(f), len(names)-1)]
 }
 

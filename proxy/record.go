@@ -265,7 +265,7 @@ func (r *live) attempted(l *Ledger, err *translate.Error) {
 	}
 	t := &r.tries[len(r.tries)-1]
 	t.connect, t.open, t.first, t.over, t.end = l.Connect, l.Open, l.First, true, endOf(err)
-	if err != nil && err.Fault == translate.FaultDial {
+	if err != nil && (err.Fault == translate.FaultDial || err.Fault == translate.FaultLocal) {
 		t.connect = l.Open
 	}
 }

@@ -79,6 +79,7 @@ const (
 	FaultRejected                  // upstream 400, 404, 413, 422: the question is bad
 	FaultCut                       // it broke off after the commit point
 	FaultGone                      // the client left
+	FaultLocal                     // nothing was sent, for want of something of our own, such as descriptors
 )
 
 // Error is a failure as every dialect can report it.

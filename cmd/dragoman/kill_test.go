@@ -32,6 +32,9 @@ const serveArgs = "DRAGOMAN_TEST_ARGS"
 // the number: not from the start, see limitFiles.
 const fileLimit = "DRAGOMAN_TEST_FILE_LIMIT"
 
+// descriptorLimit is, in that process, how many descriptors it may have open.
+const descriptorLimit = "DRAGOMAN_TEST_DESCRIPTORS"
+
 func TestMain(m *testing.M) {
 	args := os.Getenv(serveArgs)
 	if args == "" {
@@ -40,6 +43,12 @@ func TestMain(m *testing.M) {
 	limit, later := strings.CutSuffix(os.Getenv(fileLimit), "later")
 	if n, err := strconv.ParseUint(limit, 10, 64); err == nil {
 		if err := limitFiles(n, later); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(3)
+		}
+	}
+	if n, err := strconv.ParseUint(os.Getenv(descriptorLimit), 10, 64); err == nil {
+		if err := limitDescriptors(n); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(3)
 		}

@@ -31,3 +31,8 @@ func limitFiles(n uint64, later bool) error {
 	}
 	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)
 }
+
+// limitDescriptors lets the process have n descriptors, and not more by its own choice.
+func limitDescriptors(n uint64) error {
+	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n})
+}

@@ -9,11 +9,16 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/conn"
 )
 
 // operatorWait is how long requests of operators may still run after everything else
 // has stopped.
 const operatorWait = time.Second
+
+// operatorConnections is how many connections operators may have open at once: theirs
+// count apart from those of clients, and must not take the descriptors of these.
+const operatorConnections = 64
 
 // operator is the operator's side while it serves.
 type operator struct {
@@ -50,7 +55,8 @@ func startOperator(conf *config.Config, ln net.Listener, side admin.Options) (*o
 	}
 	side.Token, side.Listen = o.token, conf.Admin.Listen
 	o.server = admin.New(side)
-	go func() { o.served <- o.server.Serve(ln) }()
+	bounded := conn.Listen(ln, conn.Options{Total: min(operatorConnections, max(4, conn.Descriptors()/32)), Log: side.Log.With("side", "operators")})
+	go func() { o.served <- o.server.Serve(bounded) }()
 	return o, nil
 }
 

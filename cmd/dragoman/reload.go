@@ -83,6 +83,7 @@ func needRestart(a, b *config.Config) (keys []string) {
 		{"shared", a.Shared == b.Shared},
 		{"ledger", a.Ledger == b.Ledger},
 		{"cache", a.Cache == b.Cache},
+		{"connections", a.Connections == b.Connections},
 		{"iagent.dedupe", a.IAgent.Dedupe == b.IAgent.Dedupe},
 	} {
 		if !one.same {

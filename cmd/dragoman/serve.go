@@ -13,6 +13,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
 	"github.com/dragoman-gateway/dragoman/proxy/upstream"
@@ -46,6 +47,11 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 		conf.Listen = c.Listen
 	}
 	warn(log, conf)
+
+	// Connections of clients, channels and the store all need descriptors.
+	if was, is := conn.RaiseDescriptors(); is > 0 {
+		log.Info("descriptors", "limit", is, "before", was)
+	}
 
 	// The address is taken first: a second instance must fail before it touches
 	// the store of the first.
@@ -104,10 +110,12 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 		signal.Notify(s.hangups, syscall.SIGHUP)
 		defer signal.Stop(s.hangups)
 	}
+	var broken error
 	for serving := true; serving; {
 		select {
-		case err := <-served:
-			return err
+		case broken = <-served:
+			log.Error("the fronts accept no more connections", "why", broken)
+			serving = false
 		case <-s.hangups:
 			_, _ = again.reload() // it says in the log what came of it
 		case <-ctx.Done():
@@ -119,6 +127,9 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	drain, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	server.Shutdown(drain)
+	if broken != nil {
+		return broken
+	}
 	return <-served
 }
 

@@ -54,7 +54,7 @@ func onSession(t *testing.T, f func(s *session, count *countingListener)) (got [
 			t.Error(err)
 		}
 	}}
-	served.Go(func() { _ = server.Serve(conn.Listen(count)) })
+	served.Go(func() { _ = server.Serve(conn.Listen(count, conn.Options{})) })
 	defer served.Wait()
 	defer func() { _ = server.Shutdown() }()
 	ws, resp, err := websocket.DefaultDialer.Dial("ws://"+raw.Addr().String(), nil)

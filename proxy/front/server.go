@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"runtime/debug"
@@ -19,6 +20,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
 
 // What bounds a connection, whatever its front.
@@ -112,9 +114,35 @@ func (s *Server) Serve(ln net.Listener) error {
 		s.mu.Unlock()
 		return ln.Close()
 	}
-	s.ln = conn.Listen(ln)
+	s.ln = conn.Listen(ln, s.bounds())
 	s.mu.Unlock()
 	return s.http.Serve(s.ln)
+}
+
+// bounds are those on connections, as the server was made with.
+func (s *Server) bounds() conn.Options {
+	c := &s.conf.Connections
+	total, room := int(c.Total), conn.Room(conn.Descriptors())
+	switch {
+	case total == 0:
+		total = room
+	case total > room:
+		s.log.Warn("connections.total is more than the limit of descriptors allows for", "total", total, "descriptors", conn.Descriptors())
+	}
+	each := int(c.PerAddress)
+	if each == 0 {
+		each = (total + 1) / 2
+	}
+	// It refuses nothing by itself: those that have just ended count there as well.
+	s.http.Concurrency = 2*total + 1024
+	busy := &translate.Error{Code: translate.CodeUnavailable, Message: "too many connections are open", Retry: time.Second}
+	body := rest.AppendUnknownPath(nil, busy)
+	return conn.Options{
+		Total: total, PerAddress: each, Exempt: s.trusts, Log: s.log,
+		// To any page, as no request was read that names its origin.
+		Refusal: fmt.Appendf(nil, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\nRetry-After: 1\r\n"+
+			"Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Retry-After\r\nConnection: close\r\n\r\n%s", len(body), body),
+	}
 }
 
 // Shutdown stops accepting, tells sockets that the server goes away, lets running

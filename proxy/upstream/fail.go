@@ -3,7 +3,9 @@ package upstream
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
+	"syscall"
 
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -33,7 +35,24 @@ func unreachable(ctx context.Context, err error) *translate.Error {
 	if e := ended(ctx); e != nil {
 		return e
 	}
-	return &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultDial, Message: "the model cannot be reached", Cause: err}
+	fault := translate.FaultDial
+	if local(err) {
+		fault = translate.FaultLocal
+	}
+	return &translate.Error{Code: translate.CodeUnavailable, Fault: fault, Message: "the model cannot be reached", Cause: err}
+}
+
+// local reports whether no connection came about for want of descriptors, memory or
+// ports of this process or machine, which says nothing about the back end.
+func local(err error) bool {
+	for _, code := range [...]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	// A name that could not be looked up keeps the words of its error only.
+	var name *net.DNSError
+	return errors.As(err, &name) && (strings.Contains(name.Err, syscall.EMFILE.Error()) || strings.Contains(name.Err, syscall.ENFILE.Error()))
 }
 
 // broken is the failure of an exchange whose connection broke before an answer.

@@ -254,8 +254,12 @@ func (u *sharedUpstream) failed(e *translate.Error) {
 func (u *sharedUpstream) back(e *translate.Error) {
 	wait := min(backoffMin<<min(u.fails, 10), backoffMax)
 	wait = wait/2 + time.Duration(u.opts.Chance(int64(wait/2+1)))
-	if e.Fault == translate.FaultDenied {
+	switch e.Fault {
+	case translate.FaultDenied:
 		wait = deniedFor
+	case translate.FaultLocal: // it says nothing about the server
+		wait = backoffMin
+		u.fails--
 	}
 	u.fails++
 	u.next = time.Now().Add(max(wait, e.Retry))
