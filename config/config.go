@@ -52,7 +52,7 @@ type Config struct {
 	// take together while they are read, wait and are answered, with what is made of
 	// them; one caller or address may hold a quarter of it, but always room for two of
 	// the largest max_body. Default 256MiB.
-	Bodies Size `yaml:"bodies" default:"256MiB" min:"1"`
+	Bodies      Size        `yaml:"bodies" default:"256MiB" min:"1"`
 	Connections Connections `yaml:"connections"`
 
 	Rest      Rest   `yaml:"rest"`
