@@ -101,36 +101,41 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	defer op.stop()
 
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(ln) }()
+	go func() { defer close(served); served <- server.Serve(ln) }()
 
 	greet(s.out, conf, ln.Addr().String(), demo)
 	op.greet(s.out, demo != "")
 
-	if s.hangups != nil {
-		signal.Notify(s.hangups, syscall.SIGHUP)
-		defer signal.Stop(s.hangups)
-	}
-	var broken error
-	for serving := true; serving; {
-		select {
-		case broken = <-served:
-			log.Error("the fronts accept no more connections", "why", broken)
-			serving = false
-		case <-s.hangups:
-			_, _ = again.reload() // it says in the log what came of it
-		case <-ctx.Done():
-			serving = false
-		}
-	}
+	broken := s.awaitEnd(ctx, served, again)
 	wait := again.current().Drain
 	log.Info("stopping", "drain", wait)
 	drain, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	server.Shutdown(drain)
-	if broken != nil {
-		return broken
+	if broken == nil {
+		broken = <-served
 	}
-	return <-served
+	return broken
+}
+
+// awaitEnd returns when ctx ends, or with what served brings. Until then it has the
+// configuration read again at each hangup.
+func (s surroundings) awaitEnd(ctx context.Context, served <-chan error, again *reloader) error {
+	if s.hangups != nil {
+		signal.Notify(s.hangups, syscall.SIGHUP)
+		defer signal.Stop(s.hangups)
+	}
+	for {
+		select {
+		case err := <-served:
+			again.log.Error("the fronts accept no more connections", "why", err)
+			return err
+		case <-s.hangups:
+			_, _ = again.reload() // it says in the log what came of it
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // configuration reads the file that was named or found. For a quick start file is
