@@ -444,9 +444,9 @@ type counting struct {
 	loads atomic.Int32
 }
 
-func (c *counting) Load(ctx context.Context, owner string, ref store.Ref, last int) (*store.Conversation, error) {
+func (c *counting) Load(ctx context.Context, owner string, ref store.Ref, w store.Window) (*store.Conversation, error) {
 	c.loads.Add(1)
-	return c.Store.Load(ctx, owner, ref, last)
+	return c.Store.Load(ctx, owner, ref, w)
 }
 
 // put asks q in the conversation k the way that the stateful fronts do.

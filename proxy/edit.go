@@ -31,14 +31,16 @@ func (g *Gateway) Edit(ctx context.Context, u *Turn, e Edit) error {
 	if err := u.Wait(ctx); err != nil {
 		return gone(ctx)
 	}
-	t, now := u.thread, time.Now().UnixMilli()
-	t.printed = false
+	t := u.thread
 	if t.unkept {
-		t.kept = newest(e.Apply(t.kept))
+		t.kept.edit(e, g.threads.mostLoose())
+		g.threads.noteLoose(t)
 		return nil
 	}
 	if t.made.Created == 0 {
 		t.made.Messages = e.Apply(t.made.Messages)
+		t.weight = weigh(t.made.Messages)
+		g.threads.note(t, 0)
 		return nil
 	}
 	editor, ok := g.store.(store.Editor)
@@ -51,20 +53,44 @@ func (g *Gateway) Edit(ctx context.Context, u *Turn, e Edit) error {
 	if u.isCut() {
 		return nil
 	}
-	t.whole = false
-	var err error
-	switch {
-	case e.Set != nil:
-		err = editor.SetText(ctx, t.owner, t.id, e.Set.Index, e.Set.Text, now)
-	case e.Remove != nil:
-		err = editor.Remove(ctx, t.owner, t.id, *e.Remove, now)
-	default:
-		err = editor.Insert(ctx, t.owner, t.id, dated(e.Insert, now), now)
-	}
+	known := t.known && t.knownAt == u.cut
+	t.known = false // what is held; the next question reads it
+	g.threads.unmeasure(t)
+	err := g.edit(ctx, editor, t, e, known)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return storeFailed(err)
 	}
 	return nil
+}
+
+// edits is how often an edit is tried while another process changes the conversation
+// at the same time.
+const edits = 3
+
+// edit makes the change in the store, of the conversation as it is now: of t's version
+// if that is known.
+func (g *Gateway) edit(ctx context.Context, editor store.Editor, t *Thread, e Edit, known bool) (err error) {
+	version, now := t.made.Version, time.Now().UnixMilli()
+	for range edits {
+		if !known {
+			if version, err = g.store.Version(ctx, t.owner, t.id); err != nil {
+				return err
+			}
+		}
+		switch {
+		case e.Set != nil:
+			_, err = editor.SetText(ctx, t.owner, t.id, version, e.Set.Index, e.Set.Text, now)
+		case e.Remove != nil:
+			_, err = editor.Remove(ctx, t.owner, t.id, version, *e.Remove, now)
+		default:
+			_, err = editor.Insert(ctx, t.owner, t.id, version, dated(e.Insert, now), now)
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+		known = false
+	}
+	return err
 }
 
 // Apply makes the change to a conversation that is not stored, and returns it.

@@ -49,6 +49,7 @@ type Exchange struct {
 	replace int                 // stored messages that the answer replaces
 	scope   string              // whose remote memories may be used
 	earlier [2]int              // where in base the stored messages are, from and to
+	stored  bool                // the turn is
 	said    fingerprint         // of all messages of base but the newest, once it was needed
 	heard   bool                // said is known
 
@@ -254,8 +255,9 @@ func (x *Exchange) settle() {
 	x.drop()
 	x.pay(nil)
 	if x.ch.recall != recallNothing && x.remote != "" {
-		said := x.g.memories.said(x.saidBefore(), []translate.Message{*x.base.Newest(), x.answer.Message()})
-		x.g.memories.put(x.g.memories.placeOf(x.scope, said), x.asked, x.remote)
+		if said, ok := x.saidNow(); ok {
+			x.g.memories.put(x.g.memories.placeOf(x.scope, said), x.asked, x.remote)
+		}
 	}
 }
 
@@ -403,7 +405,8 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 		return nil
 	}
 	// An answer that was given is stored even if its client leaves meanwhile.
-	if err := x.g.keep(context.Background(), x.q.Turn, turn); err != nil {
+	var err error
+	if x.stored, err = x.g.keep(context.Background(), x.q.Turn, turn, x.window); err != nil {
 		return storeFailed(err)
 	}
 	return nil
@@ -426,18 +429,36 @@ func (x *Exchange) keepPartial() {
 // to be in sync.
 func (x *Exchange) before() place { return x.g.memories.placeOf(x.scope, x.saidBefore()) }
 
-// saidBefore is the fingerprint of all messages but the newest. Of a stored
-// conversation whose fingerprint is known only what goes before and behind is read.
+// saidBefore is the fingerprint of all messages but the newest. A question that is
+// asked again goes on where no memory is: what remembers the conversation has heard
+// it.
 func (x *Exchange) saidBefore() fingerprint {
-	if !x.heard {
-		msgs := x.base.Messages[:len(x.base.Messages)-1]
-		from, to := x.earlier[0], min(x.earlier[1], len(msgs))
-		f := x.g.memories.said(fingerprint{}, msgs[:from])
-		f = x.g.memories.told(x.q.Turn, f, msgs[from:to])
-		f = x.g.memories.said(f, msgs[to:])
-		x.said, x.heard = f, true
+	if x.heard {
+		return x.said
 	}
+	msgs := x.base.Messages[:len(x.base.Messages)-1]
+	from, to := 0, 0
+	var f fingerprint
+	if x.q.Turn != nil {
+		from, to = x.earlier[0], min(x.earlier[1], len(msgs))
+		f = x.g.memories.said(f, msgs[:from])
+		if f.version = x.q.Turn.thread.version(); x.q.Restart {
+			f.rest = uint64(x.replace) + 1
+		}
+	}
+	x.said, x.heard = x.g.memories.said(f, msgs[to:]), true
 	return x.said
+}
+
+// saidNow is the fingerprint of all messages with the answer. There is none of a
+// conversation that the turn was not added to.
+func (x *Exchange) saidNow() (fingerprint, bool) {
+	if x.q.Turn == nil {
+		return x.g.memories.said(x.saidBefore(), []translate.Message{*x.base.Newest(), x.answer.Message()}), true
+	}
+	f := x.g.memories.said(fingerprint{}, x.base.Messages[:x.earlier[0]])
+	f.version = x.q.Turn.thread.version()
+	return f, x.stored
 }
 
 // Close settles the exchange: the upstream's connection, the channel's slot, the

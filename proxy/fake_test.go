@@ -496,7 +496,7 @@ func (r result) mustFail(t *testing.T, code translate.Code, f translate.Fault) *
 // stored is what the conversation of alice under key says.
 func (w *world) stored(key string) string {
 	w.t.Helper()
-	c, err := w.st.Load(context.Background(), "alice", store.Ref{Key: key}, 0)
+	c, err := w.st.Load(context.Background(), "alice", store.Ref{Key: key}, store.Window{})
 	if errors.Is(err, store.ErrNotFound) {
 		return ""
 	}

@@ -313,7 +313,7 @@ func (x *Exchange) prepare() *translate.Error {
 	if err := x.complete(); err != nil {
 		return err
 	}
-	asked := x.base.Messages
+	asked, keep := x.base.Messages, x.q.window()
 	x.base.Messages = nil
 	preset := x.q.Model.preset
 	if preset != nil {
@@ -326,16 +326,12 @@ func (x *Exchange) prepare() *translate.Error {
 		}
 		// A question that was stopped just now is stored none the less, which takes
 		// knowing its conversation.
-		stored, err := x.g.history(context.Background(), x.q.Turn)
-		if err != nil {
+		var err error
+		if earlier, err = x.history(keep); err != nil {
 			return storeFailed(err)
 		}
 		x.scope = x.q.Turn.ID()
-		if earlier, err = x.rewind(stored); err != nil {
-			return storeFailed(err)
-		}
 	}
-	keep := x.q.window()
 	if keep >= 0 {
 		x.base.Context = keep + 1
 	}
@@ -364,9 +360,27 @@ func (x *Exchange) prepare() *translate.Error {
 	return nil
 }
 
+// history returns the messages of the conversation that go before the question, at
+// least the keep newest, or all if keep is negative.
+func (x *Exchange) history(keep int) ([]translate.Message, error) {
+	stored, skipped, err := x.g.history(context.Background(), x.q.Turn, keep)
+	if err != nil {
+		return nil, err
+	}
+	earlier, err := x.rewind(stored)
+	if skipped > 0 && x.q.Restart && len(earlier) < keep+1+leading(stored) {
+		// What is answered anew took up the window.
+		if stored, _, err = x.g.history(context.Background(), x.q.Turn, -1); err == nil {
+			earlier, err = x.rewind(stored)
+		}
+	}
+	return earlier, err
+}
+
 // rewind returns the stored messages that go before the question. For a restart
 // the last answer is taken off, and the question is the last stored one.
 func (x *Exchange) rewind(stored []store.Message) ([]translate.Message, error) {
+	x.replace = 0
 	if x.q.Restart {
 		for len(stored) > 0 && stored[len(stored)-1].Role == translate.RoleAssistant {
 			stored = stored[:len(stored)-1]

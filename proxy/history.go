@@ -11,72 +11,96 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// history returns the messages before the newest one. A question that was asked
-// before the conversation was deleted or cleared, and comes up after it, has none.
-func (g *Gateway) history(ctx context.Context, u *Turn) ([]store.Message, error) {
+// spare is how many messages more than the window of a question are read and held, so
+// that the next turns and a wider window find them.
+const spare = 16
+
+// history returns the messages before the newest one: those that the conversation
+// begins with for every model, and behind what was skipped at least the keep newest
+// ones, or all if keep is negative. A question that was asked before the conversation
+// was deleted or cleared, and comes up after it, has none.
+func (g *Gateway) history(ctx context.Context, u *Turn, keep int) (msgs []store.Message, skipped int, err error) {
 	t := u.thread
 	if t.unkept {
-		return t.kept, nil
+		return t.kept.messages, t.kept.gone, nil
 	}
 	if u.isCut() {
-		return nil, nil
+		return nil, 0, nil
 	}
-	if t.made.Created == 0 || t.whole && t.wholeAt == u.cut {
-		return t.made.Messages, nil
+	if c := t.made; c.Created == 0 || t.known && t.knownAt == u.cut && (c.Skipped == 0 || keep >= 0 && len(c.Messages)-c.Head >= keep) {
+		return c.Messages, c.Skipped, nil
 	}
-	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, 0)
+	var window store.Window
+	if keep >= 0 {
+		window.Messages = keep + spare
+	}
+	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, window)
 	if errors.Is(err, store.ErrNotFound) {
 		if u.isCut() {
-			return nil, nil
+			return nil, 0, nil
 		}
 		// Deleted behind the gateway's back: the next question is to find that out.
 		g.threads.cutOff(t)
-		return nil, &translate.Error{Code: translate.CodeConversation, Message: "no such conversation"}
+		return nil, 0, &translate.Error{Code: translate.CodeConversation, Message: "no such conversation"}
 	}
 	if err != nil {
-		return nil, storeFailed(err)
+		return nil, 0, storeFailed(err)
 	}
-	t.made, t.whole, t.wholeAt, t.weight, t.printed = conv, true, u.cut, weigh(conv.Messages), false
-	g.threads.resize(t, conv.Messages)
-	return conv.Messages, nil
+	t.made, t.known, t.knownAt, t.weight = conv, true, u.cut, weigh(conv.Messages)
+	g.threads.note(t, 0)
+	return conv.Messages, conv.Skipped, nil
 }
 
-// keep stores a turn that ended, unless the conversation was deleted or cleared
-// since it was asked: then it is as if it had been stored and removed.
-func (g *Gateway) keep(ctx context.Context, u *Turn, turn store.Turn) error {
+// keep stores a turn that ended, and reports whether it did: not where the
+// conversation was deleted or cleared since it was asked, which is as if it had been
+// stored and removed. What the turn answers is the conversation as history returned it:
+// where another process has changed it since, the turn is refused and nothing is
+// stored. window is how many messages went before the question; negative: all.
+func (g *Gateway) keep(ctx context.Context, u *Turn, turn store.Turn, window int) (stored bool, err error) {
 	t := u.thread
 	if t.unkept {
-		t.kept = newest(append(t.kept[:max(0, len(t.kept)-turn.Replace):len(t.kept)], turn.Messages...))
-		g.threads.resize(t, t.kept)
-		return nil
+		g.threads.addLoose(t, turn, window)
+		return true, nil
 	}
 	gate := g.threads.gate(t.owner)
 	gate.RLock()
 	defer gate.RUnlock()
 	if u.isCut() {
-		return nil
+		return false, nil
 	}
-	grown, known := turn, t.whole && t.wholeAt == u.cut
+	grown := turn
 	if t.made.Created == 0 {
-		known = true
-		t.made.Messages, t.weight = slices.Clone(t.made.Messages), weigh(t.made.Messages) // they are the front's
+		t.made.Messages = slices.Clone(t.made.Messages) // they are the front's
 		head := t.made.Messages[:max(0, len(t.made.Messages)-turn.Replace)]
 		turn.Messages = append(head[:len(head):len(head)], turn.Messages...)
+	} else if !t.known || t.knownAt != u.cut {
+		return false, changedMeanwhile(store.ErrConflict)
 	}
-	t.whole = false
-	err := g.store.Append(ctx, t.made, turn)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil // deleted behind the gateway's back
+	t.known = false
+	err = g.store.Append(ctx, t.made, turn)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return false, nil // deleted behind the gateway's back
+	case errors.Is(err, store.ErrExists):
+		g.threads.lose(t) // another process began it: the next question is to find that
+		return false, changedMeanwhile(err)
+	case errors.Is(err, store.ErrConflict):
+		return false, changedMeanwhile(err)
+	case err != nil:
+		return false, storeFailed(err)
 	}
-	if err != nil {
-		return storeFailed(err)
-	}
-	if known {
-		g.memories.extend(t, &grown)
-		t.whole, t.wholeAt = true, u.cut
-	}
-	g.threads.grow(t, &grown)
-	return nil
+	t.known, t.knownAt = true, u.cut
+	more := t.extend(&grown)
+	t.trim(window)
+	g.threads.note(t, more)
+	return true, nil
+}
+
+// changedMeanwhile refuses an answer to what the conversation is not any more. It was
+// given already, but is not acknowledged: whoever asks again is answered to all that
+// was said.
+func changedMeanwhile(err error) *translate.Error {
+	return &translate.Error{Code: translate.CodeUnavailable, Message: "the conversation was changed elsewhere while this was answered, so it is not stored: ask again", Retry: time.Second, Cause: err}
 }
 
 // Delete removes the conversation id of c, or all of c's when id is empty, without
@@ -136,7 +160,7 @@ func (r *threads) empty(t *Thread) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t.cut++
-	t.sizes = nil
+	t.lengths = lengths{sized: true}
 	if t.rests {
 		r.forget(t)
 	}
@@ -146,6 +170,11 @@ func (r *threads) empty(t *Thread) {
 // asked in t.
 func (r *threads) cutOff(t *Thread) {
 	r.empty(t)
+	r.lose(t)
+}
+
+// lose makes that t is not found any more, as long as it is used.
+func (r *threads) lose(t *Thread) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.forget(t)
@@ -169,46 +198,96 @@ func storeFailed(err error) *translate.Error {
 	return &translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed", Cause: err}
 }
 
-// sentBytes is how long the newest messages of the conversation are as a model sees
-// them, as far as that is known: so many messages, or all of them if last is negative.
-func (u *Turn) sentBytes(last int) (n int) {
+// lengths says how long a conversation is as a model sees it, in bytes, as estimates
+// count. The registry's lock guards it.
+type lengths struct {
+	sizes []int32 // of each message that is held, oldest first
+	head  int     // how many of these the conversation begins with, for every model
+	older int     // messages that are not held
+	// total is the length of all messages, if sized: of a conversation whose owner has
+	// limits of tokens or a budget.
+	total int
+	sized bool
+}
+
+// sentBytes is how long what goes before a question is that sees so many messages, or all
+// of them if last is negative, as far as that is known: the messages which the
+// conversation begins with, and the newest. Each of those that are not held counts as
+// their mean.
+func (u *Turn) sentBytes(last int) int {
 	u.all.mu.Lock()
 	defer u.all.mu.Unlock()
-	sizes := u.thread.sizes
-	if last >= 0 && last < len(sizes) {
-		sizes = sizes[len(sizes)-last:]
+	l := &u.thread.lengths
+	head, newest := sum(l.sizes[:l.head]), l.sizes[l.head:]
+	if last >= 0 && last <= len(newest) {
+		return head + sum(newest[len(newest)-last:])
 	}
+	held := head + sum(newest)
+	older := max(0, l.total-held)
+	if more := last - len(newest); last >= 0 && more < l.older {
+		older = int(float64(older) / float64(l.older) * float64(more))
+	}
+	return held + older
+}
+
+// sized reports whether sentBytes knows of all messages.
+func (u *Turn) sized() bool {
+	u.all.mu.Lock()
+	defer u.all.mu.Unlock()
+	return u.thread.lengths.sized
+}
+
+func sum(sizes []int32) (n int) {
 	for _, size := range sizes {
 		n += int(size)
 	}
 	return n
 }
 
-func sizesOf(messages []store.Message) []int32 {
-	sizes := make([]int32, len(messages))
-	for i := range messages {
-		sizes[i] = sizeOf(&messages[i])
-	}
-	return sizes
-}
-
 func sizeOf(m *store.Message) int32 {
 	return int32(min(messageBytes(&m.Message), math.MaxInt32))
 }
 
-// resize notes that t holds messages.
-func (r *threads) resize(t *Thread, messages []store.Message) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	t.sizes = sizesOf(messages)
+func lengthOf(messages []store.Message) (n int) {
+	for i := range messages {
+		n += int(sizeOf(&messages[i]))
+	}
+	return n
 }
 
-// grow notes what turn did to the length of t.
-func (r *threads) grow(t *Thread, turn *store.Turn) {
+// of notes the messages that are held, and that all messages are longer by more than
+// before.
+func (l *lengths) of(held []store.Message, head, skipped, more int) {
+	l.sizes = l.sizes[:0]
+	for i := range held {
+		l.sizes = append(l.sizes, sizeOf(&held[i]))
+	}
+	l.head, l.older = min(head, len(held)), skipped
+	if l.total += more; skipped == 0 {
+		l.total, l.sized = sum(l.sizes), true
+	}
+}
+
+// note brings the registry up to what t holds now. All messages of t are longer by more
+// than before.
+func (r *threads) note(t *Thread, more int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t.sizes = t.sizes[:max(0, len(t.sizes)-turn.Replace)]
-	for i := range turn.Messages {
-		t.sizes = append(t.sizes, sizeOf(&turn.Messages[i]))
-	}
+	t.lengths.of(t.made.Messages, t.made.Head, t.made.Skipped, more)
+	r.charge(t)
+}
+
+// measure notes how long all messages of t are.
+func (r *threads) measure(t *Thread, all []store.Message) {
+	total := lengthOf(all)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.lengths.total, t.lengths.sized = total, true
+}
+
+// unmeasure notes that nobody knows how long t is.
+func (r *threads) unmeasure(t *Thread) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.lengths.sized = false
 }

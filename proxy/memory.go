@@ -72,11 +72,20 @@ func newMemories() *memories {
 }
 
 // fingerprint is what was said so far, in short. What the system was told is kept
-// apart, each text with its place, so that what was said can be continued without
-// reading it again, whatever system text goes before it.
+// apart, each text with its place. Of a conversation that is kept, its version stands
+// for all that was said in it, so that nothing of it has to be read.
 type fingerprint struct {
 	system, rest uint64
 	n            uint64 // messages in rest
+	version      int64  // of the conversation that goes before rest; 0: there is none
+}
+
+// version names what was said in t up to now; the holder of the turn may ask.
+func (t *Thread) version() int64 {
+	if t.unkept {
+		return t.kept.version
+	}
+	return t.made.Version
 }
 
 // placeOf returns the point of the conversation scope that said has reached.

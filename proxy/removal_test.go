@@ -125,7 +125,7 @@ func TestWhoeverBringsADeletedConversationBackAtTheSameTimeIsAnswered(t *testing
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("0"), says("1"), says("2")}})
 				w.ask(t.Context(), w.in("k", w.question("old"))).mustSay(t, "0")
-				c, err := w.st.Load(t.Context(), "alice", store.Ref{Key: "k"}, 1)
+				c, err := w.st.Load(t.Context(), "alice", store.Ref{Key: "k"}, store.Newest(1))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -151,7 +151,7 @@ func TestWhoeverBringsADeletedConversationBackAtTheSameTimeIsAnswered(t *testing
 					r := w.ask(t.Context(), q)
 					r.mustSay(t, strconv.Itoa(i+1))
 				}
-				again, err := w.st.Load(t.Context(), "alice", store.Ref{Num: c.Num}, 0)
+				again, err := w.st.Load(t.Context(), "alice", store.Ref{Num: c.Num}, store.Window{})
 				if err != nil || len(again.Messages) != 2 || again.Messages[0].Text() != "n" || again.ID == c.ID {
 					t.Errorf("by number: %+v, %v", again, err)
 				}

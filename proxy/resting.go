@@ -2,36 +2,66 @@ package proxy
 
 import (
 	"github.com/dragoman-gateway/dragoman/store"
-	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Bounds of the stored conversations that are kept in memory while nobody uses them.
+// Bounds of the conversations that are held in memory, used or not. What is used is
+// never let go of: its messages lie in running exchanges anyway.
 const (
 	restingThreads = 10_000
 	restingBytes   = 32 << 20
-	restingMost    = restingBytes / 8 // of one
+	restingMost    = restingBytes / 32 // of the messages of one
+	// threadWeight is about what one takes beside its texts and messages.
+	threadWeight = 1024
 )
 
 // resting are the threads that are kept after their last turn, so that the next
-// question finds what was said without reading the store. Nobody but this process
-// changes a store, so it says what the store says: every change goes through the
-// gateway, which takes part in it. The registry's lock guards them.
+// question finds what it needs of what was said without reading it. The registry's
+// lock guards them.
 type resting struct {
 	newest, oldest *Thread
-	n, weight      int
+	n              int
 }
 
-// lay keeps t, whose last turn is over, if what is known of it is all that the store
-// knows and was found by what names it. It reports whether it did. r.mu is held.
+// lay keeps t, whose last turn is over, if it knows what the store does and was found by
+// what names it. It reports whether it did. r.mu is held.
 func (r *threads) lay(t *Thread) bool {
-	if t.unkept || !t.whole || t.wholeAt != t.cut || t.made.Created == 0 || t.weight > restingMost || r.byID[t.id] != t || !t.named() {
+	if t.unkept || !t.known || t.knownAt != t.cut || t.made.Created == 0 || t.weight > restingMost || r.byID[t.id] != t || !t.named() {
 		return false
 	}
 	r.rest.add(t)
-	for r.rest.n > restingThreads || r.rest.weight > restingBytes {
+	r.fit()
+	return t.rests
+}
+
+// fit lets go of those that rested longest until the others are within the bounds.
+// r.mu is held.
+func (r *threads) fit() {
+	for r.rest.oldest != nil && (r.rest.n > restingThreads || r.held > restingBytes) {
 		r.forget(r.rest.oldest)
 	}
-	return t.rests
+}
+
+// charge counts t with what it holds now. r.mu is held.
+func (r *threads) charge(t *Thread) {
+	if t.ended {
+		return // an answer goes on without its client
+	}
+	more := t.bytes() - t.charged
+	t.charged += more
+	if r.held += more; t.unkept {
+		r.loose += more
+	}
+	r.fit()
+}
+
+// bytes is about how much memory t takes, its strings included.
+func (t *Thread) bytes() int {
+	n := threadWeight + len(t.id) + len(t.owner) + len(t.key.key) + 4*cap(t.lengths.sizes)
+	if t.unkept {
+		return n + t.kept.weight
+	}
+	c := t.made
+	return n + t.weight + len(c.ID) + len(c.Key) + len(c.User) + len(c.Group) + len(c.Name) + len(c.Model)
 }
 
 // named reports whether the conversation is the one that its key always finds: one
@@ -41,7 +71,7 @@ func (t *Thread) named() bool {
 }
 
 func (l *resting) add(t *Thread) {
-	t.rests, t.restingWeight = true, t.weight+messageWeight
+	t.rests = true
 	if t.older = l.newest; t.older != nil {
 		t.older.newer = t
 	} else {
@@ -49,7 +79,6 @@ func (l *resting) add(t *Thread) {
 	}
 	l.newest = t
 	l.n++
-	l.weight += t.restingWeight
 }
 
 // remove takes t out, if it is there.
@@ -68,43 +97,52 @@ func (l *resting) remove(t *Thread) {
 		l.oldest = t.newer
 	}
 	l.n--
-	l.weight -= t.restingWeight
 	t.rests, t.newer, t.older = false, nil, nil
 }
 
 func weigh(messages []store.Message) (n int) {
 	for i := range messages {
-		n += weight(&messages[i])
+		n += messages[i].Weight()
 	}
 	return n
 }
 
-// extend does to what is known of t what the store has done with turn.
-func (m *memories) extend(t *Thread, turn *store.Turn) {
-	kept := t.made.Messages
-	left := max(0, len(kept)-turn.Replace)
-	t.weight += weigh(turn.Messages) - weigh(kept[left:])
-	t.printed = t.printed && left == len(kept)
-	clear(kept[left:])
-	t.made.Messages = append(kept[:left], turn.Messages...)
-	for i := 0; t.printed && i < len(turn.Messages); i++ {
-		t.print = m.said(t.print, []translate.Message{turn.Messages[i].Message})
+// extend does to what is known of t what the store has done with turn, and returns by
+// how much t is longer, see lengths.
+func (t *Thread) extend(turn *store.Turn) (more int) {
+	c := t.made
+	left := max(0, len(c.Messages)-turn.Replace)
+	gone := c.Messages[left:]
+	t.weight += weigh(turn.Messages) - weigh(gone)
+	more = lengthOf(turn.Messages) - lengthOf(gone)
+	clear(gone)
+	c.Messages = append(c.Messages[:left], turn.Messages...)
+	if c.Skipped == 0 {
+		c.Head = leading(c.Messages)
+	}
+	c.Head = min(c.Head, left)
+	return more
+}
+
+// trim lets go of what a question with the window of the latest one does not need. It
+// does so only where that is half of what is held, so that a turn costs as much as it is
+// long; what one question needs and weighs too much is read again for the next.
+func (t *Thread) trim(window int) {
+	c := t.made
+	if newest := len(c.Messages) - c.Head; window >= 0 && newest > 2*(window+spare) {
+		t.drop(newest - window - spare)
+	}
+	if newest := len(c.Messages) - c.Head; window >= 0 && t.weight > restingMost && newest > window+2 {
+		t.drop(newest - window - 2)
 	}
 }
 
-// told continues the fingerprint f with msgs, which are those of u's conversation that
-// go before the question. Of most conversations the fingerprint is known already.
-func (m *memories) told(u *Turn, f fingerprint, msgs []translate.Message) fingerprint {
-	if u == nil || u.thread.unkept || f.n > 0 || len(msgs) != len(u.thread.made.Messages) {
-		return m.said(f, msgs)
-	}
-	t := u.thread
-	if !t.printed {
-		t.print, t.printed = m.said(fingerprint{}, msgs), true
-	}
-	if t.print.system != 0 {
-		return m.said(f, msgs)
-	}
-	f.rest, f.n = t.print.rest, t.print.n
-	return f
+// drop lets go of the n oldest messages behind the head.
+func (t *Thread) drop(n int) {
+	c := t.made
+	kept := make([]store.Message, 0, len(c.Messages)-n+2*spare)
+	kept = append(kept, c.Messages[:c.Head]...)
+	c.Messages = append(kept, c.Messages[c.Head+n:]...)
+	c.Skipped += n
+	t.weight = weigh(c.Messages)
 }

@@ -29,27 +29,24 @@ type Thread struct {
 	owner string
 	key   threadKey // under which it is also found; zero: none
 	// made is what the conversation is created as with its first turn, or as it is
-	// stored. Only the holder of the turn uses it.
+	// stored, with as many of its messages as the last turn needed. Only the holder of
+	// the turn uses it.
 	made *store.Conversation
-	// kept holds the messages of a thread that is not stored anywhere else.
-	kept   []store.Message
+	// kept is a conversation that is not stored anywhere, if unkept.
+	kept   unstored
 	unkept bool
-	// whole says that made holds all messages of a stored conversation as it was
-	// after wholeAt cuts, and weighs weight. print is the fingerprint of these
-	// messages, if printed. Only the holder of the turn uses them.
-	whole   bool
-	wholeAt uint64
+	ended  bool // of what is unkept: nobody asks in it any more; the registry's lock guards it
+	// known says that made is what the store said of the conversation as it was after
+	// knownAt cuts; its messages weigh weight. Only the holder of the turn uses them.
+	known   bool
+	knownAt uint64
 	weight  int
-	print   fingerprint
-	printed bool
 	// cut counts the deletions and clears of the conversation while it was in use.
 	// What was asked before the latest of them is not stored. It is guarded by the
 	// registry's lock.
 	cut uint64
 
-	// sizes are what each stored message counts in estimates, in bytes, oldest first, as far as
-	// they are known: of a conversation whose owner has limits of tokens or a budget.
-	sizes []int32
+	lengths lengths
 
 	refs  int             // turns that hold or wait
 	queue []chan struct{} // those that wait, oldest first
@@ -57,7 +54,7 @@ type Thread struct {
 
 	rests         bool // it is among those that are kept while nobody uses them
 	newer, older  *Thread
-	restingWeight int // that it is counted with there
+	charged       int // bytes that it is counted with in the registry; its lock guards it
 }
 
 // threadKey is a conversation's key or number with its owner, whose keys and
@@ -74,6 +71,8 @@ type threads struct {
 	byID  map[string]*Thread
 	byKey map[threadKey]*Thread
 	rest  resting
+	held  int    // bytes of all of them, and of those that are not stored
+	loose int    // of these, of those that are not stored
 	left  uint64 // how many were given up since the beginning
 	// leftAt is left when the latest thread of each shard was given up.
 	leftAt [256]uint64
@@ -160,6 +159,10 @@ func (u *Turn) Done() {
 // forget makes that t is not found any more.
 func (r *threads) forget(t *Thread) {
 	r.rest.remove(t)
+	if t.refs == 0 && !t.unkept {
+		r.held -= t.charged
+		t.charged = 0
+	}
 	if r.byID[t.id] == t {
 		delete(r.byID, t.id)
 	}
@@ -180,8 +183,10 @@ func (u *Turn) leaveQueue() bool {
 }
 
 // live returns a place in the thread that is in use or kept under key, or kept under
-// owner's id, else nil and how many threads have been given up so far.
-func (r *threads) live(key threadKey, owner, id string) (*Turn, uint64) {
+// owner's id, else nil and how many threads have been given up so far. rested tells
+// that nobody used it: what it knows may not be so any more, and the place is the
+// first one.
+func (r *threads) live(key threadKey, owner, id string) (turn *Turn, rested bool, left uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var t *Thread
@@ -191,15 +196,18 @@ func (r *threads) live(key threadKey, owner, id string) (*Turn, uint64) {
 		t = kept
 	}
 	if t == nil {
-		return nil, r.left
+		return nil, false, r.left
 	}
-	return r.enter(t), r.left
+	rested = t.rests
+	return r.enter(t), rested, r.left
 }
 
 // enter takes the next place of t.
 func (r *threads) enter(t *Thread) *Turn {
 	r.rest.remove(t)
-	t.refs++
+	if t.refs++; t.refs == 1 && t.charged == 0 {
+		r.charge(t)
+	}
 	return r.enqueue(t)
 }
 
@@ -220,7 +228,7 @@ func (r *threads) join(t *Thread, left uint64) *Turn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.leftAt[r.shard(t.id)%uint64(len(r.leftAt))] > left {
-		t.whole = false // somebody may have added to it since
+		t.known = false // somebody may have added to it since
 	}
 	return r.joinLocked(t)
 }
@@ -256,9 +264,16 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 	gate.RLock()
 	defer gate.RUnlock()
 	for {
-		turn, left := g.threads.live(key, c.Name, id.Find.ID)
+		turn, rested, left := g.threads.live(key, c.Name, id.Find.ID)
 		if turn != nil {
-			return turn, nil
+			there, err := g.recall(ctx, c, turn, rested)
+			if err != nil {
+				return nil, err
+			}
+			if there {
+				return turn, nil
+			}
+			continue
 		}
 		conv, err := g.find(ctx, c, id)
 		if err != nil && ctx.Err() != nil {
@@ -268,10 +283,8 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 			return nil, err
 		}
 		if conv != nil {
-			t := &Thread{id: conv.ID, owner: c.Name, key: key, made: conv, sizes: sizesOf(conv.Messages)}
-			if t.whole = c.countsTokens() || len(conv.Messages) < firstLook; t.whole {
-				t.weight = weigh(conv.Messages)
-			}
+			t := &Thread{id: conv.ID, owner: c.Name, key: key, made: conv, known: true, weight: weigh(conv.Messages)}
+			t.lengths.of(conv.Messages, conv.Head, conv.Skipped, 0)
 			return g.threads.join(t, left), nil
 		}
 		if id.Make == nil {
@@ -282,20 +295,82 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 		if made.ID == "" {
 			made.ID = NewID("conv_")
 		}
-		if turn := g.threads.joinNew(&Thread{id: made.ID, owner: c.Name, key: key, made: &made, sizes: sizesOf(made.Messages)}, left); turn != nil {
+		t := &Thread{id: made.ID, owner: c.Name, key: key, made: &made, weight: weigh(made.Messages)}
+		t.lengths.of(made.Messages, 0, 0, 0)
+		if turn := g.threads.joinNew(t, left); turn != nil {
 			return turn, nil
 		}
 	}
 }
 
+// recall makes sure that what is known of a conversation that nobody used still is
+// what the store says: another process may share it. It reports whether the
+// conversation is there; if not, or with an error, the place is given back.
+func (g *Gateway) recall(ctx context.Context, c *Caller, u *Turn, rested bool) (there bool, err error) {
+	t := u.thread
+	if rested {
+		version, err := g.store.Version(ctx, t.owner, t.id)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			t.known = false // who came behind us is to find it out too
+			g.threads.lose(t)
+			u.Done()
+			return false, nil
+		case err != nil:
+			u.Done()
+			return false, lost(ctx, err)
+		}
+		if version != t.made.Version {
+			t.known = false
+			g.threads.unmeasure(t)
+		}
+	}
+	if t.unkept || !g.estimates(c) || u.sized() {
+		return true, nil
+	}
+	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, store.Window{})
+	switch {
+	case err == nil:
+		g.threads.measure(t, conv.Messages)
+	case !errors.Is(err, store.ErrNotFound):
+		u.Done()
+		return false, lost(ctx, err)
+	}
+	return true, nil
+}
+
+// lost is why a look-up did not succeed.
+func lost(ctx context.Context, err error) *translate.Error {
+	if ctx.Err() != nil {
+		return gone(ctx)
+	}
+	return storeFailed(err)
+}
+
+// estimates reports whether what c asks is weighed before it is asked.
+func (g *Gateway) estimates(c *Caller) bool {
+	return c.countsTokens() || g.plan.Load().budgets[c.limits] != nil
+}
+
 // Unstored takes the next place of a conversation that lives only in memory, as
-// long as kept, whose zero value is a new one, is kept by its front.
+// long as kept, whose zero value is a new one, is kept by its front. The front must call
+// [Gateway.Leave] in the end.
 func (g *Gateway) Unstored(kept *Thread) *Turn {
 	kept.unkept = true
 	if kept.id == "" {
 		kept.id = NewID("tmp_")
 	}
 	return g.threads.join(kept, 0)
+}
+
+// Leave ends a conversation that was not stored.
+func (g *Gateway) Leave(kept *Thread) {
+	r := g.threads
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held -= kept.charged
+	r.loose -= kept.charged
+	kept.charged, kept.ended = 0, true
 }
 
 // firstLook is how many messages a look-up reads: all of most conversations, which
@@ -308,11 +383,11 @@ func (g *Gateway) find(ctx context.Context, c *Caller, id Identity) (*store.Conv
 		if ref == (store.Ref{}) {
 			continue
 		}
-		last := firstLook
-		if c.countsTokens() || g.plan.Load().budgets[c.limits] != nil {
-			last = 0 // the estimate of what the question needs counts them all
+		look := store.Window{Messages: firstLook, Bytes: restingMost}
+		if g.estimates(c) {
+			look = store.Window{} // what the question needs counts them all
 		}
-		conv, err := g.store.Load(ctx, c.Name, ref, last)
+		conv, err := g.store.Load(ctx, c.Name, ref, look)
 		if err == nil {
 			return conv, nil
 		}

@@ -321,8 +321,8 @@ func TestWhatIsDeletedBehindTheGatewaysBackBeginsAnewWithTheNextQuestion(t *test
 // slowStore lets look-ups take time, so that others come in between.
 type slowStore struct{ store.Store }
 
-func (s slowStore) Load(ctx context.Context, owner string, ref store.Ref, last int) (*store.Conversation, error) {
-	c, err := s.Store.Load(ctx, owner, ref, last)
+func (s slowStore) Load(ctx context.Context, owner string, ref store.Ref, w store.Window) (*store.Conversation, error) {
+	c, err := s.Store.Load(ctx, owner, ref, w)
 	if ref.Key != "" {
 		time.Sleep(time.Second)
 	}
@@ -362,8 +362,8 @@ func TestAnUnstoredConversationLivesInMemoryOnly(t *testing.T) {
 		if got := w.up["a"].texts(); got != "user:0|assistant:ok|user:1" {
 			t.Errorf("asked with %s", got)
 		}
-		if len(kept.kept) != 4 || kept.kept[3].Text() != "new" {
-			t.Errorf("kept %v", kept.kept)
+		if got := kept.kept.messages; len(got) != 4 || got[3].Text() != "new" {
+			t.Errorf("kept %v", got)
 		}
 		if _, n, _ := w.st.List(t.Context(), store.Filter{Owner: "alice"}); n != 0 {
 			t.Error("it was stored")

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"slices"
+
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -8,52 +10,121 @@ import (
 // Bounds of what is kept of a conversation that lives only in memory.
 const (
 	unstoredMessages = 256
-	unstoredBytes    = 4 << 20
+	unstoredBytes    = 1 << 20
+	// unstoredLeast is what one may have, in bytes, while all of them together have
+	// more than unstoredAll.
+	unstoredLeast = 16 << 10
+	unstoredAll   = restingBytes / 2
 )
 
-// newest drops the oldest messages of a conversation that is not stored until it
-// is within unstoredMessages and unstoredBytes, so that a connection that stays
-// open does not grow for ever. System texts are dropped after all others.
-func newest(msgs []store.Message) []store.Message {
-	size := 0
-	for i := range msgs {
-		size += weight(&msgs[i])
-	}
-	count := len(msgs)
-	if count <= unstoredMessages && size <= unstoredBytes {
-		return msgs
-	}
-	gone := make([]bool, len(msgs))
-	for _, system := range [...]bool{false, true} {
-		for i := range msgs {
-			if count <= unstoredMessages && size <= unstoredBytes {
-				break
-			}
-			if (msgs[i].Role == translate.RoleSystem) == system {
-				gone[i] = true
-				count--
-				size -= weight(&msgs[i])
-			}
-		}
-	}
-	kept := make([]store.Message, 0, count)
-	for i := range msgs {
-		if !gone[i] {
-			kept = append(kept, msgs[i])
-		}
-	}
-	return kept
+// unstored is a conversation that lives only in memory, and of which the oldest messages
+// fall off: those behind its head first. Its zero value is an empty one. The holder of
+// the turn uses it.
+type unstored struct {
+	messages []store.Message
+	head     int // messages before those that fell off
+	gone     int // messages that did
+	weight   int
+	version  int64 // another one after each change
 }
 
-// messageWeight is about what a message takes beside its texts, so that many
-// empty ones count too.
-const messageWeight = 128
+// add does what turn says. most is how many bytes are kept; a window that is not
+// negative says how many messages the turn's question saw, beside the head.
+func (c *unstored) add(turn *store.Turn, window, most int) {
+	left := max(0, len(c.messages)-turn.Replace)
+	clear(c.messages[left:])
+	c.messages = append(c.messages[:left], turn.Messages...)
+	c.shrink(window, most)
+}
 
-func weight(m *store.Message) int {
-	n := messageWeight + len(m.Name)
-	for i := range m.Parts {
-		p := &m.Parts[i]
-		n += messageWeight + len(p.Text) + len(p.URL) + len(p.Data) + len(p.ID) + len(p.Name) + len(p.Args)
+// edit makes the change, if what it means has not fallen off.
+func (c *unstored) edit(e Edit, most int) {
+	shift := func(index int) (int, bool) {
+		switch {
+		case index < c.head:
+			return index, true
+		case index < c.head+c.gone:
+			return 0, false
+		}
+		return index - c.gone, true
+	}
+	switch {
+	case e.Set != nil:
+		i, here := shift(e.Set.Index)
+		if !here {
+			return
+		}
+		e.Set = &SetText{Index: i, Text: e.Set.Text}
+	case e.Remove != nil:
+		i, here := shift(*e.Remove)
+		switch {
+		case !here:
+			c.gone-- // those behind it move up
+			return
+		case i >= 0 && i < c.head:
+			c.head--
+		}
+		e.Remove = &i
+	default:
+		c.head += len(e.Insert)
+	}
+	c.messages = e.Apply(c.messages)
+	c.shrink(-1, most)
+}
+
+// shrink lets the oldest messages fall off until the rest is within the bounds.
+func (c *unstored) shrink(window, most int) {
+	c.version++
+	if c.gone == 0 {
+		c.head = leading(c.messages)
+	}
+	c.head = min(c.head, len(c.messages))
+	limit := unstoredMessages
+	if window >= 0 {
+		limit = min(limit, c.head+window+spare)
+	}
+	c.weight = weigh(c.messages)
+	n := 0 // that fall off behind the head
+	for behind := len(c.messages) - c.head; n < behind && (len(c.messages)-n > limit || c.weight > most); n++ {
+		c.weight -= c.messages[c.head+n].Weight()
+	}
+	head := c.head
+	for ; head > 0 && (head > unstoredMessages || c.weight > most); head-- {
+		c.weight -= c.messages[head-1].Weight()
+	}
+	if n += c.head - head; n > 0 {
+		c.messages = slices.Delete(c.messages, head, head+n)
+		c.head, c.gone = head, c.gone+n
+	}
+}
+
+// addLoose adds turn to t, which is not stored.
+func (r *threads) addLoose(t *Thread, turn store.Turn, window int) {
+	t.kept.add(&turn, window, r.mostLoose())
+	r.noteLoose(t)
+}
+
+// mostLoose is how many bytes a conversation that is not stored may have now.
+func (r *threads) mostLoose() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.loose > unstoredAll {
+		return unstoredLeast
+	}
+	return unstoredBytes
+}
+
+func (r *threads) noteLoose(t *Thread) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.lengths.of(t.kept.messages, t.kept.head, 0, 0)
+	r.charge(t)
+}
+
+// leading is how many system messages msgs begins with.
+func leading(msgs []store.Message) (n int) {
+	for n < len(msgs) && msgs[n].Role == translate.RoleSystem {
+		n++
 	}
 	return n
 }

@@ -18,6 +18,9 @@ var (
 	// ErrExists: Append was to create a conversation whose id, number or key its
 	// owner has already.
 	ErrExists = errors.New("store: exists already")
+	// ErrConflict: the conversation is not as it was when the caller read it.
+	// Nothing was written.
+	ErrConflict = errors.New("store: the conversation was changed meanwhile")
 	// ErrFull: the owner keeps as many shares or masks as one may.
 	ErrFull = errors.New("store: the owner keeps as many as one may")
 )
@@ -45,8 +48,17 @@ type Conversation struct {
 	Web     bool   // the latest turn asked for a web search
 	Created int64  // Unix milliseconds; 0 in a conversation that is not stored yet
 	Updated int64  // Unix milliseconds: last turn, clear or edit
-	// Messages, oldest first. System messages are not among them.
+	// Version names what was said up to now. Each turn, edit and clear gives the
+	// conversation another one, which none of its other states ever had; nor had one
+	// that was deleted and made again under the same id. A new name leaves it.
+	Version int64
+	// Messages, oldest first, as many as were asked for. What a conversation begins
+	// with may be system messages.
 	Messages []Message
+	// Head is how many of Messages are the system messages that the conversation
+	// begins with, and Skipped how many messages behind them were left out by Load's
+	// Window. They mean nothing to Append.
+	Head, Skipped int
 }
 
 // Message is one stored message.
@@ -54,6 +66,20 @@ type Message struct {
 	translate.Message
 	At         int64 // Unix milliseconds
 	Incomplete bool  // an answer that was stopped before its end
+}
+
+// MessageWeight is what a message, and each of its parts, weighs beside its texts, in
+// bytes, so that many empty ones count too. It is about what they take in memory.
+const MessageWeight = 128
+
+// Weight is about how many bytes m takes in memory.
+func (m *Message) Weight() int {
+	n := MessageWeight + len(m.Name)
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		n += MessageWeight + len(p.Text) + len(p.URL) + len(p.MediaType) + len(p.Data) + len(p.Detail) + len(p.ID) + len(p.Name) + len(p.Args) + len(p.Signature) + len(p.Cache)
+	}
+	return n
 }
 
 // Turn is what one exchange adds to a conversation.
@@ -67,6 +93,19 @@ type Turn struct {
 	Web      bool  // a web search was asked for
 	At       int64 // Unix milliseconds; becomes Updated
 }
+
+// Window says which messages Load is to return: those newest ones that are within
+// both bounds and, before them, the system messages that the conversation begins
+// with, which count as nothing. The zero value is all messages.
+type Window struct {
+	Messages int // 0: any number; negative: none at all, not even system messages
+	// Bytes bounds what the messages weigh together, see [Message.Weight]; the newest
+	// one is returned in any case. 0: no bound.
+	Bytes int
+}
+
+// Newest is the window of the n newest messages.
+func Newest(n int) Window { return Window{Messages: n} }
 
 // Ref names one conversation of an owner: by the first field that is set. User
 // with Group finds the one that was updated last.
@@ -107,18 +146,25 @@ type Summary struct {
 type Store interface {
 	// Number reserves the owner's next conversation number.
 	Number(ctx context.Context, owner string) (int64, error)
-	// Load returns a conversation with its last messages (0: all of them), or
-	// ErrNotFound. The caller owns what it gets.
-	Load(ctx context.Context, owner string, ref Ref, last int) (*Conversation, error)
+	// Load returns a conversation with the messages of w, or ErrNotFound. It costs what
+	// these messages weigh, whatever the whole conversation does. The caller owns what
+	// it gets.
+	Load(ctx context.Context, owner string, ref Ref, w Window) (*Conversation, error)
+	// Version returns the version of a conversation, or ErrNotFound. It is a small part
+	// of a Load: whoever remembers a conversation asks whether it still is so.
+	Version(ctx context.Context, owner, id string) (int64, error)
 	// List returns one page of f, without messages, and how many there are in all.
 	List(ctx context.Context, f Filter) (page []Summary, total int, err error)
 	// Append adds a turn as one step: a reader sees all of it or nothing. A
 	// conversation with Created 0 is created with its first turn (ErrExists if
 	// that cannot be; Num 0 takes the owner's next number), any other must exist
-	// (ErrNotFound). It then sets c.Num, c.Created, c.Updated, c.Model and c.Web,
-	// and leaves c.Messages alone.
+	// (ErrNotFound) and still have c.Version (ErrConflict): a turn is added to what it
+	// was answered for, or not at all. It then sets c.Num, c.Created, c.Updated,
+	// c.Model, c.Web and c.Version, and leaves c.Messages alone.
 	Append(ctx context.Context, c *Conversation, t Turn) error
-	// Clear removes all messages; at becomes Updated.
+	// Clear removes all messages, whatever they are: it needs no version, but makes one,
+	// as Delete leaves none. So a turn that was answered before either is ErrConflict or
+	// ErrNotFound after it. at becomes Updated.
 	Clear(ctx context.Context, owner, id string, at int64) error
 	// Delete removes the conversation, or all of the owner's when id is empty.
 	// A missing id is ErrNotFound; an owner without conversations is not.
@@ -126,16 +172,19 @@ type Store interface {
 	Close() error
 }
 
-// Editor changes stored conversations. at becomes Updated.
+// Editor changes stored conversations. at becomes Updated. An index means a message of
+// one version: where the conversation has another one by now the call is ErrConflict,
+// else it returns the version that it made.
 type Editor interface {
+	// Rename needs and makes no version.
 	Rename(ctx context.Context, owner, id, name string, at int64) error
 	// SetText replaces the content of message index (from 0) with text.
 	// An index that is not there is ErrNotFound.
-	SetText(ctx context.Context, owner, id string, index int, text string, at int64) error
+	SetText(ctx context.Context, owner, id string, version int64, index int, text string, at int64) (int64, error)
 	// Remove deletes message index; those behind it move up.
-	Remove(ctx context.Context, owner, id string, index int, at int64) error
+	Remove(ctx context.Context, owner, id string, version int64, index int, at int64) (int64, error)
 	// Insert puts messages before all others, creating nothing.
-	Insert(ctx context.Context, owner, id string, head []Message, at int64) error
+	Insert(ctx context.Context, owner, id string, version int64, head []Message, at int64) (int64, error)
 }
 
 // Share is a conversation, or part of one, that anyone with its hash may read.

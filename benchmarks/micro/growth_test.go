@@ -59,14 +59,14 @@ func BenchmarkConversations(b *testing.B) {
 			b.Run(fmt.Sprintf("found by %s/of=%d", name, n), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := st.Load(b.Context(), "bench", ref, 20); err != nil {
+					if _, err := st.Load(b.Context(), "bench", ref, store.Newest(20)); err != nil {
 						b.Fatal(err)
 					}
 				}
 			})
 		}
 		b.Run(fmt.Sprintf("one more turn/of=%d", n), func(b *testing.B) {
-			c, err := st.Load(b.Context(), "bench", store.Ref{ID: "conv_7"}, 1)
+			c, err := st.Load(b.Context(), "bench", store.Ref{ID: "conv_7"}, store.Newest(1))
 			if err != nil {
 				b.Fatal(err)
 			}

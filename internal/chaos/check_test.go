@@ -84,7 +84,7 @@ func (r *run) stored(i int) ([]pair, error) {
 	}
 	var all []pair
 	for k := len(page) - 1; k >= 0; k-- {
-		c, err := r.w.Store.Load(context.Background(), r.s.actors[i].name, store.Ref{ID: page[k].ID}, 0)
+		c, err := r.w.Store.Load(context.Background(), r.s.actors[i].name, store.Ref{ID: page[k].ID}, store.Window{})
 		if err != nil {
 			return nil, err
 		}

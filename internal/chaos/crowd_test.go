@@ -222,7 +222,7 @@ func (c *crowd) checkEnd() {
 	}
 	var stored []string
 	for _, one := range page {
-		conv, err := c.w.Store.Load(context.Background(), "alice", store.Ref{ID: one.ID}, 0)
+		conv, err := c.w.Store.Load(context.Background(), "alice", store.Ref{ID: one.ID}, store.Window{})
 		if err != nil {
 			c.Errorf("%v", err)
 			return

@@ -205,7 +205,7 @@ func (c *call) byNumber(ctx context.Context, caller *proxy.Caller, n int64, last
 	if n <= 0 {
 		return nil, store.ErrNotFound
 	}
-	return c.s.g.Store().Load(ctx, caller.Name, store.Ref{Num: n}, last)
+	return c.s.g.Store().Load(ctx, caller.Name, store.Ref{Num: n}, store.Newest(last))
 }
 
 func chatnioDelete(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {

@@ -58,18 +58,35 @@ func (t *talk) apply(change proxy.Edit) {
 		return
 	}
 	if t.number <= 0 {
-		t.head = change.Apply(t.head)
+		t.beginWith(change)
 		return
 	}
 	place, err := t.s.g.Enqueue(ctx, t.caller, proxy.Identity{Find: store.Ref{Num: t.number}})
 	if err != nil {
 		if typed(err).Code == translate.CodeConversation {
-			t.head = change.Apply(t.head)
+			t.beginWith(change)
 		}
 		return
 	}
 	if err := t.s.g.Edit(ctx, place, change); err != nil {
 		t.s.log.Warn("edit failed", "id", t.session.id, "why", err)
+	}
+}
+
+// beginWith changes what the conversation will begin with, unless that would be too much.
+func (t *talk) beginWith(change proxy.Edit) {
+	weight := 0
+	for i := range t.head {
+		weight += t.head[i].Weight()
+	}
+	for i := range change.Insert {
+		weight += (&store.Message{Message: change.Insert[i]}).Weight()
+	}
+	if change.Set != nil {
+		weight += len(change.Set.Text)
+	}
+	if weight <= headLimit {
+		t.head = change.Apply(t.head)
 	}
 }
 

@@ -47,7 +47,7 @@ func searching(t *testing.T) (address string) {
 // kept is what the store has of a conversation.
 func (s *site) kept(t *testing.T, owner string, number int64) *store.Conversation {
 	t.Helper()
-	c, err := s.Store.Load(t.Context(), owner, store.Ref{Num: number}, 0)
+	c, err := s.Store.Load(t.Context(), owner, store.Ref{Num: number}, store.Window{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func TestADeletedConversationIsBegunAnewUnderAnotherID(t *testing.T) {
 	if again := s.kept(t, "alice", 1); again.ID == c.ID || again.ID == old {
 		t.Errorf("kept as %s", again.ID)
 	}
-	if _, err := s.Store.Load(t.Context(), "alice", store.Ref{ID: old}, 1); err == nil {
+	if _, err := s.Store.Load(t.Context(), "alice", store.Ref{ID: old}, store.Newest(1)); err == nil {
 		t.Error("the deleted conversation is back")
 	}
 	k.leave()

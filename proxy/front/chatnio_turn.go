@@ -126,7 +126,7 @@ func (t *talk) known(ctx context.Context) (bool, error) {
 	if t.s.numbers.join(t.caller.Name, t.number) {
 		return true, nil
 	}
-	_, err := t.s.g.Store().Load(ctx, t.caller.Name, store.Ref{Num: t.number}, 1)
+	_, err := t.s.g.Store().Load(ctx, t.caller.Name, store.Ref{Num: t.number}, store.Newest(-1))
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
@@ -141,8 +141,9 @@ func storeFault(err error) *translate.Error {
 	return &translate.Error{Code: translate.CodeInternal, Message: textStoreFailed, Cause: err}
 }
 
-// forget gives the number of a socket back that has ended.
+// forget gives back the number of a socket that has ended, and what was only said on it.
 func (t *talk) forget() {
+	t.s.g.Leave(&t.kept)
 	if t.fixed {
 		t.s.numbers.leave(t.caller.Name, t.number)
 	}

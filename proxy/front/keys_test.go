@@ -92,7 +92,7 @@ func TestAChatnioSocketIsWorthWhatItsKeyIs(t *testing.T) {
 		t.Errorf("a revoked key: %s", r.Outcome())
 	}
 	c.Send(t, map[string]any{"type": "remove", "message": "0"}) // which is never answered
-	stored, err := w.Gateway.Store().Load(t.Context(), "alice", store.Ref{Num: 1}, 0)
+	stored, err := w.Gateway.Store().Load(t.Context(), "alice", store.Ref{Num: 1}, store.Window{})
 	if err != nil || len(stored.Messages) != 4 {
 		t.Errorf("%v, %v", stored, err)
 	}

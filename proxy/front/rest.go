@@ -276,7 +276,7 @@ func (c *call) byID(ctx context.Context, caller *proxy.Caller, id string, last i
 	if id == "" {
 		return nil, store.ErrNotFound
 	}
-	return c.s.g.Store().Load(ctx, caller.Name, store.Ref{ID: id}, last)
+	return c.s.g.Store().Load(ctx, caller.Name, store.Ref{ID: id}, store.Newest(last))
 }
 
 func restDelete(c *call, caller *proxy.Caller) {

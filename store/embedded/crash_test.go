@@ -67,7 +67,7 @@ func TestAcknowledgedTurnsSurviveAKilledProcess(t *testing.T) {
 	s := must(t, "sqlite:"+path)
 	defer func() { _ = s.Close() }()
 	for num, id := range nums {
-		c, err := s.Load(t.Context(), "o", store.Ref{ID: id}, 0)
+		c, err := s.Load(t.Context(), "o", store.Ref{ID: id}, store.Window{})
 		if err != nil || fmt.Sprint(c.Num) != num {
 			t.Fatalf("%s with number %s is lost: %+v, %v", id, num, c, err)
 		}

@@ -131,7 +131,7 @@ func FuzzDamagedRowsAreReadOrRefused(f *testing.F) {
 		}
 		_, of1 := d.Entries(ctx, store.EntryFilter{})
 		_, of2 := d.Totals(ctx, store.EntryFilter{Caller: "alice"})
-		c, of3 := d.Load(ctx, "o", store.Ref{ID: "conv_1"}, 0)
+		c, of3 := d.Load(ctx, "o", store.Ref{ID: "conv_1"}, store.Window{})
 		if of3 == nil && len(c.Messages) != len(crashTurn("").Messages) && of[0] != "conversations" {
 			t.Errorf("half a conversation was read: %+v", c)
 		}

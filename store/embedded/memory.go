@@ -78,7 +78,7 @@ func (m *memory) Number(ctx context.Context, name string) (int64, error) {
 }
 
 // Load implements [store.Store].
-func (m *memory) Load(ctx context.Context, name string, ref store.Ref, last int) (*store.Conversation, error) {
+func (m *memory) Load(ctx context.Context, name string, ref store.Ref, w store.Window) (*store.Conversation, error) {
 	if err := m.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -88,12 +88,36 @@ func (m *memory) Load(ctx context.Context, name string, ref store.Ref, last int)
 		return nil, store.ErrNotFound
 	}
 	out := *c
-	from := 0
-	if last > 0 {
-		from = max(0, len(c.Messages)-last)
+	out.Messages = nil
+	if w.Messages < 0 {
+		out.Skipped = len(c.Messages)
+		return &out, nil
 	}
-	out.Messages = copyMessages(c.Messages[from:])
+	from := len(c.Messages)
+	for in := (inside{window: w}); from > 0 && in.takes(&c.Messages[from-1]); {
+		from--
+	}
+	head := 0
+	for head < len(c.Messages) && c.Messages[head].Role == translate.RoleSystem {
+		head++
+	}
+	out.Head = head
+	if from <= head {
+		out.Messages = copyMessages(c.Messages)
+		return &out, nil
+	}
+	out.Skipped = from - head
+	out.Messages = append(copyMessages(c.Messages[:head]), copyMessages(c.Messages[from:])...)
 	return &out, nil
+}
+
+// Version implements [store.Store].
+func (m *memory) Version(ctx context.Context, name, id string) (version int64, err error) {
+	err = m.with(ctx, name, id, func(c *store.Conversation) error {
+		version = c.Version
+		return nil
+	})
+	return version, err
 }
 
 func (m *memory) find(name string, ref store.Ref) *store.Conversation {
@@ -188,12 +212,16 @@ func (m *memory) Append(ctx context.Context, c *store.Conversation, t store.Turn
 		}
 	case kept == nil || kept.Owner != c.Owner:
 		return store.ErrNotFound
+	case kept.Version != c.Version:
+		return store.ErrConflict
 	case t.Replace > 0 && len(kept.Messages) == 0:
 		return store.ErrNotFound
+	default:
+		kept.Version++
 	}
 	kept.Messages = append(kept.Messages[:max(0, len(kept.Messages)-max(0, t.Replace))], copyMessages(t.Messages)...)
 	kept.Model, kept.Web, kept.Updated = t.Model, t.Web, t.At
-	c.Num, c.Created, c.Updated, c.Model, c.Web = kept.Num, kept.Created, kept.Updated, kept.Model, kept.Web
+	c.Num, c.Created, c.Updated, c.Model, c.Web, c.Version = kept.Num, kept.Created, kept.Updated, kept.Model, kept.Web, kept.Version
 	return nil
 }
 
@@ -208,7 +236,8 @@ func (m *memory) create(c *store.Conversation, at int64) (*store.Conversation, e
 	}
 	o.next = max(o.next, num+1)
 	kept := *c
-	kept.Num, kept.Created, kept.Messages = num, max(at, 1), nil
+	kept.Num, kept.Created, kept.Messages, kept.Version = num, max(at, 1), nil, firstVersion()
+	kept.Head, kept.Skipped = 0, 0
 	m.byID[c.ID], o.byNum[num] = &kept, &kept
 	if c.Key != "" {
 		o.byKey[c.Key] = &kept
@@ -221,8 +250,9 @@ func (m *memory) create(c *store.Conversation, at int64) (*store.Conversation, e
 
 // Clear implements [store.Store].
 func (m *memory) Clear(ctx context.Context, name, id string, at int64) error {
-	return m.edit(ctx, name, id, at, func(c *store.Conversation) error {
-		c.Messages = nil
+	return m.with(ctx, name, id, func(c *store.Conversation) error {
+		c.Messages, c.Updated = nil, at
+		c.Version++
 		return nil
 	})
 }

@@ -9,8 +9,25 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// edit changes one conversation; do must change nothing where it fails.
-func (m *memory) edit(ctx context.Context, name, id string, at int64, do func(*store.Conversation) error) error {
+// edit changes one conversation, if it has the version, and returns the new one; do
+// must change nothing where it fails.
+func (m *memory) edit(ctx context.Context, name, id string, version, at int64, do func(*store.Conversation) error) (made int64, err error) {
+	err = m.with(ctx, name, id, func(c *store.Conversation) error {
+		if c.Version != version {
+			return store.ErrConflict
+		}
+		if err := do(c); err != nil {
+			return err
+		}
+		c.Version, c.Updated = c.Version+1, at
+		made = c.Version
+		return nil
+	})
+	return made, err
+}
+
+// with calls do with one conversation, under the lock.
+func (m *memory) with(ctx context.Context, name, id string, do func(*store.Conversation) error) error {
 	if err := m.begin(ctx); err != nil {
 		return err
 	}
@@ -19,24 +36,20 @@ func (m *memory) edit(ctx context.Context, name, id string, at int64, do func(*s
 	if c == nil || c.Owner != name {
 		return store.ErrNotFound
 	}
-	if err := do(c); err != nil {
-		return err
-	}
-	c.Updated = at
-	return nil
+	return do(c)
 }
 
 // Rename implements [store.Editor].
 func (m *memory) Rename(ctx context.Context, name, id, title string, at int64) error {
-	return m.edit(ctx, name, id, at, func(c *store.Conversation) error {
-		c.Name = title
+	return m.with(ctx, name, id, func(c *store.Conversation) error {
+		c.Name, c.Updated = title, at
 		return nil
 	})
 }
 
 // SetText implements [store.Editor].
-func (m *memory) SetText(ctx context.Context, name, id string, index int, text string, at int64) error {
-	return m.edit(ctx, name, id, at, func(c *store.Conversation) error {
+func (m *memory) SetText(ctx context.Context, name, id string, version int64, index int, text string, at int64) (int64, error) {
+	return m.edit(ctx, name, id, version, at, func(c *store.Conversation) error {
 		if index < 0 || index >= len(c.Messages) {
 			return store.ErrNotFound
 		}
@@ -46,8 +59,8 @@ func (m *memory) SetText(ctx context.Context, name, id string, index int, text s
 }
 
 // Remove implements [store.Editor].
-func (m *memory) Remove(ctx context.Context, name, id string, index int, at int64) error {
-	return m.edit(ctx, name, id, at, func(c *store.Conversation) error {
+func (m *memory) Remove(ctx context.Context, name, id string, version int64, index int, at int64) (int64, error) {
+	return m.edit(ctx, name, id, version, at, func(c *store.Conversation) error {
 		if index < 0 || index >= len(c.Messages) {
 			return store.ErrNotFound
 		}
@@ -57,11 +70,11 @@ func (m *memory) Remove(ctx context.Context, name, id string, index int, at int6
 }
 
 // Insert implements [store.Editor].
-func (m *memory) Insert(ctx context.Context, name, id string, first []store.Message, at int64) error {
+func (m *memory) Insert(ctx context.Context, name, id string, version int64, first []store.Message, at int64) (int64, error) {
 	if err := checkMessages(first); err != nil {
-		return err
+		return 0, err
 	}
-	return m.edit(ctx, name, id, at, func(c *store.Conversation) error {
+	return m.edit(ctx, name, id, version, at, func(c *store.Conversation) error {
 		c.Messages = append(copyMessages(first), c.Messages...)
 		return nil
 	})

@@ -7,18 +7,26 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// edit changes the messages of one conversation and brings its row up to date.
-func (s *sqlite) edit(ctx context.Context, owner, id string, at int64, do func(w *session, cid int64) error) error {
-	return s.change(ctx, func(w *session) error {
-		cid, err := conv(w, owner, id)
+// edit changes the messages of one conversation, if it has the version, and brings its
+// row up to date. It returns the new version.
+func (s *sqlite) edit(ctx context.Context, owner, id string, version, at int64, do func(w *session, cid int64) error) (int64, error) {
+	var made int64
+	err := s.change(ctx, func(w *session) error {
+		var cid int64
+		err := w.scan([]any{&cid, &made}, `UPDATE conversations SET version = version + 1
+			WHERE id = ? AND owner = ? AND version = ? RETURNING cid, version`, id, owner, version)
 		if err != nil {
-			return err
+			return conflict(w, owner, id, err)
 		}
 		if err := do(w, cid); err != nil {
 			return err
 		}
 		return retell(w, cid, at)
 	})
+	if err != nil {
+		return 0, err // made may still be written to
+	}
+	return made, nil
 }
 
 // seqOf returns the seq of message index, or errNotFound.
@@ -42,12 +50,12 @@ func (s *sqlite) Rename(ctx context.Context, owner, id, name string, at int64) e
 }
 
 // SetText implements [store.Editor].
-func (s *sqlite) SetText(ctx context.Context, owner, id string, index int, text string, at int64) error {
+func (s *sqlite) SetText(ctx context.Context, owner, id string, version int64, index int, text string, at int64) (int64, error) {
 	parts, err := encodeParts([]translate.Part{{Kind: translate.PartText, Text: text}})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return s.edit(ctx, owner, id, at, func(w *session, cid int64) error {
+	return s.edit(ctx, owner, id, version, at, func(w *session, cid int64) error {
 		seq, err := seqOf(w, cid, index)
 		if err != nil {
 			return err
@@ -58,8 +66,8 @@ func (s *sqlite) SetText(ctx context.Context, owner, id string, index int, text 
 }
 
 // Remove implements [store.Editor].
-func (s *sqlite) Remove(ctx context.Context, owner, id string, index int, at int64) error {
-	return s.edit(ctx, owner, id, at, func(w *session, cid int64) error {
+func (s *sqlite) Remove(ctx context.Context, owner, id string, version int64, index int, at int64) (int64, error) {
+	return s.edit(ctx, owner, id, version, at, func(w *session, cid int64) error {
 		seq, err := seqOf(w, cid, index)
 		if err != nil {
 			return err
@@ -70,12 +78,12 @@ func (s *sqlite) Remove(ctx context.Context, owner, id string, index int, at int
 }
 
 // Insert implements [store.Editor]. The new messages count down from the first.
-func (s *sqlite) Insert(ctx context.Context, owner, id string, first []store.Message, at int64) error {
+func (s *sqlite) Insert(ctx context.Context, owner, id string, version int64, first []store.Message, at int64) (int64, error) {
 	rows, err := toTable(first)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return s.edit(ctx, owner, id, at, func(w *session, cid int64) error {
+	return s.edit(ctx, owner, id, version, at, func(w *session, cid int64) error {
 		// An empty conversation's next message is at tail, so what goes before
 		// all others must end below that.
 		var lowest int64

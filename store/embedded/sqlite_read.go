@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/store"
@@ -10,29 +11,49 @@ import (
 )
 
 // Load implements [store.Store].
-func (s *sqlite) Load(ctx context.Context, owner string, ref store.Ref, last int) (*store.Conversation, error) {
+func (s *sqlite) Load(ctx context.Context, owner string, ref store.Ref, w store.Window) (*store.Conversation, error) {
 	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
-	c, err := s.load(ctx, owner, ref, last)
+	c, err := s.load(ctx, owner, ref, w)
 	if err != nil {
 		return nil, s.fault(ctx, err)
 	}
 	return c, nil
 }
 
+// Version implements [store.Store].
+func (s *sqlite) Version(ctx context.Context, owner, id string) (version int64, err error) {
+	if err := s.open(ctx); err != nil {
+		return 0, err
+	}
+	one, err := s.prepare(ctx, `SELECT version FROM conversations WHERE id = ? AND owner = ?`)
+	if err == nil {
+		err = one.QueryRowContext(ctx, id, owner).Scan(&version)
+	}
+	return version, s.fault(ctx, err)
+}
+
+// Each is read only as far as it is needed.
+const (
+	newestFirst = `SELECT seq, role, name, parts, at, incomplete FROM messages WHERE conv = ? ORDER BY seq DESC`
+	oldestFirst = `SELECT seq, role, name, parts, at, incomplete FROM messages WHERE conv = ? ORDER BY seq`
+)
+
 // load reads row and messages in one transaction, so that both are of one turn.
-func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, last int) (*store.Conversation, error) {
+func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, w store.Window) (*store.Conversation, error) {
 	where, args := find(owner, ref)
 	if where == "" {
 		return nil, sql.ErrNoRows
 	}
-	one, err := s.prepare(ctx, `SELECT cid, id, num, key, user, grp, name, model, web, created, updated FROM conversations WHERE `+where)
+	one, err := s.prepare(ctx, `SELECT cid, id, num, key, user, grp, name, model, web, created, updated, version, count FROM conversations WHERE `+where)
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.prepare(ctx, `SELECT role, name, parts, at, incomplete FROM
-		(SELECT * FROM messages WHERE conv = ? ORDER BY seq DESC LIMIT ?) ORDER BY seq`)
+	var newest, oldest *sql.Stmt
+	if newest, err = s.prepare(ctx, newestFirst); err == nil {
+		oldest, err = s.prepare(ctx, oldestFirst)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -43,32 +64,75 @@ func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, last int
 	defer func() { _ = tx.Rollback() }() // it only read
 	c := &store.Conversation{Owner: owner}
 	var cid int64
+	var count int
 	err = tx.StmtContext(ctx, one).QueryRowContext(ctx, args...).
-		Scan(&cid, &c.ID, &c.Num, &c.Key, &c.User, &c.Group, &c.Name, &c.Model, &c.Web, &c.Created, &c.Updated)
+		Scan(&cid, &c.ID, &c.Num, &c.Key, &c.User, &c.Group, &c.Name, &c.Model, &c.Web, &c.Created, &c.Updated, &c.Version, &count)
 	if err != nil {
 		return nil, err
 	}
-	if last <= 0 {
-		last = -1 // no limit
+	if w.Messages < 0 {
+		c.Skipped = count
+		return c, nil
 	}
-	rows, err := tx.StmtContext(ctx, all).QueryContext(ctx, cid, last)
+	in, lowest := inside{window: w}, int64(0)
+	err = eachMessage(ctx, tx.StmtContext(ctx, newest), cid, func(seq int64, m *store.Message) bool {
+		if !in.takes(m) {
+			return false
+		}
+		lowest, c.Messages = seq, append(c.Messages, *m)
+		return len(c.Messages) != w.Messages
+	})
+	slices.Reverse(c.Messages)
+	if c.Skipped = count - len(c.Messages); err != nil || c.Skipped <= 0 {
+		c.Head, c.Skipped = begins(c.Messages), 0
+		return c, err
+	}
+	var head []store.Message
+	err = eachMessage(ctx, tx.StmtContext(ctx, oldest), cid, func(seq int64, m *store.Message) bool {
+		if seq >= lowest || m.Role != translate.RoleSystem {
+			return false
+		}
+		head = append(head, *m)
+		return true
+	})
+	c.Messages, c.Head, c.Skipped = append(head, c.Messages...), len(head), c.Skipped-len(head)
+	if c.Skipped == 0 {
+		c.Head = begins(c.Messages)
+	}
+	return c, err
+}
+
+// begins is how many system messages msgs begins with.
+func begins(msgs []store.Message) (n int) {
+	for n < len(msgs) && msgs[n].Role == translate.RoleSystem {
+		n++
+	}
+	return n
+}
+
+// eachMessage calls do with the messages of st until it returns false.
+func eachMessage(ctx context.Context, st *sql.Stmt, cid int64, do func(seq int64, m *store.Message) bool) error {
+	rows, err := st.QueryContext(ctx, cid)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var m store.Message
+		var seq int64
 		var role, parts string
-		if err := rows.Scan(&role, &m.Name, &parts, &m.At, &m.Incomplete); err != nil {
-			return nil, err
+		if err := rows.Scan(&seq, &role, &m.Name, &parts, &m.At, &m.Incomplete); err != nil {
+			return err
 		}
 		m.Role = translate.ParseRole(role)
 		if m.Parts, err = decodeParts(parts); err != nil {
-			return nil, err
+			return err
 		}
-		c.Messages = append(c.Messages, m)
+		if !do(seq, &m) {
+			return nil
+		}
 	}
-	return c, rows.Err()
+	return rows.Err()
 }
 
 // prepare returns the statement of a query that is made for each turn. There are as

@@ -185,7 +185,7 @@ func TestMoreReadersThanConnectionsWaitForEachOther(t *testing.T) {
 		all.Go(func() {
 			<-begin
 			ref := [...]store.Ref{{ID: "conv_1"}, {Num: c.Num}, {Key: "k"}}[i%3]
-			if got, err := s.Load(t.Context(), "o", ref, i%2); err != nil || got.ID != "conv_1" {
+			if got, err := s.Load(t.Context(), "o", ref, store.Newest(i%2)); err != nil || got.ID != "conv_1" {
 				t.Errorf("%+v: %v, %v", ref, got, err)
 			}
 		})

@@ -52,7 +52,7 @@ type turn struct {
 	cid      int64
 	tail     int64
 	created  int64
-	messages int64
+	version  int64
 }
 
 // Append implements [store.Store].
@@ -78,7 +78,7 @@ func (s *sqlite) Append(ctx context.Context, c *store.Conversation, t store.Turn
 	if err != nil {
 		return err
 	}
-	c.Num, c.Created, c.Updated, c.Model, c.Web = n.conv.Num, n.created, t.At, t.Model, t.Web
+	c.Num, c.Created, c.Updated, c.Model, c.Web, c.Version = n.conv.Num, n.created, t.At, t.Model, t.Web, n.version
 	return nil
 }
 
@@ -97,11 +97,11 @@ func (n *turn) create(w *session) error {
 	if err := w.scan([]any{&c.Num}, query, args...); err != nil {
 		return err
 	}
-	n.created = max(n.at, 1)
+	n.created, n.version = max(n.at, 1), firstVersion()
 	err := w.scan([]any{&n.cid}, `INSERT INTO conversations
-		(id, owner, num, key, user, grp, name, model, web, created, updated, count, last, tail)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING cid`,
-		c.ID, c.Owner, c.Num, c.Key, c.User, c.Group, c.Name, n.model, n.web, n.created, n.at, len(n.rows), n.last, len(n.rows))
+		(id, owner, num, key, user, grp, name, model, web, created, updated, count, last, tail, version)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING cid`,
+		c.ID, c.Owner, c.Num, c.Key, c.User, c.Group, c.Name, n.model, n.web, n.created, n.at, len(n.rows), n.last, len(n.rows), n.version)
 	if errors.Is(err, errNotFound) {
 		return store.ErrExists
 	}
@@ -111,11 +111,16 @@ func (n *turn) create(w *session) error {
 	return insert(w, n.cid, 0, n.rows)
 }
 
+// extend changes the row first: whether the conversation is the one that was answered
+// is found out with what has to be written anyway.
 func (n *turn) extend(w *session) error {
-	err := w.scan([]any{&n.cid, &n.conv.Num, &n.created, &n.messages, &n.tail},
-		`SELECT cid, num, created, count, tail FROM conversations WHERE id = ? AND owner = ?`, n.conv.ID, n.conv.Owner)
+	c, more := &n.conv, int64(len(n.rows))
+	err := w.scan([]any{&n.cid, &c.Num, &n.created, &n.tail, &n.version}, `UPDATE conversations
+		SET model = ?4, web = ?5, updated = ?6, last = ?7, count = count + ?8, tail = tail + ?8, version = version + 1
+		WHERE id = ?1 AND owner = ?2 AND version = ?3 RETURNING cid, num, created, tail - ?8, version`,
+		c.ID, c.Owner, c.Version, n.model, n.web, n.at, n.last, more)
 	if err != nil {
-		return err
+		return conflict(w, c.Owner, c.ID, err)
 	}
 	if n.replace > 0 {
 		gone, err := w.exec(`DELETE FROM messages WHERE conv = ?1 AND seq IN
@@ -126,20 +131,26 @@ func (n *turn) extend(w *session) error {
 		if gone == 0 {
 			return errNotFound
 		}
-		n.messages -= gone
-	}
-	if err := insert(w, n.cid, n.tail, n.rows); err != nil {
-		return err
-	}
-	if len(n.rows) == 0 {
-		if _, err := w.exec(`UPDATE conversations SET model = ?, web = ? WHERE cid = ?`, n.model, n.web, n.cid); err != nil {
+		if _, err := w.exec(`UPDATE conversations SET count = count - ? WHERE cid = ?`, gone, n.cid); err != nil {
 			return err
 		}
+	}
+	if len(n.rows) == 0 {
 		return retell(w, n.cid, n.at)
 	}
-	_, err = w.exec(`UPDATE conversations SET model = ?, web = ?, updated = ?, count = ?, last = ?, tail = ? WHERE cid = ?`,
-		n.model, n.web, n.at, n.messages+int64(len(n.rows)), n.last, n.tail+int64(len(n.rows)), n.cid)
-	return err
+	return insert(w, n.cid, n.tail, n.rows)
+}
+
+// conflict says why no row of owner's conversation id had the version that was looked
+// for, if that is what err means: there is none, or it has another version.
+func conflict(w *session, owner, id string, err error) error {
+	if !errors.Is(err, errNotFound) {
+		return err
+	}
+	if _, err := conv(w, owner, id); err != nil {
+		return err
+	}
+	return store.ErrConflict
 }
 
 // insert puts rows at seq and behind.
@@ -185,8 +196,14 @@ func conv(w *session, owner, id string) (cid int64, err error) {
 
 // Clear implements [store.Store].
 func (s *sqlite) Clear(ctx context.Context, owner, id string, at int64) error {
-	return s.edit(ctx, owner, id, at, func(w *session, cid int64) error {
-		_, err := w.exec(`DELETE FROM messages WHERE conv = ?`, cid)
+	return s.change(ctx, func(w *session) error {
+		var cid int64
+		err := w.scan([]any{&cid}, `UPDATE conversations SET count = 0, last = '', updated = ?, version = version + 1
+			WHERE id = ? AND owner = ? RETURNING cid`, at, id, owner)
+		if err != nil {
+			return err
+		}
+		_, err = w.exec(`DELETE FROM messages WHERE conv = ?`, cid)
 		return err
 	})
 }

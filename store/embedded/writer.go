@@ -146,7 +146,7 @@ func (s *sqlite) gather(first *op) []*op {
 // result is what one caller is told: its own failure or that of the whole batch.
 func result(own, whole error) error {
 	switch {
-	case own != nil && (errors.Is(own, store.ErrNotFound) || errors.Is(own, store.ErrExists) || errors.Is(own, context.Canceled) || errors.Is(own, context.DeadlineExceeded)):
+	case own != nil && (errors.Is(own, store.ErrNotFound) || errors.Is(own, store.ErrExists) || errors.Is(own, store.ErrConflict) || errors.Is(own, context.Canceled) || errors.Is(own, context.DeadlineExceeded)):
 		return own
 	case own != nil:
 		return fmt.Errorf("store: %w", own)

@@ -16,16 +16,24 @@ func edits(t *testing.T, s Full) {
 	if got := load(t, s, "o", "conv_1"); got.Name != "new name" || got.Updated != 30 {
 		t.Errorf("renamed: %+v", got)
 	}
-	must(t, s.SetText(ctx, "o", "conv_1", 3, "edited", 31))
-	must(t, s.Remove(ctx, "o", "conv_1", 1, 32))
+	step := func(made int64, err error) {
+		t.Helper()
+		must(t, err)
+		if made == c.Version {
+			t.Error("an edit left the version")
+		}
+		c.Version = made
+	}
+	step(s.SetText(ctx, "o", "conv_1", c.Version, 3, "edited", 31))
+	step(s.Remove(ctx, "o", "conv_1", c.Version, 1, 32))
 	got := load(t, s, "o", "conv_1")
 	same(t, "edited", []string{"question 0", "question 1", "edited"}, texts(got))
-	if got.Updated != 32 || got.Messages[2].Role != translate.RoleAssistant || got.Messages[2].At != 21 {
+	if got.Updated != 32 || got.Messages[2].Role != translate.RoleAssistant || got.Messages[2].At != 21 || got.Version != c.Version {
 		t.Errorf("edited: %+v", got)
 	}
-	must(t, s.Insert(ctx, "o", "conv_1", []store.Message{text(translate.RoleUser, "h1", 1), text(translate.RoleAssistant, "h2", 2)}, 33))
-	must(t, s.Insert(ctx, "o", "conv_1", []store.Message{text(translate.RoleUser, "h0", 1)}, 34))
-	must(t, s.Remove(ctx, "o", "conv_1", 5, 35))
+	step(s.Insert(ctx, "o", "conv_1", c.Version, []store.Message{text(translate.RoleUser, "h1", 1), text(translate.RoleAssistant, "h2", 2)}, 33))
+	step(s.Insert(ctx, "o", "conv_1", c.Version, []store.Message{text(translate.RoleUser, "h0", 1)}, 34))
+	step(s.Remove(ctx, "o", "conv_1", c.Version, 5, 35))
 	must(t, s.Append(ctx, c, exchange(2, 40)))
 	same(t, "inserted", []string{"h0", "h1", "h2", "question 0", "question 1", "question 2", "answer 2"}, texts(load(t, s, "o", "conv_1")))
 	page, _, err := s.List(ctx, store.Filter{Owner: "o"})
@@ -33,22 +41,26 @@ func edits(t *testing.T, s Full) {
 		t.Errorf("summary %+v, %v", page, err)
 	}
 	must(t, s.Clear(ctx, "o", "conv_1", 50))
-	must(t, s.Insert(ctx, "o", "conv_1", []store.Message{text(translate.RoleUser, "h", 1)}, 51))
+	c.Version = load(t, s, "o", "conv_1").Version
+	step(s.Insert(ctx, "o", "conv_1", c.Version, []store.Message{text(translate.RoleUser, "h", 1)}, 51))
 	must(t, s.Append(ctx, c, exchange(3, 60)))
 	same(t, "inserted into nothing", []string{"h", "question 3", "answer 3"}, texts(load(t, s, "o", "conv_1")))
 }
 
 func editsNothing(t *testing.T, s Full) {
 	ctx := t.Context()
-	create(t, s, store.Conversation{ID: "conv_1", Owner: "o"}, 10)
+	c := create(t, s, store.Conversation{ID: "conv_1", Owner: "o"}, 10)
 	for _, index := range []int{-1, 2, 1 << 40} {
-		is(t, "SetText", s.SetText(ctx, "o", "conv_1", index, "x", 99), store.ErrNotFound)
-		is(t, "Remove", s.Remove(ctx, "o", "conv_1", index, 99), store.ErrNotFound)
+		_, err := s.SetText(ctx, "o", "conv_1", c.Version, index, "x", 99)
+		is(t, "SetText", err, store.ErrNotFound)
+		_, err = s.Remove(ctx, "o", "conv_1", c.Version, index, 99)
+		is(t, "Remove", err, store.ErrNotFound)
 	}
-	is(t, "Insert", s.Insert(ctx, "o", "conv_2", exchange(0, 1).Messages, 1), store.ErrNotFound)
+	_, err := s.Insert(ctx, "o", "conv_2", c.Version, exchange(0, 1).Messages, 1)
+	is(t, "Insert", err, store.ErrNotFound)
 	is(t, "Rename", s.Rename(ctx, "o", "conv_2", "x", 1), store.ErrNotFound)
 	got := load(t, s, "o", "conv_1")
-	if got.Updated != 11 || len(got.Messages) != 2 {
+	if got.Updated != 11 || len(got.Messages) != 2 || got.Version != c.Version {
 		t.Errorf("a refused edit left %+v", got)
 	}
 }

@@ -27,13 +27,13 @@ func finds(t *testing.T, s Full) {
 		{store.Ref{Num: 1, Key: "k2", User: "u"}, "conv_1"},
 		{store.Ref{Key: "k3", User: "u"}, "conv_3"},
 	} {
-		got, err := s.Load(t.Context(), "o", c.ref, 1)
+		got, err := s.Load(t.Context(), "o", c.ref, store.Newest(1))
 		if err != nil || got.ID != c.want {
 			t.Errorf("%+v found %+v, %v; want %s", c.ref, got, err, c.want)
 		}
 	}
 	for _, ref := range []store.Ref{{}, {ID: "conv_9"}, {Num: 9}, {Num: -1}, {Key: "k9"}, {User: "v"}, {User: "u", Group: "h"}, {Group: "g"}} {
-		_, err := s.Load(t.Context(), "o", ref, 0)
+		_, err := s.Load(t.Context(), "o", ref, store.Window{})
 		is(t, fmt.Sprintf("%+v", ref), err, store.ErrNotFound)
 	}
 }
@@ -44,7 +44,7 @@ func loadsLast(t *testing.T, s Full) {
 		must(t, s.Append(t.Context(), c, exchange(i+1, 1)))
 	}
 	for last, want := range map[int]int{0: 12, 1: 1, 3: 3, 12: 12, 99: 12} {
-		got, err := s.Load(t.Context(), "o", store.Ref{ID: "conv_1"}, last)
+		got, err := s.Load(t.Context(), "o", store.Ref{ID: "conv_1"}, store.Newest(last))
 		if err != nil || len(got.Messages) != want {
 			t.Fatalf("the last %d: %d messages, %v", last, len(got.Messages), err)
 		}
@@ -52,7 +52,7 @@ func loadsLast(t *testing.T, s Full) {
 			t.Errorf("the last %d end with %q", last, newest)
 		}
 	}
-	got, err := s.Load(t.Context(), "o", store.Ref{ID: "conv_1"}, 3)
+	got, err := s.Load(t.Context(), "o", store.Ref{ID: "conv_1"}, store.Newest(3))
 	must(t, err)
 	same(t, "the last 3", []string{"answer 4", "question 5", "answer 5"}, texts(got))
 }
@@ -72,7 +72,7 @@ func isolates(t *testing.T, s Full) {
 	c := create(t, s, store.Conversation{ID: "conv_1", Owner: "o", Key: "k", User: "u"}, 1)
 	ctx := t.Context()
 	for _, ref := range []store.Ref{{ID: "conv_1"}, {Num: 1}, {Key: "k"}, {User: "u"}} {
-		_, err := s.Load(ctx, "p", ref, 0)
+		_, err := s.Load(ctx, "p", ref, store.Window{})
 		is(t, fmt.Sprintf("%+v", ref), err, store.ErrNotFound)
 	}
 	theirs := *c
@@ -81,9 +81,12 @@ func isolates(t *testing.T, s Full) {
 	is(t, "Clear", s.Clear(ctx, "p", "conv_1", 1), store.ErrNotFound)
 	is(t, "Delete", s.Delete(ctx, "p", "conv_1"), store.ErrNotFound)
 	is(t, "Rename", s.Rename(ctx, "p", "conv_1", "n", 1), store.ErrNotFound)
-	is(t, "SetText", s.SetText(ctx, "p", "conv_1", 0, "n", 1), store.ErrNotFound)
-	is(t, "Remove", s.Remove(ctx, "p", "conv_1", 0, 1), store.ErrNotFound)
-	is(t, "Insert", s.Insert(ctx, "p", "conv_1", exchange(1, 1).Messages, 1), store.ErrNotFound)
+	_, err := s.SetText(ctx, "p", "conv_1", c.Version, 0, "n", 1)
+	is(t, "SetText", err, store.ErrNotFound)
+	_, err = s.Remove(ctx, "p", "conv_1", c.Version, 0, 1)
+	is(t, "Remove", err, store.ErrNotFound)
+	_, err = s.Insert(ctx, "p", "conv_1", c.Version, exchange(1, 1).Messages, 1)
+	is(t, "Insert", err, store.ErrNotFound)
 	must(t, s.Delete(ctx, "p", ""))
 	page, total, err := s.List(ctx, store.Filter{Owner: "p"})
 	if err != nil || total != 0 || len(page) != 0 {
@@ -180,6 +183,7 @@ func clears(t *testing.T, s Full) {
 	must(t, s.Clear(t.Context(), "o", "conv_1", 50))
 	got := load(t, s, "o", "conv_1")
 	same(t, "cleared", &store.Conversation{ID: "conv_1", Owner: "o", Num: 1, Key: "k", Name: "title", Model: "model", Created: 11, Updated: 50}, got)
+	c.Version = got.Version
 	page, _, err := s.List(t.Context(), store.Filter{Owner: "o"})
 	if err != nil || page[0].Messages != 0 || page[0].LastMessage != "" || page[0].Updated != 50 {
 		t.Errorf("summary %+v, %v", page, err)
@@ -196,7 +200,7 @@ func deletes(t *testing.T, s Full) {
 	create(t, s, store.Conversation{ID: "conv_p", Owner: "p"}, 1)
 	must(t, s.Delete(t.Context(), "o", "conv_1"))
 	is(t, "again", s.Delete(t.Context(), "o", "conv_1"), store.ErrNotFound)
-	_, err := s.Load(t.Context(), "o", store.Ref{Key: "1"}, 0)
+	_, err := s.Load(t.Context(), "o", store.Ref{Key: "1"}, store.Window{})
 	is(t, "by its key", err, store.ErrNotFound)
 	page, total, err := s.List(t.Context(), store.Filter{Owner: "o"})
 	if err != nil || total != 3 || ids(page) != "3 2 0" {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -44,6 +45,10 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Numbers are unique among 64 callers", numbersTogether},
 		{"A conversation is found by each kind of reference", finds},
 		{"Load gives the last messages", loadsLast},
+		{"A window is bounded in messages and bytes and begins with the system messages", windows},
+		{"Whatever changes what was said makes a version that never was", versions},
+		{"What was answered for another version is not written", conflicts},
+		{"Of those who answer the same version one is stored", oneWins},
 		{"The caller owns what it gets and keeps what it gave", copies},
 		{"Nobody sees or changes another owner's conversation", isolates},
 		{"A list is paged and in order", lists},
@@ -111,7 +116,7 @@ func create(t testing.TB, s Full, c store.Conversation, at int64) *store.Convers
 
 func load(t testing.TB, s Full, owner, id string) *store.Conversation {
 	t.Helper()
-	c, err := s.Load(t.Context(), owner, store.Ref{ID: id}, 0)
+	c, err := s.Load(t.Context(), owner, store.Ref{ID: id}, store.Window{})
 	if err != nil {
 		t.Fatalf("Load %s: %v", id, err)
 	}
@@ -126,9 +131,12 @@ func texts(c *store.Conversation) []string {
 	return out
 }
 
+// unversioned: what a version is called is nobody's business.
+var unversioned = cmpopts.IgnoreFields(store.Conversation{}, "Version")
+
 func same(t testing.TB, what string, want, got any) {
 	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, unversioned); diff != "" {
 		t.Errorf("%s (- want, + got):\n%s", what, diff)
 	}
 }
@@ -154,7 +162,7 @@ func endsWithContext(t *testing.T, s Full) {
 	cancel()
 	_, err := s.Number(ctx, "o")
 	is(t, "Number", err, context.Canceled)
-	_, err = s.Load(ctx, "o", store.Ref{ID: "x"}, 0)
+	_, err = s.Load(ctx, "o", store.Ref{ID: "x"}, store.Window{})
 	is(t, "Load", err, context.Canceled)
 	_, _, err = s.List(ctx, store.Filter{Owner: "o"})
 	is(t, "List", err, context.Canceled)
@@ -173,15 +181,16 @@ func closes(t *testing.T, s Full) {
 	ctx := t.Context()
 	for name, call := range map[string]func() error{
 		"Number":     func() error { _, err := s.Number(ctx, "o"); return err },
-		"Load":       func() error { _, err := s.Load(ctx, "o", store.Ref{ID: "conv_1"}, 0); return err },
+		"Load":       func() error { _, err := s.Load(ctx, "o", store.Ref{ID: "conv_1"}, store.Window{}); return err },
 		"List":       func() error { _, _, err := s.List(ctx, store.Filter{Owner: "o"}); return err },
 		"Append":     func() error { return s.Append(ctx, &store.Conversation{ID: "x", Owner: "o"}, exchange(0, 1)) },
+		"Version":    func() error { _, err := s.Version(ctx, "o", "conv_1"); return err },
 		"Clear":      func() error { return s.Clear(ctx, "o", "conv_1", 1) },
 		"Delete":     func() error { return s.Delete(ctx, "o", "") },
 		"Rename":     func() error { return s.Rename(ctx, "o", "conv_1", "n", 1) },
-		"SetText":    func() error { return s.SetText(ctx, "o", "conv_1", 0, "n", 1) },
-		"Remove":     func() error { return s.Remove(ctx, "o", "conv_1", 0, 1) },
-		"Insert":     func() error { return s.Insert(ctx, "o", "conv_1", nil, 1) },
+		"SetText":    func() error { _, err := s.SetText(ctx, "o", "conv_1", 1, 0, "n", 1); return err },
+		"Remove":     func() error { _, err := s.Remove(ctx, "o", "conv_1", 1, 0, 1); return err },
+		"Insert":     func() error { _, err := s.Insert(ctx, "o", "conv_1", 1, nil, 1); return err },
 		"Share":      func() error { return s.Share(ctx, &store.Share{Hash: "h"}) },
 		"Shared":     func() error { _, err := s.Shared(ctx, "h"); return err },
 		"Shares":     func() error { _, err := s.Shares(ctx, "o"); return err },

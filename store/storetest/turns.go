@@ -100,7 +100,7 @@ func takesOnce(t *testing.T, s Full) {
 func failsWhole(t *testing.T, s Full) {
 	create(t, s, store.Conversation{ID: "conv_1", Owner: "o", Key: "k"}, 1)
 	is(t, "Append", s.Append(t.Context(), &store.Conversation{ID: "conv_2", Owner: "o", Num: 50, Key: "k"}, exchange(1, 2)), store.ErrExists)
-	if _, err := s.Load(t.Context(), "o", store.Ref{ID: "conv_2"}, 0); !errors.Is(err, store.ErrNotFound) {
+	if _, err := s.Load(t.Context(), "o", store.Ref{ID: "conv_2"}, store.Window{}); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the refused conversation: %v", err)
 	}
 	_, total, err := s.List(t.Context(), store.Filter{Owner: "o"})
@@ -128,7 +128,9 @@ func replaces(t *testing.T, s Full) {
 		t.Errorf("summary says %d messages", page[0].Messages)
 	}
 	must(t, s.Clear(t.Context(), "o", "conv_1", 8))
-	is(t, "an answer anew to what was cleared", s.Append(t.Context(), c, again), store.ErrNotFound)
+	is(t, "an answer anew to what was cleared", s.Append(t.Context(), c, again), store.ErrConflict)
+	c.Version = load(t, s, "o", "conv_1").Version
+	is(t, "an answer anew to nothing", s.Append(t.Context(), c, again), store.ErrNotFound)
 	same(t, "after the refusal", []string(nil), texts(load(t, s, "o", "conv_1")))
 }
 
@@ -193,14 +195,21 @@ func together(t *testing.T, s Full) {
 			own := &store.Conversation{ID: fmt.Sprintf("conv_%d", i), Owner: "o"}
 			all := *shared
 			for j := range each {
-				if err := errors.Join(s.Append(t.Context(), own, exchange(j, 1)), s.Append(t.Context(), &all, exchange(i, 1))); err != nil {
+				err := s.Append(t.Context(), own, exchange(j, 1))
+				for err == nil {
+					if err = s.Append(t.Context(), &all, exchange(i, 1)); !errors.Is(err, store.ErrConflict) {
+						break
+					}
+					all.Version, err = s.Version(t.Context(), "o", "conv_all")
+				}
+				if err != nil {
 					t.Error(err)
 					return
 				}
-				if c, err := s.Load(t.Context(), "o", store.Ref{ID: own.ID}, 0); err != nil || len(c.Messages) != 2*(j+1) {
+				if c, err := s.Load(t.Context(), "o", store.Ref{ID: own.ID}, store.Window{}); err != nil || len(c.Messages) != 2*(j+1) {
 					t.Errorf("own conversation after %d turns: %+v, %v", j+1, c, err)
 				}
-				c, err := s.Load(t.Context(), "o", store.Ref{ID: "conv_all"}, 0)
+				c, err := s.Load(t.Context(), "o", store.Ref{ID: "conv_all"}, store.Window{})
 				if err != nil {
 					t.Error(err)
 					return
