@@ -429,9 +429,9 @@ func (x *Exchange) keepPartial() {
 // to be in sync.
 func (x *Exchange) before() place { return x.g.memories.placeOf(x.scope, x.saidBefore()) }
 
-// saidBefore is the fingerprint of all messages but the newest. A question that is
-// asked again goes on where no memory is: what remembers the conversation has heard
-// it.
+// saidBefore is the fingerprint of all messages but the newest. What remembers the
+// conversation has heard a question that is asked again: it goes on from what was said
+// before that, where nobody but those who did not answer it may be.
 func (x *Exchange) saidBefore() fingerprint {
 	if x.heard {
 		return x.said
@@ -442,8 +442,12 @@ func (x *Exchange) saidBefore() fingerprint {
 	if x.q.Turn != nil {
 		from, to = x.earlier[0], min(x.earlier[1], len(msgs))
 		f = x.g.memories.said(f, msgs[:from])
-		if f.version = x.q.Turn.thread.version(); x.q.Restart {
-			f.rest = uint64(x.replace) + 1
+		t := x.q.Turn.thread
+		switch f.version = t.version(); {
+		case x.q.Restart && t.asked.after == f.version:
+			f.version = t.asked.before
+		case x.q.Restart:
+			f.rest = 1 // nobody's
 		}
 	}
 	x.said, x.heard = x.g.memories.said(f, msgs[to:]), true

@@ -58,8 +58,10 @@ func (g *Gateway) history(ctx context.Context, u *Turn, keep int) (msgs []store.
 // stored. window is how many messages went before the question; negative: all.
 func (g *Gateway) keep(ctx context.Context, u *Turn, turn store.Turn, window int) (stored bool, err error) {
 	t := u.thread
+	was := t.version()
 	if t.unkept {
 		g.threads.addLoose(t, turn, window)
+		t.answered(was, &turn)
 		return true, nil
 	}
 	gate := g.threads.gate(t.owner)
@@ -90,6 +92,7 @@ func (g *Gateway) keep(ctx context.Context, u *Turn, turn store.Turn, window int
 		return false, storeFailed(err)
 	}
 	t.known, t.knownAt = true, u.cut
+	t.answered(was, &grown)
 	more := t.extend(&grown)
 	t.trim(window)
 	g.threads.note(t, more)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"text/template"
 
+	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -86,6 +87,23 @@ func (t *Thread) version() int64 {
 		return t.kept.version
 	}
 	return t.made.Version
+}
+
+// asked are the versions of a conversation before its newest question and after the
+// answer to it. They are zero when they are not known.
+type asked struct{ before, after int64 }
+
+// answered notes that turn was added to version was of t.
+func (t *Thread) answered(was int64, turn *store.Turn) {
+	again := len(turn.Messages) == 0 || turn.Messages[0].Role == translate.RoleAssistant
+	if again && t.asked.after != was {
+		t.asked = asked{}
+		return
+	}
+	if !again {
+		t.asked.before = was
+	}
+	t.asked.after = t.version()
 }
 
 // placeOf returns the point of the conversation scope that said has reached.

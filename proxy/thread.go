@@ -41,6 +41,7 @@ type Thread struct {
 	known   bool
 	knownAt uint64
 	weight  int
+	asked   asked
 	// cut counts the deletions and clears of the conversation while it was in use.
 	// What was asked before the latest of them is not stored. It is guarded by the
 	// registry's lock.
