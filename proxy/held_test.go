@@ -166,7 +166,7 @@ func TestTheTextOfWhatIsNotHeldCounts(t *testing.T) {
 			t.Fatal("all is held")
 		}
 		for last, want := range map[int]int{-1: 2000, 0: 0, 1: 4, 2: 10, 10: 50, 200: 1000, 400: 2000, 9999: 2000} {
-			if got := u.textBytes(last); got != want {
+			if got := u.sentBytes(last); got != want {
 				t.Errorf("the newest %d have %d bytes of text, not %d", last, want, got)
 			}
 		}

@@ -258,8 +258,8 @@ func lengthOf(messages []store.Message) (n int) {
 	return n
 }
 
-// of notes the messages that are held, and that all messages are longer by more than
-// before.
+// of notes the messages that are held, and that all messages are longer than before by
+// more.
 func (l *lengths) of(held []store.Message, head, skipped, more int) {
 	l.sizes = l.sizes[:0]
 	for i := range held {
@@ -271,8 +271,8 @@ func (l *lengths) of(held []store.Message, head, skipped, more int) {
 	}
 }
 
-// note brings the registry up to what t holds now. All messages of t are longer by more
-// than before.
+// note brings the registry up to what t holds now. All messages of t are longer than
+// before by more.
 func (r *threads) note(t *Thread, more int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -236,8 +236,8 @@ func (w *world) mustKeepWhatIsStored(t *testing.T) {
 		if got, want := kept.weight, weigh(made.Messages); got != want {
 			t.Fatalf("%d are said to weigh %d, they do %d", len(made.Messages), got, want)
 		}
-		if l := &kept.lengths; l.sized && l.total != textOfAll(c.Messages) || len(l.sizes) != len(made.Messages) {
-			t.Fatalf("%d bytes of text are said to be %d, with %d sizes of %d messages", textOfAll(c.Messages), l.total, len(l.sizes), len(made.Messages))
+		if l := &kept.lengths; l.sized && l.total != lengthOf(c.Messages) || len(l.sizes) != len(made.Messages) {
+			t.Fatalf("%d bytes of text are said to be %d, with %d sizes of %d messages", lengthOf(c.Messages), l.total, len(l.sizes), len(made.Messages))
 		}
 		n, weight = n+1, weight+kept.bytes()
 	}
