@@ -305,4 +305,3 @@ func TestTheStringsOfAKeptConversationAreCounted(t *testing.T) {
 		}
 	}
 }
-

@@ -53,9 +53,9 @@ type Thread struct {
 	queue []chan struct{} // those that wait, oldest first
 	busy  bool
 
-	rests         bool // it is among those that are kept while nobody uses them
-	newer, older  *Thread
-	charged       int // bytes that it is counted with in the registry; its lock guards it
+	rests        bool // it is among those that are kept while nobody uses them
+	newer, older *Thread
+	charged      int // bytes that it is counted with in the registry; its lock guards it
 }
 
 // threadKey is a conversation's key or number with its owner, whose keys and

@@ -42,17 +42,17 @@ func (s *sqlite) Number(ctx context.Context, owner string) (int64, error) {
 
 // turn is an Append on its way: a copy of all that it needs.
 type turn struct {
-	conv     store.Conversation // without messages
-	rows     []row
-	replace  int
-	model    string
-	web      bool
-	at       int64
-	last     string
-	cid      int64
-	tail     int64
-	created  int64
-	version  int64
+	conv    store.Conversation // without messages
+	rows    []row
+	replace int
+	model   string
+	web     bool
+	at      int64
+	last    string
+	cid     int64
+	tail    int64
+	created int64
+	version int64
 }
 
 // Append implements [store.Store].
