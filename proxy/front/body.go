@@ -91,9 +91,9 @@ func (c *call) withBody(rule *bodyRule, handle func(*call)) {
 		return
 	}
 	c.held.release()
-	in.wire.Linger()
 	var known *translate.Error
 	if errors.As(err, &known) {
+		in.wire.Linger()
 		rule.refuse(c, known)
 	} else {
 		c.unreadable(err)
@@ -121,6 +121,7 @@ func (in *intake) read(b *leftBody) (body []byte, err error) {
 	if in.wire == nil || !in.wire.AtHead() {
 		return nil, errors.New("the body was not left alone") // it must never be
 	}
+	in.until = in.wire.ReadDeadline()
 	in.most = min(strangerBody, in.rule.most(in.s.settings()))
 	if err := in.admit(b.length); err != nil {
 		return nil, err
@@ -132,7 +133,6 @@ func (in *intake) read(b *leftBody) (body []byte, err error) {
 		}
 		_ = in.wire.SetWriteDeadline(time.Time{})
 	}
-	in.until = in.wire.ReadDeadline()
 	in.wire.SplitHeads(false)
 	defer in.wire.SplitHeads(true)
 	if b.length == chunkedLength {

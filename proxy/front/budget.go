@@ -34,6 +34,14 @@ type budget struct {
 	full    bool             // one of them waits for what all may hold together
 }
 
+// BodiesHeld returns how many bytes the bodies of requests and the messages of sockets
+// take that are under way, with what is made of them. It is safe for concurrent use.
+func (s *Server) BodiesHeld() int {
+	s.bodies.mu.Lock()
+	defer s.bodies.mu.Unlock()
+	return int(s.bodies.used)
+}
+
 // claim is one that waits for room.
 type claim struct {
 	who     string

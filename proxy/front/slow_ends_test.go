@@ -61,6 +61,12 @@ var slowRows = []struct {
 		_, _ = io.WriteString(s.conn, s.head("POST", s.path(), 5000)+"\r\n")
 		s.trickle(strings.Repeat(" ", 5000))
 	}), "60 s with 408, 60 s with 408, 60 s with 408, –, –", false},
+	{"sends 100 KiB of a long body and no more", onHTTP(func(s *slow) {
+		_, _ = io.WriteString(s.conn, s.head("POST", s.path(), 1_000_000)+"\r\n"+strings.Repeat(" ", 100<<10))
+	}), "10 s with 408, 10 s with 408, 10 s with 408, –, –", false},
+	{"sends a KiB of a long body a second", onHTTP(func(s *slow) {
+		s.every(time.Second, s.head("POST", s.path(), 1_000_000)+"\r\n", strings.Repeat(" ", 1<<10))
+	}), "5 s with 408, 5 s with 408, 5 s with 408, –, –", false},
 	{"waits for `100 Continue` and then sends no body", onHTTP(func(s *slow) {
 		_, _ = io.WriteString(s.conn, s.head("POST", s.path(), 5000)+"Expect: 100-continue\r\n\r\n")
 		_, _ = http.ReadResponse(bufio.NewReader(s.conn), nil)
