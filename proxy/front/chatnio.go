@@ -54,6 +54,10 @@ func (chatnioFront) Bodies() bodyRule {
 // chatnioRefuse answers a call whose body was not read.
 func chatnioRefuse(c *call, err *translate.Error) {
 	c.allowAll()
+	if err.Code == translate.CodeRateLimited {
+		c.tooManyBad(err)
+		return
+	}
 	c.retryAfter(err)
 	body := chatnio.AppendFail(nil, err.Message)
 	if err.Status() == fasthttp.StatusUnauthorized {
