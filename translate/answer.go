@@ -1,5 +1,7 @@
 package translate
 
+import "strings"
+
 // Answer is a whole answer, built by adding the events of a stream. It owns
 // everything in it.
 type Answer struct {
@@ -11,7 +13,15 @@ type Answer struct {
 	Keyword  string
 	Usage    Usage
 
-	text []byte // of the last part, while it grows
+	text  []byte // of the last part, while it grows
+	sign  []byte // its signature
+	calls []called
+}
+
+// called is a tool's call, whose arguments may grow while those of others do.
+type called struct {
+	part int
+	args []byte
 }
 
 // Add adds ev. It copies what it keeps.
@@ -30,18 +40,21 @@ func (a *Answer) Add(ev Event) {
 	case KindReasoning:
 		a.grow(PartReasoning, ev.Text)
 	case KindSignature:
-		a.sign(ev.Text)
+		a.signed(ev.Text)
 	case KindToolStart:
 		a.settle()
+		a.calls = append(a.calls, called{part: len(a.Parts)})
 		a.Parts = append(a.Parts, Part{Kind: PartToolCall, ID: string(ev.ID), Name: string(ev.Name)})
 	case KindToolArgs:
-		a.addArgs(ev)
+		if i := int(ev.Index); i >= 0 && i < len(a.calls) {
+			a.calls[i].args = append(a.calls[i].args, ev.Text...)
+		}
 	case KindKeyword:
 		a.Keyword = string(ev.Text)
 	case KindUsage:
 		a.Usage.Merge(ev.Usage)
 	case KindFinish:
-		a.settle()
+		a.Settle()
 		a.Finish = ev.Finish
 		a.Sequence = string(ev.Text)
 		a.Usage.Merge(ev.Usage)
@@ -54,60 +67,46 @@ func (a *Answer) grow(k PartKind, text []byte) {
 		return
 	}
 	n := len(a.Parts)
-	if n == 0 || a.Parts[n-1].Kind != k || (k == PartReasoning && a.Parts[n-1].Signature != "") {
+	if n == 0 || a.Parts[n-1].Kind != k || k == PartReasoning && (a.Parts[n-1].Signature != "" || len(a.sign) > 0) {
 		a.settle()
 		a.Parts = append(a.Parts, Part{Kind: k})
 	}
 	a.text = append(a.text, text...)
 }
 
-// settle gives the last part the text that was collected for it.
+// signed appends to the signature of the last part, or of a new one where that is no
+// reasoning.
+func (a *Answer) signed(signature []byte) {
+	if n := len(a.Parts); n == 0 || a.Parts[n-1].Kind != PartReasoning {
+		a.settle()
+		a.Parts = append(a.Parts, Part{Kind: PartReasoning})
+	}
+	a.sign = append(a.sign, signature...)
+}
+
+// settle gives the last part what was collected for it.
 func (a *Answer) settle() {
-	if len(a.text) == 0 {
-		return
+	if len(a.text) > 0 {
+		a.Parts[len(a.Parts)-1].Text += string(a.text)
+		a.text = a.text[:0]
 	}
-	p := &a.Parts[len(a.Parts)-1]
-	if p.Kind == PartToolCall {
-		p.Args += string(a.text)
-	} else {
-		p.Text += string(a.text)
-	}
-	a.text = a.text[:0]
-}
-
-func (a *Answer) sign(signature []byte) {
-	a.settle()
-	if n := len(a.Parts); n > 0 && a.Parts[n-1].Kind == PartReasoning {
-		a.Parts[n-1].Signature += string(signature)
-		return
-	}
-	a.Parts = append(a.Parts, Part{Kind: PartReasoning, Signature: string(signature)})
-}
-
-// addArgs appends to the call ev.Index. Calls may be interleaved, so only the
-// last part collects; any other is extended at once.
-func (a *Answer) addArgs(ev Event) {
-	at, call := -1, int32(-1)
-	for i := range a.Parts {
-		if a.Parts[i].Kind != PartToolCall {
-			continue
-		}
-		if call++; call == ev.Index {
-			at = i
-		}
-	}
-	switch {
-	case at < 0:
-	case at == len(a.Parts)-1:
-		a.text = append(a.text, ev.Text...)
-	default:
-		a.Parts[at].Args += string(ev.Text)
+	if len(a.sign) > 0 {
+		a.Parts[len(a.Parts)-1].Signature += string(a.sign)
+		a.sign = a.sign[:0]
 	}
 }
 
 // Settle completes the parts of an answer that broke off: what was collected so
 // far is then in Parts. It is not needed after KindFinish.
-func (a *Answer) Settle() { a.settle() }
+func (a *Answer) Settle() {
+	a.settle()
+	for i := range a.calls {
+		if c := &a.calls[i]; len(c.args) > 0 {
+			a.Parts[c.part].Args += string(c.args)
+			c.args = nil
+		}
+	}
+}
 
 // Text returns the text parts, joined.
 func (a *Answer) Text() string { return a.join(PartText) }
@@ -116,13 +115,26 @@ func (a *Answer) Text() string { return a.join(PartText) }
 func (a *Answer) Reasoning() string { return a.join(PartReasoning) }
 
 func (a *Answer) join(k PartKind) string {
-	s := ""
+	n, size, first := 0, 0, ""
 	for i := range a.Parts {
 		if a.Parts[i].Kind == k {
-			s += a.Parts[i].Text
+			if n++; n == 1 {
+				first = a.Parts[i].Text
+			}
+			size += len(a.Parts[i].Text)
 		}
 	}
-	return s
+	if n < 2 {
+		return first
+	}
+	var b strings.Builder
+	b.Grow(size)
+	for i := range a.Parts {
+		if a.Parts[i].Kind == k {
+			b.WriteString(a.Parts[i].Text)
+		}
+	}
+	return b.String()
 }
 
 // Empty reports whether the answer has no content at all.

@@ -94,6 +94,9 @@ type Error struct {
 	// shared a connection with this one; it says nothing more about the channel.
 	Echo bool
 
+	// Param is the parameter at fault where CodeValidation names one.
+	Param string
+
 	// Spent is set where CodeRateLimited means that a budget is used up.
 	Spent *Spent
 

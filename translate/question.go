@@ -55,9 +55,8 @@ func (f *Fields) Messages(name string, roles func(string) Role) []Message {
 		return nil
 	}
 	w := walker{rest: v[1:]}
-	// There is no brace in most texts; where there is, this is too much.
-	count := bytes.Count(v, []byte{'{'})
-	parts, msgs := make([]Part, 0, min(count, 64)), make([]Message, 0, min(count, 64))
+	// Each of them is an item.
+	parts, msgs := make([]Part, 0, f.Outline.Items), make([]Message, 0, f.Outline.Items)
 	for more := w.next() == '{'; more; {
 		role, text, ok := w.message()
 		r := roles(string(role))
@@ -100,10 +99,26 @@ func (w *walker) next() byte {
 	return w.rest[0]
 }
 
-// step goes over that byte.
+// step goes over that byte, and reports whether there is one.
 func (w *walker) step() bool {
+	if len(w.rest) == 0 {
+		return false
+	}
 	w.rest = w.rest[1:]
 	return true
+}
+
+// word returns the number, true, false or null that is next, nil where there is none.
+func (w *walker) word() []byte {
+	n := bytes.IndexAny(w.rest, ",]} \t\r\n")
+	if n < 0 {
+		n = len(w.rest)
+	}
+	word := w.rest[:n]
+	if w.rest = w.rest[n:]; n == 0 {
+		return nil
+	}
+	return word
 }
 
 // str returns the string that is next, with its quotes.

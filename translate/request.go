@@ -2,6 +2,7 @@ package translate
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 )
@@ -89,17 +90,31 @@ type Message struct {
 // Text returns the message's text parts joined with newlines: what a dialect
 // that knows only text can say of it.
 func (m *Message) Text() string {
-	text, n := "", 0
+	n, size, first := 0, 0, ""
 	for i := range m.Parts {
 		if m.Parts[i].Kind != PartText {
 			continue
 		}
-		if n++; n > 1 {
-			text += "\n"
+		if n++; n == 1 {
+			first = m.Parts[i].Text
 		}
-		text += m.Parts[i].Text
+		size += len(m.Parts[i].Text) + 1
 	}
-	return text
+	if n < 2 {
+		return first
+	}
+	var b strings.Builder
+	b.Grow(size - 1)
+	for i := range m.Parts {
+		if m.Parts[i].Kind != PartText {
+			continue
+		}
+		b.WriteString(m.Parts[i].Text)
+		if n--; n > 0 {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
 }
 
 // TextMessage returns a message with one text part.

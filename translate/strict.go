@@ -51,8 +51,9 @@ func article(value string) string {
 // KeepRaw sets r.Raw to body if it is JSON of one reading, see [Outline]. Names at
 // the top that known does not have are noted as dropped; whoever passes Raw on
 // forgets them again.
-func (r *Request) KeepRaw(body []byte, known []string) {
-	o, ok := Outline(body, known)
+//
+// o and ok are what Outline returned for body.
+func (r *Request) KeepRaw(body []byte, known []string, o jsonx.Outline, ok bool) {
 	for i := range o.Members {
 		if among(o.Members[i].Key, known) == unknown {
 			r.DropWord(string(o.Members[i].Key))

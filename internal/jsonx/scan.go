@@ -2,7 +2,10 @@ package jsonx
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"iter"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 )
@@ -23,9 +26,44 @@ type Outline struct {
 	Members []Member
 	// Repeated reports that some object, at any depth, has two names that are
 	// equal, or equal but for their case: readers of JSON disagree on which of
-	// the two counts.
+	// the two counts. A name longer than 1 KiB is not compared: it counts as one
+	// that is there twice.
 	Repeated bool
+	// Items is how many arrays and objects stand in arrays, at any depth.
+	Items int
+	// Excess is the bound that was broken, None where the text is no JSON or all is well.
+	Excess Excess
 }
+
+// Excess names a bound of what is scanned. It keeps a text from taking many times its
+// size in the memory of whoever reads it.
+type Excess uint8
+
+// The bounds.
+const (
+	None     Excess = iota
+	TooDeep         // more than [MaxDepth] levels
+	TooMany         // more arrays and objects in arrays than [ItemsOf] the text's length
+	TooNamed        // more than [MaxMembers] names in an object, or [MaxNames] in the outermost one
+)
+
+const (
+	// MaxDepth is how deeply values may be nested: as deeply as encoding/json lets them.
+	MaxDepth = 10_000
+	// MaxItems is how many arrays and objects may stand in arrays.
+	MaxItems = 100_000
+	// MaxMembers is how many names an object may have, and MaxNames the outermost one.
+	MaxMembers = 100_000
+	MaxNames   = 1_000
+
+	fewItems  = 4_000 // that a text of any length may have
+	itemBytes = 40    // of a text for each further one
+)
+
+// ItemsOf returns how many arrays and objects a text of n bytes may have in its arrays:
+// 4,000, and one more for each 40 bytes, but 100,000 at most. What is read of them takes
+// some 200 bytes for each.
+func ItemsOf(n int) int { return min(MaxItems, fewItems+n/itemBytes) }
 
 // Find returns the last member with that very name, or nil.
 func (o *Outline) Find(name string) *Member {
@@ -38,25 +76,26 @@ func (o *Outline) Find(name string) *Member {
 }
 
 // Scan reads body, which must be one JSON object. ok is false for anything that
-// encoding/json would refuse, and for every other JSON value.
+// encoding/json would refuse, for every other JSON value, and where a bound is broken,
+// which [Outline.Excess] then names.
 func Scan(body []byte) (o Outline, ok bool) {
-	s := scanner{b: body, names: true}
+	s := scanner{b: body, most: ItemsOf(len(body)), outline: true, names: true}
 	ok = s.document()
-	return Outline{Members: s.members(), Repeated: s.repeated}, ok
+	return Outline{Members: s.members(), Repeated: s.repeated, Items: s.items, Excess: s.excess}, ok
 }
 
 // Members is Scan without the search for repeated names.
 func Members(body []byte) (o Outline, ok bool) {
-	s := scanner{b: body}
+	s := scanner{b: body, most: ItemsOf(len(body)), outline: true}
 	ok = s.document()
-	return Outline{Members: s.members()}, ok
+	return Outline{Members: s.members(), Items: s.items, Excess: s.excess}, ok
 }
 
 // Each calls take with each name of the outermost object and its value, as Members
 // finds them, until it returns false. It reports whether body is an object and take
 // never did. It allocates nothing for a usual object.
 func Each(body []byte, take func(key, value []byte) bool) bool {
-	s := scanner{b: body}
+	s := scanner{b: body, most: ItemsOf(len(body)), outline: true}
 	if !s.document() {
 		return false
 	}
@@ -68,56 +107,119 @@ func Each(body []byte, take func(key, value []byte) bool) bool {
 	return true
 }
 
+// Elements returns the values of array, without the white space around them: each lies
+// in array. What is behind one that is no JSON is left out, and so is everything where
+// array is none.
+func Elements(array []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		s := scanner{b: array, most: len(array)}
+		if s.next() != '[' {
+			return
+		}
+		for s.i++; s.next() != ']'; s.i++ {
+			start := s.i
+			if !s.value() || !yield(array[start:s.i]) || s.next() != ',' {
+				return
+			}
+		}
+	}
+}
+
+// Len returns how many of the values of array are arrays or objects.
+func Len(array []byte) (n int) {
+	for v := range Elements(array) {
+		if v[0] == '{' || v[0] == '[' {
+			n++
+		}
+	}
+	return n
+}
+
+// ItemsIn returns how many arrays and objects stand in arrays of value, at any depth.
+func ItemsIn(value []byte) int {
+	s := scanner{b: value, most: len(value)}
+	s.value()
+	return s.items
+}
+
 // fewNames are those of a usual question: to scan it allocates nothing but what is
 // returned.
 const fewNames = 16
 
-// maxDepth is how deeply encoding/json lets values be nested.
-const maxDepth = 10000
+// manyKeys is the number of names in one object from which on they are sorted to be
+// compared, so that a large object costs no quadratic time.
+const manyKeys = 9
 
-// manyKeys is the number of names in one object from which on they are compared
-// by hash, so that a large object costs no quadratic time.
-const manyKeys = 32
+// longKey is the length from which on a name is not compared.
+const longKey = 1 << 10
 
 type scanner struct {
 	b        []byte
 	i        int
-	depth    int
+	most     int  // items
+	outline  bool // note the members of the outermost object
 	names    bool // look for repeated names
 	repeated bool
+	excess   Excess
+	items    int
+	member   Member // of the outermost object, whose value is being read
 	top      list[Member]
-	keys     list[[]byte] // names of the objects that are open now
+	keys     list[key]   // names of the objects that are open now
+	own      []byte      // what names with escapes say
+	open     list[int32] // what is open: of an object where its keys begin, of an array -1
 }
+
+// key is where a name lies: in the text, or with fromOwn in what is the scanner's own.
+type key struct{ from, to uint32 }
+
+const fromOwn = 1 << 31
 
 // list is a slice that lies on the stack, with what holds it, while it is short.
 type list[T any] struct {
 	few  [fewNames]T
 	n    int // of few
-	more []T
+	more []T // all of them, once they are more than few
 }
 
 func (l *list[T]) add(v T) {
-	if l.n < fewNames {
+	if l.n < fewNames && len(l.more) == 0 {
 		l.few[l.n] = v
 		l.n++
 		return
 	}
+	if len(l.more) == 0 {
+		l.more = append(l.more, l.few[:]...)
+	}
 	l.more = append(l.more, v)
 }
 
-func (l *list[T]) len() int { return l.n + len(l.more) }
+func (l *list[T]) len() int { return max(l.n, len(l.more)) }
 
 func (l *list[T]) at(i int) T {
-	if i < fewNames {
-		return l.few[i]
+	if len(l.more) > 0 {
+		return l.more[i]
 	}
-	return l.more[i-fewNames]
+	return l.few[i]
+}
+
+// from returns what begins at i.
+func (l *list[T]) from(i int) []T {
+	if len(l.more) > 0 {
+		return l.more[i:]
+	}
+	return l.few[i:l.n]
 }
 
 // cut leaves the first n.
 func (l *list[T]) cut(n int) {
-	l.more = l.more[:max(0, n-fewNames)]
-	l.n = min(l.n, n)
+	if len(l.more) > 0 && n <= fewNames {
+		copy(l.few[:], l.more[:n])
+		l.more = l.more[:0]
+	}
+	if len(l.more) > 0 {
+		l.more = l.more[:n]
+	}
+	l.n = min(n, fewNames)
 }
 
 func (s *scanner) members() []Member {
@@ -125,12 +227,11 @@ func (s *scanner) members() []Member {
 		return nil
 	}
 	all := make([]Member, 0, s.top.len())
-	return append(append(all, s.top.few[:s.top.n]...), s.top.more...)
+	return append(all, s.top.from(0)...)
 }
 
 func (s *scanner) document() bool {
-	s.space()
-	if s.i >= len(s.b) || s.b[s.i] != '{' || !s.object() {
+	if s.next() != '{' || len(s.b) >= fromOwn || !s.value() {
 		return false
 	}
 	s.space()
@@ -158,153 +259,237 @@ func (s *scanner) next() byte {
 	return s.b[s.i]
 }
 
+// value consumes the value that is next. A level of nesting costs it four bytes, and no
+// stack.
 func (s *scanner) value() bool {
-	switch c := s.next(); {
-	case c == '{':
-		return s.object()
-	case c == '[':
-		return s.array()
-	case c == '"':
-		_, ok := s.str()
-		return ok
-	case c == 't':
-		return s.word("true")
-	case c == 'f':
-		return s.word("false")
-	case c == 'n':
-		return s.word("null")
-	}
-	return s.number()
-}
-
-func (s *scanner) object() bool {
-	if s.depth++; s.depth > maxDepth {
-		return false
-	}
-	s.i++
-	base := s.keys.len()
-	var seen map[string]bool
-	if s.next() == '}' {
-		s.i++
-		s.depth--
-		return true
-	}
 	for {
-		if s.next() != '"' {
-			return false
+		switch c := s.next(); c {
+		case '{', '[':
+			nested, ok := s.begin(c)
+			if !ok {
+				return false
+			}
+			if nested {
+				continue
+			}
+		default:
+			if !s.scalar(c) {
+				return false
+			}
 		}
-		start := s.i
-		escaped, ok := s.str()
-		if !ok {
-			return false
+		for s.open.len() > 0 {
+			more, ok := s.behind()
+			if !ok {
+				return false
+			}
+			if more {
+				break
+			}
 		}
-		key := s.key(start, escaped)
-		if s.names && !s.repeated {
-			seen = s.note(key, base, seen)
-		}
-		if s.next() != ':' {
-			return false
-		}
-		s.i++
-		s.space()
-		from := s.i
-		if !s.value() {
-			return false
-		}
-		if s.depth == 1 {
-			s.top.add(Member{Key: key, Start: from, End: s.i})
-		}
-		more, ok := s.more('}')
-		if !ok {
-			return false
-		}
-		if !more {
-			s.keys.cut(base)
-			s.depth--
+		if s.open.len() == 0 {
 			return true
 		}
 	}
 }
 
-// key returns the name that begins at start and ends before the current byte.
-func (s *scanner) key(start int, escaped bool) []byte {
-	if !escaped {
-		return s.b[start+1 : s.i-1]
+// begin consumes c, which opens an object or an array, and reports whether a value of it
+// is next; it is empty otherwise, and closed.
+func (s *scanner) begin(c byte) (nested, ok bool) {
+	if s.open.len() >= MaxDepth {
+		s.excess = TooDeep
+		return false, false
 	}
-	if !s.names && s.depth > 1 {
-		return nil
+	s.i++
+	if s.next() == c+2 { // the byte that closes
+		s.i++
+		return false, true
+	}
+	if c == '[' {
+		s.open.add(-1)
+		return true, s.item()
+	}
+	s.open.add(int32(s.keys.len()))
+	return true, s.name()
+}
+
+// behind consumes what is behind a value in what is open: a comma, after which another
+// value is next, or the byte that closes it, after which it is a value itself.
+func (s *scanner) behind() (more, ok bool) {
+	end, level := s.i, s.open.len()
+	base := s.open.at(level - 1)
+	c := s.next()
+	s.i++
+	if base < 0 {
+		if c == ']' {
+			s.open.cut(level - 1)
+		}
+		return c == ',', c == ']' || c == ',' && s.item()
+	}
+	if s.outline && level == 1 {
+		s.member.End = end
+		s.top.add(s.member)
+	}
+	switch c {
+	case ',':
+		return true, s.name()
+	case '}':
+		s.compare(int(base))
+		s.keys.cut(int(base))
+		s.open.cut(level - 1)
+		return false, true
+	}
+	return false, false
+}
+
+// item counts the element of an array that is next.
+func (s *scanner) item() bool {
+	if c := s.next(); c != '{' && c != '[' {
+		return true
+	}
+	if s.items++; s.items > s.most {
+		s.excess = TooMany
+	}
+	return s.excess == None
+}
+
+// name consumes a name and the colon behind it.
+func (s *scanner) name() bool {
+	if s.next() != '"' {
+		return false
+	}
+	start := s.i
+	escaped, ok := s.str()
+	if !ok {
+		return false
+	}
+	end := s.i
+	if s.next() != ':' {
+		return false
+	}
+	s.i++
+	outermost := s.outline && s.open.len() == 1
+	if outermost {
+		s.member.Key = s.said(start, end, escaped)
+		s.space()
+		s.member.Start = s.i
+		if s.top.len() >= MaxNames {
+			s.excess = TooNamed
+		}
+	}
+	if s.names && !s.repeated {
+		s.note(start, end, escaped)
+	}
+	return s.excess == None
+}
+
+// said returns what the name says that lies, with its quotes, from start to end.
+func (s *scanner) said(start, end int, escaped bool) []byte {
+	if !escaped {
+		return s.b[start+1 : end-1]
 	}
 	var name string
 	// A copy: what is handed on makes the whole scanner escape, with its room.
-	if json.Unmarshal(bytes.Clone(s.b[start:s.i]), &name) != nil {
+	if json.Unmarshal(bytes.Clone(s.b[start:end]), &name) != nil {
 		return nil
 	}
 	return []byte(name)
 }
 
-// note compares a name with those of its object that came before it.
-func (s *scanner) note(key []byte, base int, seen map[string]bool) map[string]bool {
-	n := s.keys.len()
-	if seen == nil && n-base < manyKeys {
-		for i := base; i < n; i++ {
-			if same(s.keys.at(i), key) {
-				s.repeated = true
-			}
-		}
-		s.keys.add(key)
-		return nil
-	}
-	if seen == nil {
-		seen = make(map[string]bool, 2*manyKeys)
-		for i := base; i < n; i++ {
-			seen[string(fold(s.keys.at(i)))] = true
-		}
-	}
-	key = fold(key)
-	if seen[string(key)] {
+// note keeps a name to be compared when its object is closed.
+func (s *scanner) note(start, end int, escaped bool) {
+	base := int(s.open.at(s.open.len() - 1))
+	switch {
+	case s.keys.len()-base >= MaxMembers:
+		s.excess = TooNamed
+	case end-start > longKey:
 		s.repeated = true
+	case escaped:
+		from := uint32(len(s.own))
+		s.own = append(s.own, s.said(start, end, true)...)
+		s.keys.add(key{from | fromOwn, uint32(len(s.own))})
+	default:
+		s.keys.add(key{uint32(start + 1), uint32(end - 1)})
 	}
-	seen[string(key)] = true
-	return seen
 }
 
-// same reports whether a and b have the same fold.
+func (s *scanner) text(k key) []byte {
+	if k.from&fromOwn != 0 {
+		return s.own[k.from&^fromOwn : k.to]
+	}
+	return s.b[k.from:k.to]
+}
+
+// compare looks for a repeated name among those from base on.
+func (s *scanner) compare(base int) {
+	if s.repeated || s.keys.len()-base < 2 {
+		return
+	}
+	keys := s.keys.from(base)
+	if len(keys) < manyKeys {
+		for i := range keys {
+			for j := range i {
+				if same(s.text(keys[i]), s.text(keys[j])) {
+					s.repeated = true
+				}
+			}
+		}
+		return
+	}
+	slices.SortFunc(keys, func(a, b key) int { return foldCompare(s.text(a), s.text(b)) })
+	for i := 1; i < len(keys) && !s.repeated; i++ {
+		s.repeated = same(s.text(keys[i-1]), s.text(keys[i]))
+	}
+}
+
+// same reports whether a and b are equal but for their case.
 func same(a, b []byte) bool {
 	if len(a) > 0 && len(b) > 0 && (a[0]^b[0])&^0x20 != 0 && (a[0]|b[0]) < utf8.RuneSelf {
 		return false
 	}
-	return bytes.EqualFold(a, b)
+	return foldCompare(a, b) == 0
 }
 
-// fold returns key in the form in which all names that encoding/json takes for
-// equal are the same. It returns key itself where that form is key.
-func fold(key []byte) []byte {
-	same := true
-	for _, c := range key {
-		if c >= utf8.RuneSelf || c >= 'a' && c <= 'z' {
-			same = false
-			break
+// foldCompare orders names so that all that encoding/json takes for equal are next to
+// each other, and equal.
+func foldCompare(a, b []byte) int {
+	n := min(len(a), len(b))
+	i := 0
+	for i+8 <= n && binary.LittleEndian.Uint64(a[i:]) == binary.LittleEndian.Uint64(b[i:]) {
+		i += 8
+	}
+	for i > 0 && i < n && !(utf8.RuneStart(a[i]) && utf8.RuneStart(b[i])) {
+		i-- // both are the same up to here
+	}
+	for ; i < n; i++ {
+		x, y := a[i], b[i]
+		if x|y >= utf8.RuneSelf {
+			return runesCompare(a[i:], b[i:])
+		}
+		if x, y = upper(x), upper(y); x != y {
+			return int(x) - int(y)
 		}
 	}
-	if same {
-		return key
+	return len(a) - len(b)
+}
+
+func upper(c byte) byte {
+	if c >= 'a' && c <= 'z' {
+		return c - ('a' - 'A')
 	}
-	out := make([]byte, 0, len(key))
-	for i := 0; i < len(key); {
-		c := key[i]
-		if c < utf8.RuneSelf {
-			if c >= 'a' && c <= 'z' {
-				c -= 'a' - 'A'
-			}
-			out = append(out, c)
-			i++
-			continue
+	return c
+}
+
+// runesCompare is foldCompare for names that are not ASCII.
+func runesCompare(a, b []byte) int {
+	for len(a) > 0 && len(b) > 0 {
+		x, n := utf8.DecodeRune(a)
+		y, m := utf8.DecodeRune(b)
+		if x, y = foldRune(x), foldRune(y); x != y {
+			return int(x) - int(y)
 		}
-		r, n := utf8.DecodeRune(key[i:])
-		out = utf8.AppendRune(out, foldRune(r))
-		i += n
+		a, b = a[n:], b[m:]
 	}
-	return out
+	return len(a) - len(b)
 }
 
 // foldRune returns the smallest of the runes that are r but for their case.
@@ -318,36 +503,20 @@ func foldRune(r rune) rune {
 	}
 }
 
-func (s *scanner) array() bool {
-	if s.depth++; s.depth > maxDepth {
-		return false
+// scalar consumes a value that begins with c and is neither an object nor an array.
+func (s *scanner) scalar(c byte) bool {
+	switch c {
+	case '"':
+		_, ok := s.str()
+		return ok
+	case 't':
+		return s.word("true")
+	case 'f':
+		return s.word("false")
+	case 'n':
+		return s.word("null")
 	}
-	s.i++
-	if s.next() == ']' {
-		s.i++
-		s.depth--
-		return true
-	}
-	for {
-		if !s.value() {
-			return false
-		}
-		more, ok := s.more(']')
-		if !ok {
-			return false
-		}
-		if !more {
-			s.depth--
-			return true
-		}
-	}
-}
-
-// more consumes a comma, or the byte that closes.
-func (s *scanner) more(closing byte) (more, ok bool) {
-	c := s.next()
-	s.i++
-	return c == ',', c == ',' || c == closing
+	return s.number()
 }
 
 // str consumes a string and reports whether it has escapes.

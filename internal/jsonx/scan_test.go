@@ -108,7 +108,7 @@ func TestScanNoticesARepeatedNameAmongMany(t *testing.T) {
 
 func TestScanRefusesWhatIsNestedTooDeeply(t *testing.T) {
 	t.Parallel()
-	deep := `{"a":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + `}`
+	deep := `{"a":` + strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth) + `}`
 	if _, ok := Scan([]byte(deep)); ok || json.Valid([]byte(deep)) {
 		t.Fatal("too deep a nesting was accepted")
 	}

@@ -93,7 +93,7 @@ func (t *talk) beginWith(change proxy.Edit) {
 // shared returns the messages behind a share's hash, once per connection.
 func (t *talk) shared(hash string) ([]translate.Message, bool) {
 	sharer, ok := t.s.g.Store().(store.Sharer)
-	if !ok || t.joined {
+	if !ok || t.joined || translate.TooLong(hash, translate.MaxID) {
 		return nil, false
 	}
 	s, err := sharer.Shared(t.ctx, hash)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 )
 
@@ -109,7 +110,7 @@ func choose(msgs []store.Message, refs []int) (chosen []store.Message, ok bool) 
 // hash is the query's, and the store as it keeps shares.
 func (c *call) hash() (string, store.Sharer, error) {
 	hash := string(c.ctx.QueryArgs().Peek("hash"))
-	if hash == "" {
+	if hash == "" || translate.TooLong(hash, translate.MaxID) {
 		return "", nil, failure(textBadHash)
 	}
 	sharer, err := c.sharer()

@@ -182,6 +182,7 @@ func clipTitle(message string) string {
 		n++
 	}
 	return message
+
 }
 
 // first sends frame 1 of a turn. A store that failed left no number to send.

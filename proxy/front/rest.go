@@ -188,13 +188,16 @@ func restList(c *call, caller *proxy.Caller) {
 		return
 	}
 	f := store.Filter{Owner: caller.Name, Limit: min(limit, 100), Offset: offset}
-	if args.Has("userId") {
-		user := string(args.Peek("userId"))
-		f.User = &user
-	}
-	if args.Has("groupId") {
-		group := string(args.Peek("groupId"))
-		f.Group = &group
+	for name, to := range map[string]**string{"userId": &f.User, "groupId": &f.Group} {
+		if !args.Has(name) {
+			continue
+		}
+		id := string(args.Peek(name))
+		if err := translate.Bound(name, id, translate.MaxID); err != nil {
+			c.fail(&restWire, typed(err))
+			return
+		}
+		*to = &id
 	}
 	ctx, cancel := context.WithTimeout(c.s.life, storeWait)
 	defer cancel()
@@ -225,7 +228,7 @@ func queryInt(args *fasthttp.Args, name string, standard, least int) (int, bool)
 func (c *call) pathID() string {
 	raw, _ := c.ctx.UserValue("id").(string)
 	id, err := url.PathUnescape(raw)
-	if err != nil || !utf8.ValidString(id) {
+	if err != nil || !utf8.ValidString(id) || translate.TooLong(id, translate.MaxID) {
 		return ""
 	}
 	return id

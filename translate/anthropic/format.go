@@ -9,10 +9,10 @@ import (
 // decodeFormat reads output_config.format (Anthropic's reference, "Structured
 // outputs") into what the canonical form has for it: OpenAI's response_format, which
 // needs a name. It is strict where OpenAI could take the schema so.
-func decodeFormat(req *translate.Request, raw json.RawMessage) error {
+func decodeFormat(req *translate.Request, raw translate.Raw) error {
 	var f struct {
-		Type   string          `json:"type"`
-		Schema json.RawMessage `json:"schema"`
+		Type   string        `json:"type"`
+		Schema translate.Raw `json:"schema"`
 	}
 	if err := translate.Unmarshal("output_config.format", raw, &f); err != nil {
 		return err
@@ -21,7 +21,7 @@ func decodeFormat(req *translate.Request, raw json.RawMessage) error {
 		req.Drop("output_config.format")
 		return nil
 	}
-	if null(f.Schema) || f.Schema[0] != '{' {
+	if f.Schema.Null() || f.Schema[0] != '{' {
 		return translate.Invalid("output_config.format.schema must be an object")
 	}
 	format := append(json.RawMessage(nil), `{"type":"json_schema","json_schema":{"name":"answer","schema":`...)
@@ -43,13 +43,13 @@ func appendFormat(dst []byte, req *translate.Request) []byte {
 	var f struct {
 		Type   string `json:"type"`
 		Schema struct {
-			Schema json.RawMessage `json:"schema"`
+			Schema translate.Raw `json:"schema"`
 		} `json:"json_schema"`
 	}
 	err := json.Unmarshal(raw, &f)
 	switch schema := f.Schema.Schema; {
 	case err == nil && f.Type == "text":
-	case err == nil && f.Type == "json_schema" && !null(schema) && schema[0] == '{':
+	case err == nil && f.Type == "json_schema" && !schema.Null() && schema[0] == '{':
 		dst = append(dst, `,"output_config":{"format":{"type":"json_schema","schema":`...)
 		dst = append(dst, schema...)
 		dst = append(dst, `}}`...)

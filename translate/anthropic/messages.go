@@ -3,26 +3,33 @@ package anthropic
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // wireBlock is a block of a message's content, of any type.
 type wireBlock struct {
-	Type      string          `json:"type"`
-	Text      string          `json:"text"`
-	Source    json.RawMessage `json:"source"` // a text in a search_result
-	ID        string          `json:"id"`
-	Name      string          `json:"name"`
-	Input     json.RawMessage `json:"input"`
-	ToolUseID string          `json:"tool_use_id"`
-	Content   json.RawMessage `json:"content"`
-	IsError   bool            `json:"is_error"`
-	Thinking  string          `json:"thinking"`
-	Signature string          `json:"signature"`
-	Data      string          `json:"data"`
-	Cache     json.RawMessage `json:"cache_control"`
+	Type      string        `json:"type"`
+	Text      string        `json:"text"`
+	Source    translate.Raw `json:"source"` // a text in a search_result
+	ID        string        `json:"id"`
+	Name      string        `json:"name"`
+	Input     translate.Raw `json:"input"`
+	ToolUseID string        `json:"tool_use_id"`
+	Content   translate.Raw `json:"content"`
+	IsError   bool          `json:"is_error"`
+	Thinking  string        `json:"thinking"`
+	Signature string        `json:"signature"`
+	Data      string        `json:"data"`
+	Cache     translate.Raw `json:"cache_control"`
+}
+
+type wireMessage struct {
+	Role    string        `json:"role"`
+	Content translate.Raw `json:"content"`
 }
 
 type wireSource struct {
@@ -32,56 +39,52 @@ type wireSource struct {
 	URL       string `json:"url"`
 }
 
-func decodeSystem(req *translate.Request, raw json.RawMessage) error {
-	if null(raw) {
-		return nil
-	}
-	blocks, err := decodeBlocks("system", raw)
-	if err != nil {
-		return err
-	}
-	m := translate.Message{Role: translate.RoleSystem}
-	for i := range blocks {
-		path := index("system", i)
-		if blocks[i].Type != "text" {
+func decodeSystem(req *translate.Request, raw translate.Raw) error {
+	m := translate.Message{Role: translate.RoleSystem, Parts: make([]translate.Part, 0, max(1, jsonx.ItemsIn(raw)))}
+	err := eachBlock("system", raw, func(path string, b *wireBlock) error {
+		if b.Type != "text" {
 			return translate.Invalid(path + ".type must be text")
 		}
-		p, err := textPart(path, &blocks[i])
-		if err != nil {
-			return err
-		}
+		p, err := textPart(path, b)
 		m.Parts = append(m.Parts, p)
-	}
+		return err
+	})
 	if len(m.Parts) > 0 {
 		req.Messages = append(req.Messages, m)
 	}
-	return nil
+	return err
 }
 
-// decodeBlocks takes a text for one block of text, as the vendor does.
-func decodeBlocks(path string, raw json.RawMessage) ([]wireBlock, error) {
-	if null(raw) {
-		return nil, nil
+// eachBlock calls take with each block of a content, which is lent. It takes a text for one
+// block of text, as the vendor does.
+func eachBlock(path string, raw translate.Raw, take func(path string, b *wireBlock) error) error {
+	if raw.Null() {
+		return nil
 	}
 	if raw[0] == '"' {
 		b := wireBlock{Type: "text"}
-		err := translate.Unmarshal(path, raw, &b.Text)
-		return []wireBlock{b}, err
+		if err := translate.Unmarshal(path, raw, &b.Text); err != nil {
+			return err
+		}
+		return take(index(path, 0), &b)
 	}
 	if raw[0] != '[' {
-		return nil, translate.Invalid(path + " must be a string or an array of blocks")
+		return translate.Invalid(path + " must be a string or an array of blocks")
 	}
-	var wire []json.RawMessage
-	if err := translate.Unmarshal(path, raw, &wire); err != nil {
-		return nil, err
-	}
-	blocks := make([]wireBlock, len(wire))
-	for i := range wire {
-		if err := translate.Unmarshal(index(path, i), wire[i], &blocks[i]); err != nil {
-			return nil, err
+	i := 0
+	var b wireBlock
+	for raw := range jsonx.Elements(raw) {
+		at := index(path, i)
+		i++
+		b = wireBlock{}
+		if err := translate.Unmarshal(at, raw, &b); err != nil {
+			return err
+		}
+		if err := take(at, &b); err != nil {
+			return err
 		}
 	}
-	return blocks, nil
+	return nil
 }
 
 func textPart(path string, b *wireBlock) (p translate.Part, err error) {
@@ -90,20 +93,25 @@ func textPart(path string, b *wireBlock) (p translate.Part, err error) {
 	return p, err
 }
 
-func decodeMessages(req *translate.Request, raw json.RawMessage) error {
-	var wire []json.RawMessage
-	if err := translate.Unmarshal("messages", raw, &wire); err != nil {
+// decoding is what messages are read into.
+type decoding struct {
+	req   *translate.Request
+	parts translate.Parts
+}
+
+func decodeMessages(req *translate.Request, raw translate.Raw) error {
+	wire, n, err := translate.Elements("messages", raw)
+	if err != nil {
 		return err
 	}
-	if len(wire) == 0 {
-		return translate.Invalid("messages must not be empty")
-	}
-	for i, raw := range wire {
+	d := decoding{req: req, parts: translate.NewParts(jsonx.ItemsIn(raw))}
+	req.Messages = append(make([]translate.Message, 0, n+len(req.Messages)), req.Messages...)
+	i := 0
+	var w wireMessage
+	for raw := range wire {
 		path := index("messages", i)
-		var w struct {
-			Role    string          `json:"role"`
-			Content json.RawMessage `json:"content"`
-		}
+		i++
+		w = wireMessage{}
 		if err := translate.Unmarshal(path, raw, &w); err != nil {
 			return err
 		}
@@ -111,80 +119,105 @@ func decodeMessages(req *translate.Request, raw json.RawMessage) error {
 		if role != translate.RoleUser && role != translate.RoleAssistant {
 			return translate.Invalid(path + ".role must be user or assistant")
 		}
-		if null(w.Content) {
+		if w.Content.Null() {
 			return translate.Invalid(path + ".content is required")
 		}
-		blocks, err := decodeBlocks(path+".content", w.Content)
-		if err != nil {
+		if err := d.message(role, path+".content", w.Content); err != nil {
 			return err
 		}
-		if err := decodeMessage(req, role, path+".content", blocks); err != nil {
-			return err
-		}
+	}
+	if i == 0 {
+		return translate.Invalid("messages must not be empty")
 	}
 	return nil
 }
 
-// decodeMessage appends the messages that blocks make: the results of tools,
+// message appends the messages that a content makes: the results of tools,
 // which the vendor puts into a user's message, and the rest.
-func decodeMessage(req *translate.Request, role translate.Role, path string, blocks []wireBlock) error {
-	var results, parts []translate.Part
-	for i := range blocks {
-		b, at := &blocks[i], index(path, i)
-		if b.Type == "tool_result" {
-			result, images, err := decodeResult(req, at, b)
-			if err != nil {
-				return err
-			}
-			results, parts = append(results, result), append(parts, images...)
-			continue
-		}
-		p, err := decodePart(req, at, b)
-		if err != nil {
+func (d *decoding) message(role translate.Role, path string, content translate.Raw) error {
+	d.parts.Begin()
+	if err := d.blocks(path, content, true, true); err != nil {
+		return err
+	}
+	parts := d.parts.Of()
+	isResult := func(p translate.Part) bool { return p.Kind == translate.PartToolResult }
+	first := slices.IndexFunc(parts, isResult)
+	if first < 0 {
+		d.req.Messages = append(d.req.Messages, translate.Message{Role: role, Parts: parts})
+		return nil
+	}
+	if role != translate.RoleUser {
+		return translate.Invalid(path + " has a tool_result, which belongs into a user's message")
+	}
+	results := len(parts)
+	if others := slices.IndexFunc(parts, func(p translate.Part) bool { return !isResult(p) }); others >= 0 {
+		// Read once more, in the order in which they are told: this takes no room.
+		unsaid := d.req.Unsaid
+		d.parts.Cut(0)
+		if err := d.blocks(path, content, true, false); err != nil {
 			return err
 		}
-		if p.Kind != 0 {
-			parts = append(parts, p)
+		results = d.parts.Len()
+		if err := d.blocks(path, content, false, true); err != nil {
+			return err
 		}
+		parts = d.parts.Of()
+		d.req.Unsaid = unsaid
 	}
-	if len(results) > 0 {
-		if role != translate.RoleUser {
-			return translate.Invalid(path + " has a tool_result, which belongs into a user's message")
-		}
-		req.Messages = append(req.Messages, translate.Message{Role: translate.RoleTool, Parts: results})
-	}
-	if len(parts) > 0 || len(results) == 0 {
-		req.Messages = append(req.Messages, translate.Message{Role: role, Parts: parts})
+	d.req.Messages = append(d.req.Messages, translate.Message{Role: translate.RoleTool, Parts: parts[:results:results]})
+	if results < len(parts) {
+		d.req.Messages = append(d.req.Messages, translate.Message{Role: role, Parts: parts[results:]})
 	}
 	return nil
 }
 
-// decodeResult returns a tool's result. Its images have no place in the
-// canonical result and go before what the user says next.
-func decodeResult(req *translate.Request, path string, b *wireBlock) (p translate.Part, images []translate.Part, err error) {
+// blocks adds the results of tools, the other parts, or both. The images of a result have
+// no place in the canonical result and are among the others.
+func (d *decoding) blocks(path string, content translate.Raw, results, others bool) error {
+	return eachBlock(path, content, func(at string, b *wireBlock) error {
+		if b.Type == "tool_result" {
+			return d.result(at, b, results, others)
+		}
+		if !others {
+			return nil
+		}
+		p, err := decodePart(d.req, at, b)
+		if err == nil && p.Kind != 0 {
+			d.parts.Add(p)
+		}
+		return err
+	})
+}
+
+// result adds a tool's result, its images, or both.
+func (d *decoding) result(path string, b *wireBlock, result, images bool) error {
 	if b.ToolUseID == "" {
-		return p, nil, translate.Invalid(path + ".tool_use_id is required")
+		return translate.Invalid(path + ".tool_use_id is required")
 	}
-	blocks, err := decodeBlocks(path+".content", b.Content)
-	if err != nil {
-		return p, nil, err
+	if err := translate.Bound(path+".tool_use_id", b.ToolUseID, translate.MaxID); err != nil {
+		return err
 	}
 	var texts []string
-	for i := range blocks {
-		inner, err := decodePart(req, index(path+".content", i), &blocks[i])
-		if err != nil {
-			return p, nil, err
-		}
-		switch inner.Kind {
-		case translate.PartText:
+	err := eachBlock(path+".content", b.Content, func(at string, b *wireBlock) error {
+		inner, err := decodePart(d.req, at, b)
+		switch {
+		case err != nil:
+			return err
+		case inner.Kind == translate.PartText && result:
 			texts = append(texts, inner.Text)
-		case translate.PartImage:
-			images = append(images, inner)
+		case inner.Kind == translate.PartImage && images:
+			d.parts.Add(inner)
 		}
+		return nil
+	})
+	if err != nil || !result {
+		return err
 	}
-	p = translate.Part{Kind: translate.PartToolResult, ID: b.ToolUseID, Text: strings.Join(texts, "\n"), Failed: b.IsError}
-	p.Cache, err = cacheControl(path, b.Cache)
-	return p, images, err
+	p := translate.Part{Kind: translate.PartToolResult, ID: b.ToolUseID, Text: strings.Join(texts, "\n"), Failed: b.IsError}
+	if p.Cache, err = cacheControl(path, b.Cache); err == nil {
+		d.parts.Add(p)
+	}
+	return err
 }
 
 // decodePart returns a part without a kind for what the canonical form cannot
@@ -237,10 +270,17 @@ func decodeCall(path string, b *wireBlock) (p translate.Part, err error) {
 		return p, translate.Invalid(path + ".id is required")
 	case b.Name == "":
 		return p, translate.Invalid(path + ".name is required")
-	case null(b.Input) || b.Input[0] != '{':
+	case b.Input.Null() || b.Input[0] != '{':
 		return p, translate.Invalid(path + ".input must be an object")
 	}
+	if err := translate.Bound(path+".id", b.ID, translate.MaxID); err != nil {
+		return p, err
+	}
+	if err := translate.Bound(path+".name", b.Name, translate.MaxToolName); err != nil {
+		return p, err
+	}
 	var args bytes.Buffer
+	args.Grow(len(b.Input))
 	if err := json.Compact(&args, b.Input); err != nil {
 		return p, translate.Invalid(path + ".input is not valid")
 	}
@@ -248,15 +288,15 @@ func decodeCall(path string, b *wireBlock) (p translate.Part, err error) {
 }
 
 // decodeSource returns nil where there is none.
-func decodeSource(path string, raw json.RawMessage) (s *wireSource, err error) {
-	if null(raw) {
+func decodeSource(path string, raw translate.Raw) (s *wireSource, err error) {
+	if raw.Null() {
 		return nil, nil
 	}
 	err = translate.Unmarshal(path+".source", raw, &s)
 	return s, err
 }
 
-func decodeImage(req *translate.Request, path string, raw json.RawMessage) (p translate.Part, err error) {
+func decodeImage(req *translate.Request, path string, raw translate.Raw) (p translate.Part, err error) {
 	s, err := decodeSource(path, raw)
 	if err != nil {
 		return p, err

@@ -1,29 +1,31 @@
 package anthropic
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
 
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // wireRequest is the body of POST /v1/messages as far as the canonical form can
 // say it.
 type wireRequest struct {
-	Model         *string         `json:"model"`
-	MaxTokens     *int            `json:"max_tokens"`
-	Messages      json.RawMessage `json:"messages"`
-	System        json.RawMessage `json:"system"`
-	Stream        bool            `json:"stream"`
-	Temperature   *float64        `json:"temperature"`
-	TopP          *float64        `json:"top_p"`
-	TopK          *int            `json:"top_k"`
-	StopSequences []string        `json:"stop_sequences"`
-	Tools         json.RawMessage `json:"tools"`
-	ToolChoice    json.RawMessage `json:"tool_choice"`
-	Thinking      json.RawMessage `json:"thinking"`
-	OutputConfig  json.RawMessage `json:"output_config"`
+	Model         *string       `json:"model"`
+	MaxTokens     *int          `json:"max_tokens"`
+	Messages      translate.Raw `json:"messages"`
+	System        translate.Raw `json:"system"`
+	Stream        bool          `json:"stream"`
+	Temperature   *float64      `json:"temperature"`
+	TopP          *float64      `json:"top_p"`
+	TopK          *int          `json:"top_k"`
+	StopSequences translate.Raw `json:"stop_sequences"`
+	Tools         translate.Raw `json:"tools"`
+	ToolChoice    translate.Raw `json:"tool_choice"`
+	Thinking      translate.Raw `json:"thinking"`
+	OutputConfig  translate.Raw `json:"output_config"`
 	Metadata      *struct {
 		UserID string `json:"user_id"`
 	} `json:"metadata"`
@@ -38,25 +40,22 @@ var known = []string{
 // canonical form does not know are noted in req.Dropped; AppendRequest forgets
 // them again when it passes the body on as it is.
 func (codec) DecodeRequest(req *translate.Request, body []byte) error {
-	if decodePlain(req, body) {
+	o, ok := translate.Outline(body, known)
+	if ok && decodePlain(req, body, o) {
 		return nil
 	}
-	return decodeAny(req, body)
+	return decodeAny(req, body, o, ok)
 }
 
 // decodePlain reads a question of the usual kind, texts and a few numbers, without
 // reflection. On false req is as it was.
-func decodePlain(req *translate.Request, body []byte) bool {
-	o, ok := translate.Outline(body, known)
-	if !ok {
-		return false
-	}
+func decodePlain(req *translate.Request, body []byte, o jsonx.Outline) bool {
 	f := translate.Fields{Body: body, Outline: o}
 	f.Only("model", "max_tokens", "messages", "system", "stream", "temperature", "top_p")
 	got := translate.Request{Dialect: name, Model: f.String("model"), Stream: f.Bool("stream"), Raw: body}
 	p := &got.Params
 	p.MaxTokens = f.Int("max_tokens")
-	if f.Odd || p.MaxTokens == nil {
+	if f.Odd || p.MaxTokens == nil || translate.TooLong(got.Model, translate.MaxModel) {
 		return false
 	}
 	p.Temperature, p.TopP = f.Number("temperature"), f.Number("top_p")
@@ -83,8 +82,12 @@ func plainRole(s string) translate.Role {
 	return 0
 }
 
-// decodeAny reads every question.
-func decodeAny(req *translate.Request, body []byte) error {
+// decodeAny reads every question. o is its outline; once says that it is JSON of one
+// reading.
+func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) error {
+	if err := translate.Bounded(&o, body); err != nil {
+		return err
+	}
 	var w wireRequest
 	if err := translate.Unmarshal("", body, &w); err != nil {
 		return err
@@ -96,15 +99,22 @@ func decodeAny(req *translate.Request, body []byte) error {
 		return translate.Invalid("max_tokens is required")
 	case *w.MaxTokens < 1:
 		return translate.Invalid("max_tokens must be at least 1")
-	case null(w.Messages):
+	case w.Messages.Null():
 		return translate.Invalid("messages is required")
+	}
+	if err := translate.Bound("model", *w.Model, translate.MaxModel); err != nil {
+		return err
 	}
 	req.Dialect, req.Model, req.Stream = name, *w.Model, w.Stream
 	if w.Metadata != nil {
-		req.User = w.Metadata.UserID
+		req.User = translate.UserID(w.Metadata.UserID)
+	}
+	stops, err := translate.Words("stop_sequences", w.StopSequences, translate.MaxStops)
+	if err != nil {
+		return err
 	}
 	p := &req.Params
-	p.MaxTokens, p.Temperature, p.TopP, p.TopK, p.Stop = w.MaxTokens, w.Temperature, w.TopP, w.TopK, w.StopSequences
+	p.MaxTokens, p.Temperature, p.TopP, p.TopK, p.Stop = w.MaxTokens, w.Temperature, w.TopP, w.TopK, stops
 	if err := decodeSystem(req, w.System); err != nil {
 		return err
 	}
@@ -120,7 +130,7 @@ func decodeAny(req *translate.Request, body []byte) error {
 	if err := decodeThinking(req, &w); err != nil {
 		return err
 	}
-	req.KeepRaw(body, known)
+	req.KeepRaw(body, known, o, once)
 	return nil
 }
 
@@ -133,15 +143,12 @@ func (codec) Peek(req *translate.Request, body []byte) bool {
 	f := translate.Fields{Body: body, Outline: o}
 	model, stream := f.String("model"), f.Bool("stream")
 	f.Objects("messages")
-	if !f.Count("max_tokens") || f.Odd {
+	if !f.Count("max_tokens") || f.Odd || translate.TooLong(model, translate.MaxModel) {
 		return false
 	}
 	req.Dialect, req.Model, req.Stream, req.Raw, req.Outline = name, model, stream, body, o.Members
 	return true
 }
-
-// null reports whether a field is missing or null.
-func null(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
@@ -149,14 +156,14 @@ func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]
 // chooses its budget itself, for which the vendor's default is high.
 func decodeThinking(req *translate.Request, w *wireRequest) error {
 	var config struct {
-		Effort string          `json:"effort"`
-		Format json.RawMessage `json:"format"`
+		Effort string        `json:"effort"`
+		Format translate.Raw `json:"format"`
 	}
-	if !null(w.OutputConfig) {
+	if !w.OutputConfig.Null() {
 		if err := translate.Unmarshal("output_config", w.OutputConfig, &config); err != nil {
 			return err
 		}
-		if !null(config.Format) {
+		if !config.Format.Null() {
 			if err := decodeFormat(req, config.Format); err != nil {
 				return err
 			}
@@ -166,7 +173,7 @@ func decodeThinking(req *translate.Request, w *wireRequest) error {
 		Type   string `json:"type"`
 		Budget *int   `json:"budget_tokens"`
 	}
-	if !null(w.Thinking) {
+	if !w.Thinking.Null() {
 		if err := translate.Unmarshal("thinking", w.Thinking, &t); err != nil {
 			return err
 		}
@@ -174,7 +181,7 @@ func decodeThinking(req *translate.Request, w *wireRequest) error {
 	if config.Effort != "" && t.Type != "adaptive" {
 		req.Drop("output_config.effort")
 	}
-	if null(w.Thinking) {
+	if w.Thinking.Null() {
 		return nil
 	}
 	switch t.Type {
@@ -198,24 +205,26 @@ func decodeThinking(req *translate.Request, w *wireRequest) error {
 	return nil
 }
 
-func decodeTools(req *translate.Request, raw json.RawMessage) error {
-	if null(raw) {
-		return nil
-	}
-	var tools []json.RawMessage
-	if err := translate.Unmarshal("tools", raw, &tools); err != nil {
+type wireTool struct {
+	Type        string        `json:"type"`
+	Name        string        `json:"name"`
+	Description string        `json:"description"`
+	InputSchema translate.Raw `json:"input_schema"`
+	Cache       translate.Raw `json:"cache_control"`
+	Strict      bool          `json:"strict"`
+}
+
+func decodeTools(req *translate.Request, raw translate.Raw) error {
+	tools, n, err := translate.Elements("tools", raw)
+	if err != nil {
 		return err
 	}
-	for i, raw := range tools {
+	var t wireTool
+	i := -1
+	for raw := range tools {
+		i++
 		path := index("tools", i)
-		var t struct {
-			Type        string          `json:"type"`
-			Name        string          `json:"name"`
-			Description string          `json:"description"`
-			InputSchema json.RawMessage `json:"input_schema"`
-			Cache       json.RawMessage `json:"cache_control"`
-			Strict      bool            `json:"strict"`
-		}
+		t = wireTool{}
 		if err := translate.Unmarshal(path, raw, &t); err != nil {
 			return err
 		}
@@ -226,31 +235,37 @@ func decodeTools(req *translate.Request, raw json.RawMessage) error {
 		if t.Name == "" {
 			return translate.Invalid(path + ".name is required")
 		}
-		if null(t.InputSchema) || t.InputSchema[0] != '{' {
+		if err := translate.Bound(path+".name", t.Name, translate.MaxToolName); err != nil {
+			return err
+		}
+		if t.InputSchema.Null() || t.InputSchema[0] != '{' {
 			return translate.Invalid(path + ".input_schema must be an object")
 		}
 		cache, err := cacheControl(path, t.Cache)
 		if err != nil {
 			return err
 		}
-		req.Tools = append(req.Tools, translate.Tool{Name: t.Name, Description: t.Description, Schema: t.InputSchema, Strict: t.Strict, Cache: cache})
+		if req.Tools == nil {
+			req.Tools = make([]translate.Tool, 0, n)
+		}
+		req.Tools = append(req.Tools, translate.Tool{Name: t.Name, Description: t.Description, Schema: bytes.Clone(t.InputSchema), Strict: t.Strict, Cache: cache})
 	}
 	return nil
 }
 
 // cacheControl returns raw, nil where it is missing.
-func cacheControl(path string, raw json.RawMessage) (json.RawMessage, error) {
-	if null(raw) {
+func cacheControl(path string, raw translate.Raw) (json.RawMessage, error) {
+	if raw.Null() {
 		return nil, nil
 	}
 	if raw[0] != '{' {
 		return nil, translate.Invalid(path + ".cache_control must be an object")
 	}
-	return raw, nil
+	return bytes.Clone(raw), nil
 }
 
-func decodeToolChoice(req *translate.Request, raw json.RawMessage) error {
-	if null(raw) {
+func decodeToolChoice(req *translate.Request, raw translate.Raw) error {
+	if raw.Null() {
 		return nil
 	}
 	var w struct {
@@ -278,5 +293,5 @@ func decodeToolChoice(req *translate.Request, raw json.RawMessage) error {
 	default:
 		return translate.Invalid("tool_choice.type must be auto, any, tool or none")
 	}
-	return nil
+	return translate.Bound("tool_choice.name", c.Name, translate.MaxToolName)
 }

@@ -166,7 +166,7 @@ func DecodeLogin(body []byte) (user, password string, err error) {
 // nobody may buy. The error is an *Error with CodeValidation.
 func DecodeBuy(body []byte) error {
 	var w struct {
-		Quota json.RawMessage `json:"quota"`
+		Quota translate.Raw `json:"quota"`
 	}
 	if err := json.Unmarshal(body, &w); err != nil {
 		return invalid("invalid form", err)

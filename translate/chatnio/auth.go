@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
+	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // Auth is the first frame of a connection (chatnio.md 3.2).
@@ -22,11 +23,11 @@ type Auth struct {
 }
 
 type wireAuth struct {
-	Token   json.RawMessage `json:"token"`
-	ID      json.RawMessage `json:"id"`
-	Ref     json.RawMessage `json:"ref"`
-	Type    json.RawMessage `json:"type"`
-	Message json.RawMessage `json:"message"`
+	Token   translate.Raw `json:"token"`
+	ID      translate.Raw `json:"id"`
+	Ref     translate.Raw `json:"ref"`
+	Type    translate.Raw `json:"type"`
+	Message translate.Raw `json:"message"`
 }
 
 // DecodeAuth reads a first frame as loosely as chatnio.md 8.2 asks: the id may
@@ -52,6 +53,9 @@ func DecodeAuth(frame []byte) (Auth, error) {
 		}
 	}
 	_ = json.Unmarshal(w.Ref, &a.Ref) // a ref of another type refers to nothing
+	if translate.TooLong(a.Ref, translate.MaxID) {
+		a.Ref = ""
+	}
 	if n, ok := integral(scalar(w.ID)); ok {
 		a.ID = n
 	}
@@ -59,7 +63,7 @@ func DecodeAuth(frame []byte) (Auth, error) {
 }
 
 // bareToken returns what is left of a token without what clients wrap it in.
-func bareToken(raw json.RawMessage) string {
+func bareToken(raw translate.Raw) string {
 	if absent(raw) {
 		return ""
 	}

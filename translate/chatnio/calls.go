@@ -66,7 +66,7 @@ func AppendMessages(dst []byte, msgs []translate.Message) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendMessage(dst, msgs[i].Role, drops.Plain(&msgs[i], true))
+		dst = appendTurn(dst, msgs[i].Role, drops.Plain(&msgs[i], true), true)
 	}
 	return append(dst, ']')
 }
@@ -148,8 +148,8 @@ func appendTime(dst []byte, ms int64) []byte {
 // string. The error is an *Error with CodeValidation.
 func DecodeRename(body []byte) (id int64, name string, err error) {
 	var w struct {
-		ID   json.RawMessage `json:"id"`
-		Name *string         `json:"name"`
+		ID   translate.Raw `json:"id"`
+		Name *string       `json:"name"`
 	}
 	if err := json.Unmarshal(body, &w); err != nil {
 		return 0, "", invalid("invalid form", err)
@@ -166,8 +166,8 @@ func DecodeRename(body []byte) (id int64, name string, err error) {
 // error is an *Error with CodeValidation.
 func DecodeShare(body []byte) (id int64, refs []int, err error) {
 	var w struct {
-		ID   json.RawMessage `json:"id"`
-		Refs []int           `json:"refs"`
+		ID   translate.Raw `json:"id"`
+		Refs []int         `json:"refs"`
 	}
 	if err := json.Unmarshal(body, &w); err != nil {
 		return 0, nil, invalid("invalid form", err)

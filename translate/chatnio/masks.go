@@ -13,6 +13,13 @@ const (
 	MaskInvalid   = "invalid_request_error"
 )
 
+// How long the texts of a mask may be, in characters.
+const (
+	maxAvatar      = 1024
+	maxMaskName    = 256
+	maxDescription = 4096
+)
+
 // Mask is a preset that a user keeps: messages to begin a chat with.
 type Mask struct {
 	ID          int64 // not above 0: one that does not exist yet
@@ -59,14 +66,22 @@ func AppendMaskFail(dst []byte, message string) []byte {
 // is an *Error with CodeValidation.
 func DecodeMask(body []byte) (Mask, error) {
 	var w struct {
-		ID          json.RawMessage `json:"id"`
-		Avatar      string          `json:"avatar"`
-		Name        string          `json:"name"`
-		Description string          `json:"description"`
-		Context     json.RawMessage `json:"context"`
+		ID          translate.Raw `json:"id"`
+		Avatar      string        `json:"avatar"`
+		Name        string        `json:"name"`
+		Description string        `json:"description"`
+		Context     translate.Raw `json:"context"`
 	}
 	if err := json.Unmarshal(body, &w); err != nil {
 		return Mask{}, invalid(MaskInvalid, err)
+	}
+	for _, t := range [...]struct {
+		text string
+		most int
+	}{{w.Avatar, maxAvatar}, {w.Name, maxMaskName}, {w.Description, maxDescription}} {
+		if translate.TooLong(t.text, t.most) {
+			return Mask{}, translate.Invalid(MaskInvalid)
+		}
 	}
 	m := Mask{ID: -1, Avatar: w.Avatar, Name: w.Name, Description: w.Description}
 	if text := scalar(w.ID); text != "" {
@@ -91,7 +106,7 @@ func DecodeMask(body []byte) (Mask, error) {
 // *Error with CodeValidation.
 func DecodeMaskID(body []byte) (int64, error) {
 	var w struct {
-		ID json.RawMessage `json:"id"`
+		ID translate.Raw `json:"id"`
 	}
 	if err := json.Unmarshal(body, &w); err != nil {
 		return 0, invalid(MaskInvalid, err)

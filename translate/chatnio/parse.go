@@ -28,7 +28,10 @@ func (p *parser) fail(field, want string) {
 // question reads the fields that chat and restart frames have beside the type.
 func (p *parser) question(f *Frame, w *wireFrame) {
 	f.Message = p.text("message", w.Message)
-	f.Model = p.text("model", w.Model)
+	if f.Model = p.text("model", w.Model); translate.TooLong(f.Model, translate.MaxModel) {
+		p.fail("model", "at most 256 characters long")
+		f.Model = ""
+	}
 	f.Web = p.flag("web", w.Web)
 	f.IgnoreContext = p.flag("ignore_context", w.IgnoreContext)
 	if n := p.integer("context", w.Context); n != nil {
@@ -45,7 +48,7 @@ func (p *parser) question(f *Frame, w *wireFrame) {
 	}
 }
 
-func (p *parser) text(field string, raw json.RawMessage) string {
+func (p *parser) text(field string, raw translate.Raw) string {
 	if absent(raw) {
 		return ""
 	}
@@ -58,7 +61,7 @@ func (p *parser) text(field string, raw json.RawMessage) string {
 
 // scalar returns a boolean's or number's text, with or without quotes; empty
 // when there is none.
-func scalar(raw json.RawMessage) string {
+func scalar(raw translate.Raw) string {
 	if absent(raw) {
 		return ""
 	}
@@ -72,7 +75,7 @@ func scalar(raw json.RawMessage) string {
 	return strings.TrimSpace(s)
 }
 
-func (p *parser) flag(field string, raw json.RawMessage) bool {
+func (p *parser) flag(field string, raw translate.Raw) bool {
 	switch strings.ToLower(scalar(raw)) {
 	case "true", "1":
 		return true
@@ -83,7 +86,7 @@ func (p *parser) flag(field string, raw json.RawMessage) bool {
 	return false
 }
 
-func (p *parser) number(field string, raw json.RawMessage) *float64 {
+func (p *parser) number(field string, raw translate.Raw) *float64 {
 	s := scalar(raw)
 	if s == "" {
 		return nil
@@ -96,7 +99,7 @@ func (p *parser) number(field string, raw json.RawMessage) *float64 {
 	return &f
 }
 
-func (p *parser) integer(field string, raw json.RawMessage) *int {
+func (p *parser) integer(field string, raw translate.Raw) *int {
 	s := scalar(raw)
 	if s == "" {
 		return nil
@@ -122,7 +125,7 @@ func integral(s string) (int64, bool) {
 	return int64(f), true
 }
 
-func absent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
+func absent(raw translate.Raw) bool { return len(raw) == 0 || string(raw) == "null" }
 
 // isObject tells an object from null, which encoding/json takes for one.
 func isObject(frame []byte) bool {

@@ -1,6 +1,7 @@
 package chatnio
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -46,19 +47,19 @@ const ping = `{"type":"ping"}`
 func IsPing(frame []byte) bool { return string(frame) == ping }
 
 type wireFrame struct {
-	Type              json.RawMessage `json:"type"`
-	Message           json.RawMessage `json:"message"`
-	Model             json.RawMessage `json:"model"`
-	Web               json.RawMessage `json:"web"`
-	IgnoreContext     json.RawMessage `json:"ignore_context"`
-	Context           json.RawMessage `json:"context"`
-	MaxTokens         json.RawMessage `json:"max_tokens"`
-	TopK              json.RawMessage `json:"top_k"`
-	Temperature       json.RawMessage `json:"temperature"`
-	TopP              json.RawMessage `json:"top_p"`
-	PresencePenalty   json.RawMessage `json:"presence_penalty"`
-	FrequencyPenalty  json.RawMessage `json:"frequency_penalty"`
-	RepetitionPenalty json.RawMessage `json:"repetition_penalty"`
+	Type              translate.Raw `json:"type"`
+	Message           translate.Raw `json:"message"`
+	Model             translate.Raw `json:"model"`
+	Web               translate.Raw `json:"web"`
+	IgnoreContext     translate.Raw `json:"ignore_context"`
+	Context           translate.Raw `json:"context"`
+	MaxTokens         translate.Raw `json:"max_tokens"`
+	TopK              translate.Raw `json:"top_k"`
+	Temperature       translate.Raw `json:"temperature"`
+	TopP              translate.Raw `json:"top_p"`
+	PresencePenalty   translate.Raw `json:"presence_penalty"`
+	FrequencyPenalty  translate.Raw `json:"frequency_penalty"`
+	RepetitionPenalty translate.Raw `json:"repetition_penalty"`
 }
 
 // DecodeFrame reads a client frame. Booleans and numbers may come as strings
@@ -69,7 +70,9 @@ type wireFrame struct {
 func DecodeFrame(frame []byte) (Frame, error) {
 	var w wireFrame
 	if err := json.Unmarshal(frame, &w); err != nil || !isObject(frame) {
-		return Frame{}, invalid("the frame is not a JSON object", err)
+		e := translate.NoObject("frame", frame)
+		e.Cause = err
+		return Frame{}, e
 	}
 	var p parser
 	f := Frame{Type: p.text("type", w.Type)}
@@ -123,21 +126,31 @@ func (f *Frame) Remove() (index int, ok bool) {
 // no such list; the real server ignores it then.
 func (f *Frame) Mask() (msgs []translate.Message, ok bool) { return DecodeMessages([]byte(f.Message)) }
 
-// DecodeMessages reads a JSON list of role and content as [Frame.Mask] does.
+// DecodeMessages reads a JSON list of role and content as [Frame.Mask] does. One of more
+// messages than [jsonx.ItemsOf] its length is none.
 func DecodeMessages(list []byte) (msgs []translate.Message, ok bool) {
-	var wire []struct {
+	values, n, err := translate.Elements("", bytes.TrimSpace(list))
+	if err != nil || !json.Valid(list) || n > jsonx.ItemsOf(len(list)) {
+		return nil, false
+	}
+	msgs = make([]translate.Message, 0, n)
+	parts := translate.NewParts(n)
+	var m struct {
 		Role    string `json:"role"`
 		Content string `json:"content"`
 	}
-	if err := json.Unmarshal(list, &wire); err != nil {
-		return nil, false
-	}
-	for _, m := range wire {
+	for v := range values {
+		m.Role, m.Content = "", ""
+		if v[0] != '{' || json.Unmarshal(v, &m) != nil {
+			return nil, false
+		}
 		role := translate.ParseRole(m.Role)
 		if role != translate.RoleAssistant && role != translate.RoleSystem {
 			role = translate.RoleUser
 		}
-		msgs = append(msgs, translate.TextMessage(role, m.Content))
+		parts.Begin()
+		parts.Add(translate.Part{Kind: translate.PartText, Text: m.Content})
+		msgs = append(msgs, translate.Message{Role: role, Parts: parts.Of()})
 	}
 	return msgs, true
 }
@@ -212,18 +225,25 @@ func AppendMask(dst []byte, msgs []translate.Message) []byte {
 		if role != translate.RoleAssistant && role != translate.RoleSystem {
 			role = translate.RoleUser
 		}
-		list = appendMessage(list, role, text)
+		list = appendTurn(list, role, text, false)
 	}
 	dst = append(dst, `{"type":"mask","message":`...)
 	dst = jsonx.AppendString(dst, append(list, ']'))
 	return append(dst, '}')
 }
 
-func appendMessage(dst []byte, role translate.Role, text string) []byte {
+// appendTurn appends one message of a list. html says that <, > and & are escaped, as the
+// real server does; in a mask, which is text within JSON, they would take seven times
+// their size.
+func appendTurn(dst []byte, role translate.Role, text string, html bool) []byte {
 	dst = append(dst, `{"role":"`...)
 	dst = append(dst, role.String()...)
 	dst = append(dst, `","content":`...)
-	dst = jsonx.AppendHTMLString(dst, text)
+	if html {
+		dst = jsonx.AppendHTMLString(dst, text)
+	} else {
+		dst = jsonx.AppendString(dst, text)
+	}
 	return append(dst, '}')
 }
 

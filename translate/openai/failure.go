@@ -63,7 +63,7 @@ func (e *encoder) AppendError(dst []byte, err *translate.Error, started bool) []
 	if err.Spent != nil {
 		kind, code = "insufficient_quota", "insufficient_quota"
 	}
-	message, param := err.Message, ""
+	message, param := err.Message, err.Param
 	if r := rejection(err); r != nil {
 		kind, code, param = orElse(r.Type, "invalid_request_error"), translate.Mask(r.Code), translate.Mask(r.Param)
 		kind, message = translate.Mask(kind), orElse(translate.Mask(r.Message), err.Message)

@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"encoding/json"
 	"strconv"
 
 	"github.com/valyala/fastjson"
@@ -22,23 +21,27 @@ const roleFunction = "function"
 // decodeFunctions reads functions and function_call. Beside tools they mean
 // nothing and are noted as dropped.
 func decodeFunctions(req *translate.Request, w *wireRequest) error {
-	if null(w.Functions) {
-		if !null(w.FunctionCall) {
+	if w.Functions.Null() {
+		if !w.FunctionCall.Null() {
 			req.Drop("function_call")
 		}
 		return nil
 	}
-	if !null(w.Tools) {
+	if !w.Tools.Null() {
 		req.Drop("functions")
 		return nil
 	}
-	var functions []json.RawMessage
-	if err := translate.Unmarshal("functions", w.Functions, &functions); err != nil {
+	functions, n, err := translate.Elements("functions", w.Functions)
+	if err != nil {
 		return err
 	}
-	for i, raw := range functions {
+	req.Tools = make([]translate.Tool, 0, n)
+	var f wireFunction
+	i := -1
+	for raw := range functions {
+		i++
 		path := index("functions", i)
-		var f wireFunction
+		f = wireFunction{}
 		if err := translate.Unmarshal(path, raw, &f); err != nil {
 			return err
 		}
@@ -53,8 +56,8 @@ func decodeFunctions(req *translate.Request, w *wireRequest) error {
 	return decodeFunctionChoice(&req.ToolChoice, w.FunctionCall)
 }
 
-func decodeFunctionChoice(c *translate.ToolChoice, raw json.RawMessage) error {
-	if null(raw) {
+func decodeFunctionChoice(c *translate.ToolChoice, raw translate.Raw) error {
+	if raw.Null() {
 		return nil
 	}
 	switch string(raw) {
@@ -78,7 +81,7 @@ func decodeFunctionChoice(c *translate.ToolChoice, raw json.RawMessage) error {
 		return translate.Invalid("function_call.name is required")
 	}
 	c.Mode, c.Name = translate.ToolNamed, named.Name
-	return nil
+	return translate.Bound("function_call.name", c.Name, translate.MaxToolName)
 }
 
 // olderCalls gives the calls of older clients their ids. A result belongs to the
@@ -103,17 +106,6 @@ func (o *olderCalls) end(name string) string {
 		return id
 	}
 	return o.begin(name)
-}
-
-// decodeResult reads a message of the role function.
-func (o *olderCalls) decodeResult(path string, w *wireMessage, content []translate.Part) (translate.Message, error) {
-	m := translate.Message{Role: translate.RoleTool}
-	if w.Name == "" {
-		return m, translate.Invalid(path + ".name is required")
-	}
-	whole := translate.Message{Parts: content}
-	m.Parts = []translate.Part{{Kind: translate.PartToolResult, ID: o.end(w.Name), Text: whole.Text()}}
-	return m, nil
 }
 
 // functionCall appends the events of the one call of an answer in the older form.

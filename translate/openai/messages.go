@@ -2,19 +2,21 @@ package openai
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 type wireMessage struct {
 	Role             string            `json:"role"`
 	Name             string            `json:"name"`
-	Content          json.RawMessage   `json:"content"`
+	Content          translate.Raw     `json:"content"`
 	Refusal          string            `json:"refusal"`
 	ReasoningContent string            `json:"reasoning_content"`
-	Reasoning        json.RawMessage   `json:"reasoning"`
-	ToolCalls        []wireCall        `json:"tool_calls"`
+	Reasoning        translate.Raw     `json:"reasoning"`
+	ToolCalls        translate.Raw     `json:"tool_calls"`
 	ToolCallID       string            `json:"tool_call_id"`
 	FunctionCall     *wireFunctionCall `json:"function_call"`
 }
@@ -40,68 +42,110 @@ type wirePart struct {
 	} `json:"image_url"`
 }
 
+// decoding is what is known while messages are read.
+type decoding struct {
+	req   *translate.Request
+	older olderCalls
+	parts translate.Parts
+	// What is read now, one after the other in the same place.
+	wire wireMessage
+	call wireCall
+	part wirePart
+}
+
 // decodeMessages puts system and developer messages first and joins the results
 // of tools that follow each other.
-func decodeMessages(req *translate.Request, raw json.RawMessage) error {
-	var wire []json.RawMessage
-	if err := translate.Unmarshal("messages", raw, &wire); err != nil {
+func decodeMessages(req *translate.Request, raw translate.Raw) error {
+	wire, n, err := translate.Elements("messages", raw)
+	if err != nil {
 		return err
 	}
-	if len(wire) == 0 {
-		return translate.Invalid("messages must not be empty")
-	}
-	var system, turns []translate.Message
-	var older olderCalls
-	for i, raw := range wire {
-		m, err := decodeMessage(req, &older, index("messages", i), raw)
+	d := decoding{req: req, parts: translate.NewParts(jsonx.ItemsIn(raw))}
+	msgs := make([]translate.Message, 0, n)
+	i := 0
+	for raw := range wire {
+		path := index("messages", i)
+		i++
+		last := len(msgs) - 1
+		before := translate.Role(0)
+		if last >= 0 {
+			before = msgs[last].Role
+		}
+		m, err := d.message(path, raw, before)
 		if err != nil {
 			return err
 		}
-		switch last := len(turns) - 1; {
-		case m.Role == translate.RoleSystem:
-			system = append(system, m)
-		case m.Role == translate.RoleTool && last >= 0 && turns[last].Role == translate.RoleTool:
-			turns[last].Parts = append(turns[last].Parts, m.Parts...)
-		default:
-			turns = append(turns, m)
+		if m.Role == translate.RoleTool && before == m.Role {
+			msgs[last] = m
+			continue
 		}
+		msgs = append(msgs, m)
 	}
-	req.Messages = append(system, turns...)
+	if i == 0 {
+		return translate.Invalid("messages must not be empty")
+	}
+	systemFirst(msgs)
+	req.Messages = msgs
 	return nil
 }
 
-func decodeMessage(req *translate.Request, older *olderCalls, path string, raw json.RawMessage) (m translate.Message, err error) {
-	var w wireMessage
-	if err := translate.Unmarshal(path, raw, &w); err != nil {
+// message reads one message. The result of a tool has those before it among its parts,
+// where before is the role of the message before it.
+func (d *decoding) message(path string, raw []byte, before translate.Role) (m translate.Message, err error) {
+	w := &d.wire
+	*w = wireMessage{}
+	if err := translate.Unmarshal(path, raw, w); err != nil {
 		return m, err
 	}
 	m.Role, m.Name = translate.ParseRole(w.Role), w.Name
-	if m.Role == 0 && w.Role != roleFunction {
-		return m, badRole(path, w.Role)
-	}
-	content, err := decodeContent(req, path+".content", w.Content)
-	if err != nil {
+	if w.Role == roleFunction {
+		m = translate.Message{Role: translate.RoleTool}
+	} else if err := translate.Bound(path+".name", w.Name, translate.MaxID); err != nil {
 		return m, err
 	}
-	if w.Role == roleFunction {
-		return older.decodeResult(path, &w, content)
+	if m.Role == 0 {
+		return m, badRole(path, w.Role)
 	}
-	if m.Role == translate.RoleTool {
-		if w.ToolCallID == "" {
-			return m, translate.Invalid(path + ".tool_call_id is required")
+	if m.Role != translate.RoleTool || before != translate.RoleTool {
+		d.parts.Begin()
+	}
+	switch {
+	case m.Role == translate.RoleTool:
+		err = d.result(path, w)
+	case m.Role == translate.RoleAssistant:
+		err = d.assistant(path, w)
+	case w.Content.Null():
+		err = translate.Invalid(path + ".content is required")
+	default:
+		err = d.content(path+".content", w.Content)
+	}
+	m.Parts = d.parts.Of()
+	return m, err
+}
+
+// result reads the result of a tool, or of a function. Its content is one text.
+func (d *decoding) result(path string, w *wireMessage) error {
+	from := d.parts.Len()
+	if err := d.content(path+".content", w.Content); err != nil {
+		return err
+	}
+	whole := translate.Message{Parts: d.parts.Of()}
+	whole.Parts = whole.Parts[from:]
+	p := translate.Part{Kind: translate.PartToolResult, ID: w.ToolCallID, Text: whole.Text()}
+	d.parts.Cut(from)
+	switch {
+	case w.Role == roleFunction && w.Name == "":
+		return translate.Invalid(path + ".name is required")
+	case w.Role == roleFunction:
+		p.ID = d.older.end(w.Name)
+		if err := translate.Bound(path+".name", w.Name, translate.MaxToolName); err != nil {
+			return err
 		}
-		whole := translate.Message{Parts: content}
-		m.Parts = []translate.Part{{Kind: translate.PartToolResult, ID: w.ToolCallID, Text: whole.Text()}}
-		return m, nil
+	case p.ID == "":
+		return translate.Invalid(path + ".tool_call_id is required")
 	}
-	if m.Role != translate.RoleAssistant {
-		if null(w.Content) {
-			return m, translate.Invalid(path + ".content is required")
-		}
-		m.Parts = content
-		return m, nil
-	}
-	return m, assistant(&m, older, path, &w, content)
+	d.parts.Add(p)
+	return translate.Bound(path+".tool_call_id", p.ID, translate.MaxID)
 }
 
 func badRole(path, role string) error {
@@ -111,79 +155,107 @@ func badRole(path, role string) error {
 	return translate.Invalid(path + ".role must be system, developer, user, assistant, tool or function")
 }
 
-// assistant fills m in the order in which a model speaks: it thinks, answers,
-// and then calls.
-func assistant(m *translate.Message, older *olderCalls, path string, w *wireMessage, content []translate.Part) error {
+// assistant reads a message of the model in the order in which it speaks: it thinks,
+// answers, and then calls.
+func (d *decoding) assistant(path string, w *wireMessage) error {
 	thought := w.ReasoningContent
-	if thought == "" && !null(w.Reasoning) && w.Reasoning[0] == '"' {
+	if thought == "" && !w.Reasoning.Null() && w.Reasoning[0] == '"' {
 		if err := translate.Unmarshal(path+".reasoning", w.Reasoning, &thought); err != nil {
 			return err
 		}
 	}
 	if thought != "" {
-		m.Parts = append(m.Parts, translate.Part{Kind: translate.PartReasoning, Text: thought})
+		d.parts.Add(translate.Part{Kind: translate.PartReasoning, Text: thought})
 	}
-	for _, p := range content {
-		if p.Kind != translate.PartText || p.Text != "" {
-			m.Parts = append(m.Parts, p)
-		}
+	from := d.parts.Len()
+	if err := d.content(path+".content", w.Content); err != nil {
+		return err
 	}
+	said := d.parts.Of()
+	said = slices.DeleteFunc(said[min(from, len(said)):], func(p translate.Part) bool { return p.Kind == translate.PartText && p.Text == "" })
+	d.parts.Cut(from + len(said))
 	if w.Refusal != "" {
-		m.Parts = append(m.Parts, translate.Part{Kind: translate.PartText, Text: w.Refusal})
+		d.parts.Add(translate.Part{Kind: translate.PartText, Text: w.Refusal})
 	}
-	for i, c := range w.ToolCalls {
-		at := index(path+".tool_calls", i)
+	if err := d.toolCalls(path+".tool_calls", w.ToolCalls); err != nil {
+		return err
+	}
+	f := w.FunctionCall
+	if f == nil {
+		return nil
+	}
+	if f.Name == "" {
+		return translate.Invalid(path + ".function_call.name is required")
+	}
+	d.parts.Add(translate.Part{Kind: translate.PartToolCall, ID: d.older.begin(f.Name), Name: f.Name, Args: f.Arguments})
+	return translate.Bound(path+".function_call.name", f.Name, translate.MaxToolName)
+}
+
+func (d *decoding) toolCalls(path string, raw translate.Raw) error {
+	calls, _, err := translate.Elements(path, raw)
+	if err != nil {
+		return err
+	}
+	i := 0
+	for raw := range calls {
+		at := index(path, i)
+		i++
+		c := &d.call
+		*c = wireCall{}
+		if err := translate.Unmarshal(at, raw, c); err != nil {
+			return err
+		}
 		if c.ID == "" {
 			return translate.Invalid(at + ".id is required")
 		}
 		if c.Function.Name == "" {
 			return translate.Invalid(at + ".function.name is required")
 		}
-		m.Parts = append(m.Parts, translate.Part{Kind: translate.PartToolCall, ID: c.ID, Name: c.Function.Name, Args: c.Function.Arguments})
-	}
-	if f := w.FunctionCall; f != nil {
-		if f.Name == "" {
-			return translate.Invalid(path + ".function_call.name is required")
+		if err := translate.Bound(at+".id", c.ID, translate.MaxID); err != nil {
+			return err
 		}
-		m.Parts = append(m.Parts, translate.Part{Kind: translate.PartToolCall, ID: older.begin(f.Name), Name: f.Name, Args: f.Arguments})
+		if err := translate.Bound(at+".function.name", c.Function.Name, translate.MaxToolName); err != nil {
+			return err
+		}
+		d.parts.Add(translate.Part{Kind: translate.PartToolCall, ID: c.ID, Name: c.Function.Name, Args: c.Function.Arguments})
 	}
 	return nil
 }
 
-func decodeContent(req *translate.Request, path string, raw json.RawMessage) ([]translate.Part, error) {
-	if null(raw) {
-		return nil, nil
+// content adds the parts of a message's content.
+func (d *decoding) content(path string, raw translate.Raw) error {
+	if raw.Null() {
+		return nil
 	}
 	if raw[0] == '"' {
 		p := translate.Part{Kind: translate.PartText}
 		err := translate.Unmarshal(path, raw, &p.Text)
-		return []translate.Part{p}, err
+		d.parts.Add(p)
+		return err
 	}
 	if raw[0] != '[' {
-		return nil, translate.Invalid(path + " must be a string or an array of parts")
+		return translate.Invalid(path + " must be a string or an array of parts")
 	}
-	var wire []json.RawMessage
-	if err := translate.Unmarshal(path, raw, &wire); err != nil {
-		return nil, err
-	}
-	var parts []translate.Part
-	for i, raw := range wire {
-		p, err := decodePart(req, index(path, i), raw)
+	i := 0
+	for raw := range jsonx.Elements(raw) {
+		p, err := d.decodePart(index(path, i), raw)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if p.Kind != 0 {
-			parts = append(parts, p)
+			d.parts.Add(p)
 		}
+		i++
 	}
-	return parts, nil
+	return nil
 }
 
 // decodePart returns a part without a kind for what the canonical form cannot
 // say.
-func decodePart(req *translate.Request, path string, raw json.RawMessage) (p translate.Part, err error) {
-	var w wirePart
-	if err := translate.Unmarshal(path, raw, &w); err != nil {
+func (d *decoding) decodePart(path string, raw []byte) (p translate.Part, err error) {
+	w := &d.part
+	*w = wirePart{}
+	if err := translate.Unmarshal(path, raw, w); err != nil {
 		return p, err
 	}
 	switch w.Type {
@@ -199,13 +271,13 @@ func decodePart(req *translate.Request, path string, raw json.RawMessage) (p tra
 	case "":
 		return p, translate.Invalid(path + ".type is required")
 	}
-	countUnsaid(req, w.Type, raw)
-	req.DropWord("content." + w.Type)
+	countUnsaid(d.req, w.Type, raw)
+	d.req.DropWord("content." + w.Type)
 	return p, nil
 }
 
 // countUnsaid counts the sound or the file of a part that the canonical form cannot say.
-func countUnsaid(req *translate.Request, kind string, raw json.RawMessage) {
+func countUnsaid(req *translate.Request, kind string, raw []byte) {
 	if kind != "input_audio" && kind != "file" {
 		return
 	}

@@ -1,41 +1,42 @@
 package openai
 
 import (
-	"encoding/json"
+	"bytes"
 	"slices"
 	"strconv"
 
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // wireRequest is the body of POST /v1/chat/completions as far as the canonical
 // form can say it.
 type wireRequest struct {
-	Model               *string         `json:"model"`
-	Messages            json.RawMessage `json:"messages"`
-	Stream              bool            `json:"stream"`
-	StreamOptions       json.RawMessage `json:"stream_options"`
-	MaxTokens           *int            `json:"max_tokens"`
-	MaxCompletionTokens *int            `json:"max_completion_tokens"`
-	Temperature         *float64        `json:"temperature"`
-	TopP                *float64        `json:"top_p"`
-	TopK                *int            `json:"top_k"`
-	PresencePenalty     *float64        `json:"presence_penalty"`
-	FrequencyPenalty    *float64        `json:"frequency_penalty"`
-	RepetitionPenalty   *float64        `json:"repetition_penalty"`
-	Seed                *int64          `json:"seed"`
-	N                   *int            `json:"n"`
-	Stop                json.RawMessage `json:"stop"`
-	ReasoningEffort     string          `json:"reasoning_effort"`
-	ResponseFormat      json.RawMessage `json:"response_format"`
-	Logprobs            bool            `json:"logprobs"`
-	TopLogprobs         *int            `json:"top_logprobs"`
-	Tools               json.RawMessage `json:"tools"`
-	ToolChoice          json.RawMessage `json:"tool_choice"`
-	ParallelToolCalls   *bool           `json:"parallel_tool_calls"`
-	Functions           json.RawMessage `json:"functions"`
-	FunctionCall        json.RawMessage `json:"function_call"`
-	User                string          `json:"user"`
+	Model               *string       `json:"model"`
+	Messages            translate.Raw `json:"messages"`
+	Stream              bool          `json:"stream"`
+	StreamOptions       translate.Raw `json:"stream_options"`
+	MaxTokens           *int          `json:"max_tokens"`
+	MaxCompletionTokens *int          `json:"max_completion_tokens"`
+	Temperature         *float64      `json:"temperature"`
+	TopP                *float64      `json:"top_p"`
+	TopK                *int          `json:"top_k"`
+	PresencePenalty     *float64      `json:"presence_penalty"`
+	FrequencyPenalty    *float64      `json:"frequency_penalty"`
+	RepetitionPenalty   *float64      `json:"repetition_penalty"`
+	Seed                *int64        `json:"seed"`
+	N                   *int          `json:"n"`
+	Stop                translate.Raw `json:"stop"`
+	ReasoningEffort     string        `json:"reasoning_effort"`
+	ResponseFormat      translate.Raw `json:"response_format"`
+	Logprobs            bool          `json:"logprobs"`
+	TopLogprobs         *int          `json:"top_logprobs"`
+	Tools               translate.Raw `json:"tools"`
+	ToolChoice          translate.Raw `json:"tool_choice"`
+	ParallelToolCalls   *bool         `json:"parallel_tool_calls"`
+	Functions           translate.Raw `json:"functions"`
+	FunctionCall        translate.Raw `json:"function_call"`
+	User                string        `json:"user"`
 }
 
 // maxChoices is how many choices OpenAI gives at most.
@@ -57,27 +58,24 @@ var knownOptions = []string{"include_usage"}
 // the canonical form does not know are noted in req.Dropped; AppendRequest
 // forgets them again when it passes the body on as it is.
 func (codec) DecodeRequest(req *translate.Request, body []byte) error {
-	if decodePlain(req, body) {
+	o, ok := translate.Outline(body, known)
+	if ok && decodePlain(req, body, o) {
 		return nil
 	}
-	return decodeAny(req, body)
+	return decodeAny(req, body, o, ok)
 }
 
 // decodePlain reads a question of the usual kind, texts and a few numbers, without
 // reflection. On false req is as it was.
-func decodePlain(req *translate.Request, body []byte) bool {
-	o, ok := translate.Outline(body, known)
-	if !ok {
-		return false
-	}
+func decodePlain(req *translate.Request, body []byte, o jsonx.Outline) bool {
 	f := translate.Fields{Body: body, Outline: o}
 	f.Only("model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p", "user")
 	options := f.Object("stream_options", knownOptions)
 	got := translate.Request{Dialect: name, Model: f.String("model"), Stream: f.Bool("stream"), UsageInStream: options.Bool("include_usage"), Raw: body}
-	if f.Odd || options.Odd {
+	if f.Odd || options.Odd || translate.TooLong(got.Model, translate.MaxModel) {
 		return false
 	}
-	got.User = f.Text("user")
+	got.User = translate.UserID(f.Text("user"))
 	p := &got.Params
 	p.MaxTokens, p.Temperature, p.TopP = f.Int("max_tokens"), f.Number("temperature"), f.Number("top_p")
 	if n := f.Int("max_completion_tokens"); n != nil {
@@ -87,8 +85,7 @@ func decodePlain(req *translate.Request, body []byte) bool {
 	if f.Odd {
 		return false
 	}
-	// The sort keeps the order of what is equal.
-	slices.SortStableFunc(got.Messages, func(a, b translate.Message) int { return rank(&a) - rank(&b) })
+	systemFirst(got.Messages)
 	for i := range got.Messages {
 		if m := &got.Messages[i]; m.Role == translate.RoleAssistant && m.Parts[0].Text == "" {
 			m.Parts = nil
@@ -107,16 +104,31 @@ func plainRole(s string) translate.Role {
 	return 0
 }
 
-// rank is where messages of a role go: instructions first.
-func rank(m *translate.Message) int {
-	if m.Role == translate.RoleSystem {
-		return 0
+// systemFirst puts instructions before all else, which keeps its order.
+func systemFirst(msgs []translate.Message) {
+	isSystem := func(m translate.Message) bool { return m.Role == translate.RoleSystem }
+	first := slices.IndexFunc(msgs, func(m translate.Message) bool { return !isSystem(m) })
+	if first < 0 || !slices.ContainsFunc(msgs[first:], isSystem) {
+		return
 	}
-	return 1
+	var others []translate.Message
+	system := msgs[:first]
+	for _, m := range msgs[first:] {
+		if isSystem(m) {
+			system = append(system, m)
+		} else {
+			others = append(others, m)
+		}
+	}
+	copy(msgs[len(system):], others)
 }
 
-// decodeAny reads every question.
-func decodeAny(req *translate.Request, body []byte) error {
+// decodeAny reads every question. o is its outline; once says that it is JSON of one
+// reading.
+func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) error {
+	if err := translate.Bounded(&o, body); err != nil {
+		return err
+	}
 	var w wireRequest
 	if err := translate.Unmarshal("", body, &w); err != nil {
 		return err
@@ -124,7 +136,7 @@ func decodeAny(req *translate.Request, body []byte) error {
 	if err := w.check(); err != nil {
 		return err
 	}
-	req.Dialect, req.Model, req.Stream, req.User = name, *w.Model, w.Stream, w.User
+	req.Dialect, req.Model, req.Stream, req.User = name, *w.Model, w.Stream, translate.UserID(w.User)
 	if err := decodeMessages(req, w.Messages); err != nil {
 		return err
 	}
@@ -137,7 +149,7 @@ func decodeAny(req *translate.Request, body []byte) error {
 	if err := decodeParams(req, &w); err != nil {
 		return err
 	}
-	req.KeepRaw(body, known)
+	req.KeepRaw(body, known, o, once)
 	return nil
 }
 
@@ -154,7 +166,7 @@ func (codec) Peek(req *translate.Request, body []byte) bool {
 	f.Objects("messages")
 	f.Count("max_tokens")
 	f.Count("max_completion_tokens")
-	if f.Odd || options.Odd || o.Find("n") != nil || o.Find("functions") != nil {
+	if f.Odd || options.Odd || o.Find("n") != nil || o.Find("functions") != nil || translate.TooLong(model, translate.MaxModel) {
 		return false
 	}
 	req.Dialect, req.Model, req.Stream, req.UsageInStream, req.Raw, req.Outline = name, model, stream, usage, body, o.Members
@@ -165,7 +177,7 @@ func (w *wireRequest) check() error {
 	switch {
 	case w.Model == nil || *w.Model == "":
 		return translate.Invalid("model is required")
-	case null(w.Messages):
+	case w.Messages.Null():
 		return translate.Invalid("messages is required")
 	case w.N != nil && (*w.N < 1 || *w.N > maxChoices):
 		return translate.Invalid("n must be from 1 to " + strconv.Itoa(maxChoices))
@@ -174,11 +186,8 @@ func (w *wireRequest) check() error {
 	case w.MaxCompletionTokens != nil && *w.MaxCompletionTokens < 1:
 		return translate.Invalid("max_completion_tokens must be at least 1")
 	}
-	return nil
+	return translate.Bound("model", *w.Model, translate.MaxModel)
 }
-
-// null reports whether a field is missing or null.
-func null(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 func decodeParams(req *translate.Request, w *wireRequest) error {
 	p := &req.Params
@@ -195,13 +204,13 @@ func decodeParams(req *translate.Request, w *wireRequest) error {
 		p.Choices = *w.N
 	}
 	dropIf(req, p.Choices > 1, "n")
-	if !null(w.ResponseFormat) {
+	if !w.ResponseFormat.Null() {
 		if w.ResponseFormat[0] != '{' {
 			return translate.Invalid("response_format must be an object")
 		}
-		p.ResponseFormat = append(json.RawMessage(nil), w.ResponseFormat...)
+		p.ResponseFormat = bytes.Clone(w.ResponseFormat)
 	}
-	if !null(w.StreamOptions) {
+	if !w.StreamOptions.Null() {
 		var o struct {
 			IncludeUsage       bool  `json:"include_usage"`
 			IncludeObfuscation *bool `json:"include_obfuscation"`
@@ -215,8 +224,8 @@ func decodeParams(req *translate.Request, w *wireRequest) error {
 	return decodeStop(p, w.Stop)
 }
 
-func decodeStop(p *translate.Params, raw json.RawMessage) error {
-	if null(raw) {
+func decodeStop(p *translate.Params, raw translate.Raw) error {
+	if raw.Null() {
 		return nil
 	}
 	if raw[0] == '"' {
@@ -227,7 +236,9 @@ func decodeStop(p *translate.Params, raw json.RawMessage) error {
 		p.Stop = []string{one}
 		return nil
 	}
-	return translate.Unmarshal("stop", raw, &p.Stop)
+	stops, err := translate.Words("stop", raw, translate.MaxStops)
+	p.Stop = stops
+	return err
 }
 
 type wireTool struct {
@@ -236,10 +247,10 @@ type wireTool struct {
 }
 
 type wireFunction struct {
-	Name        string          `json:"name"`
-	Description string          `json:"description"`
-	Parameters  json.RawMessage `json:"parameters"`
-	Strict      bool            `json:"strict"`
+	Name        string        `json:"name"`
+	Description string        `json:"description"`
+	Parameters  translate.Raw `json:"parameters"`
+	Strict      bool          `json:"strict"`
 }
 
 // tool returns f, which lies at path in the message.
@@ -247,27 +258,31 @@ func (f *wireFunction) tool(path string) (t translate.Tool, err error) {
 	if f == nil || f.Name == "" {
 		return t, translate.Invalid(path + ".name is required")
 	}
+	if err := translate.Bound(path+".name", f.Name, translate.MaxToolName); err != nil {
+		return t, err
+	}
 	t = translate.Tool{Name: f.Name, Description: f.Description, Strict: f.Strict}
-	if null(f.Parameters) {
+	if f.Parameters.Null() {
 		return t, nil
 	}
 	if f.Parameters[0] != '{' {
 		return t, translate.Invalid(path + ".parameters must be an object")
 	}
-	t.Schema = f.Parameters
+	t.Schema = bytes.Clone(f.Parameters)
 	return t, nil
 }
 
 func decodeTools(req *translate.Request, w *wireRequest) error {
-	var tools []json.RawMessage
-	if !null(w.Tools) {
-		if err := translate.Unmarshal("tools", w.Tools, &tools); err != nil {
-			return err
-		}
+	tools, n, err := translate.Elements("tools", w.Tools)
+	if err != nil {
+		return err
 	}
-	for i, raw := range tools {
+	var t wireTool
+	i := -1
+	for raw := range tools {
+		i++
 		path := index("tools", i)
-		var t wireTool
+		t = wireTool{}
 		if err := translate.Unmarshal(path, raw, &t); err != nil {
 			return err
 		}
@@ -279,14 +294,17 @@ func decodeTools(req *translate.Request, w *wireRequest) error {
 		if err != nil {
 			return err
 		}
+		if req.Tools == nil {
+			req.Tools = make([]translate.Tool, 0, n)
+		}
 		req.Tools = append(req.Tools, tool)
 	}
 	req.ToolChoice.NoParallel = w.ParallelToolCalls != nil && !*w.ParallelToolCalls
 	return decodeToolChoice(req, w.ToolChoice)
 }
 
-func decodeToolChoice(req *translate.Request, raw json.RawMessage) error {
-	if null(raw) {
+func decodeToolChoice(req *translate.Request, raw translate.Raw) error {
+	if raw.Null() {
 		return nil
 	}
 	c := &req.ToolChoice
@@ -321,7 +339,7 @@ func decodeToolChoice(req *translate.Request, raw json.RawMessage) error {
 		return translate.Invalid("tool_choice.function.name is required")
 	}
 	c.Mode, c.Name = translate.ToolNamed, named.Function.Name
-	return nil
+	return translate.Bound("tool_choice.function.name", c.Name, translate.MaxToolName)
 }
 
 func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }

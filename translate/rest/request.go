@@ -26,7 +26,8 @@ type Ask struct {
 // DecodeAsk reads the body of POST /api/chat or /api/chat/stream. Ids may be
 // numbers, presetId stands for preset when that is absent, null and "" are as
 // good as absent, unknown fields are ignored. The error is an *Error with
-// CodeValidation whose message names the field.
+// CodeValidation whose message names the field. An id, or a preset, has at most 256
+// characters.
 func DecodeAsk(body []byte) (Ask, error) {
 	if a, ok := plainAsk(body); ok {
 		return a, nil
@@ -49,21 +50,33 @@ func plainAsk(body []byte) (Ask, bool) {
 	if other := f.Text("presetId"); a.Preset == "" {
 		a.Preset = other
 	}
-	return a, !f.Odd && strings.TrimSpace(a.Message) != "" && strings.TrimSpace(a.User) != ""
+	return a, !f.Odd && strings.TrimSpace(a.Message) != "" && strings.TrimSpace(a.User) != "" && a.bound() == nil
+}
+
+// bound returns an *Error where an id is too long.
+func (a *Ask) bound() error {
+	for _, id := range [...]struct{ field, value string }{
+		{"userId", a.User}, {"groupId", a.Group}, {"preset", a.Preset}, {"conversationId", a.Conversation},
+	} {
+		if err := translate.Bound(id.field, id.value, translate.MaxID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // anyAsk reads every body.
 func anyAsk(body []byte) (Ask, error) {
 	var w struct {
-		Message      json.RawMessage `json:"message"`
-		User         json.RawMessage `json:"userId"`
-		Group        json.RawMessage `json:"groupId"`
-		Preset       json.RawMessage `json:"preset"`
-		PresetID     json.RawMessage `json:"presetId"`
-		Conversation json.RawMessage `json:"conversationId"`
+		Message      translate.Raw `json:"message"`
+		User         translate.Raw `json:"userId"`
+		Group        translate.Raw `json:"groupId"`
+		Preset       translate.Raw `json:"preset"`
+		PresetID     translate.Raw `json:"presetId"`
+		Conversation translate.Raw `json:"conversationId"`
 	}
 	if err := json.Unmarshal(body, &w); err != nil || !isObject(body) {
-		e := translate.Invalid("the body is not a JSON object")
+		e := translate.NoObject("body", body)
 		e.Cause = err
 		return Ask{}, e
 	}
@@ -82,6 +95,9 @@ func anyAsk(body []byte) (Ask, error) {
 	p.require("userId", a.User)
 	if p.err != nil {
 		return Ask{}, p.err
+	}
+	if err := a.bound(); err != nil {
+		return Ask{}, err
 	}
 	return a, nil
 }
@@ -143,7 +159,7 @@ func (p *parser) require(field, value string) {
 	}
 }
 
-func (p *parser) text(field string, raw json.RawMessage) string {
+func (p *parser) text(field string, raw translate.Raw) string {
 	var s string
 	if len(raw) > 0 && json.Unmarshal(raw, &s) != nil {
 		p.fail(field + " must be a string")
@@ -153,7 +169,7 @@ func (p *parser) text(field string, raw json.RawMessage) string {
 
 // id reads a string, or an integer as its decimal string, which is how chat
 // networks with numbered users write their ids.
-func (p *parser) id(field string, raw json.RawMessage) string {
+func (p *parser) id(field string, raw translate.Raw) string {
 	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return p.text(field, raw)
 	}
