@@ -118,7 +118,7 @@ func (r *Raw) UnmarshalJSON(text []byte) error {
 func (r Raw) Null() bool { return len(r) == 0 || string(r) == "null" }
 
 // Elements returns the values of the array at path in a client's message, and how many of
-// them are arrays or objects. null has none. The error is an *Error with CodeValidation.
+// them are objects. null has none. The error is an *Error with CodeValidation.
 func Elements(path string, array Raw) (values iter.Seq[[]byte], n int, err error) {
 	if array.Null() {
 		return jsonx.Elements(nil), 0, nil

@@ -29,8 +29,12 @@ type Outline struct {
 	// the two counts. A name longer than 1 KiB is not compared: it counts as one
 	// that is there twice.
 	Repeated bool
-	// Items is how many arrays and objects stand in arrays, at any depth.
+	// Items is how many objects stand in arrays, at any depth.
 	Items int
+	// Named reports that a member called name of an object in an array of the outermost
+	// object, or of an object in that one, is a string of more than [LongName] bytes: it
+	// may be a tool's.
+	Named bool
 	// Excess is the bound that was broken, None where the text is no JSON or all is well.
 	Excess Excess
 }
@@ -43,24 +47,27 @@ type Excess uint8
 const (
 	None     Excess = iota
 	TooDeep         // more than [MaxDepth] levels
-	TooMany         // more arrays and objects in arrays than [ItemsOf] the text's length
+	TooMany         // more objects in arrays than [ItemsOf] the text's length
 	TooNamed        // more than [MaxMembers] names in an object, or [MaxNames] in the outermost one
 )
 
 const (
 	// MaxDepth is how deeply values may be nested: as deeply as encoding/json lets them.
 	MaxDepth = 10_000
-	// MaxItems is how many arrays and objects may stand in arrays.
+	// MaxItems is how many objects may stand in arrays.
 	MaxItems = 100_000
 	// MaxMembers is how many names an object may have, and MaxNames the outermost one.
 	MaxMembers = 100_000
 	MaxNames   = 1_000
+	// LongName is how many bytes the name of a thing may have that [Outline.Named] does
+	// not report.
+	LongName = 128
 
 	fewItems  = 4_000 // that a text of any length may have
 	itemBytes = 40    // of a text for each further one
 )
 
-// ItemsOf returns how many arrays and objects a text of n bytes may have in its arrays:
+// ItemsOf returns how many objects a text of n bytes may have in its arrays:
 // 4,000, and one more for each 40 bytes, but 100,000 at most. What is read of them takes
 // some 200 bytes for each.
 func ItemsOf(n int) int { return min(MaxItems, fewItems+n/itemBytes) }
@@ -81,7 +88,7 @@ func (o *Outline) Find(name string) *Member {
 func Scan(body []byte) (o Outline, ok bool) {
 	s := scanner{b: body, most: ItemsOf(len(body)), outline: true, names: true}
 	ok = s.document()
-	return Outline{Members: s.members(), Repeated: s.repeated, Items: s.items, Excess: s.excess}, ok
+	return Outline{Members: s.members(), Repeated: s.repeated, Items: s.items, Named: s.long, Excess: s.excess}, ok
 }
 
 // Members is Scan without the search for repeated names.
@@ -125,17 +132,17 @@ func Elements(array []byte) iter.Seq[[]byte] {
 	}
 }
 
-// Len returns how many of the values of array are arrays or objects.
+// Len returns how many of the values of array are objects.
 func Len(array []byte) (n int) {
 	for v := range Elements(array) {
-		if v[0] == '{' || v[0] == '[' {
+		if v[0] == '{' {
 			n++
 		}
 	}
 	return n
 }
 
-// ItemsIn returns how many arrays and objects stand in arrays of value, at any depth.
+// ItemsIn returns how many objects stand in arrays of value, at any depth.
 func ItemsIn(value []byte) int {
 	s := scanner{b: value, most: len(value)}
 	s.value()
@@ -160,6 +167,8 @@ type scanner struct {
 	outline  bool // note the members of the outermost object
 	names    bool // look for repeated names
 	repeated bool
+	named    bool // the value that is next is a name, of a tool perhaps
+	long     bool // one was long
 	excess   Excess
 	items    int
 	member   Member // of the outermost object, whose value is being read
@@ -343,7 +352,7 @@ func (s *scanner) behind() (more, ok bool) {
 
 // item counts the element of an array that is next.
 func (s *scanner) item() bool {
-	if c := s.next(); c != '{' && c != '[' {
+	if s.next() != '{' {
 		return true
 	}
 	if s.items++; s.items > s.most {
@@ -379,7 +388,15 @@ func (s *scanner) name() bool {
 	if s.names && !s.repeated {
 		s.note(start, end, escaped)
 	}
+	s.named = s.names && (escaped || string(s.b[start:end]) == `"name"`) && s.tooled()
 	return s.excess == None
+}
+
+// tooled reports whether what is open is where a tool's name stands: in an object in an
+// array of the outermost object, or in an object in that.
+func (s *scanner) tooled() bool {
+	level := s.open.len()
+	return (level == 3 || level == 4) && s.open.at(1) < 0
 }
 
 // said returns what the name says that lies, with its quotes, from start to end.
@@ -507,7 +524,12 @@ func foldRune(r rune) rune {
 func (s *scanner) scalar(c byte) bool {
 	switch c {
 	case '"':
+		start := s.i
 		_, ok := s.str()
+		if s.named {
+			s.named = false
+			s.long = s.long || s.i-start > LongName+2
+		}
 		return ok
 	case 't':
 		return s.word("true")

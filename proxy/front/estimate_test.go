@@ -27,13 +27,17 @@ func stuffed(t *testing.T) map[string]string {
 	for range 400 << 10 / 40 {
 		short = append(short, user("a"))
 	}
+	var named []any
+	for range 400 << 10 / 250 {
+		named = append(named, object{"role": "user", "name": long[:250], "content": "hi"})
+	}
 	hi := []any{user("hi")}
 	all := map[string]object{
 		"openai a tool's description":   {"messages": hi, "tools": []any{tool("f", long, object{"type": "object"})}},
 		"openai a tool's schema":        {"messages": hi, "tools": []any{tool("f", "", object{"type": "object", "description": long})}},
 		"openai a format's schema":      {"messages": hi, "response_format": object{"type": "json_schema", "json_schema": object{"name": "s", "schema": object{"type": "object", "description": long}}}},
 		"openai a call's arguments":     {"messages": call(`{"q":"` + long + `"}`)},
-		"openai a speaker's name":       {"messages": []any{object{"role": "user", "name": long, "content": "hi"}}},
+		"openai speakers' names":        {"messages": named},
 		"openai an image":               {"messages": []any{user([]any{object{"type": "text", "text": "hi"}, object{"type": "image_url", "image_url": object{"url": "data:image/png;base64," + data}}})}},
 		"openai a sound":                {"messages": []any{user([]any{object{"type": "text", "text": "hi"}, object{"type": "input_audio", "input_audio": object{"data": data, "format": "mp3"}}})}},
 		"openai a file":                 {"messages": []any{user([]any{object{"type": "text", "text": "hi"}, object{"type": "file", "file": object{"filename": "a.pdf", "file_data": "data:application/pdf;base64," + data}}})}},

@@ -140,6 +140,9 @@ func (codec) Peek(req *translate.Request, body []byte) bool {
 	if !ok {
 		return false
 	}
+	if o.Named {
+		return false // it may be too long
+	}
 	f := translate.Fields{Body: body, Outline: o}
 	model, stream := f.String("model"), f.Bool("stream")
 	f.Objects("messages")
