@@ -1,108 +1,170 @@
 package translate
 
 import (
-	"regexp"
+	"net/netip"
+	"slices"
 	"strings"
 )
 
-// What Mask puts in the place of an address and of a credential.
+// What a Masker puts in the place of what it hides.
 const (
 	maskedAddress = "[address]"
 	maskedKey     = "[key]"
+	maskedPath    = "[path]"
+	maskedPage    = "the model's server answered with a web page instead of an error"
 )
 
-// The patterns are applied in this order: what is certainly a credential first,
-// so that no later pattern cuts it into harmless looking pieces.
-var (
-	maskURL      = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.\-]*://[^\s"'<>]*`)
-	maskBearer   = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[a-z0-9._~+/=\-*]{6,}`)
-	maskNamed    = regexp.MustCompile(`(?i)\b(api[-_ ]?key|x-api-key|access[-_ ]?token|token|secret|password|authorization)(["']?\s*[=:]\s*["']?)[^\s"'<>,;]{8,}`)
-	maskPrefixed = regexp.MustCompile(`(?i)\b(sk|pk|rk|xai|gsk|ghp|gho|ghs|hf|nvapi|pplx|fw|r8)[-_][a-z0-9_\-*.]*[a-z0-9*]|\b(AKIA|ASIA|AIza)[a-z0-9_\-*]{8,}|\b(org|proj|acct|user)-[a-z0-9]{8,}\b`)
-	maskToken    = regexp.MustCompile(`[A-Za-z0-9+/_=.\-]{20,}`)
-	maskIPv4     = regexp.MustCompile(`\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b`)
-	maskIPv6     = regexp.MustCompile(`(?i)\[?\b([0-9a-f]{1,4}:){3,7}[0-9a-f]{1,4}\b\]?|\[?([0-9a-f]{1,4}(:[0-9a-f]{1,4})*)?::([0-9a-f]{1,4}(:[0-9a-f]{1,4})*)\]?(:\d+)?`)
-	maskHost     = regexp.MustCompile(`(?i)\b([a-z0-9]([a-z0-9\-_]*[a-z0-9])?\.)+(com|net|org|info|biz|dev|app|cloud|tech|online|site|xyz|top|local|localhost|localdomain|internal|intranet|lan|corp|home|svc|test|example|invalid|arpa|[a-z]{2})\b(:\d+)?`)
-	maskLocal    = regexp.MustCompile(`(?i)\blocalhost\b(:\d+)?|\b[a-z0-9][a-z0-9\-_.]*:\d{4,5}\b`)
+// How much of a text is shown, in bytes, and how much beyond that is looked at, so that
+// nothing is shown of what begins there.
+const (
+	maskedMost = 4 << 10
+	maskedMore = 2 << 10
 )
 
-// Mask returns s with everything replaced that looks like the address of a
-// server or like a credential: URLs, host names, IP addresses, keys with the
-// usual prefixes, authorization values, and long random looking tokens. It
-// would rather mask a harmless word than let a secret through, but leaves names
-// of models and paths of parameters (messages.0.content) legible.
-func Mask(s string) string {
-	s = maskURL.ReplaceAllString(s, maskedAddress)
-	s = maskBearer.ReplaceAllString(s, "$1 "+maskedKey)
-	s = maskNamed.ReplaceAllString(s, "$1$2"+maskedKey)
-	s = maskPrefixed.ReplaceAllString(s, maskedKey)
-	s = maskToken.ReplaceAllStringFunc(s, func(w string) string {
-		if looksSecret(w) {
-			return maskedKey
-		}
-		return w
-	})
-	s = maskIPv4.ReplaceAllString(s, maskedAddress)
-	s = maskIPv6.ReplaceAllString(s, maskedAddress)
-	s = maskHost.ReplaceAllStringFunc(s, func(w string) string {
-		if looksLikePath(w) {
-			return w
-		}
-		return maskedAddress
-	})
-	return maskLocal.ReplaceAllString(s, maskedAddress)
+// A Masker hides in texts of back ends what is nobody's business: from clients the keys
+// and hosts of the configuration, and whatever else looks like a credential, an address
+// or a path of a server; from the log the keys alone. It is immutable and safe for
+// concurrent use; a nil Masker knows no configuration. It takes time in proportion to at
+// most 6 KiB of a text.
+//
+// What was configured is found in pieces of eight letters and digits, whatever stands
+// between these, also reversed, in base64 (of any alignment), in hexadecimal and decimal
+// numbers, percent-encoded, as escapes of JSON and HTML, in full-width and mathematical
+// letters, and with characters between that nobody sees. Other ciphers, pieces that are
+// shorter than that, keys of less than four characters, and secrets that are neither
+// configured nor look like one are not found.
+type Masker struct {
+	grams    map[gram]struct{} // pieces of keys
+	short    []string          // keys that are too short for a piece
+	hosts    map[gram][]string // hosts by their first piece
+	words    map[string]bool   // hosts as they are written
+	suffixes map[string]bool   // last labels of private hosts
 }
 
-// looksSecret reports whether w, a run of token characters, is likely random:
-// hexadecimal, or mixed without pause, or of all three classes of characters.
-func looksSecret(w string) bool {
-	hexes, run, longest := 0, 0, 0
-	var lower, upper, digit, mixed bool
-	var runLetter, runDigit bool
-	for i := 0; i < len(w); i++ {
-		c := w[i]
-		isDigit, isLower, isUpper := c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z'
-		digit, lower, upper = digit || isDigit, lower || isLower, upper || isUpper
-		if isDigit || c|0x20 >= 'a' && c|0x20 <= 'f' {
-			hexes++
-		}
-		if !isDigit && !isLower && !isUpper {
-			run, runLetter, runDigit = 0, false, false
-			if c == '-' {
-				hexes++
+// NewMasker returns a Masker of these keys and hosts, which are names or addresses
+// without ports. Neither is kept longer than they have to be known.
+func NewMasker(keys, hosts []string) *Masker {
+	m := &Masker{grams: map[gram]struct{}{}, hosts: map[gram][]string{}, words: map[string]bool{}, suffixes: map[string]bool{}}
+	for _, k := range keys {
+		plain := alnum(k)
+		if len(plain) < gramSize {
+			if low := strings.ToLower(k); len(low) >= leastKey && !slices.Contains(m.short, low) {
+				m.short = append(m.short, low)
 			}
 			continue
 		}
-		run++
-		runLetter, runDigit = runLetter || isLower || isUpper, runDigit || isDigit
-		longest = max(longest, run)
-		mixed = mixed || run >= 20 && runLetter && runDigit
+		for i := 0; i+gramSize <= len(plain); i++ {
+			m.grams[gram(plain[i:])] = struct{}{}
+		}
 	}
-	switch {
-	case hexes == len(w) && len(w) >= 24 && digit:
-		return true
-	case mixed:
-		return true
-	case longest >= 40:
-		return true
+	for _, h := range hosts {
+		m.host(strings.ToLower(strings.Trim(h, "[].")))
 	}
-	return len(w) >= 32 && lower && upper && digit
+	return m
 }
 
-// looksLikePath reports whether w, which has the form of a host name, is rather
-// the path of a parameter such as messages.0.id, or an abbreviation.
-func looksLikePath(w string) bool {
-	labels := strings.Split(strings.ToLower(w), ".")
-	last := labels[len(labels)-1]
-	switch last {
-	case "id", "is", "to", "of", "or", "as", "if", "no", "on", "at", "by", "we", "you":
-		return true
+func (m *Masker) host(h string) {
+	if len(h) < 2 || m.words[h] {
+		return
 	}
-	if last[0] >= '0' && last[0] <= '9' {
-		return true
+	m.words[h] = true
+	if plain := alnum(h); len(plain) >= gramSize {
+		at := gram(plain)
+		m.hosts[at] = append(m.hosts[at], string(plain))
 	}
-	switch labels[0] {
-	case "messages", "message", "tools", "tool", "tool_choice", "content", "system", "input", "choices":
-		return true
+	if _, err := netip.ParseAddr(h); err == nil {
+		return
 	}
-	return false
+	if i := strings.LastIndexByte(h, '.'); i > 0 && !publicSuffix(h[i+1:]) {
+		m.suffixes[h[i+1:]] = true
+	}
+}
+
+// Mask hides from clients what needs no configuration to be known.
+func Mask(s string) string { return (*Masker)(nil).Client(s) }
+
+// Client returns s as a client may see it: at most 4 KiB, without keys, addresses and
+// paths of servers; a web page becomes a sentence. Names of models, paths of parameters
+// (messages.0.content) and ids of requests stay.
+func (m *Masker) Client(s string) string {
+	if s == "" {
+		return ""
+	}
+	cut := cutAt(s, maskedMost+maskedMore)
+	t := normal(s[:cut])
+	if t.page() {
+		return maskedPage
+	}
+	t.keys(m, hostsToo)
+	t.secrets()
+	t.tokens()
+	t.addresses()
+	t.names(m)
+	t.paths()
+	return t.masked(s)
+}
+
+// Log returns s as an operator may see it: at most 4 KiB, without keys.
+func (m *Masker) Log(s string) string {
+	if s == "" {
+		return ""
+	}
+	t := normal(s[:cutAt(s, maskedMost+maskedMore)])
+	t.keys(m, keysOnly)
+	t.secrets()
+	t.users()
+	return t.masked(s)
+}
+
+// cutAt is n, or a little less so that no character is cut, or the length of s.
+func cutAt(s string, n int) int {
+	if len(s) <= n {
+		return len(s)
+	}
+	for n > 0 && s[n]&0xC0 == 0x80 {
+		n--
+	}
+	return n
+}
+
+// hidden is a part of a text, in bytes of its normal form, and what stands for it.
+type hidden struct {
+	from, to int
+	as       string
+}
+
+func (t *text) hide(from, to int, as string) {
+	if from < to {
+		t.found = append(t.found, hidden{from, to, as})
+	}
+}
+
+// masked is s, of which t is the normal form, with what was found hidden.
+func (t *text) masked(s string) string {
+	if len(t.found) == 0 && len(s) <= maskedMost {
+		return s
+	}
+	end := cutAt(s, maskedMost)
+	var b strings.Builder
+	at := 0 // in s
+	for _, one := range merged(t.found) {
+		from, to := t.from[one.from], t.to[one.to-1]
+		if from >= end {
+			break
+		}
+		if from > at {
+			b.WriteString(s[at:from])
+		}
+		b.WriteString(one.as)
+		at = max(at, to)
+	}
+	if at < end {
+		b.WriteString(s[at:end])
+	}
+	out := b.String()
+	if len(out) > maskedMost || len(s) > end {
+		const more = "…"
+		out = out[:cutAt(out, min(len(out), maskedMost-len(more)))] + more
+	}
+	return out
 }
