@@ -50,7 +50,7 @@ func (x *Exchange) attempt(c candidate, more bool) *translate.Error {
 	x.opened = time.Now()
 	x.q.Ledger.Open, x.q.Ledger.Dropped = x.opened.Sub(began), strings.Join(req.Dropped, ", ")
 	if failed != nil {
-		err := typed(failed)
+		err := x.fault(failed)
 		x.paced(err)
 		x.abandon(err)
 		return err
@@ -263,7 +263,7 @@ func (x *Exchange) commit() *translate.Error {
 			return nil
 		}
 		if err != nil {
-			return typed(err)
+			return x.fault(err)
 		}
 		x.believe(&ev)
 		if substance(ev) {
@@ -380,6 +380,18 @@ func (x *Exchange) drop() {
 		x.g.room.release(x.ch)
 		x.holds = false
 	}
+}
+
+// fault is typed, of what the exchange's channel failed with: what it said of the
+// question knows what is to be hidden of that.
+func (x *Exchange) fault(err error) *translate.Error {
+	e := typed(err)
+	if e.Upstream == nil || e.Fault != translate.FaultRejected {
+		return e
+	}
+	one := *e // it may be told to others as well
+	one.Masker = x.plan.mask()
+	return &one
 }
 
 // typed returns err as the *translate.Error that every upstream promises.

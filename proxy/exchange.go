@@ -228,7 +228,7 @@ func (x *Exchange) stopped(err error) (translate.Event, error) {
 		// The end mark was seen: what failed behind it is nobody's loss.
 		return x.over()
 	}
-	return x.cut(typed(err))
+	return x.cut(x.fault(err))
 }
 
 // over ends an answer. What nobody counted is estimated, as late as this because

@@ -216,7 +216,7 @@ func (l *ledger) tick() {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	if err := l.write(context.Background()); err != nil {
-		l.log.Error("the ledger could not be written, it is tried again", "why", translate.Mask(err.Error()))
+		l.log.Error("the ledger could not be written, it is tried again", "why", translate.MaskKeys(err.Error()))
 		return
 	}
 	l.forget()

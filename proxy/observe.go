@@ -16,8 +16,8 @@ func keptOut(err *translate.Error) bool {
 	return limited || err.Spent != nil
 }
 
-// log writes the one line of an exchange. It holds no text of the conversation,
-// no key and no address of a channel.
+// log writes the one line of an exchange. It holds no text of the conversation and no
+// key; an error's words are for the operator, hosts and addresses included.
 func (x *Exchange) log(ch *Channel, err *translate.Error) {
 	level, code := slog.LevelInfo, "ok"
 	limited := false
@@ -48,12 +48,12 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 		attrs = append(attrs, slog.String("dropped", d))
 	}
 	for _, f := range x.failures {
-		attrs = append(attrs, slog.Group("failed_"+f.ch.ID, slog.String("code", string(f.err.Code)), slog.String("why", translate.Mask(f.err.Error()))))
+		attrs = append(attrs, slog.Group("failed_"+f.ch.ID, slog.String("code", string(f.err.Code)), slog.String("why", x.plan.mask().Log(f.err.Error()))))
 	}
 	if limited {
 		attrs = append(attrs, slog.String("why", err.Message))
 	} else if err != nil && len(x.failures) == 0 {
-		attrs = append(attrs, slog.String("why", translate.Mask(err.Error())))
+		attrs = append(attrs, slog.String("why", x.plan.mask().Log(err.Error())))
 	}
 	// Not LogAttrs, which looks for the place in the code: that is always this one, and
 	// costs as much as the line.

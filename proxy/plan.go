@@ -3,7 +3,9 @@ package proxy
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
+	"sync"
 	"text/template"
 	"time"
 
@@ -30,6 +32,10 @@ type Plan struct {
 	// fallbacks are the models that may answer in another's place.
 	fallbacks map[string][]string
 	probers   probers
+
+	// masker hides the keys and hosts of the channels; it is made when the first
+	// failure has to be told. nil: nothing is configured.
+	masker func() *translate.Masker
 
 	users int                // exchanges under it; the gateway's to lock
 	cells map[string][]*cell // by cellName, where gateways tell each other; nil: they do not
@@ -94,6 +100,7 @@ func newPlan(conf *config.Config, open Opener, chance balance.Chance, before *Pl
 	for _, r := range p.routes {
 		r.gather(p)
 	}
+	p.masker = sync.OnceValue(func() *translate.Masker { return maskerOf(conf) })
 	for name, preset := range conf.Presets {
 		p.presets[name] = &preset
 	}
@@ -103,6 +110,34 @@ func newPlan(conf *config.Config, open Opener, chance balance.Chance, before *Pl
 		}
 	}
 	return p, nil
+}
+
+// mask is the plan's masker.
+func (p *Plan) mask() *translate.Masker {
+	if p == nil || p.masker == nil {
+		return nil
+	}
+	return p.masker()
+}
+
+// maskerOf knows what no client may see of conf, and of that what no log may.
+func maskerOf(conf *config.Config) *translate.Masker {
+	var keys, hosts []string
+	for i := range conf.Channels {
+		ch := &conf.Channels[i]
+		keys = append(keys, ch.Keys...)
+		if u, err := url.Parse(ch.URL); err == nil && u.Hostname() != "" {
+			hosts = append(hosts, u.Hostname())
+		}
+	}
+	if u, err := url.Parse(conf.Shared.URL); err == nil && u.Hostname() != "" {
+		secret, _ := u.User.Password()
+		keys, hosts = append(keys, secret), append(hosts, u.Hostname())
+	}
+	if j := conf.Callers.JWT; j != nil {
+		keys = append(keys, j.Secret)
+	}
+	return translate.NewMasker(append(keys, conf.Admin.Token), hosts)
 }
 
 // policyOf makes the policy called name; p2c where a configuration says nothing.

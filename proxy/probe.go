@@ -247,7 +247,7 @@ func (b *prober) judge(c *candidate, began time.Time, done func(error), err *tra
 	b.state.Last, b.state.Result = time.Now().UTC().Format(time.RFC3339), result
 	b.mu.Unlock()
 	if err != nil {
-		b.g.log.Warn("a probe failed", "channel", c.ch.ID, "key", c.ch.key, "model", c.upstream, "result", result, "why", translate.Mask(err.Error()))
+		b.g.log.Warn("a probe failed", "channel", c.ch.ID, "key", c.ch.key, "model", c.upstream, "result", result, "why", b.g.plan.Load().mask().Log(err.Error()))
 	}
 	return told
 }

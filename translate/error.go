@@ -103,6 +103,9 @@ type Error struct {
 	// Upstream is what the model's server said of a rejected question; openai
 	// and anthropic clients get it as it stands (product.md 6, settled detail 5).
 	Upstream *Refusal
+	// Masker hides from clients what is not for them of Upstream; nil knows no
+	// configuration.
+	Masker *Masker
 }
 
 // Spent says how a budget stands that refused a question, in the unit of the
@@ -117,8 +120,13 @@ type Refusal struct {
 	Status  int    // its HTTP status; 0: it came on a socket
 	Type    string // its error type, for example invalid_request_error
 	Code    string // its error code, for example context_length_exceeded
-	Message string // its text, unmasked: whoever sends it on masks it
+	Message string // its text, unmasked
 	Param   string // the parameter that it names
+}
+
+// Told returns r as clients may see it.
+func (r *Refusal) Told(m *Masker) Refusal {
+	return Refusal{Status: r.Status, Type: m.Client(r.Type), Code: m.Client(r.Code), Message: m.Client(r.Message), Param: m.Client(r.Param)}
 }
 
 // Error returns the code and the message, and the cause if there is one. It is

@@ -83,6 +83,9 @@ func (m *Masker) host(h string) {
 // Mask hides from clients what needs no configuration to be known.
 func Mask(s string) string { return (*Masker)(nil).Client(s) }
 
+// MaskKeys hides from the log what needs no configuration to be known for a credential.
+func MaskKeys(s string) string { return (*Masker)(nil).Log(s) }
+
 // Client returns s as a client may see it: at most 4 KiB, without keys, addresses and
 // paths of servers; a web page becomes a sentence. Names of models, paths of parameters
 // (messages.0.content) and ids of requests stay.

@@ -1,6 +1,8 @@
 package anthropic
 
 import (
+	"cmp"
+
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -59,12 +61,8 @@ func kindOf(status int) string {
 func (e *encoder) AppendError(dst []byte, err *translate.Error, started bool) []byte {
 	kind, message := kindOf(Status(err)), err.Message
 	if r := rejection(err); r != nil {
-		if r.Type != "" {
-			kind = translate.Mask(r.Type)
-		}
-		if r.Message != "" {
-			message = translate.Mask(r.Message)
-		}
+		told := r.Told(err.Masker)
+		kind, message = cmp.Or(told.Type, kind), cmp.Or(told.Message, message)
 	}
 	if started {
 		dst = append(dst, "event: error\ndata: "...)

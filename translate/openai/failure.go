@@ -65,8 +65,9 @@ func (e *encoder) AppendError(dst []byte, err *translate.Error, started bool) []
 	}
 	message, param := err.Message, err.Param
 	if r := rejection(err); r != nil {
-		kind, code, param = orElse(r.Type, "invalid_request_error"), translate.Mask(r.Code), translate.Mask(r.Param)
-		kind, message = translate.Mask(kind), orElse(translate.Mask(r.Message), err.Message)
+		told := r.Told(err.Masker)
+		kind, code, param = orElse(told.Type, "invalid_request_error"), told.Code, told.Param
+		message = orElse(told.Message, err.Message)
 	}
 	if started {
 		dst = append(dst, `data: `...)
