@@ -105,10 +105,8 @@ func chatnioSocket(c *call) {
 	if token := c.bearer(); strings.HasPrefix(token, "sk-") {
 		// An unknown key in the header refuses the upgrade, though a good one does
 		// not sign the chat in (chatnio.md 3.2).
-		if _, err := c.s.g.Identify(token, c.address()); err != nil && err.Code == translate.CodeRateLimited {
-			c.tooManyBad(err)
-			return
-		} else if err != nil {
+		if _, err := c.s.g.Identify(token, c.address()); err != nil {
+			c.retryAfter(err)
 			c.json(401, chatnio.AppendDenied(nil))
 			return
 		}

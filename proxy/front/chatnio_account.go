@@ -86,6 +86,9 @@ func chatnioState(c *call, caller *proxy.Caller) {
 	c.json(200, chatnio.AppendState(nil, name))
 }
 
+// textTooMany is what a client is told that has sent too many wrong passwords.
+const textTooMany = "too many wrong keys or passwords, please try again later"
+
 // chatnioLogin takes a configured caller's name and key as user name and
 // password, in JSON or as a form. It works where callers.jwt.secret is set. After too
 // many wrong ones it is 429, whether or not this one is right.
@@ -103,7 +106,8 @@ func chatnioLogin(c *call, _ *proxy.Caller) {
 	switch {
 	case err == nil:
 	case err.Code == translate.CodeRateLimited:
-		c.tooManyBad(err)
+		c.retryAfter(err)
+		c.json(429, chatnio.AppendFail(nil, textTooMany))
 		return
 	case err.Code == translate.CodeInternal:
 		c.refuse("internal error")

@@ -49,7 +49,8 @@ const (
 )
 
 // public finds the caller of a call that anyone may make: nil if it is not signed
-// in. An unknown sk- key gets 401 even here (chatnio.md 3.1).
+// in. An unknown sk- key gets 401 even here (chatnio.md 3.1), after too many of them
+// with Retry-After: clients of this dialect know no other status for it.
 func public(handle func(c *call, caller *proxy.Caller)) func(*call) {
 	return func(c *call) {
 		c.allowAll()
@@ -66,23 +67,13 @@ func public(handle func(c *call, caller *proxy.Caller)) func(*call) {
 		switch {
 		case err == nil:
 			handle(c, caller)
-		case err.Code == translate.CodeRateLimited:
-			c.tooManyBad(err)
 		case strings.HasPrefix(token, "sk-"):
+			c.retryAfter(err)
 			c.json(401, chatnio.AppendDenied(nil))
 		default:
 			handle(c, nil)
 		}
 	}
-}
-
-// textTooMany is what a client is told that has sent too many bad credentials.
-const textTooMany = "too many wrong keys or passwords, please try again later"
-
-// tooManyBad answers who has sent too many bad credentials.
-func (c *call) tooManyBad(err *translate.Error) {
-	c.retryAfter(err)
-	c.json(429, chatnio.AppendFail(nil, textTooMany))
 }
 
 // signedIn refuses callers that are not signed in as chatnio.md 3.1 has it: with

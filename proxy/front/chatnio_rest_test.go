@@ -236,7 +236,7 @@ func TestEveryCallSlowsBadCredentials(t *testing.T) {
 		}
 	}
 	for _, one := range []struct{ method, path, header, value string }{
-		{"POST", "/state", "Authorization", "guess"}, {"GET", "/quota", "Authorization", "sk-guess"}, {"GET", "/api/info", "Authorization", "Bearer sk-guess"},
+		{"POST", "/state", "Authorization", "sk-guess"}, {"GET", "/quota", "Authorization", "sk-guess"}, {"GET", "/api/info", "Authorization", "Bearer sk-guess"},
 		{"GET", "/v1/models", "X-Api-Key", "guess"}, {"GET", "/api/conversations", "X-API-Key", "guess"}, {"GET", "/v1/models/m", "Authorization", "Bearer a.b.c"},
 		{"GET", "/chat", "Authorization", "Bearer sk-guess"}, {"GET", "/ws/v1/chat?app_token=guess", "", ""}, {"POST", "/api/chat", "Authorization", "Bearer guess"},
 		{"POST", "/v1/messages", "X-Api-Key", "guess"}, {"POST", "/login", "Authorization", "sk-guess"},
@@ -251,7 +251,7 @@ func TestEveryCallSlowsBadCredentials(t *testing.T) {
 		slowed := false
 		for range 3 { // half of one is forgiven each second
 			resp, _ := s.call(t, one.method, one.path, "", head...)
-			slowed = slowed || resp.StatusCode == 429 && resp.Header.Get("Retry-After") != ""
+			slowed = slowed || (resp.StatusCode == 429 || resp.StatusCode == 401) && resp.Header.Get("Retry-After") != ""
 		}
 		if !slowed {
 			resp, body := s.call(t, one.method, one.path, "", head...)
