@@ -28,6 +28,7 @@ type op struct {
 type session struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
+	erased   bool // something was deleted that the log may still hold
 }
 
 func (w *session) prepare(query string) (*sql.Stmt, error) {
@@ -48,6 +49,7 @@ func (w *session) exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	w.erased = w.erased || erases(query)
 	r, err := st.ExecContext(context.Background(), args...)
 	if err != nil {
 		return 0, err
@@ -109,11 +111,22 @@ func (s *sqlite) write(w *session) {
 		}
 		_ = w.conn.Close()
 	}()
-	for first := range s.ops {
-		ops := s.gather(first)
-		err := s.commit(w, ops)
-		for _, o := range ops {
-			o.done <- result(o.err, err)
+	keep := newUpkeep(s, w)
+	defer keep.stop()
+	for {
+		select {
+		case first, ok := <-s.ops:
+			if !ok {
+				return
+			}
+			ops := s.gather(first)
+			err := s.commit(w, ops)
+			for _, o := range ops {
+				o.done <- result(o.err, err)
+			}
+			keep.wrote()
+		case <-keep.due():
+			keep.step()
 		}
 	}
 }
