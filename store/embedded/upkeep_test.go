@@ -84,10 +84,11 @@ func TestWhatWasDeletedIsInNoFileAnyMore(t *testing.T) {
 			return s.Unshare(ctx, "o", "h")
 		},
 		"each message": func(ctx context.Context, s *sqlite, c *store.Conversation) error {
-			if err := s.Remove(ctx, "o", c.ID, 0, 2); err != nil {
+			version, err := s.Remove(ctx, "o", c.ID, c.Version, 0, 2)
+			if err != nil {
 				return err
 			}
-			if err := s.SetText(ctx, "o", c.ID, 0, "harmless", 3); err != nil {
+			if _, err := s.SetText(ctx, "o", c.ID, version, 0, "harmless", 3); err != nil {
 				return err
 			}
 			return s.Rename(ctx, "o", c.ID, "harmless", 3)
@@ -177,7 +178,7 @@ func TestFreePagesAreGivenBackWhileNobodyWrites(t *testing.T) {
 	}
 	told(t, s, "conv_kept", "kept")
 	eventually(t, "the file is short", func() bool { return size(path) > 0 && size(path) < (keepPages+100)*4096 })
-	if c, err := s.Load(t.Context(), "o", store.Ref{ID: "conv_kept"}, 0); err != nil || len(c.Messages) != 2 {
+	if c, err := s.Load(t.Context(), "o", store.Ref{ID: "conv_kept"}, store.Window{}); err != nil || len(c.Messages) != 2 {
 		t.Errorf("what is kept: %+v, %v", c, err)
 	}
 	if err := s.Close(); err != nil {
