@@ -89,6 +89,12 @@ func chatnioState(c *call, caller *proxy.Caller) {
 // textTooMany is what a client is told that has sent too many wrong passwords.
 const textTooMany = "too many wrong keys or passwords, please try again later"
 
+// tooManyBad answers who has sent too many.
+func (c *call) tooManyBad(err *translate.Error) {
+	c.retryAfter(err)
+	c.json(429, chatnio.AppendFail(nil, textTooMany))
+}
+
 // chatnioLogin takes a configured caller's name and key as user name and
 // password, in JSON or as a form. It works where callers.jwt.secret is set. After too
 // many wrong ones it is 429, whether or not this one is right.
@@ -106,8 +112,7 @@ func chatnioLogin(c *call, _ *proxy.Caller) {
 	switch {
 	case err == nil:
 	case err.Code == translate.CodeRateLimited:
-		c.retryAfter(err)
-		c.json(429, chatnio.AppendFail(nil, textTooMany))
+		c.tooManyBad(err)
 		return
 	case err.Code == translate.CodeInternal:
 		c.refuse("internal error")
