@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -72,7 +71,7 @@ func (m *Masker) host(h string) {
 		at := gram(plain)
 		m.hosts[at] = append(m.hosts[at], string(plain))
 	}
-	if _, err := netip.ParseAddr(h); err == nil {
+	if isIPv4(h) || isIPv6(h) {
 		return
 	}
 	if i := strings.LastIndexByte(h, '.'); i > 0 && !publicSuffix(h[i+1:]) {

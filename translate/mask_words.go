@@ -2,7 +2,6 @@ package translate
 
 import (
 	"bytes"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -129,13 +128,16 @@ func quad(s string) bool {
 	return true
 }
 
-// privateNumbers are the networks of which addresses may be written as one number.
-var privateNumbers = func() (all []netip.Prefix) {
-	for _, p := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16"} {
-		all = append(all, netip.MustParsePrefix(p))
-	}
-	return all
-}()
+// privateNumbers are the networks of which addresses may be written as one number, by
+// their first and last.
+var privateNumbers = [...][2]uint64{
+	{10 << 24, 10<<24 | 0xFFFFFF},
+	{172<<24 | 16<<16, 172<<24 | 31<<16 | 0xFFFF},
+	{192<<24 | 168<<16, 192<<24 | 168<<16 | 0xFFFF},
+	{127 << 24, 127<<24 | 0xFFFFFF},
+	{100<<24 | 64<<16, 100<<24 | 127<<16 | 0xFFFF},
+	{169<<24 | 254<<16, 169<<24 | 254<<16 | 0xFFFF},
+}
 
 // addressNumber reports whether s, a number, is likely an address: one of 32 bits in
 // hexadecimal or octal, or a decimal one of a private network. The largest of 31 bits is
@@ -153,8 +155,7 @@ func addressNumber(s string) bool {
 	if err != nil || v == 1<<31-1 {
 		return false
 	}
-	addr := netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
-	return slices.ContainsFunc(privateNumbers, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return slices.ContainsFunc(privateNumbers[:], func(net [2]uint64) bool { return v >= net[0] && v <= net[1] })
 }
 
 // sixth hides an IPv6 address between from and to, with its brackets and port.
@@ -165,7 +166,7 @@ func (t *text) sixth(from, to int) {
 	for to > from && (t.b[to-1] == '.' || t.b[to-1] == ':' && (to-2 < from || t.b[to-2] != ':')) {
 		to--
 	}
-	if _, err := netip.ParseAddr(string(t.b[from:to])); err != nil || to-from < 3 {
+	if to-from < 3 || !isIPv6(string(t.b[from:to])) {
 		return
 	}
 	if from > 0 && to < len(t.b) && t.b[from-1] == '[' && t.b[to] == ']' {
@@ -177,6 +178,47 @@ func (t *text) sixth(from, to int) {
 		}
 	}
 	t.hide(from, to, maskedAddress)
+}
+
+// isIPv6 reports whether s is an address of IPv6, with or without a zone.
+func isIPv6(s string) bool {
+	s, _, _ = strings.Cut(s, "%")
+	first, rest, short := strings.Cut(s, "::")
+	if !short {
+		return groups(s, true) == 8
+	}
+	a, b := groups(first, false), groups(rest, true)
+	return a >= 0 && b >= 0 && a+b < 8
+}
+
+// groups is how many groups of 16 bits s has, of which the last two may be an IPv4
+// address; -1 where it is something else.
+func groups(s string, last bool) (n int) {
+	if s == "" {
+		return 0
+	}
+	parts := strings.Split(s, ":")
+	for i, p := range parts {
+		switch {
+		case last && i == len(parts)-1 && isIPv4(p):
+			n++
+		case len(p) < 1 || len(p) > 4 || strings.Trim(strings.ToLower(p), "0123456789abcdef") != "":
+			return -1
+		}
+		n++
+	}
+	return n
+}
+
+// isIPv4 reports whether s is four numbers of a byte.
+func isIPv4(s string) bool {
+	parts := strings.Split(s, ".")
+	for _, p := range parts {
+		if n, err := strconv.ParseUint(p, 10, 8); err != nil || n > 255 {
+			return false
+		}
+	}
+	return len(parts) == 4
 }
 
 // names hides names of hosts.

@@ -127,8 +127,8 @@ func loopback() Place {
 // Start serves the configuration text, in which {MODEL} stands for the address of
 // a scripted model that speaks all dialects. Conversations are in memory unless
 // text says where. When t ends, everything is shut down, and t fails if an answer
-// is still under way at the model, or a key or the model's address is in what a
-// client received or the log says.
+// is still under way at the model, or a key is in what a client received or
+// the log says, or the model's address in what a client received.
 func Start(t testing.TB, text string) *World {
 	t.Helper()
 	if !strings.Contains(text, "connect:") {
@@ -264,9 +264,9 @@ func (w *World) checkSecrets(t testing.TB) {
 	for i := range w.Conf.Channels {
 		never = append(never, w.Conf.Channels[i].Keys...)
 	}
+	inLog := append([]string(nil), never...)
 	_, port, _ := net.SplitHostPort(w.model)
 	never = append(never, w.model, ":"+port)
-	inLog := append([]string(nil), never...)
 	for _, k := range w.Conf.Callers.Keys {
 		if k.Key != "" {
 			inLog = append(inLog, k.Key)
