@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"math"
+
+	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // Key is a caller's key that was made at run time. The key itself is kept
@@ -49,10 +52,11 @@ type Keyer interface {
 	RevokeKey(ctx context.Context, id string) error
 }
 
-// Entry is one row of the ledger: a request, or one of its attempts. It holds no
-// text of the conversation, no key and no address of a channel.
+// Entry is one row of the ledger: a request, one of its attempts, or several requests
+// that were refused alike. It holds no text of the conversation, no key and no address of
+// a channel.
 type Entry struct {
-	Request  string // request id
+	Request  string // request id; of several requests: the first one's, as everything but Count
 	Attempt  int    // from 1; 0 is the row of the request itself
 	At       int64  // Unix milliseconds: when it began
 	Caller   string
@@ -76,7 +80,15 @@ type Entry struct {
 	Open      int64 // microseconds until the back end began to answer
 	First     int64 // microseconds from there to the first content
 	Took      int64 // microseconds in all
+	Count     int64 // how many requests the row stands for; 0 is taken for 1
 }
+
+// MaxCost is the most that a row costs; what is more, or less than nothing, counts as
+// that, or as nothing, where rows are summed.
+const MaxCost = 1 << 53
+
+// maxCount keeps sums of Entry.Count from running over.
+const maxCount = math.MaxInt32
 
 // EntryFilter chooses rows of the ledger; what is zero chooses all.
 type EntryFilter struct {
@@ -89,10 +101,38 @@ type EntryFilter struct {
 	Offset   int
 }
 
-// Totals are sums over rows of requests.
+// Totals are sums over rows of requests, each at most MaxInt64. A row with tokens that no
+// model can use ([translate.MaxTokens]) counts with its requests only: earlier versions
+// believed what back ends reported.
 type Totals struct {
 	Requests, Input, Output, Cached int64
 	Cost                            int64 // in billionths, see Entry
+}
+
+// Add counts e, a row of requests.
+func (t *Totals) Add(e *Entry) {
+	t.Requests = sum(t.Requests, min(max(e.Count, 1), maxCount))
+	if e.Input < 0 || e.Input > translate.MaxTokens || e.Output < 0 || e.Output > translate.MaxTokens {
+		return
+	}
+	t.Input = sum(t.Input, e.Input)
+	t.Output = sum(t.Output, e.Output)
+	t.Cached = sum(t.Cached, min(max(e.Cached, 0), e.Input))
+	t.Cost = sum(t.Cost, min(max(e.Cost, 0), MaxCost))
+}
+
+// sum is a + b, which are not negative, or the largest number there is.
+func sum(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// Chosen reports whether f chooses e.
+func (f *EntryFilter) Chosen(e *Entry) bool {
+	return (f.Request == "" || e.Request == f.Request) && (f.Caller == "" || e.Caller == f.Caller) &&
+		(f.Rule == "" || e.Rule == f.Rule) && e.At >= f.From && (f.To == 0 || e.At < f.To) && (!f.Requests || e.Attempt == 0)
 }
 
 // Ledger keeps what was asked and what it cost.
@@ -106,4 +146,7 @@ type Ledger interface {
 	// Forget removes some thousands of the rows that began before the given Unix
 	// millisecond and returns how many it removed; 0: there is none left.
 	Forget(ctx context.Context, before int64) (int, error)
+	// Trim removes some thousands of the rows that were recorded first, as long as more
+	// than keep are left, and returns how many it removed; 0: there are no more than that.
+	Trim(ctx context.Context, keep int) (int, error)
 }

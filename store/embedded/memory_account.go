@@ -97,15 +97,12 @@ func (m *memory) Record(ctx context.Context, rows []store.Entry) error {
 	}
 	defer m.mu.Unlock()
 	for i := range rows {
-		m.rows.add(&rows[i])
+		e := rows[i]
+		e.Count = max(e.Count, 1)
+		m.rows.add(&e)
 	}
 	m.rows.keep(memoryRows)
 	return nil
-}
-
-func chosen(e *store.Entry, f *store.EntryFilter) bool {
-	return (f.Request == "" || e.Request == f.Request) && (f.Caller == "" || e.Caller == f.Caller) &&
-		(f.Rule == "" || e.Rule == f.Rule) && e.At >= f.From && (f.To == 0 || e.At < f.To) && (!f.Requests || e.Attempt == 0)
 }
 
 // Entries implements [store.Ledger].
@@ -118,7 +115,7 @@ func (m *memory) Entries(ctx context.Context, f store.EntryFilter) ([]store.Entr
 	skip := max(f.Offset, 0)
 	for e := range m.rows.each {
 		switch {
-		case !chosen(e, &f):
+		case !f.Chosen(e):
 		case skip > 0:
 			skip--
 		case len(all) == entryLimit(f):
@@ -147,12 +144,8 @@ func (m *memory) Totals(ctx context.Context, f store.EntryFilter) (store.Totals,
 	defer m.mu.Unlock()
 	f.Requests = true
 	for e := range m.rows.each {
-		if chosen(e, &f) {
-			t.Requests++
-			t.Input += e.Input
-			t.Output += e.Output
-			t.Cached += e.Cached
-			t.Cost += e.Cost
+		if f.Chosen(e) {
+			t.Add(e)
 		}
 	}
 	return t, nil
@@ -165,4 +158,15 @@ func (m *memory) Forget(ctx context.Context, before int64) (int, error) {
 	}
 	defer m.mu.Unlock()
 	return m.rows.forget(before, forgetAtOnce), nil
+}
+
+// Trim implements [store.Ledger]. It may leave some hundreds more, as many as lie together.
+func (m *memory) Trim(ctx context.Context, keep int) (int, error) {
+	if err := m.begin(ctx); err != nil {
+		return 0, err
+	}
+	defer m.mu.Unlock()
+	before := m.rows.n
+	m.rows.keep(max(keep, 0))
+	return before - m.rows.n, nil
 }

@@ -120,8 +120,8 @@ func texts(e *store.Entry) [10]*string {
 	return [...]*string{&e.Request, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Upstream, &e.Outcome}
 }
 
-func numbers(e *store.Entry) [9]*int64 {
-	return [...]*int64{&e.At, &e.Input, &e.Output, &e.Cached, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took}
+func numbers(e *store.Entry) [10]*int64 {
+	return [...]*int64{&e.At, &e.Input, &e.Output, &e.Cached, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took, &e.Count}
 }
 
 func counts(e *store.Entry) [3]*int { return [...]*int{&e.Attempt, &e.Key, &e.Status} }

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync/atomic"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 const keyColumns = `id, hash, name, grp, models, limits, created, expires`
@@ -114,7 +116,22 @@ func (s *sqlite) RevokeKey(ctx context.Context, id string) error {
 }
 
 const entryColumns = `request, attempt, at, caller, grp, rule, user, front, model, channel, key, upstream, outcome, status, ` +
-	`input, output, cached, estimated, cost, queue, open, first, took`
+	`input, output, cached, estimated, cost, queue, open, first, took, count`
+
+// entryRead are entryColumns as they are read: a number that is none, in a damaged row,
+// must not keep the others from being shown.
+var entryRead = func() string {
+	words := strings.Split(entryColumns, ", ")
+	for i, c := range words {
+		switch c {
+		case "attempt", "at", "key", "status", "input", "output", "cached", "cost", "queue", "open", "first", "took", "count":
+			words[i] = "CAST(" + c + " AS INTEGER)"
+		case "estimated":
+			words[i] = "estimated <> 0"
+		}
+	}
+	return strings.Join(words, ", ")
+}()
 
 // Record implements [store.Ledger].
 func (s *sqlite) Record(ctx context.Context, rows []store.Entry) error {
@@ -122,9 +139,9 @@ func (s *sqlite) Record(ctx context.Context, rows []store.Entry) error {
 	return s.change(ctx, func(w *session) error {
 		for i := range kept {
 			e := &kept[i]
-			_, err := w.exec(`INSERT INTO ledger (`+entryColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			_, err := w.exec(`INSERT INTO ledger (`+entryColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 				e.Request, e.Attempt, e.At, e.Caller, e.Group, e.Rule, e.User, e.Front, e.Model, e.Channel, e.Key, e.Upstream, e.Outcome, e.Status,
-				e.Input, e.Output, e.Cached, e.Estimated, e.Cost, e.Queue, e.Open, e.First, e.Took)
+				e.Input, e.Output, e.Cached, e.Estimated, e.Cost, e.Queue, e.Open, e.First, e.Took, max(e.Count, 1))
 			if err != nil {
 				return err
 			}
@@ -162,11 +179,22 @@ func (s *sqlite) Entries(ctx context.Context, f store.EntryFilter) ([]store.Entr
 	args = append(args, entryLimit(f), max(f.Offset, 0))
 	all, err := collect(ctx, s.reads, func(rows *sql.Rows) (e store.Entry, err error) {
 		err = rows.Scan(&e.Request, &e.Attempt, &e.At, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Key, &e.Upstream,
-			&e.Outcome, &e.Status, &e.Input, &e.Output, &e.Cached, &e.Estimated, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took)
+			&e.Outcome, &e.Status, &e.Input, &e.Output, &e.Cached, &e.Estimated, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took, &e.Count)
 		return e, err
-	}, `SELECT `+entryColumns+` FROM ledger`+where+` ORDER BY seq DESC LIMIT ? OFFSET ?`, args...)
+	}, `SELECT `+entryRead+` FROM ledger`+where+` ORDER BY seq DESC LIMIT ? OFFSET ?`, args...)
 	return all, s.fault(ctx, err)
 }
+
+// costShift parts a cost, for its sum must not run over: SQLite refuses such a sum for
+// as long as its rows are there.
+const costShift = 31
+
+var totalsQuery = fmt.Sprintf(`SELECT coalesce(sum(n), 0), coalesce(sum(input), 0), coalesce(sum(output), 0), coalesce(sum(cached), 0),
+	coalesce(sum(cost >> %[3]d), 0), coalesce(sum(cost & ((1 << %[3]d) - 1)), 0)
+FROM (SELECT min(max(CAST(count AS INTEGER), 1), %[4]d) n, fine * CAST(input AS INTEGER) input, fine * CAST(output AS INTEGER) output,
+	fine * min(max(CAST(cached AS INTEGER), 0), CAST(input AS INTEGER)) cached, fine * min(max(CAST(cost AS INTEGER), 0), %[2]d) cost
+FROM (SELECT count, input, output, cached, cost, input BETWEEN 0 AND %[1]d AND output BETWEEN 0 AND %[1]d fine FROM ledger`,
+	translate.MaxTokens, store.MaxCost, costShift, math.MaxInt32)
 
 // Totals implements [store.Ledger].
 func (s *sqlite) Totals(ctx context.Context, f store.EntryFilter) (t store.Totals, err error) {
@@ -175,8 +203,11 @@ func (s *sqlite) Totals(ctx context.Context, f store.EntryFilter) (t store.Total
 	}
 	f.Requests = true
 	where, args := choose(f)
-	err = s.reads.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(input), 0), coalesce(sum(output), 0), coalesce(sum(cached), 0), coalesce(sum(cost), 0) FROM ledger`+where, args...).
-		Scan(&t.Requests, &t.Input, &t.Output, &t.Cached, &t.Cost)
+	var high, low int64
+	err = s.reads.QueryRowContext(ctx, totalsQuery+where+`))`, args...).Scan(&t.Requests, &t.Input, &t.Output, &t.Cached, &high, &low)
+	if t.Cost = math.MaxInt64; high < 1<<(62-costShift) && low < 1<<62 {
+		t.Cost = high<<costShift + low
+	}
 	return t, s.fault(ctx, err)
 }
 
@@ -185,6 +216,19 @@ func (s *sqlite) Forget(ctx context.Context, before int64) (int, error) {
 	var n atomic.Int64 // the writer may go on after ctx has ended
 	err := s.change(ctx, func(w *session) error {
 		gone, err := w.exec(`DELETE FROM ledger WHERE seq IN (SELECT seq FROM ledger WHERE at < ? ORDER BY at LIMIT ?)`, before, forgetAtOnce)
+		n.Store(gone)
+		return err
+	})
+	return int(n.Load()), err
+}
+
+// Trim implements [store.Ledger]. Rows are told by their place, which grows by one with
+// each: to count millions would take seconds. Where some were removed from the middle it
+// leaves fewer than keep.
+func (s *sqlite) Trim(ctx context.Context, keep int) (int, error) {
+	var n atomic.Int64 // the writer may go on after ctx has ended
+	err := s.change(ctx, func(w *session) error {
+		gone, err := w.exec(`DELETE FROM ledger WHERE seq IN (SELECT seq FROM ledger WHERE seq <= (SELECT max(seq) FROM ledger) - ? ORDER BY seq LIMIT ?)`, max(keep, 0), forgetAtOnce)
 		n.Store(gone)
 		return err
 	})

@@ -2,9 +2,11 @@ package storetest
 
 import (
 	"crypto/sha256"
+	"math"
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 func keys(t *testing.T, s Full) {
@@ -53,7 +55,7 @@ func row(request string, attempt int, at int64) store.Entry {
 	return store.Entry{
 		Request: request, Attempt: attempt, At: at, Caller: "alice", Group: "gold", Rule: "standard", User: "u", Front: "openai",
 		Model: "large", Channel: "a", Key: 2, Upstream: "up", Outcome: "ok", Status: 200, Input: 10, Output: 20, Cached: 3,
-		Estimated: true, Cost: 1000, Queue: 1, Open: 2, First: 3, Took: 4,
+		Estimated: true, Cost: 1000, Queue: 1, Open: 2, First: 3, Took: 4, Count: 1,
 	}
 }
 
@@ -110,4 +112,69 @@ func ledgerSums(t *testing.T, s Full) {
 	left, err := s.Entries(ctx, store.EntryFilter{})
 	must(t, err)
 	same(t, "what is left", []store.Entry{row("r2", 0, 20)}, left)
+}
+
+func ledgerCounts(t *testing.T, s Full) {
+	ctx := t.Context()
+	many, none := row("r1", 0, 10), row("r2", 0, 20)
+	many.Count, none.Count = 7, 0
+	must(t, s.Record(ctx, []store.Entry{many, none}))
+	none.Count = 1
+	rows, err := s.Entries(ctx, store.EntryFilter{})
+	must(t, err)
+	same(t, "the rows", []store.Entry{none, many}, rows)
+	got, err := s.Totals(ctx, store.EntryFilter{})
+	must(t, err)
+	same(t, "the sums", store.Totals{Requests: 8, Input: 20, Output: 40, Cached: 6, Cost: 2000}, got)
+}
+
+// ledgerLies has rows that earlier versions wrote of back ends that lied.
+func ledgerLies(t *testing.T, s Full) {
+	ctx := t.Context()
+	var rows []store.Entry
+	for range 9 {
+		lie := row("r1", 0, 10)
+		lie.Output, lie.Cost = 9007199254740991, math.MaxInt64/4
+		rows = append(rows, lie)
+	}
+	must(t, s.Record(ctx, append(rows, row("r2", 0, 20))))
+	got, err := s.Entries(ctx, store.EntryFilter{Limit: 20})
+	must(t, err)
+	if len(got) != 10 || got[9].Cost != math.MaxInt64/4 {
+		t.Errorf("%d rows are read back: %+v", len(got), got)
+	}
+	sums, err := s.Totals(ctx, store.EntryFilter{})
+	must(t, err)
+	same(t, "a lie is no sum", store.Totals{Requests: 10, Input: 10, Output: 20, Cached: 3, Cost: 1000}, sums)
+	dear := row("r3", 0, 30)
+	dear.Input, dear.Output, dear.Cost = translate.MaxTokens, translate.MaxTokens, math.MaxInt64
+	rows = rows[:0]
+	for range 1030 {
+		rows = append(rows, dear)
+	}
+	must(t, s.Record(ctx, rows))
+	sums, err = s.Totals(ctx, store.EntryFilter{From: 25})
+	must(t, err)
+	same(t, "the largest sum", store.Totals{Requests: 1030, Input: 1030 * translate.MaxTokens, Output: 1030 * translate.MaxTokens, Cached: 3090, Cost: math.MaxInt64}, sums)
+}
+
+func ledgerTrims(t *testing.T, s Full) {
+	ctx := t.Context()
+	var rows []store.Entry
+	for i := range 6000 {
+		rows = append(rows, row("r", 0, int64(10_000-i)))
+	}
+	must(t, s.Record(ctx, rows))
+	for range 100 {
+		n, err := s.Trim(ctx, 2000)
+		must(t, err)
+		if n == 0 {
+			break
+		}
+	}
+	left, err := s.Entries(ctx, store.EntryFilter{Limit: 6000})
+	must(t, err)
+	if len(left) < 2000 || len(left) > 2600 || left[0].At != rows[5999].At {
+		t.Errorf("%d rows are left", len(left))
+	}
 }

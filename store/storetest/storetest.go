@@ -65,6 +65,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Keys are found by hash and by id until they are revoked", keys},
 		{"The ledger is read by request, caller and time", ledger},
 		{"The ledger sums requests and forgets what is old", ledgerSums},
+		{"A row of the ledger may stand for several requests", ledgerCounts},
+		{"Sums of the ledger leave out what cannot be and never overflow", ledgerLies},
+		{"Trim removes the rows of the ledger that were recorded first", ledgerTrims},
 		{"Nobody keeps more shares and masks than one may", bounded},
 		{"A context that has ended ends the call", endsWithContext},
 		{"After Close every call fails", closes},
@@ -207,6 +210,7 @@ func closes(t *testing.T, s Full) {
 		"Entries":    func() error { _, err := s.Entries(ctx, store.EntryFilter{}); return err },
 		"Totals":     func() error { _, err := s.Totals(ctx, store.EntryFilter{}); return err },
 		"Forget":     func() error { _, err := s.Forget(ctx, 1); return err },
+		"Trim":       func() error { _, err := s.Trim(ctx, 1); return err },
 	} {
 		if err := call(); err == nil || errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%s after Close: %v", name, err)
