@@ -141,6 +141,7 @@ type rowJSON struct {
 	Open      float64   `json:"open_ms"`
 	First     float64   `json:"first_ms"`
 	Took      float64   `json:"took_ms"`
+	Count     int64     `json:"count"` // requests that the row stands for
 }
 
 func rowOf(e *store.Entry) rowJSON {
@@ -149,7 +150,7 @@ func rowOf(e *store.Entry) rowJSON {
 		Request: e.Request, Attempt: e.Attempt, At: at(e.At), Caller: e.Caller, Group: e.Group, Limits: e.Rule, User: e.User,
 		Front: e.Front, Model: e.Model, Channel: e.Channel, Key: e.Key, Upstream: e.Upstream, Outcome: e.Outcome, Status: e.Status,
 		Input: e.Input, Output: e.Output, Cached: e.Cached, Estimated: e.Estimated, Cost: float64(e.Cost) / 1e9,
-		Queue: ms(e.Queue), Open: ms(e.Open), First: ms(e.First), Took: ms(e.Took),
+		Queue: ms(e.Queue), Open: ms(e.Open), First: ms(e.First), Took: ms(e.Took), Count: e.Count,
 	}
 }
 

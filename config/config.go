@@ -238,6 +238,10 @@ type Ledger struct {
 	// Keep is how long rows are kept; an explicit 0s writes none, and budgets then
 	// begin anew with each start. Default 2160h.
 	Keep time.Duration `yaml:"keep"`
+	// Rows is how many are kept at most, about 340 bytes each on the disk (3.4 GB); the oldest go first. Budgets are read
+	// from them after a start, so that they should cover a month. An explicit 0 is no
+	// bound. Default 10000000.
+	Rows int `yaml:"rows"`
 }
 
 // Rate is "N/s", "N/m", "N/h" or "N/d".

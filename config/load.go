@@ -138,6 +138,9 @@ func (c *Config) finish() {
 	if c.Ledger.Keep == 0 && !c.from.set("ledger.keep") {
 		c.Ledger.Keep = 90 * 24 * time.Hour
 	}
+	if c.Ledger.Rows == 0 && !c.from.set("ledger.rows") {
+		c.Ledger.Rows = 10_000_000
+	}
 	t := &c.Timeouts
 	for _, d := range []struct {
 		field *time.Duration

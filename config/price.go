@@ -23,6 +23,7 @@ func (k *checker) prices() {
 		}
 	}
 	k.notNegative("ledger.keep", int(k.Ledger.Keep))
+	k.notNegative("ledger.rows", k.Ledger.Rows)
 }
 
 // maxPrice keeps costs within what is counted exactly.

@@ -151,13 +151,18 @@ func (x *Exchange) cacheKey(p *config.Preset) (key [sha256.Size]byte, ok bool) {
 	return sha256.Sum256(text), true
 }
 
+// mayBeKept reports whether there may be a kept answer to q.
+func (q *Question) mayBeKept() bool {
+	return q.Model.preset != nil && q.Model.preset.Cache > 0 && !q.Restart
+}
+
 // recalls looks for a kept answer, or waits for the one of the same question that is
 // under way. It reports whether there is one, with which the exchange then goes on.
 func (x *Exchange) recalls() (bool, *translate.Error) {
-	p := x.q.Model.preset
-	if p == nil || p.Cache <= 0 || x.q.Restart {
+	if !x.q.mayBeKept() {
 		return false, nil
 	}
+	p := x.q.Model.preset
 	key, ok := x.cacheKey(p)
 	if !ok {
 		return false, nil

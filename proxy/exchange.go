@@ -25,8 +25,9 @@ type Exchange struct {
 	plan    *Plan // that it is under, to its end
 	whole   bool
 	ctx     context.Context
-	grant   *limiter.Grant // nil: nothing is counted, or it is settled
-	bill    *bill          // nil: there is no budget, or it is settled
+	grant   *limiter.Grant   // nil: nothing is counted, or it is settled
+	bill    *bill            // nil: there is no budget, or it is settled
+	broke   *translate.Error // why only a kept answer may be given; nil: any may
 
 	reserved int   // tokens that were
 	seat     *seat // among those that wait for a limit; nil: it does not
@@ -510,13 +511,21 @@ func (x *Exchange) refuse(err *translate.Error) {
 func (x *Exchange) release(ch *Channel, err *translate.Error) {
 	x.rise()
 	x.pay(err)
-	x.enterRows(err)
+	// What no channel was asked for leaves little behind, however much of it comes.
+	said := true
+	if err == nil || x.attempts > 0 || x.hit {
+		x.enterRows(err)
+	} else {
+		said = x.g.refusals.note(x, err)
+	}
 	x.land(err)
 	if x.q.Turn != nil {
 		x.q.Turn.Done()
 	}
 	x.count(ch, err)
-	x.log(ch, err)
+	if said {
+		x.log(ch, err)
+	}
 	x.keep(err)
 	if x.entered {
 		x.g.leave(x)

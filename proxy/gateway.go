@@ -41,6 +41,7 @@ type Gateway struct {
 	badKeys  *BadKeys
 	records  records
 	ledger   *ledger // nil: none is kept
+	refusals refusals
 	purses   purses
 	answers  answers
 
@@ -83,8 +84,9 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 		return nil, err
 	}
 	p.callers.tokens.open(nil, log, keyset.Options{})
-	g.ledger = newLedger(st, conf.Ledger.Keep, log)
-	g.purses.ledger = g.ledger
+	g.ledger = newLedger(st, conf.Ledger, log)
+	g.refusals.log, g.refusals.ledger = log, g.ledger
+	g.purses.ledger, g.purses.log = g.ledger, log
 	g.answers.size = int(conf.Cache.Size)
 	g.plan.Store(p)
 	g.plans = []*Plan{p}
@@ -123,6 +125,7 @@ func (g *Gateway) Close() error {
 	g.plan.Load().close()
 	g.keys.close()
 	g.answers.close()
+	g.refusals.close()
 	return g.ledger.close()
 }
 
@@ -244,6 +247,9 @@ func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
 	hit := false
 	if err == nil {
 		hit, err = x.recalls()
+	}
+	if err == nil && !hit {
+		err = x.broke
 	}
 	if err == nil && !hit {
 		err = x.run()

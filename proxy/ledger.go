@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -76,16 +77,13 @@ func (x *Exchange) enterRows(err *translate.Error) {
 		return
 	}
 	x.endTry(err)
-	c, q := x.q.Caller, x.q
-	row := store.Entry{
-		Request: q.ID, At: x.began.UnixMilli(), Caller: c.Name, Group: c.Group, Rule: c.limits, User: clip(q.Request.User),
-		Front: q.Front, Model: clip(q.Model.Name), Outcome: "ok", Status: 200,
-	}
+	row := x.requestRow(err)
 	var room [2]store.Entry // most are answered at the first attempt
 	rows := room[:0]
 	for i := range x.rows {
 		t := &x.rows[i]
 		e := row
+		e.Input, e.Output, e.Cached, e.Estimated, e.Cost = 0, 0, 0, false, 0
 		e.Attempt, e.At, e.Channel, e.Key, e.Upstream = i+1, t.at.UnixMilli(), t.ch.ID, t.ch.key, t.upstream
 		if e.Outcome, e.Status = "ok", 200; t.err != nil {
 			e.Outcome, e.Status = faultName(t.err.Fault), t.err.Status()
@@ -102,15 +100,25 @@ func (x *Exchange) enterRows(err *translate.Error) {
 		row.Channel, row.Key, row.Upstream = e.Channel, e.Key, e.Upstream
 		row.Open, row.First = e.Open, e.First
 	}
-	if x.hit {
-		row.Outcome = "cache"
-	}
-	if err != nil {
-		row.Outcome, row.Status = string(err.Code), err.Status()
+	l.add(append(rows, row))
+}
+
+// requestRow is the row of the request itself.
+func (x *Exchange) requestRow(err *translate.Error) store.Entry {
+	c, q := x.q.Caller, x.q
+	row := store.Entry{
+		Request: q.ID, At: x.began.UnixMilli(), Caller: c.Name, Group: c.Group, Rule: c.limits, User: clip(q.Request.User),
+		Front: q.Front, Model: clip(q.Model.Name), Outcome: "ok", Status: 200,
+		Cost: x.paid, Queue: q.Ledger.Queue.Microseconds(), Took: time.Since(x.began).Microseconds(), Count: 1,
 	}
 	usageOf(&row, x.used)
-	row.Cost, row.Queue, row.Took = x.paid, q.Ledger.Queue.Microseconds(), time.Since(x.began).Microseconds()
-	l.add(append(rows, row))
+	switch {
+	case err != nil:
+		row.Outcome, row.Status = string(err.Code), err.Status()
+	case x.hit:
+		row.Outcome = "cache"
+	}
+	return row
 }
 
 func usageOf(e *store.Entry, u translate.Usage) {
@@ -125,6 +133,7 @@ const (
 	ledgerBatch = 500                    // rows in one transaction, which turns may wait for
 	ledgerRoom  = 4096                   // rows for which the room is kept
 	forgetEvery = time.Hour
+	trimEvery   = 5_000 // rows
 )
 
 // ledger writes rows in the background. It never keeps an answer waiting: where the
@@ -135,6 +144,7 @@ type ledger struct {
 	st   store.Ledger
 	log  *slog.Logger
 	keep time.Duration
+	most int // rows that are kept; 0: there is no bound
 
 	mu     sync.Mutex
 	rows   []store.Entry
@@ -148,15 +158,16 @@ type ledger struct {
 
 	writing sync.Mutex // one at a time, in order
 	cleaned time.Time  // guarded by writing
+	written int        // rows since it was looked at how many there are; guarded by writing
 }
 
 // newLedger returns nil where nothing is to be kept.
-func newLedger(st store.Store, keep time.Duration, log *slog.Logger) *ledger {
+func newLedger(st store.Store, conf config.Ledger, log *slog.Logger) *ledger {
 	kept, ok := st.(store.Ledger)
-	if !ok || keep <= 0 {
+	if !ok || conf.Keep <= 0 {
 		return nil
 	}
-	l := &ledger{st: kept, log: log, keep: keep}
+	l := &ledger{st: kept, log: log, keep: conf.Keep, most: conf.Rows, written: trimEvery} // a file may be above it from the start
 	l.again()
 	return l
 }
@@ -220,6 +231,7 @@ func (l *ledger) tick() {
 		return
 	}
 	l.forget()
+	l.trim()
 }
 
 // flush writes all rows that wait. Those of a batch that fails wait on.
@@ -244,6 +256,7 @@ func (l *ledger) write(ctx context.Context) error {
 		}
 		err := l.st.Record(ctx, batch)
 		l.mu.Lock()
+		l.written += len(batch)
 		if err != nil {
 			l.later(ledgerAgain)
 			l.mu.Unlock()
@@ -308,17 +321,48 @@ func (l *ledger) forget() {
 	}
 }
 
-// spent sums the cost of the requests that f chooses, those that wait included. A nil
-// ledger knows of none.
+// trim removes the oldest rows beyond the bound, each time that so many have come.
+// l.writing is held.
+func (l *ledger) trim() {
+	if l.most <= 0 || l.written < trimEvery {
+		return
+	}
+	l.written = 0
+	for range 100 {
+		n, err := l.st.Trim(context.Background(), l.most)
+		if err != nil || n == 0 {
+			return
+		}
+	}
+}
+
+// spent sums the cost of the requests that f chooses, those that wait included. It needs
+// no writing, which a full disk does not allow. A nil ledger knows of none.
 func (l *ledger) spent(ctx context.Context, f store.EntryFilter) (int64, error) {
 	if l == nil {
 		return 0, nil
 	}
-	if err := l.flush(ctx); err != nil {
+	for !l.writing.TryLock() { // a store that is stuck is not waited for
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
+	defer l.writing.Unlock()
+	t, err := l.st.Totals(ctx, f)
+	if err != nil {
 		return 0, err
 	}
-	t, err := l.st.Totals(ctx, f)
-	return t.Cost, err
+	f.Requests = true
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.rows {
+		if f.Chosen(&l.rows[i]) {
+			t.Add(&l.rows[i])
+		}
+	}
+	return t.Cost, nil
 }
 
 // close writes what waits and takes no more. After it the store is not used again.
@@ -344,6 +388,7 @@ func (g *Gateway) Entries(ctx context.Context, f store.EntryFilter) ([]store.Ent
 	if g.ledger == nil {
 		return nil, nil
 	}
+	g.refusals.enter()
 	if err := g.ledger.flush(ctx); err != nil {
 		return nil, err
 	}
@@ -355,6 +400,7 @@ func (g *Gateway) Totals(ctx context.Context, f store.EntryFilter) (store.Totals
 	if g.ledger == nil {
 		return store.Totals{}, nil
 	}
+	g.refusals.enter()
 	if err := g.ledger.flush(ctx); err != nil {
 		return store.Totals{}, err
 	}

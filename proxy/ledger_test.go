@@ -151,7 +151,7 @@ func TestOldRowsAreForgottenThoughNobodyAsksAnything(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept := st.(store.Ledger)
-		l := newLedger(st, 90*time.Minute, w.g.log)
+		l := newLedger(st, config.Ledger{Keep: 90 * time.Minute}, w.g.log)
 		defer func() { _ = l.close() }()
 		l.add([]store.Entry{{Request: "1", At: time.Now().UnixMilli()}})
 		for _, c := range []struct {
@@ -187,7 +187,7 @@ func TestAClosedLedgerUsesItsStoreNoMore(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &forgetful{st, st.(store.Ledger), make(chan struct{}), make(chan struct{})}
-		l := newLedger(s, time.Hour, w.g.log)
+		l := newLedger(s, config.Ledger{Keep: time.Hour}, w.g.log)
 		<-s.at
 		closed := make(chan struct{})
 		go func() {

@@ -16,17 +16,21 @@ func keptOut(err *translate.Error) bool {
 	return limited || err.Spent != nil
 }
 
+// levelOf is the level of the line of an exchange that ended with err.
+func levelOf(err *translate.Error) slog.Level {
+	if err == nil || keptOut(err) || err.Code == translate.CodeCanceled || err.Code == translate.CodeValidation {
+		return slog.LevelInfo
+	}
+	return slog.LevelWarn
+}
+
 // log writes the one line of an exchange. It holds no text of the conversation and no
 // key; an error's words are for the operator, hosts and addresses included.
 func (x *Exchange) log(ch *Channel, err *translate.Error) {
-	level, code := slog.LevelInfo, "ok"
+	level, code := levelOf(err), "ok"
 	limited := false
 	if err != nil {
-		code = string(err.Code)
-		limited = keptOut(err)
-		if !limited && err.Code != translate.CodeCanceled && err.Code != translate.CodeValidation {
-			level = slog.LevelWarn
-		}
+		code, limited = string(err.Code), keptOut(err)
 	}
 	if !x.g.log.Enabled(context.Background(), level) {
 		return

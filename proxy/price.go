@@ -2,9 +2,11 @@ package proxy
 
 import (
 	"context"
+	"log/slog"
 	"math"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -53,7 +55,7 @@ func (p *price) of(u translate.Usage) int64 {
 // What one answer can cost and what can be spent, in billionths: far beyond any price,
 // and far enough from the largest number that nothing which is added to it is negative.
 const (
-	maxCost  = 1 << 53 // nine millions
+	maxCost  = store.MaxCost // nine millions
 	maxSpent = 1 << 60
 )
 
@@ -112,6 +114,8 @@ type purseKey struct{ rule, caller string }
 // purses know what was spent of each budget. They are safe for concurrent use.
 type purses struct {
 	ledger *ledger
+	log    *slog.Logger
+	alarm  atomic.Int64 // Unix nanoseconds: when it was said that one cannot be read
 	mu     sync.Mutex
 	of     map[purseKey]*purse
 }
@@ -122,8 +126,17 @@ type purse struct {
 	users int       // who have it in hand; guarded by purses.mu
 	from  time.Time // of the period; zero: not read yet
 	spent int64
-	held  int64 // reserved by questions that run
+	held  int64     // reserved by questions that run
+	again time.Time // when the ledger is asked anew, which could not say what was spent before; zero: it did
 }
+
+// How long a budget waits for the ledger, how long it goes on without, and how often that
+// is said.
+const (
+	purseWaits = 2 * time.Second
+	purseAgain = 30 * time.Second
+	purseAlarm = time.Minute
+)
 
 // bill is what one question has reserved in a purse. A nil bill reserves nothing.
 type bill struct {
@@ -162,20 +175,45 @@ func (p *purses) giveBack(one *purse) {
 	one.users--
 }
 
-// begin makes sure that the purse is one of the present period. w.mu is held.
-func (w *purse) begin(ctx context.Context, l *ledger, b *budget, key purseKey, from, to time.Time) error {
-	if w.from.Equal(from) {
+// begin makes sure that w is the purse of the period from from to to, and knows what was
+// spent in it. Where the ledger cannot be read it counts from zero, with an alarm, and
+// asks again later: whoever keeps no conversation is served without the store, too.
+// w.mu is held. The error is that of ctx.
+func (p *purses) begin(ctx context.Context, w *purse, b *budget, key purseKey, from, to, now time.Time) error {
+	known := w.from.Equal(from)
+	switch {
+	case known && (w.again.IsZero() || now.Before(w.again)):
+		return nil
+	case !known && !w.from.IsZero():
+		w.from, w.spent, w.held, w.again = from, 0, 0, time.Time{}
 		return nil
 	}
-	var spent int64
-	if w.from.IsZero() {
-		var err error
-		if spent, err = l.spent(ctx, store.EntryFilter{Rule: b.name, Caller: key.caller, From: from.UnixMilli(), To: to.UnixMilli()}); err != nil {
-			return err
-		}
+	reading, stop := context.WithTimeout(ctx, purseWaits)
+	defer stop()
+	spent, err := p.ledger.spent(reading, store.EntryFilter{Rule: b.name, Caller: key.caller, From: from.UnixMilli(), To: to.UnixMilli()})
+	if err != nil && ctx.Err() != nil && !known {
+		return ctx.Err()
 	}
-	w.from, w.spent, w.held = from, spent, 0
+	if !known {
+		w.from, w.spent, w.held = from, 0, 0
+	}
+	if err != nil {
+		w.again = now.Add(purseAgain)
+		p.unread(b, key, now, err)
+		return nil
+	}
+	// What was spent meanwhile is in the ledger, or nearly all of it.
+	w.spent, w.again = max(w.spent, min(spent, maxSpent)), time.Time{}
 	return nil
+}
+
+// unread says that a budget cannot be read.
+func (p *purses) unread(b *budget, key purseKey, now time.Time, err error) {
+	last := p.alarm.Load()
+	if p.log == nil || last != 0 && now.UnixNano()-last < int64(purseAlarm) || !p.alarm.CompareAndSwap(last, now.UnixNano()) {
+		return
+	}
+	p.log.Error("a budget cannot be read from the ledger: it counts from zero until it can", "limits", b.name, "caller", key.caller, "why", translate.Mask(err.Error()))
 }
 
 // open returns the purse of caller under b in the period of now, locked.
@@ -187,7 +225,7 @@ func (p *purses) open(ctx context.Context, b *budget, caller string, now time.Ti
 	from, to := b.period(now)
 	w := p.take(key)
 	w.mu.Lock()
-	if err := w.begin(ctx, p.ledger, b, key, from, to); err != nil {
+	if err := p.begin(ctx, w, b, key, from, to, now); err != nil {
 		w.mu.Unlock()
 		p.giveBack(w)
 		return nil, to, err
@@ -201,7 +239,7 @@ func (p *purses) reserve(ctx context.Context, b *budget, caller string, amount i
 	now := time.Now()
 	w, to, err := p.open(ctx, b, caller, now)
 	if err != nil {
-		return nil, storeFailed(err)
+		return nil, gone(ctx)
 	}
 	left := b.amount - w.spent - w.held
 	if amount > 0 && amount > left { // what costs nothing is asked also when nothing is left
@@ -267,10 +305,12 @@ func (b *budget) exceeded(needs, left int64, wait time.Duration) *translate.Erro
 }
 
 // afford takes the estimated cost of the question out of the caller's purse, if it
-// has one; and, called again, what has become known of its conversation since.
+// has one; and, called again, what has become known of its conversation since. A question
+// that may have a kept answer, which costs nothing, is not refused here but where there
+// turns out to be none.
 func (x *Exchange) afford() *translate.Error {
-	p := x.plan
-	b := p.budgets[x.q.Caller.limits]
+	x.broke = nil
+	b := x.plan.budgets[x.q.Caller.limits]
 	if b == nil {
 		return nil
 	}
@@ -278,12 +318,16 @@ func (x *Exchange) afford() *translate.Error {
 		return err
 	}
 	input, output := x.q.expects()
-	amount := p.priceOf(x.q.Model, "").of(translate.Usage{Input: int64(input), Output: int64(output)})
-	if x.bill != nil {
-		return x.bill.raise(b, amount)
-	}
+	amount := x.plan.priceOf(x.q.Model, "").of(translate.Usage{Input: int64(input), Output: int64(output)})
 	var err *translate.Error
-	x.bill, err = x.g.purses.reserve(x.ctx, b, x.q.Caller.Name, amount)
+	if x.bill != nil {
+		err = x.bill.raise(b, amount)
+	} else {
+		x.bill, err = x.g.purses.reserve(x.ctx, b, x.q.Caller.Name, amount)
+	}
+	if err != nil && err.Spent != nil && x.q.mayBeKept() {
+		x.broke, err = err, nil
+	}
 	return err
 }
 

@@ -10,10 +10,12 @@ import (
 
 // How many exchanges are remembered: the newest, and beside them the newest that
 // failed, took more than one attempt or found a channel barred, so that these are not
-// pushed out by ordinary ones.
+// pushed out by ordinary ones; and apart from both the newest that no channel was asked
+// for, of which a client can cause any number at no cost.
 const (
 	keptOrdinary = 2048
 	keptTroubled = 2048
+	keptRefused  = 512
 	keptSpare    = 64 // records that wait for their next use
 	maxNotes     = 16 // candidates barred, of one exchange
 )
@@ -101,12 +103,16 @@ func (r *record) copied() record {
 // troubled reports whether r is worth more than an ordinary exchange.
 func (r *record) troubled() bool { return r.end.code != "" || len(r.tries) > 1 || len(r.notes) > 0 }
 
+// refused reports whether r came to an end before any channel was asked.
+func (r *record) refused() bool { return r.end.code != "" && len(r.tries) == 0 }
+
 // records are the newest exchanges. Their memory is reused: after the first thousands
 // an exchange allocates none.
 type records struct {
 	mu    sync.Mutex
 	plain ring
 	bad   ring
+	out   ring
 	spare []*live
 	runs  *live // the newest of those that run
 }
@@ -177,7 +183,10 @@ func (s *records) keep(r *live) {
 	defer s.mu.Unlock()
 	s.ends(r)
 	ring, limit := &s.plain, keptOrdinary
-	if r.troubled() {
+	switch {
+	case r.refused():
+		ring, limit = &s.out, keptRefused
+	case r.troubled():
 		ring, limit = &s.bad, keptTroubled
 	}
 	if old := ring.put(r, limit); old != nil && len(s.spare) < keptSpare {
@@ -204,7 +213,7 @@ func (s *records) all(id string) (list []seen) {
 			r.mu.Unlock()
 		}
 	}
-	for _, g := range [...]*ring{&s.plain, &s.bad} {
+	for _, g := range [...]*ring{&s.plain, &s.bad, &s.out} {
 		for _, r := range g.kept {
 			if r.id == id {
 				list = append(list, seen{r.copied(), false})
