@@ -213,7 +213,7 @@ func (p *purses) unread(b *budget, key purseKey, now time.Time, err error) {
 	if p.log == nil || last != 0 && now.UnixNano()-last < int64(purseAlarm) || !p.alarm.CompareAndSwap(last, now.UnixNano()) {
 		return
 	}
-	p.log.Error("a budget cannot be read from the ledger: it counts from zero until it can", "limits", b.name, "caller", key.caller, "why", translate.Mask(err.Error()))
+	p.log.Error("a budget cannot be read from the ledger: it counts from zero until it can", "limits", b.name, "caller", key.caller, "why", translate.MaskKeys(err.Error()))
 }
 
 // open returns the purse of caller under b in the period of now, locked.
