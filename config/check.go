@@ -96,6 +96,7 @@ func (k *checker) addresses() {
 	}
 	k.header("admin.token", k.Admin.Token)
 	k.prefix()
+	k.web()
 	if (k.TLS.Cert == "") != (k.TLS.Key == "") {
 		k.add("tls", "needs both cert and key, or neither")
 	}
@@ -107,6 +108,42 @@ func (k *checker) addresses() {
 			k.add(index("trusted_proxies", i), "want a network such as 10.0.0.0/8, or one address")
 		}
 	}
+}
+
+// web checks what is said of pages and of names.
+func (k *checker) web() {
+	for i, origin := range k.Origins {
+		if Origin(origin) != "" {
+			continue
+		}
+		k.add(index("origins", i), "want an origin such as https://chat.example.com, without a path, or *")
+	}
+	for i, host := range k.Hosts {
+		if host == "" || !hostName(host) {
+			k.add(index("hosts", i), "want a name such as chat.example.com, without scheme and port")
+		}
+	}
+}
+
+// Origin is text as an origin that browsers would write, in lower case and without the
+// port that goes without saying; empty if it is none; "*" is itself.
+func Origin(text string) string {
+	if text == "*" {
+		return text
+	}
+	text = strings.ToLower(text)
+	scheme, authority, ok := strings.Cut(text, "://")
+	u, err := url.Parse(text)
+	if !ok || err != nil || scheme == "" || u.Host == "" || u.Host != authority {
+		return ""
+	}
+	switch scheme {
+	case "https":
+		return strings.TrimSuffix(text, ":443")
+	case "http":
+		return strings.TrimSuffix(text, ":80")
+	}
+	return text
 }
 
 // address checks "host:port"; the port is a number, the host may be missing.

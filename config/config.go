@@ -48,6 +48,18 @@ type Config struct {
 	// tells anonymous callers apart. Default none.
 	TrustedProxies []string `yaml:"trusted_proxies"`
 
+	// Origins are the pages, such as https://chat.example.com, that may use the
+	// conversations of a caller without a key as pages of this server may; "*" are all
+	// pages. Other pages are answered, but their questions are neither stored nor
+	// continued, and they see and change no conversation. Whoever has a key needs none of
+	// this. Default none.
+	Origins []string `yaml:"origins"`
+	// Hosts are the names with a dot, without a port, under which callers without a key
+	// reach this server; addresses and names without a dot are always good. Other names in
+	// the Host header are refused then, which keeps out pages whose own name was made to
+	// point here. Default none: any name is taken.
+	Hosts []string `yaml:"hosts"`
+
 	// Bodies is how many bytes the bodies of requests and the messages of sockets may
 	// take together while they are read, wait and are answered, with what is made of
 	// them; one caller or address may hold a quarter of it, but always room for two of

@@ -36,6 +36,14 @@ func (c *Config) Warnings() []Problem {
 	if why := weakness(c.Admin.Token, "", leastSecret); c.Admin.Token != "" && why != "" {
 		add("admin.token", "can be guessed: it %s. Without it one is made", why)
 	}
+	if c.Callers.Anonymous != nil {
+		if len(c.Hosts) == 0 {
+			add("hosts", "is empty: with callers.anonymous any Host is taken, also that of a page whose name was made to point here, which then acts for whoever looks at it. Name the hosts under which this server is reached")
+		}
+		if c.TrustedProxies == nil {
+			add("trusted_proxies", "is not there: with callers.anonymous everybody behind one proxy is one caller. Name the proxies, or write [] where there is none")
+		}
+	}
 	if j := c.Callers.JWT; j != nil {
 		if why := weakness(j.Secret, "", leastSigning); j.Secret != "" && why != "" {
 			add("callers.jwt.secret", "can be found out from any token: it %s", why)

@@ -20,6 +20,7 @@ func quickStart(lookup func(string) (string, bool)) (*config.Config, string, err
 	demo := proxy.NewID("sk-")
 	text := &strings.Builder{}
 	fmt.Fprintf(text, "callers:\n  anonymous: {models: [%s, default], limits: public}\n  keys: [{name: demo, key: %s}]\n", quickModel, demo)
+	fmt.Fprintln(text, "hosts: [localhost]\ntrusted_proxies: []")
 	fmt.Fprintln(text, "limits: {public: {requests: 20/m, concurrent: 2}}")
 	fmt.Fprintf(text, "presets: {default: {model: %s}}\n", quickModel)
 	fmt.Fprintf(text, "channels:\n  - {id: mock, kind: mock, models: [%s, recall, {name: slow, upstream: long-40-slow-50}]}\n", quickModel)

@@ -36,12 +36,27 @@ func (c *call) address() string {
 	addr = addr.Unmap()
 	if c.s.trusts(addr) {
 		addr = c.s.forwarded(addr, c.ctx.Request.Header.PeekAll("X-Forwarded-For"))
+	} else if !c.s.mingles.Load() && c.passedOn() && !c.s.mingles.Swap(true) {
+		c.s.log.Warn("requests come through a proxy that is not in trusted_proxies: everybody behind it has one address, and without a key is one caller", "peer", addr)
 	}
 	if addr.Is6() {
 		p, _ := addr.Prefix(64)
 		return p.String()
 	}
 	return addr.String()
+}
+
+// passedOn reports whether a proxy says that it has passed the request on.
+func (c *call) passedOn() bool {
+	h := &c.ctx.Request.Header
+	return len(h.Peek("X-Forwarded-For")) > 0 || len(h.Peek("Forwarded")) > 0 || len(h.Peek("X-Real-Ip")) > 0
+}
+
+// mingled reports whether the address of the request may be that of several clients: a
+// proxy has passed it on that we do not trust.
+func (c *call) mingled() bool {
+	peer, ok := netip.AddrFromSlice(c.ctx.RemoteIP())
+	return c.passedOn() && !(ok && c.s.trusts(peer.Unmap()))
 }
 
 // trusts reports whether addr is a proxy of ours.

@@ -68,7 +68,7 @@ func (c *call) anthropicID() { c.ctx.Response.Header.Set(requestIDHeader, c.id) 
 
 func listAnthropic(c *call) {
 	c.anthropicID()
-	caller, err := c.s.g.Identify(anthropicToken(c), c.address())
+	caller, err := c.identify(anthropicToken(c))
 	if err != nil {
 		c.fail(&anthropicWire, err)
 		return

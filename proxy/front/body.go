@@ -165,7 +165,7 @@ func (in *intake) admit(n int) error {
 	if in.known || in.most < strangerBody || in.rule.token == nil {
 		return large
 	}
-	caller, err := in.s.g.Identify(in.rule.token(in.call), in.address())
+	caller, err := in.identify(in.rule.token(in.call))
 	if err != nil {
 		return err
 	}
@@ -347,7 +347,15 @@ func (r *chunkReader) next() error {
 	if size == 0 {
 		r.ended = true
 		var trailer fasthttp.RequestHeader // of no use to anybody
-		return trailer.ReadTrailer(r.br)
+		if err := trailer.ReadTrailer(r.br); err != nil {
+			return err
+		}
+		for name := range trailer.Trailers() {
+			if len(name) == 0 || tokenLength(name) < len(name) {
+				return errors.New("a trailer has a name that is none")
+			}
+		}
+		return nil
 	}
 	if r.total += size; r.total > r.in.most {
 		if err := r.in.admit(r.total); err != nil {

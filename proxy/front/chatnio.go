@@ -117,9 +117,10 @@ func chatnioSocket(c *call) {
 	}
 	address, query := c.address(), c.ctx.QueryArgs()
 	token, id := chatnio.BareToken(string(query.Peek("token"))), string(query.Peek("id"))
+	misnamed := c.misnamed()
 	pairs := bytes.Contains(c.ctx.Request.Header.UserAgent(), pairReader)
 	c.upgradeTo(upgrader, func(s *session) bool {
-		t := &talk{session: s, address: address, pairs: pairs}
+		t := &talk{session: s, address: address, pairs: pairs, misnamed: misnamed}
 		s.done = t.forget
 		if token != "" {
 			t.signIn(token)
@@ -140,6 +141,8 @@ type talk struct {
 	token   string        // that signed the caller in; empty: anonymous
 	queried bool          // signed in by the query
 	pairs   bool          // the client is a pairReader
+	// misnamed is what callers without a key are refused with; nil: they are not.
+	misnamed *translate.Error
 
 	// Used by the worker only, once serve has read the first frame.
 	number int64           // of the conversation; 0 or less: a new one

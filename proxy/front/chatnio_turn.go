@@ -62,6 +62,9 @@ func (t *talk) resolve(name string) (*proxy.Model, *translate.Error) {
 	if t.caller == nil {
 		return nil, &translate.Error{Code: translate.CodeUnauthorized, Message: "a key is needed"}
 	}
+	if t.caller.Anonymous && t.misnamed != nil {
+		return nil, t.misnamed
+	}
 	model, err := t.s.g.Resolve(t.caller, name)
 	if err != nil && err.Code == translate.CodePermission && !t.signed() {
 		return nil, &translate.Error{Code: translate.CodeUnauthorized, Message: err.Message}

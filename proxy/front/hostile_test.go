@@ -130,6 +130,7 @@ var hostile = []struct{ name, raw, want string }{
 	{"a last chunk without its end", rawAsk(chunkedTE) + "1d\r\n" + askBody + "\r\n0\r\n" + smuggled, "400, closed"},
 	{"a trailer that repeats `Content-Length`", rawAsk(chunkedTE) + "1d\r\n" + askBody + "\r\n0\r\nContent-Length: 4\r\n\r\n", "400, closed"},
 
+	{"a trailer with a space within its name", rawAsk(chunkedTE) + "1d\r\n" + askBody + "\r\n0\r\nX A: b\r\n\r\n", "400, closed"},
 	{"a trailer", rawAsk(chunkedTE) + "1d\r\n" + askBody + "\r\n0\r\nX-A: b\r\n\r\n", "200, kept"},
 
 	{"a header of 20 KiB", rawAsk("X-A: "+strings.Repeat("a", 20<<10)+"\r\n"+askLength) + askBody, "431, closed"},

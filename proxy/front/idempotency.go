@@ -78,6 +78,9 @@ func (c *call) unique(w *wire, caller *proxy.Caller) bool {
 	}
 	store := c.s.once
 	at := onceKey{caller.Name, string(c.ctx.Path()), key}
+	if c.apart(caller) {
+		at.caller += " through pages" // which are not shown what their readers were answered
+	}
 	sum := sha256.Sum256(c.ctx.Request.Body())
 	store.mu.Lock()
 	one, fresh := store.window.ask(at, sum, time.Now())

@@ -51,6 +51,9 @@ func (c *call) ask(w *wire, token string, limit int, newID func() string) {
 	if err != nil && token != "" {
 		err = c.s.g.BadKey(err, c.address())
 	}
+	if err == nil && caller.Anonymous {
+		err = c.misnamed()
+	}
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -114,7 +117,7 @@ func listModels(c *call) {
 		listAnthropic(c)
 		return
 	}
-	caller, err := c.s.g.Identify(c.bearer(), c.address())
+	caller, err := c.identify(c.bearer())
 	if err != nil {
 		c.fail(&openaiWire, err)
 		return
@@ -136,7 +139,7 @@ func oneModel(c *call) {
 		w, token = &anthropicWire, anthropicToken(c)
 		c.anthropicID()
 	}
-	caller, err := c.s.g.Identify(token, c.address())
+	caller, err := c.identify(token)
 	if err != nil {
 		c.fail(w, err)
 		return

@@ -1,6 +1,17 @@
 package front
 
-import "github.com/valyala/fasthttp"
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
 
 // exposed are the headers of an answer that a page of another origin may read.
 const exposed = "X-Request-Id, Request-Id, Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Idempotent-Replayed, X-Dragoman-Dropped, X-Dragoman-Channel, X-Dragoman-Attempts, X-Dragoman-Cache, Server-Timing"
@@ -27,10 +38,127 @@ func (c *call) preflight() {
 	c.allowAll()
 }
 
+// namedHeaders are those of requests that a wildcard does not let in everywhere.
+const namedHeaders = "Authorization, Content-Type, X-API-Key, X-Request-Id, Idempotency-Key, anthropic-version, anthropic-beta"
+
 // allowAll says what a page of another origin may send.
 func (c *call) allowAll() {
 	h := &c.ctx.Response.Header
 	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
-	h.Set("Access-Control-Allow-Headers", "*, Authorization, Content-Type, X-API-Key, X-Request-Id, Idempotency-Key, anthropic-version, anthropic-beta")
+	allowed := "*, " + namedHeaders
+	if bytes.Contains(bytes.ToLower(c.ctx.Request.Header.Peek("Access-Control-Request-Headers")), []byte("forwarded")) {
+		allowed = namedHeaders // what proxies say of a client is not a page's to say
+	}
+	h.Set("Access-Control-Allow-Headers", allowed)
 	h.Set("Access-Control-Max-Age", "7200")
+}
+
+// web is what the configuration says of pages and names, as requests need it.
+type web struct {
+	origins map[string]bool // pages that may do what those of our own may
+	any     bool            // all of them may
+	hosts   map[string]bool // names of this server; empty: any name is one
+}
+
+func webOf(conf *config.Config) web {
+	w := web{origins: make(map[string]bool), hosts: make(map[string]bool)}
+	for _, origin := range conf.Origins {
+		w.any = w.any || origin == "*"
+		w.origins[config.Origin(origin)] = true
+	}
+	for _, host := range conf.Hosts {
+		w.hosts[strings.ToLower(host)] = true
+	}
+	return w
+}
+
+// identify finds the caller behind token, as [proxy.Gateway.Identify] does. One without
+// a credential, whom any page can be where it is opened, must have named this server.
+func (c *call) identify(token string) (*proxy.Caller, *translate.Error) {
+	caller, err := c.s.g.Identify(token, c.address())
+	if err == nil && caller.Anonymous {
+		err = c.misnamed()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return caller, nil
+}
+
+// misnamed refuses a request whose Host is no name of this server: that of a page whose
+// own name was made to point here after it was loaded (DNS rebinding), which is
+// therefore no stranger to its browser. Only the names in hosts have a dot.
+func (c *call) misnamed() *translate.Error {
+	w := &c.s.settings().web
+	if len(w.hosts) == 0 || w.names(c.ctx.Request.Header.Host()) && w.names(c.forwardedHost()) {
+		return nil
+	}
+	return translate.Invalid("the Host header does not name this server: without a key it must be an address, a name without a dot, or one of the configuration's hosts")
+}
+
+// names reports whether host, which may have a port, may be this server. Without any
+// there is no page that asks.
+func (w *web) names(host []byte) bool {
+	if len(host) == 0 {
+		return true
+	}
+	name := string(host)
+	if bare, _, err := net.SplitHostPort(name); err == nil {
+		name = bare
+	}
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return true
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	return name != "" && (!strings.Contains(name, ".") || strings.HasSuffix(name, ".localhost") || w.hosts[name])
+}
+
+// forwardedHost is the Host that the nearest proxy says it was asked for, if we trust
+// that proxy.
+func (c *call) forwardedHost() []byte {
+	lines := c.ctx.Request.Header.PeekAll("X-Forwarded-Host")
+	if len(lines) == 0 {
+		return nil
+	}
+	if peer, ok := netip.AddrFromSlice(c.ctx.RemoteIP()); !ok || !c.s.trusts(peer.Unmap()) {
+		return nil
+	}
+	last := lines[len(lines)-1]
+	return bytes.TrimSpace(last[bytes.LastIndexByte(last, ',')+1:])
+}
+
+// foreign reports whether a page asks that comes neither from this server nor from one
+// of the configured origins.
+func (c *call) foreign() bool {
+	lines := c.ctx.Request.Header.PeekAll(fasthttp.HeaderOrigin)
+	if len(lines) == 0 || len(lines) == 1 && len(lines[0]) == 0 {
+		return false
+	}
+	if len(lines) > 1 {
+		return true // no browser says that
+	}
+	w := &c.s.settings().web
+	origin := config.Origin(string(lines[0]))
+	if w.any || w.origins[origin] {
+		return false
+	}
+	scheme, _, ok := strings.Cut(origin, "://")
+	own := func(host []byte) bool { return len(host) > 0 && config.Origin(scheme+"://"+string(host)) == origin }
+	return !ok || !own(c.ctx.Request.Header.Host()) && !own(c.forwardedHost())
+}
+
+// apart reports whether what caller asks has nothing to do with the conversations that
+// it has: a page of another origin asks in the name of whoever looks at it.
+func (c *call) apart(caller *proxy.Caller) bool { return caller.Anonymous && c.foreign() }
+
+// unseen refuses to show or to change conversations where a caller without a key may be
+// somebody else.
+func (c *call) unseen(caller *proxy.Caller) *translate.Error {
+	switch {
+	case c.apart(caller):
+		return &translate.Error{Code: translate.CodePermission, Message: "a page of another origin may not see, continue or change conversations without a key, unless the configuration's origins name it"}
+	case caller.Anonymous && c.mingled():
+		return &translate.Error{Code: translate.CodePermission, Message: "callers without a key cannot be told apart behind this proxy, so that nobody may see or change their conversations: the configuration's trusted_proxies must name it"}
+	}
+	return nil
 }

@@ -11,10 +11,11 @@ import (
 type settings struct {
 	*config.Config
 	trusted []netip.Prefix // proxies whose X-Forwarded-For is believed
+	web     web
 }
 
 func settingsOf(conf *config.Config) *settings {
-	return &settings{Config: conf, trusted: networks(conf.TrustedProxies)}
+	return &settings{Config: conf, trusted: networks(conf.TrustedProxies), web: webOf(conf)}
 }
 
 // settings are the present ones.

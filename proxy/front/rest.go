@@ -58,7 +58,10 @@ func restToken(c *call) string {
 
 func restCaller(handle func(c *call, caller *proxy.Caller)) func(*call) {
 	return func(c *call) {
-		caller, err := c.s.g.Identify(restToken(c), c.address())
+		caller, err := c.identify(restToken(c))
+		if err == nil {
+			err = c.unseen(caller)
+		}
 		if err != nil {
 			c.fail(&restWire, err)
 			return
@@ -70,7 +73,7 @@ func restCaller(handle func(c *call, caller *proxy.Caller)) func(*call) {
 // restAsk answers a question, in one piece or as a stream.
 func (c *call) restAsk(stream bool) {
 	now := time.Now()
-	caller, err := c.s.g.Identify(restToken(c), c.address())
+	caller, err := c.identify(restToken(c))
 	if err != nil {
 		c.fail(&restWire, err)
 		return
@@ -81,6 +84,11 @@ func (c *call) restAsk(stream bool) {
 	ask, wrong := rest.DecodeAsk(c.ctx.Request.Body())
 	if wrong != nil {
 		c.fail(&restWire, typed(wrong))
+		return
+	}
+	apart := c.apart(caller)
+	if apart && ask.Conversation != "" {
+		c.fail(&restWire, c.unseen(caller))
 		return
 	}
 	model, err := c.s.g.Resolve(caller, ask.Preset)
@@ -98,7 +106,7 @@ func (c *call) restAsk(stream bool) {
 		ID: c.id, Front: "rest", Caller: caller, Model: model, Received: now, Request: req, User: ask.User,
 	}
 	defer c.s.g.Dismiss(q)
-	if err := c.join(q, c.s.restIdentity(&ask)); err != nil {
+	if err := c.join(q, &ask, apart); err != nil {
 		c.once.forget()
 		c.way(&q.Ledger)
 		c.failed(&restWire, err)
@@ -107,12 +115,20 @@ func (c *call) restAsk(stream bool) {
 	c.answer(&restWire, q, translate.Head{Created: now.UnixMilli(), Conversation: q.Turn.ID(), RequestID: c.id})
 }
 
-// join admits q and takes its place in its conversation. A client that leaves while
-// q waits for a limit is noticed.
-func (c *call) join(q *proxy.Question, id proxy.Identity) error {
+// join admits q and takes its place in its conversation, or in one of its own that is
+// not stored. A client that leaves while q waits for a limit is noticed.
+func (c *call) join(q *proxy.Question, ask *rest.Ask, apart bool) error {
 	if q.Caller.Limited() {
 		q.Address = c.address()
 	}
+	if apart {
+		if err := c.s.g.Admit(c.s.life, q); err != nil {
+			return err
+		}
+		q.Turn = c.s.g.Unstored(new(proxy.Thread))
+		return nil
+	}
+	id := c.s.restIdentity(ask)
 	if err := c.s.g.Admit(c.s.life, q); err != nil || !q.Waiting() {
 		if err == nil {
 			err = c.s.g.Join(c.s.life, q, id)

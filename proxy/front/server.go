@@ -49,6 +49,7 @@ type Server struct {
 	sockets *counts      // its connections, per caller
 	bodies  *budget      // what bodies and messages take
 	numbers numbers      // conversations of open chatnio sockets
+	mingles atomic.Bool  // it was said that callers cannot be told apart behind a proxy
 
 	sessions sync.WaitGroup // sockets and answers that outlive fasthttp's handler
 	mu       sync.Mutex

@@ -36,7 +36,9 @@ func (l *line) send(t testing.TB, method, path string, body []byte, headers ...s
 		t.Fatal(err)
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
-		if headers[i+1] != "" {
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+		} else if headers[i+1] != "" {
 			req.Header.Set(headers[i], headers[i+1])
 		}
 	}
