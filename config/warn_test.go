@@ -51,6 +51,10 @@ func TestOtherSecretsThatCanBeGuessedAreWarnings(t *testing.T) {
 	hash := func(s string) string { sum := sha256.Sum256([]byte(s)); return hex.EncodeToString(sum[:]) }
 	const strong = "sk-AB0Sd02JdkQqsRfzXnHlsBmGSN3mvk8r"
 	for text, want := range map[string]string{
+		"callers: {anonymous: {}}\ntrusted_proxies: []":                               "hosts: is empty",
+		"callers: {anonymous: {}}\nhosts: [a.example]":                                "trusted_proxies: is not there",
+		"callers: {anonymous: {}}\nhosts: [a.example]\ntrusted_proxies: []":           "",
+		"callers: {anonymous: {}}\nhosts: [a.example]\ntrusted_proxies: [10.0.0.0/8]": "",
 		"admin: {token: test}":                                                                                       "admin.token: can be guessed",
 		"admin: {token: " + strong + "}":                                                                             "",
 		"callers: {jwt: {secret: 7f3c9a1be2d84065}}":                                                                 "callers.jwt.secret: can be found out",

@@ -67,7 +67,7 @@ func webOf(conf *config.Config) web {
 		w.origins[config.Origin(origin)] = true
 	}
 	for _, host := range conf.Hosts {
-		w.hosts[strings.ToLower(host)] = true
+		w.hosts[strings.ToLower(strings.TrimSuffix(host, "."))] = true
 	}
 	return w
 }
