@@ -480,6 +480,11 @@ func (k *checker) fronts() {
 	k.notNegative("iagent.dedupe", int(k.IAgent.Dedupe))
 	k.notNegative("drain", int(k.Drain))
 	k.atLeastOne("bodies", int(k.Bodies))
+	k.atLeastOne("iagent.sockets", k.IAgent.Sockets)
+	k.atLeastOne("chatnio.sockets", k.Chatnio.Sockets)
+	if a := k.Callers.Anonymous; a != nil {
+		k.atLeastOne("callers.anonymous.max_body", int(a.MaxBody))
+	}
 	k.connections()
 	k.atLeastOne("rest.max_body", int(k.Rest.MaxBody))
 	k.atLeastOne("openai.max_body", int(k.OpenAI.MaxBody))

@@ -67,10 +67,11 @@ type Config struct {
 	Bodies      Size        `yaml:"bodies" default:"256MiB" min:"1"`
 	Connections Connections `yaml:"connections"`
 
-	Rest      Rest   `yaml:"rest"`
-	IAgent    IAgent `yaml:"iagent"`
-	OpenAI    HTTP   `yaml:"openai"`
-	Anthropic HTTP   `yaml:"anthropic"`
+	Rest      Rest    `yaml:"rest"`
+	IAgent    IAgent  `yaml:"iagent"`
+	Chatnio   Chatnio `yaml:"chatnio"`
+	OpenAI    HTTP    `yaml:"openai"`
+	Anthropic HTTP    `yaml:"anthropic"`
 
 	// Drain is how long running answers may go on after a signal to stop; an
 	// explicit 0s cuts them at once. Default 30s.
@@ -418,6 +419,15 @@ type IAgent struct {
 	// Dedupe is for how long a message that comes twice is answered once. Default
 	// 5m.
 	Dedupe time.Duration `yaml:"dedupe" default:"5m"`
+	// Sockets is how many connections a caller may have at once. Default 64.
+	Sockets int `yaml:"sockets" default:"64" min:"1"`
+}
+
+// Chatnio has the settings of the chatnio front.
+type Chatnio struct {
+	// Sockets is how many connections a caller may have at once; those that have not
+	// signed in, and anonymous ones, count for their address. Default 4096.
+	Sockets int `yaml:"sockets" default:"4096" min:"1"`
 }
 
 // HTTP has the settings of the openai and anthropic fronts.

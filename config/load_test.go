@@ -154,7 +154,7 @@ func TestAnEmptyFileMeansTheDefaults(t *testing.T) {
 	if want := (Timeouts{Connect: 3 * time.Second, Gap: 30 * time.Second, Total: 10 * time.Minute}); c.Timeouts != want {
 		t.Errorf("timeouts %+v, want %+v", c.Timeouts, want)
 	}
-	if c.Drain != 30*time.Second || c.Rest.MaxBody != 1<<20 || c.OpenAI.MaxBody != 32<<20 || c.IAgent != (IAgent{"always", "agent", 5 * time.Minute}) {
+	if c.Drain != 30*time.Second || c.Rest.MaxBody != 1<<20 || c.OpenAI.MaxBody != 32<<20 || c.IAgent != (IAgent{"always", "agent", 5 * time.Minute, 64}) || c.Chatnio.Sockets != 4096 || c.Bodies != 256<<20 {
 		t.Errorf("got %+v", c)
 	}
 	d := Default()

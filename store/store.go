@@ -25,11 +25,14 @@ var (
 	ErrFull = errors.New("store: the owner keeps as many as one may")
 )
 
-// How many shares and masks one owner may keep. What is more is ErrFull, so that
-// no caller fills the storage with copies.
+// How many shares and masks one owner may keep, and about how many bytes they may take
+// together, as the store keeps them. What is more is ErrFull, so that no caller fills the
+// storage with copies, or has one call answered with all of them.
 const (
-	MaxShares = 500
-	MaxMasks  = 100
+	MaxShares     = 500
+	MaxShareBytes = 32 << 20
+	MaxMasks      = 100
+	MaxMaskBytes  = 4 << 20
 )
 
 // Conversation is one stored conversation.
@@ -201,7 +204,7 @@ type Share struct {
 // Sharer keeps shares: copies, which later turns do not change.
 type Sharer interface {
 	// Share keeps s. It is ErrExists for a hash that is there, and ErrFull for an
-	// owner with MaxShares.
+	// owner with MaxShares, or for which this one would be more than MaxShareBytes.
 	Share(ctx context.Context, s *Share) error
 	Shared(ctx context.Context, hash string) (*Share, error)
 	// Shares lists the owner's, newest first, without messages.
@@ -218,10 +221,16 @@ type Mask struct {
 	Context     []byte // JSON array of {"role","content"}
 }
 
+// Bytes is how many bytes the texts of m have.
+func (m *Mask) Bytes() int {
+	return len(m.Avatar) + len(m.Name) + len(m.Description) + len(m.Context)
+}
+
 // Masker keeps masks.
 type Masker interface {
 	// SaveMask stores m; an ID of -1 or 0 makes a new one and sets ID, or is
-	// ErrFull for an owner with MaxMasks.
+	// ErrFull for an owner with MaxMasks; either is for one whose masks would have
+	// more than MaxMaskBytes.
 	SaveMask(ctx context.Context, owner string, m *Mask) error
 	Masks(ctx context.Context, owner string) ([]Mask, error)
 	DeleteMask(ctx context.Context, owner string, id int64) error

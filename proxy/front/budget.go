@@ -131,6 +131,13 @@ func (b *budget) withdraw(c *claim) (granted bool) {
 	return true
 }
 
+// overdraw has who hold n more, whatever the bounds say: the memory is taken already.
+func (b *budget) overdraw(who string, n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.add(who, n)
+}
+
 // give takes n back from who.
 func (b *budget) give(who string, n int64) {
 	b.mu.Lock()
@@ -182,15 +189,26 @@ func (c *charge) grow(ctx context.Context, n int) *translate.Error {
 	return nil
 }
 
+// set has the charge hold n in all, and reports false, and holds what it held, where
+// that does not fit.
+func (c *charge) set(n int) bool {
+	switch more := int64(n) - c.n; {
+	case more < 0:
+		c.of.give(c.who, -more)
+	case !c.of.try(c.who, more):
+		return false
+	}
+	c.n = int64(n)
+	return true
+}
+
 // force has the charge hold n in all, at least, whatever the bounds say: the memory is
 // taken already, and others are to wait for it.
 func (c *charge) force(n int) {
 	if c == nil || int64(n) <= c.n {
 		return
 	}
-	c.of.mu.Lock()
-	defer c.of.mu.Unlock()
-	c.of.add(c.who, int64(n)-c.n)
+	c.of.overdraw(c.who, int64(n)-c.n)
 	c.n = int64(n)
 }
 
@@ -211,7 +229,9 @@ func (c *charge) release() {
 	c.n = 0
 }
 
+const textCrowded = "too many bytes are under way; try again soon"
+
 // crowded is what a client is told for whose bytes there is no room.
 func crowded() *translate.Error {
-	return &translate.Error{Code: translate.CodeUnavailable, Message: "too many bytes of requests are under way; try again soon", Retry: budgetWait}
+	return &translate.Error{Code: translate.CodeUnavailable, Message: textCrowded, Retry: budgetWait}
 }

@@ -116,22 +116,38 @@ func chatnioSocket(c *call) {
 		return
 	}
 	address, query := c.address(), c.ctx.QueryArgs()
+	server, who := c.s, strangerAt(address)
+	if !server.chats.take(who, server.settings().Chatnio.Sockets) {
+		c.ctx.Response.Header.Set("Retry-After", "1")
+		c.json(429, chatnio.AppendFail(nil, textManySockets))
+		return
+	}
 	token, id := chatnio.BareToken(string(query.Peek("token"))), string(query.Peek("id"))
 	misnamed := c.misnamed()
 	pairs := bytes.Contains(c.ctx.Request.Header.UserAgent(), pairReader)
-	c.upgradeTo(upgrader, func(s *session) bool {
-		t := &talk{session: s, address: address, pairs: pairs, misnamed: misnamed}
+	if !c.upgradeTo(upgrader, func(s *session) bool {
+		t := &talk{session: s, address: address, pairs: pairs, misnamed: misnamed, who: who, stays: charge{of: server.bodies, who: who}}
 		s.done = t.forget
 		if token != "" {
-			t.signIn(token)
+			if !t.signIn(token) {
+				return false
+			}
 			t.number, _ = strconv.ParseInt(strings.TrimSpace(id), 10, 64)
 			t.queried = true
 		}
 		t.mayRest()
 		t.onward = t.serve
 		return t.serve()
-	})
+	}) {
+		server.chats.give(who)
+	}
 }
+
+// strangerAt is who is charged with what comes from an address whose client has not
+// shown yet who it is.
+func strangerAt(address string) string { return "address " + address }
+
+const textManySockets = "too many connections at once"
 
 // talk is one chatnio connection: a conversation, its queue and the running turn.
 type talk struct {
@@ -143,6 +159,7 @@ type talk struct {
 	pairs   bool          // the client is a pairReader
 	// misnamed is what callers without a key are refused with; nil: they are not.
 	misnamed *translate.Error
+	who      string // is charged with it, and its place among the sockets; the reader's
 
 	// Used by the worker only, once serve has read the first frame.
 	number int64           // of the conversation; 0 or less: a new one
@@ -151,6 +168,7 @@ type talk struct {
 	kept   proxy.Thread    // an anonymous conversation
 	head   []store.Message // what a conversation that is not stored yet begins with
 	put    int             // bytes of what was put at the head
+	stays  charge          // what the head takes
 	name   string          // its title, when a share gave it one
 	joined bool            // a share was joined
 	bad    int             // unreadable frames in a row
@@ -170,6 +188,7 @@ type task struct {
 	frame chatnio.Frame
 	bad   *translate.Error
 	size  int // bytes of the frame
+	held  charge
 
 	cancel  context.CancelCauseFunc // while it runs
 	stopped bool
@@ -184,7 +203,9 @@ var errStopped = &translate.Error{Code: translate.CodeCanceled, Fault: translate
 
 // signIn finds the caller behind token. Any bad one is anonymous: the socket
 // never refuses at this point (chatnio.md 3.2).
-func (t *talk) signIn(token string) {
+// The connection counts among the caller's from then on; if there is no place it is
+// closed, and signIn returns false.
+func (t *talk) signIn(token string) bool {
 	caller, err := t.s.g.Identify(token, t.address)
 	if err != nil {
 		token = ""
@@ -194,6 +215,16 @@ func (t *talk) signIn(token string) {
 	if err == nil {
 		t.caller = caller
 	}
+	if t.caller == nil || t.caller.Anonymous || t.caller.Name == t.who {
+		return true
+	}
+	if !t.s.chats.take(t.caller.Name, t.s.settings().Chatnio.Sockets) {
+		t.close(websocket.CloseTryAgainLater, textManySockets)
+		return false
+	}
+	t.s.chats.give(t.who)
+	t.who, t.stays.who = t.caller.Name, t.caller.Name
+	return true
 }
 
 // renew makes sure that the caller still is who he was: a socket may stay open for
@@ -225,10 +256,11 @@ func (t *talk) serve() (rests bool) {
 		if t.rest(t.onward) {
 			return true
 		}
-		msg, _, ok := t.read()
+		msg, _, ok := t.read(t.who)
 		if !ok || !t.hear(msg) {
 			return false
 		}
+		t.held.release()
 	}
 }
 
@@ -239,7 +271,10 @@ func (t *talk) hear(msg []byte) bool {
 	}
 	if !t.opened {
 		t.opened = true
-		request := t.open(msg)
+		request, ok := t.open(msg)
+		if !ok {
+			return false
+		}
 		if t.ref != "" {
 			t.enqueue(&task{frame: chatnio.Frame{Type: chatnio.TypeShare, Message: t.ref}})
 		}
@@ -275,24 +310,26 @@ func (t *talk) take(next *task) {
 	}
 }
 
-// open takes the first frame, and reports whether it is a request as well. A
-// token in it wins over one in the query (product.md 6, settled detail 10).
-func (t *talk) open(msg []byte) (request bool) {
+// open takes the first frame, and reports whether it is a request as well, and whether
+// the connection goes on. A token in it wins over one in the query.
+func (t *talk) open(msg []byte) (request, ok bool) {
 	auth, err := chatnio.DecodeAuth(msg)
 	if !t.queried || auth.Token != "" {
-		t.signIn(auth.Token)
+		if !t.signIn(auth.Token) {
+			return false, false
+		}
 		t.number = auth.ID
 	} else if auth.ID > 0 {
 		t.number = auth.ID
 	}
 	if err != nil {
 		t.enqueue(&task{bad: typed(err)})
-		return false
+		return false, true
 	}
 	if t.ref = auth.Ref; t.ref != "" {
 		t.number = -1
 	}
-	return auth.Chat
+	return auth.Chat, true
 }
 
 // stopTurn ends the oldest turn that has not sent its last frame yet, running or
@@ -324,7 +361,7 @@ func (k *task) stop() {
 func (t *talk) enqueue(next *task) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.queue) >= queueLimit || t.waiting+next.size > queueBytes {
+	if len(t.queue) >= queueLimit || t.waiting+next.size > queueBytes || !t.charges(next) {
 		next = &task{bad: &translate.Error{Code: translate.CodeRateLimited, Message: "too many messages at once"}}
 	}
 	if len(t.queue) >= floodLimit {
@@ -338,6 +375,16 @@ func (t *talk) enqueue(next *task) {
 		t.working = true
 		t.work(t.drain)
 	}
+}
+
+// charges charges the caller with a frame and what is made of it, unless that is
+// little, until it is done. It reports whether there was room.
+func (t *talk) charges(next *task) bool {
+	if next.size <= freeBody {
+		return true
+	}
+	next.held = charge{of: t.s.bodies, who: t.who}
+	return next.held.set(2 * next.size)
 }
 
 // drain does what is queued, one after the other.
@@ -360,6 +407,7 @@ func (t *talk) drain() {
 
 func (t *talk) do(next *task) {
 	t.sent, t.ended = 0, false
+	defer next.held.release()
 	defer t.crash(next)
 	switch {
 	case next.bad != nil:

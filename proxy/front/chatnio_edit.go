@@ -73,7 +73,8 @@ func (t *talk) apply(change proxy.Edit) {
 	}
 }
 
-// beginWith changes what the conversation will begin with, unless that would be too much.
+// beginWith changes what the conversation will begin with, unless that would be too much,
+// for the connection or for its caller.
 func (t *talk) beginWith(change proxy.Edit) {
 	weight := 0
 	for i := range t.head {
@@ -85,7 +86,7 @@ func (t *talk) beginWith(change proxy.Edit) {
 	if change.Set != nil {
 		weight += len(change.Set.Text)
 	}
-	if weight <= headLimit {
+	if weight <= headLimit && t.stays.set(weight) {
 		t.head = change.Apply(t.head)
 	}
 }

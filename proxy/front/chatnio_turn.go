@@ -146,6 +146,11 @@ func storeFault(err error) *translate.Error {
 
 // forget gives back the number of a socket that has ended, and what was only said on it.
 func (t *talk) forget() {
+	t.s.chats.give(t.who)
+	t.stays.release()
+	for _, left := range t.queue { // behind a turn that crashed
+		left.held.release()
+	}
 	t.s.g.Leave(&t.kept)
 	if t.fixed {
 		t.s.numbers.leave(t.caller.Name, t.number)
@@ -269,6 +274,7 @@ func (t *talk) answer(ctx context.Context, q *proxy.Question, message string) {
 	_ = x.Close()
 	if errors.Is(err, io.EOF) {
 		t.head = nil // it is stored now
+		t.stays.release()
 		t.over()
 		_ = t.last(enc, enc.AppendTail(buf[:0]))
 		return
@@ -284,6 +290,7 @@ func (t *talk) end(enc *chatnio.Encoder, err *translate.Error, started bool) {
 		_ = t.last(enc, enc.AppendError(nil, err, started))
 	case stopped:
 		t.head = nil
+		t.stays.release()
 		_ = t.last(enc, enc.AppendTail(nil))
 	}
 }

@@ -29,10 +29,9 @@ func (iagentFront) Bodies() bodyRule { return smallBodies }
 
 // Bounds of rest_iagent.md 8.2.
 const (
-	connectionsPerToken = 64  // item 1
-	inFlightLimit       = 256 // item 8: questions, and as many frames that wait to be written
-	idleWorkers         = 64
-	unreadFor           = 100 * time.Millisecond
+	inFlightLimit = 256 // item 8: questions, and as many frames that wait to be written
+	idleWorkers   = 64
+	unreadFor     = 100 * time.Millisecond
 )
 
 // crowdUpgrader is for sockets that many users share.
@@ -60,7 +59,7 @@ func iagentSocket(c *call) {
 		c.fail(&restWire, &translate.Error{Code: translate.CodeUnavailable, Message: "the gateway is shutting down", Retry: time.Second})
 		return
 	}
-	if !c.s.sockets.take(caller.Name, connectionsPerToken) {
+	if !c.s.sockets.take(caller.Name, c.s.settings().IAgent.Sockets) {
 		c.fail(&restWire, &translate.Error{Code: translate.CodeRateLimited, Message: "too many connections for this token", Retry: time.Second})
 		return
 	}
@@ -105,10 +104,12 @@ type crowd struct {
 }
 
 func newCrowd(s *session, caller *proxy.Caller, address string, who func() (*proxy.Caller, *translate.Error)) *crowd {
-	return &crowd{
+	c := &crowd{
 		session: s, name: caller.Name, caller: caller, address: address, who: who,
 		slots: make(chan struct{}, inFlightLimit), jobs: make(chan *question), idle: make(chan struct{}, idleWorkers), out: make(chan []byte, inFlightLimit), over: make(chan struct{}), sent: make(chan struct{}),
 	}
+	s.done = c.unqueue
+	return c
 }
 
 // serve reads messages until the client leaves, and returns when all questions
@@ -118,7 +119,7 @@ func (c *crowd) serve() {
 	defer context.AfterFunc(c.ctx, c.abandon)()
 	defer c.finish()
 	for {
-		frame, text, ok := c.readShared()
+		frame, text, ok := c.readShared(c.name)
 		if !ok {
 			return
 		}
@@ -169,7 +170,16 @@ func (c *crowd) take(m iagent.Message, frame []byte) (wrong *translate.Error, ok
 			return nil, false
 		}
 	}
-	return c.begin(m, frame), true
+	held := charge{of: c.s.bodies, who: c.name}
+	if len(frame) > freeBody {
+		// The question, and what is made of it.
+		if err := held.grow(c.ctx, 2*len(frame)); err != nil {
+			<-c.slots
+			_ = c.write(iagent.AppendFailure(nil, c.reply(&m), err))
+			return nil, c.ctx.Err() == nil
+		}
+	}
+	return c.begin(m, frame, held), true
 }
 
 // awaitSlot takes a slot of a full connection when there is one. Most are full for a

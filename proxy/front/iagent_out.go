@@ -15,11 +15,45 @@ func (c *crowd) write(frame []byte) error {
 	if c.left.Load() {
 		return net.ErrClosed
 	}
+	c.queued(frame)
 	select {
 	case c.out <- frame:
-		return nil
 	case <-c.sent:
+		c.written(frame)
 		return net.ErrClosed
+	}
+	select {
+	case <-c.sent:
+		c.unqueue() // it may have come too late
+		return net.ErrClosed
+	default:
+		return nil
+	}
+}
+
+// queued charges the caller with a frame that waits to be written, and written gives
+// that back.
+func (c *crowd) queued(frame []byte) {
+	if len(frame) > freeBody {
+		c.s.bodies.overdraw(c.name, int64(len(frame)))
+	}
+}
+
+func (c *crowd) written(frame []byte) {
+	if len(frame) > freeBody {
+		c.s.bodies.give(c.name, int64(len(frame)))
+	}
+}
+
+// unqueue gives back what is still queued when nothing is written any more.
+func (c *crowd) unqueue() {
+	for {
+		select {
+		case frame := <-c.out:
+			c.written(frame)
+		default:
+			return
+		}
 	}
 }
 
@@ -72,6 +106,9 @@ func (c *crowd) sendAll(frames [][]byte) {
 		c.close(websocket.CloseTryAgainLater, "the client reads too slowly")
 		c.cancel(errClientGone)
 		c.stopReading()
+	}
+	for _, frame := range frames {
+		c.written(frame)
 	}
 }
 

@@ -22,6 +22,7 @@ type question struct {
 	req  translate.Request
 	id   proxy.Identity
 	made store.Conversation
+	held charge
 	// known is the outcome, if that was clear before anybody was asked.
 	known *outcome
 }
@@ -39,13 +40,14 @@ type outcome struct {
 // question's place in its conversation at once, so that the questions of one
 // conversation are answered in the order in which they came. The error says that m
 // is illegal.
-func (c *crowd) begin(m iagent.Message, frame []byte) *translate.Error {
+func (c *crowd) begin(m iagent.Message, frame []byte, held charge) *translate.Error {
 	received := time.Now()
-	one := &question{crowd: c, m: m}
+	one := &question{crowd: c, m: m, held: held}
 	one.ctx, one.stop = context.WithCancelCause(c.s.life)
 	first, err := c.s.recent.ask(c.name, m.ID, frame, c, received, one.stop)
 	if !first {
 		one.stop(nil)
+		one.held.release()
 		<-c.slots
 		return err
 	}
@@ -98,6 +100,7 @@ func (o *question) settle() {
 	}()
 	defer c.asking.Done()
 	defer func() { <-c.slots }()
+	defer o.held.release()
 	defer o.stop(nil)
 	var out outcome
 	defer func() {

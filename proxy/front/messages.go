@@ -12,28 +12,39 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/conn"
 )
 
-// read returns the next message. ok is false when there will be none: the client
-// has gone, broke the rules of WebSockets, or the server goes away. text is false
-// for a binary message.
-func (s *session) read() (msg []byte, text, ok bool) {
-	kind, msg, err := s.ws.ReadMessage()
-	ok = s.took(kind, msg, err)
-	return msg, kind == websocket.TextMessage, ok
+// read returns the next message, whose bytes who is charged with until the next call.
+// ok is false when there will be none: the client has gone, broke the rules of
+// WebSockets, or the server goes away. text is false for a binary message.
+func (s *session) read(who string) (msg []byte, text, ok bool) {
+	s.held.release()
+	s.buf = nil
+	msg, text, ok = s.readShared(who)
+	s.buf = nil
+	return msg, text, ok
 }
 
 // keptMessage is how much room for messages stays with a session.
 const keptMessage = 64 << 10
 
-// readShared is read into memory that the next call uses again.
-func (s *session) readShared() (msg []byte, text, ok bool) {
+// readShared is read into memory that the next call uses again, and that is charged
+// for as long as it is kept.
+func (s *session) readShared(who string) (msg []byte, text, ok bool) {
 	if cap(s.buf) > keptMessage {
 		s.buf = nil
+		s.held.release()
 	}
+	s.held.of = s.s.bodies
 	buf := s.buf[:0]
 	kind, r, err := s.ws.NextReader()
 	for err == nil {
 		if len(buf) == cap(buf) {
-			buf = append(make([]byte, 0, max(2*cap(buf), 1<<10)), buf...)
+			room := max(2*cap(buf), 1<<10)
+			if !s.affords(who, room) {
+				s.close(websocket.CloseTryAgainLater, textCrowded)
+				s.unreadable(errClientGone)
+				return nil, false, false
+			}
+			buf = append(make([]byte, 0, room), buf...)
 		}
 		var n int
 		n, err = r.Read(buf[len(buf):cap(buf)])
@@ -45,6 +56,17 @@ func (s *session) readShared() (msg []byte, text, ok bool) {
 	s.buf = buf
 	ok = s.took(kind, buf, err)
 	return buf, kind == websocket.TextMessage, ok
+}
+
+// affords charges who with room for a message, which is not counted where it is little.
+func (s *session) affords(who string, room int) bool {
+	if room <= freeBody {
+		return true
+	}
+	if s.held.n == 0 {
+		s.held.who, s.held.waited = who, 0
+	}
+	return s.held.grow(s.ctx, room-int(s.held.n)) == nil
 }
 
 // took judges a message that was read, or err. It reports whether there is one.

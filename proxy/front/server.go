@@ -47,6 +47,7 @@ type Server struct {
 	once    *idempotency // requests with an Idempotency-Key
 	recent  *recent      // messages of the iagent front
 	sockets *counts      // its connections, per caller
+	chats   *counts      // those of the chatnio front, per caller or address
 	bodies  *budget      // what bodies and messages take
 	numbers numbers      // conversations of open chatnio sockets
 	mingles atomic.Bool  // it was said that callers cannot be told apart behind a proxy
@@ -63,7 +64,7 @@ type closer interface{ goAway() }
 
 // New returns a server for conf's fronts in front of g. It listens nowhere yet.
 func New(conf *config.Config, g *proxy.Gateway, log *slog.Logger) *Server {
-	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}, bodies: newBudget(int(conf.Bodies), largestBody(conf))}
+	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}, chats: &counts{of: make(map[string]int)}, bodies: newBudget(int(conf.Bodies), largestBody(conf))}
 	s.live.Store(settingsOf(conf))
 	s.life, s.kill = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{

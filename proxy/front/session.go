@@ -42,6 +42,7 @@ type session struct {
 	wrote    error // the first write that failed
 	under    *conn.Conn
 	buf      []byte    // the message that was read last, see readShared
+	held     charge    // what that message takes, while it is read and heard
 	extended time.Time // when the deadline of reading was last set
 
 	// life guards the connection against those who are not waited for.
@@ -230,6 +231,7 @@ func (s *session) end() {
 	if s.away.Load() {
 		s.close(websocket.CloseGoingAway, "shutting down")
 	}
+	s.held.release()
 	// Whoever uses the connection after this function has returned panics, so a
 	// ping or a frame for a repeated message that is being written is waited for.
 	s.mu.Lock()

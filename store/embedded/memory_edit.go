@@ -92,19 +92,27 @@ func (m *memory) Share(ctx context.Context, s *store.Share) error {
 	if m.shares[s.Hash] != nil {
 		return store.ErrExists
 	}
-	held := 0
+	held, bytes := 1, weigh(s.Messages)
 	for _, one := range m.shares {
 		if one.Owner == s.Owner {
-			held++
+			held, bytes = held+1, bytes+weigh(one.Messages)
 		}
 	}
-	if held >= store.MaxShares {
+	if held > store.MaxShares || bytes > store.MaxShareBytes {
 		return store.ErrFull
 	}
 	kept := *s
 	kept.Messages = copyMessages(s.Messages)
 	m.shares[s.Hash] = &kept
 	return nil
+}
+
+// weigh is about how many bytes messages take.
+func weigh(messages []store.Message) (n int) {
+	for i := range messages {
+		n += messages[i].Weight()
+	}
+	return n
 }
 
 // Shared implements [store.Sharer].
@@ -164,8 +172,14 @@ func (m *memory) SaveMask(ctx context.Context, name string, mask *store.Mask) er
 	kept := *mask
 	kept.Context = slices.Clone(mask.Context)
 	o := m.owner(name)
+	bytes := kept.Bytes()
+	for i := range o.masks {
+		if o.masks[i].ID != mask.ID {
+			bytes += o.masks[i].Bytes()
+		}
+	}
 	if mask.ID <= 0 {
-		if len(o.masks) >= store.MaxMasks {
+		if len(o.masks) >= store.MaxMasks || bytes > store.MaxMaskBytes {
 			return store.ErrFull
 		}
 		m.mask++
@@ -176,6 +190,9 @@ func (m *memory) SaveMask(ctx context.Context, name string, mask *store.Mask) er
 	i := slices.IndexFunc(o.masks, func(k store.Mask) bool { return k.ID == mask.ID })
 	if i < 0 {
 		return store.ErrNotFound
+	}
+	if bytes > store.MaxMaskBytes {
+		return store.ErrFull
 	}
 	o.masks[i] = kept
 	return nil

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/dragoman-gateway/dragoman/store"
@@ -104,7 +105,10 @@ func (s *sqlite) Share(ctx context.Context, v *store.Share) error {
 	}
 	kept := *v
 	return s.change(ctx, func(w *session) error {
-		if err := room(w, `SELECT count(*) FROM shares WHERE owner = ?`, kept.Owner, store.MaxShares); err != nil {
+		if err := room(w, `SELECT count(*) FROM shares WHERE owner = ?`, kept.Owner, store.MaxShares-1); err != nil {
+			return err
+		}
+		if err := room(w, `SELECT coalesce(sum(octet_length(messages)), 0) FROM shares WHERE owner = ?`, kept.Owner, store.MaxShareBytes-len(messages)); err != nil {
 			return err
 		}
 		n, err := w.exec(`INSERT INTO shares (hash, owner, num, name, model, at, messages) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -116,13 +120,13 @@ func (s *sqlite) Share(ctx context.Context, v *store.Share) error {
 	})
 }
 
-// room is store.ErrFull when count finds that owner has at least limit of something.
-func room(w *session, count, owner string, limit int) error {
+// room is store.ErrFull when count finds that owner has more than most of something.
+func room(w *session, count, owner string, most int) error {
 	var held int
 	if err := w.scan([]any{&held}, count, owner); err != nil {
 		return err
 	}
-	if held >= limit {
+	if held > most {
 		return store.ErrFull
 	}
 	return nil
@@ -139,13 +143,19 @@ func (s *sqlite) Unshare(ctx context.Context, owner, hash string) error {
 	})
 }
 
+// maskBytes is the sum of what Mask.Bytes is.
+const maskBytes = `SELECT coalesce(sum(octet_length(avatar) + octet_length(name) + octet_length(description) + octet_length(context)), 0) FROM masks WHERE owner = ?`
+
 // SaveMask implements [store.Masker].
 func (s *sqlite) SaveMask(ctx context.Context, owner string, m *store.Mask) error {
 	kept := *m
 	kept.Context = append([]byte{}, m.Context...) // not nil: the column takes no NULL
 	err := s.change(ctx, func(w *session) error {
 		if kept.ID <= 0 {
-			if err := room(w, `SELECT count(*) FROM masks WHERE owner = ?`, owner, store.MaxMasks); err != nil {
+			if err := room(w, `SELECT count(*) FROM masks WHERE owner = ?`, owner, store.MaxMasks-1); err != nil {
+				return err
+			}
+			if err := room(w, maskBytes, owner, store.MaxMaskBytes-kept.Bytes()); err != nil {
 				return err
 			}
 			return w.scan([]any{&kept.ID}, `INSERT INTO masks (owner, avatar, name, description, context) VALUES (?, ?, ?, ?, ?) RETURNING id`,
@@ -153,10 +163,10 @@ func (s *sqlite) SaveMask(ctx context.Context, owner string, m *store.Mask) erro
 		}
 		n, err := w.exec(`UPDATE masks SET avatar = ?, name = ?, description = ?, context = ? WHERE id = ? AND owner = ?`,
 			kept.Avatar, kept.Name, kept.Description, kept.Context, kept.ID, owner)
-		if err == nil && n == 0 {
-			return errNotFound
+		if err != nil || n == 0 {
+			return cmp.Or(err, errNotFound)
 		}
-		return err
+		return room(w, maskBytes, owner, store.MaxMaskBytes)
 	})
 	if err != nil {
 		return err

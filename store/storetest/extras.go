@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/store"
@@ -107,6 +108,29 @@ func bounded(t *testing.T, s Full) {
 	must(t, s.SaveMask(ctx, "p", &store.Mask{Name: "of another"}))
 	must(t, s.DeleteMask(ctx, "o", all[1].ID))
 	must(t, s.SaveMask(ctx, "o", &store.Mask{Name: "in its place"}))
+
+	big := []byte(strings.Repeat(" ", store.MaxMaskBytes/2))
+	m := store.Mask{Name: "half", Context: big}
+	must(t, s.SaveMask(ctx, "q", &m))
+	is(t, "masks too large together", s.SaveMask(ctx, "q", &store.Mask{Context: big}), store.ErrFull)
+	must(t, s.SaveMask(ctx, "q", &store.Mask{Context: big[:len(big)-100]}))
+	m.Context = append(big, big[:200]...)
+	is(t, "a mask grown too large", s.SaveMask(ctx, "q", &m), store.ErrFull)
+	all, err = s.Masks(ctx, "q")
+	must(t, err)
+	if len(all) != 2 || len(all[0].Context) != len(big) {
+		t.Errorf("%d masks, the first of %d bytes", len(all), len(all[0].Context))
+	}
+	m.Context = nil
+	must(t, s.SaveMask(ctx, "q", &m))
+
+	half := []store.Message{{Message: translate.TextMessage(translate.RoleUser, strings.Repeat("x", store.MaxShareBytes*3/5))}}
+	must(t, s.Share(ctx, &store.Share{Hash: "half", Owner: "q", Messages: half}))
+	is(t, "shares too large together", s.Share(ctx, &store.Share{Hash: "other half", Owner: "q", Messages: half}), store.ErrFull)
+	must(t, s.Share(ctx, &store.Share{Hash: "small", Owner: "q"}))
+	must(t, s.Share(ctx, &store.Share{Hash: "half of another", Owner: "r", Messages: half}))
+	must(t, s.Unshare(ctx, "q", "half"))
+	must(t, s.Share(ctx, &store.Share{Hash: "other half", Owner: "q", Messages: half}))
 
 	for i := range store.MaxShares {
 		must(t, s.Share(ctx, &store.Share{Hash: fmt.Sprint(i), Owner: "o"}))
