@@ -170,14 +170,13 @@ func (c *crowd) take(m iagent.Message, frame []byte) (wrong *translate.Error, ok
 			return nil, false
 		}
 	}
+	// The question, and what is made of it. A short one counts as well: its answer may
+	// be long, and must have gone out before many others are asked for.
 	held := charge{of: c.s.bodies, who: c.name}
-	if len(frame) > freeBody {
-		// The question, and what is made of it.
-		if err := held.grow(c.ctx, 2*len(frame)); err != nil {
-			<-c.slots
-			_ = c.write(iagent.AppendFailure(nil, c.reply(&m), err))
-			return nil, c.ctx.Err() == nil
-		}
+	if err := held.grow(c.ctx, 2*len(frame)); err != nil {
+		<-c.slots
+		_ = c.write(iagent.AppendFailure(nil, c.reply(&m), err))
+		return nil, c.ctx.Err() == nil
 	}
 	return c.begin(m, frame, held), true
 }
