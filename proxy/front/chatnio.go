@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/fasthttp/websocket"
-	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -54,16 +53,13 @@ func (chatnioFront) Bodies() bodyRule {
 // chatnioRefuse answers a call whose body was not read.
 func chatnioRefuse(c *call, err *translate.Error) {
 	c.allowAll()
-	if err.Code == translate.CodeRateLimited {
-		c.tooManyBad(err)
-		return
-	}
 	c.retryAfter(err)
-	body := chatnio.AppendFail(nil, err.Message)
-	if err.Status() == fasthttp.StatusUnauthorized {
-		body = chatnio.AppendDenied(nil)
+	switch err.Code {
+	case translate.CodeTooLarge, translate.CodeUnavailable:
+		c.json(err.Status(), chatnio.AppendFail(nil, err.Message))
+	default: // of its credential
+		c.json(401, chatnio.AppendDenied(nil))
 	}
-	c.json(err.Status(), body)
 }
 
 // chatnioElse answers a path of the protocol that was asked for with a method it
