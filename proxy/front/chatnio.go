@@ -169,6 +169,7 @@ type talk struct {
 	joined bool            // a share was joined
 	bad    int             // unreadable frames in a row
 	opened bool            // a first frame has come
+	excess bool            // its caller has as many sockets as he may
 	sent   int             // frames of the running turn
 	ended  bool            // the last of them is out
 
@@ -215,6 +216,7 @@ func (t *talk) signIn(token string) bool {
 		return true
 	}
 	if !t.s.chats.take(t.caller.Name, t.s.settings().Chatnio.Sockets) {
+		t.excess = true
 		t.close(websocket.CloseTryAgainLater, textManySockets)
 		return false
 	}
@@ -267,8 +269,8 @@ func (t *talk) hear(msg []byte) bool {
 	}
 	if !t.opened {
 		t.opened = true
-		request, ok := t.open(msg)
-		if !ok {
+		request := t.open(msg)
+		if t.excess {
 			return false
 		}
 		if t.ref != "" {
@@ -306,13 +308,13 @@ func (t *talk) take(next *task) {
 	}
 }
 
-// open takes the first frame, and reports whether it is a request as well, and whether
-// the connection goes on. A token in it wins over one in the query.
-func (t *talk) open(msg []byte) (request, ok bool) {
+// open takes the first frame, and reports whether it is a request as well. A token in it
+// wins over one in the query.
+func (t *talk) open(msg []byte) (request bool) {
 	auth, err := chatnio.DecodeAuth(msg)
 	if !t.queried || auth.Token != "" {
 		if !t.signIn(auth.Token) {
-			return false, false
+			return false
 		}
 		t.number = auth.ID
 	} else if auth.ID > 0 {
@@ -320,12 +322,12 @@ func (t *talk) open(msg []byte) (request, ok bool) {
 	}
 	if err != nil {
 		t.enqueue(&task{bad: typed(err)})
-		return false, true
+		return false
 	}
 	if t.ref = auth.Ref; t.ref != "" {
 		t.number = -1
 	}
-	return auth.Chat, true
+	return auth.Chat
 }
 
 // stopTurn ends the oldest turn that has not sent its last frame yet, running or
