@@ -27,7 +27,8 @@ import (
 const (
 	keyKnown   = 5 * time.Second
 	keyUnknown = 2 * time.Second
-	keysKept   = 20_000          // in the cache, known ones and unknown ones
+	keysKept   = 20_000          // in the cache, known ones and unknown ones, if they are as short as most are
+	keysBytes  = 16 << 20        // of them
 	keyWait    = 5 * time.Second // for the store
 )
 
@@ -74,7 +75,7 @@ func (k *keyring) kept() *ristretto.Cache[string, *foundKey] {
 		return c
 	}
 	c, err := ristretto.NewCache(&ristretto.Config[string, *foundKey]{
-		NumCounters: 10 * keysKept, MaxCost: keysKept, BufferItems: 64, IgnoreInternalCost: true,
+		NumCounters: 10 * keysKept, MaxCost: keysBytes, BufferItems: 64, IgnoreInternalCost: true,
 	})
 	if err != nil {
 		return nil // without it every key is looked up in the store
@@ -149,9 +150,25 @@ func (k *keyring) find(plan *callers, at string, is func(*foundKey) bool, read f
 		found.key, found.who = key, plan.stored(key)
 	}
 	if cache != nil {
-		cache.SetWithTTL(at, &found, 1, life)
+		cache.SetWithTTL(at, &found, found.bytes(at), life)
 	}
 	return &found, nil
+}
+
+// foundBytes is about what a foundKey takes beside its strings, its caller and its place
+// in the cache included.
+const foundBytes = keysBytes / keysKept
+
+// bytes is about what f, which is kept under at, takes.
+func (f *foundKey) bytes(at string) int64 {
+	n := foundBytes + len(at) + len(f.id)
+	if k := f.key; k != nil {
+		n += len(k.ID) + len(k.Name) + len(k.Group) + len(k.Limits)
+		for _, m := range k.Models {
+			n += 2*len(m) + 32 // the caller has them too
+		}
+	}
+	return int64(n)
 }
 
 func (f *foundKey) caller() (*Caller, *translate.Error) {

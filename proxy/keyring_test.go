@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -324,5 +325,28 @@ func TestTheTableOfBadKeysIsBounded(t *testing.T) {
 	}
 	if s := g.badKeys.limiter.Stats(); s.Keys > guessesKept+s.Shared || s.Shared > 64 {
 		t.Errorf("the table holds %+v", s)
+	}
+}
+
+func TestTheStringsOfKeysThatWereLookedUpAreCounted(t *testing.T) {
+	t.Parallel()
+	small := (&foundKey{}).bytes("")
+	if small*keysKept > keysBytes {
+		t.Errorf("%d keys of %d bytes are more than %d", keysKept, small, keysBytes)
+	}
+	long := strings.Repeat("x", 1000)
+	for name, f := range map[string]*foundKey{
+		"id":     {id: long},
+		"name":   {key: &store.Key{Name: long}},
+		"group":  {key: &store.Key{Group: long}},
+		"limits": {key: &store.Key{Limits: long}},
+		"models": {key: &store.Key{Models: []string{long}}},
+	} {
+		if n := f.bytes(""); n < small+1000 {
+			t.Errorf("a long %s counts as %d bytes", name, n)
+		}
+	}
+	if n := (&foundKey{}).bytes(long); n < small+1000 {
+		t.Errorf("what it is found by counts as %d bytes", n)
 	}
 }

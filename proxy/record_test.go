@@ -2,10 +2,12 @@ package proxy
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -142,4 +144,29 @@ func TestNoExchangeHidesAnotherWithItsID(t *testing.T) {
 		}
 		last.Wait()
 	})
+}
+
+// What a client or a back end may call itself is not theirs to fill the memory with.
+func TestARecordOfTheLongestNamesIsShort(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("漢", 1<<20)
+	var s records
+	r := s.take(&Question{ID: "id", Model: &Model{Name: long}, Caller: &Caller{Name: long}})
+	r.routed([]*route{{}}, time.Second)
+	for range 2 * maxNotes {
+		r.barred(&candidate{cell: &cell{}}, bar{})
+	}
+	for range 2 * maxAttempts {
+		r.chosen(&candidate{}, byMemory, 3)
+		r.attempted(&Ledger{}, &translate.Error{Message: long})
+	}
+	r.end = endOf(&translate.Error{Message: long})
+	n := len(r.id) + len(r.caller) + len(r.model) + len(r.end.message) + int(unsafe.Sizeof(*r))
+	n += cap(r.tries)*int(unsafe.Sizeof(try{})) + cap(r.notes)*int(unsafe.Sizeof(note{}))
+	for i := range r.tries {
+		n += len(r.tries[i].end.message)
+	}
+	if n > 8<<10 {
+		t.Errorf("a record may take %d bytes", n)
+	}
 }

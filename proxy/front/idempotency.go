@@ -176,7 +176,8 @@ func (o *once) keep(r reply) {
 	o.of.mu.Lock()
 	defer o.of.mu.Unlock()
 	o.one.result = r
-	o.of.window.finish(o.one, len(r.body), time.Now())
+	k := &o.one.key
+	o.of.window.finish(o.one, len(k.caller)+len(k.path)+len(k.key)+len(r.kind)+len(r.dropped)+cap(r.body), time.Now())
 	o.one = nil
 }
 

@@ -145,7 +145,7 @@ func (r *recent) answered(caller, id string, frame []byte, keep bool, now time.T
 	one.result.asker, one.result.stop = nil, nil
 	if keep {
 		one.result.frame = frame
-		r.window.finish(one, len(frame), now)
+		r.window.finish(one, len(caller)+len(id)+cap(frame), now)
 	} else {
 		r.window.forget(one)
 	}

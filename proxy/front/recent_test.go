@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -192,5 +193,42 @@ func TestCountsAreBoundedAndForgotten(t *testing.T) {
 	}
 	if len(c.of) != 0 {
 		t.Errorf("left: %v", c.of)
+	}
+}
+
+func TestTheStringsOfWhatIsRememberedAreCounted(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 1<<20)
+	r := newRecent(time.Hour)
+	for i := range 3 * recentBytes >> 20 {
+		caller, id := "alice", fmt.Sprint(long, i)
+		if i%2 == 0 {
+			caller, id = id, "1"
+		}
+		if first, err := r.ask(caller, id, []byte("b"), &listener{}, noon, nil); err != nil || !first {
+			t.Fatal(err)
+		}
+		r.answered(caller, id, []byte("a"), true, noon)
+	}
+	if n := len(r.window.byKey); n > recentBytes>>20 || n < recentBytes>>21 || r.window.bytes > recentBytes {
+		t.Errorf("%d messages with an id of 1 MB are remembered, as %d bytes", n, r.window.bytes)
+	}
+	o := newIdempotency()
+	for i := range 6 * idempotencyBytes >> 20 {
+		id := fmt.Sprint(long, i)
+		key, was := onceKey{"alice", "/path", "key"}, reply{status: 200}
+		for j, s := range []*string{&key.caller, &key.path, &key.key, &was.kind, &was.dropped} {
+			if *s += fmt.Sprint(i); j == i%5 {
+				*s = id
+			}
+		}
+		one, fresh := o.window.ask(key, [32]byte{}, time.Now())
+		if !fresh {
+			t.Fatal("it is known")
+		}
+		(&once{of: o, one: one}).keep(was)
+	}
+	if n := len(o.window.byKey); n > idempotencyBytes>>20 || n < idempotencyBytes>>21 || o.window.bytes > idempotencyBytes {
+		t.Errorf("%d answers with a string of 1 MB are remembered, as %d bytes", n, o.window.bytes)
 	}
 }

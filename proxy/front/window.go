@@ -26,7 +26,7 @@ type asked[K comparable, R any] struct {
 	body   [sha256.Size]byte
 	at     time.Time // of the result
 	done   bool
-	size   int
+	size   int // that it counts with
 	result R
 }
 
@@ -46,10 +46,15 @@ func (w *window[K, R]) ask(key K, body [sha256.Size]byte, now time.Time) (one *a
 	return one, true
 }
 
-// finish keeps the result of one, which runs, for repetitions.
+// askedBytes is about what one request takes beside its strings, its place in the map
+// included.
+const askedBytes = 512
+
+// finish keeps the result of one, which runs, for repetitions. size is that of all
+// strings of its key and its result.
 func (w *window[K, R]) finish(one *asked[K, R], size int, now time.Time) {
-	one.done, one.size, one.at = true, size, now
-	w.bytes += size
+	one.done, one.size, one.at = true, askedBytes+size, now
+	w.bytes += one.size
 	w.oldest = append(w.oldest, one)
 	w.expire(now)
 }

@@ -15,10 +15,12 @@ import (
 	driver "modernc.org/sqlite"
 )
 
-// Options of every connection to a file. Writers wait as long for each other.
+// Options of every connection to a file. Writers wait as long for each other. The file
+// is not mapped: what was read of it would count as the process's memory for each
+// connection, and one that is cut short beneath it would end the process.
 const (
 	waitBusy = 10 * time.Second
-	common   = "?_pragma=busy_timeout(10000)&_pragma=mmap_size(268435456)"
+	common   = "?_pragma=busy_timeout(10000)&_pragma=mmap_size(0)"
 	// secure_delete zeroes what is removed, and whole pages as well, which its FAST
 	// kind leaves as they were: what somebody deleted is in the file no more.
 	writing = common + "&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)&_pragma=secure_delete(1)" +
