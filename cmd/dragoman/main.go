@@ -19,6 +19,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve all fronts. Without a file: a quick start that needs none."`
 	Check   checkCommand   `cmd:"" help:"Say what is wrong with a configuration file."`
 	Key     keyCommand     `cmd:"" help:"Make, list and revoke keys of callers in the store, also while a server runs on it."`
+	Store   storeCommand   `cmd:"" help:"Look after the file of the store, while no server runs on it."`
 	Chat    chatCommand    `cmd:"" help:"Talk in the terminal, in any dialect, to dragoman or to any real server."`
 	Explain explainCommand `cmd:"" help:"Say why a question went where it went, or where one would go."`
 	Mock    mockCommand    `cmd:"" help:"Serve a scripted model in every dialect, with faults chosen by model name."`

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
@@ -24,4 +26,42 @@ func openStore(url string, log *slog.Logger) (st store.Store, release func(), er
 			log.Error("store", "why", err)
 		}
 	}, nil
+}
+
+type storeCommand struct {
+	Compact storeCompactCommand `cmd:"" help:"Write the file anew without what was deleted from it, so that it becomes short. Says the room it needs first."`
+}
+
+type storeCompactCommand struct {
+	File string `short:"c" name:"config" help:"The configuration file. Default: dragoman.yaml if it is there, else the store of a quick start."`
+}
+
+// Run prints what it is going to do, and what has come of it.
+func (c *storeCompactCommand) Run(ctx context.Context, s surroundings) error {
+	conf, _, _, err := (&serveCommand{File: c.File}).configuration()
+	if err != nil {
+		return err
+	}
+	after, err := embedded.Compact(ctx, conf.Store.URL, func(r embedded.Room) {
+		fmt.Fprintf(s.out, "%s has %s, of which %s are used. Compacting it needs %s on the disk of %s until it is done; ",
+			r.Path, sizeInWords(r.Before), sizeInWords(r.Used), sizeInWords(r.Needs), filepath.Dir(r.Path))
+		if r.Free < 0 {
+			fmt.Fprintln(s.out, "how much is free there is not known.")
+			return
+		}
+		fmt.Fprintf(s.out, "%s are free there.\n", sizeInWords(r.Free))
+	})
+	if err != nil {
+		return fmt.Errorf("cannot compact the store: %w", err)
+	}
+	fmt.Fprintf(s.out, "It has %s now.\n", sizeInWords(after))
+	return nil
+}
+
+// sizeInWords is a size in words.
+func sizeInWords(n int64) string {
+	if n < 10<<20 {
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 }

@@ -111,3 +111,27 @@ func TestAQuickStartBesideAnotherIsRefusedInWords(t *testing.T) {
 	}
 	first.stop(t)
 }
+
+func TestAStoreIsCompactedOnlyWhileNoServerRunsOnIt(t *testing.T) {
+	t.Parallel()
+	db := filepath.Join(t.TempDir(), "c.db")
+	conf := childConf(t, db)
+	c := serving(t, conf)
+	if status, body, err := c.ask("u", "kept"); status != 200 {
+		t.Fatal(status, body, err)
+	}
+	if code, said := program(t, "", "store", "compact", "-c", conf); code != 1 || !strings.Contains(said, db+" is used by another process (process ") {
+		t.Errorf("while it serves: %d, %s", code, said)
+	}
+	c.stop(t)
+	code, said := program(t, "", "store", "compact", "-c", conf)
+	if code != 0 || !strings.Contains(said, "Compacting it needs ") || !strings.Contains(said, "are free there") || !strings.Contains(said, "It has ") {
+		t.Errorf("after it: %d, %s", code, said)
+	}
+	c = serving(t, conf)
+	if !c.stored(t)["kept"] {
+		t.Error("what was kept is lost")
+	}
+	c.stop(t)
+	checkIntegrity(t, db)
+}

@@ -23,8 +23,11 @@ const (
 	common   = "?_pragma=busy_timeout(10000)&_pragma=mmap_size(0)"
 	// secure_delete zeroes what is removed, and whole pages as well, which its FAST
 	// kind leaves as they were: what somebody deleted is in the file no more.
-	writing = common + "&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)&_pragma=secure_delete(1)" +
+	secure  = "&_pragma=synchronous(FULL)&_pragma=secure_delete(1)"
+	writing = common + secure + "&_pragma=temp_store(MEMORY)" +
 		"&_pragma=wal_autocheckpoint(1000)&_pragma=journal_size_limit(8388608)&_txlock=immediate"
+	// Whoever compacts has no use for a file's copy in memory.
+	compacting = common + secure + "&_pragma=temp_store(FILE)"
 )
 
 func openSQLite(path string) (*sqlite, error) {

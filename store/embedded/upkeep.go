@@ -134,11 +134,7 @@ func (k *upkeep) try(do func() error) (err error) {
 
 // emptyLog writes all of the log into the file and makes it empty.
 func (k *upkeep) emptyLog() error {
-	var busy, frames, done int
-	err := k.w.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &done)
-	if err == nil && busy != 0 {
-		err = errors.New("somebody reads what the log holds")
-	}
+	err := emptyTheLog(context.Background(), k.w.conn)
 	if err == nil {
 		k.empty = false
 	}
