@@ -197,6 +197,8 @@ type Question struct {
 	// the rest from Request.Raw if that is needed. Raw is then to stay valid until
 	// the exchange is closed.
 	Peeked translate.Dialect
+	// Holding is told what becomes of the memory that the question takes; nil: nobody is.
+	Holding Holding
 	// Turn is the question's place in its conversation; nil: it stands alone, and
 	// Request.Messages is everything. Closing the exchange, or a failed Open,
 	// gives the place back.
@@ -214,6 +216,15 @@ type Question struct {
 	Ledger Ledger
 
 	opening *Exchange // between Admit and Open
+}
+
+// Holding accounts for the memory of one question. One goroutine calls it at a time.
+type Holding interface {
+	// Decoded says that the question, which was only peeked at, has become req.
+	Decoded(req *translate.Request)
+	// Release says that an answer which went on without its client is over. Of all
+	// others whoever has asked sees the end; see [Exchange.Adopted].
+	Release()
 }
 
 // Open admits q as [Gateway.Admit] does, if that was not done yet, and waits where q

@@ -24,6 +24,10 @@ func (x *Exchange) mayEndAlone() bool {
 	return x.outlives && !x.whole && !x.finished && x.stream != nil && (x.err == nil || x.err.Fault == translate.FaultGone)
 }
 
+// Adopted reports whether the answer goes on without its client, though the exchange
+// was closed.
+func (x *Exchange) Adopted() bool { return x.adopted }
+
 // adopt reads x to its end in the background. It reports false if it does not.
 func (g *Gateway) adopt(x *Exchange) bool {
 	o := &g.orphans
@@ -39,6 +43,9 @@ func (g *Gateway) adopt(x *Exchange) bool {
 	x.adopted, x.err = true, nil
 	o.running.Go(func() {
 		defer o.forget(x)
+		if x.q.Holding != nil {
+			defer x.q.Holding.Release()
+		}
 		defer x.crashed()
 		for {
 			if _, err := x.Next(); err != nil {

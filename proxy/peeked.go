@@ -23,5 +23,8 @@ func (x *Exchange) complete() *translate.Error {
 		return typed(err)
 	}
 	x.base, x.peeked = full, nil
+	if x.q.Holding != nil {
+		x.q.Holding.Decoded(&x.base)
+	}
 	return nil
 }

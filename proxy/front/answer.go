@@ -72,7 +72,8 @@ func (c *call) limits(s limiter.State) { s.Headers(time.Now(), c.setHeader) }
 func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 	q.ID = c.id
 	if c.held != nil {
-		c.held.force(len(c.ctx.Request.Body()) + bytesOf(q.Request))
+		c.held.Decoded(q.Request)
+		q.Holding = c.held
 	}
 	if q.Caller.Limited() {
 		q.Address, q.Admitted = c.address(), c.limits

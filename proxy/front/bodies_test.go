@@ -342,3 +342,25 @@ func TestAnAnswerGivesBackWhatItsBodyTook(t *testing.T) {
 	}
 	w.Eventually(t, "all is given back", func() bool { return w.BodiesHeld() == 0 })
 }
+
+// An answer that goes on without its client keeps its question, which counts so long.
+func TestABodyCountsUntilAnAnswerWithoutItsClientIsOver(t *testing.T) {
+	t.Parallel()
+	w := world.Start(t, callers+"channels:\n"+channel("up", "openai", "on_leave: finish", "long-400-slow-20"))
+	body := fmt.Sprintf(`{"model":"long-400-slow-20","stream":true,"messages":[{"role":"user","content":%q}]}`, strings.Repeat("x", 500_000))
+	c := w.Dial(t)
+	if _, err := io.WriteString(c, sizedHead("/v1/chat/completions", "Authorization: Bearer "+key+"\r\n", len(body))+body); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+	w.Eventually(t, "all is given back", func() bool { return w.BodiesHeld() == 0 })
+	if n := w.Model.Active(); n > 0 {
+		t.Error("it was given back while the answer went on")
+	}
+	if log := w.Log.String(); !strings.Contains(log, "code=ok") {
+		t.Errorf("the answer did not go on: %s", log)
+	}
+}

@@ -148,6 +148,7 @@ func (in *intake) read(b *leftBody) (body []byte, err error) {
 	if in.paced {
 		_ = in.wire.SetReadDeadline(in.until)
 	}
+	in.held.body = len(body)
 	// What is made of the body takes room as well, most often about as much again.
 	if err := in.held.grow(in.s.life, len(body)); err != nil {
 		return nil, err

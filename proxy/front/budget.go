@@ -169,6 +169,7 @@ type charge struct {
 	of     *budget
 	who    string
 	n      int64
+	body   int // length of the body, once it has come
 	waited time.Duration
 }
 
@@ -211,6 +212,15 @@ func (c *charge) force(n int) {
 	c.of.overdraw(c.who, int64(n)-c.n)
 	c.n = int64(n)
 }
+
+// Decoded implements [proxy.Holding]: a body that was decoded takes what came of it
+// besides its own length.
+func (c *charge) Decoded(req *translate.Request) {
+	c.force(c.body + bytesOf(req))
+}
+
+// Release implements [proxy.Holding].
+func (c *charge) Release() { c.release() }
 
 // move makes the charge that of who, and reports whether it fits there.
 func (c *charge) move(ctx context.Context, who string) *translate.Error {

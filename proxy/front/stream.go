@@ -66,6 +66,7 @@ func newStream(c *call, w *wire, enc translate.Encoder) *stream {
 // that; then err is what became of the question. It is the last thing that is done for
 // a request.
 func (c *call) stream(b *stream, err error) {
+	b.held, c.held = c.held, nil
 	if !b.late {
 		streamHeaders(&c.ctx.Response.Header)
 		b.keep = c.streamHead(&b.head)
@@ -82,7 +83,6 @@ func (c *call) stream(b *stream, err error) {
 		return
 	}
 	b.entered, b.onward = true, b.resume
-	b.held, c.held = c.held, nil
 	b.watch.HandOver()
 	c.ctx.Hijack(func(hijacked net.Conn) {
 		b.watch.Unread(leftOf(hijacked))
@@ -418,7 +418,9 @@ func (b *stream) close() {
 	if b.x != nil {
 		_ = b.x.Close()
 	}
-	b.held.release()
+	if b.x == nil || !b.x.Adopted() {
+		b.held.release()
+	}
 	b.watch.Unwatch()
 	if !b.late {
 		_ = b.conn.SetWriteDeadline(time.Time{})
