@@ -80,7 +80,7 @@ func (c *call) withBody(rule *bodyRule, handle func(*call)) {
 		handle(c)
 		return
 	}
-	c.held = &charge{of: c.s.bodies, who: strangerAt(c.address())}
+	c.held = &charge{of: c.s.bodies, account: account{who: strangerAt(c.address())}}
 	defer func() { c.held.release() }()
 	in := &intake{call: c, rule: rule, wire: conn.Of(c.ctx.Conn())}
 	body, err := in.read(b)

@@ -11,6 +11,8 @@ import (
 const (
 	// budgetPart is the part of the budget that one caller, or one address, may hold.
 	budgetPart = 4
+	// sparePart is the part of a share that what waits and is answered leaves free.
+	sparePart = 4
 	// bodyTwice is how often a body of the largest size fits at least: once as it came,
 	// once as what is made of it.
 	bodyTwice = 2
@@ -42,9 +44,17 @@ func (s *Server) BodiesHeld() int {
 	return int(s.bodies.used)
 }
 
+// account is who holds bytes.
+type account struct {
+	who string
+	// spares leaves a part of the share for what is still to be read: messages of
+	// sockets, which would not be refused in words but with their connection.
+	spares bool
+}
+
 // claim is one that waits for room.
 type claim struct {
-	who     string
+	account
 	n       int64
 	granted chan struct{} // closed under the lock
 }
@@ -65,9 +75,17 @@ func (b *budget) bound(most, largest int) {
 	b.admit()
 }
 
-// fits reports whether who, who has not waited, may hold n more. b.mu is held.
-func (b *budget) fits(who string, n int64) bool {
-	return !b.full && b.used+n <= b.most && b.of[who]+n <= b.share
+// shareOf is what a may hold.
+func (b *budget) shareOf(a account) int64 {
+	if a.spares {
+		return b.share - b.share/sparePart
+	}
+	return b.share
+}
+
+// fits reports whether a may hold n more without waiting for others. b.mu is held.
+func (b *budget) fits(a account, n int64) bool {
+	return !b.full && b.used+n <= b.most && b.of[a.who]+n <= b.shareOf(a)
 }
 
 // add has who hold n more, whatever the bounds say. b.mu is held.
@@ -78,31 +96,31 @@ func (b *budget) add(who string, n int64) {
 	}
 }
 
-// try has who hold n more, and reports false where that does not fit.
-func (b *budget) try(who string, n int64) bool {
+// try has a hold n more, and reports false where that does not fit.
+func (b *budget) try(a account, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.fits(who, n) {
+	if !b.fits(a, n) {
 		return false
 	}
-	b.add(who, n)
+	b.add(a.who, n)
 	return true
 }
 
 // take is try, but waits for room for as long as it may. Of those who wait, nobody
 // overtakes another, unless the other's own share is what he waits for.
-func (b *budget) take(ctx context.Context, who string, n int64, wait time.Duration) bool {
+func (b *budget) take(ctx context.Context, a account, n int64, wait time.Duration) bool {
 	b.mu.Lock()
-	if b.fits(who, n) {
-		b.add(who, n)
+	if b.fits(a, n) {
+		b.add(a.who, n)
 		b.mu.Unlock()
 		return true
 	}
-	if n > b.share || wait <= 0 {
+	if n > b.shareOf(a) || wait <= 0 {
 		b.mu.Unlock()
 		return false
 	}
-	c := &claim{who, n, make(chan struct{})}
+	c := &claim{a, n, make(chan struct{})}
 	b.waiting = append(b.waiting, c)
 	b.admit()
 	b.mu.Unlock()
@@ -151,8 +169,8 @@ func (b *budget) admit() {
 	kept := b.waiting[:0]
 	b.full = false
 	for _, c := range b.waiting {
-		if !b.fits(c.who, c.n) {
-			b.full = b.full || b.used+c.n > b.most && b.of[c.who]+c.n <= b.share
+		if !b.fits(c.account, c.n) {
+			b.full = b.full || b.used+c.n > b.most && b.of[c.who]+c.n <= b.shareOf(c.account)
 			kept = append(kept, c)
 			continue
 		}
@@ -166,8 +184,8 @@ func (b *budget) admit() {
 // charge is what one body or message holds of a budget. One goroutine uses it at a
 // time. A nil charge holds nothing.
 type charge struct {
-	of     *budget
-	who    string
+	of *budget
+	account
 	n      int64
 	body   int // length of the body, once it has come
 	waited time.Duration
@@ -179,9 +197,9 @@ func (c *charge) grow(ctx context.Context, n int) *translate.Error {
 	if c == nil || n <= 0 {
 		return nil
 	}
-	if !c.of.try(c.who, int64(n)) {
+	if !c.of.try(c.account, int64(n)) {
 		began := time.Now()
-		if !c.of.take(ctx, c.who, int64(n), budgetWait-c.waited) {
+		if !c.of.take(ctx, c.account, int64(n), budgetWait-c.waited) {
 			return crowded()
 		}
 		c.waited += time.Since(began)
@@ -196,7 +214,7 @@ func (c *charge) set(n int) bool {
 	switch more := int64(n) - c.n; {
 	case more < 0:
 		c.of.give(c.who, -more)
-	case !c.of.try(c.who, more):
+	case !c.of.try(c.account, more):
 		return false
 	}
 	c.n = int64(n)

@@ -122,7 +122,7 @@ func chatnioSocket(c *call) {
 	misnamed := c.misnamed()
 	pairs := bytes.Contains(c.ctx.Request.Header.UserAgent(), pairReader)
 	if !c.upgradeTo(upgrader, func(s *session) bool {
-		t := &talk{session: s, address: address, pairs: pairs, misnamed: misnamed, who: who, stays: charge{of: server.bodies, who: who}}
+		t := &talk{session: s, address: address, pairs: pairs, misnamed: misnamed, who: who, stays: charge{of: server.bodies, account: account{who, true}}}
 		s.done = t.forget
 		if token != "" {
 			if !t.signIn(token) {
@@ -381,7 +381,7 @@ func (t *talk) charges(next *task) bool {
 	if next.size <= freeBody {
 		return true
 	}
-	next.held = charge{of: t.s.bodies, who: t.who}
+	next.held = charge{of: t.s.bodies, account: account{t.who, true}}
 	return next.held.set(2 * next.size)
 }
 

@@ -172,7 +172,7 @@ func (c *crowd) take(m iagent.Message, frame []byte) (wrong *translate.Error, ok
 	}
 	// The question, and what is made of it. A short one counts as well: its answer may
 	// be long, and must have gone out before many others are asked for.
-	held := charge{of: c.s.bodies, who: c.name}
+	held := charge{of: c.s.bodies, account: account{c.name, true}}
 	if err := held.grow(c.ctx, 2*len(frame)); err != nil {
 		<-c.slots
 		_ = c.write(iagent.AppendFailure(nil, c.reply(&m), err))

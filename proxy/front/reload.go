@@ -31,7 +31,8 @@ func (s *Server) Apply(conf *config.Config) {
 	s.bodies.bound(int(conf.Bodies), largestBody(conf))
 }
 
-// largestBody is the longest body that any front takes.
+// largestBody is the longest body that any front takes, and no less than what lets a
+// message of a socket in, and what is made of it, where a part of a share is spared.
 func largestBody(conf *config.Config) int {
-	return int(max(conf.Rest.MaxBody, conf.OpenAI.MaxBody, conf.Anthropic.MaxBody, formLimit))
+	return int(max(conf.Rest.MaxBody, conf.OpenAI.MaxBody, conf.Anthropic.MaxBody, 2*formLimit))
 }

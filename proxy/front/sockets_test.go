@@ -103,7 +103,7 @@ func TestAnIAgentQuestionForWhichThereIsNoRoomIsRefused(t *testing.T) {
 	t.Parallel()
 	w := world.Start(t, tightConf)
 	ws := w.Socket(t, "/ws/v1/chat?app_token="+key)
-	for i := range 4 {
+	for i := range 3 {
 		say(t, ws, questionOf(fmt.Sprint("m", i), "hang", 400_000))
 	}
 	say(t, ws, questionOf("more", "hang", 400_000))
