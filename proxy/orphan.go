@@ -43,9 +43,6 @@ func (g *Gateway) adopt(x *Exchange) bool {
 	x.adopted, x.err = true, nil
 	o.running.Go(func() {
 		defer o.forget(x)
-		if x.q.Holding != nil {
-			defer x.q.Holding.Release()
-		}
 		defer x.crashed()
 		for {
 			if _, err := x.Next(); err != nil {
@@ -67,6 +64,9 @@ func (x *Exchange) crashed() {
 }
 
 func (o *orphans) forget(x *Exchange) {
+	if x.q.Holding != nil {
+		x.q.Holding.Release()
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.stops, x)
