@@ -18,7 +18,8 @@ const (
 	keyAlive  = "{dragoman}:alive"
 )
 
-var errAnswer = errors.New("limiter: the shared counts gave an answer that makes no sense")
+// ErrNonsense is an answer of the shared counts that makes no sense.
+var ErrNonsense = errors.New("the shared counts gave an answer that makes no sense")
 
 // call is one question on its way to the shared counts.
 type call struct {
@@ -72,20 +73,20 @@ func (c *call) args(sec, nsec string) []string {
 func (c *call) read(answer string) (worst verdict, err error) {
 	n := len(c.keys) - 1
 	if len(answer) != 8+24*n {
-		return verdict{}, errAnswer
+		return verdict{}, ErrNonsense
 	}
 	for i, r := range c.rules[:n] {
 		at := 8 + 24*i
 		requests, tokens, open := double(answer, at), double(answer, at+8), double(answer, at+16)
 		if !plausible(requests) || !plausible(tokens) || !plausible(open) {
-			return verdict{}, errAnswer
+			return verdict{}, ErrNonsense
 		}
 		c.left[i] = room{requests: requests, tokens: tokens}
 		c.open[i] = int32(min(max(open, 0), math.MaxInt32-1)) + 1
 		r.judge(c.left[i], c.open[i], c.tokens, &worst)
 	}
 	if admitted := double(answer, 0) == 1; admitted != (worst.kind == 0) {
-		return verdict{}, errAnswer
+		return verdict{}, ErrNonsense
 	}
 	return worst, nil
 }

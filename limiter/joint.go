@@ -3,6 +3,7 @@ package limiter
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -14,8 +15,9 @@ const (
 	jointDeadline = 75 * time.Millisecond // of one call, on the path of a question
 	patience      = time.Second           // of a call that nobody waits for
 	beatEvery     = 5 * time.Second
-	lease         = 15 // seconds after the last beat until a process counts as dead
-	lookEvery     = 500 * time.Millisecond
+	lease         = 15                     // seconds after the last beat until a process counts as dead
+	lookEvery     = 500 * time.Millisecond // whether lost counts are back
+	lookLatest    = 30 * time.Second       // whether those that gave nonsense are
 
 	// After a fault of its own the goroutine begins anew; the wait before doubles.
 	restartFirst = 500 * time.Millisecond
@@ -26,7 +28,8 @@ const (
 // safe for concurrent use.
 type Counts interface {
 	// Run runs script as one step and returns its answer. An error means that
-	// nobody knows whether it ran.
+	// nobody knows whether it ran; with [ErrNonsense] the server is not asked again at
+	// once.
 	Run(ctx context.Context, script string, keys, args []string) (string, error)
 }
 
@@ -71,6 +74,7 @@ type Joint struct {
 
 	mu      sync.Mutex
 	since   time.Time
+	doubt   time.Duration // how much later than usual lost counts are looked at
 	epoch   uint64
 	pid     string         // the name that new places are taken under
 	running map[string]int // places and estimates to be settled, by name
@@ -183,15 +187,43 @@ func (j *Joint) lose(err error) {
 	if !j.up.CompareAndSwap(true, false) {
 		return
 	}
-	j.turned()
+	j.doubts(err, true)
 	j.log.Warn("the shared limits do not answer: this process counts alone", "why", err)
 	j.nudge()
 }
 
+// turned notes since when the counts answer.
 func (j *Joint) turned() {
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.since = time.Now()
-	j.mu.Unlock()
+}
+
+// doubts notes a fault that the counts were lost with, now, or that they still have. Those
+// that give nonsense are looked at later each time: they may well answer the next look.
+func (j *Joint) doubts(err error, now bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if now {
+		if time.Since(j.since) > lookLatest {
+			j.doubt = 0
+		}
+		j.since = time.Now()
+	}
+	if errors.Is(err, ErrNonsense) {
+		j.doubt = min(max(2*j.doubt, lookEvery), lookLatest)
+	}
+}
+
+// nextLook is when counts that are lost are looked at again; tried is when that was last
+// done.
+func (j *Joint) nextLook(tried time.Time) time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.since.After(tried) {
+		tried = j.since
+	}
+	return tried.Add(max(j.doubt, lookEvery))
 }
 
 // JointStats is how a Joint stands, for metrics and for operators.

@@ -34,7 +34,12 @@ func (t *ticket) more(g *Grant, tokens int) error {
 	}
 	answer, err := j.counts.Run(ctx, scriptMore, keys, args)
 	if err == nil && len(answer) != 8+8*len(keys) {
-		err = errAnswer
+		err = ErrNonsense
+	}
+	for i := 0; err == nil && i < len(keys); i++ {
+		if !plausible(double(answer, 8+8*i)) {
+			err = ErrNonsense
+		}
 	}
 	if err != nil {
 		j.lose(err)
@@ -51,7 +56,7 @@ func (t *ticket) more(g *Grant, tokens int) error {
 		}
 	}
 	if worst.kind == 0 {
-		j.lose(errAnswer)
+		j.lose(ErrNonsense)
 		return g.local.more(g, tokens, ifThere)
 	}
 	return worst.exceeded(g.tokens + tokens)

@@ -203,7 +203,8 @@ func (j *Joint) works() (ended bool) {
 func (j *Joint) work() {
 	timer := time.NewTimer(beatEvery)
 	defer timer.Stop()
-	due := time.Now().Add(beatEvery)
+	tried := time.Now()
+	due := tried.Add(beatEvery)
 	for {
 		select {
 		case <-j.stop:
@@ -213,15 +214,13 @@ func (j *Joint) work() {
 		}
 		if now := time.Now(); !now.Before(due) {
 			_ = j.beat()
-			due = now.Add(beatEvery)
+			tried, due = now, now.Add(beatEvery)
 		}
 		for j.up.Load() && j.send() {
 		}
 		if !j.up.Load() {
 			j.release()
-			if soon := time.Now().Add(lookEvery); soon.Before(due) {
-				due = soon
-			}
+			due = j.nextLook(tried)
 		}
 		timer.Reset(max(time.Until(due), 0))
 	}
@@ -309,6 +308,8 @@ func (j *Joint) beat() error {
 	if err != nil {
 		if was {
 			j.lose(err)
+		} else {
+			j.doubts(err, false)
 		}
 		return err
 	}
@@ -337,7 +338,7 @@ func (j *Joint) announce() (fresh bool, err error) {
 	sec, nsec := j.clock()
 	answer, err := j.counts.Run(ctx, scriptBeat, []string{keyAlive}, append([]string{sec, nsec, strconv.Itoa(lease)}, j.names()...))
 	if err == nil && len(answer) != 8 {
-		err = errAnswer
+		err = ErrNonsense
 	}
 	if err != nil {
 		return false, err

@@ -128,6 +128,42 @@ func TestAnUnreachableServerAtTheStartIsAWarning(t *testing.T) {
 	}
 }
 
+// Whether it lies from the first word on, once it is believed, or to who listens for hints.
+func TestAServerThatLiesAtTheStartOrLaterDoesNotEndAGateway(t *testing.T) {
+	t.Parallel()
+	for when, stage := range map[string]redistest.Stage{
+		"at the start": {Lies: "HELLO"}, "in its first answer": {Lies: "EVALSHA"}, "to the first question": {Lies: "EVALSHA", Good: 1}, "to who listens": {Lies: "SUBSCRIBE"},
+	} {
+		for what, lie := range map[string]string{"a negative length": "*-5\r\n", "three replies": "+a\r\n+b\r\n+c\r\n", "a long string": "$2000000000\r\n"} {
+			t.Run(when+" "+what, func(t *testing.T) {
+				t.Parallel()
+				l := redistest.StartLiar(t, stage, []byte(lie))
+				c, said := startChild(t, sharedConf(t, l.URL()))
+				if c == nil {
+					t.Fatal(said)
+				}
+				for range 3 {
+					if status, body, err := c.ask("u", "hello"); err != nil || status != http.StatusOK {
+						t.Errorf("%d %s %v", status, body, err)
+					}
+				}
+				select {
+				case <-l.Told():
+				case <-time.After(time.Minute):
+					t.Error("it had no occasion to lie")
+				}
+				if status, body, err := c.ask("u", "hello"); err != nil || status != http.StatusOK {
+					t.Errorf("after it: %d %s %v", status, body, err)
+				}
+				c.stop(t)
+				if log := c.err.String(); strings.Contains(log, "panic") || strings.Contains(log, strings.TrimPrefix(strings.TrimSuffix(l.URL(), "/0"), "redis://")) {
+					t.Errorf("the log says\n%s", log)
+				}
+			})
+		}
+	}
+}
+
 // throttled starts a back end that refuses every question for five minutes, and counts
 // them.
 func throttled(t *testing.T) (back *httptest.Server, asked *atomic.Int64) {
