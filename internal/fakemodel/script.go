@@ -244,11 +244,10 @@ func recall(sc *Script, turns []Turn) {
 	}
 }
 
+// runes cuts s after every code point; a long one into 10,000 pieces.
 func runes(sc *Script, s string) {
-	for s != "" {
-		_, n := utf8.DecodeRuneInString(s)
-		sc.text(s[:n])
-		s = s[n:]
+	if s != "" {
+		pieces(sc, s, 1+utf8.RuneCountInString(s)/10_000)
 	}
 }
 

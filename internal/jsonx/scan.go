@@ -163,6 +163,7 @@ type scanner struct {
 	long     bool // one was long
 	excess   Excess
 	items    int
+	values   int
 	member   Member // of the outermost object, whose value is being read
 	top      list[Member]
 	keys     list[key]   // names of the objects that are open now
@@ -211,6 +212,7 @@ func (s *scanner) next() byte {
 // stack.
 func (s *scanner) value() bool {
 	for {
+		s.values++
 		switch c := s.next(); c {
 		case '{', '[':
 			nested, ok := s.begin(c)

@@ -42,6 +42,7 @@ type Scanner struct {
 	start  int    // where the event being looked for begins
 	line   int    // where its current line begins
 	seen   int    // no line ends between line and seen
+	noLF   int    // no \n between seen and noLF, where there is one, or the buffer ends
 	data   span   // its first data line
 	name   span
 	lines  int       // of data so far
@@ -75,7 +76,7 @@ func (s *Scanner) Park() (buf []byte, ok bool) {
 		return nil, false
 	}
 	buf = s.buf[:0]
-	s.buf, s.start, s.line, s.seen = nil, 0, 0, 0
+	s.buf, s.start, s.line, s.seen, s.noLF = nil, 0, 0, 0, 0
 	return buf, true
 }
 
@@ -116,6 +117,7 @@ func (s *Scanner) shift() {
 	s.buf = s.buf[:n]
 	s.line -= s.start
 	s.seen -= s.start
+	s.noLF = max(0, s.noLF-s.start)
 	s.start = 0
 }
 
@@ -235,8 +237,7 @@ func (s *Scanner) lineEnd() (end, after int, ok bool) {
 			}
 		}
 	}
-	rest := s.buf[s.seen:]
-	n := bytes.IndexByte(rest, '\n')
+	rest, n := s.buf[s.seen:], s.nextLF()
 	upto := rest
 	if n >= 0 {
 		upto = rest[:n]
@@ -263,6 +264,22 @@ func (s *Scanner) lineEnd() (end, after int, ok bool) {
 	}
 	s.skipLF = true
 	return s.seen + r, s.seen + r + 1, true
+}
+
+// nextLF returns where the next \n is, from seen on, and -1 where there is none. It looks at
+// each byte once, also where lines end with \r and there is no \n.
+func (s *Scanner) nextLF() int {
+	if s.noLF = max(s.noLF, s.seen); s.noLF < len(s.buf) && s.buf[s.noLF] != '\n' {
+		n := bytes.IndexByte(s.buf[s.noLF:], '\n')
+		if n < 0 {
+			n = len(s.buf) - s.noLF
+		}
+		s.noLF += n
+	}
+	if s.noLF >= len(s.buf) {
+		return -1
+	}
+	return s.noLF - s.seen
 }
 
 // field takes in the line buf[from:to].

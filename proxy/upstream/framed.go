@@ -57,12 +57,20 @@ type framed struct {
 	at   int
 	pass int // bytes the library may still have: of the response head, or of a frame
 	mode framedMode
+	seen unended // what ready has seen behind what was handed out
 
 	heard time.Time // when wait last received something
 
 	mu   sync.Mutex // of what follows
 	held bool
 	out  []byte
+}
+
+// unended is the beginning of a message of which more has to come.
+type unended struct {
+	frames int // their bytes
+	size   int // those of their payloads, about
+	within bool
 }
 
 type framedMode uint8
@@ -81,6 +89,7 @@ func (f *framed) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		if f.pass = n; n > 0 {
+			f.seen = unended{}
 			break
 		}
 		if err := f.fill(); err != nil {
@@ -189,8 +198,11 @@ func (f *framed) fill() error {
 // ready reports whether the library can read a whole message, or finds that
 // there will be none, without waiting.
 func (f *framed) ready() bool {
-	at, size, within := f.at+f.pass, 0, false
 	for {
+		if f.seen.size > maxMessage {
+			return true // which the library refuses
+		}
+		at := f.at + f.pass + f.seen.frames
 		n, err := frameLength(f.buf[at:])
 		if err != nil {
 			return true
@@ -198,17 +210,14 @@ func (f *framed) ready() bool {
 		if n == 0 {
 			return false
 		}
-		if concludes(f.buf[at:], within) {
+		if concludes(f.buf[at:], f.seen.within) {
 			return true
 		}
 		if f.buf[at]&opControl == 0 {
-			within = true
-			size += max(0, n-maxFrameHead)
+			f.seen.within = true
+			f.seen.size += max(0, n-maxFrameHead)
 		}
-		if size > maxMessage {
-			return true // which the library refuses
-		}
-		at += n
+		f.seen.frames += n
 	}
 }
 
@@ -229,6 +238,7 @@ func (f *framed) text() (payload []byte, ok bool) {
 		head = 10
 	}
 	f.at += n
+	f.seen = unended{}
 	return rest[head:n], true
 }
 
@@ -273,6 +283,7 @@ func (f *framed) control(pong func(payload []byte)) {
 			pong(rest[2:n])
 		}
 		f.at += n
+		f.seen = unended{}
 	}
 }
 

@@ -320,8 +320,9 @@ func (s *httpStream) whole() error {
 
 // sniff decides what an answer is whose content type does not say.
 func (s *httpStream) sniff() error {
-	for {
-		text := bytes.TrimLeft(s.scan.Bytes(), " \t\r\n\xef\xbb\xbf")
+	for blank := 0; ; { // bytes that mean nothing
+		text := bytes.TrimLeft(s.scan.Bytes()[blank:], " \t\r\n\xef\xbb\xbf")
+		blank = len(s.scan.Bytes()) - len(text)
 		switch {
 		case len(text) == 0:
 		case text[0] == '{':
@@ -339,7 +340,7 @@ func (s *httpStream) sniff() error {
 		if len(s.scan.Bytes()) > sse.MaxEvent {
 			return translate.Broken("the model answered nonsense", sse.ErrTooLong)
 		}
-		if err := s.fill(); err == io.EOF && len(bytes.TrimSpace(s.scan.Bytes())) == 0 {
+		if err := s.fill(); err == io.EOF && len(bytes.TrimSpace(s.scan.Bytes()[blank:])) == 0 {
 			return translate.Broken("the answer is empty", nil)
 		} else if err != nil && err != io.EOF {
 			return truncated(s.ctx, err)

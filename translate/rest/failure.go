@@ -2,6 +2,7 @@ package rest
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/valyala/fastjson"
 
@@ -61,14 +62,14 @@ func messageOf(v *fastjson.Value) string {
 			return string(text)
 		}
 	}
-	joined := ""
+	var joined strings.Builder
 	for _, e := range v.GetArray("errors") {
-		if joined != "" {
-			joined += "; "
+		if joined.Len() > 0 {
+			joined.WriteString("; ")
 		}
-		joined += string(e.GetStringBytes("message"))
+		joined.Write(e.GetStringBytes("message"))
 	}
-	return joined
+	return joined.String()
 }
 
 // codeOf returns the code of the catalogue that an error carries, empty if there
