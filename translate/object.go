@@ -1,7 +1,7 @@
 package translate
 
 import (
-	"encoding/json"
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -11,7 +11,7 @@ import (
 )
 
 // Field is a member of an object of a client's message, and where its value goes: a
-// pointer to a string, a bool, a [Raw], or to a pointer to an int, an int64 or a float64.
+// pointer to a string, a bool, a [Raw], or to a pointer to a bool, an int, an int64 or a float64.
 type Field struct {
 	Name string
 	To   any
@@ -28,12 +28,12 @@ func Object(path string, raw Raw, fields []Field) error {
 	if raw[0] != '{' {
 		return wrongType(path, raw)
 	}
-	var err error
-	jsonx.Each(raw, func(key, value []byte) bool {
-		err = assign(path, key, value, fields)
-		return err == nil
-	})
-	return err
+	for key, value := range jsonx.Pairs(raw) {
+		if err := assign(path, key, value, fields); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Fill is Object for what was scanned already: the outermost object of a message.
@@ -83,6 +83,10 @@ func (f *Field) read(path string, value Raw) error {
 		}
 		*to = value[0] == 't'
 		return nil
+	case **bool:
+		var yes bool
+		*to = &yes
+		return (&Field{Name: f.Name, To: &yes}).read(path, value)
 	case **int:
 		var n int
 		*to = &n
@@ -102,6 +106,8 @@ func (f *Field) read(path string, value Raw) error {
 // nothing reads null.
 func (f *Field) nothing() error {
 	switch to := f.To.(type) {
+	case **bool:
+		*to = nil
 	case **int:
 		*to = nil
 	case **int64:
@@ -137,7 +143,7 @@ func Text(path string, raw Raw) (string, error) {
 // textOf is what a JSON string says, with U+FFFD for what is no UTF-8 or half a character.
 func textOf(quoted []byte) string {
 	s := quoted[1 : len(quoted)-1]
-	if plain(s) {
+	if bytes.IndexByte(s, '\\') < 0 && utf8.Valid(s) {
 		return string(s)
 	}
 	var b strings.Builder
@@ -165,16 +171,6 @@ func textOf(quoted []byte) string {
 		return strings.Clone(b.String())
 	}
 	return b.String()
-}
-
-// plain reports whether a string stands for itself.
-func plain(s []byte) bool {
-	for _, c := range s {
-		if c == '\\' {
-			return false
-		}
-	}
-	return utf8.Valid(s)
 }
 
 // unescape writes what the escape says that s begins with, and returns its length. The
@@ -218,14 +214,11 @@ func unit(s []byte) rune {
 	return rune(n)
 }
 
-// notJSON is the error for a message that is no JSON object.
-func notJSON(body []byte) error {
+// NotJSON is the error for a message that is no JSON object.
+func NotJSON(body []byte) error {
 	var none struct{}
 	if err := Unmarshal("", body, &none); err != nil {
 		return err
 	}
-	if len(body) == 0 || json.Valid(body) {
-		return Invalid("the body must be a JSON object, not null")
-	}
-	return Invalid("the body is not valid JSON")
+	return Invalid("the body must be a JSON object, not null")
 }

@@ -3,6 +3,7 @@ package jsonx
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -88,6 +89,28 @@ func escapeByte(dst []byte, c byte) []byte {
 		return append(dst, '\\', 'f')
 	}
 	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
+}
+
+// Compact returns a JSON value, which is valid, without the white space around and in it.
+func Compact(value []byte) string {
+	var b strings.Builder
+	b.Grow(len(value))
+	s := scanner{b: value}
+	for s.space(); s.i < len(value); s.space() {
+		start := s.i
+		if value[s.i] == '"' {
+			_, _ = s.str()
+		} else {
+			for s.i < len(value) && value[s.i] > ' ' && value[s.i] != '"' {
+				s.i++
+			}
+		}
+		if s.i == start {
+			break // it was not valid
+		}
+		b.Write(value[start:s.i])
+	}
+	return b.String()
 }
 
 // AppendInt appends n.

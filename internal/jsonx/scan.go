@@ -1,7 +1,5 @@
 package jsonx
 
-import "iter"
-
 // Member is one name of a JSON object and where its value lies.
 type Member struct {
 	// Key is the name, unescaped. It aliases the scanned bytes where the name
@@ -27,6 +25,8 @@ type Outline struct {
 	// object, or of an object in that one, is a string of more than [LongName] bytes: it
 	// may be a tool's.
 	Named bool
+	// Valid reports that the text is one JSON object within the bounds.
+	Valid bool
 	// Excess is the bound that was broken, None where the text is no JSON or all is well.
 	Excess Excess
 }
@@ -80,7 +80,7 @@ func (o *Outline) Find(name string) *Member {
 func Scan(body []byte) (o Outline, ok bool) {
 	s := scanner{b: body, most: ItemsOf(len(body)), outline: true, names: true}
 	ok = s.document()
-	return Outline{Members: s.members(), Repeated: s.repeated, Items: s.items, Named: s.long, Excess: s.excess}, ok
+	return Outline{Members: s.members(), Repeated: s.repeated, Items: s.items, Named: s.long, Valid: ok, Excess: s.excess}, ok
 }
 
 // Members is Scan without the search for repeated names.
@@ -104,41 +104,6 @@ func Each(body []byte, take func(key, value []byte) bool) bool {
 		}
 	}
 	return true
-}
-
-// Elements returns the values of array, without the white space around them: each lies
-// in array. What is behind one that is no JSON is left out, and so is everything where
-// array is none.
-func Elements(array []byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		s := scanner{b: array, most: len(array)}
-		if s.next() != '[' {
-			return
-		}
-		for s.i++; s.next() != ']'; s.i++ {
-			start := s.i
-			if !s.value() || !yield(array[start:s.i]) || s.next() != ',' {
-				return
-			}
-		}
-	}
-}
-
-// Len returns how many of the values of array are objects.
-func Len(array []byte) (n int) {
-	for v := range Elements(array) {
-		if v[0] == '{' {
-			n++
-		}
-	}
-	return n
-}
-
-// ItemsIn returns how many objects stand in arrays of value, at any depth.
-func ItemsIn(value []byte) int {
-	s := scanner{b: value, most: len(value)}
-	s.value()
-	return s.items
 }
 
 // fewNames are those of a usual question: to scan it allocates nothing but what is

@@ -85,7 +85,7 @@ func TestBadRequestsAreRefusedByTheNameOfTheField(t *testing.T) {
 	const msgs = `"messages":[{"role":"user","content":"hi"}]`
 	const ok = `{"model":"m","max_tokens":5,`
 	for body, want := range map[string]string{
-		``: "JSON", `null`: "model is required", `{"model":"m",` + msgs + `}`: "max_tokens is required", `{"max_tokens":1,` + msgs + `}`: "model is required",
+		``: "JSON", `null`: "must be a JSON object", `{"model":"m",` + msgs + `}`: "max_tokens is required", `{"max_tokens":1,` + msgs + `}`: "model is required",
 		`{"model":"m","max_tokens":0,` + msgs + `}`: "max_tokens", ok + `"x":1}`: "messages is required", ok + `"messages":[]}`: "empty",
 		ok + `"messages":[{"role":"system","content":"x"}]}`:                                                      "messages[0].role",
 		ok + `"messages":[{"role":"user"}]}`:                                                                      "messages[0].content is required",

@@ -1,8 +1,6 @@
 package anthropic
 
 import (
-	"bytes"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -12,32 +10,45 @@ import (
 
 // wireBlock is a block of a message's content, of any type.
 type wireBlock struct {
-	Type      string        `json:"type"`
-	Text      string        `json:"text"`
-	Source    translate.Raw `json:"source"` // a text in a search_result
-	ID        string        `json:"id"`
-	Name      string        `json:"name"`
-	Input     translate.Raw `json:"input"`
-	ToolUseID string        `json:"tool_use_id"`
-	Content   translate.Raw `json:"content"`
-	IsError   bool          `json:"is_error"`
-	Thinking  string        `json:"thinking"`
-	Signature string        `json:"signature"`
-	Data      string        `json:"data"`
-	Cache     translate.Raw `json:"cache_control"`
+	Type      string
+	Text      string
+	Source    translate.Raw // a text in a search_result
+	ID        string
+	Name      string
+	Input     translate.Raw
+	ToolUseID string
+	Content   translate.Raw
+	IsError   bool
+	Thinking  string
+	Signature string
+	Data      string
+	Cache     translate.Raw
+}
+
+func (w *wireBlock) fields() []translate.Field {
+	return []translate.Field{
+		{Name: "type", To: &w.Type},
+		{Name: "text", To: &w.Text},
+		{Name: "source", To: &w.Source},
+		{Name: "id", To: &w.ID},
+		{Name: "name", To: &w.Name},
+		{Name: "input", To: &w.Input},
+		{Name: "tool_use_id", To: &w.ToolUseID},
+		{Name: "content", To: &w.Content},
+		{Name: "is_error", To: &w.IsError},
+		{Name: "thinking", To: &w.Thinking},
+		{Name: "signature", To: &w.Signature},
+		{Name: "data", To: &w.Data},
+		{Name: "cache_control", To: &w.Cache},
+	}
 }
 
 type wireMessage struct {
-	Role    string        `json:"role"`
-	Content translate.Raw `json:"content"`
+	Role    string
+	Content translate.Raw
 }
 
-type wireSource struct {
-	Type      string `json:"type"`
-	MediaType string `json:"media_type"`
-	Data      string `json:"data"`
-	URL       string `json:"url"`
-}
+type wireSource struct{ Type, MediaType, Data, URL string }
 
 func decodeSystem(req *translate.Request, raw translate.Raw) error {
 	m := translate.Message{Role: translate.RoleSystem, Parts: make([]translate.Part, 0, max(1, jsonx.ItemsIn(raw)))}
@@ -62,22 +73,23 @@ func eachBlock(path string, raw translate.Raw, take func(path string, b *wireBlo
 		return nil
 	}
 	if raw[0] == '"' {
-		b := wireBlock{Type: "text"}
-		if err := translate.Unmarshal(path, raw, &b.Text); err != nil {
+		text, err := translate.Text(path, raw)
+		if err != nil {
 			return err
 		}
-		return take(index(path, 0), &b)
+		return take(index(path, 0), &wireBlock{Type: "text", Text: text})
 	}
 	if raw[0] != '[' {
 		return translate.Invalid(path + " must be a string or an array of blocks")
 	}
 	i := 0
 	var b wireBlock
+	fields := b.fields()
 	for raw := range jsonx.Elements(raw) {
 		at := index(path, i)
 		i++
 		b = wireBlock{}
-		if err := translate.Unmarshal(at, raw, &b); err != nil {
+		if err := translate.Object(at, raw, fields); err != nil {
 			return err
 		}
 		if err := take(at, &b); err != nil {
@@ -108,11 +120,12 @@ func decodeMessages(req *translate.Request, raw translate.Raw) error {
 	req.Messages = append(make([]translate.Message, 0, n+len(req.Messages)), req.Messages...)
 	i := 0
 	var w wireMessage
+	fields := []translate.Field{{Name: "role", To: &w.Role}, {Name: "content", To: &w.Content}}
 	for raw := range wire {
 		path := index("messages", i)
 		i++
 		w = wireMessage{}
-		if err := translate.Unmarshal(path, raw, &w); err != nil {
+		if err := translate.Object(path, raw, fields); err != nil {
 			return err
 		}
 		role := translate.ParseRole(w.Role)
@@ -279,12 +292,7 @@ func decodeCall(path string, b *wireBlock) (p translate.Part, err error) {
 	if err := translate.Bound(path+".name", b.Name, translate.MaxToolName); err != nil {
 		return p, err
 	}
-	var args bytes.Buffer
-	args.Grow(len(b.Input))
-	if err := json.Compact(&args, b.Input); err != nil {
-		return p, translate.Invalid(path + ".input is not valid")
-	}
-	return translate.Part{Kind: translate.PartToolCall, ID: b.ID, Name: b.Name, Args: args.String()}, nil
+	return translate.Part{Kind: translate.PartToolCall, ID: b.ID, Name: b.Name, Args: jsonx.Compact(b.Input)}, nil
 }
 
 // decodeSource returns nil where there is none.
@@ -292,7 +300,10 @@ func decodeSource(path string, raw translate.Raw) (s *wireSource, err error) {
 	if raw.Null() {
 		return nil, nil
 	}
-	err = translate.Unmarshal(path+".source", raw, &s)
+	s = new(wireSource)
+	err = translate.Object(path+".source", raw, []translate.Field{
+		{Name: "type", To: &s.Type}, {Name: "media_type", To: &s.MediaType}, {Name: "data", To: &s.Data}, {Name: "url", To: &s.URL},
+	})
 	return s, err
 }
 

@@ -13,22 +13,39 @@ import (
 // wireRequest is the body of POST /v1/messages as far as the canonical form can
 // say it.
 type wireRequest struct {
-	Model         *string       `json:"model"`
-	MaxTokens     *int          `json:"max_tokens"`
-	Messages      translate.Raw `json:"messages"`
-	System        translate.Raw `json:"system"`
-	Stream        bool          `json:"stream"`
-	Temperature   *float64      `json:"temperature"`
-	TopP          *float64      `json:"top_p"`
-	TopK          *int          `json:"top_k"`
-	StopSequences translate.Raw `json:"stop_sequences"`
-	Tools         translate.Raw `json:"tools"`
-	ToolChoice    translate.Raw `json:"tool_choice"`
-	Thinking      translate.Raw `json:"thinking"`
-	OutputConfig  translate.Raw `json:"output_config"`
-	Metadata      *struct {
-		UserID string `json:"user_id"`
-	} `json:"metadata"`
+	Model         string
+	MaxTokens     *int
+	Messages      translate.Raw
+	System        translate.Raw
+	Stream        bool
+	Temperature   *float64
+	TopP          *float64
+	TopK          *int
+	StopSequences translate.Raw
+	Tools         translate.Raw
+	ToolChoice    translate.Raw
+	Thinking      translate.Raw
+	OutputConfig  translate.Raw
+	Metadata      translate.Raw
+}
+
+func (w *wireRequest) fields() []translate.Field {
+	return []translate.Field{
+		{Name: "model", To: &w.Model},
+		{Name: "max_tokens", To: &w.MaxTokens},
+		{Name: "messages", To: &w.Messages},
+		{Name: "system", To: &w.System},
+		{Name: "stream", To: &w.Stream},
+		{Name: "temperature", To: &w.Temperature},
+		{Name: "top_p", To: &w.TopP},
+		{Name: "top_k", To: &w.TopK},
+		{Name: "stop_sequences", To: &w.StopSequences},
+		{Name: "tools", To: &w.Tools},
+		{Name: "tool_choice", To: &w.ToolChoice},
+		{Name: "thinking", To: &w.Thinking},
+		{Name: "output_config", To: &w.OutputConfig},
+		{Name: "metadata", To: &w.Metadata},
+	}
 }
 
 var known = []string{
@@ -88,12 +105,15 @@ func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) 
 	if err := translate.Bounded(&o, body); err != nil {
 		return err
 	}
+	if !o.Valid {
+		return translate.NotJSON(body)
+	}
 	var w wireRequest
-	if err := translate.Unmarshal("", body, &w); err != nil {
+	if err := translate.Fill(body, o.Members, w.fields()); err != nil {
 		return err
 	}
 	switch {
-	case w.Model == nil || *w.Model == "":
+	case w.Model == "":
 		return translate.Invalid("model is required")
 	case w.MaxTokens == nil:
 		return translate.Invalid("max_tokens is required")
@@ -102,13 +122,15 @@ func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) 
 	case w.Messages.Null():
 		return translate.Invalid("messages is required")
 	}
-	if err := translate.Bound("model", *w.Model, translate.MaxModel); err != nil {
+	if err := translate.Bound("model", w.Model, translate.MaxModel); err != nil {
 		return err
 	}
-	req.Dialect, req.Model, req.Stream = name, *w.Model, w.Stream
-	if w.Metadata != nil {
-		req.User = translate.UserID(w.Metadata.UserID)
+	req.Dialect, req.Model, req.Stream = name, w.Model, w.Stream
+	user := ""
+	if err := translate.Object("metadata", w.Metadata, []translate.Field{{Name: "user_id", To: &user}}); err != nil {
+		return err
 	}
+	req.User = translate.UserID(user)
 	stops, err := translate.Words("stop_sequences", w.StopSequences, translate.MaxStops)
 	if err != nil {
 		return err
@@ -209,12 +231,19 @@ func decodeThinking(req *translate.Request, w *wireRequest) error {
 }
 
 type wireTool struct {
-	Type        string        `json:"type"`
-	Name        string        `json:"name"`
-	Description string        `json:"description"`
-	InputSchema translate.Raw `json:"input_schema"`
-	Cache       translate.Raw `json:"cache_control"`
-	Strict      bool          `json:"strict"`
+	Type        string
+	Name        string
+	Description string
+	InputSchema translate.Raw
+	Cache       translate.Raw
+	Strict      bool
+}
+
+func (t *wireTool) fields() []translate.Field {
+	return []translate.Field{
+		{Name: "type", To: &t.Type}, {Name: "name", To: &t.Name}, {Name: "description", To: &t.Description}, {Name: "input_schema", To: &t.InputSchema},
+		{Name: "cache_control", To: &t.Cache}, {Name: "strict", To: &t.Strict},
+	}
 }
 
 func decodeTools(req *translate.Request, raw translate.Raw) error {
@@ -223,12 +252,13 @@ func decodeTools(req *translate.Request, raw translate.Raw) error {
 		return err
 	}
 	var t wireTool
+	fields := t.fields()
 	i := -1
 	for raw := range tools {
 		i++
 		path := index("tools", i)
 		t = wireTool{}
-		if err := translate.Unmarshal(path, raw, &t); err != nil {
+		if err := translate.Object(path, raw, fields); err != nil {
 			return err
 		}
 		if t.Type != "" && t.Type != "custom" {

@@ -29,8 +29,10 @@ func TestTmpHowLong(t *testing.T) {
 		"escapes": {openai.Dialect, content(1, "user", `{"type":"text","text":"`+strings.Repeat(`\n`, n/2)+`"}`)},
 		"u":       {openai.Dialect, content(1, "user", `{"type":"text","text":"`+strings.Repeat(`\u0001`, n/6)+`"}`)},
 		"numbers": {openai.Dialect, extra(func(n int) string { return `"x":[` + repeat(n, `1`) + `],"logprobs":false` })(n)},
-		"input": {anthropic.Dialect, `{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"b","input":{"a":[` + repeat(n, `1`) + `]}}]}]}`},
-		"schema": {openai.Dialect, extra(func(n int) string { return `"tools":[{"function":{"name":"a","strict":true,"parameters":{"enum":[` + repeat(n, `1`) + `]}}}]` })(n)},
+		"input":   {anthropic.Dialect, `{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"b","input":{"a":[` + repeat(n, `1`) + `]}}]}]}`},
+		"schema": {openai.Dialect, extra(func(n int) string {
+			return `"tools":[{"function":{"name":"a","strict":true,"parameters":{"enum":[` + repeat(n, `1`) + `]}}}]`
+		})(n)},
 		"blocks": {anthropic.Dialect, blocks(n*97/100, `{"type":"text","text":"`+pad+`"},{"type":"tool_result","tool_use_id":"a"}`)},
 	} {
 		var req translate.Request

@@ -36,13 +36,12 @@ func decodeFunctions(req *translate.Request, w *wireRequest) error {
 		return err
 	}
 	req.Tools = make([]translate.Tool, 0, n)
-	var f wireFunction
 	i := -1
 	for raw := range functions {
 		i++
 		path := index("functions", i)
-		f = wireFunction{}
-		if err := translate.Unmarshal(path, raw, &f); err != nil {
+		var f wireFunction
+		if err := f.read(path, raw); err != nil {
 			return err
 		}
 		tool, err := f.tool(path)

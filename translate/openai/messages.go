@@ -10,36 +10,58 @@ import (
 )
 
 type wireMessage struct {
-	Role             string            `json:"role"`
-	Name             string            `json:"name"`
-	Content          translate.Raw     `json:"content"`
-	Refusal          string            `json:"refusal"`
-	ReasoningContent string            `json:"reasoning_content"`
-	Reasoning        translate.Raw     `json:"reasoning"`
-	ToolCalls        translate.Raw     `json:"tool_calls"`
-	ToolCallID       string            `json:"tool_call_id"`
-	FunctionCall     *wireFunctionCall `json:"function_call"`
+	Role             string
+	Name             string
+	Content          translate.Raw
+	Refusal          string
+	ReasoningContent string
+	Reasoning        translate.Raw
+	ToolCalls        translate.Raw
+	ToolCallID       string
+	FunctionCall     translate.Raw
 }
 
-type wireFunctionCall struct {
-	Name      string `json:"name"`
-	Arguments string `json:"arguments"`
+func (w *wireMessage) fields() []translate.Field {
+	return []translate.Field{
+		{Name: "role", To: &w.Role},
+		{Name: "content", To: &w.Content},
+		{Name: "name", To: &w.Name},
+		{Name: "refusal", To: &w.Refusal},
+		{Name: "reasoning_content", To: &w.ReasoningContent},
+		{Name: "reasoning", To: &w.Reasoning},
+		{Name: "tool_calls", To: &w.ToolCalls},
+		{Name: "tool_call_id", To: &w.ToolCallID},
+		{Name: "function_call", To: &w.FunctionCall},
+	}
 }
 
+// wireCall is a call of a tool, or of a function without an id.
 type wireCall struct {
-	ID       string           `json:"id"`
-	Type     string           `json:"type"`
-	Function wireFunctionCall `json:"function"`
+	ID, Type        string
+	Name, Arguments string
+	Function        translate.Raw
+}
+
+func (w *wireCall) fields() []translate.Field {
+	return []translate.Field{{Name: "id", To: &w.ID}, {Name: "type", To: &w.Type}, {Name: "function", To: &w.Function}}
+}
+
+func (w *wireCall) function() []translate.Field {
+	return []translate.Field{{Name: "name", To: &w.Name}, {Name: "arguments", To: &w.Arguments}}
 }
 
 type wirePart struct {
-	Type     string `json:"type"`
-	Text     string `json:"text"`
-	Refusal  string `json:"refusal"`
-	ImageURL *struct {
-		URL    string `json:"url"`
-		Detail string `json:"detail"`
-	} `json:"image_url"`
+	Type, Text, Refusal string
+	Image               translate.Raw
+	URL, Detail         string
+}
+
+func (w *wirePart) fields() []translate.Field {
+	return []translate.Field{{Name: "type", To: &w.Type}, {Name: "text", To: &w.Text}, {Name: "refusal", To: &w.Refusal}, {Name: "image_url", To: &w.Image}}
+}
+
+func (w *wirePart) image() []translate.Field {
+	return []translate.Field{{Name: "url", To: &w.URL}, {Name: "detail", To: &w.Detail}}
 }
 
 // decoding is what is known while messages are read.
@@ -47,10 +69,18 @@ type decoding struct {
 	req   *translate.Request
 	older olderCalls
 	parts translate.Parts
-	// What is read now, one after the other in the same place.
-	wire wireMessage
-	call wireCall
-	part wirePart
+	// What is read now, one after the other in the same place, and where its members go.
+	wire                                            wireMessage
+	call                                            wireCall
+	part                                            wirePart
+	fields, callFields, function, partFields, image []translate.Field
+}
+
+func newDecoding(req *translate.Request, parts int) *decoding {
+	d := &decoding{req: req, parts: translate.NewParts(parts)}
+	d.fields, d.callFields, d.function = d.wire.fields(), d.call.fields(), d.call.function()
+	d.partFields, d.image = d.part.fields(), d.part.image()
+	return d
 }
 
 // decodeMessages puts system and developer messages first and joins the results
@@ -60,7 +90,7 @@ func decodeMessages(req *translate.Request, raw translate.Raw) error {
 	if err != nil {
 		return err
 	}
-	d := decoding{req: req, parts: translate.NewParts(jsonx.ItemsIn(raw))}
+	d := newDecoding(req, jsonx.ItemsIn(raw))
 	msgs := make([]translate.Message, 0, n)
 	i := 0
 	for raw := range wire {
@@ -94,7 +124,7 @@ func decodeMessages(req *translate.Request, raw translate.Raw) error {
 func (d *decoding) message(path string, raw []byte, before translate.Role) (m translate.Message, err error) {
 	w := &d.wire
 	*w = wireMessage{}
-	if err := translate.Unmarshal(path, raw, w); err != nil {
+	if err := translate.Object(path, raw, d.fields); err != nil {
 		return m, err
 	}
 	m.Role, m.Name = translate.ParseRole(w.Role), w.Name
@@ -160,9 +190,7 @@ func badRole(path, role string) error {
 func (d *decoding) assistant(path string, w *wireMessage) error {
 	thought := w.ReasoningContent
 	if thought == "" && !w.Reasoning.Null() && w.Reasoning[0] == '"' {
-		if err := translate.Unmarshal(path+".reasoning", w.Reasoning, &thought); err != nil {
-			return err
-		}
+		thought, _ = translate.Text(path+".reasoning", w.Reasoning)
 	}
 	if thought != "" {
 		d.parts.Add(translate.Part{Kind: translate.PartReasoning, Text: thought})
@@ -180,9 +208,13 @@ func (d *decoding) assistant(path string, w *wireMessage) error {
 	if err := d.toolCalls(path+".tool_calls", w.ToolCalls); err != nil {
 		return err
 	}
-	f := w.FunctionCall
-	if f == nil {
+	if w.FunctionCall.Null() {
 		return nil
+	}
+	f := &d.call
+	*f = wireCall{}
+	if err := translate.Object(path+".function_call", w.FunctionCall, d.function); err != nil {
+		return err
 	}
 	if f.Name == "" {
 		return translate.Invalid(path + ".function_call.name is required")
@@ -202,22 +234,25 @@ func (d *decoding) toolCalls(path string, raw translate.Raw) error {
 		i++
 		c := &d.call
 		*c = wireCall{}
-		if err := translate.Unmarshal(at, raw, c); err != nil {
+		if err := translate.Object(at, raw, d.callFields); err != nil {
+			return err
+		}
+		if err := translate.Object(at+".function", c.Function, d.function); err != nil {
 			return err
 		}
 		if c.ID == "" {
 			return translate.Invalid(at + ".id is required")
 		}
-		if c.Function.Name == "" {
+		if c.Name == "" {
 			return translate.Invalid(at + ".function.name is required")
 		}
 		if err := translate.Bound(at+".id", c.ID, translate.MaxID); err != nil {
 			return err
 		}
-		if err := translate.Bound(at+".function.name", c.Function.Name, translate.MaxToolName); err != nil {
+		if err := translate.Bound(at+".function.name", c.Name, translate.MaxToolName); err != nil {
 			return err
 		}
-		d.parts.Add(translate.Part{Kind: translate.PartToolCall, ID: c.ID, Name: c.Function.Name, Args: c.Function.Arguments})
+		d.parts.Add(translate.Part{Kind: translate.PartToolCall, ID: c.ID, Name: c.Name, Args: c.Arguments})
 	}
 	return nil
 }
@@ -228,9 +263,8 @@ func (d *decoding) content(path string, raw translate.Raw) error {
 		return nil
 	}
 	if raw[0] == '"' {
-		p := translate.Part{Kind: translate.PartText}
-		err := translate.Unmarshal(path, raw, &p.Text)
-		d.parts.Add(p)
+		text, err := translate.Text(path, raw)
+		d.parts.Add(translate.Part{Kind: translate.PartText, Text: text})
 		return err
 	}
 	if raw[0] != '[' {
@@ -255,7 +289,7 @@ func (d *decoding) content(path string, raw translate.Raw) error {
 func (d *decoding) decodePart(path string, raw []byte) (p translate.Part, err error) {
 	w := &d.part
 	*w = wirePart{}
-	if err := translate.Unmarshal(path, raw, w); err != nil {
+	if err := translate.Object(path, raw, d.partFields); err != nil {
 		return p, err
 	}
 	switch w.Type {
@@ -264,10 +298,13 @@ func (d *decoding) decodePart(path string, raw []byte) (p translate.Part, err er
 	case "refusal":
 		return translate.Part{Kind: translate.PartText, Text: w.Refusal}, nil
 	case "image_url":
-		if w.ImageURL == nil || w.ImageURL.URL == "" {
+		if err := translate.Object(path+".image_url", w.Image, d.image); err != nil {
+			return p, err
+		}
+		if w.URL == "" {
 			return p, translate.Invalid(path + ".image_url.url is required")
 		}
-		return decodeImage(path, w.ImageURL.URL, w.ImageURL.Detail)
+		return decodeImage(path, w.URL, w.Detail)
 	case "":
 		return p, translate.Invalid(path + ".type is required")
 	}

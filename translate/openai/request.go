@@ -12,31 +12,61 @@ import (
 // wireRequest is the body of POST /v1/chat/completions as far as the canonical
 // form can say it.
 type wireRequest struct {
-	Model               *string       `json:"model"`
-	Messages            translate.Raw `json:"messages"`
-	Stream              bool          `json:"stream"`
-	StreamOptions       translate.Raw `json:"stream_options"`
-	MaxTokens           *int          `json:"max_tokens"`
-	MaxCompletionTokens *int          `json:"max_completion_tokens"`
-	Temperature         *float64      `json:"temperature"`
-	TopP                *float64      `json:"top_p"`
-	TopK                *int          `json:"top_k"`
-	PresencePenalty     *float64      `json:"presence_penalty"`
-	FrequencyPenalty    *float64      `json:"frequency_penalty"`
-	RepetitionPenalty   *float64      `json:"repetition_penalty"`
-	Seed                *int64        `json:"seed"`
-	N                   *int          `json:"n"`
-	Stop                translate.Raw `json:"stop"`
-	ReasoningEffort     string        `json:"reasoning_effort"`
-	ResponseFormat      translate.Raw `json:"response_format"`
-	Logprobs            bool          `json:"logprobs"`
-	TopLogprobs         *int          `json:"top_logprobs"`
-	Tools               translate.Raw `json:"tools"`
-	ToolChoice          translate.Raw `json:"tool_choice"`
-	ParallelToolCalls   *bool         `json:"parallel_tool_calls"`
-	Functions           translate.Raw `json:"functions"`
-	FunctionCall        translate.Raw `json:"function_call"`
-	User                string        `json:"user"`
+	Model               string
+	Messages            translate.Raw
+	Stream              bool
+	StreamOptions       translate.Raw
+	MaxTokens           *int
+	MaxCompletionTokens *int
+	Temperature         *float64
+	TopP                *float64
+	TopK                *int
+	PresencePenalty     *float64
+	FrequencyPenalty    *float64
+	RepetitionPenalty   *float64
+	Seed                *int64
+	N                   *int
+	Stop                translate.Raw
+	ReasoningEffort     string
+	ResponseFormat      translate.Raw
+	Logprobs            bool
+	TopLogprobs         *int
+	Tools               translate.Raw
+	ToolChoice          translate.Raw
+	ParallelToolCalls   *bool
+	Functions           translate.Raw
+	FunctionCall        translate.Raw
+	User                string
+}
+
+func (w *wireRequest) fields() []translate.Field {
+	return []translate.Field{
+		{Name: "model", To: &w.Model},
+		{Name: "messages", To: &w.Messages},
+		{Name: "stream", To: &w.Stream},
+		{Name: "stream_options", To: &w.StreamOptions},
+		{Name: "max_tokens", To: &w.MaxTokens},
+		{Name: "max_completion_tokens", To: &w.MaxCompletionTokens},
+		{Name: "temperature", To: &w.Temperature},
+		{Name: "top_p", To: &w.TopP},
+		{Name: "top_k", To: &w.TopK},
+		{Name: "presence_penalty", To: &w.PresencePenalty},
+		{Name: "frequency_penalty", To: &w.FrequencyPenalty},
+		{Name: "repetition_penalty", To: &w.RepetitionPenalty},
+		{Name: "seed", To: &w.Seed},
+		{Name: "n", To: &w.N},
+		{Name: "stop", To: &w.Stop},
+		{Name: "reasoning_effort", To: &w.ReasoningEffort},
+		{Name: "response_format", To: &w.ResponseFormat},
+		{Name: "logprobs", To: &w.Logprobs},
+		{Name: "top_logprobs", To: &w.TopLogprobs},
+		{Name: "tools", To: &w.Tools},
+		{Name: "tool_choice", To: &w.ToolChoice},
+		{Name: "parallel_tool_calls", To: &w.ParallelToolCalls},
+		{Name: "functions", To: &w.Functions},
+		{Name: "function_call", To: &w.FunctionCall},
+		{Name: "user", To: &w.User},
+	}
 }
 
 // maxChoices is how many choices OpenAI gives at most.
@@ -129,14 +159,17 @@ func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) 
 	if err := translate.Bounded(&o, body); err != nil {
 		return err
 	}
+	if !o.Valid {
+		return translate.NotJSON(body)
+	}
 	var w wireRequest
-	if err := translate.Unmarshal("", body, &w); err != nil {
+	if err := translate.Fill(body, o.Members, w.fields()); err != nil {
 		return err
 	}
 	if err := w.check(); err != nil {
 		return err
 	}
-	req.Dialect, req.Model, req.Stream, req.User = name, *w.Model, w.Stream, translate.UserID(w.User)
+	req.Dialect, req.Model, req.Stream, req.User = name, w.Model, w.Stream, translate.UserID(w.User)
 	if err := decodeMessages(req, w.Messages); err != nil {
 		return err
 	}
@@ -178,7 +211,7 @@ func (codec) Peek(req *translate.Request, body []byte) bool {
 
 func (w *wireRequest) check() error {
 	switch {
-	case w.Model == nil || *w.Model == "":
+	case w.Model == "":
 		return translate.Invalid("model is required")
 	case w.Messages.Null():
 		return translate.Invalid("messages is required")
@@ -189,7 +222,7 @@ func (w *wireRequest) check() error {
 	case w.MaxCompletionTokens != nil && *w.MaxCompletionTokens < 1:
 		return translate.Invalid("max_completion_tokens must be at least 1")
 	}
-	return translate.Bound("model", *w.Model, translate.MaxModel)
+	return translate.Bound("model", w.Model, translate.MaxModel)
 }
 
 func decodeParams(req *translate.Request, w *wireRequest) error {
@@ -244,21 +277,23 @@ func decodeStop(p *translate.Params, raw translate.Raw) error {
 	return err
 }
 
-type wireTool struct {
-	Type     string        `json:"type"`
-	Function *wireFunction `json:"function"`
+type wireFunction struct {
+	Name        string
+	Description string
+	Parameters  translate.Raw
+	Strict      bool
 }
 
-type wireFunction struct {
-	Name        string        `json:"name"`
-	Description string        `json:"description"`
-	Parameters  translate.Raw `json:"parameters"`
-	Strict      bool          `json:"strict"`
+// read reads the function at path.
+func (f *wireFunction) read(path string, raw translate.Raw) error {
+	return translate.Object(path, raw, []translate.Field{
+		{Name: "name", To: &f.Name}, {Name: "description", To: &f.Description}, {Name: "parameters", To: &f.Parameters}, {Name: "strict", To: &f.Strict},
+	})
 }
 
 // tool returns f, which lies at path in the message.
 func (f *wireFunction) tool(path string) (t translate.Tool, err error) {
-	if f == nil || f.Name == "" {
+	if f.Name == "" {
 		return t, translate.Invalid(path + ".name is required")
 	}
 	if err := translate.Bound(path+".name", f.Name, translate.MaxToolName); err != nil {
@@ -280,20 +315,24 @@ func decodeTools(req *translate.Request, w *wireRequest) error {
 	if err != nil {
 		return err
 	}
-	var t wireTool
 	i := -1
 	for raw := range tools {
 		i++
 		path := index("tools", i)
-		t = wireTool{}
-		if err := translate.Unmarshal(path, raw, &t); err != nil {
+		var kind string
+		var function translate.Raw
+		if err := translate.Object(path, raw, []translate.Field{{Name: "type", To: &kind}, {Name: "function", To: &function}}); err != nil {
 			return err
 		}
-		if t.Type != "function" && t.Type != "" {
-			req.DropWord("tools." + t.Type)
+		if kind != "function" && kind != "" {
+			req.DropWord("tools." + kind)
 			continue
 		}
-		tool, err := t.Function.tool(path + ".function")
+		var f wireFunction
+		if err := f.read(path+".function", function); err != nil {
+			return err
+		}
+		tool, err := f.tool(path + ".function")
 		if err != nil {
 			return err
 		}
