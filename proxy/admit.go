@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"math"
 	"slices"
@@ -84,7 +85,7 @@ func (x *Exchange) admit() *translate.Error {
 func (x *Exchange) subject() (limiter.Subject, *translate.Error) {
 	s := limiter.Subject{}
 	if x.q.Caller.countsTokens() {
-		if err := x.q.complete(); err != nil {
+		if err := x.q.complete(x.ctx); err != nil {
 			return s, err
 		}
 		s.Tokens = x.q.needs()
@@ -150,14 +151,15 @@ func (x *Exchange) notAdmitted(err error) *translate.Error {
 
 // complete decodes a question that its front has only peeked at, before anything
 // else looks at it.
-func (q *Question) complete() *translate.Error {
+func (q *Question) complete(ctx context.Context) *translate.Error {
 	if q.Peeked == nil {
 		return nil
 	}
-	full := translate.Request{Beta: q.Request.Beta}
+	full := translate.Request{Beta: q.Request.Beta, Stop: func() bool { return ctx.Err() != nil }}
 	if err := q.Peeked.DecodeRequest(&full, q.Request.Raw); err != nil {
 		return typed(err)
 	}
+	full.Stop = nil
 	*q.Request, q.Peeked = full, nil
 	return nil
 }

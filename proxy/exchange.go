@@ -366,7 +366,7 @@ func (x *Exchange) input() int64 {
 	if x.inputTokens > 0 {
 		return x.inputTokens
 	}
-	_ = x.complete() // what cannot be decoded counts with its whole length
+	_ = x.decode(nil) // what cannot be decoded counts with its whole length
 	n := 0
 	if x.passes(x.asked.ch) {
 		n = passedBytes(&x.base)

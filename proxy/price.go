@@ -314,7 +314,7 @@ func (x *Exchange) afford() *translate.Error {
 	if b == nil {
 		return nil
 	}
-	if err := x.q.complete(); err != nil {
+	if err := x.q.complete(x.ctx); err != nil {
 		return err
 	}
 	input, output := x.q.expects()

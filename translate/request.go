@@ -223,6 +223,10 @@ type Request struct {
 	// changes what members the body may have. It goes on with Raw, else it is lost.
 	Beta string
 
+	// Stop, if it is not nil, is asked now and then while a message is decoded: true ends
+	// that with CodeCanceled.
+	Stop func() bool
+
 	// Memory is set by the gateway for upstreams that remember: what this one
 	// knows of the conversation already.
 	Memory Memory

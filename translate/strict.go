@@ -65,6 +65,18 @@ func (r *Request) KeepRaw(body []byte, known []string, o jsonx.Outline, ok bool)
 	}
 }
 
+// stopEvery is how many messages or parts are decoded before Stop is asked again.
+const stopEvery = 256
+
+// Stopped returns an *Error if the decoding of r is to end before the i-th of its messages
+// or parts.
+func (r *Request) Stopped(i int) error {
+	if r.Stop == nil || i%stopEvery != 0 || !r.Stop() {
+		return nil
+	}
+	return &Error{Code: CodeCanceled, Fault: FaultGone, Message: "nobody waits for the answer any more"}
+}
+
 // RawOutline is the outline of r.Raw, which is JSON of one reading.
 func (r *Request) RawOutline() jsonx.Outline {
 	if r.Outline != nil {

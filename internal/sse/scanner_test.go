@@ -251,3 +251,19 @@ func BenchmarkScanner(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/event")
 }
+
+// Where lines end with \r and there is no \n, what has come is looked at for one once.
+func TestABufferIsNotSearchedAgainForEachOfItsLines(t *testing.T) {
+	t.Parallel()
+	var s Scanner
+	text := strings.Repeat("data: x\r\r", 10_000)
+	s.Wrote(copy(s.Room(len(text)), text))
+	for i := range 9_999 {
+		if _, ok, err := s.Next(); !ok || err != nil {
+			t.Fatalf("event %d: %v, %v", i, ok, err)
+		}
+		if s.noLF != len(s.buf) {
+			t.Fatalf("after event %d there was looked for a line's end up to byte %d of %d only", i, s.noLF, len(s.buf))
+		}
+	}
+}

@@ -3,6 +3,7 @@ package front
 import (
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
@@ -65,7 +66,7 @@ func (c *call) ask(w *wire, token string, limit int, newID func() string) {
 	if w == &anthropicWire {
 		req.Beta = anthropicBeta(c)
 	}
-	peeked, err := peek(w.dialect, req, c.ctx.Request.Body())
+	peeked, err := c.read(w, req)
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -81,6 +82,25 @@ func (c *call) ask(w *wire, token string, limit int, newID func() string) {
 	c.answer(w, &proxy.Question{
 		Front: w.dialect.Name(), Caller: caller, Model: model, Received: now, Request: req, Peeked: peeked,
 	}, translate.Head{NewID: newID, Created: now.UnixMilli(), RequestID: c.id})
+}
+
+// longBody is the length from which on a client that leaves ends the reading of its body.
+const longBody = 1 << 20
+
+// read is peek for the body of c.
+func (c *call) read(w *wire, req *translate.Request) (translate.Dialect, *translate.Error) {
+	body := c.ctx.Request.Body()
+	if len(body) < longBody {
+		return peek(w.dialect, req, body)
+	}
+	watched := conn.Of(c.ctx.Conn())
+	ctx, leave := watched.Life(c.s.life, errClientGone)
+	watched.Watch(watchAfter, leave)
+	defer watched.Unwatch()
+	req.Stop = func() bool { return ctx.Err() != nil }
+	peeked, err := peek(w.dialect, req, body)
+	req.Stop = nil
+	return peeked, err
 }
 
 // peek fills req as far as it must be known if the question is passed on. The

@@ -122,6 +122,9 @@ func decodeMessages(req *translate.Request, raw translate.Raw) error {
 	var w wireMessage
 	fields := []translate.Field{{Name: "role", To: &w.Role}, {Name: "content", To: &w.Content}}
 	for raw := range wire {
+		if err := req.Stopped(i); err != nil {
+			return err
+		}
 		path := index("messages", i)
 		i++
 		w = wireMessage{}
@@ -187,7 +190,12 @@ func (d *decoding) message(role translate.Role, path string, content translate.R
 // blocks adds the results of tools, the other parts, or both. The images of a result have
 // no place in the canonical result and are among the others.
 func (d *decoding) blocks(path string, content translate.Raw, results, others bool) error {
+	i := 0
 	return eachBlock(path, content, func(at string, b *wireBlock) error {
+		if err := d.req.Stopped(i); err != nil {
+			return err
+		}
+		i++
 		if b.Type == "tool_result" {
 			return d.result(at, b, results, others)
 		}

@@ -256,6 +256,9 @@ func decodeTools(req *translate.Request, raw translate.Raw) error {
 	i := -1
 	for raw := range tools {
 		i++
+		if err := req.Stopped(i); err != nil {
+			return err
+		}
 		path := index("tools", i)
 		t = wireTool{}
 		if err := translate.Object(path, raw, fields); err != nil {

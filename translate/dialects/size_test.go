@@ -3,149 +3,18 @@
 package dialects
 
 import (
-	"fmt"
 	"runtime"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/translate"
 )
-
-// bulky are bodies that hold as much as they can of one thing, by what that is. Each is
-// made of about n bytes.
-var bulky = []struct {
-	name, dialect string
-	make          func(n int) string
-}{
-	{"tiny messages", "openai", chatOf(`{"role":"user","content":"a"}`)},
-	{"tiny messages of the rarer form", "openai", chatOf(`{"role":"user","content":[]}`)},
-	{"instructions among questions", "openai", chatOf(`{"role":"user","content":"a"},{"role":"system","content":"b"}`)},
-	{"empty parts", "openai", func(n int) string { return content(n, "user", `{"type":"text","text":""}`) }},
-	{"parts without a text", "openai", func(n int) string { return content(n, "user", `{"type":"text"}`) }},
-	{"empty parts of a tool's result", "openai", func(n int) string { return content(n, "tool", `{"type":"text"}`) }},
-	{"results of tools", "openai", chatOf(`{"role":"tool","tool_call_id":"a","content":"b"}`)},
-	{"results of functions", "openai", chatOf(`{"role":"function","name":"a","content":"b"}`)},
-	{"calls", "openai", func(n int) string {
-		return `{"model":"m","messages":[{"role":"assistant","tool_calls":[` + repeat(n, `{"id":"a","function":{"name":"b"}}`) + `]}]}`
-	}},
-	{"nulls for calls", "openai", func(n int) string {
-		return `{"model":"m","messages":[{"role":"assistant","tool_calls":[` + repeat(n, `null`) + `]}]}`
-	}},
-	{"images", "openai", func(n int) string { return content(n, "user", `{"type":"image_url","image_url":{"url":"a"}}`) }},
-	{"an image", "openai", func(n int) string {
-		return content(1, "user", `{"type":"image_url","image_url":{"url":"data:image/png;base64,`+strings.Repeat("A", n)+`"}}`)
-	}},
-	{"tools", "openai", extra(func(n int) string { return `"tools":[` + repeat(n, `{"function":{"name":"a"}}`) + `]` })},
-	{"functions", "openai", extra(func(n int) string { return `"functions":[` + repeat(n, `{"name":"a"}`) + `]` })},
-	{"stop sequences", "openai", extra(func(n int) string { return `"stop":[` + repeat(n, `""`) + `]` })},
-	{"numbers for messages", "openai", func(n int) string { return `{"model":"m","messages":[` + repeat(n, `1`) + `]}` }},
-	{"numbers for parts", "openai", func(n int) string { return content(n, "user", `1`) }},
-	{"numbers", "openai", extra(func(n int) string { return `"x":[` + repeat(n, `1`) + `],"logprobs":false` })},
-	{"members", "openai", extra(func(n int) string { return `"x":{` + names(n) + `},"logprobs":false` })},
-	{"members of the body", "openai", extra(names)},
-	{"a schema of many names", "openai", extra(func(n int) string {
-		return `"tools":[{"function":{"name":"a","strict":true,"parameters":{"type":"object","properties":{` + names(n) + `}}}}]`
-	})},
-	{"a deep schema", "openai", extra(func(n int) string {
-		n = min(n/10, 4_000)
-		return `"tools":[{"function":{"name":"a","strict":true,"parameters":` + strings.Repeat(`{"a":`, n) + `1` + strings.Repeat(`}`, n) + `}}]`
-	})},
-	{"escapes", "openai", func(n int) string {
-		return content(1, "user", `{"type":"text","text":"`+strings.Repeat(`\u0001`, n/6)+`"}`)
-	}},
-	{"halves of characters", "openai", func(n int) string {
-		return content(1, "user", `{"type":"text","text":"`+strings.Repeat(`\ud800`, n/6)+`"}`)
-	}},
-	{"what is no UTF-8", "openai", func(n int) string {
-		return content(1, "user", `{"type":"text","text":"`+strings.Repeat("\xff", n)+`"}`)
-	}},
-	{"a text", "openai", func(n int) string { return content(1, "user", `{"type":"text","text":"`+strings.Repeat("a", n)+`"}`) }},
-	{"arguments", "openai", func(n int) string {
-		return `{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"b","arguments":"` + strings.Repeat(`\"`, n/2) + `"}}]}]}`
-	}},
-
-	{"tiny messages", "anthropic", messagesOf(`{"role":"user","content":"a"}`)},
-	{"empty blocks", "anthropic", func(n int) string { return blocks(n, `{"type":"text","text":""}`) }},
-	{"blocks without a text", "anthropic", func(n int) string { return blocks(n, `{"type":"text"}`) }},
-	{"blocks of the system", "anthropic", func(n int) string {
-		return `{"model":"m","max_tokens":1,"system":[` + repeat(n, `{"type":"text","text":"a"}`) + `],"messages":[{"role":"user","content":"a"}]}`
-	}},
-	{"results", "anthropic", func(n int) string { return blocks(n, `{"type":"tool_result","tool_use_id":"a"}`) }},
-	{"results among texts", "anthropic", func(n int) string {
-		return blocks(n, `{"type":"text","text":"some more words"},{"type":"tool_result","tool_use_id":"a"}`)
-	}},
-	{"blocks of a result", "anthropic", func(n int) string {
-		return blocks(1, `{"type":"tool_result","tool_use_id":"a","content":[`+repeat(n, `{"type":"text"}`)+`]}`)
-	}},
-	{"calls", "anthropic", func(n int) string {
-		return `{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[` + repeat(n, `{"type":"tool_use","id":"a","name":"b","input":{}}`) + `]}]}`
-	}},
-	{"an input", "anthropic", func(n int) string {
-		return `{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"b","input":{"a":[` + repeat(n, `1`) + `]}}]}]}`
-	}},
-	{"tools", "anthropic", func(n int) string {
-		return `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a"}],"tools":[` + repeat(n, `{"name":"a","input_schema":{}}`) + `]}`
-	}},
-	{"a format of many names", "anthropic", func(n int) string {
-		return `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a"}],"output_config":{"format":{"type":"json_schema","schema":{"type":"object","properties":{` + names(n) + `}}}}}`
-	}},
-	{"stop sequences", "anthropic", func(n int) string {
-		return `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a"}],"stop_sequences":[` + repeat(n, `""`) + `]}`
-	}},
-	{"marks", "anthropic", func(n int) string { return blocks(n, `{"type":"text","cache_control":{}}`) }},
-
-	{"a message", "rest", func(n int) string { return `{"userId":"u","message":"` + strings.Repeat("a", n) + `"}` }},
-	{"members", "rest", func(n int) string { return `{"userId":"u","message":"a",` + names(n) + `}` }},
-	{"lists", "rest", func(n int) string { return `{"userId":"u","message":"a","x":[` + repeat(n, `[]`) + `]}` }},
-	{"members", "iagent", func(n int) string {
-		return `{"chat_type":1,"msg_id":"m","timestamp":1,"sender_type":1,"sender_id":"s","content_type":1,"content":"a",` + names(n) + `}`
-	}},
-	{"files", "iagent", func(n int) string {
-		return `{"chat_type":1,"msg_id":"m","timestamp":1,"sender_type":1,"sender_id":"s","content_type":2,"content":"{\"file_ids\":[` + repeat(n, `1`) + `]}"}`
-	}},
-	{"members", "chatnio", func(n int) string { return `{"type":"chat","message":"a",` + names(n) + `}` }},
-}
-
-func repeat(n int, one string) string {
-	return strings.TrimSuffix(strings.Repeat(one+",", max(1, n/(len(one)+1))), ",")
-}
-
-func chatOf(one string) func(int) string {
-	return func(n int) string { return `{"model":"m","messages":[` + repeat(n, one) + `]}` }
-}
-
-func messagesOf(one string) func(int) string {
-	return func(n int) string { return `{"model":"m","max_tokens":1,"messages":[` + repeat(n, one) + `]}` }
-}
-
-func content(n int, role, one string) string {
-	return `{"model":"m","messages":[{"role":"` + role + `","tool_call_id":"a","content":[` + repeat(n, one) + `]}]}`
-}
-
-func blocks(n int, one string) string {
-	return `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[` + repeat(n, one) + `]}]}`
-}
-
-func extra(more func(int) string) func(int) string {
-	return func(n int) string { return `{"model":"m","messages":[{"role":"user","content":"a"}],` + more(n) + `}` }
-}
-
-func names(n int) string {
-	var b strings.Builder
-	for i := 0; b.Len() < n; i++ {
-		fmt.Fprintf(&b, `"%x":1,`, i)
-	}
-	return strings.TrimSuffix(b.String(), ",")
-}
 
 // What is read of a body takes at most six times its size, whatever is in it, besides
 // 1 MiB that a small one may need; what reading it leaves to be collected is bounded as
 // well.
 func TestABodyNeverTakesMoreThanSixTimesItsSize(t *testing.T) {
 	for _, b := range bulky {
-		i := slices.IndexFunc(All, func(d translate.Dialect) bool { return d.Name() == b.dialect })
-		d := All[i]
+		d := named(b.dialect)
 		for _, n := range []int{20 << 10, 300 << 10, 2_900_000} {
 			if n > 1<<20 && (b.dialect == "rest" || b.dialect == "iagent" || b.dialect == "chatnio") {
 				continue // which take no body of that size

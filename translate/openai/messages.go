@@ -94,6 +94,9 @@ func decodeMessages(req *translate.Request, raw translate.Raw) error {
 	msgs := make([]translate.Message, 0, n)
 	i := 0
 	for raw := range wire {
+		if err := req.Stopped(i); err != nil {
+			return err
+		}
 		path := index("messages", i)
 		i++
 		last := len(msgs) - 1
@@ -230,6 +233,9 @@ func (d *decoding) toolCalls(path string, raw translate.Raw) error {
 	}
 	i := 0
 	for raw := range calls {
+		if err := d.req.Stopped(i); err != nil {
+			return err
+		}
 		at := index(path, i)
 		i++
 		c := &d.call
@@ -272,6 +278,9 @@ func (d *decoding) content(path string, raw translate.Raw) error {
 	}
 	i := 0
 	for raw := range jsonx.Elements(raw) {
+		if err := d.req.Stopped(i); err != nil {
+			return err
+		}
 		p, err := d.decodePart(index(path, i), raw)
 		if err != nil {
 			return err

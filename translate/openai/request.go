@@ -318,6 +318,9 @@ func decodeTools(req *translate.Request, w *wireRequest) error {
 	i := -1
 	for raw := range tools {
 		i++
+		if err := req.Stopped(i); err != nil {
+			return err
+		}
 		path := index("tools", i)
 		var kind string
 		var function translate.Raw
