@@ -103,6 +103,10 @@ type Store struct {
 	// URL is "memory:" or "sqlite:PATH", PATH relative to the working directory.
 	// Default sqlite:dragoman.db.
 	URL string `yaml:"url" default:"sqlite:dragoman.db"`
+	// Keep is how long conversations are kept after their last change, such as 90d; older ones
+	// are removed for good while the server runs, but for those in use. Shares and masks stay.
+	// Default: 0, for ever.
+	Keep time.Duration `yaml:"keep"`
 }
 
 // Shared is what several processes share.

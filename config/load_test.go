@@ -251,6 +251,11 @@ func TestScalarsHaveTheirUnits(t *testing.T) {
 			t.Errorf("%s is %d", size, c.Rest.MaxBody)
 		}
 	}
+	for text, want := range map[string]time.Duration{"90d": 2160 * time.Hour, "0": 0, "0d": 0, "36h": 36 * time.Hour} {
+		if c := load(t, "store: {keep: "+text+"}"); c.Store.Keep != want {
+			t.Errorf("%s is %v", text, c.Store.Keep)
+		}
+	}
 	for text, per := range map[string]time.Duration{"20/s": time.Second, "20/m": time.Minute, "20/h": time.Hour, "20/d": 24 * time.Hour} {
 		if c := load(t, "limits: {a: {requests: "+text+"}}"); c.Limits["a"].Requests != (Rate{20, per}) {
 			t.Errorf("%s is %v", text, c.Limits["a"].Requests)

@@ -22,6 +22,7 @@ func (k *checker) prices() {
 			k.price(child(path, "cached"), *p.Cached)
 		}
 	}
+	k.notNegative("store.keep", int(k.Store.Keep))
 	k.notNegative("ledger.keep", int(k.Ledger.Keep))
 	k.notNegative("ledger.rows", k.Ledger.Rows)
 }

@@ -69,6 +69,14 @@ func setPlain(v reflect.Value, text string) error {
 }
 
 func setDuration(p *time.Duration, text string) error {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		if err != nil {
+			return errors.New("want a duration such as 90d, 3s, 500ms or 10m; at most 65535 whole days")
+		}
+		*p = time.Duration(n) * 24 * time.Hour
+		return nil
+	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		return errors.New("want a duration such as 3s, 500ms or 10m")

@@ -44,6 +44,7 @@ type Gateway struct {
 	refusals refusals
 	purses   purses
 	answers  answers
+	aging    *retention // nil: conversations are kept for ever
 
 	open     sync.WaitGroup // exchanges
 	mu       sync.Mutex     // guards draining against open.Add, and who is under which plan
@@ -91,6 +92,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	g.plan.Store(p)
 	g.plans = []*Plan{p}
 	g.probe(p, nil)
+	g.aging = startRetention(st, g.threads, conf.Store.Keep, log)
 	return g, nil
 }
 
@@ -117,11 +119,12 @@ func (g *Gateway) Drain(ctx context.Context) error {
 	}
 }
 
-// Close closes the upstreams and writes what waits for the ledger. All exchanges must have been closed before.
+// Close closes the upstreams, ends the removal of old conversations and writes what waits for the ledger. All exchanges must have been closed before.
 func (g *Gateway) Close() error {
 	g.applying.Lock()
 	defer g.applying.Unlock()
 	g.closed = true
+	g.aging.close()
 	g.plan.Load().close()
 	g.keys.close()
 	g.answers.close()

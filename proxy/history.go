@@ -139,6 +139,18 @@ func (g *Gateway) Clear(ctx context.Context, c *Caller, id string) error {
 	return nil
 }
 
+// unused are those of ids in which no turn of owner runs or waits.
+func (r *threads) unused(owner string, ids []string) (idle []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range ids {
+		if t := r.byID[id]; t == nil || t.owner != owner || t.refs == 0 {
+			idle = append(idle, id)
+		}
+	}
+	return idle
+}
+
 // of returns the conversation id of owner if it is in use or kept, or all of owner's
 // that are when id is empty.
 func (r *threads) of(owner, id string) (live []*Thread) {

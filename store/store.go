@@ -144,8 +144,9 @@ type Summary struct {
 // Delete did survives a crash of the process and of the machine once they have
 // returned nil (back ends that keep everything in memory say so).
 //
-// Editing, shares, masks, keys and the ledger are interfaces of their own
-// ([Editor], [Sharer], [Masker], [Keyer], [Ledger]); every back end implements all.
+// Editing, shares, masks, keys, the ledger and forgetting by age are interfaces of their
+// own ([Editor], [Sharer], [Masker], [Keyer], [Ledger], [Expirer]); every back end
+// implements all.
 type Store interface {
 	// Number reserves the owner's next conversation number.
 	Number(ctx context.Context, owner string) (int64, error)
@@ -234,4 +235,20 @@ type Masker interface {
 	SaveMask(ctx context.Context, owner string, m *Mask) error
 	Masks(ctx context.Context, owner string) ([]Mask, error)
 	DeleteMask(ctx context.Context, owner string, id int64) error
+}
+
+// Owned names a conversation and its owner.
+type Owned struct{ Owner, ID string }
+
+// Expirer forgets conversations by their age. Shares and masks, and the numbers that were
+// given out, stay.
+type Expirer interface {
+	// Stale returns up to limit conversations whose Updated is before the given Unix
+	// millisecond: those of owners behind after, owner by owner in the order of their
+	// names. There may be more of the last owner that it names.
+	Stale(ctx context.Context, before int64, after string, limit int) ([]Owned, error)
+	// Expire removes some of the owner's conversations ids, as one step, and returns
+	// which: only those whose Updated is before the given Unix millisecond, and with each
+	// all of its messages. None: none of them is left.
+	Expire(ctx context.Context, owner string, ids []string, before int64) (gone []string, err error)
 }

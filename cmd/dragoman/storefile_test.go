@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // program runs this binary as the program with args in dir, and returns its exit code and
@@ -134,4 +136,41 @@ func TestAStoreIsCompactedOnlyWhileNoServerRunsOnIt(t *testing.T) {
 	}
 	c.stop(t)
 	checkIntegrity(t, db)
+}
+
+func TestAConversationOfTheAgeThatTheFileSaysIsRemovedWithItsWords(t *testing.T) {
+	t.Parallel()
+	db := filepath.Join(t.TempDir(), "a.db")
+	conf := childConf(t, db)
+	text, err := os.ReadFile(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(conf, []byte(strings.Replace(string(text), "store: {", "store: {keep: 1s, ", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := serving(t, conf)
+	if status, body, err := c.ask("u", "secretword"); status != 200 {
+		t.Fatal(status, body, err)
+	}
+	gone := func() bool {
+		for _, end := range []string{"", "-wal"} {
+			if b, err := os.ReadFile(db + end); err == nil && bytes.Contains(b, []byte("secretword")) {
+				return false
+			}
+		}
+		return true
+	}
+	for until := time.Now().Add(time.Minute); !gone(); {
+		if time.Now().After(until) {
+			t.Fatal("it is never removed")
+		}
+		if status, _, err := c.call("GET", "/info", ""); status != 200 {
+			t.Fatal(status, err)
+		}
+	}
+	if ids := c.ids(t); len(ids) != 0 {
+		t.Errorf("%q are listed", ids)
+	}
+	c.stop(t)
 }

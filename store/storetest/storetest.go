@@ -23,6 +23,7 @@ type Full interface {
 	store.Masker
 	store.Keyer
 	store.Ledger
+	store.Expirer
 }
 
 // Run puts a back end through everything that needs no second opening. open
@@ -69,6 +70,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Sums of the ledger leave out what cannot be and never overflow", ledgerLies},
 		{"Trim removes the rows of the ledger that were recorded first", ledgerTrims},
 		{"Nobody keeps more shares and masks than one may", bounded},
+		{"Old conversations are found owner by owner and removed", expires},
+		{"What was changed meanwhile is not removed for its age", expiresNothing},
 		{"A context that has ended ends the call", endsWithContext},
 		{"After Close every call fails", closes},
 	} {
@@ -83,7 +86,7 @@ func full(t testing.TB, s store.Store) Full {
 	t.Helper()
 	f, ok := s.(Full)
 	if !ok {
-		t.Fatalf("%T does not implement Editor, Sharer, Masker, Keyer and Ledger", s)
+		t.Fatalf("%T does not implement Editor, Sharer, Masker, Keyer, Ledger and Expirer", s)
 	}
 	t.Cleanup(func() {
 		if err := f.Close(); err != nil {
@@ -209,6 +212,8 @@ func closes(t *testing.T, s Full) {
 		"Record":     func() error { return s.Record(ctx, []store.Entry{{}}) },
 		"Entries":    func() error { _, err := s.Entries(ctx, store.EntryFilter{}); return err },
 		"Totals":     func() error { _, err := s.Totals(ctx, store.EntryFilter{}); return err },
+		"Stale":      func() error { _, err := s.Stale(ctx, 1, "", 1); return err },
+		"Expire":     func() error { _, err := s.Expire(ctx, "o", []string{"conv_1"}, 9); return err },
 		"Forget":     func() error { _, err := s.Forget(ctx, 1); return err },
 		"Trim":       func() error { _, err := s.Trim(ctx, 1); return err },
 	} {
