@@ -91,8 +91,12 @@ func (s *Set) Close() {
 // Find returns the key called id that may verify algorithm. Without an id it is the
 // only key for algorithm, if there is but one. A key that is not known has the set
 // fetched again, if the last fetch is long enough ago, and is waited for as long as
-// [Options.Wait] says. The error is ErrUnknown or ErrNone.
+// [Options.Wait] says; an id that is longer than any key's may be is looked for nowhere.
+// The error is ErrUnknown or ErrNone.
 func (s *Set) Find(id, algorithm string) (crypto.PublicKey, error) {
+	if len(id) > maxID {
+		return nil, ErrUnknown
+	}
 	if public := s.known(id, algorithm); public != nil {
 		return public, nil
 	}
