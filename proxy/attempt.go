@@ -22,9 +22,8 @@ const (
 
 // Bounds of what one answer may take of the memory.
 const (
-	maxHeld    = 1 << 20  // before the commit point
-	maxAnswer  = 64 << 20 // of an answer that is kept
-	eventBytes = 128      // of an event without what it refers to
+	maxHeld    = 1 << 20 // before the commit point
+	eventBytes = 128     // of an event without what it refers to
 )
 
 // attempt puts the question to c, whose slot it gives back when it fails; more as for
@@ -279,7 +278,7 @@ func (x *Exchange) commit() *translate.Error {
 		// translated like any other answer.
 		x.passThrough = x.passThrough || ev.Raw != nil
 		if x.whole {
-			if x.take(ev); x.textBytes > maxAnswer || len(x.raw) > maxAnswer {
+			if x.take(ev); x.answer.Size() > translate.MaxAnswer || len(x.raw) > translate.MaxAnswer {
 				return translate.Broken("the model's answer is too long", nil)
 			}
 			if ev.Kind != translate.KindFinish {

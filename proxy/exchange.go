@@ -288,10 +288,9 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 		x.textBytes += len(ev.Text)
 	}
 	if x.remembers() {
-		if x.textBytes > maxAnswer {
+		if x.answer.Add(ev); x.answer.Size() > translate.MaxAnswer {
 			return x.cut(translate.Broken("the model's answer is too long", nil))
 		}
-		x.answer.Add(ev)
 	} else if ev.Kind == translate.KindUsage || ev.Kind == translate.KindFinish || ev.Kind == translate.KindStart {
 		x.answer.Usage.Merge(ev.Usage)
 	}

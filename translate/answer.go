@@ -16,7 +16,19 @@ type Answer struct {
 	text  []byte // of the last part, while it grows
 	sign  []byte // its signature
 	calls []called
+	size  int
 }
+
+// MaxAnswer is how long an answer may be that is held in memory as a whole, in bytes:
+// the body of one in one piece, and [Answer.Size] of one that is collected.
+const MaxAnswer = 32 << 20
+
+// partSize is what a part takes besides its text.
+const partSize = 256
+
+// Size is how much memory a takes, in bytes, as near as matters: text, arguments,
+// signatures and names, and 256 for each part.
+func (a *Answer) Size() int { return a.size + partSize*len(a.Parts) }
 
 // called is a tool's call, whose arguments may grow while those of others do.
 type called struct {
@@ -36,17 +48,22 @@ func (a *Answer) Add(ev Event) {
 		}
 		a.Usage.Merge(ev.Usage)
 	case KindText:
+		a.size += len(ev.Text)
 		a.grow(PartText, ev.Text)
 	case KindReasoning:
+		a.size += len(ev.Text)
 		a.grow(PartReasoning, ev.Text)
 	case KindSignature:
+		a.size += len(ev.Text)
 		a.signed(ev.Text)
 	case KindToolStart:
+		a.size += len(ev.ID) + len(ev.Name)
 		a.settle()
 		a.calls = append(a.calls, called{part: len(a.Parts)})
 		a.Parts = append(a.Parts, Part{Kind: PartToolCall, ID: string(ev.ID), Name: string(ev.Name)})
 	case KindToolArgs:
 		if i := int(ev.Index); i >= 0 && i < len(a.calls) {
+			a.size += len(ev.Text)
 			a.calls[i].args = append(a.calls[i].args, ev.Text...)
 		}
 	case KindKeyword:

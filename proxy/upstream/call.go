@@ -12,7 +12,6 @@ import (
 
 // Bounds of one answer.
 const (
-	maxWhole   = 32 << 20 // a whole body
 	maxRefusal = 64 << 10 // the body of an error
 	minRead    = 1 << 10  // room for one read
 )

@@ -292,7 +292,7 @@ func (s *httpStream) whole() error {
 	if s.finished {
 		return io.EOF
 	}
-	content, err := s.all(maxWhole)
+	content, err := s.all(translate.MaxAnswer)
 	s.release(err == nil)
 	if err == errTooLarge {
 		return translate.Broken("the answer is too long", err)
