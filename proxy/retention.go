@@ -67,7 +67,7 @@ func (r *retention) work(ctx context.Context) {
 			r.log.Info("conversations were removed by their age (store.keep)", "conversations", n)
 		}
 		if err != nil && ctx.Err() == nil {
-			r.log.Error("old conversations could not be removed, it is tried again", "why", translate.Mask(err.Error()))
+			r.log.Error("old conversations could not be removed, it is tried again", "why", translate.MaskKeys(err.Error()))
 		}
 		if !pause(ctx, every) {
 			return
