@@ -89,6 +89,7 @@ func (g *Gateway) edit(ctx context.Context, editor store.Editor, t *Thread, e Ed
 			return err
 		}
 		known = false
+		g.notSole()
 	}
 	return err
 }

@@ -322,6 +322,11 @@ func newWorld(t *testing.T, conf *config.Config, scripts map[string][]script) *w
 
 func newWorldOn(t *testing.T, conf *config.Config, scripts map[string][]script, st store.Store) *world {
 	t.Helper()
+	return newWorldWith(t, conf, scripts, st, Options{})
+}
+
+func newWorldWith(t *testing.T, conf *config.Config, scripts map[string][]script, st store.Store, o Options) *world {
+	t.Helper()
 	w := &world{t: t, st: st, up: map[string]*fakeUp{}}
 	log := slog.New(slog.NewTextHandler(locked{&w.mu, &w.log}, nil))
 	g, err := New(conf, st, func(c *config.Channel, key string) (Upstream, error) {
@@ -332,7 +337,7 @@ func newWorldOn(t *testing.T, conf *config.Config, scripts map[string][]script, 
 		u := &fakeUp{name: name, w: w, scripts: scripts[name]}
 		w.up[name] = u
 		return u, nil
-	}, log, Options{})
+	}, log, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,7 @@ type Gateway struct {
 	store    store.Store
 	log      *slog.Logger
 	threads  *threads
+	sole     atomic.Bool // see Options.Sole
 	memories *memories
 	limiter  limiter.Limiter
 	opener   Opener
@@ -63,6 +64,11 @@ type Options struct {
 	// Chance is what is left to it: choices among equals and the jitter of waits.
 	// nil is math/rand; tests that must happen again the same way set it.
 	Chance balance.Chance
+	// Sole says that no other process works on the store, as whoever holds its lock knows:
+	// a conversation that was used in the last minute is then taken to be as it was.
+	// Where it is false, or turns out not to be so, each one is looked at before its
+	// turn. Either way no turn is stored in a conversation that it does not answer.
+	Sole bool
 	// Tell is told what other gateways may want to know of a back end; see Hint. It is
 	// called by many goroutines, under locks: it must neither wait nor call the
 	// gateway. nil: nobody is told.
@@ -80,6 +86,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 		o.Chance = rand.Int64N
 	}
 	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: o.Limiter, opener: open, chance: o.Chance, tell: o.Tell, keys: newKeyring(st), badKeys: NewBadKeys()}
+	g.sole.Store(o.Sole)
 	p, err := g.compile(conf, nil)
 	if err != nil {
 		return nil, err

@@ -87,6 +87,7 @@ func (g *Gateway) keep(ctx context.Context, u *Turn, turn store.Turn, window int
 		g.threads.lose(t) // another process began it: the next question is to find that
 		return false, changedMeanwhile(err)
 	case errors.Is(err, store.ErrConflict):
+		g.notSole()
 		return false, changedMeanwhile(err)
 	case err != nil:
 		return false, storeFailed(err)
@@ -97,6 +98,13 @@ func (g *Gateway) keep(ctx context.Context, u *Turn, turn store.Turn, window int
 	t.trim(window)
 	g.threads.note(t, more)
 	return true, nil
+}
+
+// notSole notes that somebody else works on the store.
+func (g *Gateway) notSole() {
+	if g.sole.Swap(false) {
+		g.log.Error("another process writes to the store, which only this one should: each conversation is looked at before its turn from now on")
+	}
 }
 
 // changedMeanwhile refuses an answer to what the conversation is not any more. It was

@@ -21,7 +21,12 @@ import (
 type countingStore struct {
 	store.Store
 	store.Editor
-	reads atomic.Int64
+	reads, looks atomic.Int64
+}
+
+func (s *countingStore) Version(ctx context.Context, owner, id string) (int64, error) {
+	s.looks.Add(1)
+	return s.Store.Version(ctx, owner, id)
 }
 
 func (s *countingStore) Load(ctx context.Context, owner string, ref store.Ref, w store.Window) (*store.Conversation, error) {

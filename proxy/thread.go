@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -304,12 +305,16 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 	}
 }
 
+// lookAgain is how long a conversation that nobody used is believed to be as it was,
+// where no other process works on the store.
+const lookAgain = time.Minute
+
 // recall makes sure that what is known of a conversation that nobody used still is
 // what the store says: another process may share it. It reports whether the
 // conversation is there; if not, or with an error, the place is given back.
 func (g *Gateway) recall(ctx context.Context, c *Caller, u *Turn, rested bool) (there bool, err error) {
 	t := u.thread
-	if rested {
+	if rested && (!g.sole.Load() || time.Since(time.UnixMilli(t.made.Updated)) >= lookAgain) {
 		version, err := g.store.Version(ctx, t.owner, t.id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):

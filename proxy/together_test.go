@@ -197,3 +197,49 @@ func TestWhateverTwoGatewaysDoToOneConversationEachTurnIsWhole(t *testing.T) {
 		t.Logf("%d stored, %d refused", len(stored), refused)
 	})
 }
+
+func TestWhoHasTheStoreForItselfLooksOnlyAtWhatRestedForLong(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := countReads(t)
+		w := newWorldWith(t, conf(channel("a")), map[string][]script{"a": {says("ok")}}, st, Options{Sole: true})
+		for range 100 {
+			w.ask(t.Context(), w.in("k", w.question("again"))).mustSay(t, "ok")
+			time.Sleep(lookAgain / 2)
+		}
+		if n := st.looks.Load(); n != 0 {
+			t.Errorf("looked %d times at what is used all the time", n)
+		}
+		time.Sleep(lookAgain)
+		w.ask(t.Context(), w.in("k", w.question("again"))).mustSay(t, "ok")
+		if n := st.looks.Load(); n != 1 {
+			t.Errorf("looked %d times at what rested", n)
+		}
+	})
+}
+
+func TestWhoLearnsThatTheStoreIsNotForItselfLooksFromThenOn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := countReads(t)
+		scripts := map[string][]script{"a": {says("ok")}}
+		one := newWorldWith(t, conf(channel("a")), scripts, st, Options{Sole: true})
+		two := newWorldOn(t, conf(channel("a")), scripts, st)
+		both := func(key string) (first, second result) {
+			one.ask(t.Context(), one.in(key, one.question("1"))).mustSay(t, "ok")
+			two.ask(t.Context(), two.in(key, two.question("2"))).mustSay(t, "ok")
+			first = one.ask(t.Context(), one.in(key, one.question("3")))
+			return first, one.ask(t.Context(), one.in(key, one.question("4")))
+		}
+		first, second := both("k")
+		first.mustFail(t, translate.CodeUnavailable, 0)
+		second.mustSay(t, "ok")
+		if got, want := one.stored("k"), "user:1|assistant:ok|user:2|assistant:ok|user:4|assistant:ok"; got != want {
+			t.Errorf("stored %s, want %s", got, want)
+		}
+		first, second = both("other")
+		first.mustSay(t, "ok")
+		second.mustSay(t, "ok")
+		if n := strings.Count(one.log.String(), "another process writes"); n != 1 {
+			t.Errorf("said %d times in the log", n)
+		}
+	})
+}

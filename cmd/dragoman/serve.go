@@ -82,7 +82,9 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	}
 	defer common.close()
 
-	g, err := proxy.New(conf, st, openUpstream, log, common.options())
+	options := common.options()
+	options.Sole = true // by the lock of the store
+	g, err := proxy.New(conf, st, openUpstream, log, options)
 	if err != nil {
 		return err
 	}
