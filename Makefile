@@ -132,6 +132,8 @@ bench-leave:
 
 # bench-compare: dragoman beside nginx, a bare fasthttp proxy and the model itself; about
 # six minutes. ARGS are arguments of the command. See benchmarks/README.md.
+# ARGS="--against BINARY" measures another binary of dragoman beside that of now instead,
+# about twelve minutes, and fails when a row is worse.
 bench-compare:
 	go run ./benchmarks/compare $(ARGS)
 

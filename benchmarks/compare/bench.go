@@ -72,7 +72,7 @@ func newBench(ctx context.Context, o *options) (*bench, error) {
 	}
 	if path, err := exec.LookPath("nginx"); err == nil {
 		b.nginx = path
-	} else {
+	} else if o.Against == "" {
 		fmt.Fprintln(os.Stderr, "compare: there is no nginx in the path: its column will be missing")
 	}
 	var err error
@@ -96,17 +96,6 @@ func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
 
 // measure measures all targets of a scenario in turns.
 func (b *bench) measure(ctx context.Context, s scenario) (*measured, error) {
-	var err error
-	if b.addr, err = freeAddr(); err != nil {
-		return nil, err
-	}
-	if b.model, err = b.start(otherCore, []string{"GOGC=800"}, b.path("dragoman"), "mock", "-q", "--listen", b.addr); err != nil {
-		return nil, err
-	}
-	defer func() { b.model.stop(); b.model = nil }()
-	if err := b.model.await(ctx, b.addr); err != nil {
-		return nil, err
-	}
 	m := &measured{Name: s.Name, Title: s.Title, Model: s.Model, Value: s.Value, Goal: s.Goal}
 	targets := s.Targets
 	if b.nginx == "" {
@@ -119,17 +108,34 @@ func (b *bench) measure(ctx context.Context, s scenario) (*measured, error) {
 	if s.Rounds > 0 {
 		rounds = min(rounds, s.Rounds)
 	}
-	for round := range rounds {
-		for i, t := range targets {
-			l, err := b.undisturbed(ctx, s, t)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", t.Name, err)
+	return m, b.withModel(ctx, func() error {
+		for round := range rounds {
+			for i, t := range targets {
+				l, err := b.undisturbed(ctx, s, t)
+				if err != nil {
+					return fmt.Errorf("%s: %w", t.Name, err)
+				}
+				m.Rows[i].Rounds = append(m.Rows[i].Rounds, l)
+				fmt.Fprintf(os.Stderr, "%s %d/%d %s: %.2f %s\n", s.Name, round+1, rounds, t.Name, values[s.Value].of(l), values[s.Value].unit)
 			}
-			m.Rows[i].Rounds = append(m.Rows[i].Rounds, l)
-			fmt.Fprintf(os.Stderr, "%s %d/%d %s: %.2f %s\n", s.Name, round+1, rounds, t.Name, values[s.Value].of(l), values[s.Value].unit)
 		}
+		return nil
+	})
+}
+
+// withModel calls f while the model runs.
+func (b *bench) withModel(ctx context.Context, f func() error) (err error) {
+	if b.addr, err = freeAddr(); err != nil {
+		return err
 	}
-	return m, nil
+	if b.model, err = b.start(otherCore, []string{"GOGC=800"}, b.path("dragoman"), "mock", "-q", "--listen", b.addr); err != nil {
+		return err
+	}
+	defer func() { b.model.stop(); b.model = nil }()
+	if err := b.model.await(ctx, b.addr); err != nil {
+		return err
+	}
+	return f()
 }
 
 // undisturbed measures a target, and again when the machine had other things to do:

@@ -2,7 +2,9 @@
 
 // Command compare measures dragoman beside nginx, a bare fasthttp proxy and the
 // model itself: the same questions, the same machine, in turns. It writes a dated
-// result and puts its table into the page that explains it.
+// result and puts its table into the page that explains it. With --against it measures
+// another binary of dragoman beside that of now instead, in pairs, prints the ratios and
+// ends with status 1 where one is worse.
 //
 // It runs on Linux only and wants nginx in the path; without it that column is
 // missing.
@@ -23,13 +25,14 @@ import (
 
 // options are the command line.
 type options struct {
-	Rounds int           `help:"How often everything is measured." default:"3"`
-	Window time.Duration `help:"How long each measurement takes." default:"2s"`
-	Only   string        `help:"Measure only scenarios whose name fits this expression." placeholder:"REGEXP"`
-	Note   string        `help:"A remark for the result, such as what else the machine does."`
-	Out    string        `help:"The folder of the results; empty: write none." default:"benchmarks/results"`
-	Page   string        `help:"The page with the table; empty: leave it." default:"benchmarks/README.md"`
-	Render string        `help:"Measure nothing: put this result into the page." placeholder:"FILE"`
+	Rounds  int           `help:"How often everything is measured. Default 3; with --against 9."`
+	Window  time.Duration `help:"How long each measurement takes. Default 2s; with --against 1s."`
+	Only    string        `help:"Measure only scenarios, with --against rows, whose name fits this expression." placeholder:"REGEXP"`
+	Note    string        `help:"A remark for the result, such as what else the machine does."`
+	Out     string        `help:"The folder of the results; empty: write none." default:"benchmarks/results"`
+	Page    string        `help:"The page with the table; empty: leave it." default:"benchmarks/README.md"`
+	Against string        `help:"Measure this binary of dragoman beside that of now, and nothing else; writes no result." placeholder:"BINARY"`
+	Render  string        `help:"Measure nothing: put this result into the page." placeholder:"FILE"`
 }
 
 func main() {
@@ -40,6 +43,20 @@ func main() {
 	if err := o.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)
+	}
+}
+
+// fill sets what was not said.
+func (o *options) fill() {
+	rounds, window := 3, 2*time.Second
+	if o.Against != "" {
+		rounds, window = pairedRounds, time.Second
+	}
+	if o.Rounds <= 0 {
+		o.Rounds = rounds
+	}
+	if o.Window <= 0 {
+		o.Window = window
 	}
 }
 
@@ -55,11 +72,20 @@ func (o *options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if o.Against != "" {
+		if o.Against, err = program(o.Against); err != nil {
+			return err
+		}
+	}
+	o.fill()
 	b, err := newBench(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer b.close()
+	if o.Against != "" {
+		return b.against(ctx, o.Against, only)
+	}
 	res := &result{Date: time.Now().UTC().Truncate(time.Second), Note: o.Note, Rounds: o.Rounds, Window: o.Window.String(), Machine: machine(), Versions: b.versions(), Pinned: b.pinned}
 	for _, s := range scenarios() {
 		if !only.MatchString(s.Name) {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -33,7 +34,7 @@ func (b *bench) proxy(ctx context.Context, s scenario, t target) (addr string, p
 		if err := b.writeDragoman(addr, s); err != nil {
 			return "", nil, err
 		}
-		args = []string{b.path("dragoman"), "serve", "-c", b.path("dragoman.yaml")}
+		args = []string{cmp.Or(t.Binary, b.path("dragoman")), "serve", "-c", b.path("dragoman.yaml")}
 	}
 	if p, err = b.start(proxyCore, nil, args...); err != nil {
 		return "", nil, err

@@ -11,6 +11,7 @@ type target struct {
 	Dialect string // that is asked in
 	Channel string // dragoman: the kind of channel that answers
 	Goal    float64
+	Binary  string // dragoman: empty is that of now
 }
 
 // The targets that several scenarios share. Goal is the highest ratio to nginx
