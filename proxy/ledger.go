@@ -154,7 +154,10 @@ type ledger struct {
 	waits  bool // the timer runs
 	old    *time.Timer
 	closed bool
-	runs   sync.WaitGroup // what the timers began; begun under mu only
+	runs   sync.WaitGroup // what the timers began, and readings of budgets; begun under mu only
+
+	life context.Context // of readings of budgets, ended by end
+	end  func()
 
 	writing sync.Mutex // one at a time, in order
 	cleaned time.Time  // guarded by writing
@@ -168,6 +171,7 @@ func newLedger(st store.Store, conf config.Ledger, log *slog.Logger) *ledger {
 		return nil
 	}
 	l := &ledger{st: kept, log: log, keep: conf.Keep, most: conf.Rows, written: trimEvery} // a file may be above it from the start
+	l.life, l.end = context.WithCancel(context.Background())
 	l.again()
 	return l
 }
@@ -203,7 +207,7 @@ func (l *ledger) later(wait time.Duration) {
 	l.timer.Reset(wait)
 }
 
-// enter counts what a timer began, for close to wait for. It reports false when the
+// enter counts what is begun, for close to wait for. It reports false when the
 // ledger is closed: the store may be, too.
 func (l *ledger) enter() bool {
 	l.mu.Lock()
@@ -336,33 +340,22 @@ func (l *ledger) trim() {
 	}
 }
 
-// spent sums the cost of the requests that f chooses, those that wait included. It needs
-// no writing, which a full disk does not allow. A nil ledger knows of none.
+// spent sums the cost of the requests that f chooses, those that wait included, also
+// where they cannot be written, as on a full disk.
 func (l *ledger) spent(ctx context.Context, f store.EntryFilter) (int64, error) {
-	if l == nil {
-		return 0, nil
-	}
-	for !l.writing.TryLock() { // a store that is stuck is not waited for
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-time.After(time.Millisecond):
+	var t store.Totals
+	if err := l.flush(ctx); err != nil {
+		f.Requests = true
+		l.mu.Lock()
+		for i := range l.rows {
+			if f.Chosen(&l.rows[i]) {
+				t.Add(&l.rows[i])
+			}
 		}
+		l.mu.Unlock()
 	}
-	defer l.writing.Unlock()
-	t, err := l.st.Totals(ctx, f)
-	if err != nil {
-		return 0, err
-	}
-	f.Requests = true
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i := range l.rows {
-		if f.Chosen(&l.rows[i]) {
-			t.Add(&l.rows[i])
-		}
-	}
-	return t.Cost, nil
+	stored, err := l.st.Totals(ctx, f)
+	return min(stored.Cost, maxSpent) + min(t.Cost, maxSpent), err
 }
 
 // close writes what waits and takes no more. After it the store is not used again.
@@ -378,6 +371,9 @@ func (l *ledger) close() error {
 		}
 	}
 	l.mu.Unlock()
+	if l.end != nil {
+		l.end()
+	}
 	l.runs.Wait()
 	return l.flush(context.Background())
 }

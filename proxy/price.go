@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"strconv"
@@ -120,18 +121,23 @@ type purses struct {
 	of     map[purseKey]*purse
 }
 
-// purse is what one caller spent in one period.
+// purse is what one caller spent in one period. All but users is guarded by mu.
 type purse struct {
 	mu    sync.Mutex
 	users int       // who have it in hand; guarded by purses.mu
-	from  time.Time // of the period; zero: not read yet
+	from  time.Time // of the period; zero: nobody has looked yet
 	spent int64
-	held  int64     // reserved by questions that run
-	again time.Time // when the ledger is asked anew, which could not say what was spent before; zero: it did
+	held  int64 // reserved by questions that run
+
+	// What was spent before the process began is in the ledger.
+	known   bool
+	reading chan struct{} // closed when the ledger has been read; nil: nobody does
+	late    bool          // it takes so long that nobody waits for it any more
+	again   time.Time     // when it is read anew after a failure
 }
 
-// How long a budget waits for the ledger, how long it goes on without, and how often that
-// is said.
+// How long a question waits for the ledger to say what was spent, when it is asked anew
+// after a failure, and how often that is said.
 const (
 	purseWaits = 2 * time.Second
 	purseAgain = 30 * time.Second
@@ -169,6 +175,13 @@ func (p *purses) take(key purseKey) *purse {
 	return one
 }
 
+// retain keeps one, which is in hand, in memory until it is given back once more.
+func (p *purses) retain(one *purse) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one.users++
+}
+
 func (p *purses) giveBack(one *purse) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -176,41 +189,85 @@ func (p *purses) giveBack(one *purse) {
 }
 
 // begin makes sure that w is the purse of the period from from to to, and knows what was
-// spent in it. Where the ledger cannot be read it counts from zero, with an alarm, and
-// asks again later: whoever keeps no conversation is served without the store, too.
-// w.mu is held. The error is that of ctx.
+// spent in it. Where the ledger cannot say that now, it counts from zero, with an alarm,
+// until it can: whoever keeps no conversation is served without the store, too. w.mu is
+// held, but not while it waits. The error is that of ctx.
 func (p *purses) begin(ctx context.Context, w *purse, b *budget, key purseKey, from, to, now time.Time) error {
-	known := w.from.Equal(from)
 	switch {
-	case known && (w.again.IsZero() || now.Before(w.again)):
-		return nil
-	case !known && !w.from.IsZero():
-		w.from, w.spent, w.held, w.again = from, 0, 0, time.Time{}
+	case w.from.IsZero():
+		w.from, w.known = from, p.ledger == nil
+	case !w.from.Equal(from):
+		w.from, w.spent, w.held, w.known = from, 0, 0, true
+	}
+	if w.known {
 		return nil
 	}
-	reading, stop := context.WithTimeout(ctx, purseWaits)
-	defer stop()
-	spent, err := p.ledger.spent(reading, store.EntryFilter{Rule: b.name, Caller: key.caller, From: from.UnixMilli(), To: to.UnixMilli()})
-	if err != nil && ctx.Err() != nil && !known {
+	if w.reading == nil && !now.Before(w.again) && p.ledger.enter() {
+		w.reading = make(chan struct{})
+		p.retain(w)
+		go p.read(w, b, key, from, to, w.spent)
+	}
+	if w.reading == nil || w.late {
+		return nil
+	}
+	return p.await(ctx, w, b, key)
+}
+
+// await waits until the ledger has been read, or for as long as that may take. w.mu is
+// held before and after it.
+func (p *purses) await(ctx context.Context, w *purse, b *budget, key purseKey) error {
+	reading := w.reading
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	limit := time.NewTimer(purseWaits)
+	defer limit.Stop()
+	select {
+	case <-reading:
+		return nil
+	case <-ctx.Done():
 		return ctx.Err()
+	case <-limit.C:
 	}
-	if !known {
-		w.from, w.spent, w.held = from, 0, 0
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reading == reading && !w.late {
+		w.late = true
+		p.unread(b, key, errLongRead)
 	}
-	if err != nil {
-		w.again = now.Add(purseAgain)
-		p.unread(b, key, now, err)
-		return nil
-	}
-	// What was spent meanwhile is in the ledger, or nearly all of it.
-	w.spent, w.again = max(w.spent, min(spent, maxSpent)), time.Time{}
 	return nil
 }
 
+var errLongRead = errors.New("it takes long")
+
+// read adds to w what the ledger knows of the period. What was spent since, beyond before,
+// may be in it already: too strict by that much, never too lax.
+func (p *purses) read(w *purse, b *budget, key purseKey, from, to time.Time, before int64) {
+	defer p.ledger.runs.Done()
+	defer p.giveBack(w)
+	spent, err := int64(0), errors.New("a fault of the gateway")
+	defer func() {
+		_ = recover()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		close(w.reading)
+		w.reading = nil
+		switch {
+		case !w.from.Equal(from):
+		case err != nil:
+			w.again = time.Now().Add(purseAgain)
+			p.unread(b, key, err)
+		default:
+			w.spent = min(min(spent, maxSpent)+w.spent-before, maxSpent)
+			w.known, w.late = true, false
+		}
+	}()
+	spent, err = p.ledger.spent(p.ledger.life, store.EntryFilter{Rule: b.name, Caller: key.caller, From: from.UnixMilli(), To: to.UnixMilli()})
+}
+
 // unread says that a budget cannot be read.
-func (p *purses) unread(b *budget, key purseKey, now time.Time, err error) {
-	last := p.alarm.Load()
-	if p.log == nil || last != 0 && now.UnixNano()-last < int64(purseAlarm) || !p.alarm.CompareAndSwap(last, now.UnixNano()) {
+func (p *purses) unread(b *budget, key purseKey, err error) {
+	now, last := time.Now().UnixNano(), p.alarm.Load()
+	if p.ledger.life.Err() != nil || last != 0 && now-last < int64(purseAlarm) || !p.alarm.CompareAndSwap(last, now) {
 		return
 	}
 	p.log.Error("a budget cannot be read from the ledger: it counts from zero until it can", "limits", b.name, "caller", key.caller, "why", translate.MaskKeys(err.Error()))

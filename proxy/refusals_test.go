@@ -169,16 +169,24 @@ func TestRefusalsDoNotPushOutTheExplanationsOfOthers(t *testing.T) {
 	})
 }
 
-// unread is a ledger that cannot be summed for a while.
+// unread is a ledger that cannot be summed for a while, or takes its time.
 type unread struct {
 	store.Store
 	store.Ledger
 	down atomic.Bool
+	slow time.Duration
 }
 
 func (u *unread) Totals(ctx context.Context, f store.EntryFilter) (store.Totals, error) {
 	if u.down.Load() {
 		return store.Totals{}, errors.New("integer overflow")
+	}
+	if u.slow > 0 {
+		select {
+		case <-time.After(u.slow):
+		case <-ctx.Done():
+			return store.Totals{}, ctx.Err()
+		}
 	}
 	return u.Ledger.Totals(ctx, f)
 }
@@ -217,6 +225,47 @@ func TestABudgetThatCannotBeReadCountsFromZeroUntilItCan(t *testing.T) {
 		}
 		w.ask(t.Context(), w.questionOf(spender, "m", "hi")).mustFail(t, translate.CodeRateLimited, 0)
 	})
+}
+
+func TestABudgetThatTakesLongToBeReadIsWaitedForOnceAndKnownInTheEnd(t *testing.T) {
+	for name, over := range map[string]bool{"to the end": true, "until the gateway ends": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				st, err := embedded.Open("memory:")
+				if err != nil {
+					t.Fatal(err)
+				}
+				kept := &unread{Store: st, Ledger: st.(store.Ledger), slow: time.Minute}
+				spent := store.Entry{Request: "r", Caller: "spender", Rule: "tight", At: time.Now().UnixMilli(), Cost: 7 * unit}
+				if err := kept.Record(t.Context(), []store.Entry{spent}); err != nil {
+					t.Fatal(err)
+				}
+				c := conf(channel("a"))
+				c.Ledger.Keep = time.Hour
+				c.Prices = map[string]config.Price{"m": {Call: 1}}
+				c.Limits = map[string]config.Limit{"tight": {Budget: config.Budget{Amount: 100, Per: "month"}}}
+				w := newWorldOn(t, c, map[string][]script{"a": {says("x")}}, kept)
+				began := time.Now()
+				gone, leave := context.WithTimeout(t.Context(), time.Second)
+				w.ask(gone, w.questionOf(spender, "m", "hi")).mustFail(t, translate.CodeCanceled, translate.FaultGone)
+				leave()
+				for range 3 {
+					w.ask(t.Context(), w.questionOf(spender, "m", "hi")).mustSay(t, "x")
+				}
+				if took := time.Since(began); took != time.Second+purseWaits {
+					t.Errorf("it took %v", took)
+				}
+				if !over {
+					return
+				}
+				time.Sleep(2 * time.Minute)
+				// The three may be counted twice, and are: the ledger was read when they were in it.
+				if left, _, err := w.g.Purse(t.Context(), spender); left < 87 || left > 90 || err != nil {
+					t.Errorf("%v left, %v", left, err)
+				}
+			})
+		})
+	}
 }
 
 func TestABudgetIsReadThoughTheLedgerCannotBeWritten(t *testing.T) {
