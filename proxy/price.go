@@ -242,26 +242,29 @@ var errLongRead = errors.New("it takes long")
 // read adds to w what the ledger knows of the period. What was spent since, beyond before,
 // may be in it already: too strict by that much, never too lax.
 func (p *purses) read(w *purse, b *budget, key purseKey, from, to time.Time, before int64) {
+	defer func() { _ = recover() }() // what it leaves is a budget that cannot be read
 	defer p.ledger.runs.Done()
 	defer p.giveBack(w)
 	spent, err := int64(0), errors.New("a fault of the gateway")
-	defer func() {
-		_ = recover()
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		close(w.reading)
-		w.reading = nil
-		switch {
-		case !w.from.Equal(from):
-		case err != nil:
-			w.again = time.Now().Add(purseAgain)
-			p.unread(b, key, err)
-		default:
-			w.spent = min(min(spent, maxSpent)+w.spent-before, maxSpent)
-			w.known, w.late = true, false
-		}
-	}()
+	defer func() { p.learn(w, b, key, from, spent, before, err) }()
 	spent, err = p.ledger.spent(p.ledger.life, store.EntryFilter{Rule: b.name, Caller: key.caller, From: from.UnixMilli(), To: to.UnixMilli()})
+}
+
+// learn ends the reading of w, with what was spent or why that is not known.
+func (p *purses) learn(w *purse, b *budget, key purseKey, from time.Time, spent, before int64, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.reading)
+	w.reading = nil
+	switch {
+	case !w.from.Equal(from):
+	case err != nil:
+		w.again = time.Now().Add(purseAgain)
+		p.unread(b, key, err)
+	default:
+		w.spent = min(min(spent, maxSpent)+w.spent-before, maxSpent)
+		w.known, w.late = true, false
+	}
 }
 
 // unread says that a budget cannot be read.
