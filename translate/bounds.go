@@ -37,6 +37,18 @@ func Bound(path, s string, most int) error {
 	return InvalidAt(path, path+" must have at most "+strconv.Itoa(most)+" characters")
 }
 
+// Outsized reports that the JSON text of a string cannot be one of at most most characters,
+// each of which takes twelve bytes at most: what is too long is not worth a copy.
+func Outsized(text []byte, most int) bool { return len(text) > 12*most+len(`""`) }
+
+// BoundText is [Bound] for a value that was not read yet: it knows what [Outsized] knows.
+func BoundText(path string, text []byte, most int) error {
+	if !Outsized(text, most) {
+		return nil
+	}
+	return InvalidAt(path, path+" must have at most "+strconv.Itoa(most)+" characters")
+}
+
 // InvalidAt is [Invalid] for the parameter at path.
 func InvalidAt(path, message string) *Error {
 	e := Invalid(message)

@@ -228,8 +228,12 @@ func (c *checker) text(field string, raw translate.Raw) string {
 
 // id reads a string of at most 256 characters; a longer one is read as none.
 func (c *checker) id(field string, raw translate.Raw) string {
-	s := c.text(field, raw)
-	if translate.TooLong(s, translate.MaxID) {
+	s := ""
+	long := translate.Outsized(raw, translate.MaxID)
+	if !long {
+		s = c.text(field, raw)
+	}
+	if long || translate.TooLong(s, translate.MaxID) {
 		c.fail(field + " must have at most " + strconv.Itoa(translate.MaxID) + " characters")
 		return ""
 	}

@@ -129,7 +129,7 @@ func FuzzAUsualQuestionIsTheSameHoweverItIsRead(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		plain, ok := plainAsk(body)
+		plain, ok := plainly(body)
 		if !ok {
 			return
 		}
@@ -137,4 +137,13 @@ func FuzzAUsualQuestionIsTheSameHoweverItIsRead(f *testing.F) {
 			t.Errorf("%q: %+v, else %+v, %v", body, plain, full, err)
 		}
 	})
+}
+
+// plainly reads a body as DecodeAsk does where it is of the usual kind.
+func plainly(body []byte) (Ask, bool) {
+	o, ok := translate.Outline(body, fields[:])
+	if !ok {
+		return Ask{}, false
+	}
+	return plainAsk(body, o)
 }

@@ -29,22 +29,28 @@ type Ask struct {
 // CodeValidation whose message names the field. An id, or a preset, has at most 256
 // characters.
 func DecodeAsk(body []byte) (Ask, error) {
-	if a, ok := plainAsk(body); ok {
-		return a, nil
+	o, ok := translate.Outline(body, fields[:])
+	for _, id := range fields[1:] {
+		if m := o.Find(id); o.Valid && m != nil {
+			if err := translate.BoundText(id, body[m.Start:m.End], translate.MaxID); err != nil {
+				return Ask{}, err
+			}
+		}
+	}
+	if ok {
+		if a, plain := plainAsk(body, o); plain {
+			return a, nil
+		}
 	}
 	return anyAsk(body)
 }
 
-// fields are those of an Ask.
-var fields = []string{"message", "userId", "groupId", "preset", "presetId", "conversationId"}
+// fields are those of an Ask: the message, and names.
+var fields = [...]string{"message", "userId", "groupId", "preset", "presetId", "conversationId"}
 
 // plainAsk reads a body of the usual kind, with nothing but strings in it that
 // matter, without reflection.
-func plainAsk(body []byte) (Ask, bool) {
-	o, ok := translate.Outline(body, fields)
-	if !ok {
-		return Ask{}, false
-	}
+func plainAsk(body []byte, o jsonx.Outline) (Ask, bool) {
 	f := translate.Fields{Body: body, Outline: o}
 	a := Ask{Message: f.Text("message"), User: f.Text("userId"), Group: f.Text("groupId"), Preset: f.Text("preset"), Conversation: f.Text("conversationId")}
 	if other := f.Text("presetId"); a.Preset == "" {
