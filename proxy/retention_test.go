@@ -19,6 +19,14 @@ func aging(keep time.Duration) *config.Config {
 	return c
 }
 
+// logged is what the gateway has logged up to now.
+func logged(w *world) string {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.String()
+}
+
 func TestAConversationIsForgottenAsLongAfterItsLastChangeAsTheFileSays(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, aging(24*time.Hour), map[string][]script{"a": {says("ok")}})
@@ -47,8 +55,8 @@ func TestAConversationIsForgottenAsLongAfterItsLastChangeAsTheFileSays(t *testin
 		if got := w.up["a"].texts(); got != "user:2|assistant:ok|user:3|assistant:ok|user:5" {
 			t.Errorf("in the other one it was asked with %s", got)
 		}
-		if !strings.Contains(w.log.String(), "conversations=1") {
-			t.Errorf("the log says %s", w.log.String())
+		if said := logged(w); !strings.Contains(said, "conversations=1") {
+			t.Errorf("the log says %s", said)
 		}
 	})
 }
@@ -99,6 +107,7 @@ func TestOldConversationsOfManyOwnersGoAFewAtATime(t *testing.T) {
 		}
 		newWorldOn(t, aging(time.Hour), map[string][]script{"a": {says("ok")}}, st)
 		time.Sleep(5 * time.Minute)
+		synctest.Wait()
 		for i := range owners {
 			if _, left, err := st.List(t.Context(), store.Filter{Owner: fmt.Sprint("o", i)}); err != nil || left != 0 {
 				t.Errorf("o%d has %d left, %v", i, left, err)
@@ -137,8 +146,8 @@ func TestWhatCouldNotBeRemovedForSureIsReadAgain(t *testing.T) {
 		w := newWorldOn(t, aging(time.Minute), map[string][]script{"a": {says("ok")}}, st)
 		w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "ok")
 		time.Sleep(2 * time.Minute)
-		if !strings.Contains(w.log.String(), "could not be removed") {
-			t.Errorf("the log says %s", w.log.String())
+		if said := logged(w); !strings.Contains(said, "could not be removed") {
+			t.Errorf("the log says %s", said)
 		}
 		w.ask(t.Context(), w.in("k", w.question("2"))).mustSay(t, "ok")
 		if got := w.up["a"].texts(); got != "user:2" {

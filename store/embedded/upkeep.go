@@ -14,7 +14,7 @@ import (
 const (
 	idleAfter  = time.Second           // nobody has written for so long
 	idleAtMost = 5 * time.Second       // the log does not wait for longer until nobody writes
-	idleAgain  = time.Minute           // the longest wait for somebody who reads an old state
+	idleAgain  = 10 * time.Second      // the longest wait for somebody who reads an old state
 	idleStep   = 10 * time.Millisecond // between two steps
 	idleBusy   = "PRAGMA busy_timeout = 20"
 	writerBusy = "PRAGMA busy_timeout = 10000"
