@@ -150,7 +150,7 @@ func TestWhatIsKeptIsWhatIsStored(t *testing.T) {
 					}
 					return script{steps: []step{text(fmt.Sprint("answer ", n)), finish().in(time.Second)}}
 				}
-				for range 60 {
+				for range 200 {
 					w.happen(t, r, fmt.Sprint("k", r.IntN(3)))
 					w.mustKeepWhatIsStored(t)
 				}
@@ -181,7 +181,7 @@ func (w *world) happen(t *testing.T, r *rand.Rand, key string) {
 		}
 	}
 	c, _ := w.st.Load(t.Context(), "alice", store.Ref{Key: key}, store.Newest(1))
-	switch n := r.IntN(3); r.IntN(14) {
+	switch n := r.IntN(3); r.IntN(40) {
 	default:
 		ask(nil)
 	case 0:
