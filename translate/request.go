@@ -2,6 +2,7 @@ package translate
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
@@ -249,6 +250,30 @@ type Memory struct {
 	ID string
 	// InSync: the remote side has seen all messages but the newest.
 	InSync bool
+}
+
+// longRequest is the length from which on Room makes room for a message at once.
+const longRequest = 64 << 10
+
+// Room returns dst with room for what a dialect makes of r, about, where that is long: a
+// buffer that grows until it is large enough takes several times as much.
+func (r *Request) Room(dst []byte) []byte {
+	const framing = 48 // of a message, and of a part
+	n := 0
+	for i := range r.Messages {
+		n += framing
+		for j := range r.Messages[i].Parts {
+			p := &r.Messages[i].Parts[j]
+			n += framing + len(p.Text) + len(p.URL) + len(p.Data) + len(p.Args) + len(p.ID) + len(p.Name)
+		}
+	}
+	for i := range r.Tools {
+		n += framing + len(r.Tools[i].Name) + len(r.Tools[i].Description) + len(r.Tools[i].Schema)
+	}
+	if n < longRequest {
+		return dst
+	}
+	return slices.Grow(dst, n+n/16)
 }
 
 // Newest returns the last message, or nil when there is none.

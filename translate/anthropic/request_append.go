@@ -17,6 +17,7 @@ func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	if req.PassThrough {
 		return appendRaw(dst, req)
 	}
+	dst = req.Room(dst)
 	plan := planThinking(req)
 	dst = append(dst, `{"model":`...)
 	dst = jsonx.AppendString(dst, req.Model)
@@ -121,7 +122,6 @@ func appendMessages(dst []byte, req *translate.Request) []byte {
 	dst = append(dst, `,"messages":[`...)
 	start := len(dst)
 	open := ""
-	var blocks []byte
 	for i := range req.Messages {
 		m := &req.Messages[i]
 		if m.Role == translate.RoleSystem {
@@ -130,29 +130,37 @@ func appendMessages(dst []byte, req *translate.Request) []byte {
 		if m.Name != "" {
 			req.Drop("name")
 		}
-		blocks = appendBlocks(blocks[:0], req, m)
-		if len(blocks) == 0 {
-			continue
-		}
 		role := "user"
 		if m.Role == translate.RoleAssistant {
 			role = "assistant"
 		}
+		before, from := len(dst), len(dst)
 		if role != open {
-			if open != "" {
-				dst = append(dst[:len(dst)-1], `]},`...)
-			}
-			open = role
-			dst = append(dst, `{"role":"`...)
-			dst = append(dst, role...)
-			dst = append(dst, `","content":[`...)
+			dst = appendOpening(dst, role, open)
+			from = len(dst)
 		}
-		dst = append(dst, blocks...)
+		if dst = appendBlocks(dst, req, m); len(dst) > from {
+			open = role
+			continue
+		}
+		if dst = dst[:before]; role != open && open != "" {
+			dst[before-1] = ',' // which the opening took
+		}
 	}
 	if open != "" {
 		dst = append(dst[:len(dst)-1], `]},`...)
 	}
 	return closeList(dst, start)
+}
+
+// appendOpening ends the message of the role open, if there is one, and begins another.
+func appendOpening(dst []byte, role, open string) []byte {
+	if open != "" {
+		dst = append(dst[:len(dst)-1], `]},`...)
+	}
+	dst = append(dst, `{"role":"`...)
+	dst = append(dst, role...)
+	return append(dst, `","content":[`...)
 }
 
 // appendBlocks appends what can be said of m, each block with a comma after it.

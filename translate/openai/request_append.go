@@ -19,6 +19,7 @@ func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	if req.PassThrough {
 		return appendRaw(dst, req)
 	}
+	dst = req.Room(dst)
 	dst = append(dst, `{"model":`...)
 	dst = jsonx.AppendString(dst, req.Model)
 	dst = append(dst, `,"messages":[`...)
@@ -123,7 +124,7 @@ func appendMessage(dst []byte, req *translate.Request, m *translate.Message) []b
 	case images > 0:
 		dst = appendParts(dst, m)
 	case texts > 0 || calls == 0:
-		dst = jsonx.AppendString(dst, m.Text())
+		dst = appendText(dst, m)
 	default:
 		dst = append(dst, `null`...)
 	}
@@ -135,6 +136,24 @@ func appendMessage(dst []byte, req *translate.Request, m *translate.Message) []b
 		dst = appendCalls(dst, m)
 	}
 	return append(dst, `},`...)
+}
+
+// appendText appends the texts of m as one, as [translate.Message.Text] has it.
+func appendText(dst []byte, m *translate.Message) []byte {
+	dst = append(dst, '"')
+	first := true
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		if p.Kind != translate.PartText {
+			continue
+		}
+		if !first {
+			dst = append(dst, `\n`...)
+		}
+		first = false
+		dst = jsonx.AppendEscaped(dst, p.Text)
+	}
+	return append(dst, '"')
 }
 
 // survey counts what can be said of m, and notes the rest.
