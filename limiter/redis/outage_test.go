@@ -297,3 +297,60 @@ func TestTheURLIsNeverRepeated(t *testing.T) {
 		}
 	}
 }
+
+// A server may know the older protocol only; then a second connection listens.
+func TestBothProtocolsCountAndListen(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	for _, protocol := range []string{"2", "3"} {
+		t.Run("RESP"+protocol, func(t *testing.T) {
+			t.Parallel()
+			c, err := redis.New(s.URL(0) + "?protocol=" + protocol)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(c.Close)
+			j := limiter.StartJoint(c, limiter.JointOptions{Deadline: time.Minute})
+			t.Cleanup(j.Close)
+			r := limiter.NewRule("of RESP"+protocol, config.Limit{Requests: day(3)})
+			n := 0
+			for range 5 {
+				if _, err := j.Admit(t.Context(), under(r, "a")); err == nil {
+					n++
+				}
+			}
+			if st := j.Stats(); n != 3 || !st.Up || st.Lost != 0 || st.Alone != 0 {
+				t.Errorf("%d admitted, want 3: %+v", n, st)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			began, heard := make(chan struct{}, 1), make(chan string, 16)
+			var listener sync.WaitGroup
+			listener.Go(func() {
+				c.Listen(ctx, "topic"+protocol, func() { began <- struct{}{} }, func(message string) { heard <- message })
+			})
+			<-began
+			for _, message := range []string{"", "a\r\nb", strings.Repeat("x", 200_000)} {
+				if _, err := c.Run(ctx, "redis.call('PUBLISH', ARGV[2], ARGV[1]) return ''", []string{"k"}, []string{message, "topic" + protocol}); err != nil {
+					t.Fatal(err)
+				}
+				if got := <-heard; got != message {
+					t.Errorf("heard %.50q, want %.50q", got, message)
+				}
+			}
+			stop()
+			listener.Wait()
+			if !j.Stats().Up {
+				t.Error("the counts were lost")
+			}
+		})
+	}
+}
+
+func TestAnAddressOfSeveralServersIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"redis://h/0?master_set=m", "redis://h/0?addr=i:1"} {
+		if _, err := redis.New(url); err == nil {
+			t.Errorf("%s is taken", url)
+		}
+	}
+}
