@@ -140,6 +140,16 @@ var hostile = []struct{ name, raw, want string }{
 	{"a request id that would be a header", "GET /info HTTP/1.1\r\nHost: x\r\nX-Request-Id: a%0d%0aX-Evil: 1\r\n\r\n", "200, kept"},
 	{"a target that would be a header", "GET /api/conversations/a%0d%0aX-Evil:%201 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + key + "\r\n\r\n", "404, kept"},
 	{"an origin that would be a header", "GET /info HTTP/1.1\r\nHost: x\r\nOrigin: http://a%0d%0aX-Evil: 1\r\n\r\n", "200, kept"},
+	{"a body of 30 MiB without a key", sizedHead("/api/chat", "", 30<<20) + askBody, "401, closed"},
+	{"a body of 65 KiB with a bad key, after `100 Continue`", sizedHead("/api/chat", "Authorization: Bearer x\r\nExpect: 100-continue\r\n", 65<<10), "401, closed"},
+	{"a chunk of 65 KiB with a bad key", postHead("/api/chat", "Authorization: Bearer x\r\n", chunkedTE) + "10400\r\n" + askBody, "401, closed"},
+	{"a body of 64 KiB with a bad key", sizedHead("/api/chat", "Authorization: Bearer x\r\n", 64<<10) + strings.Repeat(" ", 64<<10), "401, kept"},
+	{"a body of 65 KiB for a path that is not there", sizedHead("/nothing", "Authorization: Bearer "+key+"\r\n", 65<<10) + askBody, "413, closed"},
+	{"chunks above the limit together", rawAsk(chunkedTE) + strings.Repeat("10000\r\n"+strings.Repeat(" ", 1<<16)+"\r\n", 15) + "10001\r\n", "413, closed"},
+	{"a chunk's extension of 2 KiB", rawAsk(chunkedTE) + "1d;" + strings.Repeat("a", 2<<10) + "\r\n" + askBody + "\r\n0\r\n\r\n", "400, closed"},
+	{"a trailer of 20 KiB", rawAsk(chunkedTE) + "1d\r\n" + askBody + "\r\n0\r\nX-A: " + strings.Repeat("a", 20<<10) + "\r\n\r\n", "431, closed"},
+	{"a trailer with a key", postHead("/api/chat", "", chunkedTE) + "1d\r\n" + askBody + "\r\n0\r\nX-Api-Key: " + key + "\r\n\r\n", "401, kept"},
+	{"a long body and a question behind it", rawAsk("Content-Length: 20029\r\n") + strings.Repeat(" ", 20_000) + askBody + strings.Replace(smuggled, "smuggled", "second", 1), "200, kept"},
 	{"two questions, one behind the other", rawAsk(askLength) + askBody + strings.Replace(smuggled, "smuggled", "second", 1), "200, kept"},
 }
 
