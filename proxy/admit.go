@@ -189,6 +189,10 @@ func (x *Exchange) pay(err *translate.Error) {
 func (x *Exchange) charge() {
 	if x.grant != nil || x.bill != nil || x.g.ledger != nil {
 		x.used = x.Usage()
-		x.paid = x.plan.priceOf(x.q.Model, x.asked.upstream).of(x.used)
+		priced := x.used
+		if x.excess {
+			priced.Output = translate.HoldTokens
+		}
+		x.paid = x.plan.priceOf(x.q.Model, x.asked.upstream).of(priced)
 	}
 }

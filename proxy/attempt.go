@@ -249,7 +249,7 @@ func hasResult(m *translate.Message) bool {
 // for the whole answer, up to its end. What comes before is held.
 func (x *Exchange) commit() *translate.Error {
 	x.held, x.heldAt, x.hasFirst, x.answer = x.held[:0], 0, false, translate.Answer{}
-	x.raw, x.finished, x.doubted, x.textBytes, x.copies = x.raw[:0], false, false, 0, x.copies[:0]
+	x.raw, x.finished, x.doubted, x.excess, x.textBytes, x.copies = x.raw[:0], false, false, false, 0, x.copies[:0]
 	began, heldBytes := false, 0
 	wait, waits := x.stream.(patient)
 	for {

@@ -105,6 +105,7 @@ type Exchange struct {
 	textBytes int
 	finished  bool
 	doubted   bool // some of the usage that was reported cannot be
+	excess    bool // because it is more than any model can use
 	estimated bool // the usage was, and given out
 	ended     bool // the whole answer was given out
 	open      bool // Open has returned it
@@ -347,6 +348,7 @@ func (x *Exchange) believe(ev *translate.Event) {
 	if ev.Kind != translate.KindUsage && ev.Kind != translate.KindFinish && ev.Kind != translate.KindStart {
 		return
 	}
+	x.excess = x.excess || ev.Usage.Excess()
 	if !ev.Usage.Doubt() {
 		return
 	}

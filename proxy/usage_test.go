@@ -27,13 +27,14 @@ func TestUsageThatNoModelCanHaveIsEstimatedAndSaidOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		u       translate.Usage
 		in, out int64
+		priced  int64 // tokens of the answer
 	}{
-		"an answer beyond all models":   {translate.Usage{Input: 7, Output: 9007199254740991}, 7, 2},
-		"a question beyond all models":  {translate.Usage{Input: math.MaxInt64, Output: 3}, 1, 3},
-		"one token beyond":              {translate.Usage{Input: 7, Output: translate.MaxTokens + 1}, 7, 2},
-		"a negative answer":             {translate.Usage{Input: 7, Output: -3}, 7, 2},
-		"no counts":                     {translate.Usage{Input: translate.NoCount, Output: translate.NoCount}, 1, 2},
-		"a cache larger than it can be": {translate.Usage{Input: 7, Output: 3, CacheRead: math.MaxInt64}, 7, 3},
+		"an answer beyond all models":   {translate.Usage{Input: 7, Output: 9007199254740991}, 7, 2, translate.HoldTokens},
+		"a question beyond all models":  {translate.Usage{Input: math.MaxInt64, Output: 3}, 1, 3, translate.HoldTokens},
+		"one token beyond":              {translate.Usage{Input: 7, Output: translate.MaxTokens + 1}, 7, 2, translate.HoldTokens},
+		"a negative answer":             {translate.Usage{Input: 7, Output: -3}, 7, 2, 2},
+		"no counts":                     {translate.Usage{Input: translate.NoCount, Output: translate.NoCount}, 1, 2, 2},
+		"a cache larger than it can be": {translate.Usage{Input: 7, Output: 3, CacheRead: math.MaxInt64}, 7, 3, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -49,7 +50,7 @@ func TestUsageThatNoModelCanHaveIsEstimatedAndSaidOnce(t *testing.T) {
 					t.Fatalf("%d rows, %v", len(rows), err)
 				}
 				for _, e := range rows {
-					if e.Input != c.in || e.Output != c.out || !e.Estimated || e.Cost != (c.in+c.out)*unit {
+					if e.Input != c.in || e.Output != c.out || !e.Estimated || e.Cost != (c.in+c.priced)*unit {
 						t.Errorf("the row is %+v", e)
 					}
 				}

@@ -59,6 +59,11 @@ type Usage struct {
 // mistake of who reports it, or a lie.
 const MaxTokens = 1_000_000_000
 
+// HoldTokens is the most that models hold at once, question and answer together. A
+// budget pays so much where a back end claims more than MaxTokens: the claim is not believed, but
+// the estimate may be far too low for whoever makes it.
+const HoldTokens = 1_000_000
+
 // NoCount stands for something in the place of a count that can be none, such as a
 // negative number or a string, until [Usage.Doubt] has seen it.
 const NoCount = -1
@@ -70,10 +75,10 @@ func CountOf(v *fastjson.Value) int64 {
 		return 0
 	}
 	f, err := v.Float64()
-	if err != nil || !(f >= 0 && f < 1<<53) || f != math.Trunc(f) {
+	if err != nil || !(f >= 0) || f != math.Trunc(f) {
 		return NoCount
 	}
-	return int64(f)
+	return int64(min(f, MaxTokens+1))
 }
 
 // Doubt sets every count to 0 that no model can have used, and reports whether there
@@ -86,6 +91,10 @@ func (u *Usage) Doubt() (found bool) {
 	}
 	return found
 }
+
+// Excess reports whether the question or the answer is said to have been longer than
+// MaxTokens. Doubt takes that out.
+func (u *Usage) Excess() bool { return max(u.Input, u.Output) > MaxTokens }
 
 // Total is Input + Output.
 func (u Usage) Total() int64 { return u.Input + u.Output }
