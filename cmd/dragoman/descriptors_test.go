@@ -8,13 +8,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
 )
 
 // silent opens n connections to c on which nothing is said.
@@ -91,20 +90,20 @@ func (c *child) serves(t *testing.T) {
 
 func TestWithoutDescriptorsTheGatewayLivesAndBlamesNoChannel(t *testing.T) {
 	t.Parallel()
-	model := fakemodel.New(fakemodel.Options{})
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- model.Serve(ln) }()
-	defer func() { model.Close(); <-done }()
+	// The back end keeps no connection, so that each question needs a new one.
+	model := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"id":"c","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}`)
+	}))
+	model.Config.SetKeepAlivesEnabled(false)
+	model.Start()
+	defer model.Close()
 	conf := childConf(t, filepath.Join(t.TempDir(), "d.db"))
 	text, err := os.ReadFile(conf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	more := "connections: {total: 10000}\n" + strings.Replace(string(text), "channels: [", `channels: [{id: up, kind: openai, url: "http://`+ln.Addr().String()+`/v1", keys: [k], models: [echo-up]}, `, 1)
+	more := "connections: {total: 10000}\n" + strings.Replace(string(text), "channels: [", `channels: [{id: up, kind: openai, url: "`+model.URL+`/v1", keys: [k], models: [echo-up]}, `, 1)
 	if err := os.WriteFile(conf, []byte(more), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -122,6 +121,11 @@ func TestWithoutDescriptorsTheGatewayLivesAndBlamesNoChannel(t *testing.T) {
 	}
 	childClient.CloseIdleConnections()
 	all := c.silent(t, 150)
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); {
+		if status, _ := ask(first); status != 200 {
+			break // all connections were taken in, as far as there were descriptors
+		}
+	}
 	for range 12 { // a breaker opens on five
 		if status, text := ask(first); status != 503 || !strings.Contains(text, "no connection to be had here") {
 			t.Fatalf("without descriptors: %d %s", status, text)
