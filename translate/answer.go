@@ -12,6 +12,7 @@ type Answer struct {
 	Sequence string // FinishSequence: which one
 	Keyword  string
 	Usage    Usage
+	Other    bool // it had content that has no form here, see [KindOther]
 
 	text  []byte // of the last part, while it grows
 	sign  []byte // its signature
@@ -68,6 +69,8 @@ func (a *Answer) Add(ev Event) {
 		}
 	case KindKeyword:
 		a.Keyword = string(ev.Text)
+	case KindOther:
+		a.Other = true
 	case KindUsage:
 		a.Usage.Merge(ev.Usage)
 	case KindFinish:
@@ -161,7 +164,7 @@ func (a *Answer) Empty() bool {
 			return false
 		}
 	}
-	return len(a.text) == 0
+	return len(a.text) == 0 && !a.Other
 }
 
 // Message returns the answer as a message of the assistant.

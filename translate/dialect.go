@@ -50,7 +50,7 @@ type Decoder interface {
 	// Decode appends the events that frame carries: none, one or several. A
 	// frame is the data of one server-sent event, or one WebSocket message. The
 	// events may alias frame and the decoder's own memory until the next call.
-	// KindFinish is appended exactly once, at the first end mark.
+	// KindFinish is appended exactly once, at the first end mark; see [Ender].
 	Decode(evs []Event, frame []byte) ([]Event, error)
 	// DecodeWhole does the same for an answer that came in one piece, or for a
 	// refusal: a status outside 2xx gives an *Error.
@@ -58,6 +58,18 @@ type Decoder interface {
 	// Done reports whether the last frame of the answer has been seen: nothing
 	// but the end of the connection can follow ([DONE], message_stop, end).
 	Done() bool
+}
+
+// Ender is a Decoder whose answers go on behind what gives the reason of their end: text
+// and calls may still come, and the last reason counts. KindFinish is appended at the
+// last frame, or by End where that is missing.
+type Ender interface {
+	// Complete reports whether the answer would be whole if nothing more came: the reason
+	// of its end was seen, its last frame was not.
+	Complete() bool
+	// End appends the end of a complete answer whose connection ended, or has been silent
+	// for long enough. Done reports true after it.
+	End(evs []Event) []Event
 }
 
 // Borrower is a Decoder that parses in memory which its user may lend it before the

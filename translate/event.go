@@ -2,6 +2,7 @@ package translate
 
 import (
 	"math"
+	"strconv"
 
 	"github.com/valyala/fastjson"
 )
@@ -22,12 +23,15 @@ const (
 	KindKeyword                   // Text: the words of a web search (chatnio's keyword)
 	KindFinish                    // Finish, Text: the stop sequence for FinishSequence
 	KindOpaque                    // Raw only: a frame that means nothing here, such as a ping
+	// KindOther is content that has no form here: an image, a sound, another choice than
+	// the first. Only an answer that passes through has it; no encoder can say it.
+	KindOther
 )
 
 // Content reports whether an event of this kind is part of the answer proper:
 // what commits it, and what resets the clocks that wait for content.
 func (k Kind) Content() bool {
-	return k == KindText || k == KindReasoning || k == KindToolStart || k == KindToolArgs
+	return k == KindText || k == KindReasoning || k == KindToolStart || k == KindToolArgs || k == KindOther
 }
 
 // Finish says why an answer ended.
@@ -68,11 +72,18 @@ const HoldTokens = 1_000_000
 // negative number or a string, until [Usage.Doubt] has seen it.
 const NoCount = -1
 
-// CountOf reads a count of tokens; what is missing or null is 0, what can be no count
-// is NoCount.
+// CountOf reads a count of tokens, also one in quotes; what is missing or null is 0,
+// what can be no count is NoCount.
 func CountOf(v *fastjson.Value) int64 {
 	if v == nil || v.Type() == fastjson.TypeNull {
 		return 0
+	}
+	if v.Type() == fastjson.TypeString {
+		n, err := strconv.ParseInt(string(v.GetStringBytes()), 10, 64)
+		if err != nil || n < 0 || n >= 1<<53 {
+			return NoCount
+		}
+		return n
 	}
 	f, err := v.Float64()
 	if err != nil || !(f >= 0) || f != math.Trunc(f) {
@@ -127,11 +138,13 @@ func (u *Usage) Merge(v Usage) {
 type Event struct {
 	Kind   Kind
 	Finish Finish // KindFinish: why the answer ended
-	Index  int32  // KindTool*: which call of this answer, from 0
-	Usage  Usage  // KindUsage, KindFinish, KindStart: totals so far, not differences
-	Text   []byte // KindText, KindReasoning, KindToolArgs: the piece, unescaped
-	ID     []byte // KindStart: the answer's id; KindToolStart: the call's id
-	Name   []byte // KindStart: the model that answers; KindToolStart: the function
+	// NoReason is set with KindFinish where the upstream marked the end and gave no reason.
+	NoReason bool
+	Index    int32  // KindTool*: which call of this answer, from 0
+	Usage    Usage  // KindUsage, KindFinish, KindStart: totals so far, not differences
+	Text     []byte // KindText, KindReasoning, KindToolArgs: the piece, unescaped
+	ID       []byte // KindStart: the answer's id; KindToolStart: the call's id
+	Name     []byte // KindStart: the model that answers; KindToolStart: the function
 
 	// Raw, if not nil, is the complete frame as the upstream sent it, in the
 	// client's own dialect, framing included. Only a passed-through answer has

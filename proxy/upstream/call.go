@@ -43,6 +43,7 @@ type call struct {
 	// hungry: the last read has filled its buffer. The next one has a large one, and
 	// the client gets in one write what that brings.
 	hungry bool
+	packed *packed // nil: the content is not compressed
 }
 
 // connect gets a connection.
@@ -88,6 +89,14 @@ func (c *call) start(message []byte) *translate.Error {
 	}
 	if sent != nil {
 		c.head.keep = false
+	}
+	switch c.head.coding {
+	case codingGzip, codingDeflate:
+		c.unpack()
+	case codingUnknown:
+		if c.head.status >= 200 && c.head.status <= 299 {
+			return translate.Broken("the model answered in a compressed form", errCoding)
+		}
 	}
 	return nil
 }
@@ -168,29 +177,46 @@ func (c *call) fill() error {
 	if c.bad != nil {
 		return c.bad
 	}
-	if c.body.over {
+	if c.body.over && c.packed == nil {
 		return io.EOF
 	}
-	if c.hungry && cap(*c.buf) < keepBuffer {
+	if c.hungry && c.packed == nil && cap(*c.buf) < keepBuffer {
 		c.enlarge()
 	}
 	room := c.scan.Room(minRead)
+	if c.packed != nil {
+		n, err := c.packed.unpacked(room)
+		c.scan.Wrote(n)
+		c.shown(room[:n])
+		return err
+	}
+	n, err := c.receive(room)
+	c.scan.Wrote(n)
+	c.shown(room[:n])
+	return err
+}
+
+// receive reads once and leaves only content in room, of which there may be none.
+func (c *call) receive(room []byte) (int, error) {
+	if c.bad != nil {
+		return 0, c.bad
+	}
+	if c.body.over {
+		return 0, io.EOF
+	}
 	n, err := c.conn.Read(room)
 	c.hungry = n == len(room)
 	if n > 0 {
-		m := c.unframe(room[:n])
-		c.scan.Wrote(m)
-		c.shown(room[:m])
-		return nil
+		return c.unframe(room[:n]), nil
 	}
 	if err == io.EOF && c.body.framing == framedByClose {
 		c.body.over = true
-		return io.EOF
+		return 0, io.EOF
 	}
 	if err == io.EOF {
-		return errEarly
+		return 0, errEarly
 	}
-	return err
+	return 0, err
 }
 
 // enlarge gives c a large buffer.
@@ -218,7 +244,7 @@ func (c *call) fillLater() error {
 // park gives the buffer back, if nothing is in it and the connection can be waited for
 // without.
 func (c *call) park() bool {
-	if c.bad != nil || c.body.over || !c.conn.wait.able() {
+	if c.bad != nil || c.body.over || c.packed != nil || !c.conn.wait.able() {
 		return false
 	}
 	p, ok := c.scan.Park()

@@ -28,8 +28,8 @@ const (
 type head struct {
 	status  int
 	media   media
-	keep    bool // the connection may be used again
-	coded   bool // with a content coding, though none was asked for
+	keep    bool   // the connection may be used again
+	coding  coding // of the content, though none was asked for
 	chunked bool
 	length  int64         // -1: not said
 	retry   time.Duration // Retry-After; 0: none
@@ -137,7 +137,7 @@ func (h *head) header(name, value []byte, now time.Time) error {
 		h.length = n
 	case len("content-encoding"):
 		if is(name, "content-encoding") {
-			h.coded = len(value) > 0 && !is(value, "identity")
+			h.coding = codingOf(value)
 		}
 	case len("transfer-encoding"):
 		if !is(name, "transfer-encoding") {

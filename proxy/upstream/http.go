@@ -123,6 +123,7 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 	}
 	s.dec = u.dialect.NewDecoder(req)
 	s.hide, _ = s.dec.(hider)
+	s.ender, _ = s.dec.(translate.Ender)
 	if e := s.accept(); e != nil {
 		_ = s.Close()
 		return nil, e

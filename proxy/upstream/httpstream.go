@@ -31,39 +31,35 @@ const (
 type httpStream struct {
 	call
 	dec   translate.Decoder
-	lent  *jsonx.Memory // to dec; nil: it uses its own
-	hide  hider         // nil: the decoder hides nothing
-	quick bool          // the last silence was shorter than quickWait
-	asked bool          // a stream was asked for
-	pass  bool          // events carry Raw
+	ender translate.Ender // dec; nil: it needs nobody to end an answer
+	lent  *jsonx.Memory   // to dec; nil: it uses its own
+	hide  hider           // nil: the decoder hides nothing
+	quick bool            // the last silence was shorter than quickWait
+	asked bool            // a stream was asked for
+	pass  bool            // events carry Raw
 	form  form
+	sure  bool // form is what the bytes say, not their label
 	queue
 	few    [4]translate.Event // the queue's, while they are enough
 	lines  []byte             // data lines of the last frame that are still to be decoded one by one
 	cut    bool               // the body ended within an event
+	news   bool               // an event has come since endBy was set
+	endBy  time.Time          // when the silence behind a complete answer is its end; zero: there is none
+	lost   bool               // the connection is of no more use
 	closed bool
 	resume func()    // see Later
 	began  time.Time // of that wait
 }
 
-// accept looks at the head of the answer.
+// accept looks at the head of the answer. What the body is its bytes will say: a label
+// is often wrong. It is enough to wait for events without a buffer.
 func (s *httpStream) accept() *translate.Error {
 	if s.head.status < 200 || s.head.status > 299 {
 		return s.refusal()
 	}
-	if s.head.coded {
-		return translate.Broken("the model answered in a compressed form", errors.New("content coding not asked for"))
-	}
-	switch s.head.media {
-	case mediaEvents:
+	if s.head.media == mediaEvents && s.head.coding == codingNone {
 		s.form = formEvents
-	case mediaJSON:
-		s.form = formWhole
-	case mediaHTML:
-		return translate.Broken("the model answered with a web page", nil)
 	}
-	// What is of another form than asked for is not what the client waits for.
-	s.pass = s.pass && (s.form == formUnknown || (s.form == formEvents) == s.asked)
 	return nil
 }
 
@@ -102,7 +98,10 @@ func (s *httpStream) Ready() bool {
 	if s.waiting() || s.dec.Done() {
 		return true
 	}
-	if s.form != formEvents {
+	if s.known() != nil {
+		return true
+	}
+	if s.form != formEvents || !s.sure {
 		return s.finished
 	}
 	ok, err := s.scan.Peek()
@@ -114,6 +113,12 @@ func (s *httpStream) Ready() bool {
 func (s *httpStream) silent() bool {
 	if s.form != formEvents || s.waiting() || len(s.lines) > 0 || s.body.over || s.bad != nil || s.dec.Done() {
 		return false
+	}
+	if s.known() != nil || s.form != formEvents {
+		return false
+	}
+	if !s.sure {
+		return true
 	}
 	ok, err := s.scan.Peek()
 	return !ok && err == nil
@@ -137,6 +142,7 @@ func (s *httpStream) Later(resume func()) bool {
 		return false
 	}
 	s.takeBack()
+	s.limitSilence()
 	s.resume, s.began = resume, time.Now()
 	go s.linger()
 	return true
@@ -169,15 +175,32 @@ func (s *httpStream) waitMore() error {
 	if !s.quick {
 		s.takeBack()
 	}
+	s.limitSilence()
 	began := time.Now()
 	err := s.fillLater()
 	s.quick = time.Since(began) < quickWait
 	return err
 }
 
+// endSilence is how long a server may be silent behind the reason of the end of its
+// answer until that is the end: some keep the connection open without an end mark.
+const endSilence = time.Second
+
+// limitSilence is called before a wait. Behind the reason of an answer's end it bounds
+// the time in which nothing but comments come.
+func (s *httpStream) limitSilence() {
+	if s.ender == nil || !s.ender.Complete() {
+		return
+	}
+	if s.news {
+		s.news, s.endBy = false, time.Now().Add(endSilence)
+	}
+	_ = s.conn.SetReadDeadline(s.endBy)
+}
+
 // more decodes the next frame.
 func (s *httpStream) more() error {
-	if s.form == formUnknown {
+	if !s.sure {
 		if err := s.sniff(); err != nil {
 			return err
 		}
@@ -199,6 +222,7 @@ func (s *httpStream) more() error {
 		if ok {
 			return s.frame(f)
 		}
+		s.limitSilence()
 		err = s.fill()
 		if err != nil && (err != io.EOF || !s.scan.Pending()) {
 			return s.over(err)
@@ -215,10 +239,27 @@ func (s *httpStream) over(err error) error {
 	if s.finished {
 		return io.EOF
 	}
+	if s.complete() {
+		s.lost = err != io.EOF
+		return nil
+	}
 	if err == io.EOF || err == nil {
 		err = errEarly
 	}
 	return truncated(s.ctx, err)
+}
+
+// complete ends an answer of which nothing more comes, if its end was seen, and reports
+// whether it was. Whoever left does not get one.
+func (s *httpStream) complete() bool {
+	if s.ender == nil || !s.ender.Complete() {
+		return false
+	}
+	if e := ended(s.ctx); e != nil && e.Fault == translate.FaultGone {
+		return false
+	}
+	s.took(s.ender.End(s.evs))
+	return true
 }
 
 // frame decodes f.
@@ -230,6 +271,9 @@ func (s *httpStream) frame(f sse.Frame) error {
 	if meaningless(f) {
 		s.opaque(raw)
 		return nil
+	}
+	if bytes.EqualFold(f.Name, []byte("error")) {
+		return s.failure(f.Data)
 	}
 	if f.Lines > 1 && !json.Valid(f.Data) {
 		s.lines = f.Data // several values, one on each line: rest_iagent.md 4.3
@@ -244,7 +288,23 @@ func meaningless(f sse.Frame) bool {
 	if len(f.Data) == 0 {
 		return true
 	}
-	return f.Data[0] != '{' && (string(f.Name) == "ping" || string(f.Name) == "heartbeat")
+	return f.Data[0] != '{' && (string(f.Name) == "ping" || string(f.Name) == "heartbeat" || translate.Idle(f.Data))
+}
+
+// failure is what an event named error tells of, whatever it holds.
+func (s *httpStream) failure(data []byte) error {
+	s.lend()
+	if _, err := s.dec.Decode(nil, data); err != nil && refusing(err) {
+		return s.up.key.typed(err, translate.FaultBroken)
+	}
+	return s.up.key.typed(translate.InBand(translate.RefusalFrom(data)), translate.FaultBroken)
+}
+
+// refusing reports whether err is what the server said, not what was wrong with how it
+// said it.
+func refusing(err error) bool {
+	var e *translate.Error
+	return errors.As(err, &e) && (e.Upstream != nil || e.Fault != translate.FaultBroken)
 }
 
 func (s *httpStream) opaque(raw []byte) {
@@ -256,7 +316,7 @@ func (s *httpStream) opaque(raw []byte) {
 func (s *httpStream) nextLine(raw []byte) error {
 	line, rest, _ := bytes.Cut(s.lines, []byte{'\n'})
 	s.lines = rest
-	if len(line) == 0 {
+	if translate.Idle(line) {
 		s.opaque(raw)
 		return nil
 	}
@@ -275,11 +335,15 @@ func (s *httpStream) decode(data, raw []byte) error {
 			evs[0].Raw = raw
 		}
 	}
+	s.news = s.news || len(evs) > 0 && evs[0].Kind != translate.KindOpaque
 	switch {
 	case err == nil:
 		return nil
 	case s.finished:
 		return io.EOF // the answer is complete, whatever is wrong with its trailer
+	case !refusing(err) && s.complete():
+		s.lost = true
+		return nil
 	case s.cut:
 		return truncated(s.ctx, err)
 	}
@@ -300,6 +364,7 @@ func (s *httpStream) whole() error {
 	if err != nil {
 		return truncated(s.ctx, err)
 	}
+	content = alone(content)
 	if len(bytes.TrimSpace(content)) == 0 {
 		return translate.Broken("the answer is empty", nil)
 	}
@@ -318,29 +383,55 @@ func (s *httpStream) whole() error {
 	return nil
 }
 
-// sniff decides what an answer is whose content type does not say.
-func (s *httpStream) sniff() error {
-	for blank := 0; ; { // bytes that mean nothing
-		text := bytes.TrimLeft(s.scan.Bytes()[blank:], " \t\r\n\xef\xbb\xbf")
-		blank = len(s.scan.Bytes()) - len(text)
-		switch {
-		case len(text) == 0:
-		case text[0] == '{':
-			s.form = formWhole
-		case len(text) > len("event:"), bytes.IndexByte(text, '\n') >= 0, s.body.over:
-			if !looksLikeEvents(text) {
-				return translate.Broken("the model answered nonsense", nil)
-			}
-			s.form = formEvents
+// alone is a body without the events that some servers put behind it, such as [DONE].
+func alone(content []byte) []byte {
+	for {
+		text := bytes.TrimRight(content, " \t\r\n")
+		at := bytes.LastIndexByte(text, '\n')
+		if line := text[at+1:]; at < 0 || !looksLikeEvents(line) || bytes.HasSuffix(line, []byte("}")) {
+			return content
 		}
-		if s.form != formUnknown {
-			s.pass = s.pass && (s.form == formEvents) == s.asked
-			return nil
+		content = text[:at]
+	}
+}
+
+// known looks at the first byte that is no white space, which tells what the body is,
+// if it has come.
+func (s *httpStream) known() error {
+	if s.sure {
+		return nil
+	}
+	text := bytes.TrimLeft(s.scan.Bytes(), " \t\r\n\xef\xbb\xbf")
+	switch {
+	case len(text) == 0:
+		return nil
+	case text[0] == '{', text[0] == '[':
+		s.form, s.sure = formWhole, true
+	case text[0] == '<':
+		return translate.Broken("the model answered with a web page", nil)
+	case len(text) > len("event:"), bytes.IndexByte(text, '\n') >= 0, s.body.over:
+		if !looksLikeEvents(text) {
+			return translate.Broken("the model answered nonsense", nil)
+		}
+		s.form, s.sure = formEvents, true
+	}
+	if s.sure {
+		// What is of another form than asked for is not what the client waits for.
+		s.pass = s.pass && (s.form == formEvents) == s.asked
+	}
+	return nil
+}
+
+// sniff waits until it is known what the body is.
+func (s *httpStream) sniff() error {
+	for {
+		if err := s.known(); err != nil || s.sure {
+			return err
 		}
 		if len(s.scan.Bytes()) > sse.MaxEvent {
 			return translate.Broken("the model answered nonsense", sse.ErrTooLong)
 		}
-		if err := s.fill(); err == io.EOF && len(bytes.TrimSpace(s.scan.Bytes()[blank:])) == 0 {
+		if err := s.fill(); err == io.EOF && len(bytes.TrimSpace(s.scan.Bytes())) == 0 {
 			return translate.Broken("the answer is empty", nil)
 		} else if err != nil && err != io.EOF {
 			return truncated(s.ctx, err)
@@ -363,7 +454,10 @@ func (s *httpStream) Close() error {
 		return nil
 	}
 	s.closed = true
-	s.release(s.finished && s.dec.Done())
+	if !s.endBy.IsZero() && s.conn != nil {
+		_ = s.conn.SetReadDeadline(time.Time{})
+	}
+	s.release(s.finished && s.dec.Done() && !s.lost)
 	s.takeBack()
 	s.lines = nil
 	s.end()

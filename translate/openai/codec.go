@@ -44,7 +44,7 @@ func (codec) Name() string { return name }
 
 // NewDecoder returns a decoder for one answer to req.
 func (codec) NewDecoder(req *translate.Request) translate.Decoder {
-	return &decoder{pass: req.PassThrough, showUsage: req.UsageInStream}
+	return &decoder{pass: req.PassThrough, showUsage: req.UsageInStream, tools: req.Tools}
 }
 
 // NewEncoder returns an encoder for one answer to req.

@@ -201,8 +201,8 @@ func script() []translate.Event {
 		{Kind: translate.KindToolArgs, Index: 0, Text: []byte(`"y"}`)},
 		{Kind: translate.KindToolStart, Index: 1, ID: []byte("b"), Name: []byte("g")},
 		{Kind: translate.KindToolArgs, Index: 1, Text: []byte(`{}`)},
-		{Kind: translate.KindFinish, Finish: translate.FinishTool},
 		{Kind: translate.KindUsage, Usage: u},
+		{Kind: translate.KindFinish, Finish: translate.FinishTool, Usage: u},
 	}
 }
 
@@ -264,7 +264,7 @@ func TestTheUsageChunkIsHiddenFromAClientThatDidNotAsk(t *testing.T) {
 			}
 		}
 		evs, err := d.Decode(nil, []byte("[DONE]"))
-		if err != nil || len(evs) != 1 || evs[0].Kind != translate.KindOpaque || hider.Hide() || !d.Done() {
+		if err != nil || len(evs) != 1 || evs[0].Kind != translate.KindFinish || hider.Hide() || !d.Done() {
 			t.Errorf("[DONE] gave %v, %v", evs, err)
 		}
 	}
@@ -272,7 +272,7 @@ func TestTheUsageChunkIsHiddenFromAClientThatDidNotAsk(t *testing.T) {
 
 func TestNonsenseFromAnUpstreamIsBroken(t *testing.T) {
 	t.Parallel()
-	for _, f := range []string{"", "garbage", "[]", `"x"`, `{"choices":`} {
+	for _, f := range []string{"garbage", `"x"`, `[1]`, `[{},{}]`, `{"choices":`} {
 		var e *translate.Error
 		if _, err := Dialect.NewDecoder(&translate.Request{}).Decode(nil, []byte(f)); !errors.As(err, &e) || e.Fault != translate.FaultBroken {
 			t.Errorf("Decode(%q): %v", f, err)

@@ -3,8 +3,6 @@ package openai
 import (
 	"strconv"
 
-	"github.com/valyala/fastjson"
-
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -106,35 +104,6 @@ func (o *olderCalls) end(name string) string {
 	}
 	return o.begin(name)
 }
-
-// functionCall appends the events of the one call of an answer in the older form.
-func (d *decoder) functionCall(evs []translate.Event, v *fastjson.Value) []translate.Event {
-	if v == nil || v.Type() != fastjson.TypeObject {
-		return evs
-	}
-	at := 0
-	for at < len(d.calls) && d.calls[at].index != olderIndex {
-		at++
-	}
-	if at == len(d.calls) {
-		if at >= maxCalls {
-			return evs
-		}
-		d.calls = append(d.calls, call{index: olderIndex})
-		evs = append(evs, translate.Event{
-			Kind: translate.KindToolStart, Index: int32(at), ID: d.makeID(at), Name: v.GetStringBytes("name"),
-		})
-	}
-	if piece := v.GetStringBytes("arguments"); len(piece) > 0 {
-		d.calls[at].args = true
-		evs = append(evs, translate.Event{Kind: translate.KindToolArgs, Index: int32(at), Text: piece})
-	}
-	return evs
-}
-
-// olderIndex is what the call of an answer in the older form has in place of the
-// vendor's index.
-const olderIndex = -1
 
 // functionStart appends the start of a call for a client of functions, which can
 // be told of the first one only.

@@ -1,0 +1,112 @@
+package upstream
+
+import (
+	"bufio"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"io"
+	"slices"
+)
+
+// coding is how the content of an answer is compressed. None is asked for; some proxies
+// do it all the same.
+type coding uint8
+
+const (
+	codingNone coding = iota
+	codingGzip
+	codingDeflate
+	codingUnknown // such as br and zstd
+)
+
+// errCoding is why an answer cannot be read.
+var errCoding = errors.New("it is compressed in a way that was not asked for and is not understood")
+
+func codingOf(value []byte) coding {
+	switch {
+	case len(value) == 0, is(value, "identity"):
+		return codingNone
+	case is(value, "gzip"), is(value, "x-gzip"):
+		return codingGzip
+	case is(value, "deflate"):
+		return codingDeflate
+	}
+	return codingUnknown
+}
+
+// unpack makes fill unpack what comes. What has come already is in scan. The bytes say
+// whether they are compressed as the head claims.
+func (c *call) unpack() {
+	p := &packed{call: c, came: slices.Clone(c.scan.Bytes())}
+	c.scan.Reset((*c.buf)[:0])
+	c.packed = p
+}
+
+// packed reads the content of an answer as it comes, and its plain form.
+type packed struct {
+	call  *call
+	came  []byte    // with the head
+	plain io.Reader // nil: nothing was read
+}
+
+// Read reads what comes, compressed. It implements io.Reader for those that unpack.
+func (p *packed) Read(to []byte) (int, error) {
+	if len(p.came) > 0 {
+		n := copy(to, p.came)
+		p.came = p.came[n:]
+		return n, nil
+	}
+	for {
+		n, err := p.call.receive(to)
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// unpacked reads the plain form.
+func (p *packed) unpacked(to []byte) (int, error) {
+	if p.plain == nil {
+		if err := p.begin(); err != nil {
+			return 0, err
+		}
+	}
+	for {
+		n, err := p.plain.Read(to)
+		if n > 0 {
+			return n, nil // the error comes again
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// begin looks at the first bytes: deflate is zlib's format by the standard and without
+// it in practice, and some servers send plain text under either name.
+func (p *packed) begin() error {
+	raw := bufio.NewReader(p)
+	first, err := raw.Peek(2)
+	if len(first) < 2 {
+		if err == io.EOF && len(first) > 0 {
+			p.plain = raw
+			return nil
+		}
+		return err
+	}
+	switch {
+	case first[0] == 0x1f && first[1] == 0x8b:
+		p.plain, err = gzip.NewReader(raw)
+	case p.call.head.coding != codingDeflate:
+		p.plain = raw
+	case first[0]&0x0f == 8 && (int(first[0])<<8|int(first[1]))%31 == 0:
+		p.plain, err = zlib.NewReader(raw)
+	case first[0] == '{', first[0] == '[', first[0] == 'd', first[0] == 'e', first[0] == ':':
+		p.plain = raw
+	default:
+		p.plain = flate.NewReader(raw)
+	}
+	return err
+}

@@ -1,0 +1,342 @@
+package openai
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Bounds of what a decoder remembers of an answer's tool calls.
+const (
+	maxCalls = 1024
+	maxHeld  = 1 << 20 // bytes of names, and of arguments that wait for one
+	waitID   = 4 << 10 // bytes of arguments for which a call without an id waits for one
+)
+
+// noIndex stands for the index of a call whose server gives none, olderIndex for that
+// of the one call in the older form.
+const (
+	noIndex    = math.MinInt
+	olderIndex = math.MinInt + 1
+)
+
+// noArgs are the arguments of a call without any. It is only read.
+var noArgs = []byte("{}")
+
+// call is a tool call as far as it is known. Servers send it in pieces, and not all of
+// them as OpenAI does: names come late or in pieces, ids late or never, and every call
+// may have the index 0. It begins, for those who read the events, when its name and its
+// id are known and its arguments have begun, or when nothing more can come of those.
+type call struct {
+	index int // the server's
+	id    string
+	name  []byte
+	held  []byte // arguments that wait for the beginning
+	at    int32  // its place among those that have begun; negative: it has not
+	list  int    // the frame that named it last
+	args  bool   // a piece of arguments that is not blank was seen
+	json  extent // of the arguments
+}
+
+// piece is what one frame says of a call.
+type piece struct {
+	index    int
+	id, name []byte
+	args     []byte
+	blank    bool // args are nothing or white space
+}
+
+// toolCalls appends the events of the pieces in v, a list or a single one.
+func (d *decoder) toolCalls(evs []translate.Event, v *fastjson.Value) ([]translate.Event, error) {
+	if v == nil {
+		return evs, nil
+	}
+	d.list++
+	if v.Type() == fastjson.TypeObject {
+		return d.add(evs, d.pieceOf(v))
+	}
+	for _, c := range v.GetArray() {
+		if c.Type() != fastjson.TypeObject {
+			continue
+		}
+		var err error
+		if evs, err = d.add(evs, d.pieceOf(c)); err != nil {
+			return evs, err
+		}
+	}
+	return evs, nil
+}
+
+// functionCall appends the events of the one call of an answer in the older form.
+func (d *decoder) functionCall(evs []translate.Event, v *fastjson.Value) ([]translate.Event, error) {
+	if v == nil || v.Type() != fastjson.TypeObject {
+		return evs, nil
+	}
+	d.list++
+	p := d.pieceOf(v)
+	p.index = olderIndex
+	return d.add(evs, p)
+}
+
+// pieceOf reads one element of tool_calls. The function's members may stand beside its
+// id, and the arguments may be the object itself instead of its text.
+func (d *decoder) pieceOf(v *fastjson.Value) piece {
+	p := piece{index: noIndex, id: d.scalar(v.Get("id"))}
+	switch i := v.Get("index"); {
+	case i == nil:
+	case i.Type() == fastjson.TypeNumber:
+		p.index = i.GetInt()
+	case i.Type() == fastjson.TypeString:
+		if n, err := strconv.Atoi(string(i.GetStringBytes())); err == nil {
+			p.index = n
+		}
+	}
+	f := v.Get("function")
+	if f == nil || f.Type() != fastjson.TypeObject {
+		f = v
+	}
+	p.name = bytes.TrimSpace(f.GetStringBytes("name"))
+	for _, key := range [...]string{"arguments", "parameters", "input"} {
+		if p.args = d.argsOf(f.Get(key)); len(p.args) > 0 {
+			break
+		}
+	}
+	p.blank = len(bytes.TrimSpace(p.args)) == 0
+	return p
+}
+
+// scalar returns a string, or the text of a number.
+func (d *decoder) scalar(v *fastjson.Value) []byte {
+	if v != nil && v.Type() == fastjson.TypeNumber {
+		return d.marshal(v)
+	}
+	return v.GetStringBytes()
+}
+
+func (d *decoder) argsOf(v *fastjson.Value) []byte {
+	if v == nil {
+		return nil
+	}
+	switch v.Type() {
+	case fastjson.TypeString:
+		return v.GetStringBytes()
+	case fastjson.TypeNull:
+		return nil
+	}
+	return d.marshal(v)
+}
+
+// marshal returns the text of v in the decoder's own memory.
+func (d *decoder) marshal(v *fastjson.Value) []byte {
+	start := len(d.scratch)
+	d.scratch = v.MarshalTo(d.scratch)
+	return d.scratch[start:]
+}
+
+// add appends the events of p.
+func (d *decoder) add(evs []translate.Event, p piece) ([]translate.Event, error) {
+	c := d.owner(&p)
+	if c != nil && c.json.over && !p.blank && len(p.id) > 0 && c.id == string(p.id) {
+		return evs, nil // said twice
+	}
+	if c == nil || d.another(c, &p) {
+		if len(p.id) == 0 && len(p.name) == 0 && p.blank {
+			return evs, nil // there is no call
+		}
+		if len(d.calls) >= maxCalls {
+			return evs, translate.Broken("the model called too many tools", nil)
+		}
+		d.calls = append(d.calls, call{index: p.index, at: -1})
+		c = &d.calls[len(d.calls)-1]
+		d.held++
+	}
+	if c.id == "" && len(p.id) > 0 {
+		c.id = string(p.id)
+	}
+	if c.at >= 0 {
+		return c.more(evs, &p), nil
+	}
+	d.named(c, p.name)
+	c.take(&p)
+	if d.heldBytes += len(p.name) + len(p.args); d.heldBytes > maxHeld {
+		return evs, translate.Broken("the model called a tool without a name", nil)
+	}
+	if len(c.name) > 0 && c.args && (c.id != "" || len(c.held) > waitID) {
+		evs = d.begin(evs, c)
+	}
+	return evs, nil
+}
+
+// owner returns the newest call that p may belong to, nil if there is none.
+func (d *decoder) owner(p *piece) *call {
+	for i := len(d.calls) - 1; i >= 0; i-- {
+		c := &d.calls[i]
+		if p.index != noIndex && c.index == p.index {
+			return c
+		}
+		if p.index == noIndex && len(p.id) > 0 && c.id == string(p.id) {
+			return c
+		}
+	}
+	if p.index == noIndex && len(d.calls) > 0 {
+		return &d.calls[len(d.calls)-1]
+	}
+	return nil
+}
+
+// another reports whether p begins a call although it says that it belongs to c: some
+// servers give every call the index 0, or none at all.
+func (d *decoder) another(c *call, p *piece) bool {
+	switch {
+	case len(p.id) > 0 && c.id == string(p.id):
+		return false
+	case len(p.name) == 0:
+		return !p.blank && c.json.over
+	case len(p.id) > 0 && c.id != "":
+		return true
+	case len(c.name) == 0:
+		return c.json.over && !p.blank
+	case c.json.over:
+		return true
+	case c.args: // which are not complete: the name is said again
+		return !bytes.Equal(c.name, p.name)
+	case c.list == d.list:
+		return true
+	}
+	// A part of the name, which the official clients join, or a call without arguments.
+	return !bytes.Equal(c.name, p.name) && d.offered(string(c.name)) && d.offered(string(p.name)) && !d.offered(string(c.name)+string(p.name))
+}
+
+// offered reports whether the client offered a tool of this name.
+func (d *decoder) offered(name string) bool {
+	for i := range d.tools {
+		if d.tools[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// named adds a piece to the name of c, unless it is the whole name again.
+func (d *decoder) named(c *call, name []byte) {
+	if len(name) == 0 || len(c.name) > 0 && (c.args || bytes.Equal(c.name, name) && !d.offered(string(c.name)+string(name))) {
+		return
+	}
+	c.name = append(c.name, name...)
+	c.list = d.list
+}
+
+// take keeps arguments of a call that has not begun.
+func (c *call) take(p *piece) {
+	c.held = append(c.held, p.args...)
+	c.json.feed(p.args)
+	c.args = c.args || !p.blank
+}
+
+// more appends a piece of the arguments of a call that has begun.
+func (c *call) more(evs []translate.Event, p *piece) []translate.Event {
+	if len(p.args) == 0 {
+		return evs
+	}
+	c.json.feed(p.args)
+	c.args = c.args || !p.blank
+	return append(evs, translate.Event{Kind: translate.KindToolArgs, Index: c.at, Text: p.args})
+}
+
+// begin appends the start of c and what of its arguments has come.
+func (d *decoder) begin(evs []translate.Event, c *call) []translate.Event {
+	c.at = d.begun
+	d.begun++
+	d.held--
+	d.heldBytes -= len(c.held)
+	id := d.copied(c.id)
+	if c.id == "" {
+		id = d.makeID(int(c.at))
+	}
+	evs = append(evs, translate.Event{Kind: translate.KindToolStart, Index: c.at, ID: id, Name: d.copied(string(c.name))})
+	if len(c.held) > 0 {
+		evs = append(evs, translate.Event{Kind: translate.KindToolArgs, Index: c.at, Text: c.held})
+		c.held = nil // the event's now
+	}
+	return evs
+}
+
+// beginAll appends the starts of the calls whose names are known: what follows is not
+// part of them.
+func (d *decoder) beginAll(evs []translate.Event) []translate.Event {
+	for i := range d.calls {
+		if c := &d.calls[i]; d.held > 0 && c.at < 0 && len(c.name) > 0 {
+			evs = d.begin(evs, c)
+		}
+	}
+	return evs
+}
+
+// endCalls appends what is missing of the calls at the end of the answer. Those that
+// nobody named are none. Clients parse the arguments, and no text at all is not JSON.
+func (d *decoder) endCalls(evs []translate.Event) []translate.Event {
+	evs = d.beginAll(evs)
+	for i := range d.calls {
+		if c := &d.calls[i]; c.at >= 0 && !c.args {
+			evs = append(evs, translate.Event{Kind: translate.KindToolArgs, Index: c.at, Text: noArgs})
+		}
+	}
+	return evs
+}
+
+func (d *decoder) copied(s string) []byte {
+	start := len(d.scratch)
+	d.scratch = append(d.scratch, s...)
+	return d.scratch[start:]
+}
+
+// makeID makes the id of a call whose server gave none.
+func (d *decoder) makeID(n int) []byte {
+	start := len(d.scratch)
+	d.scratch = append(d.scratch, "call_"...)
+	d.scratch = append(d.scratch, d.ids...)
+	d.scratch = append(d.scratch, '_')
+	d.scratch = strconv.AppendInt(d.scratch, int64(n), 10)
+	return d.scratch[start:]
+}
+
+// extent finds the end of a JSON text that comes in pieces, if that is an object, a list
+// or a string.
+type extent struct {
+	depth  int
+	quoted bool // within a string
+	escape bool // behind a backslash
+	over   bool // the end was seen
+}
+
+func (e *extent) feed(p []byte) {
+	for _, c := range p {
+		switch {
+		case e.over:
+			return
+		case e.escape:
+			e.escape = false
+			continue
+		case e.quoted:
+			e.escape, e.quoted = c == '\\', c != '"'
+			if e.quoted {
+				continue
+			}
+		case c == '"':
+			e.quoted = true
+			continue
+		case c == '{', c == '[':
+			e.depth++
+			continue
+		case c == '}', c == ']':
+			e.depth--
+		default:
+			continue
+		}
+		e.over = e.depth <= 0
+	}
+}
