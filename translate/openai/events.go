@@ -118,11 +118,11 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 	}
 	choices := v.GetArray("choices")
 	evs = d.start(evs, v, len(choices) > 0)
-	usage, top, counted := usageIn(v, choices)
+	usage, counted := usageIn(v, choices)
 	if counted {
 		d.plain = false
 		d.usage.Merge(usage)
-		d.hide = top && !d.showUsage && len(choices) == 0
+		d.hide = !d.showUsage && len(choices) == 0 && v.Get("usage") != nil
 	}
 	for _, c := range choices {
 		if c.GetInt("index") != 0 {
@@ -262,7 +262,7 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 			break
 		}
 	}
-	d.usage, _, _ = usageIn(v, choices[first:first+1])
+	d.usage, _ = usageIn(v, choices[first:first+1])
 	if !d.started {
 		evs = d.start(evs, v, true)
 		evs[len(evs)-1].Usage = d.usage

@@ -8,36 +8,33 @@ import (
 
 // usageIn finds the counts of a frame or a body: OpenAI has them at the top, Moonshot
 // in the choice, Groq in x_groq, llama.cpp in timings as well, Ollama in members of
-// their own. top reports whether they are where OpenAI has them.
-func usageIn(v *fastjson.Value, choices []*fastjson.Value) (u translate.Usage, top, ok bool) {
-	if u, ok = readUsage(v.Get("usage")); ok {
-		if said(u) {
-			return u, true, true
-		}
-		top = true
+// their own. ok is false where there are none.
+func usageIn(v *fastjson.Value, choices []*fastjson.Value) (u translate.Usage, ok bool) {
+	if u, ok = readUsage(v.Get("usage")); ok && said(u) {
+		return u, true
 	}
 	for _, c := range choices {
 		for _, at := range [...]*fastjson.Value{c.Get("usage"), c.Get("delta", "usage"), c.Get("message", "usage")} {
 			if other, found := readUsage(at); found && said(other) {
-				return other, top, true
+				return other, true
 			}
 		}
 	}
 	for _, at := range [...]*fastjson.Value{v.Get("x_groq", "usage"), v.Get("meta", "usage"), v.Get("metadata", "usage"), v.Get("usageMetadata"), v.Get("usage_metadata")} {
 		if other, found := readUsage(at); found && said(other) {
-			return other, top, true
+			return other, true
 		}
 	}
-	if t := v.Get("timings"); t != nil && !ok {
+	if ok {
+		return u, true
+	}
+	if t := v.Get("timings"); t != nil {
 		u.CacheRead = translate.CountOf(t.Get("cache_n"))
 		u.Input, u.Output = sum(translate.CountOf(t.Get("prompt_n")), u.CacheRead), translate.CountOf(t.Get("predicted_n"))
-		return u, false, said(u)
-	}
-	if n := v.Get("eval_count"); n != nil && !ok {
+	} else if n := v.Get("eval_count"); n != nil {
 		u.Input, u.Output = translate.CountOf(v.Get("prompt_eval_count")), translate.CountOf(n)
-		return u, false, said(u)
 	}
-	return u, top, ok
+	return u, said(u)
 }
 
 // said reports whether anything was counted, or claimed to be.
@@ -94,9 +91,9 @@ func readUsage(v *fastjson.Value) (u translate.Usage, ok bool) {
 	}
 	if total := countIn(v, []string{"total_tokens"}, []string{"totalTokens"}); total > 0 {
 		switch {
-		case u.Output == 0 && u.Input > 0 && total > u.Input:
+		case u.Output == 0 && u.Input > 0 && total > u.Input && v.Get("completion_tokens") == nil:
 			u.Output = total - u.Input
-		case u.Input == 0 && u.Output > 0 && total > u.Output:
+		case u.Input == 0 && u.Output > 0 && total > u.Output && v.Get("prompt_tokens") == nil:
 			u.Input = total - u.Output
 		}
 	}
