@@ -334,9 +334,11 @@ type Channel struct {
 	// Agent is, for iagent channels, the receiver_id where the model's upstream
 	// name says none.
 	Agent string `yaml:"agent"`
-	// Dials is, for chatnio channels, how many connections may be made per
-	// period with each key. Default: slowed only after the server throttles, to 5
-	// a second until it has not for a minute.
+	// Dials is, for chatnio channels, how many connections may be made to their
+	// server per period, one after the other and evenly, by all channels and keys
+	// that go there: the lowest of theirs counts. Default: slowed only after the
+	// server throttles one, to 4 a second until it has not for a minute, and to 2
+	// a second where it does so again.
 	Dials Rate `yaml:"dials"`
 	// Probe asks the channel unasked, so that one that is out of use comes back
 	// without a caller's question. Default: it is not probed; {} probes it.

@@ -41,15 +41,29 @@ func (x *Exchange) attempt(c candidate, more bool) *translate.Error {
 	if headers == 0 || headers > first {
 		headers = first
 	}
-	if x.clock = &x.early; x.attempts > 1 {
+	if x.clock = &x.early; x.early.timer != nil {
 		x.clock = new(clock) // a late look must find its own attempt ended
 	}
 	x.clock.start(cancel, headers, c.ch.clocks.total)
+	dials := x.leave != nil
+	if dials && !x.dialled() {
+		if req.Memory.InSync {
+			x.g.memories.put(x.before(), c, x.remote)
+		}
+		return x.turnedAway(c, began, nil)
+	}
 	stream, failed := c.ch.up.Open(ctx, req)
 	x.opened = time.Now()
 	x.q.Ledger.Open, x.q.Ledger.Dropped = x.opened.Sub(began), strings.Join(req.Dropped, ", ")
 	if failed != nil {
 		err := x.fault(failed)
+		switch {
+		case c.ch.gate == nil || err.Fault != translate.FaultBusy:
+		case dials:
+			return x.turnedAway(c, began, err)
+		default:
+			return x.turnedAway(c, began, nil) // the connection that was there is gone
+		}
 		x.paced(err)
 		x.abandon(err)
 		return err
@@ -186,14 +200,21 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 	if c.ch.recall == recallNothing {
 		return &req, nil
 	}
-	if x.base.Context == 1 {
+	switch {
+	case c.ch.gate != nil && len(req.Messages) == 1 && (x.idle || x.base.Context == 1):
+		// It stands alone, so that it can go on anybody's connection. What that
+		// remembers afterwards is nobody's.
+		req.Memory = translate.Memory{Any: true, Idle: x.idle}
+	case x.base.Context == 1:
 		// Only the newest message: neither what the channel remembers nor what it
 		// will remember is this conversation.
-	} else if x.remote = x.g.memories.take(x.before(), c); x.remote != "" {
-		req.Memory = translate.Memory{ID: x.remote, InSync: true}
-	} else {
-		x.remote = NewID("dg_")
-		req.Memory = translate.Memory{ID: x.remote}
+	default:
+		if x.remote = x.g.memories.take(x.before(), c); x.remote != "" {
+			req.Memory = translate.Memory{ID: x.remote, InSync: true, Idle: x.idle}
+		} else {
+			x.remote = NewID("dg_")
+			req.Memory = translate.Memory{ID: x.remote, Idle: x.idle}
+		}
 	}
 	switch {
 	case req.Memory.InSync:
@@ -375,6 +396,7 @@ func (x *Exchange) drop() {
 		x.stop()
 		x.stop = nil
 	}
+	x.yield()
 	if x.holds {
 		x.g.room.release(x.ch)
 		x.holds = false

@@ -41,6 +41,8 @@ type Channel struct {
 	fold   *template.Template
 	recall recall
 	load   *slots       // of all keys of the configured channel
+	dials  dialler      // up, if it is one
+	gate   *gate        // of its server, if it is
 	meter  *meter       // the same for all keys
 	prober *prober      // the same for all keys; nil: it is not probed
 	aside  atomic.Int64 // Unix nanoseconds: until when the key is not used; 0: nothing is held against it

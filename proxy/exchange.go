@@ -73,10 +73,12 @@ type Exchange struct {
 	retry       *candidate    // the one that may get a second try
 	rest        time.Duration // the least pause before it
 	granted     *slots        // a slot that was handed over, until it is used
+	leave       *gate         // where the newest attempt may dial, until it does; nil: it need not ask
+	idle        bool          // the newest attempt is to go on a connection that is there
 	ticket      uint64        // in the room of those that wait for a full channel
 	asking      time.Time     // when the search began
 	lobbyTicket uint64        // among those that wait for a limit, see seat
-	waited      time.Duration // for a full channel
+	waited      time.Duration // for a full channel, or for a dial
 
 	sent        time.Time // when the latest attempt began
 	opened      time.Time // when the latest attempt's Open returned

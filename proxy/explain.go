@@ -294,6 +294,8 @@ func (e *Explanation) foresee(r *route, tier []candidate, now time.Time) (passed
 			passed = append(passed, exclusion{ch: tier[i].ch, why: s.Why, busy: true, full: tier[i].ch.load})
 		case b.state != "":
 			passed = append(passed, tier[i].exclusion(b))
+		case s.State == "throttled":
+			passed = append(passed, exclusion{ch: tier[i].ch, why: s.Why, wait: time.Duration(s.Seconds * float64(time.Second)), busy: true})
 		case s.State == "slow":
 			slow = append(slow, len(e.Candidates))
 		default:

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -66,7 +67,8 @@ type ModelState struct {
 	// refused); full (all slots of the channel are taken); slow (others of its tier are
 	// chosen before it while they have room).
 	State string `json:"state"`
-	// Why says the same in words; empty while it is ready.
+	// Why says the same in words; empty while it is ready, unless new connections to it
+	// are slowed.
 	Why string `json:"why,omitempty"`
 	// Seconds is how long until a request may try it; 0: now, or when a slot is free.
 	Seconds float64 `json:"seconds"`
@@ -154,6 +156,13 @@ func (c *candidate) state(now time.Time) ModelState {
 	case c.cell.lag(now).state != "":
 		b = c.cell.lag(now)
 		s.State, s.Why, s.Seconds = b.state, b.why, b.wait.Seconds()
+	case c.ch.gate != nil:
+		if b = c.ch.gate.bar(now); b.state != "" {
+			s.State, s.Why, s.Seconds = b.state, b.why, b.wait.Seconds()
+		}
+		if pace := c.ch.gate.pace(now); pace != "" {
+			s.Why = strings.TrimPrefix(s.Why+"; "+pace, "; ")
+		}
 	}
 	return s
 }

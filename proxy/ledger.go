@@ -52,6 +52,13 @@ func (x *Exchange) tries(c candidate) {
 	x.rows = append(x.rows, leg{ch: c.ch, upstream: c.upstream, at: time.Now(), queue: x.q.Ledger.Queue})
 }
 
+// untry forgets the attempt that runs: it came to nothing.
+func (x *Exchange) untry() {
+	if n := len(x.rows); n > 0 {
+		x.rows = x.rows[:n-1]
+	}
+}
+
 // endTry notes the end of the attempt that runs.
 func (x *Exchange) endTry(err *translate.Error) {
 	n := len(x.rows)

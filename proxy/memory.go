@@ -145,11 +145,27 @@ func (m *memories) sum(sum, at uint64, msg *translate.Message) uint64 {
 	return h.Sum64()
 }
 
-// peek returns the channel that remembers p, or nil.
+// peek returns the channel that remembers p, or nil. Of a memory whose connection is gone
+// nothing is kept.
 func (m *memories) peek(p place) *Channel {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.at[p].ch
+	held := m.at[p]
+	if held.ch != nil && held.ch.dials != nil && !held.ch.dials.Idle(held.remote) {
+		delete(m.at, p)
+		return nil
+	}
+	return held.ch
+}
+
+// remote is the name under which c remembers p; "" if it does not.
+func (m *memories) remote(p place, c candidate) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if held := m.at[p]; held.ch == c.ch && held.agent == c.agent() {
+		return held.remote
+	}
+	return ""
 }
 
 // take removes and returns what c remembers of p; remote is empty if nothing.

@@ -31,6 +31,8 @@ type Plan struct {
 	policyName string
 	// fallbacks are the models that may answer in another's place.
 	fallbacks map[string][]string
+	gates     map[string]*gate        // of the servers that are dialled through one
+	dials     map[*gate]time.Duration // the configured pace, where there is one
 	probers   probers
 
 	// masker hides the keys and hosts of the channels; it is made when the first
@@ -185,6 +187,9 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, b
 			}
 		}
 		ch.load = load
+		if ch.dials, _ = ch.up.(dialler); ch.dials != nil {
+			ch.gate = p.gateOf(ch.dials.Server(), c.Dials, before)
+		}
 		p.channels = append(p.channels, ch)
 		for _, m := range c.Models {
 			record := (*cell)(nil)

@@ -214,7 +214,14 @@ func (b *prober) probe(ctx context.Context, c *candidate) {
 		return
 	}
 	began := time.Now()
+	if g := ch.gate; g != nil && (g.turn.waiting.Load() > 0 || !g.take(began) || !g.start(began)) {
+		return // a dial is for those who ask
+	}
 	err := b.ask(ctx, c)
+	if g := ch.gate; g != nil && err != nil && err.Fault == translate.FaultBusy {
+		g.refused(time.Now(), began, err.Retry)
+		return // that is the server's, and says nothing of the model
+	}
 	if ctx.Err() != nil {
 		return // the gateway ends
 	}

@@ -264,6 +264,15 @@ func (r *live) chosen(c *candidate, by choice, among int) {
 	}
 }
 
+// untry forgets the attempt that runs.
+func (r *live) untry() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.tries); n > 0 && !r.tries[n-1].over {
+		r.tries = r.tries[:n-1]
+	}
+}
+
 // attempted notes the end of an attempt's part before its content; err is nil if
 // there was some.
 func (r *live) attempted(l *Ledger, err *translate.Error) {

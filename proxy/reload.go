@@ -56,6 +56,7 @@ func (g *Gateway) compile(conf *config.Config, before *Plan) (*Plan, error) {
 	for _, ch := range p.channels {
 		ch.meter = g.meters.channel(ch.ID)
 	}
+	p.openGates(&g.room)
 	if g.tell != nil {
 		p.share(g.tell)
 	}
@@ -147,7 +148,7 @@ func sameWay(a, b *config.Channel) bool {
 	x, y := *a, *b
 	for _, c := range []*config.Channel{&x, &y} {
 		c.Tier, c.Weight, c.Keys, c.Models = 0, 0, nil, nil
-		c.Fold, c.OnLeave, c.Replay, c.Probe = "", "", nil, nil
+		c.Fold, c.OnLeave, c.Replay, c.Probe, c.Dials = "", "", nil, nil, config.Rate{}
 		c.Timeouts = config.Timeouts{Connect: c.Timeouts.Connect}
 	}
 	return reflect.DeepEqual(x, y)

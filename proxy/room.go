@@ -21,10 +21,14 @@ type slots struct {
 	limit   int32 // 0: none
 	load    atomic.Int32
 	waiting atomic.Int32 // questions in the room that could use one
+	gate    *gate        // if they are leave to dial its server, of which it knows how much there is
 }
 
 // take takes a slot if there is one, whoever waits.
 func (s *slots) take() bool {
+	if s.gate != nil {
+		return s.gate.take(time.Now())
+	}
 	if n := s.load.Add(1); s.limit > 0 && n > s.limit {
 		s.load.Add(-1)
 		return false
@@ -68,7 +72,11 @@ func (r *room) release(ch *Channel) {
 }
 
 func (r *room) giveBack(s *slots) {
-	s.load.Add(-1)
+	if s.gate != nil {
+		s.gate.giveBack()
+	} else {
+		s.load.Add(-1)
+	}
 	// A waiter counts itself before it looks at the load, so that one of the two
 	// sees the other.
 	if s.waiting.Load() > 0 {
@@ -88,6 +96,11 @@ func (r *room) handOut(s *slots) {
 			r.lines = append(slices.Delete(r.lines, at, at+1), l)
 		}
 		w.given <- s
+	}
+	if s.gate != nil {
+		s.gate.mu.Lock()
+		defer s.gate.mu.Unlock()
+		s.gate.arm(time.Now())
 	}
 }
 
@@ -173,7 +186,9 @@ func (r *room) remove(w *waiter) bool {
 	}
 	r.size--
 	for _, s := range w.wants {
-		s.waiting.Add(-1)
+		if s.waiting.Add(-1) == 0 && s.gate != nil {
+			s.gate.rest()
+		}
 	}
 	return true
 }
@@ -217,17 +232,22 @@ func (x *Exchange) giveBack() {
 // errNext when it is not.
 func (x *Exchange) queue() *translate.Error {
 	x.giveBack()
-	left := roomTime - x.waited
-	wake := left
+	left, dials := roomTime-x.waited, dialTime-time.Since(x.asking)
+	soonest := dialTime
 	var wants []*slots
 	for _, p := range x.passed {
 		switch {
 		case p.full == nil && p.wait > 0:
-			wake = min(wake, p.wait)
-		case p.full != nil && !slices.Contains(wants, p.full):
+			soonest = min(soonest, p.wait)
+		case p.full == nil || slices.Contains(wants, p.full):
+		case p.full.gate == nil:
 			wants = append(wants, p.full)
+		case p.full.gate.shut(time.Now()) < dials:
+			wants = append(wants, p.full)
+			left = max(left, dials)
 		}
 	}
+	wake := min(soonest, left)
 	if len(wants) == 0 || left <= 0 || x.attempts >= maxAttempts {
 		return errNext
 	}

@@ -31,6 +31,11 @@ func (x *Exchange) run() *translate.Error {
 	if x.media && len(x.failures) == 0 && len(x.passed) == 0 {
 		return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: "unsupported content_type"}
 	}
+	for i := range x.passed {
+		if p := &x.passed[i]; p.full != nil && p.full.gate != nil {
+			p.wait = p.full.gate.invite(time.Now())
+		}
+	}
 	return verdict(x.failures, x.passed)
 }
 
@@ -86,6 +91,12 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 		err := x.attempt(*c, more)
 		if err == nil {
 			return nil
+		}
+		if err == errLater {
+			if x.ctx.Err() != nil {
+				return gone(x.ctx)
+			}
+			continue
 		}
 		x.failures = append(x.failures, failure{c.ch, c.cell, err})
 		x.tried(c.ch, err)
@@ -204,8 +215,14 @@ func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidat
 		if !x.untried(c) {
 			continue
 		}
-		if b := c.barred(now); b.state != "" {
-			x.passed = append(x.passed, c.exclusion(b))
+		b, turn := c.barred(now), (*slots)(nil)
+		if b.state == "" {
+			b, turn = x.gated(c, now)
+		}
+		if b.state != "" {
+			e := c.exclusion(b)
+			e.full = turn
+			x.passed = append(x.passed, e)
 			x.rec.barred(c, b)
 			continue
 		}
@@ -285,7 +302,11 @@ func (x *Exchange) anyFree(tiers [][]candidate, but *candidate, now time.Time) b
 // free reports whether c could be asked for the first time, and nothing keeps the
 // question from it but maybe a slot.
 func (x *Exchange) free(c *candidate, now time.Time) bool {
-	return x.untried(c) && c.barred(now).state == ""
+	if !x.untried(c) || c.barred(now).state != "" {
+		return false
+	}
+	b, _ := x.gated(c, now)
+	return b.state == ""
 }
 
 // reserve takes a slot of c's channel and its breaker's leave, or notes why not.
@@ -311,7 +332,17 @@ func (x *Exchange) reserve(c *candidate) bool {
 		x.passed = append(x.passed, exclusion{ch: c.ch, why: "breaker is trying it again", wait: time.Second})
 		return false
 	}
+	if !x.mayDial(c) {
+		done(errNeutral)
+		x.endTrial(c.ch, errUntried)
+		x.g.room.release(c.ch)
+		e := c.exclusion(c.ch.gate.bar(time.Now()))
+		e.full, e.busy = &c.ch.gate.turn, true
+		x.passed = append(x.passed, e)
+		return false
+	}
 	x.done = done
+	x.giveBack() // what was handed over for another channel
 	return true
 }
 
@@ -323,6 +354,7 @@ func (x *Exchange) unreserve(c *candidate) {
 	x.done(errNeutral)
 	x.done = nil
 	x.endTrial(c.ch, errUntried)
+	x.yield()
 	x.g.room.release(c.ch)
 }
 

@@ -102,6 +102,10 @@ func (l *looker) Usable(i int) bool {
 		x.rec.barred(c, b)
 		return false
 	}
+	if b, _ := x.gated(c, l.lookedAt); b.state != "" {
+		x.rec.barred(c, b)
+		return false
+	}
 	if c.ch.load.full() {
 		x.rec.barred(c, atLimit())
 		return false

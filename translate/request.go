@@ -250,6 +250,13 @@ type Memory struct {
 	ID string
 	// InSync: the remote side has seen all messages but the newest.
 	InSync bool
+	// Any: the request is one message, whose answer depends on nothing else, so that
+	// chatnio may put it on any connection that is idle. That remembers nothing any
+	// more that could be gone on from.
+	Any bool
+	// Idle: where chatnio has no idle connection that would do, Open fails with
+	// FaultBusy instead of dialling.
+	Idle bool
 }
 
 // longRequest is the length from which on Room makes room for a message at once.

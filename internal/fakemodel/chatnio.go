@@ -56,6 +56,13 @@ func (s *Server) chatSocket(ctx *fasthttp.RequestCtx) {
 		chatStatus(ctx, 404, `{"message":"not found or method not allowed","status":false}`)
 		return
 	}
+	if h := s.throttle.Load(); h != nil && !h.take(string(ctx.Path())) {
+		if h.Hint > 0 {
+			ctx.Response.Header.Set("Retry-After", strconv.Itoa(int(h.Hint/time.Second)))
+		}
+		chatStatus(ctx, 200, `{"error":"request_throttled","reason":"You have sent too many requests. Please try again later.","status":false}`)
+		return
+	}
 	if !websocket.FastHTTPIsWebSocketUpgrade(ctx) {
 		chatStatus(ctx, 400, "Bad Request\n"+`{"message":"","reason":"websocket: the client is not using the websocket protocol: 'upgrade' token not found in 'Connection' header","status":false}`)
 		return

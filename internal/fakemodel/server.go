@@ -37,6 +37,8 @@ type Server struct {
 	gone    atomic.Int64
 	closing chan struct{}
 
+	throttle atomic.Pointer[Throttle]
+
 	mu     sync.Mutex
 	shut   bool
 	lns    []net.Listener

@@ -12,7 +12,8 @@ const (
 	keptFor = 10 * time.Minute
 )
 
-// shelf holds the idle sockets of conversations, one for each. It has no
+// shelf holds the idle sockets of conversations, one for each, and those whose memory
+// is nobody's, for questions that stand alone. It has no
 // goroutine: what is too old goes when another one comes, and whoever takes a
 // socket looks whether it is alive. Safe for concurrent use.
 type shelf struct {
@@ -20,6 +21,7 @@ type shelf struct {
 	closed bool
 	byName map[string]*list.Element
 	order  list.List // of *socket, the one used last in front
+	spare  int       // of them, without a name
 }
 
 // shut reports whether close was called.
@@ -43,13 +45,48 @@ func (h *shelf) take(name string) *socket {
 	return h.remove(e)
 }
 
-func (h *shelf) remove(e *list.Element) *socket {
-	s := h.order.Remove(e).(*socket)
-	delete(h.byName, s.name)
+// takeAny removes and returns a socket for a question that stands alone: one without a
+// name, else the one that was not used for longest, which loses its own. nil: there is
+// none.
+func (h *shelf) takeAny() *socket {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e := h.order.Back()
+	if e == nil {
+		return nil
+	}
+	for f := h.order.Front(); f != nil && h.spare > 0; f = f.Next() {
+		if f.Value.(*socket).name == "" {
+			e = f
+			break
+		}
+	}
+	s := h.remove(e)
+	s.name = ""
 	return s
 }
 
-// put keeps s, in the place of another socket of the conversation.
+// has reports whether the socket of a conversation is there; any, if name is empty.
+func (h *shelf) has(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if name == "" {
+		return h.order.Len() > 0
+	}
+	return h.byName[name] != nil
+}
+
+func (h *shelf) remove(e *list.Element) *socket {
+	s := h.order.Remove(e).(*socket)
+	if s.name == "" {
+		h.spare--
+	} else {
+		delete(h.byName, s.name)
+	}
+	return s
+}
+
+// put keeps s, in the place of another socket of its conversation if it has a name.
 func (h *shelf) put(s *socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -64,7 +101,11 @@ func (h *shelf) put(s *socket) {
 		h.byName = make(map[string]*list.Element)
 	}
 	s.since = time.Now()
-	h.byName[s.name] = h.order.PushFront(s)
+	if e := h.order.PushFront(s); s.name == "" {
+		h.spare++
+	} else {
+		h.byName[s.name] = e
+	}
 	for e := h.order.Back(); e != nil; e = h.order.Back() {
 		if h.order.Len() <= maxKept && s.since.Sub(e.Value.(*socket).since) <= keptFor {
 			break

@@ -22,7 +22,6 @@ type socketUpstream struct {
 	opts   Options
 	key    secret
 	signed bool // a token is sent
-	dials  *gate
 	kept   shelf
 }
 
@@ -33,15 +32,21 @@ func newSocket(conf *config.Channel, key string, o Options) (Upstream, error) {
 		return nil, err
 	}
 	token := chatnio.BareToken(key)
-	dials := newGate(conf.Dials, at.connect)
-	return &socketUpstream{at: at, opts: o, key: secret(token), signed: token != "", dials: dials}, nil
+	return &socketUpstream{at: at, opts: o, key: secret(token), signed: token != ""}, nil
 }
+
+// Server names the server that is dialled: all channels of one server count together
+// for its throttle.
+func (u *socketUpstream) Server() string { return u.at.dialed }
+
+// Idle reports whether a socket is kept for the conversation name; any, if name is empty.
+func (u *socketUpstream) Idle(name string) bool { return u.kept.has(name) }
 
 // socket is one connection of a conversation.
 type socket struct {
 	ws    *websocket.Conn
 	under *framed
-	name  string // of the conversation, Memory.ID
+	name  string // of the conversation, Memory.ID; empty: what it remembers is nobody's
 	since time.Time
 }
 
@@ -54,6 +59,9 @@ func (s *socket) leave() {
 	_ = s.ws.WriteControl(websocket.CloseMessage, bye, time.Now().Add(10*time.Millisecond))
 	s.end()
 }
+
+// errNoSocket is the failure of a question for which none was to be dialled.
+var errNoSocket = &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "the model is throttled"}
 
 // Open implements Upstream.
 func (u *socketUpstream) Open(ctx context.Context, req *translate.Request) (translate.Stream, error) {
@@ -68,9 +76,17 @@ func (u *socketUpstream) Open(ctx context.Context, req *translate.Request) (tran
 		return nil, u.key.typed(err, translate.FaultRejected)
 	}
 	sock := u.kept.take(req.Memory.ID)
-	if sock != nil && (!req.Memory.InSync || !sock.under.alive()) {
+	if req.Memory.Any {
+		sock = u.kept.takeAny()
+	}
+	for sock != nil && (!req.Memory.InSync && !req.Memory.Any || !sock.under.alive()) {
 		sock.end()
-		sock = nil
+		if sock = nil; req.Memory.Any {
+			sock = u.kept.takeAny()
+		}
+	}
+	if sock == nil && req.Memory.Idle {
+		return nil, errNoSocket
 	}
 	var opening [][]byte
 	var connecting time.Duration
@@ -89,7 +105,7 @@ func (u *socketUpstream) Open(ctx context.Context, req *translate.Request) (tran
 	}
 	dec := chatnio.NewDecoder(req)
 	dec.ExpectSigned = u.signed
-	s := &socketStream{ctx: ctx, up: u, sock: sock, dec: dec, connecting: connecting}
+	s := &socketStream{ctx: ctx, up: u, sock: sock, dec: dec, connecting: connecting, spent: req.Memory.Any}
 	s.stop = context.AfterFunc(ctx, sock.end)
 	if err := u.send(sock, opening, chat); err != nil {
 		_ = s.Close()
@@ -113,9 +129,6 @@ func (u *socketUpstream) send(s *socket, opening [][]byte, chat []byte) error {
 
 // dial opens a socket.
 func (u *socketUpstream) dial(ctx context.Context) (*socket, *translate.Error) {
-	if e := u.dials.pass(ctx); e != nil {
-		return nil, e
-	}
 	ws, under, resp, err := websocketAt(ctx, &u.at)
 	if err == nil {
 		return &socket{ws: ws, under: under}, nil
@@ -123,11 +136,7 @@ func (u *socketUpstream) dial(ctx context.Context) (*socket, *translate.Error) {
 	if !errors.Is(err, websocket.ErrBadHandshake) || resp == nil {
 		return nil, unreachable(ctx, err)
 	}
-	e := u.key.typed(refused(ctx, resp, chatnio.NewDecoder(nil)), translate.FaultBroken)
-	if e.Fault == translate.FaultBusy {
-		u.dials.refused(e.Retry)
-	}
-	return nil, e
+	return nil, u.key.typed(refused(ctx, resp, chatnio.NewDecoder(nil)), translate.FaultBroken)
 }
 
 // refused returns what a response means that is no upgrade.
@@ -164,7 +173,8 @@ type socketStream struct {
 	dec    *chatnio.Decoder
 	buf    []byte
 	closed bool
-	// connecting is how long the dial took, the wait for leave to make it included.
+	spent  bool // the socket takes more questions that stand alone
+	// connecting is how long the dial took.
 	connecting time.Duration
 }
 
@@ -216,7 +226,7 @@ func (s *socketStream) Close() error {
 	switch {
 	case !alive || !well:
 		s.sock.end()
-	case s.sock.name == "":
+	case s.sock.name == "" && !s.spent:
 		s.sock.leave()
 	default:
 		s.up.kept.put(s.sock)

@@ -312,27 +312,14 @@ func TestARefusedHandshakeIsTyped(t *testing.T) {
 		if e.Fault != c.fault || c.retry > 0 && (e.Retry > c.retry || e.Retry < c.retry/2) {
 			t.Errorf("%s %q: fault %d, retry %v: %v", c.kind, c.reply, e.Fault, e.Retry, err)
 		}
-		if c.fault != translate.FaultBusy {
-			continue
+		if c.fault != translate.FaultBusy || c.kind == "chatnio" {
+			continue // when a chatnio server is dialled again is for the gateway to say
 		}
 		_, err = ask(t, up, question("m", true))
 		if e := fault(t, err); e.Fault != translate.FaultBusy || e.Retry <= 0 || p.conns.Load() != 1 {
 			t.Errorf("%s: dialled again: %v, %d connections", c.kind, err, p.conns.Load())
 		}
 	}
-}
-
-func TestDialsAreKeptToTheConfiguredRate(t *testing.T) {
-	t.Parallel()
-	_, addr := fake(t, fakemodel.Options{NoRecord: true})
-	up := open(t, "chatnio", "ws://"+addr, func(c *config.Channel) { c.Dials = config.Rate{N: 2, Per: time.Hour} })
-	for range 2 {
-		if _, err := ask(t, up, question("echo", true)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	_, err := ask(t, up, question("echo", true))
-	wantFault(t, err, translate.FaultBusy, translate.CodeRateLimited)
 }
 
 func TestAHandshakeIsCancelledAndBounded(t *testing.T) {

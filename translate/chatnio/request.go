@@ -158,7 +158,8 @@ func DecodeMessages(list []byte) (msgs []translate.Message, ok bool) {
 // AppendRequest appends the chat frame that puts the newest message of req. Its
 // images become lines of text, and context is the number of all messages, so
 // that nothing of the remote memory falls off (chatnio.md 9.2). The messages
-// before it are the business of [AppendMask]. An empty message is an *Error with
+// before it are the business of [AppendMask]; where the request may go on any
+// socket, what that remembers is to be ignored. An empty message is an *Error with
 // CodeValidation: the real server would never answer it.
 func AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	text := ""
@@ -178,6 +179,9 @@ func AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	dst = jsonx.AppendString(dst, req.Model)
 	dst = append(dst, `,"context":`...)
 	dst = jsonx.AppendInt(dst, int64(len(req.Messages)))
+	if req.Memory.Any {
+		dst = append(dst, `,"ignore_context":true`...)
+	}
 	p := &req.Params
 	dst = appendInt(dst, `,"max_tokens":`, p.MaxTokens)
 	dst = appendInt(dst, `,"top_k":`, p.TopK)

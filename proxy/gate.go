@@ -1,0 +1,350 @@
+package proxy
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// How a server is dialled that counts its clients' dials. The one that is known takes
+// five in a second, and each one that it refuses begins that second anew.
+const (
+	dialQuiet  = 1100 * time.Millisecond // after a refusal: its second, and what its clock and the way differ by
+	dialPace   = time.Second / 4         // between two dials, after a refusal
+	dialSlow   = time.Second / 2         // after another one that came in spite of that
+	dialCalm   = time.Minute             // without a refusal, until it is a step quicker
+	dialTime   = lastAttempt             // how long after it was put a question may still wait for its dial
+	dialInvite = time.Minute             // nobody is told to come back later than this because of others
+)
+
+// dialler is an upstream that keeps a connection for each conversation, and whose
+// server may count how often it is dialled. Without a dial, a question goes on a
+// connection that is there ([translate.Memory], Idle).
+type dialler interface {
+	// Server names who is dialled: the same for all that count together.
+	Server() string
+	// Idle reports whether a connection is there for the conversation that the server
+	// knows as remote; for a question that stands alone, if remote is empty. It may be
+	// gone when it is to be used.
+	Idle(remote string) bool
+}
+
+// gate paces the dials to one server, for all channels and keys that go there. While
+// nothing bounds them, any number may be made. After a refusal none is made for a while,
+// and then one after the other, evenly: not a bucket, since a full one would be too
+// much for a second. It is safe for concurrent use.
+//
+// Leave to dial is what the room hands out for it: turn, which has no number of its own.
+// Whoever has leave gives it back, or uses it at once (start), and until then, where
+// dials are bounded, nobody else gets any.
+type gate struct {
+	turn slots
+	room *room
+
+	mu      sync.Mutex
+	every   time.Duration // configured: the least between two dials; 0: none is
+	step    int           // 0: as configured; 1: dialPace; 2: dialSlow
+	since   time.Time     // when the step was taken, or a dial was refused the last time
+	slower  time.Time     // when the step was taken; a dial that began before is no reason for another
+	quiet   time.Time     // no dial before
+	started time.Time     // the newest dial
+	out     int           // leaves that were given, and neither used nor given back
+	invited time.Time     // when the last one was told to come back who could not be waited for
+	timer   *time.Timer   // wakes the room
+}
+
+func newGate() *gate {
+	g := &gate{}
+	g.turn.gate = g
+	return g
+}
+
+// gateOf is the gate of server: the one of before, if that plan has it.
+func (p *Plan) gateOf(server string, dials config.Rate, before *Plan) *gate {
+	g := p.gates[server]
+	if g == nil && before != nil {
+		g = before.gates[server]
+	}
+	if g == nil {
+		g = newGate()
+	}
+	if p.gates == nil {
+		p.gates, p.dials = make(map[string]*gate), make(map[*gate]time.Duration)
+	}
+	p.gates[server] = g
+	if dials.N > 0 && dials.Per > 0 {
+		p.dials[g] = max(p.dials[g], dials.Per/time.Duration(dials.N))
+	}
+	return g
+}
+
+// openGates puts the configured paces of p into force.
+func (p *Plan) openGates(r *room) {
+	for _, g := range p.gates {
+		g.mu.Lock()
+		g.room, g.every = r, p.dials[g]
+		g.mu.Unlock()
+	}
+}
+
+// between is the least time between two dials, 0 if there is none; g.mu is held.
+func (g *gate) between(now time.Time) time.Duration {
+	for g.step > 0 && now.Sub(g.since) >= dialCalm {
+		g.step--
+		g.since = g.since.Add(dialCalm)
+	}
+	return max(g.every, [...]time.Duration{0, dialPace, dialSlow}[g.step])
+}
+
+// wait is how long no dial may begin; g.mu is held.
+func (g *gate) wait(now time.Time) time.Duration {
+	d := g.quiet.Sub(now)
+	if every := g.between(now); every > 0 {
+		d = max(d, g.started.Add(every).Sub(now))
+	}
+	return max(d, 0)
+}
+
+// take gives leave to dial, if that may be done now.
+func (g *gate) take(now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.wait(now) > 0 || g.out > 0 && g.between(now) > 0 {
+		return false
+	}
+	g.out++
+	return true
+}
+
+// giveBack takes back leave that was not used. The room hands it on.
+func (g *gate) giveBack() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.out--
+}
+
+// start uses leave to dial. A refusal may have come after that was given: then it is
+// void, which false says.
+func (g *gate) start(now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.out--
+	defer g.arm(now)
+	if g.quiet.After(now) {
+		return false
+	}
+	g.started = now
+	return true
+}
+
+// refused notes that the server refused a dial that began at began, and wants none
+// for hint. It reports how many a second there may be from now on, if that has changed.
+func (g *gate) refused(now, began time.Time, hint time.Duration) (every time.Duration, changed bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	was := g.between(now)
+	if until := now.Add(max(hint, dialQuiet)); until.After(g.quiet) {
+		g.quiet = until
+	}
+	g.since = now
+	if g.step == 0 || g.step == 1 && began.After(g.slower) {
+		g.step++
+		g.slower = now
+	}
+	every = g.between(now)
+	return every, every != was
+}
+
+// arm wakes the room when the next dial may begin, if somebody waits for it; g.mu is
+// held. While leave is out, whoever has it does so.
+func (g *gate) arm(now time.Time) {
+	if g.turn.waiting.Load() == 0 || g.out > 0 && g.between(now) > 0 {
+		return
+	}
+	if g.timer == nil {
+		g.timer = time.AfterFunc(g.wait(now), g.wake)
+		return
+	}
+	g.timer.Reset(g.wait(now))
+}
+
+// wake is run by the timer.
+func (g *gate) wake() {
+	defer func() { _ = recover() }()
+	g.room.mu.Lock()
+	defer g.room.mu.Unlock()
+	g.room.handOut(&g.turn)
+}
+
+// rest is called when nobody waits any more.
+func (g *gate) rest() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.timer != nil {
+		g.timer.Stop()
+	}
+}
+
+// closed is for how long a question that comes now would have to wait for its dial,
+// behind those that wait already; 0: it need not.
+func (g *gate) closed(now time.Time) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.behind(now)
+}
+
+// behind is closed; g.mu is held.
+func (g *gate) behind(now time.Time) time.Duration {
+	every := g.between(now)
+	d := g.wait(now) + time.Duration(g.turn.waiting.Load())*every
+	if d == 0 && every > 0 && g.out > 0 {
+		d = every
+	}
+	return d
+}
+
+// shut is for how long the server wants no dial at all.
+func (g *gate) shut(now time.Time) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return max(g.quiet.Sub(now), 0)
+}
+
+// bounded reports whether dials are anything to save.
+func (g *gate) bounded(now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.wait(now) > 0 || g.between(now) > 0
+}
+
+// invite is when somebody is to come back who was sent away, counted from now: each one
+// at a time of his own, behind those that wait and those that were told before.
+func (g *gate) invite(now time.Time) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at := now.Add(max(g.behind(now), time.Second))
+	if next := g.invited.Add(max(g.between(now), dialPace)); next.After(at) {
+		at = next
+	}
+	if most := now.Add(max(dialInvite, g.quiet.Sub(now))); at.After(most) {
+		at = most
+	}
+	g.invited = at
+	return at.Sub(now)
+}
+
+// bar is what keeps a question from dialling; the zero value is nothing.
+func (g *gate) bar(now time.Time) bar {
+	d := g.closed(now)
+	if d == 0 {
+		return bar{}
+	}
+	return bar{"throttled", "new connections to its server are throttled for " + seconds(d), d}
+}
+
+// pace says in words how quickly a server is dialled after a refusal; "" if it takes
+// what comes.
+func (g *gate) pace(now time.Time) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	every := g.between(now)
+	if g.step == 0 {
+		return ""
+	}
+	return fmt.Sprintf("new connections are slowed to %.3g a second for %s", float64(time.Second)/float64(every), seconds(g.since.Add(dialCalm).Sub(now)))
+}
+
+// gated says whether the gate of c's server keeps the question from it, and what is
+// waited for then. It does not where a connection is there that the question can go on.
+func (x *Exchange) gated(c *candidate, now time.Time) (bar, *slots) {
+	g := c.ch.gate
+	if g == nil || x.granted == &g.turn {
+		return bar{}, nil
+	}
+	b := g.bar(now)
+	if b.state == "" || x.undialled(c) {
+		return bar{}, nil
+	}
+	return b, &g.turn
+}
+
+// undialled reports whether a connection to c is there that the question can go on.
+func (x *Exchange) undialled(c *candidate) bool {
+	if x.complete() != nil {
+		return false
+	}
+	if x.alone() {
+		return c.ch.dials.Idle("")
+	}
+	remote := x.g.memories.remote(x.before(), *c)
+	return remote != "" && c.ch.dials.Idle(remote)
+}
+
+// alone reports whether the question is one message, with nothing before it.
+func (x *Exchange) alone() bool { return len(window(x.base.Messages, x.window)) == 1 }
+
+// mayDial takes leave to dial c, or notes that the question goes on a connection that
+// is there. It reports false where neither can be.
+func (x *Exchange) mayDial(c *candidate) bool {
+	g, now := c.ch.gate, time.Now()
+	if x.idle = false; g == nil {
+		return true
+	}
+	switch {
+	case g.bounded(now) && x.undialled(c):
+		x.idle = true
+		return true
+	case x.granted == &g.turn:
+		x.granted = nil
+	case g.turn.waiting.Load() > 0 || !g.take(now):
+		return false
+	}
+	x.leave = g
+	return true
+}
+
+// dialled uses the leave to dial that the attempt has, if it needs any. It reports false
+// if that is void.
+func (x *Exchange) dialled() bool {
+	g := x.leave
+	if g == nil {
+		return true
+	}
+	x.leave = nil
+	return g.start(time.Now())
+}
+
+// yield gives back leave to dial that was not used.
+func (x *Exchange) yield() {
+	if g := x.leave; g != nil {
+		x.leave = nil
+		x.g.room.giveBack(&g.turn)
+	}
+}
+
+// errLater says that an attempt came to nothing since its dial was refused or has to
+// wait: the question was not put, so it is looked for a channel as before.
+var errLater = &translate.Error{}
+
+// turnedAway takes back the attempt on c, for want of a connection. err is the server's
+// refusal of a dial that began at began; nil: none was made.
+func (x *Exchange) turnedAway(c candidate, began time.Time, err *translate.Error) *translate.Error {
+	if err != nil {
+		now := time.Now()
+		if every, changed := c.ch.gate.refused(now, began, err.Retry); changed {
+			x.g.log.Warn("the server throttles new connections, which are slowed", "channel", c.ch.ID, "none_for", c.ch.gate.shut(now), "then_one_in", every)
+		}
+		x.tried(c.ch, err)
+	}
+	x.done(errNeutral)
+	x.done = nil
+	x.endTrial(x.ch, errUntried)
+	x.drop()
+	x.attempts--
+	x.untry()
+	x.rec.untry()
+	return errLater
+}
