@@ -305,6 +305,9 @@ func (x *Exchange) commit() *translate.Error {
 			if ev.Kind != translate.KindFinish {
 				continue
 			}
+			if err := x.reasoned(ev); err != nil {
+				return err
+			}
 			if x.answer.Empty() && !mayBeEmpty(ev.Finish) {
 				return translate.Broken("the model gave an empty answer", nil)
 			}
@@ -317,9 +320,10 @@ func (x *Exchange) commit() *translate.Error {
 			x.first, x.hasFirst = ev, true
 			return nil
 		}
-		if heldBytes += eventBytes + len(ev.Text) + len(ev.ID) + len(ev.Name) + len(ev.Raw); heldBytes > maxHeld {
+		if heldBytes > maxHeld { // before this one: a long frame may hold the content behind it
 			return translate.Broken("the model sent too much before its answer", nil)
 		}
+		heldBytes += eventBytes + len(ev.Text) + len(ev.ID) + len(ev.Name) + len(ev.Raw)
 		x.held = append(x.held, x.clone(ev))
 	}
 }
@@ -327,7 +331,7 @@ func (x *Exchange) commit() *translate.Error {
 // substance reports whether ev is content that says something: some servers send
 // empty pieces, which neither commit an answer nor count as progress.
 func substance(ev translate.Event) bool {
-	return ev.Kind == translate.KindToolStart || ev.Kind.Content() && len(ev.Text) > 0
+	return ev.Kind == translate.KindToolStart || ev.Kind == translate.KindOther || ev.Kind.Content() && len(ev.Text) > 0
 }
 
 // take adds ev to a whole answer.

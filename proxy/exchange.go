@@ -300,6 +300,9 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 	if ev.Kind != translate.KindFinish {
 		return ev, nil
 	}
+	if err := x.reasoned(ev); err != nil {
+		return x.cut(err)
+	}
 	x.finished = true
 	x.answer.Finish = ev.Finish
 	if err := x.store(false); err != nil {

@@ -81,6 +81,9 @@ type ModelState struct {
 	// answers, WholeMs that of answers in one piece; 0: none yet.
 	FirstMs float64 `json:"first_ms"`
 	WholeMs float64 `json:"whole_ms"`
+	// Quirks are what its answers have shown: finish_reason, that they say why they end (one
+	// that does not was cut off); no finish_reason, that none did so far.
+	Quirks []string `json:"quirks,omitempty"`
 }
 
 // ErrNoChannel says that no channel has the id that was given.
@@ -140,7 +143,7 @@ func (c *candidate) state(now time.Time) ModelState {
 	n := c.cell.br.Counts()
 	s := ModelState{
 		Upstream: c.upstream, State: "ready", Requests: n.TotalSuccesses + n.TotalFailures, Failures: n.TotalFailures, Streak: c.cell.row.Load(),
-		FirstMs: milliseconds(c.cell.streams.average()), WholeMs: milliseconds(c.cell.wholes.average()),
+		FirstMs: milliseconds(c.cell.streams.average()), WholeMs: milliseconds(c.cell.wholes.average()), Quirks: c.quirks.names(),
 	}
 	b := c.barred(now)
 	s.Seconds = b.wait.Seconds()

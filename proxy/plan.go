@@ -58,6 +58,7 @@ type candidate struct {
 	ch       *Channel
 	upstream string
 	cell     *cell
+	quirks   *quirks         // of the model on the channel, the same for all keys
 	target   *balance.Target // what policies see of it
 }
 
@@ -169,6 +170,7 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, b
 	if len(keys) == 0 {
 		keys = []string{""}
 	}
+	shown := make(map[string]*quirks, len(c.Models))
 	load := &slots{limit: int32(min(c.Concurrent, 1<<30))}
 	for i, key := range keys {
 		was := before.channel(c.ID, key)
@@ -196,15 +198,19 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, b
 			if was != nil && samePlace(c, was.conf) {
 				record = before.cellOf(was, m.Upstream)
 			}
-			p.addRoute(m, ch, cmp.Or(record, newCell(p.chance)))
+			if shown[m.Upstream] == nil {
+				shown[m.Upstream] = &quirks{}
+			}
+			candidate := newCandidate(ch, m.Upstream, cmp.Or(record, newCell(p.chance)))
+			candidate.quirks = shown[m.Upstream]
+			p.addRoute(m, candidate)
 		}
 	}
 	return nil
 }
 
-// addRoute puts ch, with its record, into its tier of the route of m; tiers are kept in
-// order.
-func (p *Plan) addRoute(m config.Model, ch *Channel, record *cell) {
+// addRoute puts c into its tier of the route of m; tiers are kept in order.
+func (p *Plan) addRoute(m config.Model, c candidate) {
 	r := p.routes[m.Name]
 	if r == nil {
 		r = &route{}
@@ -212,15 +218,15 @@ func (p *Plan) addRoute(m config.Model, ch *Channel, record *cell) {
 		p.routes[m.Name] = r
 		p.models = append(p.models, m.Name)
 	}
-	at, found := slices.BinarySearchFunc(r.tiers, ch.conf.Tier, func(tier []candidate, want int) int {
+	at, found := slices.BinarySearchFunc(r.tiers, c.ch.conf.Tier, func(tier []candidate, want int) int {
 		return tier[0].ch.conf.Tier - want
 	})
 	if !found {
 		r.tiers = slices.Insert(r.tiers, at, nil)
 	}
-	r.tiers[at] = append(r.tiers[at], newCandidate(ch, m.Upstream, record))
-	if !slices.Contains(r.kinds, ch.conf.Kind) {
-		r.kinds = append(r.kinds, ch.conf.Kind)
+	r.tiers[at] = append(r.tiers[at], c)
+	if !slices.Contains(r.kinds, c.ch.conf.Kind) {
+		r.kinds = append(r.kinds, c.ch.conf.Kind)
 	}
 }
 

@@ -48,6 +48,17 @@ const (
 	FinishPause                      // anthropic pause_turn
 )
 
+// Reason says whether an upstream gave a reason for the end of its answer.
+type Reason uint8
+
+// The zero value is of dialects whose servers cannot leave it out, and of answers in one
+// piece that have none: these end where they end.
+const (
+	ReasonUntold  Reason = iota
+	ReasonGiven          // it did
+	ReasonMissing        // an end mark came alone
+)
+
 // Usage counts tokens: totals so far, not differences. A field that nobody
 // reported is 0.
 type Usage struct {
@@ -138,13 +149,12 @@ func (u *Usage) Merge(v Usage) {
 type Event struct {
 	Kind   Kind
 	Finish Finish // KindFinish: why the answer ended
-	// NoReason is set with KindFinish where the upstream marked the end and gave no reason.
-	NoReason bool
-	Index    int32  // KindTool*: which call of this answer, from 0
-	Usage    Usage  // KindUsage, KindFinish, KindStart: totals so far, not differences
-	Text     []byte // KindText, KindReasoning, KindToolArgs: the piece, unescaped
-	ID       []byte // KindStart: the answer's id; KindToolStart: the call's id
-	Name     []byte // KindStart: the model that answers; KindToolStart: the function
+	Reason Reason // KindFinish: whether the upstream gave a reason
+	Index  int32  // KindTool*: which call of this answer, from 0
+	Usage  Usage  // KindUsage, KindFinish, KindStart: totals so far, not differences
+	Text   []byte // KindText, KindReasoning, KindToolArgs: the piece, unescaped
+	ID     []byte // KindStart: the answer's id; KindToolStart: the call's id
+	Name   []byte // KindStart: the model that answers; KindToolStart: the function
 
 	// Raw, if not nil, is the complete frame as the upstream sent it, in the
 	// client's own dialect, framing included. Only a passed-through answer has

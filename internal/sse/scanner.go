@@ -11,12 +11,12 @@ import (
 	"errors"
 )
 
-// MaxEvent bounds one event, and so one line, in bytes, framing included
-// (rest_iagent.md 4.3).
-const MaxEvent = 1 << 20
+// MaxEvent bounds one event, and so one line, in bytes, framing included. It is what a
+// whole answer may have: images come as one event.
+const MaxEvent = 32 << 20
 
 // ErrTooLong says that an event is longer than [MaxEvent].
-var ErrTooLong = errors.New("sse: event longer than 1 MiB")
+var ErrTooLong = errors.New("sse: event longer than 32 MiB")
 
 // Frame is one event with data. Its slices belong to the [Scanner] and are valid
 // until the next call of Room, Next or Reset.

@@ -422,13 +422,16 @@ func (s *httpStream) known() error {
 	return nil
 }
 
+// maxBlank bounds the white space before an answer.
+const maxBlank = 1 << 20
+
 // sniff waits until it is known what the body is.
 func (s *httpStream) sniff() error {
 	for {
 		if err := s.known(); err != nil || s.sure {
 			return err
 		}
-		if len(s.scan.Bytes()) > sse.MaxEvent {
+		if len(s.scan.Bytes()) > maxBlank {
 			return translate.Broken("the model answered nonsense", sse.ErrTooLong)
 		}
 		if err := s.fill(); err == io.EOF && len(bytes.TrimSpace(s.scan.Bytes())) == 0 {

@@ -17,6 +17,7 @@ type decoder struct {
 	started   bool
 	said      bool             // there was content
 	reason    translate.Finish // the last that was given; 0: none was
+	unsaid    translate.Reason // what to tell where there is none
 	finished  bool             // KindFinish was appended
 	done      bool
 	refused   bool // the model declined in its own words
@@ -103,6 +104,7 @@ func (d *decoder) Borrow(m *jsonx.Memory) { d.parser.Borrow(m) }
 func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
 	if len(frame) == 0 || frame[0] != '{' {
 		if translate.DoneMark(frame) {
+			d.unsaid = translate.ReasonMissing
 			return d.End(evs), nil
 		}
 		if translate.Idle(frame) {
@@ -234,7 +236,11 @@ func (d *decoder) finish(evs []translate.Event) []translate.Event {
 	if reason == translate.FinishStop && d.refused {
 		reason = translate.FinishFilter // OpenAI itself ends a refusal with stop
 	}
-	return append(evs, translate.Event{Kind: translate.KindFinish, Finish: reason, NoReason: d.reason == 0, Usage: d.usage})
+	said := translate.ReasonGiven
+	if d.reason == 0 {
+		said = d.unsaid
+	}
+	return append(evs, translate.Event{Kind: translate.KindFinish, Finish: reason, Reason: said, Usage: d.usage})
 }
 
 // DecodeWhole appends the events of a chat.completion object, or returns the

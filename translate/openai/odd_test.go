@@ -55,7 +55,7 @@ func told(d translate.Decoder, frames ...string) string {
 		for _, ev := range evs {
 			a.Add(ev)
 			usage.Merge(ev.Usage)
-			noReason = noReason || ev.NoReason
+			noReason = noReason || ev.Reason == translate.ReasonMissing
 		}
 		failed = err
 		return err == nil
@@ -300,7 +300,7 @@ func TestOddBodiesAreUnderstood(t *testing.T) {
 		return `{"id":"c1","model":"up","choices":[{"index":0,"message":` + m + `,"finish_reason":"stop"}]}`
 	}
 	for _, b := range []struct{ name, body, want string }{
-		{"no reason", `{"choices":[{"index":0,"message":{"content":"x"}}]}`, "x | stop | no reason"},
+		{"no reason", `{"choices":[{"index":0,"message":{"content":"x"}}]}`, "x | stop"},
 		{"an empty function_call", message(`{"content":"x","function_call":{"name":"","arguments":""}}`), "x | stop"},
 		{"null among calls", message(`{"content":"x","tool_calls":[null]}`), "x | stop"},
 		{"a call without a name", message(`{"content":"x","tool_calls":[{"id":"a","function":{"name":"","arguments":"{}"}}]}`), "x | stop"},

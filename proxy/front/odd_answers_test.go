@@ -1,0 +1,193 @@
+package front_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
+)
+
+// scripted is a back end of kind openai that answers every question with the reply that
+// is set, whatever was asked for.
+type scripted struct {
+	url   string
+	reply atomic.Pointer[string]
+	label atomic.Pointer[string]
+	asked atomic.Int32
+}
+
+func newScripted(t *testing.T) *scripted {
+	t.Helper()
+	b := &scripted{}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		b.asked.Add(1)
+		w.Header().Set("Content-Type", *b.label.Load())
+		_, _ = io.WriteString(w, *b.reply.Load())
+	}))
+	t.Cleanup(s.Close)
+	b.url = s.URL
+	return b
+}
+
+func (b *scripted) says(label, reply string) {
+	b.label.Store(&label)
+	b.reply.Store(&reply)
+}
+
+// oddEvent is one event of a stream of chat completions.
+func oddEvent(delta, reason string) string {
+	if reason != "null" {
+		reason = `"` + reason + `"`
+	}
+	return `data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"up","choices":[{"index":0,"delta":` + delta + `,"finish_reason":` + reason + "}]}\n\n"
+}
+
+const oddDone = "data: [DONE]\n\n"
+
+func oddChannel(id, url string, tier int) string {
+	return fmt.Sprintf("  - {id: %s, kind: openai, url: %q, tier: %d, models: [echo]}\n", id, url, tier)
+}
+
+func oddWorld(t *testing.T, channels string) *world.World {
+	t.Helper()
+	return world.Start(t, "callers: {keys: [{name: alice, key: "+key+"}]}\nchannels:\n"+channels)
+}
+
+func TestOddAnswersAreToldRightOnEveryFront(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, label, reply string
+		text               string // that every front shows
+		failed             bool   // and whether it ends with an error
+	}{
+		{"a reason in every event", "text/event-stream", oddEvent(`{"content":"one "}`, "stop") + oddEvent(`{"content":"two "}`, "stop") + oddEvent(`{"content":"three"}`, "stop") + oddDone, "one two three", false},
+		{"a text behind the reason", "text/event-stream", oddEvent(`{"content":"one "}`, "null") + oddEvent(`{}`, "stop") + oddEvent(`{"content":"two"}`, "null") + oddDone, "one two", false},
+		{"a failure for a reason", "text/event-stream", oddEvent(`{"content":"part"}`, "null") + oddEvent(`{}`, "network_error") + oddDone, "part", true},
+		{"an error in a choice", "text/event-stream", oddEvent(`{"content":"part"}`, "null") + `data: {"choices":[{"index":0,"delta":{},"finish_reason":"error","error":{"code":502,"message":"gone"}}]}` + "\n\n" + oddDone, "part", true},
+		{"an event named error", "text/event-stream", oddEvent(`{"content":"part"}`, "null") + "event: error\ndata: {\"message\":\"gone\"}\n\n" + oddDone, "part", true},
+		{"an empty function_call", "text/event-stream", oddEvent(`{"content":"hello"}`, "null") + oddEvent(`{"function_call":{"name":"","arguments":""}}`, "stop") + oddDone, "hello", false},
+		{"events as JSON", "application/json", oddEvent(`{"content":"hello"}`, "stop") + oddDone, "hello", false},
+		{"events as HTML", "text/html; charset=utf-8", oddEvent(`{"content":"hello"}`, "stop") + oddDone, "hello", false},
+		{"a body as events", "text/event-stream", `{"id":"c1","object":"chat.completion","model":"up","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}`, "hello", false},
+		{"a body and an end mark", "text/event-stream", "\n" + `{"id":"c1","object":"chat.completion","model":"up","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}` + "\n\n" + oddDone, "hello", false},
+		{"harmless events", "text/event-stream", "data: ping\n\ndata: null\n\n" + oddEvent(`{"content":"hello"}`, "null") + "data: [done]\n\n", "hello", false},
+		{"a long event", "text/event-stream", oddEvent(`{"content":"`+strings.Repeat("x", 1_500_000)+`"}`, "stop") + oddDone, strings.Repeat("x", 1_500_000), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b := newScripted(t)
+			b.says(c.label, c.reply)
+			var w *world.World
+			for i, p := range posts {
+				if i == 0 || c.failed { // else its breaker opens
+					w = oddWorld(t, oddChannel("odd", b.url, 1))
+				}
+				status, _, body := w.Do(t, "POST", p.path, p.body, "Authorization", "Bearer "+key, "anthropic-version", "2023-06-01")
+				failed := status != 200 || strings.Contains(body, `"error"`)
+				if failed != c.failed || failed && strings.Contains(body, oddDone) {
+					t.Errorf("%s: %d %.300s", p.name, status, body)
+				}
+				if shown := textOf(body); !strings.Contains(p.name, "streamed") && failed {
+					continue // nothing came of it
+				} else if shown != c.text {
+					t.Errorf("%s shows %.100q, want %.100q: %.300s", p.name, shown, c.text, body)
+				}
+			}
+		})
+	}
+}
+
+// textOf joins the texts of an answer, whole or streamed, in any dialect.
+func textOf(body string) (text string) {
+	for _, member := range []string{`"content":"`, `"text":"`, `"response":"`, `"data":"`} {
+		for rest := body; ; {
+			_, after, ok := strings.Cut(rest, member)
+			if !ok {
+				break
+			}
+			value, _, _ := strings.Cut(after, `"`)
+			text += value
+			rest = after
+		}
+		if text != "" {
+			return text
+		}
+	}
+	return text
+}
+
+func TestAnEndMarkWithoutAReasonIsACutOnceAModelHasGivenOne(t *testing.T) {
+	t.Parallel()
+	b := newScripted(t)
+	w := oddWorld(t, oddChannel("odd", b.url, 1))
+	ask := func(i int) (int, string) {
+		status, _, body := w.Do(t, "POST", posts[i].path, posts[i].body, "Authorization", "Bearer "+key, "anthropic-version", "2023-06-01")
+		return status, body
+	}
+	bare := oddEvent(`{"content":"Hello"}`, "null") + oddEvent(`{"content":", "}`, "null") + oddDone
+	b.says("text/event-stream", bare)
+	for i, p := range posts {
+		if status, body := ask(i); status != 200 || strings.Contains(body, `"error"`) {
+			t.Errorf("before, %s: %d %s", p.name, status, body)
+		}
+	}
+	if n := strings.Count(w.Log.String(), "without a finish_reason"); n != 1 {
+		t.Errorf("the log says so %d times:\n%s", n, w.Log.String())
+	}
+	if got := fmt.Sprint(quirksOf(w)); got != "[no finish_reason]" {
+		t.Errorf("known: %s", got)
+	}
+	b.says("text/event-stream", oddEvent(`{"content":"Hello"}`, "stop")+oddDone)
+	if status, body := ask(3); status != 200 || !strings.Contains(body, "end_turn") {
+		t.Errorf("%d %s", status, body)
+	}
+	if got := fmt.Sprint(quirksOf(w)); got != "[finish_reason]" {
+		t.Errorf("known: %s", got)
+	}
+	b.says("text/event-stream", bare)
+	for i, p := range posts {
+		status, body := ask(i)
+		if !strings.Contains(body, `"error"`) || strings.Contains(body, "[DONE]") || strings.Contains(body, "message_stop") {
+			t.Errorf("after, %s: %d %s", p.name, status, body)
+		}
+	}
+	b.says("application/json", `{"id":"c1","object":"chat.completion","model":"up","choices":[{"index":0,"message":{"role":"assistant","content":"hello"}}]}`)
+	if status, body := ask(0); status != 200 {
+		t.Errorf("a body has an end of its own: %d %s", status, body)
+	}
+	if err := w.Gateway.Apply(w.Conf); err != nil {
+		t.Fatal(err)
+	}
+	if got := quirksOf(w); len(got) > 0 {
+		t.Errorf("known after a reload: %v", got)
+	}
+	b.says("text/event-stream", bare)
+	if status, body := ask(3); status != 200 || strings.Contains(body, `"error"`) {
+		t.Errorf("after a reload: %d %s", status, body)
+	}
+}
+
+func quirksOf(w *world.World) []string { return w.Gateway.Channels()[0].Keys[0].Models[0].Quirks }
+
+func TestAFailureForAReasonGoesToTheNextChannelBeforeTheFirstText(t *testing.T) {
+	t.Parallel()
+	b := newScripted(t)
+	b.says("text/event-stream", oddEvent(`{}`, "network_error")+oddDone)
+	good := newScripted(t)
+	good.says("text/event-stream", oddEvent(`{"content":"hello"}`, "stop")+oddDone)
+	w := oddWorld(t, oddChannel("bad", b.url, 1)+oddChannel("good", good.url, 2))
+	for _, p := range posts {
+		if status, _, body := w.Do(t, "POST", p.path, p.body, "Authorization", "Bearer "+key, "anthropic-version", "2023-06-01"); status != 200 || !strings.Contains(body, "hello") {
+			t.Errorf("%s: %d %s", p.name, status, body)
+		}
+	}
+	if b.asked.Load() == 0 {
+		t.Error("it was not asked")
+	}
+}
