@@ -200,6 +200,7 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 	if c.ch.recall == recallNothing {
 		return &req, nil
 	}
+	req.Messages = translate.SystemFirst(req.Messages)
 	switch {
 	case c.ch.gate != nil && len(req.Messages) == 1 && (x.idle || x.base.Context == 1):
 		// It stands alone, so that it can go on anybody's connection. What that
@@ -244,21 +245,26 @@ func window(msgs []translate.Message, keep int) []translate.Message {
 	if keep < 0 {
 		return msgs
 	}
-	first := slices.IndexFunc(msgs, func(m translate.Message) bool { return m.Role != translate.RoleSystem })
-	if first < 0 || len(msgs)-first <= keep+1 {
+	first, newest := translate.Leading(msgs), translate.Question(msgs)
+	if newest-first <= keep {
 		return msgs
 	}
-	from := len(msgs) - keep - 1
+	from := newest - keep
 	start := from
-	for start < len(msgs) && hasResult(&msgs[start]) {
+	for start <= newest && hasResult(&msgs[start]) {
 		start++
 	}
-	if start == len(msgs) {
+	if start > newest {
 		for start = from; start > first && hasResult(&msgs[start]); {
 			start--
 		}
 	}
 	kept := append([]translate.Message(nil), msgs[:first]...)
+	for i := first; i < start; i++ {
+		if msgs[i].Role == translate.RoleSystem {
+			kept = append(kept, msgs[i])
+		}
+	}
 	return append(kept, msgs[start:]...)
 }
 

@@ -443,7 +443,8 @@ func (x *Exchange) saidBefore() fingerprint {
 	if x.heard {
 		return x.said
 	}
-	msgs := x.base.Messages[:len(x.base.Messages)-1]
+	question := translate.Question(x.base.Messages)
+	msgs := x.base.Messages[:question]
 	from, to := 0, 0
 	var f fingerprint
 	if x.q.Turn != nil {
@@ -457,15 +458,19 @@ func (x *Exchange) saidBefore() fingerprint {
 			f.rest = 1 // nobody's
 		}
 	}
-	x.said, x.heard = x.g.memories.said(f, msgs[to:]), true
+	f = x.g.memories.said(f, msgs[to:])
+	x.said, x.heard = x.g.memories.said(f, x.base.Messages[question+1:]), true
 	return x.said
 }
 
 // saidNow is the fingerprint of all messages with the answer. There is none of a
 // conversation that the turn was not added to.
 func (x *Exchange) saidNow() (fingerprint, bool) {
-	if x.q.Turn == nil {
-		return x.g.memories.said(x.saidBefore(), []translate.Message{*x.base.Newest(), x.answer.Message()}), true
+	switch answer := x.answer.Message(); {
+	case x.q.Turn == nil && x.base.Messages[len(x.base.Messages)-1].Role == translate.RoleSystem:
+		return x.g.memories.said(x.g.memories.said(fingerprint{}, x.base.Messages), []translate.Message{answer}), true
+	case x.q.Turn == nil:
+		return x.g.memories.said(x.saidBefore(), []translate.Message{*x.base.Newest(), answer}), true
 	}
 	f := x.g.memories.said(fingerprint{}, x.base.Messages[:x.earlier[0]])
 	f.version = x.q.Turn.thread.version()

@@ -362,13 +362,10 @@ func (x *Exchange) prepare() *translate.Error {
 	if keep >= 0 {
 		x.base.Context = keep + 1
 	}
-	for _, m := range asked {
-		if m.Role == translate.RoleSystem {
-			x.base.Messages = append(x.base.Messages, m)
-		} else {
-			x.fresh = append(x.fresh, m)
-			x.media = x.media || slices.ContainsFunc(m.Parts, func(p translate.Part) bool { return p.Kind == translate.PartMedia })
-		}
+	leading := translate.Leading(asked)
+	x.base.Messages, x.fresh = append(x.base.Messages, asked[:leading]...), asked[leading:len(asked):len(asked)]
+	for i := range x.fresh {
+		x.media = x.media || slices.ContainsFunc(x.fresh[i].Parts, func(p translate.Part) bool { return p.Kind == translate.PartMedia })
 	}
 	x.earlier = [2]int{len(x.base.Messages), len(x.base.Messages) + len(earlier)}
 	if len(x.base.Messages) == 0 {

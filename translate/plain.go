@@ -72,6 +72,7 @@ func (r *Request) DropUnsaid(said ...string) {
 		{"seed", p.Seed != nil},
 		{"stop", len(p.Stop) > 0},
 		{"reasoning_effort", p.ReasoningEffort != "" || p.ReasoningBudget != 0},
+		{"output_config.effort", p.Effort != ""},
 		{"response_format", p.ResponseFormat != nil},
 		{"logprobs", p.Logprobs || p.TopLogprobs != nil},
 		{"web", r.Web},

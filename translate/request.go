@@ -166,6 +166,9 @@ type Params struct {
 	// knows; empty: not said. ReasoningBudget is in tokens; 0: not said.
 	ReasoningEffort string
 	ReasoningBudget int
+	// Effort is how much trouble the model is to take where the client asked for no
+	// reasoning (Anthropic's output_config.effort alone); empty: not said.
+	Effort string
 	// ResponseFormat is OpenAI's response_format object as it came, or nil.
 	ResponseFormat json.RawMessage
 	// Logprobs asks for log probabilities; TopLogprobs how many, nil: not said.
@@ -184,9 +187,10 @@ type Request struct {
 	// UsageInStream: the client asked for usage in the stream (OpenAI's
 	// stream_options.include_usage). Other dialects always report it.
 	UsageInStream bool
-	// Messages holds system messages first, then the turns, oldest first. The
-	// last one is the question. A front with stored conversations decodes only
-	// the newest message; the gateway puts the history before it.
+	// Messages holds the turns, oldest first. System messages that it begins with count from
+	// the start, others from their place on; what precedes the latter at the end is the question.
+	// A front with stored conversations decodes only the newest message; the gateway puts the
+	// history before it.
 	Messages   []Message
 	Tools      []Tool
 	ToolChoice ToolChoice
@@ -203,6 +207,11 @@ type Request struct {
 	// Context is chatnio's window: how many messages, the newest included, the
 	// model may see. 0: everything.
 	Context int
+
+	// Refuses and Takes are what the configuration of the channel says of the model, and
+	// Efforts the words of reasoning_effort; the zero values leave it to what is known of it by its name.
+	Refuses, Takes Traits
+	Efforts        []string
 
 	// Dropped names what the client said and this upstream's dialect cannot
 	// say. AppendRequest adds to it.
@@ -283,12 +292,54 @@ func (r *Request) Room(dst []byte) []byte {
 	return slices.Grow(dst, n+n/16)
 }
 
-// Newest returns the last message, or nil when there is none.
+// Newest returns the question: the last message that is no system message, the last one if
+// all are, or nil when there is none.
 func (r *Request) Newest() *Message {
 	if len(r.Messages) == 0 {
 		return nil
 	}
-	return &r.Messages[len(r.Messages)-1]
+	return &r.Messages[Question(r.Messages)]
+}
+
+// Question is the index of the last message that is no system message, else of the last
+// one; -1 where there is none.
+func Question(msgs []Message) int {
+	for i := len(msgs) - 1; i >= 0; i-- {
+		if msgs[i].Role != RoleSystem {
+			return i
+		}
+	}
+	return len(msgs) - 1
+}
+
+// Leading is how many system messages msgs begins with.
+func Leading(msgs []Message) (n int) {
+	for n < len(msgs) && msgs[n].Role == RoleSystem {
+		n++
+	}
+	return n
+}
+
+// SystemFirst returns msgs with the system messages before all else, for those who know no
+// others. It is msgs itself where they are so already, else a copy.
+func SystemFirst(msgs []Message) []Message {
+	isSystem := func(m Message) bool { return m.Role == RoleSystem }
+	n := Leading(msgs)
+	if !slices.ContainsFunc(msgs[n:], isSystem) {
+		return msgs
+	}
+	out := make([]Message, 0, len(msgs))
+	for _, m := range msgs {
+		if isSystem(m) {
+			out = append(out, m)
+		}
+	}
+	for _, m := range msgs {
+		if !isSystem(m) {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // Drop notes that what cannot be said by the upstream's dialect. It notes each

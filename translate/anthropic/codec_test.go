@@ -87,7 +87,7 @@ func TestBadRequestsAreRefusedByTheNameOfTheField(t *testing.T) {
 	for body, want := range map[string]string{
 		``: "JSON", `null`: "must be a JSON object", `{"model":"m",` + msgs + `}`: "max_tokens is required", `{"max_tokens":1,` + msgs + `}`: "model is required",
 		`{"model":"m","max_tokens":0,` + msgs + `}`: "max_tokens", ok + `"x":1}`: "messages is required", ok + `"messages":[]}`: "empty",
-		ok + `"messages":[{"role":"system","content":"x"}]}`:                                                      "messages[0].role",
+		ok + `"messages":[{"role":"tool","content":"x"}]}`:                                                        "messages[0].role",
 		ok + `"messages":[{"role":"user"}]}`:                                                                      "messages[0].content is required",
 		ok + `"messages":[{"role":"user","content":[{"text":"x"}]}]}`:                                             "messages[0].content[0].type",
 		ok + `"messages":[{"role":"user","content":[{"type":"image"}]}]}`:                                         "messages[0].content[0].source",

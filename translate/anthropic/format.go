@@ -3,6 +3,7 @@ package anthropic
 import (
 	"encoding/json"
 
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -33,28 +34,65 @@ func decodeFormat(req *translate.Request, raw translate.Raw) error {
 	return nil
 }
 
-// appendFormat appends the format of the answer. The vendor knows schemas; plain
-// text is what it answers anyway; any JSON is more than can be asked for.
-func appendFormat(dst []byte, req *translate.Request) []byte {
-	raw := req.Params.ResponseFormat
-	if len(raw) == 0 {
+// appendConfig appends output_config: how much trouble the model is to take, and the format
+// of its answer.
+func appendConfig(dst []byte, req *translate.Request, effort string) []byte {
+	f := formatOf(req)
+	schema := f.schema
+	if f.unknown {
+		req.Drop("response_format")
+	}
+	if effort == "" && schema == nil {
 		return dst
 	}
-	var f struct {
+	dst = append(dst, `,"output_config":{`...)
+	if effort != "" {
+		dst = append(dst, `"effort":`...)
+		dst = jsonx.AppendString(dst, effort)
+	}
+	if schema != nil {
+		if effort != "" {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `"format":{"type":"json_schema","schema":`...)
+		dst = append(append(dst, schema...), '}')
+	}
+	return append(dst, '}')
+}
+
+// anyJSON is what a model is told of an answer that is to be JSON of any kind, for which
+// the vendor has no format.
+const anyJSON = "Answer with one JSON object and nothing else: no words before or after it and no code fence."
+
+// format is that of the answer.
+type format struct {
+	schema  translate.Raw // that it is to keep to; nil: none
+	anyJSON bool
+	unknown bool
+}
+
+// formatOf reads the format of the answer. The vendor knows schemas; plain text is what it
+// answers anyway.
+func formatOf(req *translate.Request) (f format) {
+	raw := req.Params.ResponseFormat
+	if len(raw) == 0 {
+		return f
+	}
+	var w struct {
 		Type   string `json:"type"`
 		Schema struct {
 			Schema translate.Raw `json:"schema"`
 		} `json:"json_schema"`
 	}
-	err := json.Unmarshal(raw, &f)
-	switch schema := f.Schema.Schema; {
-	case err == nil && f.Type == "text":
-	case err == nil && f.Type == "json_schema" && !schema.Null() && schema[0] == '{':
-		dst = append(dst, `,"output_config":{"format":{"type":"json_schema","schema":`...)
-		dst = append(dst, schema...)
-		dst = append(dst, `}}`...)
+	err := json.Unmarshal(raw, &w)
+	switch schema := w.Schema.Schema; {
+	case err == nil && w.Type == "text":
+	case err == nil && w.Type == "json_object":
+		f.anyJSON = true
+	case err == nil && w.Type == "json_schema" && !schema.Null() && schema[0] == '{':
+		f.schema = schema
 	default:
-		req.Drop("response_format")
+		f.unknown = true
 	}
-	return dst
+	return f
 }

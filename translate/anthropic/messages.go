@@ -131,9 +131,9 @@ func decodeMessages(req *translate.Request, raw translate.Raw) error {
 		if err := translate.Object(path, raw, fields); err != nil {
 			return err
 		}
-		role := translate.ParseRole(w.Role)
-		if role != translate.RoleUser && role != translate.RoleAssistant {
-			return translate.Invalid(path + ".role must be user or assistant")
+		role := plainRole(w.Role)
+		if role == 0 {
+			return translate.Invalid(path + ".role must be user, assistant or system")
 		}
 		if w.Content.Null() {
 			return translate.Invalid(path + ".content is required")
@@ -152,6 +152,9 @@ func decodeMessages(req *translate.Request, raw translate.Raw) error {
 // which the vendor puts into a user's message, and the rest.
 func (d *decoding) message(role translate.Role, path string, content translate.Raw) error {
 	d.parts.Begin()
+	if role == translate.RoleSystem {
+		return d.system(path, content)
+	}
 	if err := d.blocks(path, content, true, true); err != nil {
 		return err
 	}
@@ -185,6 +188,28 @@ func (d *decoding) message(role translate.Role, path string, content translate.R
 		d.req.Messages = append(d.req.Messages, translate.Message{Role: role, Parts: parts[results:]})
 	}
 	return nil
+}
+
+// system appends a system message from amid the conversation (Anthropic's "Mid-conversation
+// system messages"). It consists of texts; the changes of tools that a beta allows there are
+// noted as dropped.
+func (d *decoding) system(path string, content translate.Raw) error {
+	err := eachBlock(path, content, func(at string, b *wireBlock) error {
+		switch b.Type {
+		case "text":
+			p, err := textPart(at, b)
+			d.parts.Add(p)
+			return err
+		case "":
+			return translate.Invalid(at + ".type is required")
+		}
+		d.req.DropWord("content." + b.Type)
+		return nil
+	})
+	if parts := d.parts.Of(); len(parts) > 0 {
+		d.req.Messages = append(d.req.Messages, translate.Message{Role: translate.RoleSystem, Parts: parts})
+	}
+	return err
 }
 
 // blocks adds the results of tools, the other parts, or both. The images of a result have

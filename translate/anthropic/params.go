@@ -15,7 +15,10 @@ const minBudget = 1024
 type thinking struct {
 	budget    int
 	maxTokens int
-	chosen    bool // by us, from an effort: then what does not go with it gives way
+	chosen    bool   // by us, from an effort: then what does not go with it gives way
+	adaptive  bool   // the model takes an effort in place of a budget
+	effort    string // for output_config
+	refuses   translate.Traits
 }
 
 // planThinking turns an effort into a budget. Where the conversation could not
@@ -35,13 +38,47 @@ func planThinking(req *translate.Request) thinking {
 		req.Drop("reasoning_effort")
 		t.budget, t.chosen = 0, false
 	}
+	f := familyOf(req)
+	t.refuses = f.Traits
 	if t.budget > 0 {
 		t.budget = max(t.budget, minBudget)
+		t.adaptive = f.Has(translate.RefusesBudget)
 	}
+	t.effort = effortOf(req, &t, &f)
 	if t.budget > 0 && t.maxTokens <= t.budget {
 		t.maxTokens += t.budget
 	}
 	return t
+}
+
+// effortOf is what output_config says: the effort of a model that chooses its budget itself,
+// or one that a client of this dialect wished for without thinking.
+func effortOf(req *translate.Request, t *thinking, f *translate.Family) string {
+	p := &req.Params
+	word := p.Effort
+	switch {
+	case t.adaptive && p.ReasoningBudget > 0:
+		req.Drop("thinking.budget_tokens")
+		word = effortNear(p.ReasoningBudget)
+	case t.adaptive:
+		word = p.ReasoningEffort
+	}
+	known := translate.Effort(word, f.Efforts)
+	if known != word {
+		req.Drop("reasoning_effort")
+	}
+	return known
+}
+
+// effortNear is the effort whose budget is nearest to one.
+func effortNear(budget int) string {
+	switch {
+	case budget <= 2048:
+		return "low"
+	case budget <= 8192:
+		return "medium"
+	}
+	return "high"
 }
 
 func budgetOf(req *translate.Request) int {
@@ -69,7 +106,7 @@ func mayThink(req *translate.Request) bool {
 	for i := len(req.Messages) - 1; i >= 0; i-- {
 		m := &req.Messages[i]
 		switch {
-		case m.Role == translate.RoleTool:
+		case m.Role == translate.RoleTool, m.Role == translate.RoleSystem:
 			continue
 		case m.Role != translate.RoleAssistant:
 			return true
@@ -83,9 +120,12 @@ func mayThink(req *translate.Request) bool {
 	return true
 }
 
-func appendParams(dst []byte, req *translate.Request, plan thinking) []byte {
+func appendParams(dst []byte, req *translate.Request, plan *thinking) []byte {
 	p := &req.Params
-	if plan.budget > 0 {
+	switch {
+	case plan.adaptive:
+		dst = append(dst, `,"thinking":{"type":"adaptive"}`...)
+	case plan.budget > 0:
 		dst = append(dst, `,"thinking":{"type":"enabled","budget_tokens":`...)
 		dst = jsonx.AppendInt(dst, int64(plan.budget))
 		dst = append(dst, '}')
@@ -107,14 +147,14 @@ func appendParams(dst []byte, req *translate.Request, plan thinking) []byte {
 			req.Drop(d.name)
 		}
 	}
-	return appendFormat(dst, req)
+	return appendConfig(dst, req, plan.effort)
 }
 
 // appendSampling appends temperature, top_p and top_k. Thinking tolerates no
 // temperature, no top_k and only a high top_p, and newer models not temperature
 // and top_p together: a client of this dialect is left to its own, for others
 // the lesser one gives way.
-func appendSampling(dst []byte, req *translate.Request, plan thinking) []byte {
+func appendSampling(dst []byte, req *translate.Request, plan *thinking) []byte {
 	p := &req.Params
 	temperature, topP, topK := p.Temperature, p.TopP, p.TopK
 	if plan.chosen {
@@ -129,6 +169,22 @@ func appendSampling(dst []byte, req *translate.Request, plan thinking) []byte {
 			req.Drop("top_k")
 		}
 		temperature, topK = nil, nil
+	}
+	if temperature != nil && plan.refuses.Has(translate.RefusesTemperature) {
+		if *temperature != 1 {
+			req.Drop("temperature")
+		}
+		temperature = nil
+	}
+	if topP != nil && plan.refuses.Has(translate.RefusesTopP) {
+		if *topP != 1 {
+			req.Drop("top_p")
+		}
+		topP = nil
+	}
+	if topK != nil && plan.refuses.Has(translate.RefusesTopK) {
+		req.Drop("top_k")
+		topK = nil
 	}
 	if finite(temperature) {
 		v := *temperature

@@ -93,8 +93,13 @@ func decodePlain(req *translate.Request, body []byte, o jsonx.Outline) bool {
 
 // plainRole is the role of a message.
 func plainRole(s string) translate.Role {
-	if r := translate.ParseRole(s); r == translate.RoleUser || r == translate.RoleAssistant {
-		return r
+	switch s {
+	case "user":
+		return translate.RoleUser
+	case "assistant":
+		return translate.RoleAssistant
+	case "system":
+		return translate.RoleSystem
 	}
 	return 0
 }
@@ -203,8 +208,8 @@ func decodeThinking(req *translate.Request, w *wireRequest) error {
 			return err
 		}
 	}
-	if config.Effort != "" && t.Type != "adaptive" {
-		req.Drop("output_config.effort")
+	if t.Type != "adaptive" {
+		req.Params.Effort = config.Effort
 	}
 	if w.Thinking.Null() {
 		return nil

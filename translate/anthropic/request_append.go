@@ -19,16 +19,18 @@ func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	}
 	dst = req.Room(dst)
 	plan := planThinking(req)
+	msgs := arranged(req, &plan)
 	dst = append(dst, `{"model":`...)
 	dst = jsonx.AppendString(dst, req.Model)
 	dst = append(dst, `,"max_tokens":`...)
 	dst = jsonx.AppendInt(dst, int64(plan.maxTokens))
-	dst = appendSystem(dst, req)
-	dst = appendMessages(dst, req)
+	leading := translate.Leading(msgs)
+	dst = appendSystem(dst, req, msgs[:leading])
+	dst = appendMessages(dst, req, msgs[leading:])
 	if req.Stream {
 		dst = append(dst, `,"stream":true`...)
 	}
-	dst = appendParams(dst, req, plan)
+	dst = appendParams(dst, req, &plan)
 	dst = appendTools(dst, req)
 	if req.User != "" {
 		dst = append(dst, `,"metadata":{"user_id":`...)
@@ -76,16 +78,12 @@ func appendCache(dst []byte, cache json.RawMessage) []byte {
 
 // appendSystem appends the system messages as one text, or as blocks when a
 // cache mark depends on them.
-func appendSystem(dst []byte, req *translate.Request) []byte {
+func appendSystem(dst []byte, req *translate.Request, system []translate.Message) []byte {
 	cached := false
 	var texts []string
-	for i := range req.Messages {
-		m := &req.Messages[i]
-		if m.Role != translate.RoleSystem {
-			continue
-		}
-		for j := range m.Parts {
-			p := &m.Parts[j]
+	for i := range system {
+		for j := range system[i].Parts {
+			p := &system[i].Parts[j]
 			if p.Kind != translate.PartText {
 				req.Drop("system: parts other than text")
 				continue
@@ -96,6 +94,10 @@ func appendSystem(dst []byte, req *translate.Request) []byte {
 			}
 		}
 	}
+	asJSON := formatOf(req).anyJSON
+	if asJSON {
+		texts = append(texts, anyJSON)
+	}
 	if len(texts) == 0 {
 		return dst
 	}
@@ -105,34 +107,33 @@ func appendSystem(dst []byte, req *translate.Request) []byte {
 	}
 	dst = append(dst, '[')
 	start := len(dst)
-	for i := range req.Messages {
-		m := &req.Messages[i]
-		for j := range m.Parts {
-			if p := &m.Parts[j]; m.Role == translate.RoleSystem && p.Kind == translate.PartText && p.Text != "" {
+	for i := range system {
+		for j := range system[i].Parts {
+			if p := &system[i].Parts[j]; p.Kind == translate.PartText && p.Text != "" {
 				dst = appendText(dst, p.Text, p.Cache)
 			}
 		}
+	}
+	if asJSON {
+		dst = appendText(dst, anyJSON, nil)
 	}
 	return closeList(dst, start)
 }
 
 // appendMessages appends the turns. Neighbours of one role become one message,
 // and the results of tools belong to the user.
-func appendMessages(dst []byte, req *translate.Request) []byte {
+func appendMessages(dst []byte, req *translate.Request, msgs []translate.Message) []byte {
 	dst = append(dst, `,"messages":[`...)
 	start := len(dst)
 	open := ""
-	for i := range req.Messages {
-		m := &req.Messages[i]
-		if m.Role == translate.RoleSystem {
-			continue
-		}
+	for i := range msgs {
+		m := &msgs[i]
 		if m.Name != "" {
 			req.Drop("name")
 		}
 		role := "user"
-		if m.Role == translate.RoleAssistant {
-			role = "assistant"
+		if m.Role == translate.RoleAssistant || m.Role == translate.RoleSystem {
+			role = m.Role.String()
 		}
 		before, from := len(dst), len(dst)
 		if role != open {

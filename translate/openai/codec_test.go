@@ -16,7 +16,7 @@ func ptr[T any](v T) *T { return &v }
 // full is a request that uses everything this dialect can say.
 func full() *translate.Request {
 	return &translate.Request{
-		Dialect: "openai", Model: "gpt-4o", Stream: true, UsageInStream: true, User: "u-1",
+		Dialect: "openai", Model: "qwen3", Stream: true, UsageInStream: true, User: "u-1",
 		Messages: []translate.Message{
 			translate.TextMessage(translate.RoleSystem, "Be brief."),
 			{Role: translate.RoleUser, Name: "bob", Parts: []translate.Part{
@@ -102,7 +102,7 @@ func TestBadRequestsAreRefusedByTheNameOfTheField(t *testing.T) {
 	}
 }
 
-func TestSystemMessagesComeFirstAndUnknownNamesAreNoted(t *testing.T) {
+func TestSystemMessagesStayInTheirPlaceAndUnknownNamesAreNoted(t *testing.T) {
 	t.Parallel()
 	var req translate.Request
 	body := `{"model":"m","logit_bias":{},"metadata":{},"max_completion_tokens":5,"stop":"x","messages":[
@@ -110,7 +110,7 @@ func TestSystemMessagesComeFirstAndUnknownNamesAreNoted(t *testing.T) {
 	if err := Dialect.DecodeRequest(&req, []byte(body)); err != nil {
 		t.Fatal(err)
 	}
-	want := []translate.Message{translate.TextMessage(translate.RoleSystem, "b"), translate.TextMessage(translate.RoleUser, "a")}
+	want := []translate.Message{translate.TextMessage(translate.RoleUser, "a"), translate.TextMessage(translate.RoleSystem, "b")}
 	if diff := cmp.Diff(want, req.Messages); diff != "" {
 		t.Error(diff)
 	}
@@ -183,7 +183,7 @@ func TestWhatCannotBeSaidIsNoted(t *testing.T) {
 	if string(body) != want {
 		t.Errorf("got  %s\nwant %s", body, want)
 	}
-	if diff := cmp.Diff([]string{"signature", "reasoning", "is_error", "cache_control", "top_k", "stop_sequences>4", "thinking.budget_tokens"}, req.Dropped); diff != "" {
+	if diff := cmp.Diff([]string{"signature", "reasoning", "is_error", "cache_control", "thinking.budget_tokens", "top_k", "stop_sequences>4"}, req.Dropped); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -83,8 +83,7 @@ func newDecoding(req *translate.Request, parts int) *decoding {
 	return d
 }
 
-// decodeMessages puts system and developer messages first and joins the results
-// of tools that follow each other.
+// decodeMessages joins the results of tools that follow each other.
 func decodeMessages(req *translate.Request, raw translate.Raw) error {
 	wire, n, err := translate.Elements("messages", raw)
 	if err != nil {
@@ -117,7 +116,6 @@ func decodeMessages(req *translate.Request, raw translate.Raw) error {
 	if i == 0 {
 		return translate.Invalid("messages must not be empty")
 	}
-	systemFirst(msgs)
 	req.Messages = msgs
 	return nil
 }

@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
@@ -115,7 +114,6 @@ func decodePlain(req *translate.Request, body []byte, o jsonx.Outline) bool {
 	if f.Odd {
 		return false
 	}
-	systemFirst(got.Messages)
 	for i := range got.Messages {
 		if m := &got.Messages[i]; m.Role == translate.RoleAssistant && m.Parts[0].Text == "" {
 			m.Parts = nil
@@ -132,25 +130,6 @@ func plainRole(s string) translate.Role {
 		return r
 	}
 	return 0
-}
-
-// systemFirst puts instructions before all else, which keeps its order.
-func systemFirst(msgs []translate.Message) {
-	isSystem := func(m translate.Message) bool { return m.Role == translate.RoleSystem }
-	first := slices.IndexFunc(msgs, func(m translate.Message) bool { return !isSystem(m) })
-	if first < 0 || !slices.ContainsFunc(msgs[first:], isSystem) {
-		return
-	}
-	var others []translate.Message
-	system := msgs[:first]
-	for _, m := range msgs[first:] {
-		if isSystem(m) {
-			system = append(system, m)
-		} else {
-			others = append(others, m)
-		}
-	}
-	copy(msgs[len(system):], others)
 }
 
 // decodeAny reads every question. o is its outline; once says that it is JSON of one

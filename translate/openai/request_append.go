@@ -3,7 +3,6 @@ package openai
 import (
 	"bytes"
 	"math"
-	"strings"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -280,9 +279,16 @@ func appendResults(dst []byte, req *translate.Request, m *translate.Message) []b
 }
 
 func appendParams(dst []byte, req *translate.Request) []byte {
+	// What the model refuses is left out of a copy: another channel may be asked next.
+	kept := req.Params
+	defer func() { req.Params = kept }()
+	limit := "max_tokens"
+	if fit(req).Has(translate.RefusesMaxTokens) {
+		limit = "max_completion_tokens"
+	}
 	p := &req.Params
 	own := req.Dialect == name
-	dst = appendInt(dst, limitName(req.Model), p.MaxTokens)
+	dst = appendInt(dst, limit, p.MaxTokens)
 	dst = appendFloat(dst, "temperature", p.Temperature)
 	dst = appendFloat(dst, "top_p", p.TopP)
 	if own {
@@ -305,9 +311,9 @@ func appendParams(dst []byte, req *translate.Request) []byte {
 		}
 		dst = closeList(dst, start)
 	}
-	if effort := effort(req); effort != "" {
+	if p.ReasoningEffort != "" {
 		dst = append(dst, `,"reasoning_effort":`...)
-		dst = jsonx.AppendString(dst, effort)
+		dst = jsonx.AppendString(dst, p.ReasoningEffort)
 	}
 	if len(p.ResponseFormat) > 0 {
 		dst = append(dst, `,"response_format":`...)
@@ -317,34 +323,6 @@ func appendParams(dst []byte, req *translate.Request) []byte {
 		dst = append(dst, `,"logprobs":true`...)
 	}
 	return appendInt(dst, "top_logprobs", p.TopLogprobs)
-}
-
-// limitName returns the name under which model takes the limit of its answer:
-// OpenAI's reasoning models refuse the older one, many servers that imitate
-// OpenAI know no other.
-func limitName(model string) string {
-	for _, prefix := range []string{"o1", "o3", "o4", "gpt-5"} {
-		if strings.HasPrefix(model, prefix) {
-			return "max_completion_tokens"
-		}
-	}
-	return "max_tokens"
-}
-
-// effort returns the effort asked for, or the one nearest to a budget.
-func effort(req *translate.Request) string {
-	p := &req.Params
-	if p.ReasoningEffort != "" || p.ReasoningBudget <= 0 {
-		return p.ReasoningEffort
-	}
-	req.Drop("thinking.budget_tokens")
-	switch {
-	case p.ReasoningBudget <= 2048:
-		return "low"
-	case p.ReasoningBudget <= 8192:
-		return "medium"
-	}
-	return "high"
 }
 
 func dropIf(req *translate.Request, said bool, what string) {

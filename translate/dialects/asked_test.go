@@ -1,0 +1,182 @@
+package dialects
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// asked is a question of a client, and what a channel of another dialect is asked.
+type asked struct {
+	why      string
+	from, to string
+	model    string // the channel's
+	body     string // without its braces and its model
+	want     string // the same of what the channel is asked
+	dropped  string // joined with ", "
+}
+
+// openai and anthropic questions of one word.
+const (
+	chatHi   = `"messages":[{"role":"user","content":"hi"}]`
+	claudeHi = `"max_tokens":3000,"messages":[{"role":"user","content":"hi"}]`
+)
+
+// askedOf returns what c's channel is asked, and what is dropped; err where it is not.
+func askedOf(t *testing.T, c *asked) (string, string, error) {
+	t.Helper()
+	var req translate.Request
+	if err := named(c.from).DecodeRequest(&req, []byte(`{"model":"alias",`+c.body+`}`)); err != nil {
+		return "", "", err
+	}
+	req.Model = c.model
+	before := req.Params
+	got, err := named(c.to).AppendRequest(nil, &req)
+	if err != nil {
+		return "", "", err
+	}
+	if diff := cmp.Diff(before, req.Params); diff != "" {
+		t.Errorf("%s: the parameters for the next channel have changed: %s", c.why, diff)
+	}
+	if !json.Valid(got) {
+		t.Errorf("%s: no JSON: %s", c.why, got)
+	}
+	text := strings.TrimSuffix(string(got), "}")
+	text = strings.TrimPrefix(text, `{"model":"`+c.model+`",`)
+	return text, strings.Join(req.Dropped, ", "), nil
+}
+
+func checkAsked(t *testing.T, cases []asked) {
+	t.Helper()
+	for _, c := range cases {
+		got, dropped, err := askedOf(t, &c)
+		if err != nil {
+			t.Errorf("%s: %v", c.why, err)
+			continue
+		}
+		if got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", c.why, got, c.want)
+		}
+		if dropped != c.dropped {
+			t.Errorf("%s: dropped %q, want %q", c.why, dropped, c.dropped)
+		}
+	}
+}
+
+func TestASystemMessageAmidTheConversationStaysInItsPlaceWhereTheModelTakesIt(t *testing.T) {
+	t.Parallel()
+	const (
+		claude     = `"max_tokens":9,"messages":[{"role":"user","content":"hi"},{"role":"system","content":"Answer in French."}]`
+		claudeLong = `"max_tokens":9,"system":"Be brief.","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"},` +
+			`{"role":"system","content":[{"type":"text","text":"d","cache_control":{"type":"ephemeral"}},{"type":"tool_addition","tool":{"name":"x"}}]},{"role":"assistant","content":"e"},{"role":"user","content":"f"}]`
+		chat      = `"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"developer","content":"c"},{"role":"user","content":"d"}]`
+		user, bot = `{"role":"user","content":[{"type":"text","text":"`, `{"role":"assistant","content":[{"type":"text","text":"`
+		system    = `{"role":"system","content":[{"type":"text","text":"`
+		end       = `"}]}`
+	)
+	checkAsked(t, []asked{
+		{"Claude Code's first question, for an openai channel", "anthropic", "openai", "gpt-4o", claude,
+			`"messages":[{"role":"user","content":"hi"},{"role":"system","content":"Answer in French."}],"max_tokens":9`, ""},
+		{"the same, behind a preset", "anthropic", "anthropic", "recall", claude, `"max_tokens":9,"messages":[` + user + `hi` + end + `,` + system + `Answer in French.` + end + `]`, ""},
+		{"the same, for an older model", "anthropic", "anthropic", "claude-sonnet-4-5-20250929", claude, `"max_tokens":9,"system":"Answer in French.","messages":[` + user + `hi` + end + `]`, ""},
+		{"the same, for a newer model", "anthropic", "anthropic", "claude-opus-4-8", claude, `"max_tokens":9,"messages":[` + user + `hi` + end + `,` + system + `Answer in French.` + end + `]`, ""},
+		{"with blocks, a mark for the cache and a tool that is added", "anthropic", "openai", "gpt-4o", claudeLong,
+			`"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"},{"role":"system","content":"d"},{"role":"assistant","content":"e"},{"role":"user","content":"f"}],"max_tokens":9`,
+			"content.tool_addition, cache_control"},
+		{"the same, behind a preset", "anthropic", "anthropic", "recall", claudeLong,
+			`"max_tokens":9,"system":"Be brief.","messages":[` + user + `a` + end + `,` + bot + `b` + end + `,` + user + `c` + end + `,` + system + `d","cache_control":{"type":"ephemeral"}}]},` + bot + `e` + end + `,` + user + `f` + end + `]`,
+			"content.tool_addition"},
+		{"of an openai client, behind the user's turn, where the vendor wants it", "openai", "anthropic", "claude-opus-4-8", chat,
+			`"max_tokens":4096,"system":"Be brief.","messages":[` + user + `a` + end + `,` + bot + `b` + end + `,` + user + `d` + end + `,` + system + `c` + end + `]`, ""},
+		{"the same, for an older model", "openai", "anthropic", "claude-3-5-haiku-latest", chat,
+			`"max_tokens":4096,"system":"Be brief.\n\nc","messages":[` + user + `a` + end + `,` + bot + `b` + end + `,` + user + `d` + end + `]`, ""},
+		{"between two of the model's", "openai", "anthropic", "large", `"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"system","content":"c"},{"role":"assistant","content":"d"},{"role":"user","content":"e"}]`,
+			`"max_tokens":4096,"system":"c","messages":[` + user + `a` + end + `,` + bot + `b"},{"type":"text","text":"d` + end + `,` + user + `e` + end + `]`, ""},
+		{"two behind each other, at the end", "openai", "anthropic", "large", `"messages":[{"role":"user","content":"a"},{"role":"system","content":"b"},{"role":"system","content":"c"}]`,
+			`"max_tokens":4096,"messages":[` + user + `a` + end + `,` + system + `b"},{"type":"text","text":"c` + end + `]`, ""},
+		{"an empty one", "openai", "anthropic", "large", `"messages":[{"role":"user","content":"a"},{"role":"system","content":""},{"role":"user","content":"b"}]`,
+			`"max_tokens":4096,"messages":[` + user + `a"},{"type":"text","text":"b` + end + `]`, ""},
+		{"behind a preset between openai and openai", "openai", "openai", "gpt-4o", chat,
+			`"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"system","content":"c"},{"role":"user","content":"d"}]`, ""},
+	})
+}
+
+func TestWhatAModelRefusesIsLeftOutAndNamed(t *testing.T) {
+	t.Parallel()
+	const (
+		hi      = `"messages":[{"role":"user","content":"hi"}],`
+		hiC     = `,"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}]`
+		budget  = claudeHi + `,"thinking":{"type":"enabled","budget_tokens":1024}`
+		effort  = claudeHi + `,"thinking":{"type":"adaptive"},"output_config":{"effort":"high"}`
+		most    = claudeHi + `,"thinking":{"type":"adaptive"},"output_config":{"effort":"max"}`
+		alone   = claudeHi + `,"output_config":{"effort":"medium"}`
+		sampled = claudeHi + `,"temperature":0.5,"top_p":0.9,"stop_sequences":["X"]`
+		chat    = chatHi + `,"temperature":0.5,"top_p":0.9,"presence_penalty":1,"frequency_penalty":1,"stop":"X","logprobs":true,"top_logprobs":2`
+	)
+	var cases []asked
+	for _, model := range []string{"gpt-4o", "gpt-4.1-mini", "gpt-3.5-turbo", "gpt-4", "chatgpt-4o-latest", "GPT-4o", "openai/gpt-4o", "ft:gpt-4o-mini:me::1", "gpt-4.5-preview", "gpt-4-turbo"} {
+		cases = append(cases,
+			asked{"a budget for " + model, "anthropic", "openai", model, budget, hi + `"max_tokens":3000`, "thinking.budget_tokens, reasoning_effort"},
+			asked{"an effort for " + model, "anthropic", "openai", model, effort, hi + `"max_tokens":3000`, "reasoning_effort"},
+			asked{"an effort alone for " + model, "anthropic", "openai", model, alone, hi + `"max_tokens":3000`, "output_config.effort"},
+			asked{"sampling for " + model, "anthropic", "openai", model, sampled, hi + `"max_tokens":3000,"temperature":0.5,"top_p":0.9,"stop":["X"]`, ""})
+	}
+	for _, model := range []string{"gpt-5", "o3", "o4-mini", "gpt-5-mini", "o3-pro", "gpt-5-nano-2025-08-07"} {
+		cases = append(cases,
+			asked{"a budget for " + model, "anthropic", "openai", model, budget, hi + `"max_completion_tokens":3000,"reasoning_effort":"low"`, "thinking.budget_tokens"},
+			asked{"the most for " + model, "anthropic", "openai", model, most, hi + `"max_completion_tokens":3000,"reasoning_effort":"high"`, "reasoning_effort"},
+			asked{"an effort alone for " + model, "anthropic", "openai", model, alone, hi + `"max_completion_tokens":3000,"reasoning_effort":"medium"`, ""},
+			asked{"sampling for " + model, "anthropic", "openai", model, sampled, hi + `"max_completion_tokens":3000`, "temperature, top_p, stop"},
+			asked{"a chat for " + model, "openai", "openai", model, chat, hi[:len(hi)-1], "temperature, top_p, presence_penalty, frequency_penalty, stop, logprobs, top_logprobs"},
+			asked{"the defaults for " + model, "openai", "openai", model, chatHi + `,"temperature":1,"top_p":1.0`, hi[:len(hi)-1], ""})
+	}
+	cases = append(cases,
+		asked{"o1 takes a stop", "anthropic", "openai", "o1", sampled, hi + `"max_completion_tokens":3000,"stop":["X"]`, "temperature, top_p"},
+		asked{"o1-mini knows no effort", "anthropic", "openai", "o1-mini", effort, hi + `"max_completion_tokens":3000`, "reasoning_effort"},
+		asked{"the chat model of gpt-5", "anthropic", "openai", "gpt-5-chat-latest", effort, hi + `"max_completion_tokens":3000`, "reasoning_effort"},
+		asked{"it samples", "openai", "openai", "gpt-5-chat-latest", chatHi + `,"temperature":0.5`, hi + `"temperature":0.5`, ""},
+		asked{"gpt-5.1 rests and samples", "openai", "openai", "gpt-5.1", chatHi + `,"temperature":0.5,"stop":"x"`, hi + `"temperature":0.5`, "stop"},
+		asked{"gpt-5.2 with effort none", "openai", "openai", "gpt-5.2", chatHi + `,"temperature":0.5,"reasoning_effort":"none"`, hi + `"temperature":0.5,"reasoning_effort":"none"`, ""},
+		asked{"gpt-5.1 that thinks", "openai", "openai", "gpt-5.1", chatHi + `,"temperature":0.5,"reasoning_effort":"low"`, hi + `"reasoning_effort":"low"`, "temperature"},
+		asked{"gpt-5.1 is told no minimal effort", "openai", "openai", "gpt-5.1", chatHi + `,"reasoning_effort":"minimal"`, hi + `"reasoning_effort":"low"`, "reasoning_effort"},
+		asked{"gpt-5 is told no none", "openai", "openai", "gpt-5", chatHi + `,"reasoning_effort":"none"`, hi[:len(hi)-1], "reasoning_effort"},
+		asked{"the most of gpt-5.2", "anthropic", "openai", "gpt-5.2", most, hi + `"max_completion_tokens":3000,"reasoning_effort":"xhigh"`, "reasoning_effort"},
+		asked{"a word of another vendor for who knows what", "anthropic", "openai", "qwen3", most, hi + `"max_tokens":3000,"reasoning_effort":"high"`, "reasoning_effort"},
+		asked{"a word of its own for who knows what", "openai", "openai", "qwen3", chatHi + `,"reasoning_effort":"max"`, hi + `"reasoning_effort":"max"`, ""},
+		asked{"an effort for who knows what", "anthropic", "openai", "deepseek-v3.2", effort, hi + `"max_tokens":3000,"reasoning_effort":"high"`, ""},
+		asked{"grok-4", "openai", "openai", "grok-4-0709", chat + `,"reasoning_effort":"low"`, hi + `"temperature":0.5,"top_p":0.9,"logprobs":true,"top_logprobs":2`, "reasoning_effort, presence_penalty, frequency_penalty, stop"},
+
+		asked{"a claude that thinks by itself, of an effort", "openai", "anthropic", "claude-opus-4-8", chatHi + `,"reasoning_effort":"high","max_tokens":30000`,
+			`"max_tokens":30000` + hiC + `,"thinking":{"type":"adaptive"},"output_config":{"effort":"high"}`, ""},
+		asked{"one that takes a budget", "openai", "anthropic", "claude-sonnet-4-5", chatHi + `,"reasoning_effort":"high","max_tokens":30000`,
+			`"max_tokens":30000` + hiC + `,"thinking":{"type":"enabled","budget_tokens":16384}`, ""},
+		asked{"one that thinks by itself, of a budget", "anthropic", "anthropic", "claude-opus-4-7", budget, `"max_tokens":3000` + hiC + `,"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}`, "thinking.budget_tokens"},
+		asked{"sampling of one that chooses it", "openai", "anthropic", "us.anthropic.claude-opus-4-7-v1:0", chatHi + `,"temperature":0.5,"top_p":0.9,"top_k":5`,
+			`"max_tokens":4096` + hiC, "temperature, top_p, top_k"},
+		asked{"an effort without thinking, behind a preset", "anthropic", "anthropic", "claude-opus-4-5", alone, `"max_tokens":3000` + hiC + `,"output_config":{"effort":"medium"}`, ""},
+		asked{"any JSON", "openai", "anthropic", "large", chatHi + `,"response_format":{"type":"json_object"}`,
+			`"max_tokens":4096,"system":"Answer with one JSON object and nothing else: no words before or after it and no code fence."` + hiC, ""},
+	)
+	checkAsked(t, cases)
+}
+
+func TestTheConfigurationOfAChannelOutweighsWhatIsKnownOfItsModel(t *testing.T) {
+	t.Parallel()
+	temperature := 0.5
+	req := translate.Request{
+		Dialect: "anthropic", Model: "gpt-4o", Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")},
+		Params: translate.Params{Temperature: &temperature, ReasoningEffort: "max", Stop: []string{"x"}},
+		Takes:  translate.RefusesEffort, Refuses: translate.RefusesStop, Efforts: []string{"low", "max"},
+	}
+	got, err := named("openai").AppendRequest(nil, &req)
+	if want := `{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}],"temperature":0.5,"reasoning_effort":"max"}`; err != nil || string(got) != want {
+		t.Errorf("%s %v, want %s", got, err, want)
+	}
+	if diff := cmp.Diff([]string{"stop"}, req.Dropped); diff != "" {
+		t.Error(diff)
+	}
+}
