@@ -38,9 +38,29 @@ func (k *checker) channels() {
 			k.choice(child(path, "transport"), ch.Transport, "http1")
 		}
 		k.choice(child(path, "on_leave"), ch.OnLeave, "cancel", "finish")
+		k.parameters(child(path, "refuses"), ch.Refuses, nil)
+		k.parameters(child(path, "takes"), ch.Takes, ch.Refuses)
+		for j, word := range ch.Efforts {
+			k.name(index(child(path, "efforts"), j), word)
+		}
 		k.probe(child(path, "probe"), ch)
 		if ch.Fold != "" {
 			k.fold(child(path, "fold"), ch.Fold)
+		}
+	}
+}
+
+// Parameters are the words of a channel's refuses and takes.
+func Parameters() []string {
+	return []string{"temperature", "top_p", "top_k", "stop", "penalties", "logprobs", "reasoning_effort", "max_tokens", "system", "thinking_budget"}
+}
+
+// parameters checks words, of which others has none.
+func (k *checker) parameters(path string, words, others []string) {
+	for i, word := range words {
+		k.choice(index(path, i), word, Parameters()...)
+		if slices.Contains(others, word) {
+			k.add(index(path, i), "%q is among refuses too", word)
 		}
 	}
 }

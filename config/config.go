@@ -316,6 +316,17 @@ type Channel struct {
 	Concurrent int `yaml:"concurrent"`
 	// Timeouts go before the global ones.
 	Timeouts Timeouts `yaml:"timeouts"`
+	// Refuses are parameters that the channel's models refuse, so that they are left out of
+	// questions which are translated for it, and named in X-Dragoman-Dropped: temperature,
+	// top_p, top_k, stop, penalties, logprobs, reasoning_effort, max_tokens (they know
+	// max_completion_tokens), system (messages of that role amid a conversation) and
+	// thinking_budget. Default: what is known of each model by its upstream name.
+	Refuses []string `yaml:"refuses"`
+	// Takes are such parameters that the models take, whatever is known of them by name.
+	Takes []string `yaml:"takes"`
+	// Efforts are the words of reasoning_effort that the models know, from the least to the
+	// most; another one becomes the nearest. Default: what is known of each by its name.
+	Efforts []string `yaml:"efforts"`
 	// Fold is a Go text/template that makes one message out of the history for
 	// rest and iagent channels. It sees .System, .History (.Role, .Text) and
 	// .Message. Default: see proxy.

@@ -192,6 +192,7 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 	}
 	req := x.base
 	req.Model = c.upstream
+	req.Refuses, req.Takes, req.Efforts = c.ch.refuses, c.ch.takes, c.ch.conf.Efforts
 	if req.Beta != "" {
 		req.Drop("anthropic-beta")
 	}

@@ -40,6 +40,9 @@ type Channel struct {
 	clocks clocks
 	fold   *template.Template
 	recall recall
+
+	refuses, takes translate.Traits // of its models, by its configuration
+
 	load   *slots       // of all keys of the configured channel
 	dials  dialler      // up, if it is one
 	gate   *gate        // of its server, if it is
@@ -77,6 +80,8 @@ func newChannel(conf *config.Channel, key string, n int, c clocks, fold *templat
 	ch := &Channel{ID: conf.ID, key: n, conf: conf, up: up, clocks: c, fold: fold, recall: recalls[conf.Kind]}
 	ch.Weight = int32(max(min(max(conf.Weight, 1), 1e6)*weightUnit/max(len(conf.Keys), 1), 1))
 	ch.Seed = seedOf(conf.ID, n)
+	ch.refuses, _ = translate.TraitsOf(conf.Refuses) // config has checked the words
+	ch.takes, _ = translate.TraitsOf(conf.Takes)
 	return ch, nil
 }
 

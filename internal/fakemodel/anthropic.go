@@ -92,8 +92,8 @@ func (r *anthropicRequest) turns() (turns []Turn, wrong string) {
 	called := map[string]bool{}
 	for i := range r.Messages {
 		m := &r.Messages[i]
-		if m.Role != "user" && m.Role != "assistant" {
-			return nil, "messages." + strconv.Itoa(i) + ".role: Input should be 'user' or 'assistant'"
+		if wrong := r.misplaced(i); wrong != "" {
+			return nil, "messages." + strconv.Itoa(i) + wrong
 		}
 		results := 0
 		for j := range m.Content.blocks {
@@ -113,6 +113,22 @@ func (r *anthropicRequest) turns() (turns []Turn, wrong string) {
 		}
 	}
 	return turns, ""
+}
+
+// misplaced says what is wrong with the role of the i-th message. A system message stands
+// behind one of the user and before one of the assistant, or at the end.
+func (r *anthropicRequest) misplaced(i int) string {
+	switch r.Messages[i].Role {
+	case "user", "assistant":
+		return ""
+	case "system":
+	default:
+		return ".role: Input should be 'user', 'assistant' or 'system'"
+	}
+	if i == 0 || r.Messages[i-1].Role != "user" || i+1 < len(r.Messages) && r.Messages[i+1].Role != "assistant" {
+		return ": role 'system' must follow a user message and precede an assistant message"
+	}
+	return ""
 }
 
 // anthropicAnswer writes a message and its events.

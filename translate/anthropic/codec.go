@@ -16,8 +16,9 @@ const name = "anthropic"
 // direction. AppendRequest notes the losses of a request with Request.Drop.
 var Losses = []string{
 	"request: presence, frequency and repetition penalties, seed, log probabilities",
-	"request: the response_format json_object; the name and description of a json_schema, which is always kept to",
+	"request: the response_format json_object, which becomes a line of the system text; the name and description of a json_schema, which is always kept to",
 	"request: temperatures above 1, which become 1",
+	"request: what the model refuses, by a table of families: a thinking budget, which becomes the nearest effort, temperature, top_p and top_k; the place of a system message amid the conversation",
 	"request: names of speakers, the detail of images, and images outside a user's message",
 	"request: reasoning without a signature",
 	"request: an absent max_tokens, which becomes 4096",

@@ -27,6 +27,7 @@ var Losses = []string{
 	"request: several choices (n), unless the question passes through",
 	"request: the strict flag of a tool of another dialect whose schema leaves members optional or open",
 	"request: more than four stop sequences",
+	"request: what the model refuses, by a table of families: reasoning_effort or some of its words, temperature, top_p, penalties, stop, log probabilities",
 	"request: iagent media references",
 	"answer: signatures of reasoning, and redacted reasoning",
 	"answer: the place of reasoning between texts and tool calls of a whole answer",
