@@ -177,7 +177,7 @@ func (x *Exchange) paced(err *translate.Error) {
 
 // requestFor is the question as c's channel gets it.
 func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error) {
-	x.asked, x.inputTokens = c, 0
+	x.asked, x.inputTokens, x.omit = c, 0, c.quirks.omitted()
 	x.remote = "" // what an earlier attempt used is out of sync now
 	pass := x.passes(c.ch)
 	if !pass {
@@ -187,11 +187,11 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 	}
 	if pass {
 		x.told = x.base
-		x.told.Model, x.told.PassThrough = c.upstream, true
+		x.told.Model, x.told.PassThrough, x.told.Omit = c.upstream, true, x.omit
 		return &x.told, nil
 	}
 	req := x.base
-	req.Model = c.upstream
+	req.Model, req.Omit = c.upstream, x.omit
 	req.Refuses, req.Takes, req.Efforts = c.ch.refuses, c.ch.takes, c.ch.conf.Efforts
 	if req.Beta != "" {
 		req.Drop("anthropic-beta")

@@ -72,6 +72,8 @@ type Exchange struct {
 	hurried     bool          // the newest attempt is given no more than that
 	retry       *candidate    // the one that may get a second try
 	rest        time.Duration // the least pause before it
+	again       *candidate    // the one that is to be asked once more, in another form
+	omit        []string      // what the newest attempt left out of the question
 	granted     *slots        // a slot that was handed over, until it is used
 	leave       *gate         // where the newest attempt may dial, until it does; nil: it need not ask
 	idle        bool          // the newest attempt is to go on a connection that is there

@@ -77,7 +77,12 @@ func tooLong(err *translate.Error) bool {
 func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 	x.retry, x.known = nil, len(x.passed)
 	for x.attempts < maxAttempts && (x.attempts == 0 || time.Since(x.asking) <= lastAttempt) {
-		c, more := x.pick(p, r)
+		c, more := x.askAgain(), false
+		if c != nil {
+			more = x.another(r.tiers, c, time.Now())
+		} else {
+			c, more = x.pick(p, r)
+		}
 		if x.ctx.Err() != nil {
 			x.unreserve(c)
 			return gone(x.ctx)
@@ -98,12 +103,18 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 			}
 			continue
 		}
-		x.failures = append(x.failures, failure{c.ch, c.cell, err})
+		again := x.rephrased(c, err)
+		if !again {
+			x.failures = append(x.failures, failure{c.ch, c.cell, err})
+		}
 		x.tried(c.ch, err)
 		x.rec.attempted(&x.q.Ledger, err)
 		x.endTry(err)
 		if x.ctx.Err() != nil {
 			return gone(x.ctx)
+		}
+		if again {
+			continue
 		}
 		then := consequences[err.Fault]
 		if !then.elsewhere {

@@ -94,6 +94,10 @@ type Error struct {
 	// shared a connection with this one; it says nothing more about the channel.
 	Echo bool
 
+	// Unknown are the members of the question that the upstream refused it for and that
+	// may be left out, see [Request.Omit].
+	Unknown []string
+
 	// Param is the parameter at fault where CodeValidation names one.
 	Param string
 

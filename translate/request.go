@@ -229,6 +229,11 @@ type Request struct {
 	// client's dialect and Raw may go out with nothing but the model replaced.
 	PassThrough bool
 
+	// Omit are members of the message that this upstream refuses, as [UnknownMembers] names
+	// them. The transport leaves them out of what AppendRequest makes, and AppendRequest
+	// what a dialect adds to a message that passes through.
+	Omit []string
+
 	// Beta is anthropic's header anthropic-beta as the client sent it: what it names
 	// changes what members the body may have. It goes on with Raw, else it is lost.
 	Beta string
@@ -291,6 +296,9 @@ func (r *Request) Room(dst []byte) []byte {
 	}
 	return slices.Grow(dst, n+n/16)
 }
+
+// Omits reports whether the member at path is among Omit.
+func (r *Request) Omits(path string) bool { return slices.Contains(r.Omit, path) }
 
 // Newest returns the question: the last message that is no system message, the last one if
 // all are, or nil when there is none.

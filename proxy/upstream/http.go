@@ -126,6 +126,9 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 	s.ender, _ = s.dec.(translate.Ender)
 	if e := s.accept(); e != nil {
 		_ = s.Close()
+		if len(e.Unknown) > 0 {
+			e.Unknown = u.omissible(req, e.Unknown)
+		}
 		return nil, e
 	}
 	return s, nil
@@ -147,6 +150,9 @@ func (u *httpUpstream) message(buf *[]byte, req *translate.Request) ([]byte, err
 	p, err := u.dialect.AppendRequest(p, req)
 	if err != nil {
 		return nil, err
+	}
+	if len(req.Omit) > 0 && !req.PassThrough {
+		p = append(p[:margin], without(p[margin:], req)...)
 	}
 	*buf = p
 	body := p[margin:]
@@ -193,6 +199,9 @@ func (s *httpStream) refusal() *translate.Error {
 		err = translate.FromStatus(s.head.status, translate.Refusal{Message: http.StatusText(s.head.status)}, s.head.retry)
 	}
 	e := s.up.key.typed(err, translate.FaultBroken)
+	if namesMembers(s.head.status) {
+		e.Unknown = translate.UnknownMembers(content)
+	}
 	if e.Retry != 0 || s.head.retry == 0 {
 		return e
 	}

@@ -56,11 +56,17 @@ func appendRaw(dst []byte, req *translate.Request) ([]byte, error) {
 		return dst, &translate.Error{Code: translate.CodeInternal, Message: "the request cannot be passed on"}
 	}
 	req.Dropped = nil
-	raw, options := req.Raw, o.Find("stream_options")
+	raw, options, omits := req.Raw, o.Find("stream_options"), req.Omits("stream_options")
+	if options != nil && omits {
+		req.Drop("stream_options")
+		return appendWithout(dst, req, model, options), nil
+	}
 	if !req.Stream || req.UsageInStream {
 		return splice(dst, raw, model, req.Model), nil
 	}
 	switch {
+	case options == nil && omits:
+		return splice(dst, raw, model, req.Model), nil
 	case options == nil:
 		end := bytes.LastIndexByte(raw, '}')
 		dst = splice(dst, raw[:end], model, req.Model)
@@ -76,6 +82,30 @@ func appendRaw(dst []byte, req *translate.Request) ([]byte, error) {
 	dst = splice(dst, raw[:options.Start], model, req.Model)
 	dst = appendOptions(dst, raw[options.Start:options.End])
 	return append(dst, raw[options.End:]...), nil
+}
+
+// appendWithout appends the client's body with another model and without the member m,
+// which is not the model.
+func appendWithout(dst []byte, req *translate.Request, model, m *jsonx.Member) []byte {
+	raw := req.Raw
+	// Its name ends with the last quote before the value, and begins behind a comma or brace.
+	start := bytes.LastIndexByte(raw[:m.Start], '"')
+	start = max(bytes.LastIndexByte(raw[:start], ','), bytes.LastIndexByte(raw[:start], '{'))
+	end := m.End
+	if raw[start] == '{' {
+		start++
+		if comma := bytes.IndexAny(raw[end:], ",}"); comma >= 0 && raw[end+comma] == ',' {
+			end += comma + 1
+		}
+	}
+	if start < model.Start {
+		dst = append(dst, raw[:start]...)
+		dst = append(dst, raw[end:model.Start]...)
+		dst = jsonx.AppendString(dst, req.Model)
+		return append(dst, raw[model.End:]...)
+	}
+	dst = splice(dst, raw[:start], model, req.Model)
+	return append(dst, raw[end:]...)
 }
 
 // appendOptions appends a client's stream_options with the wish for usage.

@@ -1,0 +1,57 @@
+package upstream
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// streamOptions is the member that is added to streamed questions of the openai dialect, also
+// to those that pass through.
+const streamOptions = "stream_options"
+
+// without is body without what req omits. What was only added is no loss to the client.
+func without(body []byte, req *translate.Request) []byte {
+	left, omitted := translate.Omit(body, req.Omit)
+	for _, path := range omitted {
+		if path != streamOptions || req.UsageInStream {
+			req.Drop(path)
+		}
+	}
+	return left
+}
+
+// namesMembers reports whether a refusal with this status may name members that the back
+// end does not know.
+func namesMembers(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusUnprocessableEntity
+}
+
+// omissible returns those of named, which a refusal names, that can be left out of the
+// message for req. A question that passes through keeps what its client said in its own
+// dialect: its refusal is the client's to read.
+func (u *httpUpstream) omissible(req *translate.Request, named []string) []string {
+	if req.PassThrough {
+		named = slices.DeleteFunc(named, func(path string) bool { return path != streamOptions && path != streamOptions+".include_usage" })
+		if len(named) > 0 {
+			named = []string{streamOptions}
+		}
+	}
+	if u.dialect.Name() != "openai" {
+		named = slices.DeleteFunc(named, func(path string) bool { return path == "max_tokens" }) // others need it
+	}
+	if len(named) == 0 {
+		return nil
+	}
+	again := *req
+	again.Dropped = slices.Clone(req.Dropped)
+	body, err := u.dialect.AppendRequest(nil, &again)
+	if err != nil {
+		return nil
+	}
+	if len(again.Omit) > 0 && !again.PassThrough {
+		body, _ = translate.Omit(body, again.Omit)
+	}
+	return translate.Omissible(body, named)
+}
