@@ -82,7 +82,8 @@ type ModelState struct {
 	FirstMs float64 `json:"first_ms"`
 	WholeMs float64 `json:"whole_ms"`
 	// Quirks are what its answers have shown: finish_reason, that they say why they end (one
-	// that does not was cut off); no finish_reason, that none did so far.
+	// that does not was cut off); no finish_reason, that none did so far; refuses NAME, that
+	// questions go without this member.
 	Quirks []string `json:"quirks,omitempty"`
 }
 
