@@ -63,7 +63,7 @@ type candidate struct {
 }
 
 func newCandidate(ch *Channel, upstream string, record *cell) candidate {
-	t := &balance.Target{Weight: ch.Weight, Seed: ch.Seed, InFlight: &ch.InFlight, First: &record.speed.mean}
+	t := &balance.Target{Weight: ch.Weight, Seed: ch.Seed, Channel: seedOf(ch.ID, -1), InFlight: &ch.InFlight, First: &record.speed.mean}
 	return candidate{ch: ch, upstream: upstream, cell: record, target: t}
 }
 

@@ -9,6 +9,7 @@ import "sync/atomic"
 type Target struct {
 	Weight   int32         // share of the traffic, at least 1
 	Seed     uint64        // tells it from the others, the same in every run
+	Channel  uint64        // the same for all that are one channel with several keys, beside each other in a tier; 0: it has but one
 	InFlight *atomic.Int32 // requests that run on the channel now
 	// First is how long the model takes to its first content of late, in nanoseconds:
 	// a moving average; 0: not known. nil is the same.

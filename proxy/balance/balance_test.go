@@ -140,13 +140,72 @@ func TestASlowTargetGetsWhatItWouldBeDoneWithSooner(t *testing.T) {
 		t.Errorf("one that is hardly slower got %d of 16,000, want a quarter", n)
 	}
 	ts[0].First.Store(int64(time.Second))
-	if n := slow(); n < 800 || n > 1200 {
-		t.Errorf("one that is ten times as slow got %d of 16,000, want a sixteenth: those for which it is drawn twice", n)
+	if n := slow(); n < 60 || n > 200 {
+		t.Errorf("one that is ten times as slow got %d of 16,000, want a 128th: those that find out whether it still is", n)
 	}
 	for _, target := range ts[1:] {
 		target.InFlight.Store(20)
 	}
-	if n := slow(); n < 6500 || n > 7500 {
-		t.Errorf("a slow one beside busy ones got %d of 16,000, want the 7 of 16 draws that it is in", n)
+	if n := slow(); n < 7500 || n > 8500 {
+		t.Errorf("a slow one beside busy ones got %d of 16,000, want the half of the pairs that it is in", n)
+	}
+}
+
+// A slow channel is never chosen only because both draws met it, whatever
+// its keys and the number of the others are.
+func TestTwoDrawsOfASlowChannelAreNoChoice(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ others, keys, weight int32 }{
+		"one of two": {1, 1, 1}, "one of four": {3, 1, 1}, "with four keys": {3, 4, 1}, "with more weight": {3, 1, 5},
+		"of many": {40, 1, 1}, "of many, with keys": {40, 8, 1}, "of many, with more weight": {40, 2, 9},
+	} {
+		weights := []int32{}
+		for range c.keys {
+			weights = append(weights, 840*c.weight/c.keys)
+		}
+		for range c.others {
+			weights = append(weights, 840)
+		}
+		ts := targets(weights...)
+		for i, target := range ts {
+			target.First = new(atomic.Int64)
+			target.First.Store(int64(100 * time.Millisecond))
+			if target.Channel = uint64(i + 1); i < int(c.keys) {
+				target.Channel = 1
+				target.First.Store(int64(time.Second))
+			}
+		}
+		p := Policies["p2c"](rand.Int64N)
+		d := p.Over(ts)
+		const n = 20_000
+		picked, drawn := 0, 0
+		for range n {
+			if p.Pick(ts, 0) < int(c.keys) {
+				picked++
+			}
+			if at := d.Draw(0, those(every)); at >= 0 && at < int(c.keys) {
+				drawn++
+			}
+		}
+		share := float64(c.weight) / float64(c.weight+c.others)
+		want := n * share / trial
+		for _, got := range []int{picked, drawn} {
+			if math.Abs(float64(got)-want) > 6*math.Sqrt(want)+1 {
+				t.Errorf("%s: the slow channel got %d and %d of %d, want about %.0f", name, picked, drawn, n, want)
+				break
+			}
+		}
+	}
+}
+
+func TestTheKeysOfTheOnlyChannelAreAChoice(t *testing.T) {
+	t.Parallel()
+	ts := targets(1, 1)
+	ts[0].Channel, ts[1].Channel = 1, 1
+	ts[0].InFlight.Store(1)
+	for range 100 {
+		if at := (twoChoices{rand.Int64N}).Pick(ts, 0); at != 1 {
+			t.Fatal("the busy key is taken though the other one is idle")
+		}
 	}
 }

@@ -47,6 +47,35 @@ func (l *lottery) draw() int {
 	return i
 }
 
+// channel returns from where to where the targets of the channel of i lie, which are
+// beside each other.
+func (l *lottery) channel(i int) (low, high int) {
+	for low = i; low > 0 && l.ts[i].with(l.ts[low-1]); low-- {
+	}
+	for high = i + 1; high < len(l.ts) && l.ts[i].with(l.ts[high]); high++ {
+	}
+	return low, high
+}
+
+// drawBut is draw without the targets from low to high; -1 if there is no other.
+func (l *lottery) drawBut(low, high int) int {
+	before := int64(0)
+	if low > 0 {
+		before = l.sums[low-1]
+	}
+	out := l.sums[high-1] - before
+	left := l.sums[len(l.sums)-1] - out
+	if left == 0 {
+		return -1
+	}
+	at := l.chance(left)
+	if at >= before {
+		at += out
+	}
+	i, _ := slices.BinarySearch(l.sums, at+1)
+	return i
+}
+
 // usable draws until it has a usable target, which makes it a draw among those; -1
 // when it has none after a few.
 func (l *lottery) usable(look Look) int {
