@@ -35,7 +35,7 @@ type Config struct {
 	// none of its own channels can.
 	Fallbacks map[string][]string `yaml:"fallbacks"`
 	// Balance chooses among channels of one tier: p2c (by weight, the better of two
-	// draws: the less loaded, or where one is more than twice as slow as the other
+	// draws of different channels: the less loaded, or where one is more than twice as slow as the other
 	// the one that would be done sooner), weighted (exactly by weight, whatever the
 	// load), busy (the fewest running requests for its weight) or hash (one
 	// conversation, else one caller, stays on one channel unless that is overloaded).

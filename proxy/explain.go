@@ -273,6 +273,11 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 			passed = append(passed, e.foresee(r, tier, now)...)
 		}
 	}
+	for _, x := range passed {
+		if e.Verdict == "" && x.full != nil && x.full.gate != nil && x.wait < dialTime {
+			e.Verdict = "it would wait for a connection to " + x.ch.ID + ", whose server throttles new ones, for about " + seconds(x.wait)
+		}
+	}
 	if e.Verdict == "" {
 		refusal := verdict(nil, passed)
 		e.Verdict = string(refusal.Code) + ": " + refusal.Message
@@ -295,7 +300,8 @@ func (e *Explanation) foresee(r *route, tier []candidate, now time.Time) (passed
 		case b.state != "":
 			passed = append(passed, tier[i].exclusion(b))
 		case s.State == "throttled":
-			passed = append(passed, exclusion{ch: tier[i].ch, why: s.Why, wait: time.Duration(s.Seconds * float64(time.Second)), busy: true})
+			x := exclusion{ch: tier[i].ch, why: s.Why, wait: time.Duration(s.Seconds * float64(time.Second)), busy: true, full: &tier[i].ch.gate.turn}
+			passed = append(passed, x)
 		case s.State == "slow":
 			slow = append(slow, len(e.Candidates))
 		default:

@@ -2,6 +2,9 @@ package front_test
 
 import (
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -9,6 +12,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
+	"github.com/dragoman-gateway/dragoman/proxy"
 )
 
 // throttledConf has one chatnio channel, with more settings, of which keys must be one.
@@ -88,3 +92,232 @@ func mustRest(t *testing.T, refused []time.Time) {
 		}
 	}
 }
+
+// alone runs f beside other tests, with a clock of its own.
+func alone(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, f)
+}
+
+func TestAllConversationsAtOnceAreAnsweredBehindTheThrottleOnRealSockets(t *testing.T) {
+	t.Parallel()
+	for n, more := range map[int]string{20: ", keys: [sk-only]", 50: ", keys: [sk-only], dials: 4/s"} {
+		for _, newClient := range []func(*world.World, string) world.Client{world.Fronts[0], world.Fronts[3]} {
+			t.Run(fmt.Sprint(newClient(nil, "").Front(), n), func(t *testing.T) {
+				t.Parallel()
+				w := world.Start(t, throttledConf(more))
+				h := &fakemodel.Throttle{}
+				w.Model.Throttle(h)
+				answered, took := atOnce(t, w, newClient, n)
+				taken, refused := h.Taken()
+				t.Logf("%d of %d in %v, %d dials taken, %d refused", answered, n, took, len(taken), len(refused))
+				if answered != n {
+					t.Errorf("%d of %d were answered", answered, n)
+				}
+			})
+		}
+	}
+}
+
+func TestAnotherChannelTakesAtOnceWhatAThrottledServerRefuses(t *testing.T) {
+	for _, tier := range []string{"1", "2"} {
+		t.Run("in tier "+tier, func(t *testing.T) {
+			alone(t, func(t *testing.T) {
+				w := world.Alone(t, throttledConf(", keys: [sk-only]")+"- {id: b, kind: mock, models: [{name: m, upstream: echo}], tier: "+tier+"}\n")
+				w.Model.Throttle(&fakemodel.Throttle{})
+				if answered, took := atOnce(t, w, world.Fronts[0], 50); answered != 50 || took > 100*time.Millisecond {
+					t.Errorf("%d of 50 were answered in %v", answered, took)
+				}
+			})
+		})
+	}
+}
+
+func TestAllChannelsOfAThrottledServerRest(t *testing.T) {
+	alone(t, func(t *testing.T) {
+		w := world.Alone(t, throttledConf(", keys: [sk-only]")+"- {id: b, kind: chatnio, url: \"ws://{MODEL}\", keys: [sk-other], models: [{name: m, upstream: echo}]}\n"+
+			"- {id: c, kind: chatnio, url: \"http://{MODEL}/\", keys: [sk-third], models: [{name: m, upstream: echo}], tier: 2}\n")
+		h := &fakemodel.Throttle{}
+		w.Model.Throttle(h)
+		if answered, _ := atOnce(t, w, world.Fronts[0], 50); answered != 50 {
+			t.Errorf("%d of 50 were answered", answered)
+		}
+		_, refused := h.Taken()
+		mustRest(t, refused)
+		if len(refused) > 45 {
+			t.Errorf("%d dials were refused", len(refused))
+		}
+	})
+}
+
+func TestAnAskerThatLeavesBeforeItsDialGivesItsPlaceBack(t *testing.T) {
+	for _, newClient := range world.Fronts {
+		t.Run(newClient(nil, "").Front(), func(t *testing.T) {
+			alone(t, func(t *testing.T) {
+				w := world.Alone(t, throttledConf(", keys: [sk-only], dials: 1/s"))
+				h := &fakemodel.Throttle{}
+				w.Model.Throttle(h)
+				put := func(i int) world.Turn {
+					return newClient(w, key).Begin(t, world.Ask{Model: "m", Text: "hi", User: fmt.Sprint("u", i), Stream: true})
+				}
+				var turns []world.Turn
+				for i := range 25 {
+					turns = append(turns, put(i))
+					time.Sleep(time.Millisecond)
+				}
+				for _, turn := range turns[1:24] {
+					turn.Leave()
+				}
+				time.Sleep(100 * time.Millisecond)
+				if n := w.Gateway.Channels()[0].Keys[0].Models[0].Seconds; n > 2.1 {
+					t.Errorf("who comes now would wait for %v s", n)
+				}
+				began := time.Now()
+				for turns[24].Next(t) {
+				}
+				if r := turns[24].Reply(); r.Failed || r.Text == "" || time.Since(began) > 1100*time.Millisecond {
+					t.Errorf("the last one: %s after %v", r.Outcome(), time.Since(began))
+				}
+				if taken, _ := h.Taken(); len(taken) != 2 {
+					t.Errorf("%d dials were made", len(taken))
+				}
+				turns[24].Leave()
+				turns[0].Leave()
+			})
+		})
+	}
+}
+
+func TestWhoCannotBeWaitedForIsInvitedAtATimeOfHisOwn(t *testing.T) {
+	alone(t, func(t *testing.T) {
+		w := world.Alone(t, throttledConf(", keys: [sk-only]"))
+		w.Model.Throttle(&fakemodel.Throttle{Dials: 1, Hint: 40 * time.Second})
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		told := map[string]int{}
+		for i := range 41 {
+			c := world.Fronts[0](w, key)
+			all.Go(func() {
+				defer c.Close(t)
+				r := world.Put(t, c, world.Ask{Model: "m", Text: fmt.Sprint("hi ", i)})
+				mu.Lock()
+				defer mu.Unlock()
+				if r.Failed {
+					told[r.RetryAfter]++
+					if r.Status != 429 {
+						t.Errorf("refused with %s", r.Outcome())
+					}
+				}
+			})
+		}
+		all.Wait()
+		total := 0
+		for after, n := range told {
+			total += n
+			if at, _ := strconv.Atoi(after); at < 40 || n > 5 {
+				t.Errorf("%d are to come back after %s s", n, after)
+			}
+		}
+		if total != 40 {
+			t.Errorf("%d were refused: %v", total, told)
+		}
+	})
+}
+
+func TestTheDialsOfAThrottledServerAreFairBetweenCallers(t *testing.T) {
+	alone(t, func(t *testing.T) {
+		w := world.Alone(t, "callers: {keys: [{name: alice, key: "+key+"}, {name: bob, key: sk-of-bob-000000}]}\n"+
+			"channels:\n- {id: a, kind: chatnio, url: \"http://{MODEL}\", keys: [sk-only], models: [{name: m, upstream: echo}], dials: 4/s}\n")
+		w.Model.Throttle(&fakemodel.Throttle{})
+		var all sync.WaitGroup
+		all.Go(func() {
+			if answered, _ := atOnce(t, w, world.Fronts[0], 80); answered != 80 {
+				t.Errorf("%d of 80 of alice were answered", answered)
+			}
+		})
+		time.Sleep(time.Second)
+		c := world.Fronts[0](w, "sk-of-bob-000000")
+		began := time.Now()
+		if r := world.Put(t, c, world.Ask{Model: "m", Text: "hi"}); r.Failed || time.Since(began) > 600*time.Millisecond {
+			t.Errorf("bob: %s after %v", r.Outcome(), time.Since(began))
+		}
+		c.Close(t)
+		all.Wait()
+	})
+}
+
+// TestAQuestionThatStandsAloneNeedsNoDial has a conversation rest on its socket, on real
+// ones, since others do not tell whether they are alive.
+func TestAQuestionThatStandsAloneNeedsNoDial(t *testing.T) {
+	t.Parallel()
+	for _, newClient := range world.Fronts[:4] {
+		t.Run(newClient(nil, "").Front(), func(t *testing.T) {
+			t.Parallel()
+			w := world.Start(t, strings.Replace(throttledConf(", keys: [sk-only], dials: 1/s"), "upstream: echo", "upstream: recall", 1))
+			h := &fakemodel.Throttle{}
+			w.Model.Throttle(h)
+			dialled := func(want int) {
+				t.Helper()
+				if taken, refused := h.Taken(); len(taken) != want || len(refused) != 0 {
+					t.Errorf("%d dials and %d refused, want %d", len(taken), len(refused), want)
+				}
+			}
+			ask := func(c world.Client, text, want string) {
+				t.Helper()
+				r := world.Put(t, c, world.Ask{Model: "m", Text: text, User: text[:1], Stream: true})
+				if r.Text != want {
+					t.Errorf("%s: %s, want %q", text, r.Outcome(), want)
+				}
+			}
+			one := newClient(w, key)
+			ask(one, "a one", "user: a one")
+			ask(one, "a two", "user: a one | assistant: user: a one | user: a two")
+			dialled(1)
+			for i := range 5 {
+				other := newClient(w, key)
+				text := fmt.Sprintf("%c alone", 'b'+i)
+				ask(other, text, "user: "+text)
+				other.Close(t)
+			}
+			dialled(1)
+			const whole = "user: a one | assistant: user: a one | user: a two | assistant: user: a one | assistant: user: a one | user: a two | user: a three"
+			ask(one, "a three", whole) // on a socket of its own again
+			dialled(2)
+			one.Close(t)
+		})
+	}
+}
+
+func TestAThrottledServerIsShownWithItsTime(t *testing.T) {
+	alone(t, func(t *testing.T) {
+		w := world.Alone(t, throttledConf(", keys: [sk-only]"))
+		w.Model.Throttle(&fakemodel.Throttle{Dials: 1})
+		var all sync.WaitGroup
+		all.Go(func() { atOnce(t, w, world.Fronts[0], 3) })
+		time.Sleep(300 * time.Millisecond)
+		m := w.Gateway.Channels()[0].Keys[0].Models[0]
+		if m.State != "throttled" || m.Seconds < 1 || m.Seconds > 1.5 || !strings.Contains(m.Why, "throttled for 2 s") || !strings.Contains(m.Why, "4 a second") {
+			t.Errorf("the channel: %+v", m)
+		}
+		e, err := w.Gateway.Foresee(proxy.Hypothesis{Model: "m", Caller: "alice"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := e.Candidates[0]; c.State != "throttled" || c.Seconds != rounded(m.Seconds) || !strings.Contains(e.Verdict, "would wait for a connection to a") {
+			t.Errorf("foreseen: %s, %+v", e.Verdict, c)
+		}
+		all.Wait()
+		time.Sleep(3 * time.Second)
+		m = w.Gateway.Channels()[0].Keys[0].Models[0]
+		if m.State != "ready" || !strings.Contains(m.Why, "slowed to") {
+			t.Errorf("later: %+v", m)
+		}
+		time.Sleep(2 * time.Minute)
+		if m = w.Gateway.Channels()[0].Keys[0].Models[0]; m.State != "ready" || m.Why != "" {
+			t.Errorf("at last: %+v", m)
+		}
+	})
+}
+
+func rounded(s float64) float64 { return math.Round(s*1000) / 1000 }

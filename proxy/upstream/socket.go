@@ -154,6 +154,10 @@ func refused(ctx context.Context, resp *http.Response, dec translate.Decoder) er
 	if e.Retry == 0 && retry > 0 {
 		e = translate.FromStatus(resp.StatusCode, translate.Refusal{}, retry)
 	}
+	if e.Fault == translate.FaultBusy && retry > e.Retry {
+		longer := *e
+		longer.Retry, e = retry, &longer
+	}
 	return e
 }
 

@@ -156,6 +156,72 @@ func TestTheTurnsOfAConversationShareASocketThatRemembers(t *testing.T) {
 	}
 }
 
+func TestAQuestionThatStandsAloneGoesOnAnyIdleSocketWhichIsThenNobodys(t *testing.T) {
+	t.Parallel()
+	said := make(chan []string, 10)
+	p := listen(t, func(l *link) {
+		if !l.upgrade() {
+			return
+		}
+		for {
+			all := l.heard(`"type":"chat"`)
+			if all == nil {
+				return
+			}
+			said <- all
+			end := ""
+			if strings.Contains(all[len(all)-1], "good-bye") {
+				end = frame(0x88, "\x03\xe8")
+			}
+			l.say(text(first) + text(delta) + text(last) + end)
+		}
+	})
+	up := open(t, "chatnio", wsURL(p)+"/api")
+	kept := up.(interface{ Idle(string) bool })
+	alone := func(words string, idle bool) *translate.Request {
+		req := question("m", true)
+		req.Messages[0] = translate.TextMessage(translate.RoleUser, words)
+		req.Memory = translate.Memory{Any: true, Idle: idle}
+		return req
+	}
+	idle := remembered("b", true)
+	idle.Memory.Idle = true
+	if kept.Idle("") {
+		t.Error("a socket is there that nobody dialled")
+	}
+	_, err := up.Open(within(t), alone("hi", true))
+	wantFault(t, err, translate.FaultBusy, translate.CodeRateLimited)
+	for i, c := range []struct {
+		req    *translate.Request
+		frames int // of the question
+		conns  int32
+		a, b   bool // their sockets are kept
+	}{
+		{remembered("a", false), 3, 1, true, false}, {remembered("b", false), 3, 2, true, true},
+		{alone("hi", true), 1, 2, false, true}, {alone("hi", false), 1, 2, false, true}, // on a's, which has no name any more
+		{idle, 1, 2, false, true}, {remembered("a", true), 3, 3, true, true},
+		{alone("hi", true), 1, 3, true, true}, {alone("good-bye", true), 1, 3, true, true},
+		{alone("hi", true), 1, 3, true, false},
+	} {
+		a, err := ask(t, up, c.req)
+		if err != nil || a.Text() != "Hi you" {
+			t.Fatalf("%d: %+v, %v", i, a, err)
+		}
+		all := <-said
+		if len(all) != c.frames || p.conns.Load() != c.conns {
+			t.Errorf("%d: %d frames, %d connections: %q", i, len(all), p.conns.Load(), all)
+		}
+		if c.req.Memory.Any != strings.Contains(all[len(all)-1], `"ignore_context":true`) {
+			t.Errorf("%d: %q", i, all[len(all)-1])
+		}
+		if a, b := kept.Idle("a"), kept.Idle("b"); a != c.a || b != c.b {
+			t.Errorf("%d: kept %v and %v, want %v and %v", i, a, b, c.a, c.b)
+		}
+	}
+	_, err = up.Open(within(t), idle) // b's was used for the last one
+	wantFault(t, err, translate.FaultBusy, translate.CodeRateLimited)
+}
+
 func TestLeftoversOfATurnAreNotTheNextAnswer(t *testing.T) {
 	t.Parallel()
 	p := listen(t, func(l *link) {
@@ -292,6 +358,7 @@ func TestARefusedHandshakeIsTyped(t *testing.T) {
 		retry       time.Duration
 	}{
 		{"chatnio", whole(jsonHead, throttled), translate.FaultBusy, time.Second},
+		{"chatnio", whole(jsonHead+"Retry-After: 7\r\n", throttled), translate.FaultBusy, 7 * time.Second},
 		{"chatnio", whole("HTTP/1.1 401 No\r\nContent-Type: application/json\r\n", `{"code":401,"message":"Access denied. Please provide correct api key."}`), translate.FaultDenied, 0},
 		{"chatnio", whole("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n", "<html>"), translate.FaultBroken, 0},
 		{"chatnio", whole("HTTP/1.1 503 No\r\nRetry-After: 9\r\n", ""), translate.FaultBusy, 9 * time.Second},
