@@ -50,7 +50,9 @@ func TestOnlyOneRequestTriesAKeyThatWasRefused(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				slow := c.then
 				slow.after = time.Second
-				w := newWorld(t, conf(channel("a", keys("k1", "k2"))), map[string][]script{"a/k1": {refuses(fault(translate.FaultDenied)), slow}, "a/k2": {says("2")}})
+				other := says("2")
+				other.after = time.Second // as slow as k1 will be
+				w := newWorld(t, conf(channel("a", keys("k1", "k2"))), map[string][]script{"a/k1": {refuses(fault(translate.FaultDenied)), slow}, "a/k2": {other}})
 				k1 := w.up["a/k1"]
 				for len(k1.asked()) == 0 {
 					w.ask(t.Context(), w.question("hi"))
