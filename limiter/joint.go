@@ -127,6 +127,9 @@ func (j *Joint) Admit(ctx context.Context, s Subject) (Grant, error) {
 	if err := s.usable(ctx); err != nil || s.n == 0 {
 		return Grant{}, err
 	}
+	if s.Place {
+		return j.local.Admit(ctx, s)
+	}
 	if !j.up.Load() {
 		j.alone.Add(1)
 		return j.local.Admit(ctx, s)

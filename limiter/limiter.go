@@ -123,6 +123,9 @@ type Subject struct {
 	// a limit of tokens less than 1 counts as 1, so that no question gets past a
 	// limit that is used up.
 	Tokens int
+	// Place: it takes a place among those that run and nothing else: no rate counts it,
+	// none refuses it, and it is counted in this process only.
+	Place bool
 
 	bounds [MaxBounds]bound
 	n      int // more than MaxBounds: some are missing
@@ -166,6 +169,7 @@ type Grant struct {
 	ticket *ticket // what is to be given back where several processes count; nil: nothing
 	state  State
 	tokens int // what was reserved under limits of tokens
+	place  bool
 	held   [MaxBounds]*entry
 	n      int
 }
@@ -192,7 +196,7 @@ func (g *Grant) Settle(tokens int) {
 // under all of them or under none; a refusal is an *Exceeded, and leaves the grant
 // as it was. It does not count a question, and does nothing after Settle or Cancel.
 func (g *Grant) More(tokens int) error {
-	if g.local == nil || tokens <= 0 {
+	if g.local == nil || g.place || tokens <= 0 {
 		return nil
 	}
 	if t := g.ticket; t != nil {

@@ -96,7 +96,7 @@ func (l *Local) locate(s *Subject, hashes *[MaxBounds]uint64) (set uint64) {
 // from every bound is one step.
 func (l *Local) decide(s *Subject, hashes *[MaxBounds]uint64, now time.Time) (Grant, error) {
 	at := now.Sub(l.start)
-	g := Grant{local: l, tokens: max(s.Tokens, 1)}
+	g := Grant{local: l, tokens: max(s.Tokens, 1), place: s.Place}
 	for i := range s.n {
 		e := l.entry(hashes[i], s.bounds[i], now)
 		if g.holds(e) {
@@ -109,6 +109,10 @@ func (l *Local) decide(s *Subject, hashes *[MaxBounds]uint64, now time.Time) (Gr
 	var worst verdict
 	var left [MaxBounds]room
 	for i, e := range g.held[:g.n] {
+		if s.Place {
+			e.rule.places(e.open, &worst)
+			continue
+		}
 		left[i] = e.check(now, at, g.tokens, &worst)
 	}
 	if worst.kind != 0 {
@@ -119,7 +123,9 @@ func (l *Local) decide(s *Subject, hashes *[MaxBounds]uint64, now time.Time) (Gr
 		return Grant{}, worst.exceeded(g.tokens)
 	}
 	for i, e := range g.held[:g.n] {
-		e.take(now, at, left[i], &g)
+		if !s.Place {
+			e.take(now, at, left[i], &g)
+		}
 	}
 	return g, nil
 }
@@ -143,7 +149,7 @@ func (l *Local) settle(g *Grant, tokens int) {
 	var now time.Time
 	for _, e := range g.held[:g.n] {
 		e.open--
-		if e.rule.tokens.N == 0 {
+		if e.rule.tokens.N == 0 || g.place {
 			continue
 		}
 		if now.IsZero() {
@@ -198,6 +204,9 @@ func (l *Local) cancel(g *Grant) {
 	now := l.tick(set)
 	for _, e := range g.held[:g.n] {
 		e.open--
+		if g.place {
+			continue
+		}
 		if e.rule.tokens.N > 0 {
 			e.tokens.settle(now.Sub(l.start), g.tokens, 0, e.rule.tokens)
 		}

@@ -59,6 +59,11 @@ func (r *Rule) judge(left room, open int32, tokens int, worst *verdict) {
 			worst.add(v)
 		}
 	}
+	r.places(open, worst)
+}
+
+// places is judge for a question that takes nothing but a place.
+func (r *Rule) places(open int32, worst *verdict) {
 	if r.concurrent > 0 && open > r.concurrent {
 		worst.add(verdict{rule: r, kind: Concurrent})
 	}

@@ -40,6 +40,7 @@ type Gateway struct {
 	meters   meters
 	keys     *keyring
 	badKeys  *BadKeys
+	counts   *countRate
 	records  records
 	ledger   *ledger // nil: none is kept
 	refusals refusals
@@ -85,7 +86,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	if o.Chance == nil {
 		o.Chance = rand.Int64N
 	}
-	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: o.Limiter, opener: open, chance: o.Chance, tell: o.Tell, keys: newKeyring(st), badKeys: NewBadKeys()}
+	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: o.Limiter, opener: open, chance: o.Chance, tell: o.Tell, keys: newKeyring(st), badKeys: NewBadKeys(), counts: newCountRate()}
 	g.sole.Store(o.Sole)
 	p, err := g.compile(conf, nil)
 	if err != nil {

@@ -23,8 +23,8 @@ type anthropicRequest struct {
 	} `json:"tools"`
 }
 
-// anthropicChat serves POST /v1/messages.
-func (s *Server) anthropicChat(ctx *fasthttp.RequestCtx) {
+// anthropicChat serves POST /v1/messages, and the count of a question, which is not recorded.
+func (s *Server) anthropicChat(ctx *fasthttp.RequestCtx, count bool) {
 	key := string(ctx.Request.Header.Peek("X-Api-Key"))
 	if key == "" {
 		key = bearer(ctx)
@@ -47,7 +47,7 @@ func (s *Server) anthropicChat(ctx *fasthttp.RequestCtx) {
 		}
 	}
 	if wrong == "" {
-		wrong = req.wrong()
+		wrong = req.wrong(count)
 	}
 	var turns []Turn
 	if wrong == "" {
@@ -61,6 +61,15 @@ func (s *Server) anthropicChat(ctx *fasthttp.RequestCtx) {
 	for i := range req.Tools {
 		tools = append(tools, req.Tools[i].Name)
 	}
+	if sc := Plan(req.Model, turns, tools); count {
+		if sc.Fault == FaultFail {
+			refuse(ctx, refusal{status: sc.Status, message: "it does not count"}, &form)
+			return
+		}
+		ctx.SetContentType("application/json")
+		ctx.SetBodyString(`{"input_tokens":` + strconv.FormatInt(sc.Input, 10) + `}`)
+		return
+	}
 	s.begin(s.seen(ctx, Seen{Dialect: "anthropic", Model: req.Model, Key: key, Stream: req.Stream, Messages: turns, Tools: tools}))
 	sc := s.count.apply(req.Model, Plan(req.Model, turns, tools))
 	form.sc, form.model = &sc, req.Model
@@ -68,14 +77,16 @@ func (s *Server) anthropicChat(ctx *fasthttp.RequestCtx) {
 	s.converse(ctx, sc, &form, req.Stream)
 }
 
-// wrong says what the vendor requires and req lacks.
-func (r *anthropicRequest) wrong() string {
+// wrong says what the vendor requires and req lacks; a count knows no max_tokens.
+func (r *anthropicRequest) wrong(count bool) string {
 	switch {
 	case r.Model == "":
 		return "model: Field required"
-	case r.MaxTokens == nil:
+	case count && r.MaxTokens != nil:
+		return "max_tokens: Extra inputs are not permitted"
+	case r.MaxTokens == nil && !count:
 		return "max_tokens: Field required"
-	case *r.MaxTokens < 1:
+	case !count && *r.MaxTokens < 1:
 		return "max_tokens: Input should be greater than or equal to 1"
 	case len(r.Messages) == 0:
 		return "messages: at least one message is required"

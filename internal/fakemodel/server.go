@@ -201,7 +201,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	case "/v1/chat/completions":
 		s.openaiChat(ctx)
 	case "/v1/messages":
-		s.anthropicChat(ctx)
+		s.anthropicChat(ctx, false)
+	case "/v1/messages/count_tokens":
+		s.anthropicChat(ctx, true)
 	case "/api/chat/stream":
 		s.restChat(ctx, true)
 	case "/ws/v1/chat":

@@ -51,7 +51,24 @@ func (c *call) fail(w *wire, err *translate.Error) {
 	if status == fasthttp.StatusUnauthorized {
 		c.ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
 	}
+	if hopeless(w, status, err) {
+		c.ctx.Response.Header.Set("X-Should-Retry", "false")
+	}
 	c.json(status, enc.AppendError(nil, err, false))
+}
+
+// hopeless reports whether the same question would be refused again. The libraries of both
+// vendors ask it again all the same after some of these statuses, unless x-should-retry
+// forbids that, and forget any Retry-After above a minute.
+func hopeless(w *wire, status int, err *translate.Error) bool {
+	if w != &openaiWire && w != &anthropicWire {
+		return false
+	}
+	switch status {
+	case fasthttp.StatusUnauthorized, fasthttp.StatusForbidden, fasthttp.StatusNotFound, fasthttp.StatusUnprocessableEntity:
+		return true
+	}
+	return err.Spent != nil
 }
 
 func (c *call) retryAfter(err *translate.Error) {

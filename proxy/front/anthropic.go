@@ -3,6 +3,10 @@ package front
 import (
 	"strings"
 
+	"github.com/valyala/fasthttp"
+
+	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/anthropic"
 )
@@ -14,9 +18,12 @@ var anthropicWire = wire{dialect: anthropic.Dialect, status: anthropic.Status}
 
 // Routes implements [Front]. The model list shares its path with openai's.
 func (anthropicFront) Routes(s *Server) []Route {
-	return []Route{{"POST", "/v1/messages", func(c *call) {
-		c.ask(&anthropicWire, anthropicToken(c), int(s.settings().Anthropic.MaxBody), newMessageID)
-	}}}
+	return []Route{
+		{"POST", "/v1/messages", func(c *call) {
+			c.ask(&anthropicWire, anthropicToken(c), int(s.settings().Anthropic.MaxBody), newMessageID)
+		}},
+		{"POST", "/v1/messages/count_tokens", countTokens},
+	}
 }
 
 // Bodies implements [Front].
@@ -29,6 +36,33 @@ func (anthropicFront) Bodies() bodyRule {
 			c.fail(&anthropicWire, err)
 		},
 	}
+}
+
+// countTokens answers POST /v1/messages/count_tokens.
+func countTokens(c *call) {
+	w := &anthropicWire
+	req := &translate.Request{Dialect: w.dialect.Name(), Beta: anthropicBeta(c)}
+	caller, model, err := c.asked(w, anthropicToken(c), int(c.s.settings().Anthropic.MaxBody), func() *translate.Error {
+		if err := anthropic.Counting.DecodeRequest(req, c.ctx.Request.Body()); err != nil {
+			return typed(err)
+		}
+		return nil
+	}, req)
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	watched := conn.Of(c.ctx.Conn())
+	ctx, leave := watched.Life(c.s.life, errClientGone)
+	watched.Watch(watchAfter, leave)
+	defer watched.Unwatch()
+	q := &proxy.Question{ID: c.id, Front: w.dialect.Name(), Caller: caller, Model: model, Request: req, Address: c.address()}
+	tokens, err := c.s.g.Count(ctx, q)
+	if err != nil {
+		c.failed(w, err)
+		return
+	}
+	c.json(fasthttp.StatusOK, anthropic.AppendCount(nil, tokens))
 }
 
 // isAnthropic reports whether a request on a shared path speaks this dialect.

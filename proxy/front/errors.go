@@ -42,17 +42,14 @@ func wrongMethod(c *call) {
 
 func clipMethod(m []byte) string { return string(m[:min(len(m), 20)]) }
 
-// checkBody answers a body that is too large or not JSON, and reports whether it
-// did not have to.
-func (c *call) checkBody(w *wire, limit int) bool {
+// checkBody says what is wrong with a body that is too large or not JSON.
+func (c *call) checkBody(limit int) *translate.Error {
 	if len(c.ctx.Request.Body()) > limit {
-		c.fail(w, &translate.Error{Code: translate.CodeTooLarge, Message: "the body is too large"})
-		return false
+		return &translate.Error{Code: translate.CodeTooLarge, Message: "the body is too large"}
 	}
 	kind, _, _ := bytes.Cut(c.ctx.Request.Header.ContentType(), []byte(";"))
 	if kind = bytes.TrimSpace(kind); len(kind) == 0 || len(c.ctx.Request.Body()) == 0 || bytes.HasSuffix(bytes.ToLower(kind), []byte("json")) {
-		return true
+		return nil
 	}
-	c.fail(w, &translate.Error{Code: translate.CodeMediaType, Message: "the body must be application/json"})
-	return false
+	return &translate.Error{Code: translate.CodeMediaType, Message: "the body must be application/json"}
 }

@@ -41,6 +41,30 @@ func newMessageID() string    { return proxy.NewID("msg_") }
 // ask answers a question of a stateless front; newID makes the answer's id.
 func (c *call) ask(w *wire, token string, limit int, newID func() string) {
 	now := time.Now()
+	req := &translate.Request{Dialect: w.dialect.Name()}
+	if w == &anthropicWire {
+		req.Beta = anthropicBeta(c)
+	}
+	var peeked translate.Dialect
+	caller, model, err := c.asked(w, token, limit, func() (err *translate.Error) {
+		peeked, err = c.read(w, req)
+		return err
+	}, req)
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	if !c.unique(w, caller) {
+		return
+	}
+	c.answer(w, &proxy.Question{
+		Front: w.dialect.Name(), Caller: caller, Model: model, Received: now, Request: req, Peeked: peeked,
+	}, translate.Head{NewID: newID, Created: now.UnixMilli(), RequestID: c.id})
+}
+
+// asked says who asks which model, and has read fill req from the body, which may have
+// limit bytes. The order of what is checked is the same for all: the credential, the body, the model.
+func (c *call) asked(w *wire, token string, limit int, read func() *translate.Error, req *translate.Request) (*proxy.Caller, *proxy.Model, *translate.Error) {
 	if w == &anthropicWire {
 		c.anthropicID()
 	}
@@ -55,33 +79,20 @@ func (c *call) ask(w *wire, token string, limit int, newID func() string) {
 	if err == nil && caller.Anonymous {
 		err = c.misnamed()
 	}
+	if err == nil {
+		err = c.checkBody(limit)
+	}
+	if err == nil {
+		err = read()
+	}
 	if err != nil {
-		c.fail(w, err)
-		return
-	}
-	if !c.checkBody(w, limit) {
-		return
-	}
-	req := &translate.Request{Dialect: w.dialect.Name()}
-	if w == &anthropicWire {
-		req.Beta = anthropicBeta(c)
-	}
-	peeked, err := c.read(w, req)
-	if err != nil {
-		c.fail(w, err)
-		return
+		return nil, nil, err
 	}
 	model, err := c.s.g.Resolve(caller, req.Model)
 	if err != nil {
-		c.fail(w, unknownModel(err))
-		return
+		return nil, nil, unknownModel(err)
 	}
-	if !c.unique(w, caller) {
-		return
-	}
-	c.answer(w, &proxy.Question{
-		Front: w.dialect.Name(), Caller: caller, Model: model, Received: now, Request: req, Peeked: peeked,
-	}, translate.Head{NewID: newID, Created: now.UnixMilli(), RequestID: c.id})
+	return caller, model, nil
 }
 
 // longBody is the length from which on a client that leaves ends the reading of its body.

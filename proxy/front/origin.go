@@ -14,7 +14,7 @@ import (
 )
 
 // exposed are the headers of an answer that a page of another origin may read.
-const exposed = "X-Request-Id, Request-Id, Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Idempotent-Replayed, X-Dragoman-Dropped, X-Dragoman-Channel, X-Dragoman-Attempts, X-Dragoman-Cache, Server-Timing"
+const exposed = "X-Request-Id, Request-Id, Retry-After, X-Should-Retry, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Idempotent-Replayed, X-Dragoman-Dropped, X-Dragoman-Channel, X-Dragoman-Attempts, X-Dragoman-Cache, Server-Timing"
 
 // allowPage lets a page of any origin read the answer and the headers that matter,
 // whatever the answer is: a browser keeps even a refusal from a page that was not let

@@ -78,7 +78,8 @@ func (c *call) restAsk(stream bool) {
 		c.fail(&restWire, err)
 		return
 	}
-	if !c.checkBody(&restWire, int(c.s.settings().Rest.MaxBody)) {
+	if err := c.checkBody(int(c.s.settings().Rest.MaxBody)); err != nil {
+		c.fail(&restWire, err)
 		return
 	}
 	ask, wrong := rest.DecodeAsk(c.ctx.Request.Body())

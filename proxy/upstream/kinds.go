@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/translate/anthropic"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
@@ -16,7 +15,7 @@ type kind func(conf *config.Channel, key string, o Options) (Upstream, error)
 // kinds is the table of all kinds; it is never changed.
 var kinds = map[string]kind{
 	"openai":    asked(route{openai.Dialect, "/chat/completions", "/chat/completions", bearer}),
-	"anthropic": asked(route{anthropic.Dialect, "/messages", "/messages", apiKey}),
+	"anthropic": newAnthropic,
 	"rest":      asked(route{rest.Dialect, "/api/chat", "/api/chat/stream", bearer}),
 	"chatnio":   newSocket,
 	"iagent":    newShared,

@@ -122,14 +122,7 @@ func mayThink(req *translate.Request) bool {
 
 func appendParams(dst []byte, req *translate.Request, plan *thinking) []byte {
 	p := &req.Params
-	switch {
-	case plan.adaptive:
-		dst = append(dst, `,"thinking":{"type":"adaptive"}`...)
-	case plan.budget > 0:
-		dst = append(dst, `,"thinking":{"type":"enabled","budget_tokens":`...)
-		dst = jsonx.AppendInt(dst, int64(plan.budget))
-		dst = append(dst, '}')
-	}
+	dst = appendThought(dst, plan)
 	dst = appendSampling(dst, req, plan)
 	dst = appendStops(dst, req)
 	for _, d := range []struct {
@@ -148,6 +141,18 @@ func appendParams(dst []byte, req *translate.Request, plan *thinking) []byte {
 		}
 	}
 	return appendConfig(dst, req, plan.effort)
+}
+
+// appendThought appends how the model is to think, if it is.
+func appendThought(dst []byte, plan *thinking) []byte {
+	switch {
+	case plan.adaptive:
+		return append(dst, `,"thinking":{"type":"adaptive"}`...)
+	case plan.budget > 0:
+		dst = append(dst, `,"thinking":{"type":"enabled","budget_tokens":`...)
+		return append(jsonx.AppendInt(dst, int64(plan.budget)), '}')
+	}
+	return dst
 }
 
 // appendSampling appends temperature, top_p and top_k. Thinking tolerates no

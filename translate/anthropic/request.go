@@ -107,6 +107,12 @@ func plainRole(s string) translate.Role {
 // decodeAny reads every question. o is its outline; once says that it is JSON of one
 // reading.
 func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) error {
+	return decode(req, body, o, once, true)
+}
+
+// decode reads every question; answered says that it is to be answered, and not only
+// counted.
+func decode(req *translate.Request, body []byte, o jsonx.Outline, once, answered bool) error {
 	if err := translate.Bounded(&o, body); err != nil {
 		return err
 	}
@@ -120,9 +126,9 @@ func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) 
 	switch {
 	case w.Model == "":
 		return translate.Invalid("model is required")
-	case w.MaxTokens == nil:
+	case w.MaxTokens == nil && answered:
 		return translate.Invalid("max_tokens is required")
-	case *w.MaxTokens < 1:
+	case w.MaxTokens != nil && *w.MaxTokens < 1:
 		return translate.Invalid("max_tokens must be at least 1")
 	case w.Messages.Null():
 		return translate.Invalid("messages is required")

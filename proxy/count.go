@@ -1,0 +1,128 @@
+package proxy
+
+import (
+	"context"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+const (
+	countsPerMinute = 60 // of a caller
+	countersKept    = 100_000
+	countWait       = 10 * time.Second // for a channel that counts
+)
+
+// countRate bounds how often a caller may have tokens counted, which no limit of the
+// configuration counts.
+type countRate struct {
+	limiter *limiter.Local
+	rule    *limiter.Rule
+}
+
+func newCountRate() *countRate {
+	return &countRate{
+		limiter: limiter.NewLocal(limiter.Options{Keys: countersKept}),
+		rule:    limiter.NewRule("count_tokens", config.Limit{Requests: config.Rate{N: countsPerMinute, Per: time.Minute}}),
+	}
+}
+
+// Counter is an [Upstream] that tells how many tokens a question has. The error is always a
+// *translate.Error.
+type Counter interface {
+	Count(ctx context.Context, req *translate.Request) (int, error)
+}
+
+// Count tells how many tokens the question q has: what a channel of q's model says that
+// speaks its dialect, else an estimate. q.Request must be decoded and whole. It takes a place
+// under `concurrent` of the caller's limits while it runs, at most 60 a minute are counted for
+// a caller, and nothing else comes of it: no request, no tokens, no money, no row, and no word to a breaker. The error's
+// code is RATE_LIMITED, CHANNEL_UNAVAILABLE while the gateway drains, or that of a model that went away.
+func (g *Gateway) Count(ctx context.Context, q *Question) (tokens int, err *translate.Error) {
+	x := &Exchange{g: g, q: q, began: time.Now(), ctx: ctx}
+	if err := g.enter(x); err != nil {
+		return 0, err
+	}
+	defer g.open.Done()
+	defer g.leave(x)
+	if err := x.under(); err != nil {
+		return 0, err
+	}
+	key := q.Caller.Name
+	if q.Caller.Anonymous {
+		key = "\x00" + q.Address
+	}
+	s := limiter.Subject{}
+	s.Under(g.counts.rule, limiter.Caller, key)
+	grant, refused := g.counts.limiter.Admit(ctx, s)
+	if err := x.notAdmitted(refused); err != nil {
+		return 0, err
+	}
+	defer grant.Settle(0)
+	if q.Caller.Limited() {
+		s := limiter.Subject{Place: true}
+		for _, r := range q.Caller.rules {
+			s.Under(r, r.Scope(), q.keyOf(r.Scope()))
+		}
+		place, refused := g.limiter.Admit(ctx, s)
+		if err := x.notAdmitted(refused); err != nil {
+			return 0, err
+		}
+		defer func() {
+			place.Settle(0)
+			g.lobby.freed(q)
+		}()
+	}
+	if n, ok := x.countedBy(ctx); ok {
+		return n, nil
+	}
+	if ctx.Err() != nil {
+		return 0, gone(ctx)
+	}
+	input, _ := q.expects()
+	return max(input, 1), nil
+}
+
+// countedBy asks the channels that count, in the order of their tiers, until one has told:
+// two at most, since nobody waits long for an estimate.
+func (x *Exchange) countedBy(ctx context.Context) (tokens int, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, countWait)
+	defer cancel()
+	now, asked := time.Now(), 0
+	for _, tier := range x.q.Model.route.tiers {
+		for i := range tier {
+			c := &tier[i]
+			up, counts := c.ch.up.(Counter)
+			if !counts || !c.ch.speaks(x.q.Request.Dialect) || c.barred(now).state != "" {
+				continue
+			}
+			n, err := up.Count(ctx, x.countRequest(c))
+			if err == nil {
+				return n, true
+			}
+			x.g.log.Debug("a channel did not count", "id", x.q.ID, "channel", c.ch.ID, "why", x.plan.mask().Log(err.Error()))
+			if asked++; asked == 2 || ctx.Err() != nil {
+				return 0, false
+			}
+		}
+	}
+	return 0, false
+}
+
+// countRequest is what c is asked to count: the question as it came, or with the preset's text.
+func (x *Exchange) countRequest(c *candidate) *translate.Request {
+	req := *x.q.Request
+	req.Model, req.Dropped = c.upstream, nil
+	preset := x.q.Model.preset
+	if req.Raw != nil && preset == nil {
+		req.PassThrough = true
+		return &req
+	}
+	req.Refuses, req.Takes, req.Efforts = c.ch.refuses, c.ch.takes, c.ch.conf.Efforts
+	if preset != nil && preset.System != "" {
+		req.Messages = append([]translate.Message{translate.TextMessage(translate.RoleSystem, preset.System)}, req.Messages...)
+	}
+	return &req
+}

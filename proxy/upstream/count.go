@@ -1,0 +1,57 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/anthropic"
+)
+
+// counter is a channel that also tells how many tokens a question has.
+type counter struct {
+	Upstream
+	counts Upstream
+}
+
+// newAnthropic returns a channel of that kind. What counts has connections of its own, so
+// that it waits for no answer.
+func newAnthropic(conf *config.Channel, key string, o Options) (Upstream, error) {
+	answers, err := newHTTP(conf, key, o, route{anthropic.Dialect, "/messages", "/messages", apiKey})
+	if err != nil {
+		return nil, err
+	}
+	const path = "/messages/count_tokens"
+	counts, err := newHTTP(conf, key, o, route{anthropic.Counting, path, path, apiKey})
+	return &counter{answers, counts}, err
+}
+
+// Count returns how many tokens req has. The error is always a *translate.Error.
+func (c *counter) Count(ctx context.Context, req *translate.Request) (tokens int, err error) {
+	whole := *req
+	whole.Stream = false
+	s, err := c.counts.Open(ctx, &whole)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = s.Close() }()
+	for {
+		ev, err := s.Next()
+		if errors.Is(err, io.EOF) {
+			return tokens, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		tokens = int(max(int64(tokens), ev.Usage.Input))
+		req.Dropped = whole.Dropped
+	}
+}
+
+// Close implements Upstream.
+func (c *counter) Close() error {
+	_ = c.counts.Close()
+	return c.Upstream.Close()
+}
