@@ -1,6 +1,8 @@
 package anthropic
 
 import (
+	"bytes"
+
 	"github.com/valyala/fastjson"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
@@ -16,14 +18,20 @@ type decoder struct {
 	parser   jsonx.Parser
 	pass     bool // every frame must give an event, see Decode
 	started  bool
-	finished bool
+	reason   translate.Finish // the last that was given; 0: none was
+	sequence []byte           // that it names, in memory of its own
+	alone    bool             // an end mark came without a reason
+	finished bool             // KindFinish was appended
 	done     bool
+	other    bool // the frame begins content that has no form here
 	// quiet: the open block is thinking and has shown no text so far; a
 	// signature then stands for the whole block.
 	quiet   bool
 	alike   translate.Kind // of the frames that the parser has learnt
 	calls   []call
 	counts  counts
+	id      []byte // the answer's, of which missing ids of calls are made
+	room    [48]byte
 	scratch []byte
 }
 
@@ -31,7 +39,8 @@ type decoder struct {
 // canonical one.
 type call struct {
 	block int
-	args  bool // a piece of arguments was seen
+	args  bool   // a piece of arguments was seen
+	input []byte // the whole input that its beginning had, until a piece of it or its end comes
 }
 
 // counts are the vendor's numbers, which count the input three ways.
@@ -67,9 +76,11 @@ func (c *counts) add(v *fastjson.Value) bool {
 // own type field decides what it is. In a passed-through answer a frame that
 // means nothing gives one KindOpaque, so that it reaches the client.
 func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
-	d.scratch = d.scratch[:0]
+	d.other, d.scratch = false, d.scratch[:0]
 	before := len(evs)
-	if piece, grown, ok := d.parser.Match(frame, d.scratch); ok && !d.finished {
+	if d.done {
+		// Nothing can follow.
+	} else if piece, grown, ok := d.parser.Match(frame, d.scratch); ok {
 		d.scratch = grown
 		d.quiet = d.quiet && (d.alike != translate.KindReasoning || len(piece) == 0)
 		evs = text(evs, d.alike, piece)
@@ -79,6 +90,9 @@ func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event
 			return evs, err
 		}
 		d.learn(evs[before:], frame)
+		if d.pass && d.other {
+			evs = append(evs, translate.Event{Kind: translate.KindOther})
+		}
 	}
 	if d.pass && len(evs) == before {
 		evs = append(evs, translate.Event{Kind: translate.KindOpaque})
@@ -107,26 +121,42 @@ func (d *decoder) learn(evs []translate.Event, frame []byte) {
 // Done reports whether message_stop was seen, or an answer in one piece.
 func (d *decoder) Done() bool { return d.done }
 
+// Complete implements [translate.Ender].
+func (d *decoder) Complete() bool { return d.reason != 0 && !d.done }
+
+// End implements [translate.Ender].
+func (d *decoder) End(evs []translate.Event) []translate.Event {
+	d.done = true
+	return d.finish(evs)
+}
+
 // Borrow implements [translate.Borrower].
 func (d *decoder) Borrow(m *jsonx.Memory) { d.parser.Borrow(m) }
 
 func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
+	if len(frame) == 0 || frame[0] != '{' {
+		if translate.DoneMark(frame) {
+			d.alone = true
+			return d.End(evs), nil
+		}
+		if translate.Idle(frame) {
+			return evs, nil
+		}
+	}
 	v, err := d.parser.ParseBytes(frame)
 	if err != nil || v.Type() != fastjson.TypeObject {
 		return evs, broken()
 	}
-	kind := string(v.GetStringBytes("type"))
-	if kind == "error" || kind == "" && v.Exists("error") {
+	if failed(v) {
 		return evs, translate.InBand(translate.RefusalFrom(frame))
 	}
-	if d.finished && kind != "message_stop" {
-		return evs, nil
-	}
-	switch kind {
+	switch string(v.GetStringBytes("type")) {
 	case "message_start":
-		return d.start(evs, v.Get("message")), nil
+		m := v.Get("message")
+		evs = d.start(evs, m)
+		return evs, d.ends(m.GetStringBytes("stop_reason"), m.GetStringBytes("stop_sequence"))
 	case "content_block_start":
-		return d.blockStart(evs, v)
+		return d.blockStart(d.flush(evs), v)
 	case "content_block_delta":
 		return d.delta(evs, v), nil
 	case "content_block_stop":
@@ -135,14 +165,20 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 		if d.counts.add(v.Get("usage")) {
 			evs = append(evs, translate.Event{Kind: translate.KindUsage, Usage: d.counts.usage()})
 		}
-		if reason := v.GetStringBytes("delta", "stop_reason"); len(reason) > 0 {
-			evs = d.finish(evs, reason, v.GetStringBytes("delta", "stop_sequence"))
-		}
+		return evs, d.ends(v.GetStringBytes("delta", "stop_reason"), v.GetStringBytes("delta", "stop_sequence"))
 	case "message_stop":
-		d.done = true
-		return d.finish(evs, nil, nil), nil
+		d.alone = true
+		return d.End(evs), nil
 	}
 	return evs, nil
+}
+
+// failed reports whether v, the value of a frame or a body, is an error instead.
+func failed(v *fastjson.Value) bool {
+	if len(v.GetStringBytes("type")) > 0 && string(v.GetStringBytes("type")) != "error" {
+		return translate.Holds(v.Get("error"))
+	}
+	return translate.Failed(v, "content") || !v.Exists("type") && !v.Exists("content") && translate.Holds(v.Get("message"))
 }
 
 func broken() *translate.Error {
@@ -155,40 +191,62 @@ func (d *decoder) start(evs []translate.Event, m *fastjson.Value) []translate.Ev
 		return evs
 	}
 	d.started = true
+	d.id = append(d.room[:0], m.GetStringBytes("id")...)
 	return append(evs, translate.Event{
 		Kind: translate.KindStart, ID: m.GetStringBytes("id"), Name: m.GetStringBytes("model"), Usage: d.counts.usage(),
 	})
 }
 
-func (d *decoder) finish(evs []translate.Event, reason, sequence []byte) []translate.Event {
+// ends notes the reason that an answer ends for; the last one counts. One that tells of a
+// failure is an error.
+func (d *decoder) ends(reason, sequence []byte) error {
+	if len(reason) == 0 {
+		return nil
+	}
+	f, failed := finishOf(reason)
+	if failed {
+		return translate.InBand(translate.Refusal{Code: string(reason), Message: "stop_reason " + string(reason)})
+	}
+	d.reason, d.sequence = f, append(d.sequence[:0], sequence...)
+	return nil
+}
+
+// finish appends the end of the answer, once. Servers that imitate the vendor give other
+// reasons to answers with calls.
+func (d *decoder) finish(evs []translate.Event) []translate.Event {
 	if d.finished {
 		return evs
 	}
 	d.finished = true
-	ev := translate.Event{Kind: translate.KindFinish, Finish: finishOf(reason), Usage: d.counts.usage()}
-	if ev.Finish == translate.FinishSequence {
-		ev.Text = sequence
+	evs = d.flush(evs)
+	ev := translate.Event{Kind: translate.KindFinish, Finish: d.reason, Reason: translate.ReasonGiven, Usage: d.counts.usage()}
+	if d.reason == 0 {
+		ev.Finish, ev.Reason = translate.FinishStop, translate.ReasonUntold
+		if d.alone {
+			ev.Reason = translate.ReasonMissing
+		}
 	}
-	if reason == nil && len(d.calls) > 0 {
+	switch plain := ev.Finish == translate.FinishStop || ev.Finish == translate.FinishSequence; {
+	case plain && len(d.calls) > 0:
 		ev.Finish = translate.FinishTool
+	case ev.Finish == translate.FinishTool && len(d.calls) == 0:
+		ev.Finish = translate.FinishStop // a client would look for calls
+	case ev.Finish == translate.FinishSequence:
+		ev.Text = d.sequence
 	}
 	return append(evs, ev)
 }
 
-func finishOf(reason []byte) translate.Finish {
+func finishOf(reason []byte) (f translate.Finish, failed bool) {
 	switch string(reason) {
-	case "max_tokens", "model_context_window_exceeded":
-		return translate.FinishLength
-	case "tool_use":
-		return translate.FinishTool
-	case "refusal":
-		return translate.FinishFilter
+	case "end_turn":
+		return translate.FinishStop, false
 	case "stop_sequence":
-		return translate.FinishSequence
+		return translate.FinishSequence, false
 	case "pause_turn":
-		return translate.FinishPause
+		return translate.FinishPause, false
 	}
-	return translate.FinishStop
+	return translate.FinishOf(reason)
 }
 
 func text(evs []translate.Event, k translate.Kind, piece []byte) []translate.Event {
@@ -222,32 +280,57 @@ func (d *decoder) blockStart(evs []translate.Event, v *fastjson.Value) ([]transl
 		evs = d.marked(evs, markRedacted, block.GetStringBytes("data"))
 	case "tool_use":
 		return d.callStart(evs, v.GetInt("index"), block)
+	default:
+		d.other = d.other || block != nil
 	}
 	return evs, nil
 }
 
+// callStart begins a call. One without a name is none: nobody could run it.
 func (d *decoder) callStart(evs []translate.Event, block int, v *fastjson.Value) ([]translate.Event, error) {
+	name := bytes.TrimSpace(v.GetStringBytes("name"))
+	if len(name) == 0 {
+		return evs, nil
+	}
 	n := len(d.calls)
 	if n >= maxCalls {
 		return evs, translate.Broken("the model called too many tools", nil)
 	}
 	d.calls = append(d.calls, call{block: block})
-	evs = append(evs, translate.Event{
-		Kind: translate.KindToolStart, Index: int32(n), ID: v.GetStringBytes("id"), Name: v.GetStringBytes("name"),
-	})
-	// Some servers give the whole input here instead of in pieces.
-	if input := v.Get("input"); input != nil && input.Type() == fastjson.TypeObject && input.GetObject().Len() > 0 {
-		evs = d.args(evs, n, input)
-	}
+	evs = append(evs, translate.Event{Kind: translate.KindToolStart, Index: int32(n), ID: d.callID(v.GetStringBytes("id"), n), Name: name})
+	// Some servers give the whole input here, instead of in pieces or besides.
+	d.calls[n].input = inputText(v.Get("input"))
 	return evs, nil
 }
 
-// args appends a whole input as one piece.
-func (d *decoder) args(evs []translate.Event, n int, input *fastjson.Value) []translate.Event {
+// callID is the id of the nth call: the server's, or one made of the answer's.
+func (d *decoder) callID(id []byte, n int) []byte {
+	if len(id) > 0 {
+		return id
+	}
 	start := len(d.scratch)
-	d.scratch = input.MarshalTo(d.scratch)
-	d.calls[n].args = true
-	return append(evs, translate.Event{Kind: translate.KindToolArgs, Index: int32(n), Text: d.scratch[start:]})
+	d.scratch = append(append(d.scratch, "toolu_"...), d.id...)
+	d.scratch = jsonx.AppendInt(append(d.scratch, '_'), int64(n))
+	return d.scratch[start:]
+}
+
+// inputText is an input as JSON text, which some servers give as text already; nil: it is
+// none, or empty.
+func inputText(v *fastjson.Value) []byte {
+	if v == nil {
+		return nil
+	}
+	switch v.Type() {
+	case fastjson.TypeObject:
+		if v.GetObject().Len() > 0 {
+			return v.MarshalTo(nil)
+		}
+	case fastjson.TypeString:
+		if text := bytes.TrimSpace(v.GetStringBytes()); len(text) > 0 && text[0] == '{' {
+			return bytes.Clone(text)
+		}
+	}
+	return nil
 }
 
 func (d *decoder) delta(evs []translate.Event, v *fastjson.Value) []translate.Event {
@@ -267,7 +350,7 @@ func (d *decoder) delta(evs []translate.Event, v *fastjson.Value) []translate.Ev
 		if n < 0 || len(piece) == 0 {
 			return evs
 		}
-		d.calls[n].args = true
+		d.calls[n].args, d.calls[n].input = true, nil
 		return append(evs, translate.Event{Kind: translate.KindToolArgs, Index: int32(n), Text: piece})
 	}
 	return evs
@@ -294,16 +377,38 @@ func (d *decoder) callOf(block int) int {
 	return -1
 }
 
-// blockStop gives a call without arguments the empty object that this dialect
-// does not send: clients of other dialects parse the pieces.
+// blockStop gives a call whose pieces never came the input of its beginning, else the empty
+// object that this dialect does not send: clients of other dialects parse the pieces.
 func (d *decoder) blockStop(evs []translate.Event, block int) []translate.Event {
-	n := d.callOf(block)
-	if n < 0 || d.calls[n].args {
+	if n := d.callOf(block); n >= 0 {
+		return d.complete(evs, n)
+	}
+	return evs
+}
+
+func (d *decoder) complete(evs []translate.Event, n int) []translate.Event {
+	c := &d.calls[n]
+	if c.args {
 		return evs
 	}
-	d.calls[n].args = true
-	d.scratch = append(d.scratch, `{}`...)
-	return append(evs, translate.Event{Kind: translate.KindToolArgs, Index: int32(n), Text: d.scratch[len(d.scratch)-2:]})
+	args := c.input
+	if len(args) == 0 {
+		args = noArgs
+	}
+	c.args, c.input = true, nil
+	return append(evs, translate.Event{Kind: translate.KindToolArgs, Index: int32(n), Text: args})
+}
+
+// noArgs are the arguments of a call without any. It is only read.
+var noArgs = []byte("{}")
+
+// flush completes the newest call where another block or the end comes before the end of
+// its own.
+func (d *decoder) flush(evs []translate.Event) []translate.Event {
+	if n := len(d.calls) - 1; n >= 0 {
+		return d.complete(evs, n)
+	}
+	return evs
 }
 
 // DecodeWhole appends the events of a message object, or returns the failure
@@ -317,21 +422,30 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 	if err != nil || v.Type() != fastjson.TypeObject {
 		return evs, broken()
 	}
-	if kind := string(v.GetStringBytes("type")); kind == "error" || kind == "" && v.Exists("error") {
+	if failed(v) {
 		return evs, translate.InBand(translate.RefusalFrom(body))
 	}
+	reason := v.GetStringBytes("stop_reason")
 	blocks := v.Get("content")
-	if blocks == nil || blocks.Type() != fastjson.TypeArray {
+	switch {
+	case blocks != nil && (blocks.Type() == fastjson.TypeArray || blocks.Type() == fastjson.TypeString):
+	case blocks != nil && blocks.Type() == fastjson.TypeNull && len(reason) > 0:
+	default:
 		return evs, translate.Broken("the model's answer has no content", nil)
 	}
-	evs = d.start(evs, v)
+	evs = text(d.start(evs, v), translate.KindText, blocks.GetStringBytes())
 	for _, b := range blocks.GetArray() {
 		if evs, err = d.block(evs, b); err != nil {
 			return evs, err
 		}
 	}
-	d.done = true
-	return d.finish(evs, v.GetStringBytes("stop_reason"), v.GetStringBytes("stop_sequence")), nil
+	if err := d.ends(reason, v.GetStringBytes("stop_sequence")); err != nil {
+		return evs, err
+	}
+	if d.pass && d.other {
+		evs = append(evs, translate.Event{Kind: translate.KindOther})
+	}
+	return d.End(evs), nil
 }
 
 // block appends the events of a whole block.
@@ -346,12 +460,10 @@ func (d *decoder) block(evs []translate.Event, b *fastjson.Value) ([]translate.E
 	case "redacted_thinking":
 		evs = d.marked(evs, markRedacted, b.GetStringBytes("data"))
 	case "tool_use":
-		n := len(d.calls)
-		evs, err := d.callStart(evs, n, b)
-		if err != nil || d.calls[n].args {
-			return evs, err
-		}
-		return d.blockStop(evs, n), nil
+		evs, err := d.callStart(evs, len(d.calls), b)
+		return d.flush(evs), err
+	default:
+		d.other = true
 	}
 	return evs, nil
 }

@@ -12,7 +12,7 @@ func TestEveryStopReasonHasItsMeaning(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[string]translate.Finish{
 		"end_turn": translate.FinishStop, "max_tokens": translate.FinishLength, "model_context_window_exceeded": translate.FinishLength,
-		"stop_sequence": translate.FinishSequence, "tool_use": translate.FinishTool, "pause_turn": translate.FinishPause,
+		"stop_sequence": translate.FinishSequence, "tool_use": translate.FinishStop /* without a call */, "pause_turn": translate.FinishPause,
 		"refusal": translate.FinishFilter, "one that comes later": translate.FinishStop,
 	} {
 		body := `{"type":"message","content":[{"type":"text","text":"a"}],"stop_reason":"` + reason + `","stop_sequence":"END"}`

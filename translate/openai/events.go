@@ -171,7 +171,7 @@ func (d *decoder) start(evs []translate.Event, v *fastjson.Value, content bool) 
 // choice appends what the first choice says. Its reason to end is kept until the end:
 // some servers give one in each frame, and some send calls behind it.
 func (d *decoder) choice(evs []translate.Event, c *fastjson.Value) ([]translate.Event, error) {
-	if holds(c.Get("error"), 0) {
+	if holds(c.Get("error")) {
 		return evs, translate.InBand(translate.RefusalFrom(d.marshal(c)))
 	}
 	before := len(evs)
@@ -211,7 +211,7 @@ func (d *decoder) delta(evs []translate.Event, v *fastjson.Value) ([]translate.E
 	evs = d.refusal(evs, v.GetStringBytes("refusal"))
 	d.other = d.other || beside(v)
 	calls := v.Get("tool_calls")
-	if holds(calls, 0) {
+	if holds(calls) {
 		return d.toolCalls(evs, calls)
 	}
 	return d.functionCall(evs, v.Get("function_call"))
