@@ -268,12 +268,12 @@ func (s *httpStream) frame(f sse.Frame) error {
 	if !s.pass {
 		raw = nil
 	}
+	if bytes.EqualFold(f.Name, []byte("error")) {
+		return s.failure(f.Data)
+	}
 	if meaningless(f) {
 		s.opaque(raw)
 		return nil
-	}
-	if bytes.EqualFold(f.Name, []byte("error")) {
-		return s.failure(f.Data)
 	}
 	if f.Lines > 1 && !json.Valid(f.Data) {
 		s.lines = f.Data // several values, one on each line: rest_iagent.md 4.3
@@ -364,7 +364,7 @@ func (s *httpStream) whole() error {
 	if err != nil {
 		return truncated(s.ctx, err)
 	}
-	content = alone(content)
+	content = alone(bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")))
 	if len(bytes.TrimSpace(content)) == 0 {
 		return translate.Broken("the answer is empty", nil)
 	}

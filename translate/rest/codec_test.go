@@ -275,3 +275,30 @@ func TestAnExcerptCountsCharacters(t *testing.T) {
 func text(s string) translate.Event {
 	return translate.Event{Kind: translate.KindText, Text: []byte(s)}
 }
+
+func TestEventsThatSayNothingAndOtherEndMarksAreUnderstood(t *testing.T) {
+	t.Parallel()
+	for name, frames := range map[string][]string{
+		"harmless":            {"ping", "null", `"ping"`, "[]", "17644", `{"text":"x"}`, "heartbeat", `{"type":"end"}`},
+		"a small end mark":    {`{"text":"x"}`, "[done]"},
+		"an end mark quoted":  {`{"text":"x"}`, `"[DONE]"`},
+		"without brackets":    {`{"text":"x"}`, "DONE"},
+		"harmless lines":      {"ping\n{\"text\":\"x\"}\nnull\n[done]"},
+		"errors that are not": {`{"error":null,"text":"x"}`, `{"error":{},"text":""}`, `{"error":[]}`, `{"error":"","type":"end"}`},
+	} {
+		d, text, ended := Dialect.NewDecoder(&translate.Request{}), "", false
+		for _, f := range frames {
+			evs, err := d.Decode(nil, []byte(f))
+			if err != nil {
+				t.Errorf("%s: %q: %v", name, f, err)
+			}
+			for _, ev := range evs {
+				text += string(ev.Text)
+				ended = ended || ev.Kind == translate.KindFinish
+			}
+		}
+		if text != "x" || !ended || !d.Done() {
+			t.Errorf("%s: %q, ended %v", name, text, ended)
+		}
+	}
+}

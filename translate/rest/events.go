@@ -35,6 +35,9 @@ func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event
 	if isDone(frame) {
 		return d.finish(evs, translate.Usage{}), nil
 	}
+	if frame[0] != '{' && translate.Idle(frame) {
+		return evs, nil
+	}
 	v, err := d.parser.ParseBytes(frame)
 	if err == nil {
 		return d.event(evs, v, false)
@@ -51,7 +54,7 @@ func (d *decoder) lines(evs []translate.Event, frame []byte) ([]translate.Event,
 		if d.done {
 			break
 		}
-		if len(line) == 0 {
+		if translate.Idle(line) {
 			continue
 		}
 		if isDone(line) {
@@ -207,4 +210,5 @@ func count(v *fastjson.Value, key string) int64 {
 	return 0
 }
 
-func isDone(frame []byte) bool { return string(frame) == "[DONE]" }
+// isDone reports whether data is an end mark, not an object.
+func isDone(data []byte) bool { return data[0] != '{' && translate.DoneMark(data) }

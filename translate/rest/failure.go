@@ -28,6 +28,10 @@ func failed(v *fastjson.Value) bool {
 		return false
 	case fastjson.TypeString:
 		return len(e.GetStringBytes()) > 0
+	case fastjson.TypeObject:
+		return e.GetObject().Len() > 0
+	case fastjson.TypeArray:
+		return len(e.GetArray()) > 0
 	}
 	return true
 }
