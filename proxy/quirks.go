@@ -47,7 +47,7 @@ func (k *quirks) learn(q quirk) (news bool) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if at, found := slices.BinarySearch(k.shown, q); !found && len(k.shown) < maxQuirks {
+	if at, found := slices.BinarySearch(k.shown, q); !found && (len(k.shown) < maxQuirks || q == quirkReason) {
 		k.shown = slices.Insert(k.shown, at, q)
 		return true
 	}
