@@ -8,15 +8,17 @@ package sse
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 )
 
-// MaxEvent bounds one event, and so one line, in bytes, framing included. It is what a
-// whole answer may have: images come as one event.
+// MaxEvent bounds one event, and so one line, in bytes, framing included, unless a
+// Scanner has a bound of its own. It is what a whole answer may have: images come as one
+// event.
 const MaxEvent = 32 << 20
 
-// ErrTooLong says that an event is longer than [MaxEvent].
-var ErrTooLong = errors.New("sse: event longer than 32 MiB")
+// ErrTooLong says that an event is longer than it may be.
+var ErrTooLong = errors.New("sse: event too long")
 
 // Frame is one event with data. Its slices belong to the [Scanner] and are valid
 // until the next call of Room, Next or Reset.
@@ -38,6 +40,9 @@ type span struct{ from, to int }
 // the front of the buffer. The zero value is ready for use. One goroutine uses
 // it.
 type Scanner struct {
+	// Most bounds one event, in bytes, framing included; 0: [MaxEvent].
+	Most int
+
 	buf    []byte // [start:len] is what has not been handed out
 	start  int    // where the event being looked for begins
 	line   int    // where its current line begins
@@ -58,7 +63,7 @@ type Scanner struct {
 // Reset forgets everything and makes buf, whose content is the beginning of the
 // stream, the buffer. The scanner owns it until Release.
 func (s *Scanner) Reset(buf []byte) {
-	*s = Scanner{buf: buf, joined: s.joined}
+	*s = Scanner{Most: s.Most, buf: buf, joined: s.joined}
 }
 
 // Release returns the buffer, grown perhaps, and forgets it.
@@ -194,16 +199,16 @@ func (s *Scanner) find() (bool, error) {
 		s.line, s.seen = after, after
 		if s.lines > 0 {
 			s.complete(after)
-			err := tooLong(len(s.next.Raw))
+			err := s.tooLong(len(s.next.Raw))
 			return err == nil, err
 		}
 		s.drop(after)
 	}
-	return false, tooLong(len(s.buf) - s.start)
+	return false, s.tooLong(len(s.buf) - s.start)
 }
 
-func tooLong(n int) error {
-	if n > MaxEvent {
+func (s *Scanner) tooLong(n int) error {
+	if n > cmp.Or(s.Most, MaxEvent) {
 		return ErrTooLong
 	}
 	return nil

@@ -33,6 +33,7 @@ type httpUpstream struct {
 	route
 	opts  Options
 	key   secret
+	event int // bytes that one event may have; 0: as many as a whole answer
 	conns pool
 	// heads are all of a request before the number of the content length, for a
 	// whole answer and for a stream. margin has room for the longer one.
@@ -124,6 +125,7 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 	s.dec = u.dialect.NewDecoder(req)
 	s.hide, _ = s.dec.(hider)
 	s.ender, _ = s.dec.(translate.Ender)
+	s.scan.Most = u.event
 	if e := s.accept(); e != nil {
 		_ = s.Close()
 		if len(e.Unknown) > 0 {

@@ -16,10 +16,21 @@ type kind func(conf *config.Channel, key string, o Options) (Upstream, error)
 var kinds = map[string]kind{
 	"openai":    asked(route{openai.Dialect, "/chat/completions", "/chat/completions", bearer}),
 	"anthropic": newAnthropic,
-	"rest":      asked(route{rest.Dialect, "/api/chat", "/api/chat/stream", bearer}),
+	"rest":      newRest,
 	"chatnio":   newSocket,
 	"iagent":    newShared,
 	"mock":      newMock,
+}
+
+// maxRestEvent bounds one event of a rest channel, as its protocol has it.
+const maxRestEvent = 1 << 20
+
+func newRest(conf *config.Channel, key string, o Options) (Upstream, error) {
+	up, err := newHTTP(conf, key, o, route{rest.Dialect, "/api/chat", "/api/chat/stream", bearer})
+	if u, ok := up.(*httpUpstream); ok {
+		u.event = maxRestEvent
+	}
+	return up, err
 }
 
 // asked is the kind of an HTTP dialect: one POST for each question.
