@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/store"
@@ -12,7 +13,7 @@ import (
 // Edit is one change to a conversation between two turns. Exactly one of its
 // fields is set.
 type Edit struct {
-	Insert []translate.Message // go before everything that was said
+	Insert []store.Message // go before everything that was said; At is set
 	Set    *SetText
 	Remove *int // index of a message, from 0
 }
@@ -103,7 +104,7 @@ func (e Edit) Apply(msgs []store.Message) []store.Message {
 		}
 	case e.Remove != nil:
 		if i := *e.Remove; i >= 0 && i < len(msgs) {
-			msgs = append(msgs[:i:i], msgs[i+1:]...)
+			msgs = store.Without(slices.Clone(msgs), i)
 		}
 	default:
 		msgs = append(dated(e.Insert, time.Now().UnixMilli()), msgs...)
@@ -111,10 +112,10 @@ func (e Edit) Apply(msgs []store.Message) []store.Message {
 	return msgs
 }
 
-func dated(msgs []translate.Message, now int64) []store.Message {
-	out := make([]store.Message, 0, len(msgs))
-	for _, m := range msgs {
-		out = append(out, store.Message{Message: m, At: now})
+func dated(msgs []store.Message, now int64) []store.Message {
+	out := slices.Clone(msgs)
+	for i := range out {
+		out[i].At = now
 	}
 	return out
 }

@@ -3,12 +3,10 @@ package proxy
 import (
 	"context"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
-	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -47,7 +45,7 @@ type Exchange struct {
 	fresh   []translate.Message // what this question adds to it
 	media   bool                // fresh holds images, voice or video of iagent
 	window  int                 // messages kept before the newest; negative: all
-	replace int                 // stored messages that the answer replaces
+	again   again               // of a question that is asked again
 	scope   string              // whose remote memories may be used
 	earlier [2]int              // where in base the stored messages are, from and to
 	stored  bool                // the turn is
@@ -394,46 +392,6 @@ func (x *Exchange) written() int64 {
 	return n
 }
 
-// store keeps the turn, if the question belongs to a conversation.
-func (x *Exchange) store(incomplete bool) *translate.Error {
-	if x.q.Turn == nil || x.answer.Finish == translate.FinishSilent {
-		return nil
-	}
-	now := time.Now().UnixMilli()
-	turn := store.Turn{Replace: x.replace, Model: x.q.Model.Name, Web: x.base.Web, At: now, Messages: make([]store.Message, 0, len(x.fresh)+1)}
-	for _, m := range x.fresh {
-		turn.Messages = append(turn.Messages, store.Message{Message: m, At: x.q.Received.UnixMilli()})
-	}
-	if !x.answer.Empty() || !incomplete {
-		x.answer.Settle()
-		answer := x.answer.Message()
-		answer.Parts = slices.Clone(answer.Parts) // the conversation outlives the exchange
-		turn.Messages = append(turn.Messages, store.Message{Message: answer, At: now, Incomplete: incomplete})
-	}
-	if len(turn.Messages) == 0 {
-		return nil
-	}
-	// An answer that was given is stored even if its client leaves meanwhile.
-	var err error
-	if x.stored, err = x.g.keep(context.Background(), x.q.Turn, turn, x.window); err != nil {
-		return storeFailed(err)
-	}
-	return nil
-}
-
-// keepPartial stores what came of an answer that its client stopped or left.
-func (x *Exchange) keepPartial() {
-	if x.finished || !x.q.KeepPartial || (x.err != nil && x.err.Fault != translate.FaultGone) {
-		return
-	}
-	if x.err == nil {
-		x.err = gone(x.ctx)
-	}
-	if err := x.store(true); err != nil {
-		x.err = err
-	}
-}
-
 // before is the point of the conversation that a remote memory must have reached
 // to be in sync.
 func (x *Exchange) before() place { return x.g.memories.placeOf(x.scope, x.saidBefore()) }
@@ -454,6 +412,8 @@ func (x *Exchange) saidBefore() fingerprint {
 		f = x.g.memories.said(f, msgs[:from])
 		t := x.q.Turn.thread
 		switch f.version = t.version(); {
+		case x.q.Restart && x.again.unanswered && x.again.replace == 0:
+			// It was said to nobody who is known to have heard it.
 		case x.q.Restart && t.asked.after == f.version:
 			f.version = t.asked.before
 		case x.q.Restart:
@@ -501,6 +461,9 @@ func (x *Exchange) settleAll() {
 	if !x.finished && x.err == nil {
 		x.err = gone(x.ctx) // whoever read the answer gave it up
 	}
+	if x.err != nil {
+		x.keepFailed(x.err)
+	}
 	if x.finished && x.err == nil && !x.whole {
 		x.settle()
 	}
@@ -511,13 +474,14 @@ func (x *Exchange) settleAll() {
 // refuse settles an exchange that never came about.
 func (x *Exchange) refuse(err *translate.Error) {
 	x.closed = true
+	x.answer = translate.Answer{}
 	if x.q.KeepPartial && err.Code == translate.CodeCanceled {
 		// The question is kept even though nothing of its answer came.
-		x.answer = translate.Answer{}
 		if e := x.store(true); e != nil {
 			err = e
 		}
 	}
+	x.keepFailed(err)
 	x.release(nil, err)
 }
 

@@ -498,18 +498,31 @@ func (r result) mustFail(t *testing.T, code translate.Code, f translate.Fault) *
 	return r.err
 }
 
-// stored is what the conversation of alice under key says.
-func (w *world) stored(key string) string {
+// stored is what models are told of the conversation of alice under key.
+func (w *world) stored(key string) string { return w.view(key, store.ViewSent) }
+
+// screen is all that the conversation of alice under key has, with its marks.
+func (w *world) screen(key string) string { return w.view(key, store.ViewAll) }
+
+func (w *world) view(key string, v store.View) string {
 	w.t.Helper()
-	c, err := w.st.Load(context.Background(), "alice", store.Ref{Key: key}, store.Window{})
+	c, err := w.st.Load(context.Background(), "alice", store.Ref{Key: key}, store.Window{View: v})
 	if errors.Is(err, store.ErrNotFound) {
 		return ""
 	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return onScreen(c.Messages)
+}
+
+func onScreen(stored []store.Message) string {
 	var msgs []translate.Message
-	for _, m := range c.Messages {
+	for _, m := range stored {
+		note := [...]string{"", "(failed)", "(superseded)", "(empty)", "(orphan)"}[m.Mark]
+		if note != "" {
+			m.Parts = []translate.Part{{Kind: translate.PartText, Text: m.Text() + note}}
+		}
 		if m.Incomplete {
 			m.Parts = append(m.Parts, translate.Part{Kind: translate.PartText, Text: "(incomplete)"})
 		}

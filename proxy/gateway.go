@@ -217,8 +217,13 @@ type Question struct {
 	// Restart asks for the last answer anew: Request.Messages is empty.
 	Restart bool
 	// KeepPartial stores an answer that its client stopped or left, marked as
-	// incomplete (product.md 4, settled detail 4).
+	// incomplete; where there was nothing of it yet, what its client shows in its place.
 	KeepPartial bool
+	// Failure is what the client shows for an answer that failed. It makes that the
+	// conversation has what its client has on the screen: a question that failed is
+	// stored with it, both marked, and the question of a new conversation before it is
+	// put to a model. nil: a turn that fails leaves nothing.
+	Failure func(*translate.Error) string
 	// Admitted is told how the limits stand as soon as the question has passed
 	// them, on the goroutine of Open and before Open waits for anything; never for
 	// a caller without limits. nil: nobody is told.
@@ -354,8 +359,11 @@ func (x *Exchange) prepare() *translate.Error {
 		}
 		// A question that was stopped just now is stored none the less, which takes
 		// knowing its conversation.
-		var err error
-		if earlier, err = x.history(keep); err != nil {
+		err := x.g.list(x.q)
+		if err == nil {
+			earlier, err = x.history(keep)
+		}
+		if err != nil {
 			return storeFailed(err)
 		}
 		x.scope = x.q.Turn.ID()
@@ -383,43 +391,6 @@ func (x *Exchange) prepare() *translate.Error {
 		return gone(x.ctx)
 	}
 	return nil
-}
-
-// history returns the messages of the conversation that go before the question, at
-// least the keep newest, or all if keep is negative.
-func (x *Exchange) history(keep int) ([]translate.Message, error) {
-	stored, skipped, err := x.g.history(context.Background(), x.q.Turn, keep)
-	if err != nil {
-		return nil, err
-	}
-	earlier, err := x.rewind(stored)
-	if skipped > 0 && x.q.Restart && len(earlier) < keep+1+leading(stored) {
-		// What is answered anew took up the window.
-		if stored, _, err = x.g.history(context.Background(), x.q.Turn, -1); err == nil {
-			earlier, err = x.rewind(stored)
-		}
-	}
-	return earlier, err
-}
-
-// rewind returns the stored messages that go before the question. For a restart
-// the last answer is taken off, and the question is the last stored one.
-func (x *Exchange) rewind(stored []store.Message) ([]translate.Message, error) {
-	x.replace = 0
-	if x.q.Restart {
-		for len(stored) > 0 && stored[len(stored)-1].Role == translate.RoleAssistant {
-			stored = stored[:len(stored)-1]
-			x.replace++
-		}
-		if len(stored) == 0 {
-			return nil, translate.Invalid("there is nothing to answer anew")
-		}
-	}
-	earlier := make([]translate.Message, 0, len(stored)+len(x.q.Request.Messages))
-	for i := range stored {
-		earlier = append(earlier, stored[i].Message)
-	}
-	return earlier, nil
 }
 
 func applyPreset(r *translate.Request, system string, maxTokens *int, temperature, topP *float64) {

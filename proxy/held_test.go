@@ -44,7 +44,7 @@ func TestOfALongConversationOnlyTheWindowIsHeld(t *testing.T) {
 		defer func() { _ = st.Close() }()
 		w := newWorldOn(t, withPreset(conf(channel("a"))), map[string][]script{"a": {says("ok")}}, st)
 		w.up["a"].mood = func(n int) script { return says(fmt.Sprint("a", n)) }
-		system := Edit{Insert: []translate.Message{translate.TextMessage(translate.RoleSystem, "be kind")}}
+		system := Edit{Insert: []store.Message{unsaid(translate.RoleSystem, "be kind")}}
 		w.ask(t.Context(), w.windowed("k", 4, "q0"))
 		u, err := w.g.Enqueue(t.Context(), alice, talkOf("k"))
 		if err == nil {

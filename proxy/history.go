@@ -22,46 +22,89 @@ const spare = 16
 func (g *Gateway) history(ctx context.Context, u *Turn, keep int) (msgs []store.Message, skipped int, err error) {
 	t := u.thread
 	if t.unkept {
-		return t.kept.messages, t.kept.gone, nil
+		return sent(t.kept.messages), t.kept.gone, nil
 	}
 	if u.isCut() {
 		return nil, 0, nil
 	}
-	if c := t.made; c.Created == 0 || t.known && t.knownAt == u.cut && (c.Skipped == 0 || keep >= 0 && len(c.Messages)-c.Head >= keep) {
+	if t.made.Created == 0 {
+		return sent(t.made.Messages), 0, nil
+	}
+	if c := t.made; t.known && t.knownAt == u.cut && (c.Skipped == 0 || keep >= 0 && len(c.Messages)-c.Head >= keep) {
 		return c.Messages, c.Skipped, nil
 	}
-	var window store.Window
+	if _, err := g.read(ctx, u, keep, store.ViewSent); err != nil {
+		return nil, 0, err
+	}
+	return t.made.Messages, t.made.Skipped, nil
+}
+
+// tail returns what history does for a question that is asked again and, whatever their
+// marks, all messages from the newest one on that is no answer. It always reads them.
+func (g *Gateway) tail(ctx context.Context, u *Turn, keep int) ([]store.Message, error) {
+	t := u.thread
+	switch {
+	case t.unkept:
+		return t.kept.messages, nil
+	case u.isCut():
+		return nil, nil
+	case t.made.Created == 0:
+		return t.made.Messages, nil
+	}
+	return g.read(ctx, u, keep, store.ViewAgain)
+}
+
+// read loads the messages of a view, and holds those of them that models are told.
+// There are none where the conversation was cut off meanwhile.
+func (g *Gateway) read(ctx context.Context, u *Turn, keep int, view store.View) ([]store.Message, error) {
+	t, window := u.thread, store.Window{View: view}
 	if keep >= 0 {
 		window.Messages = keep + spare
 	}
 	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, window)
 	if errors.Is(err, store.ErrNotFound) {
 		if u.isCut() {
-			return nil, 0, nil
+			t.made = &store.Conversation{ID: t.id, Owner: t.owner}
+			return nil, nil
 		}
 		// Deleted behind the gateway's back: the next question is to find that out.
 		g.threads.cutOff(t)
-		return nil, 0, &translate.Error{Code: translate.CodeConversation, Message: "no such conversation"}
+		return nil, &translate.Error{Code: translate.CodeConversation, Message: "no such conversation"}
 	}
 	if err != nil {
-		return nil, 0, storeFailed(err)
+		return nil, storeFailed(err)
 	}
+	all := conv.Messages
+	conv.Messages = sent(all)
 	t.made, t.known, t.knownAt, t.weight = conv, true, u.cut, weigh(conv.Messages)
 	g.threads.note(t, 0)
-	return conv.Messages, conv.Skipped, nil
+	return all, nil
 }
+
+// change is what a turn does to its conversation.
+type change struct {
+	turn store.Turn
+	// replace is how many of the newest messages that models are told they are not told
+	// any more, and said what they are told in their place.
+	replace int
+	said    []store.Message
+	again   bool // it answers a question that was answered before
+}
+
+// quiet reports whether models are told what they were before.
+func (c *change) quiet() bool { return c.replace == 0 && len(c.said) == 0 }
 
 // keep stores a turn that ended, and reports whether it did: not where the
 // conversation was deleted or cleared since it was asked, which is as if it had been
 // stored and removed. What the turn answers is the conversation as history returned it:
 // where another process has changed it since, the turn is refused and nothing is
 // stored. window is how many messages went before the question; negative: all.
-func (g *Gateway) keep(ctx context.Context, u *Turn, turn store.Turn, window int) (stored bool, err error) {
+func (g *Gateway) keep(ctx context.Context, u *Turn, c *change, window int) (stored bool, err error) {
 	t := u.thread
 	was := t.version()
 	if t.unkept {
-		g.threads.addLoose(t, turn, window)
-		t.answered(was, &turn)
+		g.threads.addLoose(t, c, window)
+		t.answered(was, c)
 		return true, nil
 	}
 	gate := g.threads.gate(t.owner)
@@ -70,11 +113,13 @@ func (g *Gateway) keep(ctx context.Context, u *Turn, turn store.Turn, window int
 	if u.isCut() {
 		return false, nil
 	}
-	grown := turn
+	turn := c.turn
 	if t.made.Created == 0 {
-		t.made.Messages = slices.Clone(t.made.Messages) // they are the front's
-		head := t.made.Messages[:max(0, len(t.made.Messages)-turn.Replace)]
-		turn.Messages = append(head[:len(head):len(head)], turn.Messages...)
+		head := slices.Clone(t.made.Messages) // they are the front's
+		t.made.Messages = sent(head)
+		t.weight = weigh(t.made.Messages)
+		remark(head, turn.Marks)
+		turn.Messages, turn.Marks = append(head[:len(head):len(head)], turn.Messages...), nil
 	} else if !t.known || t.knownAt != u.cut {
 		return false, changedMeanwhile(store.ErrConflict)
 	}
@@ -93,8 +138,11 @@ func (g *Gateway) keep(ctx context.Context, u *Turn, turn store.Turn, window int
 		return false, storeFailed(err)
 	}
 	t.known, t.knownAt = true, u.cut
-	t.answered(was, &grown)
-	more := t.extend(&grown)
+	if was != 0 && c.quiet() {
+		t.quiet(was)
+	}
+	t.answered(was, c)
+	more := t.extend(c)
 	t.trim(window)
 	g.threads.note(t, more)
 	return true, nil

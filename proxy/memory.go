@@ -9,7 +9,6 @@ import (
 	"sync"
 	"text/template"
 
-	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -83,24 +82,35 @@ type fingerprint struct {
 
 // version names what was said in t up to now; the holder of the turn may ask.
 func (t *Thread) version() int64 {
-	if t.unkept {
+	switch {
+	case t.unkept:
 		return t.kept.version
+	case t.quieter.stored == t.made.Version:
+		return t.quieter.said
 	}
 	return t.made.Version
 }
+
+// quieter says that what was stored as another version tells models nothing new.
+type quieter struct{ stored, said int64 }
+
+// quiet notes that models are told what they were when version was was the latest.
+func (t *Thread) quiet(was int64) { t.quieter = quieter{t.made.Version, was} }
 
 // asked are the versions of a conversation before its newest question and after the
 // answer to it. They are zero when they are not known.
 type asked struct{ before, after int64 }
 
-// answered notes that turn was added to version was of t.
-func (t *Thread) answered(was int64, turn *store.Turn) {
-	again := len(turn.Messages) == 0 || turn.Messages[0].Role == translate.RoleAssistant
-	if again && t.asked.after != was {
+// answered notes that c was made to version was of t.
+func (t *Thread) answered(was int64, c *change) {
+	if c.quiet() {
+		return
+	}
+	if c.again && t.asked.after != was {
 		t.asked = asked{}
 		return
 	}
-	if !again {
+	if !c.again {
 		t.asked.before = was
 	}
 	t.asked.after = t.version()

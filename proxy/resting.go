@@ -107,16 +107,16 @@ func weigh(messages []store.Message) (n int) {
 	return n
 }
 
-// extend does to what is known of t what the store has done with turn, and returns by
-// how much t is longer, see lengths.
-func (t *Thread) extend(turn *store.Turn) (more int) {
+// extend does to what is known of t what the store has done, and returns by how much t
+// is longer, see lengths.
+func (t *Thread) extend(made *change) (more int) {
 	c := t.made
-	left := max(0, len(c.Messages)-turn.Replace)
+	left := max(0, len(c.Messages)-made.replace)
 	gone := c.Messages[left:]
-	t.weight += weigh(turn.Messages) - weigh(gone)
-	more = lengthOf(turn.Messages) - lengthOf(gone)
+	t.weight += weigh(made.said) - weigh(gone)
+	more = lengthOf(made.said) - lengthOf(gone)
 	clear(gone)
-	c.Messages = append(c.Messages[:left], turn.Messages...)
+	c.Messages = append(c.Messages[:left], made.said...)
 	if c.Skipped == 0 {
 		c.Head = leading(c.Messages)
 	}

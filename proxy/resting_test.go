@@ -165,6 +165,9 @@ func (w *world) happen(t *testing.T, r *rand.Rand, key string) {
 	ask := func(change func(*Question)) {
 		q := w.questionOf(alice, []string{"", "p"}[r.IntN(2)], fmt.Sprint("question ", r.IntN(100)))
 		q.Request.Context = r.IntN(4)
+		if r.IntN(2) == 0 {
+			q.Failure = shown
+		}
 		w.in(key, q)
 		if change != nil {
 			change(q)
@@ -193,7 +196,7 @@ func (w *world) happen(t *testing.T, r *rand.Rand, key string) {
 	case 3:
 		edit(Edit{Remove: &n})
 	case 4:
-		edit(Edit{Insert: []translate.Message{translate.TextMessage([]translate.Role{translate.RoleSystem, translate.RoleUser}[r.IntN(2)], "before")}})
+		edit(Edit{Insert: []store.Message{unsaid([]translate.Role{translate.RoleSystem, translate.RoleUser}[r.IntN(2)], "before")}})
 	case 5, 6:
 		if c != nil && n == 0 {
 			_ = w.g.Delete(t.Context(), alice, c.ID)
@@ -226,7 +229,7 @@ func (w *world) mustKeepWhatIsStored(t *testing.T) {
 		if !kept.rests {
 			t.Fatal("a conversation is in use")
 		}
-		c, err := w.st.Load(t.Context(), kept.owner, store.Ref{ID: kept.id}, store.Window{})
+		c, err := w.st.Load(t.Context(), kept.owner, store.Ref{ID: kept.id}, store.Window{View: store.ViewSent})
 		if err != nil {
 			t.Fatalf("what is kept is not stored: %v", err)
 		}

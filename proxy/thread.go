@@ -43,6 +43,7 @@ type Thread struct {
 	knownAt uint64
 	weight  int
 	asked   asked
+	quieter quieter
 	// cut counts the deletions and clears of the conversation while it was in use.
 	// What was asked before the latest of them is not stored. It is guarded by the
 	// registry's lock.
@@ -103,6 +104,7 @@ type Turn struct {
 	all    *threads
 	ready  chan struct{} // nil: it is our turn already
 	cut    uint64        // the thread's when it was asked
+	listed bool          // its question is stored already, as the newest message
 	holds  atomic.Int32  // calls of Done that only end a Hold
 }
 
@@ -298,7 +300,7 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 			made.ID = NewID("conv_")
 		}
 		t := &Thread{id: made.ID, owner: c.Name, key: key, made: &made, weight: weigh(made.Messages)}
-		t.lengths.of(made.Messages, 0, 0, 0)
+		t.lengths.of(sent(made.Messages), 0, 0, 0)
 		if turn := g.threads.joinNew(t, left); turn != nil {
 			return turn, nil
 		}
@@ -334,7 +336,7 @@ func (g *Gateway) recall(ctx context.Context, c *Caller, u *Turn, rested bool) (
 	if t.unkept || !g.estimates(c) || u.sized() {
 		return true, nil
 	}
-	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, store.Window{})
+	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, store.Window{View: store.ViewSent})
 	switch {
 	case err == nil:
 		g.threads.measure(t, conv.Messages)
@@ -389,9 +391,9 @@ func (g *Gateway) find(ctx context.Context, c *Caller, id Identity) (*store.Conv
 		if ref == (store.Ref{}) {
 			continue
 		}
-		look := store.Window{Messages: firstLook, Bytes: restingMost}
+		look := store.Window{Messages: firstLook, Bytes: restingMost, View: store.ViewSent}
 		if g.estimates(c) {
-			look = store.Window{} // what the question needs counts them all
+			look = store.Window{View: store.ViewSent} // what the question needs counts them all
 		}
 		conv, err := g.store.Load(ctx, c.Name, ref, look)
 		if err == nil {

@@ -183,7 +183,7 @@ func TestAnAnswerThatCannotBeStoredEndsInAnError(t *testing.T) {
 	}
 }
 
-func TestARestartReplacesTheLastAnswer(t *testing.T) {
+func TestARestartPutsItsAnswerInThePlaceOfTheLast(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {
 			says("one"), says("two"), says("better"), {steps: []step{text("x"), fails(fault(translate.FaultBroken))}}}})
@@ -203,6 +203,9 @@ func TestARestartReplacesTheLastAnswer(t *testing.T) {
 		}
 		if got := w.stored("k"); got != "user:1|assistant:one|user:2|assistant:better" {
 			t.Errorf("stored: %s", got)
+		}
+		if got := w.screen("k"); got != "user:1|assistant:one|user:2|assistant:two(superseded)|assistant:better" {
+			t.Errorf("on the screen: %s", got)
 		}
 	})
 }
@@ -362,7 +365,7 @@ func TestAnUnstoredConversationLivesInMemoryOnly(t *testing.T) {
 		if got := w.up["a"].texts(); got != "user:0|assistant:ok|user:1" {
 			t.Errorf("asked with %s", got)
 		}
-		if got := kept.kept.messages; len(got) != 4 || got[3].Text() != "new" {
+		if got := kept.kept.messages; onScreen(got) != "user:0|assistant:ok|user:1|assistant:ok(superseded)|assistant:new" {
 			t.Errorf("kept %v", got)
 		}
 		if _, n, _ := w.st.List(t.Context(), store.Filter{Owner: "alice"}); n != 0 {
@@ -392,7 +395,7 @@ func TestEditsWaitForTheirTurn(t *testing.T) {
 		done := make(chan error, 1)
 		edits := []Edit{
 			{Set: &SetText{Index: 0, Text: "changed"}}, {Set: &SetText{Index: 9, Text: "x"}}, {Remove: &gone}, {Remove: &one},
-			{Insert: []translate.Message{translate.TextMessage(translate.RoleAssistant, "before")}},
+			{Insert: []store.Message{unsaid(translate.RoleAssistant, "before")}},
 		}
 		var places []*Turn
 		for range edits {

@@ -29,12 +29,32 @@ type unstored struct {
 }
 
 // add does what turn says. most is how many bytes are kept; a window that is not
-// negative says how many messages the turn's question saw, beside the head.
-func (c *unstored) add(turn *store.Turn, window, most int) {
-	left := max(0, len(c.messages)-turn.Replace)
-	clear(c.messages[left:])
-	c.messages = append(c.messages[:left], turn.Messages...)
-	c.shrink(window, most)
+// negative says how many messages the turn's question saw, beside the head. quiet says
+// that no model is told any of it.
+func (c *unstored) add(turn *store.Turn, window, most int, quiet bool) {
+	remark(c.messages, turn.Marks)
+	c.messages = append(c.messages, turn.Messages...)
+	if c.shrink(window, most); quiet {
+		c.version--
+	}
+}
+
+// remark gives msgs the marks, as a store does.
+func remark(msgs []store.Message, marks []store.Remark) {
+	for _, m := range marks {
+		if i := len(msgs) - 1 - m.Back; i >= 0 {
+			msgs[i].Mark = m.Mark
+		}
+	}
+}
+
+// sent are those of msgs that models are told.
+func sent(msgs []store.Message) []store.Message {
+	marked := func(m store.Message) bool { return m.Mark != store.MarkNone }
+	if !slices.ContainsFunc(msgs, marked) {
+		return msgs
+	}
+	return slices.DeleteFunc(slices.Clone(msgs), marked)
 }
 
 // edit makes the change, if what it means has not fallen off.
@@ -81,7 +101,8 @@ func (c *unstored) shrink(window, most int) {
 	c.head = min(c.head, len(c.messages))
 	limit := unstoredMessages
 	if window >= 0 {
-		limit = min(limit, c.head+window+spare)
+		marked := len(c.messages) - len(sent(c.messages))
+		limit = min(limit, c.head+window+spare+marked)
 	}
 	c.weight = weigh(c.messages)
 	n := 0 // that fall off behind the head
@@ -98,9 +119,9 @@ func (c *unstored) shrink(window, most int) {
 	}
 }
 
-// addLoose adds turn to t, which is not stored.
-func (r *threads) addLoose(t *Thread, turn store.Turn, window int) {
-	t.kept.add(&turn, window, r.mostLoose())
+// addLoose adds a turn to t, which is not stored.
+func (r *threads) addLoose(t *Thread, c *change, window int) {
+	t.kept.add(&c.turn, window, r.mostLoose(), c.quiet())
 	r.noteLoose(t)
 }
 
@@ -117,7 +138,8 @@ func (r *threads) mostLoose() int {
 func (r *threads) noteLoose(t *Thread) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t.lengths.of(t.kept.messages, t.kept.head, 0, 0)
+	said := sent(t.kept.messages)
+	t.lengths.of(said, leading(said), 0, 0)
 	r.charge(t)
 }
 

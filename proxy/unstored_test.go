@@ -21,7 +21,7 @@ func TestAChatThatIsNotStoredKeepsItsNewestMessagesOnly(t *testing.T) {
 	}{{"x", unstoredMessages}, {strings.Repeat("x", 100<<10), unstoredBytes / (100 << 10)}} {
 		kept := unstored{messages: []store.Message{unsaid(translate.RoleSystem, "be brief")}}
 		for i := range 2 * unstoredMessages {
-			kept.add(&store.Turn{Messages: []store.Message{unsaid(translate.RoleUser, fmt.Sprint(i, c.each))}}, -1, unstoredBytes)
+			kept.add(&store.Turn{Messages: []store.Message{unsaid(translate.RoleUser, fmt.Sprint(i, c.each))}}, -1, unstoredBytes, false)
 		}
 		msgs := kept.messages
 		if n := len(msgs) - 1; n > c.most || n < c.most-1 || msgs[0].Text() != "be brief" || kept.weight != weigh(msgs) || n+kept.gone != 2*unstoredMessages {
@@ -37,7 +37,7 @@ func TestAChatThatIsNotStoredKeepsTheWindowOfItsQuestions(t *testing.T) {
 	t.Parallel()
 	kept := unstored{messages: []store.Message{unsaid(translate.RoleSystem, "be brief")}}
 	for i := range unstoredMessages {
-		kept.add(&store.Turn{Messages: []store.Message{unsaid(translate.RoleUser, fmt.Sprint(i))}}, 3, unstoredBytes)
+		kept.add(&store.Turn{Messages: []store.Message{unsaid(translate.RoleUser, fmt.Sprint(i))}}, 3, unstoredBytes, false)
 	}
 	if n := len(kept.messages); n != 1+3+spare || kept.messages[0].Text() != "be brief" {
 		t.Errorf("%d are kept", n)
@@ -48,7 +48,7 @@ func TestSystemTextsOfAChatThatIsNotStoredAreBoundedToo(t *testing.T) {
 	t.Parallel()
 	var kept unstored
 	for range 100 {
-		kept.edit(Edit{Insert: []translate.Message{translate.TextMessage(translate.RoleSystem, strings.Repeat("x", 100<<10))}}, unstoredBytes)
+		kept.edit(Edit{Insert: []store.Message{unsaid(translate.RoleSystem, strings.Repeat("x", 100<<10))}}, unstoredBytes)
 	}
 	if n := len(kept.messages) * (100 << 10); n > unstoredBytes || n == 0 {
 		t.Errorf("%d bytes are kept", n)
@@ -59,11 +59,11 @@ func TestSystemTextsOfAChatThatIsNotStoredAreBoundedToo(t *testing.T) {
 func TestAnEditOfWhatFellOffDoesNothingAndOthersFindTheirMessage(t *testing.T) {
 	t.Parallel()
 	begin := func() (kept unstored, all []store.Message) {
-		kept.edit(Edit{Insert: []translate.Message{translate.TextMessage(translate.RoleSystem, "s0"), translate.TextMessage(translate.RoleSystem, "s1")}}, unstoredBytes)
+		kept.edit(Edit{Insert: []store.Message{unsaid(translate.RoleSystem, "s0"), unsaid(translate.RoleSystem, "s1")}}, unstoredBytes)
 		all = append(all, kept.messages...)
 		for i := range 40 {
 			m := unsaid(translate.RoleUser, fmt.Sprint(i))
-			kept.add(&store.Turn{Messages: []store.Message{m}}, 2, unstoredBytes)
+			kept.add(&store.Turn{Messages: []store.Message{m}}, 2, unstoredBytes, false)
 			all = append(all, m)
 		}
 		return kept, all
@@ -88,7 +88,7 @@ func TestAnEditOfWhatFellOffDoesNothingAndOthersFindTheirMessage(t *testing.T) {
 		kept.edit(Edit{Remove: &i}, unstoredBytes)
 		all = Edit{Remove: &i}.Apply(all)
 		check(fmt.Sprint("without ", i), kept, all)
-		more := Edit{Insert: []translate.Message{translate.TextMessage(translate.RoleAssistant, "before")}}
+		more := Edit{Insert: []store.Message{unsaid(translate.RoleAssistant, "before")}}
 		kept.edit(more, unstoredBytes)
 		check(fmt.Sprint("with one before, without ", i), kept, more.Apply(all))
 	}
@@ -134,9 +134,9 @@ func TestAnUnstoredConversationIsBoundedByItsTurnsAndEdits(t *testing.T) {
 		if n := len(kept.kept.messages); n != unstoredMessages {
 			t.Errorf("%d messages are kept", n)
 		}
-		head := make([]translate.Message, 2*unstoredMessages)
+		head := make([]store.Message, 2*unstoredMessages)
 		for i := range head {
-			head[i] = translate.TextMessage(translate.RoleUser, "h")
+			head[i] = unsaid(translate.RoleUser, "h")
 		}
 		if err := w.g.Edit(t.Context(), w.g.Unstored(&kept), Edit{Insert: head}); err != nil {
 			t.Fatal(err)

@@ -43,14 +43,16 @@ type Conversation struct {
 	// Key names the one live conversation that its owner finds by who is
 	// talking, for example a rest user in a group. Unique per owner; empty: it is
 	// found by ID or Num only.
-	Key     string
-	User    string // rest userId
-	Group   string // rest groupId, empty: a private chat
-	Name    string // title, at most 50 runes and "..."
-	Model   string // of the latest turn, as its client asked for it
-	Web     bool   // the latest turn asked for a web search
-	Created int64  // Unix milliseconds; 0 in a conversation that is not stored yet
-	Updated int64  // Unix milliseconds: last turn, clear or edit
+	Key   string
+	User  string // rest userId
+	Group string // rest groupId, empty: a private chat
+	// Numbered makes the Append that creates the conversation put its number behind Group.
+	Numbered bool
+	Name     string // title, at most 50 runes and "..."
+	Model    string // of the latest turn, as its client asked for it
+	Web      bool   // the latest turn asked for a web search
+	Created  int64  // Unix milliseconds; 0 in a conversation that is not stored yet
+	Updated  int64  // Unix milliseconds: last turn, clear or edit
 	// Version names what was said up to now. Each turn, edit and clear gives the
 	// conversation another one, which none of its other states ever had; nor had one
 	// that was deleted and made again under the same id. A new name leaves it.
@@ -60,7 +62,8 @@ type Conversation struct {
 	Messages []Message
 	// Head is how many of Messages are the system messages that the conversation
 	// begins with, and Skipped how many messages behind them were left out by Load's
-	// Window. They mean nothing to Append.
+	// Window; of those that a view of what is sent leaves out some may be counted, but
+	// never where they are all that is missing. They mean nothing to Append.
 	Head, Skipped int
 }
 
@@ -69,7 +72,25 @@ type Message struct {
 	translate.Message
 	At         int64 // Unix milliseconds
 	Incomplete bool  // an answer that was stopped before its end
+	Mark       Mark
 }
+
+// Mark says of a message why it is no part of what was said, though a client has it on
+// its screen and counts it. What has one goes to no model. Back ends keep its number,
+// which must not change.
+type Mark uint8
+
+// The marks.
+const (
+	MarkNone       Mark = 0 // it was said
+	MarkFailed     Mark = 1 // a question without an answer, or the error that came for one
+	MarkSuperseded Mark = 2 // an answer that a later one to the same question took the place of
+	MarkEmpty      Mark = 3 // stands for an answer that was stopped before its first word
+	MarkOrphan     Mark = 4 // an answer whose question was removed
+)
+
+// Plain reports whether m was said, and to its end.
+func (m *Message) Plain() bool { return m.Mark == MarkNone && !m.Incomplete }
 
 // MessageWeight is what a message, and each of its parts, weighs beside its texts, in
 // bytes, so that many empty ones count too. It is about what they take in memory.
@@ -85,17 +106,59 @@ func (m *Message) Weight() int {
 	return n
 }
 
+// Without returns msgs without message index, which must be there; see [Editor.Remove]. It
+// changes msgs.
+func Without(msgs []Message, index int) []Message {
+	gone := msgs[index]
+	msgs = append(msgs[:index], msgs[index+1:]...)
+	switch {
+	case gone.Role == translate.RoleUser:
+		for i := index; i < len(msgs) && msgs[i].Role == translate.RoleAssistant; i++ {
+			if msgs[i].Mark == MarkNone || msgs[i].Mark == MarkSuperseded {
+				msgs[i].Mark = MarkOrphan
+			}
+		}
+	case gone.Role == translate.RoleAssistant && gone.Mark == MarkNone:
+		for i := index - 1; i >= 0 && msgs[i].Role == translate.RoleAssistant; i-- {
+			if msgs[i].Mark == MarkSuperseded {
+				msgs[i].Mark = MarkNone
+				break
+			}
+		}
+	}
+	return msgs
+}
+
 // Turn is what one exchange adds to a conversation.
 type Turn struct {
-	// Replace is how many of the newest messages are removed first: 1 when the
-	// last answer is given anew. Where there is none, since the conversation was
-	// cleared meanwhile, the turn is refused with ErrNotFound: half of it is gone.
-	Replace  int
+	// Marks are given to messages that are there already, before Messages are added. One
+	// that is not there refuses the turn with ErrNotFound.
+	Marks    []Remark
 	Messages []Message
 	Model    string
 	Web      bool  // a web search was asked for
 	At       int64 // Unix milliseconds; becomes Updated
 }
+
+// Remark gives a message another mark: the one before which Back newer ones are.
+type Remark struct {
+	Back int
+	Mark Mark
+}
+
+// View says which messages of a conversation somebody sees.
+type View uint8
+
+// The views.
+const (
+	ViewAll  View = iota // every one, whatever its mark
+	ViewSent             // those without a mark: what a model is told
+	// ViewAgain is ViewSent and, whatever their marks, all from the newest message on
+	// that is no answer: what a question is asked again with. These count as nothing in
+	// a window.
+	ViewAgain
+	ViewPlain // those for which Plain holds: what a reader of whole turns sees
+)
 
 // Window says which messages Load is to return: those newest ones that are within
 // both bounds and, before them, the system messages that the conversation begins
@@ -105,6 +168,8 @@ type Window struct {
 	// Bytes bounds what the messages weigh together, see [Message.Weight]; the newest
 	// one is returned in any case. 0: no bound.
 	Bytes int
+	// View leaves out what it does not show, as if it were not there.
+	View View
 }
 
 // Newest is the window of the n newest messages.
@@ -125,6 +190,7 @@ type Filter struct {
 	Owner  string
 	User   *string // exact; nil: any
 	Group  *string // exact, empty: private ones; nil: any
+	Plain  bool    // without conversations that have messages, but none that is Plain
 	ByNum  bool    // newest number first; else latest Updated first, then ID ascending
 	Limit  int     // 0: no limit
 	Offset int
@@ -135,8 +201,8 @@ type Summary struct {
 	ID, User, Group, Name, Model string
 	Web                          bool // see Conversation
 	Num, Created, Updated        int64
-	Messages                     int    // single messages: a turn counts 2
-	LastMessage                  string // first 100 runes of the newest message's text
+	Messages                     int    // single messages that are Plain: a turn counts 2
+	LastMessage                  string // first 100 runes of the text of the newest of them
 }
 
 // Store keeps conversations. Methods are safe for concurrent use. A conversation
@@ -163,7 +229,7 @@ type Store interface {
 	// conversation with Created 0 is created with its first turn (ErrExists if
 	// that cannot be; Num 0 takes the owner's next number), any other must exist
 	// (ErrNotFound) and still have c.Version (ErrConflict): a turn is added to what it
-	// was answered for, or not at all. It then sets c.Num, c.Created, c.Updated,
+	// was answered for, or not at all. It then sets c.Num, c.Group, c.Created, c.Updated,
 	// c.Model, c.Web and c.Version, and leaves c.Messages alone.
 	Append(ctx context.Context, c *Conversation, t Turn) error
 	// Clear removes all messages, whatever they are: it needs no version, but makes one,
@@ -185,7 +251,9 @@ type Editor interface {
 	// SetText replaces the content of message index (from 0) with text.
 	// An index that is not there is ErrNotFound.
 	SetText(ctx context.Context, owner, id string, version int64, index int, text string, at int64) (int64, error)
-	// Remove deletes message index; those behind it move up.
+	// Remove deletes message index; those behind it move up. The answers to a question that
+	// is removed become orphans; where an answer without a mark is, the newest superseded
+	// one of the same question loses its mark.
 	Remove(ctx context.Context, owner, id string, version int64, index int, at int64) (int64, error)
 	// Insert puts messages before all others, creating nothing.
 	Insert(ctx context.Context, owner, id string, version int64, head []Message, at int64) (int64, error)

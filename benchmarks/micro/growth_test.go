@@ -70,7 +70,7 @@ func BenchmarkConversations(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			turn := store.Turn{Model: "m", At: 2, Replace: 1, Messages: []store.Message{{Message: translate.TextMessage(translate.RoleUser, "hello")}}}
+			turn := store.Turn{Model: "m", At: 2, Messages: []store.Message{{Message: translate.TextMessage(translate.RoleUser, "hello")}}}
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := st.Append(b.Context(), c, turn); err != nil {

@@ -160,6 +160,7 @@ type talk struct {
 	// Used by the worker only, once serve has read the first frame.
 	number int64           // of the conversation; 0 or less: a new one
 	fixed  bool            // number is the conversation's, and held
+	stored bool            // the conversation is
 	ref    string          // share to begin with
 	kept   proxy.Thread    // an anonymous conversation
 	head   []store.Message // what a conversation that is not stored yet begins with
@@ -409,7 +410,7 @@ func (t *talk) do(next *task) {
 	defer t.crash(next)
 	switch {
 	case next.bad != nil:
-		t.refuse(&translate.Request{}, next.bad)
+		t.refuse(nil, &translate.Request{}, next.bad)
 	case next.answered():
 		t.turn(next)
 	default:

@@ -25,7 +25,7 @@ import (
 // broken is a store with a bug.
 type broken struct{ store.Store }
 
-func (broken) Number(context.Context, string) (int64, error) { panic("a bug") }
+func (broken) Append(context.Context, *store.Conversation, store.Turn) error { panic("a bug") }
 
 func TestABugStillEndsItsTurn(t *testing.T) {
 	t.Parallel()

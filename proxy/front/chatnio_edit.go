@@ -26,7 +26,9 @@ func (t *talk) edit(frame *chatnio.Frame) {
 		if t.put += len(frame.Message); !ok || len(msgs) == 0 || t.put > headLimit {
 			return
 		}
-		change.Insert = msgs
+		for i := range msgs {
+			change.Insert = append(change.Insert, store.Message{Message: msgs[i]})
+		}
 	case chatnio.TypeShare:
 		msgs, ok := t.shared(frame.Message)
 		if !ok {
@@ -81,7 +83,7 @@ func (t *talk) beginWith(change proxy.Edit) {
 		weight += t.head[i].Weight()
 	}
 	for i := range change.Insert {
-		weight += (&store.Message{Message: change.Insert[i]}).Weight()
+		weight += change.Insert[i].Weight()
 	}
 	if change.Set != nil {
 		weight += len(change.Set.Text)
@@ -92,7 +94,7 @@ func (t *talk) beginWith(change proxy.Edit) {
 }
 
 // shared returns the messages behind a share's hash, once per connection.
-func (t *talk) shared(hash string) ([]translate.Message, bool) {
+func (t *talk) shared(hash string) ([]store.Message, bool) {
 	sharer, ok := t.s.g.Store().(store.Sharer)
 	if !ok || t.joined || translate.TooLong(hash, translate.MaxID) {
 		return nil, false
@@ -103,9 +105,5 @@ func (t *talk) shared(hash string) ([]translate.Message, bool) {
 	}
 	t.joined = true
 	t.name = s.Name
-	msgs := make([]translate.Message, 0, len(s.Messages))
-	for _, m := range s.Messages {
-		msgs = append(msgs, m.Message)
-	}
-	return msgs, true
+	return s.Messages, true
 }

@@ -167,13 +167,15 @@ func TestARefusedTurnHasTheNumberOfItsConversation(t *testing.T) {
 	for _, frame := range []string{chatFrame("nope", "hi"), chatFrame("mock-echo", ""), "{bad", `{"type":"restart","model":"mock-echo"}`, chatFrame("fail-500", "hi"), chatFrame("mock-echo", "hi")} {
 		k.say(frame)
 		p := k.turn()
-		if p.number != 1 || (p.fault == "") != (p.text == helloHi) {
+		if p.number != 1 || (p.fault == "") != strings.HasPrefix(p.text, `Hello, you said "hi"`) {
 			t.Errorf("%s: got %+v", frame, p)
 		}
 	}
 	k.leave()
-	if c := s.load(t, "sk-alice", 1); c.said() != "user: hi | assistant: "+helloHi {
-		t.Errorf("what failed was stored: %s", c.said())
+	const want = "user: hi | assistant: the price of the model is not set (model: nope) | assistant: " + helloHi +
+		" | user: hi | assistant: MODEL_ERROR: the model answered with an error | user: hi | assistant: Hello, you said \"hi\" (n=3)"
+	if c := s.load(t, "sk-alice", 1); c.said() != want {
+		t.Errorf("on the screen is %s\nstored is %s", want, c.said())
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/proxy"
@@ -24,12 +23,16 @@ func (t *talk) turn(next *task) {
 	} else if len(req.Messages) == 0 {
 		// The real server says nothing at all to this, and its clients wait for ever
 		// (chatnio.md 8.5).
-		t.refuse(req, translate.Invalid("the message is empty"))
+		t.refuse(next, req, translate.Invalid("the message is empty"))
+		return
+	}
+	if err := t.renew(); err != nil {
+		t.refuse(nil, req, err) // who it was may not even add a refusal
 		return
 	}
 	model, wrong := t.resolve(req.Model)
 	if wrong != nil {
-		t.refuse(req, wrong)
+		t.refuse(next, req, wrong)
 		return
 	}
 	ctx, cancel := context.WithCancelCause(t.ctx)
@@ -38,27 +41,26 @@ func (t *talk) turn(next *task) {
 	q := &proxy.Question{
 		ID: proxy.NewID("req_"), Session: t.session.id, Front: "chatnio", Caller: t.caller, Model: model, Received: received,
 		Request: req, Restart: restart, KeepPartial: true, Address: t.address,
+		Failure: chatnio.NewEncoder(req, translate.Head{}).ErrorText,
 	}
 	if err := t.s.g.Admit(ctx, q); err != nil {
-		t.refuse(req, typed(err))
+		t.refuse(next, req, typed(err))
 		return
 	}
 	defer t.s.g.Dismiss(q)
-	if err := t.settle(); err != nil {
-		t.refuse(req, typed(err))
+	if err := t.start(q, next.frame.Message); err != nil {
+		t.s.g.Dismiss(q)
+		t.refuse(next, req, typed(err))
 		return
 	}
 	if t.first() == nil {
-		t.answer(ctx, q, next.frame.Message)
+		t.answer(ctx, q, next)
 	}
 }
 
 // resolve finds the model, or says in the real server's way why not: a model that
 // is not for callers without a key asks for one (chatnio.md 5.2).
 func (t *talk) resolve(name string) (*proxy.Model, *translate.Error) {
-	if err := t.renew(); err != nil {
-		return nil, err
-	}
 	if t.caller == nil {
 		return nil, &translate.Error{Code: translate.CodeUnauthorized, Message: "a key is needed"}
 	}
@@ -91,53 +93,78 @@ func (t *talk) over() (stopped bool) {
 	return stopped
 }
 
-// settle finds out which conversation the connection has: the one it asked for, or
-// a new one under a number that nobody else gets (chatnio.md 8.10), also when
-// the number asked for is not one of this caller's (chatnio.md 3.2).
+// locate finds out whether the connection has a conversation already: the one that it
+// asked for, unless that is not one of this caller's.
+func (t *talk) locate(ctx context.Context) error {
+	if t.fixed || t.number <= 0 {
+		return nil
+	}
+	_, err := t.s.g.Store().Load(ctx, t.caller.Name, store.Ref{Num: t.number}, store.Newest(-1))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return storeFault(err)
+	}
+	if t.stored = err == nil; t.stored {
+		t.hold(t.number)
+	} else if t.s.numbers.join(t.caller.Name, t.number) {
+		t.fixed = true // it was given out on another socket
+	} else {
+		t.number = 0
+	}
+	return nil
+}
+
+func (t *talk) hold(n int64) {
+	t.s.numbers.hold(t.caller.Name, n)
+	t.number, t.fixed = n, true
+}
+
+// settle gives the connection a number that nobody else gets, if it has none yet.
 func (t *talk) settle() error {
 	if !t.signed() {
 		t.number = -1
 		return nil
 	}
-	if t.fixed {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(t.ctx, storeWait)
 	defer cancel()
-	if t.number > 0 {
-		known, err := t.known(ctx)
-		if err != nil {
-			return err
-		}
-		if known {
-			t.fixed = true
-			return nil
-		}
+	if err := t.locate(ctx); err != nil || t.fixed {
+		return err
 	}
 	n, err := t.s.g.Store().Number(ctx, t.caller.Name)
 	if err != nil {
 		return storeFault(err)
 	}
-	t.s.numbers.hold(t.caller.Name, n)
-	t.number, t.fixed = n, true
+	t.hold(n)
 	return nil
 }
 
-// known reports whether the number that was asked for is that of a conversation
-// of the caller's, stored or begun on another socket, and holds it then.
-func (t *talk) known(ctx context.Context) (bool, error) {
-	if t.s.numbers.join(t.caller.Name, t.number) {
-		return true, nil
+// start makes sure that the turn's conversation can be found by the number that its first
+// frame says: a new one is stored with its question.
+func (t *talk) start(q *proxy.Question, message string) error {
+	if !t.signed() || q.Restart {
+		return t.settle()
 	}
-	_, err := t.s.g.Store().Load(ctx, t.caller.Name, store.Ref{Num: t.number}, store.Newest(-1))
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
+	ctx, cancel := context.WithTimeout(t.ctx, storeWait)
+	defer cancel()
+	if err := t.locate(ctx); err != nil || t.stored {
+		return err
 	}
-	if err != nil {
-		return false, storeFault(err)
+	if err := t.s.g.Begin(ctx, q, t.identity(message)); err != nil {
+		return err
 	}
-	t.s.numbers.hold(t.caller.Name, t.number)
-	return true, nil
+	t.began(q.Turn.Number())
+	return nil
+}
+
+// began notes that the conversation is stored under number.
+func (t *talk) began(number int64) {
+	if number <= 0 {
+		return
+	}
+	if !t.fixed {
+		t.hold(number)
+	}
+	t.stored, t.head = true, nil
+	t.stays.release()
 }
 
 func storeFault(err error) *translate.Error {
@@ -157,27 +184,70 @@ func (t *talk) forget() {
 	}
 }
 
-// enter takes the turn's place in the conversation, which is stored with its
-// first turn and named after message.
+// enter takes the turn's place in the conversation, if it has none yet.
 func (t *talk) enter(ctx context.Context, q *proxy.Question, message string) error {
+	if q.Turn != nil {
+		return nil
+	}
 	if !t.signed() {
 		q.Turn = t.s.g.Unstored(&t.kept)
 		return nil
 	}
-	name := t.name
-	if name == "" {
-		name = clipTitle(message)
-	}
 	if !q.Waiting() {
 		ctx = t.ctx // also a question that was stopped just now is stored
 	}
-	return t.s.g.Join(ctx, q, proxy.Identity{
-		Find: store.Ref{Num: t.number},
-		Make: &store.Conversation{
-			Num: t.number, User: t.caller.Name, Group: "chatnio:" + strconv.FormatInt(t.number, 10),
-			Name: name, Messages: t.head,
-		},
-	})
+	return t.s.g.Join(ctx, q, t.identity(message))
+}
+
+// identity is the connection's conversation; a new one is named after message.
+func (t *talk) identity(message string) proxy.Identity {
+	id := proxy.Identity{Make: &store.Conversation{User: t.caller.Name, Group: "chatnio:", Numbered: true, Name: t.name, Messages: t.head}}
+	if t.name == "" {
+		id.Make.Name = clipTitle(message)
+	}
+	if t.number > 0 {
+		id.Find.Num, id.Make.Num = t.number, t.number
+	}
+	return id
+}
+
+// note stores a question that was refused with what the client shows for it.
+func (t *talk) note(next *task, text string) {
+	if next == nil || !next.answered() || t.caller == nil || t.caller.Anonymous && t.misnamed != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, storeWait)
+	defer cancel()
+	n := proxy.Note{Text: text, Web: next.frame.Web}
+	if !translate.TooLong(next.frame.Model, translate.MaxID) {
+		n.Model = next.frame.Model
+	}
+	if next.frame.Type == chatnio.TypeChat {
+		if next.frame.Message == "" {
+			return
+		}
+		n.Question = []store.Message{{Message: translate.TextMessage(translate.RoleUser, next.frame.Message), At: time.Now().UnixMilli()}}
+	}
+	number, err := t.noteIn(ctx, n, next.frame.Message)
+	if err != nil {
+		t.s.log.Warn("a question that was refused is not stored", "id", t.session.id, "why", err)
+		return
+	}
+	t.began(number)
+}
+
+func (t *talk) noteIn(ctx context.Context, n proxy.Note, message string) (number int64, err error) {
+	if !t.signed() {
+		return t.s.g.Note(ctx, t.s.g.Unstored(&t.kept), n)
+	}
+	if err := t.locate(ctx); err != nil {
+		return 0, err
+	}
+	place, err := t.s.g.Enqueue(ctx, t.caller, t.identity(message))
+	if err != nil {
+		return 0, err
+	}
+	return t.s.g.Note(ctx, place, n)
 }
 
 // clipTitle makes a title of a message (chatnio.md 6).
@@ -230,23 +300,27 @@ func (t *talk) last(enc *chatnio.Encoder, frame []byte) error {
 	return t.write(frame)
 }
 
-// refuse answers with an error turn: frame 1, then the one end frame.
-func (t *talk) refuse(req *translate.Request, err *translate.Error) {
+// refuse answers with an error turn: frame 1, then the one end frame. next is what is
+// refused; nil: no question.
+func (t *talk) refuse(next *task, req *translate.Request, err *translate.Error) {
+	enc := chatnio.NewEncoder(req, translate.Head{})
+	t.note(next, enc.ErrorText(err))
 	if failed := t.settle(); failed != nil {
 		err = typed(failed)
 	}
 	t.over()
 	if t.first() == nil {
-		enc := chatnio.NewEncoder(req, translate.Head{})
 		_ = t.last(enc, enc.AppendError(nil, err, false))
 	}
 }
 
 // answer streams the frames of one turn: exactly one of them says end.
-func (t *talk) answer(ctx context.Context, q *proxy.Question, message string) {
+func (t *talk) answer(ctx context.Context, q *proxy.Question, next *task) {
 	enc := chatnio.NewEncoder(q.Request, translate.Head{Number: t.number})
-	if err := t.enter(ctx, q, message); err != nil {
-		t.end(enc, typed(err), false)
+	if err := t.enter(ctx, q, next.frame.Message); err != nil {
+		err := typed(err)
+		t.note(next, enc.ErrorText(err))
+		t.end(enc, err, false)
 		return
 	}
 	x, err := t.s.g.Open(ctx, q)

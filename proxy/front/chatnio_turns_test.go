@@ -28,8 +28,10 @@ func TestAStoppedTurnHasOneEndAndKeepsWhatCame(t *testing.T) {
 			}
 			if len(listed(t, w)) != 1 {
 				t.Errorf("listed: %+v", listed(t, w))
-			} else if got := loaded(t, w, listed(t, w)[0].ID); len(got) != 2 || got[1].Content != r.Text {
+			} else if got := screen(t, w); len(got) != 2 || got[1].Content != r.Text {
 				t.Errorf("stored %+v, seen %q", got, r.Text)
+			} else if got := loaded(t, w, listed(t, w)[0].ID); len(got) != 1 || listed(t, w)[0].Count != 1 {
+				t.Errorf("half an answer is shown on rest: %+v", got)
 			}
 			next := world.Put(t, c, world.Ask{Model: "recall", Text: "pear"})
 			want := "user: apple | assistant: " + r.Text + " | user: pear"
@@ -63,7 +65,7 @@ func TestChatsThatWaitAreAnsweredInTheirOrder(t *testing.T) {
 	}
 }
 
-func TestARestartReplacesTheLastAnswer(t *testing.T) {
+func TestARestartPutsItsAnswerInThePlaceOfTheLast(t *testing.T) {
 	t.Parallel()
 	w := world.Start(t, pair("openai"))
 	c := world.NewChatnio(w, key, 0)

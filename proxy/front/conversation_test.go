@@ -50,6 +50,16 @@ func loaded(t *testing.T, w *world.World, id string) []entry {
 	return got.Messages
 }
 
+// screen is the messages of conversation 1 as its chatnio client has them on the screen.
+func screen(t *testing.T, w *world.World) []entry {
+	t.Helper()
+	var got struct{ Message []entry }
+	if err := json.Unmarshal(chatnioCall(t, w, "/conversation/load?id=1"), &got); err != nil {
+		t.Fatal(err)
+	}
+	return got.Message
+}
+
 // chatnioCall makes a GET of the chatnio front and returns its data.
 func chatnioCall(t *testing.T, w *world.World, path string) json.RawMessage {
 	t.Helper()

@@ -82,7 +82,7 @@ func kept(t *testing.T, w *world.World, front, question, begin string) {
 	if len(list) != 1 {
 		t.Fatalf("listed: %+v", list)
 	}
-	got := loaded(t, w, list[0].ID)
+	got := screen(t, w)
 	if len(got) != 2 || got[0].Content != question || !strings.HasPrefix(got[1].Content, begin) {
 		t.Errorf("stored: %+v", got)
 	}

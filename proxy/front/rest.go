@@ -204,7 +204,7 @@ func restList(c *call, caller *proxy.Caller) {
 		c.fail(&restWire, translate.Invalid("limit and offset must be whole numbers, limit at least 1"))
 		return
 	}
-	f := store.Filter{Owner: caller.Name, Limit: min(limit, 100), Offset: offset}
+	f := store.Filter{Owner: caller.Name, Plain: true, Limit: min(limit, 100), Offset: offset}
 	for name, to := range map[string]**string{"userId": &f.User, "groupId": &f.Group} {
 		if !args.Has(name) {
 			continue
@@ -296,7 +296,7 @@ func (c *call) byID(ctx context.Context, caller *proxy.Caller, id string, last i
 	if id == "" {
 		return nil, store.ErrNotFound
 	}
-	return c.s.g.Store().Load(ctx, caller.Name, store.Ref{ID: id}, store.Newest(last))
+	return c.s.g.Store().Load(ctx, caller.Name, store.Ref{ID: id}, store.Window{Messages: last, View: store.ViewPlain})
 }
 
 func restDelete(c *call, caller *proxy.Caller) {

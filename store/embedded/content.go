@@ -43,6 +43,7 @@ type messageRow struct {
 	Parts      []partRow `json:"p,omitempty"`
 	At         int64     `json:"at"`
 	Incomplete bool      `json:"inc,omitempty"`
+	Mark       uint8     `json:"mark,omitempty"`
 }
 
 func word(k translate.PartKind) (string, error) {
@@ -150,7 +151,7 @@ func encodeMessages(messages []store.Message) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		rows[i] = messageRow{Role: m.Role.String(), Name: m.Name, Parts: parts, At: m.At, Incomplete: m.Incomplete}
+		rows[i] = messageRow{Role: m.Role.String(), Name: m.Name, Parts: parts, At: m.At, Incomplete: m.Incomplete, Mark: uint8(m.Mark)}
 	}
 	return encodeJSON(rows)
 }
@@ -166,7 +167,7 @@ func decodeMessages(text string) ([]store.Message, error) {
 		if err != nil {
 			return nil, err
 		}
-		m := store.Message{At: r.At, Incomplete: r.Incomplete}
+		m := store.Message{At: r.At, Incomplete: r.Incomplete, Mark: store.Mark(r.Mark)}
 		m.Role, m.Name, m.Parts = translate.ParseRole(r.Role), r.Name, parts
 		messages = append(messages, m)
 	}

@@ -93,22 +93,33 @@ func (m *memory) Load(ctx context.Context, name string, ref store.Ref, w store.W
 		out.Skipped = len(c.Messages)
 		return &out, nil
 	}
-	from := len(c.Messages)
-	for in := (inside{window: w}); from > 0 && in.takes(&c.Messages[from-1]); {
-		from--
-	}
-	head := 0
-	for head < len(c.Messages) && c.Messages[head].Role == translate.RoleSystem {
-		head++
-	}
+	all, within := visible(c.Messages, w)
+	head, from := begins(all), len(all)-within
 	out.Head = head
 	if from <= head {
-		out.Messages = copyMessages(c.Messages)
+		out.Messages = copyMessages(all)
 		return &out, nil
 	}
 	out.Skipped = from - head
-	out.Messages = append(copyMessages(c.Messages[:head]), copyMessages(c.Messages[from:])...)
+	out.Messages = append(copyMessages(all[:head]), copyMessages(all[from:])...)
 	return &out, nil
+}
+
+// visible are the messages that the view of w shows, and how many of the newest are
+// within w.
+func visible(messages []store.Message, w store.Window) (all []store.Message, within int) {
+	in := newInside(w)
+	for i := len(messages) - 1; i >= 0; i-- {
+		switch in.sees(&messages[i]) {
+		case shown:
+			within++
+		case hidden:
+			continue
+		}
+		all = append(all, messages[i])
+	}
+	slices.Reverse(all)
+	return all, within
 }
 
 // Version implements [store.Store].
@@ -162,7 +173,7 @@ func (m *memory) List(ctx context.Context, f store.Filter) ([]store.Summary, int
 	}
 	var all []*store.Conversation
 	for _, c := range o.byNum {
-		if (f.User == nil || *f.User == c.User) && (f.Group == nil || *f.Group == c.Group) {
+		if (f.User == nil || *f.User == c.User) && (f.Group == nil || *f.Group == c.Group) && (!f.Plain || !concealed(c)) {
 			all = append(all, c)
 		}
 	}
@@ -186,12 +197,15 @@ func (m *memory) List(ctx context.Context, f store.Filter) ([]store.Summary, int
 func summary(c *store.Conversation) store.Summary {
 	s := store.Summary{
 		ID: c.ID, User: c.User, Group: c.Group, Name: c.Name, Model: c.Model, Web: c.Web,
-		Num: c.Num, Created: c.Created, Updated: c.Updated, Messages: len(c.Messages),
+		Num: c.Num, Created: c.Created, Updated: c.Updated,
 	}
-	if n := len(c.Messages); n > 0 {
-		s.LastMessage = head(&c.Messages[n-1])
-	}
+	s.Messages, s.LastMessage = plainOf(c.Messages)
 	return s
+}
+
+// concealed reports whether c has messages, but none that is plain.
+func concealed(c *store.Conversation) bool {
+	return len(c.Messages) > 0 && !slices.ContainsFunc(c.Messages, func(m store.Message) bool { return m.Plain() })
 }
 
 // Append implements [store.Store].
@@ -205,6 +219,8 @@ func (m *memory) Append(ctx context.Context, c *store.Conversation, t store.Turn
 	defer m.mu.Unlock()
 	kept := m.byID[c.ID]
 	switch {
+	case c.Created == 0 && len(t.Marks) > 0:
+		return store.ErrNotFound
 	case c.Created == 0:
 		var err error
 		if kept, err = m.create(c, t.At); err != nil {
@@ -214,14 +230,17 @@ func (m *memory) Append(ctx context.Context, c *store.Conversation, t store.Turn
 		return store.ErrNotFound
 	case kept.Version != c.Version:
 		return store.ErrConflict
-	case t.Replace > 0 && len(kept.Messages) == 0:
+	case slices.ContainsFunc(t.Marks, func(m store.Remark) bool { return max(0, m.Back) >= len(kept.Messages) }):
 		return store.ErrNotFound
 	default:
 		kept.Version++
 	}
-	kept.Messages = append(kept.Messages[:max(0, len(kept.Messages)-max(0, t.Replace))], copyMessages(t.Messages)...)
+	for _, m := range t.Marks {
+		kept.Messages[len(kept.Messages)-1-max(0, m.Back)].Mark = m.Mark
+	}
+	kept.Messages = append(kept.Messages, copyMessages(t.Messages)...)
 	kept.Model, kept.Web, kept.Updated = t.Model, t.Web, t.At
-	c.Num, c.Created, c.Updated, c.Model, c.Web, c.Version = kept.Num, kept.Created, kept.Updated, kept.Model, kept.Web, kept.Version
+	c.Num, c.Group, c.Created, c.Updated, c.Model, c.Web, c.Version = kept.Num, kept.Group, kept.Created, kept.Updated, kept.Model, kept.Web, kept.Version
 	return nil
 }
 
@@ -238,11 +257,12 @@ func (m *memory) create(c *store.Conversation, at int64) (*store.Conversation, e
 	kept := *c
 	kept.Num, kept.Created, kept.Messages, kept.Version = num, max(at, 1), nil, firstVersion()
 	kept.Head, kept.Skipped = 0, 0
+	kept.Group, kept.Numbered = groupOf(&kept), false
 	m.byID[c.ID], o.byNum[num] = &kept, &kept
 	if c.Key != "" {
 		o.byKey[c.Key] = &kept
 	}
-	if at := (who{c.User, c.Group}); at != (who{}) {
+	if at := (who{kept.User, kept.Group}); at != (who{}) {
 		o.byWho[at] = append(o.byWho[at], &kept)
 	}
 	return &kept, nil

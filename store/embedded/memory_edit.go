@@ -64,7 +64,7 @@ func (m *memory) Remove(ctx context.Context, name, id string, version int64, ind
 		if index < 0 || index >= len(c.Messages) {
 			return store.ErrNotFound
 		}
-		c.Messages = slices.Delete(c.Messages, index, index+1)
+		c.Messages = store.Without(c.Messages, index)
 		return nil
 	})
 }

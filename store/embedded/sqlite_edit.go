@@ -30,13 +30,15 @@ func (s *sqlite) edit(ctx context.Context, owner, id string, version, at int64, 
 	return made, nil
 }
 
-// seqOf returns the seq of message index, or errNotFound.
-func seqOf(w *session, cid int64, index int) (seq int64, err error) {
+// messageAt returns the seq of message index, with its role and mark, or errNotFound.
+func messageAt(w *session, cid int64, index int) (seq int64, m store.Message, err error) {
 	if index < 0 {
-		return 0, errNotFound
+		return 0, m, errNotFound
 	}
-	err = w.scan([]any{&seq}, `SELECT seq FROM messages WHERE conv = ? ORDER BY seq LIMIT 1 OFFSET ?`, cid, index)
-	return seq, err
+	var role string
+	err = w.scan([]any{&seq, &role, &m.Mark}, `SELECT seq, role, mark FROM messages WHERE conv = ? ORDER BY seq LIMIT 1 OFFSET ?`, cid, index)
+	m.Role = translate.ParseRole(role)
+	return seq, m, err
 }
 
 // Rename implements [store.Editor].
@@ -57,7 +59,7 @@ func (s *sqlite) SetText(ctx context.Context, owner, id string, version int64, i
 		return 0, err
 	}
 	return s.edit(ctx, owner, id, version, at, func(w *session, cid int64) error {
-		seq, err := seqOf(w, cid, index)
+		seq, _, err := messageAt(w, cid, index)
 		if err != nil {
 			return err
 		}
@@ -69,11 +71,23 @@ func (s *sqlite) SetText(ctx context.Context, owner, id string, version int64, i
 // Remove implements [store.Editor].
 func (s *sqlite) Remove(ctx context.Context, owner, id string, version int64, index int, at int64) (int64, error) {
 	return s.edit(ctx, owner, id, version, at, func(w *session, cid int64) error {
-		seq, err := seqOf(w, cid, index)
+		seq, gone, err := messageAt(w, cid, index)
 		if err != nil {
 			return err
 		}
-		_, err = w.exec(`DELETE FROM messages WHERE conv = ? AND seq = ?`, cid, seq)
+		if _, err = w.exec(`DELETE FROM messages WHERE conv = ? AND seq = ?`, cid, seq); err != nil {
+			return err
+		}
+		switch {
+		case gone.Role == translate.RoleUser:
+			_, err = w.exec(`UPDATE messages SET mark = ?3 WHERE conv = ?1 AND seq > ?2 AND mark IN (?4, ?5)
+				AND seq < coalesce((SELECT min(seq) FROM messages WHERE conv = ?1 AND seq > ?2 AND role <> ?6), ?2 + 1000000000)`,
+				cid, seq, store.MarkOrphan, store.MarkNone, store.MarkSuperseded, translate.RoleAssistant.String())
+		case gone.Role == translate.RoleAssistant && gone.Mark == store.MarkNone:
+			_, err = w.exec(`UPDATE messages SET mark = ?3 WHERE conv = ?1 AND seq = (SELECT max(seq) FROM messages WHERE conv = ?1 AND seq < ?2 AND mark = ?4
+				AND seq > coalesce((SELECT max(seq) FROM messages WHERE conv = ?1 AND seq < ?2 AND role <> ?5), ?2 - 1000000000))`,
+				cid, seq, store.MarkNone, store.MarkSuperseded, translate.RoleAssistant.String())
+		}
 		return err
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/store"
@@ -34,10 +35,24 @@ func (s *sqlite) Version(ctx context.Context, owner, id string) (version int64, 
 	return version, s.fault(ctx, err)
 }
 
+// selects are the messages that a view shows, but for their order.
+func selects(v store.View) string {
+	switch v {
+	case store.ViewSent:
+		return selectSent
+	case store.ViewPlain:
+		return selectPlain
+	}
+	return selectAll
+}
+
 // Each is read only as far as it is needed.
 const (
-	newestFirst = `SELECT seq, role, name, parts, at, incomplete FROM messages WHERE conv = ? ORDER BY seq DESC`
-	oldestFirst = `SELECT seq, role, name, parts, at, incomplete FROM messages WHERE conv = ? ORDER BY seq`
+	selectAll   = `SELECT seq, role, name, parts, at, incomplete, mark FROM messages WHERE conv = ?`
+	selectSent  = selectAll + ` AND mark = 0`
+	selectPlain = selectAll + ` AND mark = 0 AND incomplete = 0`
+	newestFirst = ` ORDER BY seq DESC`
+	oldestFirst = ` ORDER BY seq`
 )
 
 // load reads row and messages in one transaction, so that both are of one turn.
@@ -46,13 +61,13 @@ func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, w store.
 	if where == "" {
 		return nil, sql.ErrNoRows
 	}
-	one, err := s.prepare(ctx, `SELECT cid, id, num, key, user, grp, name, model, web, created, updated, version, count FROM conversations WHERE `+where)
+	one, err := s.prepare(ctx, `SELECT cid, id, num, key, user, grp, name, model, web, created, updated, version, count, plain FROM conversations WHERE `+where)
 	if err != nil {
 		return nil, err
 	}
 	var newest, oldest *sql.Stmt
-	if newest, err = s.prepare(ctx, newestFirst); err == nil {
-		oldest, err = s.prepare(ctx, oldestFirst)
+	if newest, err = s.prepare(ctx, selects(w.View)+newestFirst); err == nil {
+		oldest, err = s.prepare(ctx, selects(w.View)+oldestFirst)
 	}
 	if err != nil {
 		return nil, err
@@ -64,9 +79,9 @@ func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, w store.
 	defer func() { _ = tx.Rollback() }() // it only read
 	c := &store.Conversation{Owner: owner}
 	var cid int64
-	var count int
+	var count, plain int
 	err = tx.StmtContext(ctx, one).QueryRowContext(ctx, args...).
-		Scan(&cid, &c.ID, &c.Num, &c.Key, &c.User, &c.Group, &c.Name, &c.Model, &c.Web, &c.Created, &c.Updated, &c.Version, &count)
+		Scan(&cid, &c.ID, &c.Num, &c.Key, &c.User, &c.Group, &c.Name, &c.Model, &c.Web, &c.Created, &c.Updated, &c.Version, &count, &plain)
 	if err != nil {
 		return nil, err
 	}
@@ -74,30 +89,42 @@ func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, w store.
 		c.Skipped = count
 		return c, nil
 	}
-	in, lowest := inside{window: w}, int64(0)
+	if w.View == store.ViewPlain {
+		count = plain
+	}
+	in, lowest := newInside(w), int64(0)
 	err = eachMessage(ctx, tx.StmtContext(ctx, newest), cid, func(seq int64, m *store.Message) bool {
-		if !in.takes(m) {
+		switch in.sees(m) {
+		case ends:
 			return false
+		case shown:
+			lowest, c.Messages = seq, append(c.Messages, *m)
 		}
-		lowest, c.Messages = seq, append(c.Messages, *m)
-		return len(c.Messages) != w.Messages
+		return true
 	})
 	slices.Reverse(c.Messages)
-	if c.Skipped = count - len(c.Messages); err != nil || c.Skipped <= 0 {
+	if c.Skipped = max(1, count-len(c.Messages)); err != nil || !in.over {
 		c.Head, c.Skipped = begins(c.Messages), 0
 		return c, err
 	}
 	var head []store.Message
+	gap := false
 	err = eachMessage(ctx, tx.StmtContext(ctx, oldest), cid, func(seq int64, m *store.Message) bool {
-		if seq >= lowest || m.Role != translate.RoleSystem {
+		if seq >= lowest {
+			return false
+		}
+		if w.View == store.ViewAgain && m.Mark != store.MarkNone {
+			return true
+		}
+		if gap = m.Role != translate.RoleSystem; gap {
 			return false
 		}
 		head = append(head, *m)
 		return true
 	})
-	c.Messages, c.Head, c.Skipped = append(head, c.Messages...), len(head), c.Skipped-len(head)
-	if c.Skipped == 0 {
-		c.Head = begins(c.Messages)
+	c.Messages, c.Head, c.Skipped = append(head, c.Messages...), len(head), max(1, c.Skipped-len(head))
+	if !gap {
+		c.Head, c.Skipped = begins(c.Messages), 0
 	}
 	return c, err
 }
@@ -121,7 +148,7 @@ func eachMessage(ctx context.Context, st *sql.Stmt, cid int64, do func(seq int64
 		var m store.Message
 		var seq int64
 		var role, parts string
-		if err := rows.Scan(&seq, &role, &m.Name, &parts, &m.At, &m.Incomplete); err != nil {
+		if err := rows.Scan(&seq, &role, &m.Name, &parts, &m.At, &m.Incomplete, &m.Mark); err != nil {
 			return err
 		}
 		m.Role = translate.ParseRole(role)
@@ -178,12 +205,15 @@ func (s *sqlite) List(ctx context.Context, f store.Filter) ([]store.Summary, int
 }
 
 func (s *sqlite) list(ctx context.Context, f store.Filter) ([]store.Summary, int, error) {
-	where, args := []string{"owner = ?"}, []any{f.Owner}
+	// Some of them are named twice.
+	where, args := []string{"owner = ?1"}, []any{f.Owner}
 	if f.User != nil {
-		where, args = append(where, "user = ?"), append(args, *f.User)
+		args = append(args, *f.User)
+		where = append(where, "user = ?"+strconv.Itoa(len(args)))
 	}
 	if f.Group != nil {
-		where, args = append(where, "grp = ?"), append(args, *f.Group)
+		args = append(args, *f.Group)
+		where = append(where, "grp = ?"+strconv.Itoa(len(args)))
 	}
 	rule := strings.Join(where, " AND ")
 	tx, err := s.reads.BeginTx(ctx, nil)
@@ -195,7 +225,11 @@ func (s *sqlite) list(ctx context.Context, f store.Filter) ([]store.Summary, int
 	// would take longer than the page.
 	count := `SELECT count(*) FROM conversations WHERE ` + rule
 	if f.User == nil && f.Group == nil {
-		count = `SELECT coalesce(sum(live), 0) FROM owners WHERE owner = ?`
+		count = `SELECT coalesce(sum(live), 0) FROM owners WHERE owner = ?1`
+	}
+	if f.Plain {
+		count = `SELECT (` + count + `) - (SELECT count(*) FROM conversations WHERE plain = 0 AND count > 0 AND ` + rule + `)`
+		where = append(where, "NOT (plain = 0 AND count > 0)")
 	}
 	var total int
 	if err := tx.QueryRowContext(ctx, count, args...).Scan(&total); err != nil {
@@ -209,8 +243,8 @@ func (s *sqlite) list(ctx context.Context, f store.Filter) ([]store.Summary, int
 	if limit <= 0 {
 		limit = -1
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT id, user, grp, name, model, web, num, created, updated, count, last FROM conversations
-		WHERE `+rule+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, limit, max(0, f.Offset))...)
+	rows, err := tx.QueryContext(ctx, `SELECT id, user, grp, name, model, web, num, created, updated, plain, last FROM conversations
+		WHERE `+strings.Join(where, " AND ")+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, limit, max(0, f.Offset))...)
 	if err != nil {
 		return nil, 0, err
 	}

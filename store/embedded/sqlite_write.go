@@ -3,6 +3,8 @@ package embedded
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
 
 	"github.com/dragoman-gateway/dragoman/store"
 )
@@ -12,6 +14,7 @@ type row struct {
 	role, name, parts string
 	at                int64
 	incomplete        bool
+	mark              store.Mark
 }
 
 func toTable(messages []store.Message) ([]row, error) {
@@ -21,7 +24,7 @@ func toTable(messages []store.Message) ([]row, error) {
 		if err != nil {
 			return nil, err
 		}
-		rows[i] = row{role: m.Role.String(), name: m.Name, parts: parts, at: m.At, incomplete: m.Incomplete}
+		rows[i] = row{role: m.Role.String(), name: m.Name, parts: parts, at: m.At, incomplete: m.Incomplete, mark: m.Mark}
 	}
 	return rows, nil
 }
@@ -44,11 +47,12 @@ func (s *sqlite) Number(ctx context.Context, owner string) (int64, error) {
 type turn struct {
 	conv    store.Conversation // without messages
 	rows    []row
-	replace int
+	marks   []store.Remark
 	model   string
 	web     bool
 	at      int64
-	last    string
+	last    string // of the newest plain message, if plain
+	plain   int
 	cid     int64
 	tail    int64
 	created int64
@@ -64,11 +68,9 @@ func (s *sqlite) Append(ctx context.Context, c *store.Conversation, t store.Turn
 	if err != nil {
 		return err
 	}
-	n := &turn{conv: *c, rows: rows, replace: max(0, t.Replace), model: t.Model, web: t.Web, at: t.At}
+	n := &turn{conv: *c, rows: rows, marks: slices.Clone(t.Marks), model: t.Model, web: t.Web, at: t.At}
 	n.conv.Messages = nil
-	if len(t.Messages) > 0 {
-		n.last = head(&t.Messages[len(t.Messages)-1])
-	}
+	n.plain, n.last = plainOf(t.Messages)
 	err = s.change(ctx, func(w *session) error {
 		if n.conv.Created == 0 {
 			return n.create(w)
@@ -78,7 +80,7 @@ func (s *sqlite) Append(ctx context.Context, c *store.Conversation, t store.Turn
 	if err != nil {
 		return err
 	}
-	c.Num, c.Created, c.Updated, c.Model, c.Web, c.Version = n.conv.Num, n.created, t.At, t.Model, t.Web, n.version
+	c.Num, c.Group, c.Created, c.Updated, c.Model, c.Web, c.Version = n.conv.Num, n.conv.Group, n.created, t.At, t.Model, t.Web, n.version
 	return nil
 }
 
@@ -98,17 +100,42 @@ func (n *turn) create(w *session) error {
 		return err
 	}
 	n.created, n.version = max(n.at, 1), firstVersion()
+	c.Group = groupOf(c)
 	err := w.scan([]any{&n.cid}, `INSERT INTO conversations
-		(id, owner, num, key, user, grp, name, model, web, created, updated, count, last, tail, version)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING cid`,
-		c.ID, c.Owner, c.Num, c.Key, c.User, c.Group, c.Name, n.model, n.web, n.created, n.at, len(n.rows), n.last, len(n.rows), n.version)
+		(id, owner, num, key, user, grp, name, model, web, created, updated, count, plain, last, tail, version)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING cid`,
+		c.ID, c.Owner, c.Num, c.Key, c.User, c.Group, c.Name, n.model, n.web, n.created, n.at, len(n.rows), n.plain, n.last, len(n.rows), n.version)
 	if errors.Is(err, errNotFound) {
 		return store.ErrExists
 	}
 	if err != nil {
 		return err
 	}
+	if len(n.marks) > 0 {
+		return errNotFound
+	}
 	return insert(w, n.cid, 0, n.rows)
+}
+
+// groupOf is the group that c, which has its number, is created in.
+func groupOf(c *store.Conversation) string {
+	if !c.Numbered {
+		return c.Group
+	}
+	return c.Group + strconv.FormatInt(c.Num, 10)
+}
+
+// plainOf is how many of messages are plain, and what a list says of the newest of them.
+func plainOf(messages []store.Message) (n int, last string) {
+	for i := len(messages) - 1; i >= 0; i-- {
+		if !messages[i].Plain() {
+			continue
+		}
+		if n++; n == 1 {
+			last = head(&messages[i])
+		}
+	}
+	return n, last
 }
 
 // extend changes the row first: whether the conversation is the one that was answered
@@ -116,29 +143,55 @@ func (n *turn) create(w *session) error {
 func (n *turn) extend(w *session) error {
 	c, more := &n.conv, int64(len(n.rows))
 	err := w.scan([]any{&n.cid, &c.Num, &n.created, &n.tail, &n.version}, `UPDATE conversations
-		SET model = ?4, web = ?5, updated = ?6, last = ?7, count = count + ?8, tail = tail + ?8, version = version + 1
+		SET model = ?4, web = ?5, updated = ?6, last = iif(?9 > 0, ?7, last), count = count + ?8, plain = plain + ?9, tail = tail + ?8, version = version + 1
 		WHERE id = ?1 AND owner = ?2 AND version = ?3 RETURNING cid, num, created, tail - ?8, version`,
-		c.ID, c.Owner, c.Version, n.model, n.web, n.at, n.last, more)
+		c.ID, c.Owner, c.Version, n.model, n.web, n.at, n.last, more, n.plain)
 	if err != nil {
 		return conflict(w, c.Owner, c.ID, err)
 	}
-	if n.replace > 0 {
-		gone, err := w.exec(`DELETE FROM messages WHERE conv = ?1 AND seq IN
-			(SELECT seq FROM messages WHERE conv = ?1 ORDER BY seq DESC LIMIT ?2)`, n.cid, n.replace)
+	if err := n.remark(w); err != nil {
+		return err
+	}
+	return insert(w, n.cid, n.tail, n.rows)
+}
+
+// remark gives the marks, and brings the row up to date with what that changes. It costs
+// what the messages behind the marked ones do.
+func (n *turn) remark(w *session) error {
+	more := 0
+	for _, m := range n.marks {
+		var seq int64
+		var was store.Message
+		err := w.scan([]any{&seq, &was.Mark, &was.Incomplete}, `SELECT seq, mark, incomplete FROM messages
+			WHERE conv = ? ORDER BY seq DESC LIMIT 1 OFFSET ?`, n.cid, max(0, m.Back))
+		if err == nil {
+			_, err = w.exec(`UPDATE messages SET mark = ? WHERE conv = ? AND seq = ?`, m.Mark, n.cid, seq)
+		}
 		if err != nil {
 			return err
 		}
-		if gone == 0 {
-			return errNotFound
-		}
-		if _, err := w.exec(`UPDATE conversations SET count = count - ? WHERE cid = ?`, gone, n.cid); err != nil {
+		is := was
+		is.Mark = m.Mark
+		more += one(is.Plain()) - one(was.Plain())
+	}
+	if len(n.marks) == 0 {
+		return nil
+	}
+	if n.plain == 0 {
+		var err error
+		if n.last, err = newestPlain(w, n.cid); err != nil {
 			return err
 		}
 	}
-	if len(n.rows) == 0 {
-		return retell(w, n.cid, n.at)
+	_, err := w.exec(`UPDATE conversations SET plain = plain + ?, last = ? WHERE cid = ?`, more, n.last, n.cid)
+	return err
+}
+
+func one(is bool) int {
+	if is {
+		return 1
 	}
-	return insert(w, n.cid, n.tail, n.rows)
+	return 0
 }
 
 // conflict says why no row of owner's conversation id had the version that was looked
@@ -156,8 +209,8 @@ func conflict(w *session, owner, id string, err error) error {
 // insert puts rows at seq and behind.
 func insert(w *session, cid, seq int64, rows []row) error {
 	for i, r := range rows {
-		_, err := w.exec(`INSERT INTO messages (conv, seq, role, name, parts, at, incomplete) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			cid, seq+int64(i), r.role, r.name, r.parts, r.at, r.incomplete)
+		_, err := w.exec(`INSERT INTO messages (conv, seq, role, name, parts, at, incomplete, mark) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			cid, seq+int64(i), r.role, r.name, r.parts, r.at, r.incomplete, r.mark)
 		if err != nil {
 			return err
 		}
@@ -165,27 +218,36 @@ func insert(w *session, cid, seq int64, rows []row) error {
 	return nil
 }
 
-// retell makes count and last say what messages says, after an edit.
+// retell makes count, plain and last say what messages says, after an edit.
 func retell(w *session, cid, at int64) error {
-	var count int64
-	if err := w.scan([]any{&count}, `SELECT count(*) FROM messages WHERE conv = ?`, cid); err != nil {
+	var count, plain int64
+	err := w.scan([]any{&count, &plain}, `SELECT count(*), coalesce(sum(mark = 0 AND incomplete = 0), 0) FROM messages WHERE conv = ?`, cid)
+	if err != nil {
 		return err
 	}
-	last := ""
-	if count > 0 {
-		var parts string
-		err := w.scan([]any{&parts}, `SELECT parts FROM messages WHERE conv = ? ORDER BY seq DESC LIMIT 1`, cid)
-		if err != nil {
-			return err
-		}
-		var m store.Message
-		if m.Parts, err = decodeParts(parts); err != nil {
-			return err
-		}
-		last = head(&m)
+	last, err := newestPlain(w, cid)
+	if err != nil {
+		return err
 	}
-	_, err := w.exec(`UPDATE conversations SET count = ?, last = ?, updated = ? WHERE cid = ?`, count, last, at, cid)
+	_, err = w.exec(`UPDATE conversations SET count = ?, plain = ?, last = ?, updated = ? WHERE cid = ?`, count, plain, last, at, cid)
 	return err
+}
+
+// newestPlain is what a list says of the newest plain message.
+func newestPlain(w *session, cid int64) (last string, err error) {
+	var parts string
+	err = w.scan([]any{&parts}, `SELECT parts FROM messages WHERE conv = ? AND mark = 0 AND incomplete = 0 ORDER BY seq DESC LIMIT 1`, cid)
+	if errors.Is(err, errNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var m store.Message
+	if m.Parts, err = decodeParts(parts); err != nil {
+		return "", err
+	}
+	return head(&m), nil
 }
 
 // conv returns the row of a conversation of owner.
@@ -198,7 +260,7 @@ func conv(w *session, owner, id string) (cid int64, err error) {
 func (s *sqlite) Clear(ctx context.Context, owner, id string, at int64) error {
 	return s.change(ctx, func(w *session) error {
 		var cid int64
-		err := w.scan([]any{&cid}, `UPDATE conversations SET count = 0, last = '', updated = ?, version = version + 1
+		err := w.scan([]any{&cid}, `UPDATE conversations SET count = 0, plain = 0, last = '', updated = ?, version = version + 1
 			WHERE id = ? AND owner = ? RETURNING cid`, at, id, owner)
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // firstVersion is that of a new conversation; each change adds one. It is chosen at
@@ -16,17 +17,38 @@ type inside struct {
 	window store.Window
 	n      int
 	bytes  int
+	tail   bool // of ViewAgain: no question was seen yet
+	over   bool // a message was seen that is not within it
 }
 
-func (w *inside) takes(m *store.Message) bool {
-	if w.window.Messages > 0 && w.n >= w.window.Messages {
-		return false
+// seen is what becomes of a message.
+type seen uint8
+
+const (
+	shown seen = iota
+	hidden
+	ends // neither it nor any older one is within the window
+)
+
+func newInside(w store.Window) inside { return inside{window: w, tail: w.View == store.ViewAgain} }
+
+func (w *inside) sees(m *store.Message) seen {
+	switch {
+	case w.tail:
+		w.tail = m.Role == translate.RoleAssistant
+		return shown
+	case w.window.View == store.ViewPlain && !m.Plain(), w.window.View != store.ViewAll && m.Mark != store.MarkNone:
+		return hidden
+	case w.window.Messages > 0 && w.n >= w.window.Messages:
+		w.over = true
+		return ends
 	}
 	if w.window.Bytes > 0 {
 		if w.bytes += m.Weight(); w.n > 0 && w.bytes > w.window.Bytes {
-			return false
+			w.over = true
+			return ends
 		}
 	}
 	w.n++
-	return true
+	return shown
 }

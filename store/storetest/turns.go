@@ -109,31 +109,6 @@ func failsWhole(t *testing.T, s Full) {
 	}
 }
 
-func replaces(t *testing.T, s Full) {
-	c := create(t, s, store.Conversation{ID: "conv_1", Owner: "o"}, 1)
-	again := store.Turn{Replace: 1, Messages: []store.Message{text(translate.RoleAssistant, "anew", 5)}, At: 5}
-	must(t, s.Append(t.Context(), c, again))
-	same(t, "one", []string{"question 0", "anew"}, texts(load(t, s, "o", "conv_1")))
-	must(t, s.Append(t.Context(), c, store.Turn{Replace: 1, At: 6}))
-	same(t, "one by none", []string{"question 0"}, texts(load(t, s, "o", "conv_1")))
-	page, _, err := s.List(t.Context(), store.Filter{Owner: "o"})
-	if err != nil || page[0].Messages != 1 || page[0].LastMessage != "question 0" {
-		t.Errorf("summary %+v, %v", page, err)
-	}
-	more := exchange(1, 7)
-	more.Replace = 99
-	must(t, s.Append(t.Context(), c, more))
-	same(t, "more than there are", []string{"question 1", "answer 1"}, texts(load(t, s, "o", "conv_1")))
-	if page, _, _ = s.List(t.Context(), store.Filter{Owner: "o"}); page[0].Messages != 2 {
-		t.Errorf("summary says %d messages", page[0].Messages)
-	}
-	must(t, s.Clear(t.Context(), "o", "conv_1", 8))
-	is(t, "an answer anew to what was cleared", s.Append(t.Context(), c, again), store.ErrConflict)
-	c.Version = load(t, s, "o", "conv_1").Version
-	is(t, "an answer anew to nothing", s.Append(t.Context(), c, again), store.ErrNotFound)
-	same(t, "after the refusal", []string(nil), texts(load(t, s, "o", "conv_1")))
-}
-
 func numbers(t *testing.T, s Full) {
 	reserved, err := s.Number(t.Context(), "o")
 	must(t, err)

@@ -76,7 +76,7 @@ func versions(t *testing.T, s Full) {
 		}
 		must(t, s.Append(ctx, c, exchange(1, 2)))
 		version("a turn")
-		must(t, s.Append(ctx, c, store.Turn{Replace: 1, Messages: exchange(2, 3).Messages[1:], At: 3}))
+		must(t, s.Append(ctx, c, store.Turn{Marks: []store.Remark{{Back: 0, Mark: store.MarkSuperseded}}, Messages: exchange(2, 3).Messages[1:], At: 3}))
 		version("an answer anew")
 		must(t, s.Append(ctx, c, store.Turn{At: 3}))
 		v := version("a turn of nothing")
@@ -107,7 +107,7 @@ func conflicts(t *testing.T, s Full) {
 	for name, change := range map[string]func(c store.Conversation) error{
 		"a turn": func(c store.Conversation) error { return s.Append(ctx, &c, exchange(7, 7)) },
 		"an answer anew": func(c store.Conversation) error {
-			return s.Append(ctx, &c, store.Turn{Replace: 1, Messages: exchange(7, 7).Messages[1:], At: 7})
+			return s.Append(ctx, &c, store.Turn{Marks: []store.Remark{{Back: 0, Mark: store.MarkSuperseded}}, Messages: exchange(7, 7).Messages[1:], At: 7})
 		},
 		"a new text": func(c store.Conversation) error {
 			_, err := s.SetText(ctx, "o", c.ID, c.Version, 0, "changed", 7)
@@ -134,7 +134,7 @@ func conflicts(t *testing.T, s Full) {
 		must(t, change(old))
 		want, late := load(t, s, "o", id), old
 		is(t, "a turn after "+name, s.Append(ctx, &late, exchange(8, 8)), store.ErrConflict)
-		is(t, "an answer anew after "+name, s.Append(ctx, &late, store.Turn{Replace: 1, Messages: exchange(8, 8).Messages, At: 8}), store.ErrConflict)
+		is(t, "an answer anew after "+name, s.Append(ctx, &late, store.Turn{Marks: []store.Remark{{Back: 0, Mark: store.MarkSuperseded}}, Messages: exchange(8, 8).Messages[1:], At: 8}), store.ErrConflict)
 		_, err := s.SetText(ctx, "o", id, old.Version, 0, "late", 8)
 		is(t, "a new text after "+name, err, store.ErrConflict)
 		_, err = s.Remove(ctx, "o", id, old.Version, 0, 8)
@@ -149,7 +149,7 @@ func conflicts(t *testing.T, s Full) {
 }
 
 // oneWins lets many answer one version of a conversation at once, some of them by
-// taking off what was said before.
+// marking what was said before.
 func oneWins(t *testing.T, s Full) {
 	c := create(t, s, store.Conversation{ID: "conv_1", Owner: "o"}, 1)
 	for round := range 4 {
@@ -162,7 +162,7 @@ func oneWins(t *testing.T, s Full) {
 				mine.Version = version
 				turn := exchange(100*round+i, 1)
 				if i%2 == 1 {
-					turn.Replace = 2
+					turn.Marks = []store.Remark{{Back: 0, Mark: store.MarkFailed}, {Back: 1, Mark: store.MarkFailed}}
 				}
 				err := s.Append(t.Context(), &mine, turn)
 				if err == nil {

@@ -88,11 +88,12 @@ func (e *Encoder) AppendWhole(dst []byte, a *translate.Answer) []byte {
 // server where it has any (chatnio.md 5.2), else "CODE: message".
 func (e *Encoder) AppendError(dst []byte, err *translate.Error, started bool) []byte {
 	dst = append(appendHead(dst, 0, 0), `"","message":`...)
-	dst = jsonx.AppendHTMLString(dst, e.errorText(err))
+	dst = jsonx.AppendHTMLString(dst, e.ErrorText(err))
 	return e.tail(dst, true)
 }
 
-func (e *Encoder) errorText(err *translate.Error) string {
+// ErrorText is the text of the frame that AppendError appends.
+func (e *Encoder) ErrorText(err *translate.Error) string {
 	if s := err.Spent; s != nil {
 		return fmt.Sprintf("%s error (model: %s, minimum quota: %.2f, your quota: %.2f)", textQuota, e.model, s.Needs, s.Left)
 	}
