@@ -45,7 +45,7 @@ type Exchange struct {
 	fresh   []translate.Message // what this question adds to it
 	media   bool                // fresh holds images, voice or video of iagent
 	window  int                 // messages kept before the newest; negative: all
-	again   again               // of a question that is asked again
+	anew    anew                // of a question that is asked again
 	scope   string              // whose remote memories may be used
 	earlier [2]int              // where in base the stored messages are, from and to
 	stored  bool                // the turn is
@@ -412,7 +412,7 @@ func (x *Exchange) saidBefore() fingerprint {
 		f = x.g.memories.said(f, msgs[:from])
 		t := x.q.Turn.thread
 		switch f.version = t.version(); {
-		case x.q.Restart && x.again.unanswered && x.again.replace == 0:
+		case x.q.Restart && x.anew.unanswered && x.anew.replace == 0:
 			// It was said to nobody who is known to have heard it.
 		case x.q.Restart && t.asked.after == f.version:
 			f.version = t.asked.before

@@ -23,8 +23,8 @@ const noteWait = 30 * time.Second
 // mostFailed is how many bytes of an answer that failed are kept with its error.
 const mostFailed = 1 << 20
 
-// again is what is known of a question that is asked again.
-type again struct {
+// anew is what is known of a question that is asked again.
+type anew struct {
 	marks      []store.Remark // of what the new answer takes the place of
 	replace    int            // how many these are
 	unanswered bool           // nothing was: the question failed
@@ -128,21 +128,21 @@ func (x *Exchange) history(keep int) ([]translate.Message, error) {
 // rewind returns those of the stored messages that the newest question, which they end
 // with, is asked again with, and notes what its answer takes the place of.
 func (x *Exchange) rewind(stored []store.Message) ([]translate.Message, error) {
-	x.again = again{}
+	x.anew = anew{}
 	newest := len(stored) - 1
 	for newest >= 0 && stored[newest].Role == translate.RoleAssistant {
 		if stored[newest].Mark == store.MarkNone {
-			x.again.marks = append(x.again.marks, store.Remark{Back: len(stored) - 1 - newest, Mark: store.MarkSuperseded})
-			x.again.replace++
+			x.anew.marks = append(x.anew.marks, store.Remark{Back: len(stored) - 1 - newest, Mark: store.MarkSuperseded})
+			x.anew.replace++
 		}
 		newest--
 	}
 	if newest < 0 {
 		return nil, translate.Invalid("there is nothing to answer anew")
 	}
-	x.again.question, x.again.back = stored[newest], len(stored)-1-newest
-	x.again.unanswered = stored[newest].Mark != store.MarkNone
-	x.again.question.Mark = store.MarkNone
+	x.anew.question, x.anew.back = stored[newest], len(stored)-1-newest
+	x.anew.unanswered = stored[newest].Mark != store.MarkNone
+	x.anew.question.Mark = store.MarkNone
 	earlier := make([]translate.Message, 0, newest+1)
 	for i := range stored[:newest] {
 		if stored[i].Mark == store.MarkNone {
@@ -181,13 +181,13 @@ func (x *Exchange) change(incomplete bool) *change {
 	switch {
 	case x.q.Turn.listed && len(x.fresh) == 1:
 		c.turn.Messages, c.turn.Marks = nil, []store.Remark{{}}
-	case x.again.unanswered:
-		c.said = []store.Message{x.again.question}
-		c.turn.Marks = []store.Remark{{Back: x.again.back}}
+	case x.anew.unanswered:
+		c.said = []store.Message{x.anew.question}
+		c.turn.Marks = []store.Remark{{Back: x.anew.back}}
 	}
 	if x.q.Restart && !none {
-		c.turn.Marks = append(c.turn.Marks, x.again.marks...)
-		c.replace, c.again = x.again.replace, !x.again.unanswered
+		c.turn.Marks = append(c.turn.Marks, x.anew.marks...)
+		c.replace, c.again = x.anew.replace, !x.anew.unanswered
 	}
 	switch {
 	case !none:

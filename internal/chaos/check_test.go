@@ -75,7 +75,7 @@ type pair struct {
 	incomplete       bool
 }
 
-// stored reads all conversations of actor i, oldest first: a chatnio client that
+// stored reads what models are told of all conversations of actor i, oldest first: a chatnio client that
 // came back has several.
 func (r *run) stored(i int) ([]pair, error) {
 	page, _, err := r.w.Store.List(context.Background(), store.Filter{Owner: r.s.actors[i].name, ByNum: true})
@@ -84,7 +84,7 @@ func (r *run) stored(i int) ([]pair, error) {
 	}
 	var all []pair
 	for k := len(page) - 1; k >= 0; k-- {
-		c, err := r.w.Store.Load(context.Background(), r.s.actors[i].name, store.Ref{ID: page[k].ID}, store.Window{})
+		c, err := r.w.Store.Load(context.Background(), r.s.actors[i].name, store.Ref{ID: page[k].ID}, store.Window{View: store.ViewSent})
 		if err != nil {
 			return nil, err
 		}
