@@ -85,7 +85,9 @@ func (p *Plan) gateOf(server string, dials config.Rate, before *Plan) *gate {
 func (p *Plan) openGates(r *room) {
 	for _, g := range p.gates {
 		g.mu.Lock()
-		g.room, g.every = r, p.dials[g]
+		if g.every = p.dials[g]; g.room == nil { // it never has another one
+			g.room = r
+		}
 		g.mu.Unlock()
 	}
 }
@@ -206,11 +208,11 @@ func (g *gate) behind(now time.Time) time.Duration {
 	return d
 }
 
-// shut is for how long the server wants no dial at all.
+// shut is for how long nobody at all may dial.
 func (g *gate) shut(now time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return max(g.quiet.Sub(now), 0)
+	return g.wait(now)
 }
 
 // bounded reports whether dials are anything to save.
@@ -229,7 +231,7 @@ func (g *gate) invite(now time.Time) time.Duration {
 	if next := g.invited.Add(max(g.between(now), dialPace)); next.After(at) {
 		at = next
 	}
-	if most := now.Add(max(dialInvite, g.quiet.Sub(now))); at.After(most) {
+	if most := now.Add(max(dialInvite, g.wait(now))); at.After(most) {
 		at = most
 	}
 	g.invited = at

@@ -57,6 +57,7 @@ func (x *Exchange) untry() {
 	if n := len(x.rows); n > 0 {
 		x.rows = x.rows[:n-1]
 	}
+	x.q.Ledger = Ledger{Attempts: x.attempts, Queue: x.q.Ledger.Queue, Cache: x.q.Ledger.Cache}
 }
 
 // endTry notes the end of the attempt that runs.

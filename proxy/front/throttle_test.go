@@ -3,6 +3,7 @@ package front_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 	"github.com/dragoman-gateway/dragoman/proxy"
@@ -274,19 +276,111 @@ func TestAQuestionThatStandsAloneNeedsNoDial(t *testing.T) {
 			ask(one, "a one", "user: a one")
 			ask(one, "a two", "user: a one | assistant: user: a one | user: a two")
 			dialled(1)
+			var others []world.Client
 			for i := range 5 {
 				other := newClient(w, key)
+				others = append(others, other)
 				text := fmt.Sprintf("%c alone", 'b'+i)
 				ask(other, text, "user: "+text)
-				other.Close(t)
 			}
 			dialled(1)
 			const whole = "user: a one | assistant: user: a one | user: a two | assistant: user: a one | assistant: user: a one | user: a two | user: a three"
 			ask(one, "a three", whole) // on a socket of its own again
 			dialled(2)
-			one.Close(t)
+			ask(others[0], "b again", "user: b alone | assistant: user: b alone | user: b again") // not on the one that others have used
+			dialled(3)
+			for _, c := range append(others, one) {
+				c.Close(t)
+			}
 		})
 	}
+}
+
+func TestManyQuestionsThatStandAloneShareTheIdleSocketsThatThereAre(t *testing.T) {
+	t.Parallel()
+	w := world.Start(t, throttledConf(", keys: [sk-only], dials: 4/s"))
+	h := &fakemodel.Throttle{}
+	w.Model.Throttle(h)
+	c := world.Fronts[0](w, key)
+	world.Put(t, c, world.Ask{Model: "m", Text: "hi"})
+	c.Close(t)
+	if answered, _ := atOnce(t, w, world.Fronts[0], 10); answered != 10 {
+		t.Errorf("%d of 10 were answered", answered)
+	}
+	if taken, _ := h.Taken(); len(taken) > 10 {
+		t.Errorf("%d dials for 11 questions, of which one could use the socket of the first", len(taken))
+	}
+}
+
+func TestADialThatIsTooFarAwayIsNotWaitedFor(t *testing.T) {
+	alone(t, func(t *testing.T) {
+		w := world.Alone(t, throttledConf(", keys: [sk-only], dials: 1/m"))
+		if answered, _ := atOnce(t, w, world.Fronts[0], 1); answered != 1 {
+			t.Fatal("the first one was not answered")
+		}
+		c := world.Fronts[0](w, key)
+		began := time.Now()
+		r := world.Put(t, c, world.Ask{Model: "m", Text: "hi"})
+		if r.Status != 429 || r.RetryAfter != "60" || time.Since(began) > time.Second {
+			t.Errorf("%s after %v", r.Outcome(), time.Since(began))
+		}
+		c.Close(t)
+	})
+}
+
+func TestAReloadKeepsWhatIsKnownOfAServersThrottleAndTakesANewPace(t *testing.T) {
+	alone(t, func(t *testing.T) {
+		w := world.Alone(t, throttledConf(", keys: [sk-only]"))
+		h := &fakemodel.Throttle{}
+		w.Model.Throttle(h)
+		var all sync.WaitGroup
+		all.Go(func() {
+			if answered, _ := atOnce(t, w, world.Fronts[0], 20); answered != 20 {
+				t.Errorf("%d of 20 were answered", answered)
+			}
+		})
+		time.Sleep(500 * time.Millisecond)
+		next := *w.Conf
+		next.Channels = slices.Clone(next.Channels)
+		next.Channels[0].Dials = config.Rate{N: 1, Per: time.Second}
+		if err := w.Gateway.Apply(&next); err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() {
+			if answered, _ := atOnce(t, w, world.Fronts[0], 1); answered != 1 {
+				t.Error("who came after it was not answered")
+			}
+		})
+		all.Wait()
+		taken, refused := h.Taken()
+		mustRest(t, refused)
+		if len(taken) != 21 {
+			t.Errorf("%d dials were taken", len(taken))
+		}
+		for i := 7; i < len(taken); i++ {
+			if d := taken[i].Sub(taken[i-1]); d < 990*time.Millisecond {
+				t.Errorf("a dial came %v after another one", d)
+			}
+		}
+	})
+}
+
+func TestAProbeDoesNotDialAThrottledServer(t *testing.T) {
+	alone(t, func(t *testing.T) {
+		w := world.Alone(t, throttledConf(", keys: [sk-only], probe: {every: 5s, most: 1000/h}"))
+		h := &fakemodel.Throttle{Dials: 1, Hint: 30 * time.Second}
+		w.Model.Throttle(h)
+		atOnce(t, w, world.Fronts[0], 2)
+		time.Sleep(29 * time.Second)
+		if taken, refused := h.Taken(); len(taken)+len(refused) != 2 {
+			t.Errorf("%d dials taken, %d refused", len(taken), len(refused))
+		}
+		w.Model.Throttle(&fakemodel.Throttle{})
+		time.Sleep(time.Minute)
+		if p := w.Gateway.Channels()[0].Probe; p.Good == 0 || p.Bad != 0 {
+			t.Errorf("later: %+v", p)
+		}
+	})
 }
 
 func TestAThrottledServerIsShownWithItsTime(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/fasthttp/websocket"
@@ -37,7 +38,7 @@ func newSocket(conf *config.Channel, key string, o Options) (Upstream, error) {
 
 // Server names the server that is dialled: all channels of one server count together
 // for its throttle.
-func (u *socketUpstream) Server() string { return u.at.dialed }
+func (u *socketUpstream) Server() string { return strings.ToLower(u.at.dialed) }
 
 // Idle reports whether a socket is kept for the conversation name; any, if name is empty.
 func (u *socketUpstream) Idle(name string) bool { return u.kept.has(name) }
