@@ -51,6 +51,7 @@ func check(c *Config, failed func(string) bool) []Problem {
 	k.fallbacks()
 	k.presets()
 	k.channels()
+	k.proxies()
 	k.timeouts("timeouts", c.Timeouts)
 	k.fronts()
 	return k.all

@@ -32,11 +32,7 @@ func (k *checker) channels() {
 		k.models(path, ch.Models)
 		k.keys(child(path, "keys"), ch.Keys)
 		k.numbers(path, ch)
-		if ch.Transport == "http2" {
-			k.add(child(path, "transport"), "http2 is not spoken yet; leave the key out, or say http1")
-		} else {
-			k.choice(child(path, "transport"), ch.Transport, "http1")
-		}
+		k.outbound(path, ch)
 		k.choice(child(path, "on_leave"), ch.OnLeave, "cancel", "finish")
 		k.parameters(child(path, "refuses"), ch.Refuses, nil)
 		k.parameters(child(path, "takes"), ch.Takes, ch.Refuses)
@@ -82,6 +78,7 @@ func (k *checker) kind(path string, ch *Channel) {
 	case ch.Kind != "mock":
 		k.url(child(path, "url"), ch.URL, false, schemes...)
 	}
+	outside := []string{"chatnio", "rest", "iagent", "openai", "anthropic"}
 	for _, only := range []struct {
 		key   string
 		kinds []string
@@ -90,6 +87,11 @@ func (k *checker) kind(path string, ch *Channel) {
 		{"agent", []string{"iagent"}},
 		{"fold", []string{"rest", "iagent"}},
 		{"dials", []string{"chatnio"}},
+		{"auth", []string{"rest", "openai", "anthropic"}},
+		{"proxy", outside},
+		{"headers", outside},
+		{"query", outside},
+		{"max_age", outside},
 	} {
 		if k.from.set(child(path, only.key)) && !slices.Contains(only.kinds, ch.Kind) {
 			k.add(child(path, only.key), "is for channels of kind %s only", oneOf(only.kinds...))
@@ -110,7 +112,7 @@ func (k *checker) url(path, value string, login bool, schemes ...string) {
 	case !login && u.User != nil:
 		k.add(path, "must hold neither a user nor a password; use keys")
 	case !login && (u.RawQuery != "" || u.ForceQuery):
-		k.add(path, "must not hold a query")
+		k.add(path, "must not hold a query; use query")
 	case u.Fragment != "":
 		k.add(path, "must not hold a fragment")
 	}

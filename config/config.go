@@ -42,6 +42,12 @@ type Config struct {
 	// Default p2c.
 	Balance  string   `yaml:"balance" default:"p2c"`
 	Timeouts Timeouts `yaml:"timeouts"`
+	// Proxy is through what channels that say nothing else, and callers.jwt.jwks, are
+	// reached: http://USER:PASSWORD@HOST:PORT, https://, socks5:// (names are looked up
+	// here), socks5h:// (by the proxy), or direct. Default: the environment's HTTPS_PROXY,
+	// HTTP_PROXY, ALL_PROXY and NO_PROXY, in lower case too; this machine is never reached
+	// through those.
+	Proxy string `yaml:"proxy" secret:"yes"`
 
 	// TrustedProxies are the networks (CIDR, or one address) whose
 	// X-Forwarded-For is believed: its rightmost address that is not one of them
@@ -192,6 +198,8 @@ type JWT struct {
 	// bytes. Default: none, and a user with the name of a key is that caller.
 	Prefix string `yaml:"prefix"`
 	Access `yaml:",inline"`
+
+	way Way // to JWKS
 }
 
 // Limit is one named set of limits. A question that several of them apply to
@@ -331,9 +339,27 @@ type Channel struct {
 	// rest and iagent channels. It sees .System, .History (.Role, .Text) and
 	// .Message. Default: see proxy.
 	Fold string `yaml:"fold"`
-	// Transport is how back ends are spoken to: http1. Asking for http2 is an error
-	// until it is spoken.
+	// Transport is how the back end is spoken to: http1; http2 (https:// addresses, and
+	// http:// ones without an upgrade, h2c); or auto, which lets the server choose where
+	// the address is https. Sockets are http1 always. Default http1.
 	Transport string `yaml:"transport" default:"http1"`
+	// MaxAge is how long a connection is used: one that is older takes no more questions
+	// and is closed when it has answered those it has. Default 0: as long as it lives.
+	MaxAge time.Duration `yaml:"max_age"`
+	// Proxy is through what the back end is reached: http://USER:PASSWORD@HOST:PORT,
+	// https:// (a proxy behind TLS), socks5:// (names are looked up here), socks5h:// (by
+	// the proxy), or direct. Default: what the whole file says, else the environment.
+	Proxy string `yaml:"proxy" secret:"yes"`
+	// Headers are sent with every request, or with the handshake of a socket. Credentials
+	// are for keys and auth. Default: none.
+	Headers map[string]string `yaml:"headers"`
+	// Query is put behind the address of every request, such as Azure's api-version.
+	// Default: nothing.
+	Query map[string]string `yaml:"query"`
+	// Auth is how a rest, openai or anthropic channel shows its key: bearer (in
+	// Authorization), x-api-key, api-key, or none. Default: x-api-key for anthropic, bearer
+	// for the others.
+	Auth string `yaml:"auth"`
 	// OnLeave says what becomes of a running question whose client has left:
 	// cancel, or finish, which lets the answer end and stores it.
 	OnLeave string `yaml:"on_leave" default:"cancel"`
@@ -354,6 +380,8 @@ type Channel struct {
 	// Probe asks the channel unasked, so that one that is out of use comes back
 	// without a caller's question. Default: it is not probed; {} probes it.
 	Probe *Probe `yaml:"probe"`
+
+	way Way // to the back end
 }
 
 // Probe is how a channel is asked for its health: with a question of one word, for

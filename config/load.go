@@ -36,6 +36,7 @@ func Load(text []byte, name string, lookup func(string) (string, bool)) (*Config
 	c.from = source{file: name, lines: d.lines, hidden: d.hidden}
 	fill(reflect.ValueOf(c).Elem())
 	c.finish()
+	c.ways(lookup)
 
 	all := d.problems
 	for _, p := range check(c, d.failed) {

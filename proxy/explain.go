@@ -10,7 +10,8 @@ import (
 )
 
 // Explanation says why a question went where it went, or where a hypothetical one
-// would go. It holds no text of a conversation, and no address or key of a channel.
+// would go. It holds no text of a conversation, and no address or key of a channel but
+// the address of its proxy.
 type Explanation struct {
 	ID     string `json:"id,omitempty"`
 	Front  string `json:"front,omitempty"`
@@ -68,6 +69,8 @@ type Candidate struct {
 	Why     string  `json:"why,omitempty"`
 	Seconds float64 `json:"seconds,omitempty"` // until it may be tried again
 	Asked   int     `json:"asked"`             // attempts on it
+	// Proxy is that of [ChannelState], if anything says how the channel is reached.
+	Proxy string `json:"proxy,omitempty"`
 	// Share is the part of such questions that it gets by its weight, of 1; only in a
 	// dry run.
 	Share float64 `json:"share,omitempty"`
@@ -169,7 +172,7 @@ func (g *Gateway) explain(r *seen) *Explanation {
 }
 
 func (c *candidate) describe(model string) Candidate {
-	return Candidate{Channel: c.ch.ID, Key: c.ch.key, Model: model, Upstream: c.upstream, Tier: c.ch.conf.Tier, Weight: c.ch.conf.Weight, State: "ready"}
+	return Candidate{Channel: c.ch.ID, Key: c.ch.key, Model: model, Upstream: c.upstream, Tier: c.ch.conf.Tier, Weight: c.ch.conf.Weight, State: "ready", Proxy: proxyOf(c.ch)}
 }
 
 // candidates are those of one route, as r has found them.
@@ -367,4 +370,12 @@ func (g *Gateway) hypothetical(p *Plan, h Hypothesis) (*Caller, *translate.Error
 		}
 	}
 	return nil, &translate.Error{Code: translate.CodeNotFound, Message: "no configured key has that name"}
+}
+
+// proxyOf is how ch is reached; empty where nothing says it.
+func proxyOf(ch *Channel) string {
+	if w := ch.conf.Way(); w.From() != "" {
+		return w.String()
+	}
+	return ""
 }

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -35,7 +37,8 @@ func ParseForce(word string) (f Force, ok bool) {
 	return 0, false
 }
 
-// ChannelState is how a configured channel stands. It holds no address and no key.
+// ChannelState is how a configured channel stands. It holds no key, and no address but
+// that of its proxy.
 type ChannelState struct {
 	ID         string     `json:"id"`
 	Kind       string     `json:"kind"`
@@ -46,6 +49,13 @@ type ChannelState struct {
 	Concurrent int        `json:"concurrent"` // 0: no limit
 	Waiting    int        `json:"waiting"`    // questions that wait for one of its slots
 	Keys       []KeyState `json:"keys"`
+	// Proxy is through what it is reached, without a password, and what says so:
+	// "http://user:***@10.0.0.1:3128 (HTTPS_PROXY)", or "direct".
+	Proxy string `json:"proxy"`
+	// Headers and Query are the names of what is configured to be sent with every
+	// request; their values are not shown.
+	Headers []string `json:"headers,omitempty"`
+	Query   []string `json:"query,omitempty"`
 	// Probe is what became of its probes; nil: it is not probed.
 	Probe *ProbeState `json:"probe,omitempty"`
 }
@@ -109,6 +119,7 @@ func (c *Channel) state() ChannelState {
 	return ChannelState{
 		ID: c.ID, Kind: c.conf.Kind, Tier: c.conf.Tier, Weight: c.conf.Weight, Forced: c.force().String(),
 		InFlight: int(c.load.load.Load()), Concurrent: int(c.load.limit), Waiting: int(c.load.waiting.Load()), Probe: c.prober.read(),
+		Proxy: c.conf.Way().String(), Headers: slices.Sorted(maps.Keys(c.conf.Headers)), Query: slices.Sorted(maps.Keys(c.conf.Query)),
 	}
 }
 

@@ -132,13 +132,17 @@ func maskerOf(conf *config.Config) *translate.Masker {
 		if u, err := url.Parse(ch.URL); err == nil && u.Hostname() != "" {
 			hosts = append(hosts, u.Hostname())
 		}
+		keys = append(keys, ch.Secrets()...)
+		if u := ch.Way().URL(); u != nil {
+			hosts = append(hosts, u.Hostname())
+		}
 	}
 	if u, err := url.Parse(conf.Shared.URL); err == nil && u.Hostname() != "" {
 		secret, _ := u.User.Password()
 		keys, hosts = append(keys, secret), append(hosts, u.Hostname())
 	}
 	if j := conf.Callers.JWT; j != nil {
-		keys = append(keys, j.Secret)
+		keys = append(append(keys, j.Secret), j.Way().Secrets()...)
 	}
 	return translate.NewMasker(append(keys, conf.Admin.Token), hosts)
 }

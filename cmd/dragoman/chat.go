@@ -66,7 +66,13 @@ func (c *chatCommand) open(h habit, key string, view *screen) (upstream.Upstream
 		view.pieces = h.pieces
 		options.Trace = view.frame
 	}
-	return upstream.New(&config.Channel{ID: c.Dialect, Kind: c.Dialect, URL: c.address(h)}, key, options)
+	ch := &config.Channel{ID: c.Dialect, Kind: c.Dialect, URL: c.address(h)}
+	way, err := config.EnvironmentWay(ch.URL, os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	ch.SetWay(way)
+	return upstream.New(ch, key, options)
 }
 
 // habit is what is usual in a dialect.

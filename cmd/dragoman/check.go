@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -25,8 +26,33 @@ func (c *checkCommand) Run(s surroundings) error {
 			return err
 		}
 	}
+	if err := printWays(s.out, conf); err != nil {
+		return err
+	}
 	_, err = fmt.Fprintf(s.out, "%s: good: %d channels, %d keys, %d presets\n", c.File, len(conf.Channels), len(conf.Callers.Keys), len(conf.Presets))
 	return err
+}
+
+// printWays says through what everything outside is reached, if anything is said of
+// that.
+func printWays(w io.Writer, conf *config.Config) error {
+	said := func(what string, way config.Way) error {
+		if way.From() == "" {
+			return nil
+		}
+		_, err := fmt.Fprintf(w, "%s: %s\n", what, way)
+		return err
+	}
+	for i := range conf.Channels {
+		ch := &conf.Channels[i]
+		if err := said("channel "+ch.ID, ch.Way()); err != nil {
+			return err
+		}
+	}
+	if j := conf.Callers.JWT; j != nil {
+		return said("callers.jwt.jwks", j.Way())
+	}
+	return nil
 }
 
 func loadFile(name string) (*config.Config, error) {

@@ -83,7 +83,25 @@ func printCandidates(w io.Writer, e *proxy.Explanation) error {
 		}
 		fmt.Fprintf(t, "  %s\t%d\t%s\t%d\t%d\t%s\t%s\n", c.Channel, c.Key, named(c), c.Tier, c.Weight, c.State, why)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return printProxies(w, e)
+}
+
+// printProxies says how the candidates are reached of which anything says that.
+func printProxies(w io.Writer, e *proxy.Explanation) error {
+	told := map[string]bool{}
+	for _, c := range e.Candidates {
+		if c.Proxy == "" || told[c.Channel] {
+			continue
+		}
+		told[c.Channel] = true
+		if _, err := fmt.Fprintf(w, "  %s is reached through %s\n", c.Channel, c.Proxy); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // named is the model as it was asked for and, if that differs, as the channel calls it.

@@ -90,13 +90,16 @@ func TestTranslateIsPure(t *testing.T) {
 	}
 }
 
+// configMay is what reads the file, and what knows the rules of NO_PROXY.
+var configMay = []string{"github.com/goccy/go-yaml/...", "golang.org/x/net/http/httpproxy"}
+
 func TestConfigAndBalanceKnowOnlyTheStandardLibrary(t *testing.T) {
 	for _, p := range load(t).pkgs {
 		if p.Path != "config" && p.Path != "proxy/balance" {
 			continue
 		}
 		for _, i := range p.foreign() {
-			if p.Path != "config" || !fits("github.com/goccy/go-yaml/...", i) {
+			if p.Path != "config" || !anyFits(configMay, i) {
 				t.Errorf("%s imports %s", p.Path, i)
 			}
 		}

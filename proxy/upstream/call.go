@@ -122,10 +122,13 @@ func (c *call) readHead() error {
 	for interim := 0; ; {
 		n := headEnd(p, seen)
 		if n == 0 && len(p) <= maxHead {
+			if !beginsHTTP(p) {
+				return notHTTP(p, errHead)
+			}
 			seen = len(p)
 			var err error
 			if p, err = c.readMore(p); err != nil {
-				return err
+				return notHTTP(p, err)
 			}
 			continue
 		}
@@ -134,7 +137,7 @@ func (c *call) readHead() error {
 		}
 		h, err := parseHead(p[:n], time.Now())
 		if err != nil {
-			return err
+			return notHTTP(p, err)
 		}
 		p = p[:copy(p, p[n:])]
 		seen = 0

@@ -19,12 +19,12 @@ type counter struct {
 // newAnthropic returns a channel of that kind. What counts has connections of its own, so
 // that it waits for no answer.
 func newAnthropic(conf *config.Channel, key string, o Options) (Upstream, error) {
-	answers, err := newHTTP(conf, key, o, route{anthropic.Dialect, "/messages", "/messages", apiKey})
+	answers, err := newHTTP(conf, key, o, route{anthropic.Dialect, "/messages", "/messages", "x-api-key"})
 	if err != nil {
 		return nil, err
 	}
 	const path = "/messages/count_tokens"
-	counts, err := newHTTP(conf, key, o, route{anthropic.Counting, path, path, apiKey})
+	counts, err := newHTTP(conf, key, o, route{anthropic.Counting, path, path, "x-api-key"})
 	return &counter{answers, counts}, err
 }
 

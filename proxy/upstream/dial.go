@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -18,10 +19,15 @@ const defaultConnect = 3 * time.Second
 // address is where a channel is and how connections to it are made.
 type address struct {
 	url     *url.URL // scheme http or https
+	suffix  string   // of its path, behind what is configured
 	dialed  string   // host:port
 	tls     *tls.Config
 	connect time.Duration
-	reach   func(ctx context.Context, address string) (net.Conn, error) // a TCP connection
+	via     *outlet // nil: no proxy
+	given   bool    // the proxy is given whole requests, instead of being asked for a tunnel
+	// handshake has the headers of a socket's handshake.
+	handshake http.Header
+	reach     func(ctx context.Context, address string) (net.Conn, error) // a TCP connection
 }
 
 // newAddress reads conf.URL, of any of the four schemes, and puts path behind its
@@ -34,7 +40,10 @@ func newAddress(conf *config.Channel, path string, o Options) (address, error) {
 	if u.User != nil {
 		return address{}, errors.New("url must not contain credentials: use keys")
 	}
-	a := address{url: u, connect: conf.Timeouts.Connect, reach: o.Dial}
+	a := address{url: u, suffix: path, connect: conf.Timeouts.Connect, reach: o.Dial, via: newOutlet(conf.Way(), o), handshake: http.Header{"User-Agent": {"dragoman"}}}
+	for name, value := range conf.Headers {
+		a.handshake.Set(name, value)
+	}
 	if a.reach == nil {
 		a.reach = func(ctx context.Context, address string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", address)
@@ -59,6 +68,13 @@ func newAddress(conf *config.Channel, path string, o Options) (address, error) {
 	a.dialed = net.JoinHostPort(u.Hostname(), port)
 	u.Path = strings.TrimRight(u.Path, "/") + path
 	u.RawPath, u.Fragment = "", ""
+	if len(conf.Query) > 0 {
+		q := url.Values{}
+		for name, value := range conf.Query {
+			q.Set(name, value)
+		}
+		u.RawQuery = q.Encode()
+	}
 	return a, nil
 }
 
@@ -68,17 +84,40 @@ func newAddress(conf *config.Channel, path string, o Options) (address, error) {
 func (a *address) dial(ctx context.Context) (conn, socket net.Conn, err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.connect)
 	defer cancel()
-	socket, err = a.reach(ctx, a.dialed)
+	socket, err = a.reach(ctx, a.first())
 	if err != nil {
+		if a.via != nil {
+			err = a.via.failed(err)
+		}
 		return nil, nil, err
 	}
-	if a.tls == nil {
-		return socket, socket, nil
+	conn = socket
+	if a.via != nil {
+		conn, err = a.via.connect(ctx, socket, a.tunnelled())
 	}
-	secured := tls.Client(socket, a.tls)
-	if err := secured.HandshakeContext(ctx); err != nil {
+	if err == nil && a.tls != nil {
+		secured := tls.Client(conn, a.tls)
+		conn, err = secured, misdirected(secured.HandshakeContext(ctx))
+	}
+	if err != nil {
 		_ = socket.Close()
 		return nil, nil, err
 	}
-	return secured, socket, nil
+	return conn, socket, nil
+}
+
+// first is where the TCP connection goes.
+func (a *address) first() string {
+	if a.via != nil {
+		return a.via.dialed
+	}
+	return a.dialed
+}
+
+// tunnelled is where the proxy is asked to connect to; empty: nowhere.
+func (a *address) tunnelled() string {
+	if a.given {
+		return ""
+	}
+	return a.dialed
 }

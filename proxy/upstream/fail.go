@@ -63,6 +63,17 @@ func broken(ctx context.Context, err error) *translate.Error {
 	return translate.Broken("the connection to the model broke", err)
 }
 
+// elsewhere is the failure of an exchange that something else than the model answered.
+func elsewhere(ctx context.Context, cause error) *translate.Error {
+	if errors.Is(cause, errProxy) {
+		return unreachable(ctx, cause)
+	}
+	if e := ended(ctx); e != nil {
+		return e
+	}
+	return translate.Broken("the model cannot be reached", cause)
+}
+
 // truncated is the failure of an exchange whose answer broke off.
 func truncated(ctx context.Context, err error) *translate.Error {
 	if e := ended(ctx); e != nil {

@@ -113,8 +113,8 @@ func (f *framed) next() (int, error) {
 		return len(rest), nil
 	}
 	n := headEnd(rest, 0)
-	if n == 0 && len(rest) > maxHead {
-		return 0, errHead
+	if n == 0 && (len(rest) > maxHead || !beginsHTTP(rest)) {
+		return 0, notHTTP(rest, errHead)
 	}
 	if n > 0 {
 		f.mode = modeRaw
@@ -361,7 +361,7 @@ func websocketAt(ctx context.Context, at *address) (*websocket.Conn, *framed, *h
 	d := websocket.Dialer{NetDialContext: dial, NetDialTLSContext: dial, ReadBufferSize: 1 << 10, WriteBufferSize: 4 << 10}
 	u := *at.url
 	u.Scheme = "ws" + u.Scheme[len("http"):]
-	ws, resp, err := d.DialContext(ctx, u.String(), http.Header{"User-Agent": {"dragoman"}})
+	ws, resp, err := d.DialContext(ctx, u.String(), at.handshake)
 	if stop != nil && !stop() && err == nil {
 		_ = ws.Close()
 		err = context.Cause(ctx)

@@ -33,6 +33,8 @@ type head struct {
 	chunked bool
 	length  int64         // -1: not said
 	retry   time.Duration // Retry-After; 0: none
+	// location is where a redirect points to.
+	location string
 }
 
 // body returns how the bytes behind the head are framed.
@@ -47,6 +49,17 @@ func (h *head) body() body {
 	}
 	h.keep = false
 	return body{}
+}
+
+// beginsHTTP reports whether p may become an answer of HTTP/1. A server of another
+// protocol may say something and wait.
+func beginsHTTP(p []byte) bool {
+	const first = "HTTP/"
+	if len(p) > 0 && p[0] == 0 && len(p) < 9 {
+		return true // it takes nine bytes to know what it is
+	}
+	n := min(len(p), len(first))
+	return string(p[:n]) == first[:n]
 }
 
 // headEnd returns the length of the head that p begins with, 0 while it is
@@ -121,6 +134,10 @@ func (h *head) header(name, value []byte, now time.Time) error {
 	case len("retry-after"):
 		if is(name, "retry-after") {
 			h.retry = max(h.retry, retryAfter(value, now))
+		}
+	case len("location"):
+		if h.status >= 300 && h.status <= 399 && is(name, "location") {
+			h.location = string(value)
 		}
 	case len("content-type"):
 		if is(name, "content-type") {

@@ -1,8 +1,10 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -25,7 +27,7 @@ type route struct {
 	dialect translate.Dialect
 	whole   string // path behind the base, for answers in one piece
 	stream  string // the same for streams
-	auth    func(key string) string
+	auth    string // how a key is shown where nothing else is configured
 }
 
 // httpUpstream is a channel that is asked with POST: one request, one answer.
@@ -49,42 +51,77 @@ func newHTTP(conf *config.Channel, key string, o Options, r route) (Upstream, er
 	if strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c == 0x7f }) {
 		return nil, errors.New("key has a character that no header can carry")
 	}
+	if conf.Transport == "http2" {
+		return nil, errors.New("transport http2 is not spoken yet")
+	}
 	u := &httpUpstream{route: r, opts: o, key: secret(key)}
 	for i, path := range []string{r.whole, r.stream} {
 		at, err := newAddress(conf, path, o)
 		if err != nil {
 			return nil, err
 		}
+		// A proxy is given requests that are not behind TLS as they are: many allow tunnels
+		// for TLS only.
+		at.given = at.tls == nil && at.via != nil && at.via.speaksHTTP()
 		u.conns.at = at
-		accept := "application/json"
-		if i == 1 {
-			accept = "text/event-stream, application/json"
-		}
-		u.heads[i] = "POST " + at.url.RequestURI() + " HTTP/1.1\r\nHost: " + at.url.Host +
-			"\r\nUser-Agent: dragoman\r\nContent-Type: application/json\r\nAccept: " + accept +
-			"\r\nAccept-Encoding: identity\r\n" + r.auth(key) + "Content-Length: "
+		u.heads[i] = headOf(conf, key, &at, r, i == 1)
 	}
 	u.conns.limit = conf.Concurrent
 	u.margin = max(len(u.heads[0]), len(u.heads[1])) + len("9223372036854775807")
 	return u, nil
 }
 
-// bearer is the Authorization header of the openai and rest dialects.
-func bearer(key string) string {
-	if key == "" {
-		return ""
+// headOf is all of a request before the number of the content length.
+func headOf(conf *config.Channel, key string, at *address, r route, stream bool) string {
+	var b strings.Builder
+	b.WriteString("POST ")
+	if at.given {
+		b.WriteString("http://" + at.url.Host)
 	}
-	return "Authorization: Bearer " + key + "\r\n"
+	b.WriteString(at.url.RequestURI() + " HTTP/1.1\r\nHost: " + at.url.Host + "\r\n")
+	if at.given {
+		b.WriteString(at.via.credential())
+	}
+	for _, h := range headersOf(conf, key, r, stream) {
+		b.WriteString(h[0] + ": " + h[1] + "\r\n")
+	}
+	b.WriteString("Content-Length: ")
+	return b.String()
 }
 
-// apiKey is how the anthropic dialect shows a key, with the version of the API
-// that its codec speaks.
-func apiKey(key string) string {
-	const version = "anthropic-version: 2023-06-01\r\n"
-	if key == "" {
-		return version
+// headersOf are the headers of every request, in their order: those of the
+// configuration go before those that go without saying.
+func headersOf(conf *config.Channel, key string, r route, stream bool) [][2]string {
+	accept := "application/json"
+	if stream {
+		accept = "text/event-stream, application/json"
 	}
-	return "x-api-key: " + key + "\r\n" + version
+	all := [][2]string{{"User-Agent", "dragoman"}, {"Content-Type", "application/json"}, {"Accept", accept}, {"Accept-Encoding", "identity"}}
+	if conf.Kind == "anthropic" {
+		all = append(all, [2]string{"anthropic-version", "2023-06-01"})
+	}
+	all = slices.DeleteFunc(all, func(h [2]string) bool { return configured(conf.Headers, h[0]) })
+	switch auth := cmp.Or(conf.Auth, r.auth); {
+	case key == "" || auth == "none":
+	case auth == "bearer":
+		all = append(all, [2]string{"Authorization", "Bearer " + key})
+	default:
+		all = append(all, [2]string{auth, key})
+	}
+	for _, name := range slices.Sorted(maps.Keys(conf.Headers)) {
+		all = append(all, [2]string{name, conf.Headers[name]})
+	}
+	return all
+}
+
+// configured reports whether headers has name, in whatever case.
+func configured(headers map[string]string, name string) bool {
+	for own := range headers {
+		if strings.EqualFold(own, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // buffer returns an empty buffer of newBuffer or more, or a large one of keepBuffer.
@@ -194,6 +231,9 @@ func (s *httpStream) refusal() *translate.Error {
 	s.release(err == nil)
 	if e := ended(s.ctx); e != nil {
 		return e
+	}
+	if cause := s.up.conns.at.misplaced(s.head.status, s.head.location, content); cause != nil {
+		return elsewhere(s.ctx, cause)
 	}
 	s.lend()
 	_, err = s.dec.DecodeWhole(nil, s.head.status, content)

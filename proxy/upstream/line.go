@@ -77,7 +77,7 @@ func (u *sharedUpstream) dial(ctx context.Context) (l *line, e *translate.Error)
 	if resp.StatusCode == 401 || resp.StatusCode == 403 {
 		return nil, translate.FromStatus(resp.StatusCode, translate.Refusal{}, 0)
 	}
-	return nil, u.key.typed(refused(ctx, resp, iagent.Dialect.NewDecoder(nil)), translate.FaultBroken)
+	return nil, u.key.typed(u.at.refused(ctx, resp, iagent.Dialect.NewDecoder(nil)), translate.FaultBroken)
 }
 
 // read hands out what comes, until the connection ends. useful: something came.

@@ -85,7 +85,7 @@ func newShared(conf *config.Channel, key string, o Options) (Upstream, error) {
 		at.url.Path = "/ws/v1/chat"
 	}
 	token := strings.TrimSpace(strings.TrimPrefix(key, "Bearer "))
-	q := at.url.Query()
+	q := at.url.Query() // what is configured
 	q.Set("app_token", token)
 	at.url.RawQuery = q.Encode()
 	size := conf.Connections

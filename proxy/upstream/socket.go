@@ -137,15 +137,18 @@ func (u *socketUpstream) dial(ctx context.Context) (*socket, *translate.Error) {
 	if !errors.Is(err, websocket.ErrBadHandshake) || resp == nil {
 		return nil, unreachable(ctx, err)
 	}
-	return nil, u.key.typed(refused(ctx, resp, chatnio.NewDecoder(nil)), translate.FaultBroken)
+	return nil, u.key.typed(u.at.refused(ctx, resp, chatnio.NewDecoder(nil)), translate.FaultBroken)
 }
 
 // refused returns what a response means that is no upgrade.
-func refused(ctx context.Context, resp *http.Response, dec translate.Decoder) error {
+func (a *address) refused(ctx context.Context, resp *http.Response, dec translate.Decoder) error {
 	if e := ended(ctx); e != nil {
 		return e
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	if cause := a.misplaced(resp.StatusCode, resp.Header.Get("Location"), text); cause != nil {
+		return elsewhere(ctx, cause)
+	}
 	retry := retryAfter([]byte(resp.Header.Get("Retry-After")), time.Now())
 	_, err := dec.DecodeWhole(nil, resp.StatusCode, text)
 	var e *translate.Error

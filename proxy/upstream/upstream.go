@@ -92,6 +92,6 @@ func (o Options) tlsConfig(host string) *tls.Config {
 	if conf.ClientSessionCache == nil {
 		conf.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 	}
-	conf.NextProtos = nil // HTTP/1.1 only
+	conf.NextProtos = []string{"http/1.1"} // a server that speaks nothing of it says so
 	return conf
 }
