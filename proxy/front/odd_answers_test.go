@@ -191,3 +191,34 @@ func TestAFailureForAReasonGoesToTheNextChannelBeforeTheFirstText(t *testing.T) 
 		t.Error("it was not asked")
 	}
 }
+
+func TestWhatHasNoFormHerePassesThroughOnceAsItCame(t *testing.T) {
+	t.Parallel()
+	image := strings.Repeat("A", 3<<20)
+	for name, c := range map[string]struct{ label, reply string }{
+		"a second choice": {"application/json", `{"id":"c1","choices":[{"index":1,"message":{"role":"assistant","content":"b"},"finish_reason":"stop"},{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"stop"}]}`},
+		"images":          {"application/json", `{"id":"c1","choices":[{"index":0,"message":{"role":"assistant","content":null,"images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,` + image + `"}}]},"finish_reason":"stop"}]}`},
+		"audio":           {"application/json", `{"id":"c1","choices":[{"index":0,"message":{"role":"assistant","content":null,"audio":{"id":"a","data":"UklGRg=="}},"finish_reason":"stop"}]}`},
+		"a streamed image": {"text/event-stream", oddEvent(`{"role":"assistant","content":""}`, "null") + oddEvent(`{"content":"","images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,`+image+`"}}]}`, "null") +
+			oddEvent(`{}`, "stop") + oddDone},
+		"streamed, the second choice alone": {"text/event-stream", `data: {"id":"c1","choices":[{"index":1,"delta":{"content":"b"},"finish_reason":null}]}` + "\n\n" + oddEvent(`{}`, "stop") + oddDone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newScripted(t)
+			b.says(c.label, c.reply)
+			w := oddWorld(t, oddChannel("odd", b.url, 1))
+			p := posts[0]
+			if c.label != "application/json" {
+				p = posts[1]
+			}
+			status, _, body := w.Do(t, "POST", p.path, p.body, "Authorization", "Bearer "+key)
+			if status != 200 || body != c.reply {
+				t.Errorf("%d, %d bytes for %d: %.300s", status, len(body), len(c.reply), body)
+			}
+			if n := b.asked.Load(); n != 1 {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+}
