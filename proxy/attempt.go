@@ -380,11 +380,13 @@ func (x *Exchange) judge(err *translate.Error) {
 		x.cell.report(x.sent, x.done, err)
 	}
 	x.done = nil
-	if err != nil && err.Fault == translate.FaultDenied {
-		x.ch.setAside(time.Now())
-		x.g.log.Error("the channel refused its key, which is set aside", "channel", x.ch.ID, "key", x.ch.key, "for", keyAside)
+	if err == nil || err.Fault == translate.FaultRejected {
+		x.ch.works()
+		x.cell.aside.clear()
+	} else {
+		x.g.setAside(x.cell, x.ch, x.asked.upstream, x.onTrial.key, err)
 	}
-	x.endTrial(x.ch, err)
+	x.endTrial(x.cell, x.ch, err)
 }
 
 // abandon ends an attempt: err says why it gave no answer.

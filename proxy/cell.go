@@ -22,7 +22,6 @@ const (
 	openMost    = 60 * time.Second
 	coolFirst   = time.Second // after a 429 without a hint; doubles
 	coolMost    = 60 * time.Second
-	keyAside    = 5 * time.Minute  // after a 401 or 403
 	slowStart   = 10 * time.Second // from a closed breaker to its whole share
 	leastShare  = 0.1              // of its share, from the beginning
 )
@@ -38,6 +37,8 @@ type cell struct {
 	rest atomic.Int64 // Unix nanoseconds: until then nothing is tried, not even a probe
 	cool atomic.Int64 // Unix nanoseconds: the end of a cool-down
 	back atomic.Int64 // Unix nanoseconds: when the breaker closed again; 0: it has its whole share
+
+	aside aside // this model of this key
 
 	late atomic.Int64 // Unix nanoseconds: until then others are chosen before it; 0: it keeps up
 
@@ -122,10 +123,13 @@ func (c *cell) blocked(now time.Time) (why string, wait time.Duration) {
 func (c *cell) barred(now time.Time, force Force) bar {
 	at := now.UnixNano()
 	if d := time.Duration(c.cool.Load() - at); d > 0 {
-		return bar{"throttled", "throttled for " + seconds(d), d}
+		return bar{state: "throttled", why: "throttled for " + seconds(d), wait: d, fault: translate.FaultBusy}
+	}
+	if b := c.aside.barred(now); b.state != "" && force != ForceClose {
+		return b
 	}
 	if d := time.Duration(c.open.Load() - at); d > 0 && force != ForceClose {
-		return bar{"open", "breaker open for " + seconds(d), d}
+		return bar{state: "open", why: "breaker open for " + seconds(d), wait: d, fault: translate.FaultBroken}
 	}
 	return bar{}
 }

@@ -6,7 +6,6 @@ import (
 	"hash/fnv"
 	"sync/atomic"
 	"text/template"
-	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -48,13 +47,11 @@ type Channel struct {
 	gate   *gate        // of its server, if it is
 	meter  *meter       // the same for all keys
 	prober *prober      // the same for all keys; nil: it is not probed
-	aside  atomic.Int64 // Unix nanoseconds: until when the key is not used; 0: nothing is held against it
-	trial  atomic.Bool  // one request tries whether the key works again
+	aside  aside        // the key; of one model of it see cell
+	doubt  doubt        // about the key
+	bans   *trials      // of its server; nil: that bans nobody
 	forced atomic.Int32 // a Force, the same for all keys of the configured channel
 }
-
-// setAside keeps requests from a key that the back end refused.
-func (c *Channel) setAside(now time.Time) { c.aside.Store(now.Add(keyAside).UnixNano()) }
 
 // recall says how a kind of channel remembers a conversation.
 type recall uint8

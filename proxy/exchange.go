@@ -88,7 +88,7 @@ type Exchange struct {
 	holds       bool      // one of its slots
 	cell        *cell
 	done        func(error) // the breaker's, until the attempt is judged
-	onTrial     bool        // it tries a key that was set aside
+	onTrial     trying      // what it tries that was set aside
 	clock       *clock
 	stop        func() // ends the attempt's context
 	stream      translate.Stream

@@ -282,8 +282,8 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 		}
 	}
 	if e.Verdict == "" {
-		refusal := verdict(nil, passed)
-		e.Verdict = string(refusal.Code) + ": " + refusal.Message
+		refusal := verdict(nil, passed, true)
+		e.Verdict = refusal.Error()
 		e.Retry = rounded(refusal.Retry.Seconds())
 	}
 	return e, nil
@@ -299,11 +299,11 @@ func (e *Explanation) foresee(r *route, tier []candidate, now time.Time) (passed
 		b := tier[i].barred(now)
 		switch {
 		case s.State == "full":
-			passed = append(passed, exclusion{ch: tier[i].ch, why: s.Why, busy: true, full: tier[i].ch.load})
+			passed = append(passed, exclusion{ch: tier[i].ch, why: s.Why, said: s.Why, busy: true, full: tier[i].ch.load})
 		case b.state != "":
 			passed = append(passed, tier[i].exclusion(b))
 		case s.State == "throttled":
-			x := exclusion{ch: tier[i].ch, why: s.Why, wait: time.Duration(s.Seconds * float64(time.Second)), busy: true, full: &tier[i].ch.gate.turn}
+			x := exclusion{ch: tier[i].ch, why: s.Why, said: "throttled", wait: time.Duration(s.Seconds * float64(time.Second)), busy: true, full: &tier[i].ch.gate.turn}
 			passed = append(passed, x)
 		case s.State == "slow":
 			slow = append(slow, len(e.Candidates))

@@ -54,6 +54,13 @@ func TestEachFaultHasItsConsequence(t *testing.T) {
 		{"slow", translate.FaultSlow, nil, true},
 		{"busy", translate.FaultBusy, nil, true},
 		{"denied", translate.FaultDenied, nil, true},
+		{"purse", translate.FaultPurse, nil, true},
+		{"cost", translate.FaultCost, nil, true},
+		{"place", translate.FaultPlace, nil, true},
+		{"no model", translate.FaultNoModel, nil, true},
+		{"astray", translate.FaultAstray, nil, true},
+		{"size", translate.FaultSize, nil, true},
+		{"unclear", translate.FaultUnclear, nil, true},
 		{"rejected", translate.FaultRejected, nil, false},
 		{"gone", translate.FaultGone, nil, false},
 		{"local", translate.FaultLocal, nil, true},
@@ -116,7 +123,7 @@ func TestTheVerdictOfAllFailures(t *testing.T) {
 		{"one hint", busy(0), busy(3 * time.Second), translate.CodeRateLimited, translate.FaultBusy, 3 * time.Second, nil},
 		{"no hint", busy(0), busy(0), translate.CodeRateLimited, translate.FaultBusy, time.Second, nil},
 		{"busy and dial", busy(5 * time.Second), dial, translate.CodeUnavailable, 0, 5 * time.Second, []string{"a: throttled", "b: not reachable"}},
-		{"denied", denied, denied, translate.CodeUnavailable, 0, 0, []string{"a: its credential was refused", "b: its credential"}},
+		{"denied", denied, denied, translate.CodeUnavailable, 0, asideFirst, []string{"a: its credential was refused", "b: its credential"}},
 		{"a model's error", broken, dial, translate.CodeModel, translate.FaultBroken, 0, []string{"it failed"}},
 		{"a model's error last", denied, broken, translate.CodeModel, translate.FaultBroken, 0, nil},
 	} {
@@ -128,7 +135,7 @@ func TestTheVerdictOfAllFailures(t *testing.T) {
 					t.Errorf("retry after %v, want %v", e.Retry, c.retry)
 				}
 				for _, s := range c.says {
-					if !strings.Contains(e.Message, s) {
+					if !strings.Contains(e.Error(), s) {
 						t.Errorf("%q does not say %q", e.Message, s)
 					}
 				}

@@ -67,10 +67,10 @@ func (u *fakeUp) Open(ctx context.Context, req *translate.Request) (translate.St
 	if n := len(u.scripts); n > 0 {
 		s = u.scripts[min(len(u.reqs), n-1)]
 	}
-	if u.mood != nil {
-		s = u.mood(len(u.reqs))
-	}
 	u.reqs = append(u.reqs, *req)
+	if u.mood != nil {
+		s = u.mood(len(u.reqs) - 1)
+	}
 	u.mu.Unlock()
 	u.w.note(u.name)
 	if err := pass(ctx, s.after, s.hang); err != nil {
@@ -249,7 +249,7 @@ func refuses(err error) script { return script{err: err} }
 func fault(f translate.Fault) *translate.Error {
 	e := &translate.Error{Code: translate.CodeModel, Fault: f, Message: "it failed"}
 	switch f {
-	case translate.FaultDial, translate.FaultDenied:
+	case translate.FaultDial, translate.FaultDenied, translate.FaultPurse, translate.FaultCost, translate.FaultPlace, translate.FaultNoModel, translate.FaultAstray, translate.FaultSize:
 		e.Code = translate.CodeUnavailable
 	case translate.FaultBusy:
 		e.Code = translate.CodeRateLimited

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +14,7 @@ import (
 type consequence struct {
 	elsewhere bool      // another channel may be tried
 	sent      bool      // the question may have reached the back end
+	aside     bool      // what was refused, a model or a key, is set aside: see setAside
 	breaker   verdictOf // what it means to the breaker
 	words     string    // for the message of CHANNEL_UNAVAILABLE
 }
@@ -25,13 +28,22 @@ const (
 	succeeds                  // it works: the question was at fault
 )
 
-// consequences is the one table of what a fault before the commit point means.
+// consequences is the one table of what a fault before the commit point means. What a
+// refusal is told for is translate's to say, which has bodies of all kinds in
+// translate/testdata/refusals.txt.
 var consequences = map[translate.Fault]consequence{
 	translate.FaultDial:     {elsewhere: true, breaker: counts, words: "not reachable"},
 	translate.FaultBroken:   {elsewhere: true, sent: true, breaker: counts, words: "answered with an error"},
 	translate.FaultSlow:     {elsewhere: true, sent: true, breaker: counts, words: "did not answer in time"},
 	translate.FaultBusy:     {elsewhere: true, words: "throttled"},
-	translate.FaultDenied:   {elsewhere: true, words: "its credential was refused"},
+	translate.FaultDenied:   {elsewhere: true, aside: true, words: "its credential was refused"},
+	translate.FaultPurse:    {elsewhere: true, aside: true, words: "its account is used up"},
+	translate.FaultCost:     {elsewhere: true, words: "the question would cost more than is left of its account"},
+	translate.FaultPlace:    {elsewhere: true, aside: true, words: "it is not served here"},
+	translate.FaultNoModel:  {elsewhere: true, aside: true, words: "it has not got the model"},
+	translate.FaultAstray:   {elsewhere: true, breaker: counts, words: "what answered is no model"},
+	translate.FaultSize:     {elsewhere: true, words: "the question is too large for it"},
+	translate.FaultUnclear:  {elsewhere: true, sent: true, words: "answered with an error"},
 	translate.FaultRejected: {breaker: succeeds},
 	translate.FaultCut:      {breaker: counts},
 	translate.FaultGone:     {},
@@ -47,54 +59,125 @@ type failure struct {
 
 // exclusion is a candidate that was not asked, and why.
 type exclusion struct {
-	ch   *Channel
-	why  string
-	wait time.Duration // until it may be asked; 0: unknown
-	busy bool          // it is throttled or full, not broken
-	full *slots        // what it is waited for; nil: it is not full
+	ch    *Channel
+	why   string          // for operators
+	said  string          // for clients
+	wait  time.Duration   // until it may be asked; 0: unknown
+	busy  bool            // it is throttled or full, not broken
+	full  *slots          // what it is waited for; nil: it is not full
+	fault translate.Fault // of which kind that is; 0: of none
 }
 
-// verdict makes one error of all that failed or was not asked, as product.md 5
-// has it: all throttled, or all that work at their own limits, is RATE_LIMITED, a model's own error
-// is its MODEL_ERROR, anything else CHANNEL_UNAVAILABLE, which says why for each
-// channel.
-func verdict(failures []failure, passed []exclusion) *translate.Error {
-	var model *translate.Error
-	busy, full, retry := 0, false, time.Duration(0)
-	sooner := func(d time.Duration) {
-		if d > 0 && (retry == 0 || d < retry) {
-			retry = d
-		}
-	}
-	var why []string
-	say := func(ch *Channel, words string) {
-		if line := ch.ID + ": " + words; !slices.Contains(why, line) {
-			why = append(why, line)
-		}
-	}
+// verdict makes one error of all that failed or was not asked: all throttled, or all
+// that work at their own limits, is RATE_LIMITED; what all say of the question is told;
+// a model's own error is its MODEL_ERROR, anything else CHANNEL_UNAVAILABLE. named: the client
+// chose its model by its name, so that it can be told that there is none. Clients are
+// told of kinds and numbers; which channel it was, the cause knows.
+func verdict(failures []failure, passed []exclusion, named bool) *translate.Error {
+	v := sums{now: time.Now()}
 	for _, f := range failures {
-		if f.err.Code == translate.CodeModel {
-			model = f.err
-		}
-		if f.err.Fault == translate.FaultBusy {
-			busy++
-		}
-		sooner(f.err.Retry)
-		say(f.ch, consequences[f.err.Fault].words)
+		v.failed(f)
 	}
 	for _, p := range passed {
-		if p.busy {
-			busy++
+		v.passed(p)
+	}
+	n := len(failures) + len(passed)
+	all := func(f translate.Fault) bool { return n > 0 && v.faults[f] == n }
+	switch {
+	case n > 0 && v.busy == n || v.full && len(failures) == 0:
+		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "every channel of this model is throttled or at its limit", Retry: max(v.retry, time.Second)}
+	case all(translate.FaultNoModel) && named:
+		return &translate.Error{Code: translate.CodeModelNotFound, Message: "no channel has the model", Retry: v.retry, Cause: v.cause()}
+	case all(translate.FaultSize):
+		return &translate.Error{Code: translate.CodeTooLarge, Message: "no channel of this model takes a question of this size", Cause: v.cause()}
+	case v.model != nil:
+		return v.model
+	}
+	return &translate.Error{Code: translate.CodeUnavailable, Message: v.message(), Retry: v.retry, Cause: v.cause()}
+}
+
+// sums are what failures and exclusions come to.
+type sums struct {
+	now    time.Time
+	faults [translate.Faults]int
+	busy   int
+	full   bool
+	retry  time.Duration // the first end that is known; 0: none is
+	model  *translate.Error
+	why    []string          // each channel and what keeps it, once
+	of     map[string]string // by channel, the same
+	kinds  []string          // what clients are told, in the order in which it came
+}
+
+func (v *sums) failed(f failure) {
+	if f.err.Code == translate.CodeModel {
+		v.model = f.err
+	}
+	if f.err.Fault == translate.FaultBusy {
+		v.busy++
+	}
+	then := consequences[f.err.Fault]
+	wait := f.err.Retry
+	if b := f.ch.aside.barred(v.now); b.wait > 0 && then.aside {
+		wait = b.wait
+	} else if b = f.cell.barred(v.now, f.ch.force()); b.wait > 0 && b.state != "throttled" {
+		wait = b.wait // of a throttling the hint counts: what else is known is a guess
+	}
+	v.add(f.ch, f.err.Fault, wait, then.words, then.words)
+}
+
+func (v *sums) passed(p exclusion) {
+	if p.busy {
+		v.busy++
+	}
+	v.full = v.full || p.full != nil
+	v.add(p.ch, p.fault, p.wait, p.why, p.said)
+}
+
+func (v *sums) add(ch *Channel, f translate.Fault, wait time.Duration, why, said string) {
+	v.faults[f]++
+	if wait > 0 && (v.retry == 0 || wait < v.retry) {
+		v.retry = wait
+	}
+	if line := ch.ID + ": " + why; !slices.Contains(v.why, line) {
+		v.why = append(v.why, line)
+	}
+	if !slices.Contains(v.kinds, said) {
+		v.kinds = append(v.kinds, said)
+	}
+	if v.of == nil {
+		v.of = map[string]string{}
+	}
+	v.of[ch.ID] = said
+}
+
+func (v *sums) cause() error {
+	if len(v.why) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(v.why, "; "))
+}
+
+// message says how many channels are kept by what, and when the first is back.
+func (v *sums) message() string {
+	var parts []string
+	for _, kind := range v.kinds {
+		n := 0
+		for _, said := range v.of {
+			if said == kind {
+				n++
+			}
 		}
-		full = full || p.full != nil
-		sooner(p.wait)
-		say(p.ch, p.why)
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d of %d: %s", n, len(v.of), kind))
+		}
 	}
-	if n := len(failures) + len(passed); n > 0 && busy == n || full && len(failures) == 0 {
-		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "every channel of this model is throttled or at its limit", Retry: max(retry, time.Second)}
+	text := "no channel can take it"
+	if len(parts) > 0 {
+		text += " (" + strings.Join(parts, ", ") + ")"
 	}
-	if model != nil {
-		return model
+	if v.retry > 0 {
+		text += ", the first is back in " + seconds(v.retry)
 	}
-	return &translate.Error{Code: translate.CodeUnavailable, Message: "no channel can take it (" + strings.Join(why, "; ") + ")", Retry: retry}
+	return text
 }

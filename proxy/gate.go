@@ -244,7 +244,7 @@ func (g *gate) bar(now time.Time) bar {
 	if d == 0 {
 		return bar{}
 	}
-	return bar{"throttled", "new connections to its server are throttled for " + seconds(d), d}
+	return bar{state: "throttled", why: "new connections to its server are throttled for " + seconds(d), wait: d, fault: translate.FaultBusy}
 }
 
 // pace says in words how quickly a server is dialled after a refusal; "" if it takes
@@ -343,7 +343,7 @@ func (x *Exchange) turnedAway(c candidate, began time.Time, err *translate.Error
 	}
 	x.done(errNeutral)
 	x.done = nil
-	x.endTrial(x.ch, errUntried)
+	x.endTrial(x.cell, x.ch, errUntried)
 	x.drop()
 	x.attempts--
 	x.untry()

@@ -38,6 +38,7 @@ type Gateway struct {
 	room     room       // those that wait for a full channel
 	lobby    lobby      // those that wait for a limit
 	meters   meters
+	bans     banBook
 	keys     *keyring
 	badKeys  *BadKeys
 	counts   *countRate

@@ -73,8 +73,8 @@ type ModelState struct {
 	Model    string `json:"model"`
 	Upstream string `json:"upstream"`
 	// State is ready; trial (the next request decides whether it is used again);
-	// open (its breaker is); throttled (by the back end); aside (its key was
-	// refused); full (all slots of the channel are taken); slow (others of its tier are
+	// open (its breaker is); throttled (by the back end); aside (its key or the model was
+	// refused, or its account is used up); full (all slots of the channel are taken); slow (others of its tier are
 	// chosen before it while they have room).
 	State string `json:"state"`
 	// Why says the same in words; empty while it is ready, unless new connections to it
@@ -164,7 +164,7 @@ func (c *candidate) state(now time.Time) ModelState {
 		s.State, s.Why = b.state, b.why
 	case c.ch.force() == ForceClose:
 		s.Why = "held closed by the operator"
-	case c.ch.aside.Load() != 0, c.cell.br.State() != gobreaker.StateClosed:
+	case c.ch.aside.held(), c.cell.aside.held(), c.cell.br.State() != gobreaker.StateClosed:
 		s.State, s.Why = "trial", "the next request decides whether it is used again"
 	case c.ch.load.limit > 0 && c.ch.load.load.Load() >= c.ch.load.limit:
 		s.State, s.Why = "full", "at its limit of requests"
@@ -189,6 +189,20 @@ type bar struct {
 	state string // see ModelState.State
 	why   string // in words
 	wait  time.Duration
+	fault translate.Fault // of which kind it is; 0: of none
+}
+
+// said is b as clients are told of it: without times, which differ for each of many.
+func (b bar) said() string {
+	switch b.state {
+	case "open":
+		return "out of use"
+	case "trial":
+		return "out of use, and being tried again"
+	case "throttled":
+		return consequences[translate.FaultBusy].words
+	}
+	return b.why
 }
 
 // barred says what keeps questions from c now. It only reads.
@@ -197,68 +211,60 @@ func (c *candidate) barred(now time.Time) bar {
 	if force == ForceOpen {
 		return bar{state: "open", why: "taken out of use by the operator"}
 	}
-	if until := c.ch.aside.Load(); until != 0 && force != ForceClose {
-		if d := time.Duration(until - now.UnixNano()); d > 0 {
-			return bar{"aside", "its credential was refused", d}
-		}
-		if c.ch.trial.Load() {
-			return keyOnTrial()
-		}
+	if b := c.ch.aside.barred(now); b.state != "" && force != ForceClose {
+		return b
 	}
 	return c.cell.barred(now, force)
-}
-
-// keyOnTrial bars a key that was set aside while one request tries it again.
-func keyOnTrial() bar {
-	return bar{"aside", "its credential was refused and is being tried again", time.Second}
 }
 
 // errUntried ends a trial that came to nothing.
 var errUntried = &translate.Error{}
 
-// tryKey takes leave to use the key of ch. One that was set aside for long enough is
+// tryKey takes leave to use c's key and model. What was set aside for long enough is
 // tried by one request at a time, until [Exchange.endTrial].
-func (x *Exchange) tryKey(ch *Channel) (ok bool) {
-	leave := ch.tryKey()
-	x.onTrial = leave == leaveOnTrial
-	return leave != leaveNone
+func (x *Exchange) tryKey(c *candidate) (ok bool) {
+	x.onTrial, ok = c.tryKey()
+	return ok
 }
 
-// leave is whether a key may be used.
-type leave uint8
-
-const (
-	leaveNone    leave = iota // somebody is trying it already
-	leaveFree                 // nothing is held against it
-	leaveOnTrial              // endTrial must be called
-)
+// trying is what a request tries that was set aside.
+type trying struct{ key, model bool }
 
 // tryKey is [Exchange.tryKey] for whoever asks.
-func (c *Channel) tryKey() leave {
-	if c.aside.Load() == 0 || c.force() == ForceClose {
-		return leaveFree
+func (c *candidate) tryKey() (t trying, ok bool) {
+	if !c.ch.aside.held() && !c.cell.aside.held() || c.ch.force() == ForceClose {
+		return t, true
 	}
-	if !c.trial.CompareAndSwap(false, true) {
-		return leaveNone
+	now := time.Now()
+	key := c.ch.aside.try(now)
+	if key == leaveNone {
+		return t, false
 	}
-	return leaveOnTrial
+	model := c.cell.aside.try(now)
+	if model == leaveNone && key == leaveOnTrial {
+		c.ch.aside.end(errUntried)
+	}
+	return trying{key == leaveOnTrial, model == leaveOnTrial}, model != leaveNone
 }
 
 // endTrial is told how an attempt on ch went; err is nil for content. A back end that
 // answers, or only asks for patience, has taken the key.
-func (x *Exchange) endTrial(ch *Channel, err *translate.Error) {
-	if !x.onTrial {
-		return
-	}
-	x.onTrial = false
-	ch.endTrial(err)
+func (x *Exchange) endTrial(c *cell, ch *Channel, err *translate.Error) {
+	t := x.onTrial
+	x.onTrial = trying{}
+	t.end(c, ch, err)
 }
 
-func (c *Channel) endTrial(err *translate.Error) {
-	if err == nil || err.Fault == translate.FaultRejected || err.Fault == translate.FaultBusy {
-		c.aside.Store(0)
+func (t trying) end(c *cell, ch *Channel, err *translate.Error) {
+	if t.key {
+		if err != nil && err.Fault == translate.FaultNoModel {
+			ch.works() // it took the key
+		}
+		ch.aside.end(err)
 	}
-	c.trial.Store(false)
+	if t.model {
+		c.aside.end(err)
+	}
 }
 
 // force is what the operator has decided about the channel.

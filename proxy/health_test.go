@@ -43,7 +43,7 @@ func TestOnlyOneRequestTriesAKeyThatWasRefused(t *testing.T) {
 		asked int // in the second burst, a minute later
 	}{
 		"it works again":     {says("1"), 100},
-		"it is refused":      {refuses(fault(translate.FaultDenied)), 0},
+		"it is refused":      {refuses(fault(translate.FaultDenied)), 1},
 		"nothing was learnt": {refuses(fault(translate.FaultDial)), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestOnlyOneRequestTriesAKeyThatWasRefused(t *testing.T) {
 				for len(k1.asked()) == 0 {
 					w.ask(t.Context(), w.question("hi"))
 				}
-				time.Sleep(keyAside)
+				time.Sleep(asideFirst)
 				burst := func() int {
 					before := len(k1.asked())
 					var all sync.WaitGroup

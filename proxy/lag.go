@@ -52,7 +52,7 @@ func (c *cell) lag(now time.Time) bar {
 	if d <= 0 {
 		return bar{}
 	}
-	return bar{"slow", "others begin to answer much sooner", d}
+	return bar{state: "slow", why: "others begin to answer much sooner", wait: d}
 }
 
 // fallBehind notes that the cell was given as long as others would have been, which

@@ -99,10 +99,10 @@ func (h *histogram) read() (out Histogram) {
 // meter counts the exchanges of one configured channel, or those that no channel
 // was asked for. It is safe for concurrent use and allocates nothing.
 type meter struct {
-	ends   [6][8]atomic.Uint64 // by front and outcome
-	faults [11]atomic.Uint64   // attempts, by fault; 0: they gave content; the last: our own errors
-	first  histogram           // from the question to the first content
-	took   histogram           // the whole exchange
+	ends   [6][8]atomic.Uint64                 // by front and outcome
+	faults [translate.Faults + 1]atomic.Uint64 // attempts, by fault; 0: they gave content; the last: our own errors
+	first  histogram                           // from the question to the first content
+	took   histogram                           // the whole exchange
 }
 
 // meters are the counters by channel. Those of a channel that has gone stay, so that
@@ -176,7 +176,7 @@ func (m *meter) read(id string) Tally {
 
 // faultName names a fault in metrics and explanations.
 func faultName(f translate.Fault) string {
-	names := [...]string{"ok", "dial", "broken", "slow", "busy", "denied", "rejected", "cut", "gone", "local", "other"}
+	names := [...]string{"ok", "dial", "broken", "slow", "busy", "denied", "rejected", "cut", "gone", "local", "purse", "cost", "place", "no_model", "astray", "size", "unclear", "other"}
 	return names[min(int(f), len(names)-1)]
 }
 

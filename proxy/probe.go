@@ -167,10 +167,10 @@ func (b *prober) due(ch *Channel, idle bool) (all []*candidate) {
 		if c.cell.cool.Load() > now || c.cell.rest.Load() > now {
 			continue
 		}
-		if ch.aside.Load() != 0 {
+		if ch.aside.held() {
 			return []*candidate{c} // it is the key that is asked for
 		}
-		if c.cell.out() {
+		if c.cell.out() || c.cell.aside.held() {
 			all = append(all, c)
 		} else if well == nil {
 			well = c
@@ -190,16 +190,12 @@ func (b *prober) probe(ctx context.Context, c *candidate) {
 	}
 	ch.InFlight.Add(1)
 	defer b.g.room.release(ch)
-	leave := ch.tryKey()
-	if leave == leaveNone {
+	trial, ok := c.tryKey()
+	if !ok {
 		return
 	}
 	said := errUntried
-	defer func() {
-		if leave == leaveOnTrial {
-			ch.endTrial(said)
-		}
-	}()
+	defer func() { trial.end(c.cell, ch, said) }()
 	done := c.cell.allow()
 	if done == nil {
 		return
@@ -226,17 +222,18 @@ func (b *prober) probe(ctx context.Context, c *candidate) {
 		return // the gateway ends
 	}
 	said = err
-	judged = b.judge(c, began, done, err)
+	judged = b.judge(c, trial, began, done, err)
 }
 
 // judge tells the records how a probe went; it reports whether done was called.
-func (b *prober) judge(c *candidate, began time.Time, done func(error), err *translate.Error) bool {
+func (b *prober) judge(c *candidate, trial trying, began time.Time, done func(error), err *translate.Error) bool {
 	told, count := true, &b.state.Good
 	switch {
 	case err == nil:
 		c.cell.report(began, done, nil)
-	case err.Fault == translate.FaultDenied:
-		c.ch.setAside(time.Now())
+		c.ch.works()
+	case consequences[err.Fault].aside:
+		b.g.setAside(c.cell, c.ch, c.upstream, trial.key, err)
 		c.cell.report(began, done, err)
 		count = &b.state.Bad
 	case consequences[err.Fault].breaker == counts && !err.Echo:

@@ -55,6 +55,7 @@ func (g *Gateway) compile(conf *config.Config, before *Plan) (*Plan, error) {
 	}
 	for _, ch := range p.channels {
 		ch.meter = g.meters.channel(ch.ID)
+		ch.bans = g.bans.at(ch.conf.Kind, ch.conf.URL)
 	}
 	p.openGates(&g.room)
 	if g.tell != nil {
@@ -161,7 +162,7 @@ func samePlace(a, b *config.Channel) bool { return a.Kind == b.Kind && a.URL == 
 // plan.
 func (c *Channel) inherit(before *Channel) {
 	if samePlace(c.conf, before.conf) {
-		c.aside.Store(before.aside.Load())
+		c.aside.inherit(&before.aside)
 	}
 	c.forced.Store(before.forced.Load())
 }

@@ -36,7 +36,7 @@ func (x *Exchange) run() *translate.Error {
 			p.wait = p.full.gate.invite(time.Now())
 		}
 	}
-	return verdict(x.failures, x.passed)
+	return verdict(x.failures, x.passed, x.q.Front == "openai" || x.q.Front == "anthropic")
 }
 
 // tour searches all routes once. A route whose model refused the question for its
@@ -69,7 +69,7 @@ var errNext = &translate.Error{}
 // tooLong reports whether a model refused a question for its length: another
 // model may take it (product.md 6, defaults 4).
 func tooLong(err *translate.Error) bool {
-	return err.Upstream != nil && err.Upstream.Code == "context_length_exceeded"
+	return err.TooLong != nil || err.Upstream != nil && err.Upstream.Code == translate.CodeTooLong
 }
 
 // search tries the candidates of r until one answers. Any error but errNext is
@@ -185,10 +185,7 @@ func (x *Exchange) pause(least time.Duration) bool {
 
 // exclusion is b as a client may be told of it.
 func (c *candidate) exclusion(b bar) exclusion {
-	if b.state == "aside" {
-		b.wait = 0 // without a time: only its operator can mend that
-	}
-	return exclusion{ch: c.ch, why: b.why, wait: b.wait, busy: b.state == "throttled"}
+	return exclusion{ch: c.ch, why: b.why, wait: b.wait, busy: b.state == "throttled", fault: b.fault, said: b.said()}
 }
 
 // pick returns the next candidate of r, its slot and its breaker's leave taken, and
@@ -324,12 +321,17 @@ func (x *Exchange) free(c *candidate, now time.Time) bool {
 func (x *Exchange) reserve(c *candidate) bool {
 	if !x.slot(c.ch) {
 		x.rec.barred(c, atLimit())
-		x.passed = append(x.passed, exclusion{ch: c.ch, why: atLimit().why, busy: true, full: c.ch.load})
+		x.passed = append(x.passed, exclusion{ch: c.ch, why: atLimit().why, said: atLimit().said(), busy: true, full: c.ch.load})
 		return false
 	}
-	if !x.tryKey(c.ch) {
+	if !x.tryKey(c) {
 		x.g.room.release(c.ch)
-		x.passed = append(x.passed, c.exclusion(keyOnTrial()))
+		b := c.barred(time.Now())
+		if b.state == "" { // whoever tried it has just ended
+			b = c.ch.aside.onTrial()
+		}
+		x.rec.barred(c, b)
+		x.passed = append(x.passed, c.exclusion(b))
 		return false
 	}
 	done := c.cell.allow()
@@ -337,15 +339,16 @@ func (x *Exchange) reserve(c *candidate) bool {
 		done = func(error) {} // nobody is asked whether it may be tried
 	}
 	if done == nil {
-		x.endTrial(c.ch, errUntried)
+		x.endTrial(c.cell, c.ch, errUntried)
 		x.g.room.release(c.ch)
-		x.rec.barred(c, bar{"trial", "breaker is trying it again", time.Second})
-		x.passed = append(x.passed, exclusion{ch: c.ch, why: "breaker is trying it again", wait: time.Second})
+		b := bar{state: "trial", why: "breaker is trying it again", wait: time.Second}
+		x.rec.barred(c, b)
+		x.passed = append(x.passed, c.exclusion(b))
 		return false
 	}
 	if !x.mayDial(c) {
 		done(errNeutral)
-		x.endTrial(c.ch, errUntried)
+		x.endTrial(c.cell, c.ch, errUntried)
 		x.g.room.release(c.ch)
 		e := c.exclusion(c.ch.gate.bar(time.Now()))
 		e.full, e.busy = &c.ch.gate.turn, true
@@ -364,7 +367,7 @@ func (x *Exchange) unreserve(c *candidate) {
 	}
 	x.done(errNeutral)
 	x.done = nil
-	x.endTrial(c.ch, errUntried)
+	x.endTrial(c.cell, c.ch, errUntried)
 	x.yield()
 	x.g.room.release(c.ch)
 }

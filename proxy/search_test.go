@@ -167,7 +167,7 @@ func TestBlockedChannelsAreNotAskedAndTheErrorSaysWhy(t *testing.T) {
 		}
 	}
 	cools := func(_ *Channel, c *cell) { c.chillFor(7 * time.Second) }
-	aside := func(ch *Channel, _ *cell) { ch.setAside(time.Now()) }
+	aside := func(ch *Channel, _ *cell) { ch.aside.set(time.Now(), translate.FaultDenied, 0) }
 	for _, c := range []struct {
 		name        string
 		a, b        func(*Channel, *cell)
@@ -177,7 +177,7 @@ func TestBlockedChannelsAreNotAskedAndTheErrorSaysWhy(t *testing.T) {
 	}{
 		{"breakers open", open, open, translate.CodeUnavailable, openFirst, openFirst * 5 / 4, []string{"a: breaker open for ", "b: breaker open for "}},
 		{"cooling down", cools, cools, translate.CodeRateLimited, 7 * time.Second, 7 * time.Second, []string{"throttled"}},
-		{"a bad key", aside, aside, translate.CodeUnavailable, 0, 0, []string{"a: its credential was refused"}},
+		{"a bad key", aside, aside, translate.CodeUnavailable, asideFirst, asideFirst, []string{"a: its credential was refused"}},
 		{"one of each", cools, open, translate.CodeUnavailable, openFirst, openFirst * 5 / 4, []string{"a: throttled for 7 s", "b: breaker open for "}},
 	} {
 		for _, fallback := range []bool{false, true} {
@@ -202,14 +202,14 @@ func TestBlockedChannelsAreNotAskedAndTheErrorSaysWhy(t *testing.T) {
 					}
 					mustTake(t, r.err.Retry, c.least, c.most)
 					for _, s := range c.says {
-						if !strings.Contains(r.err.Message, s) {
+						if !strings.Contains(r.err.Error(), s) {
 							t.Errorf("%q does not say %q", r.err.Message, s)
 						}
 					}
 					if got := w.order(); got != "" {
 						t.Errorf("asked %s", got)
 					}
-					time.Sleep(keyAside)
+					time.Sleep(asideFirst)
 					r = w.ask(t.Context(), w.questionOf(alice, "m", "hi"))
 					if r.err != nil {
 						t.Errorf("it does not come back by itself: %v", r.err)

@@ -76,11 +76,22 @@ const (
 	FaultSlow                      // no first content in time
 	FaultBusy                      // upstream 429, or 503 with a hint when to come back
 	FaultDenied                    // upstream 401 or 403: our credential is bad
-	FaultRejected                  // upstream 400, 404, 413, 422: the question is bad
+	FaultRejected                  // upstream 400, 413, 422 about the request: the question is bad
 	FaultCut                       // it broke off after the commit point
 	FaultGone                      // the client left
 	FaultLocal                     // nothing was sent, for want of something of our own, such as descriptors
+	FaultPurse                     // nothing is left of what our account may spend
+	FaultCost                      // something is left, but less than the question is estimated to cost
+	FaultPlace                     // it serves nobody where we are
+	FaultNoModel                   // the channel has not got the model
+	FaultAstray                    // what answered is no model: a web page, an unknown path, a refused handshake, a redirection
+	FaultSize                      // the question is too large for this way to a model, for example for a proxy
+	FaultUnclear                   // refused without a word about whose fault it is
+	faultEnd
 )
+
+// Faults is how many values a Fault has, the zero value included.
+const Faults = int(faultEnd)
 
 // Error is a failure as every dialect can report it.
 type Error struct {
@@ -90,6 +101,10 @@ type Error struct {
 	Retry   time.Duration // when to try again; 0 means unknown
 	Timeout bool          // CodeModel: the model did not answer in time (504)
 	Cause   error         // for the log
+	// Key: FaultDenied is about the key itself, not about what it may do.
+	Key bool
+	// TooLong is set where the question is longer than the model can take.
+	TooLong *Length
 	// Echo: the same event was told to another question of this model already, which
 	// shared a connection with this one; it says nothing more about the channel.
 	Echo bool
@@ -110,6 +125,16 @@ type Error struct {
 	// Masker hides from clients what is not for them of Upstream; nil knows no
 	// configuration.
 	Masker *Masker
+}
+
+// CodeTooLong is the code of a [Refusal] of a question that is too long, in the words
+// of the openai dialect, whatever dialect or words it came in.
+const CodeTooLong = "context_length_exceeded"
+
+// Length is what a back end said of a question that is too long for it.
+type Length struct {
+	Limit int64 // how many tokens it takes, with those of the answer where it counts them; 0: it did not say
+	Sent  int64 // how many tokens the question has by its count; 0: it did not say
 }
 
 // Spent says how a budget stands that refused a question, in the unit of the
@@ -176,26 +201,6 @@ func Broken(message string, cause error) *Error {
 // its end mark.
 func Truncated(cause error) *Error {
 	return Broken("the answer broke off before its end", cause)
-}
-
-// FromStatus returns what an upstream's HTTP status outside 2xx means. ref is
-// what its body said, retry its Retry-After (0: none).
-func FromStatus(status int, ref Refusal, retry time.Duration) *Error {
-	ref.Status = status
-	e := &Error{Code: CodeModel, Upstream: &ref, Retry: retry, Cause: refusalError(ref)}
-	switch {
-	case status == 401 || status == 403:
-		e.Code, e.Fault, e.Message = CodeUnavailable, FaultDenied, "the channel's credential was refused"
-	case status == 429, status == 503 && retry > 0, status == 529:
-		e.Code, e.Fault, e.Message = CodeRateLimited, FaultBusy, "the model is throttled"
-	case status == 408 || status == 504:
-		e.Fault, e.Timeout, e.Message = FaultSlow, true, "the model did not answer in time"
-	case status >= 400 && status < 500:
-		e.Fault, e.Message = FaultRejected, "the model refused the question"
-	default:
-		e.Fault, e.Message = FaultBroken, "the model answered with an error"
-	}
-	return e
 }
 
 type refusalError Refusal

@@ -3,7 +3,6 @@ package translate
 import (
 	"bytes"
 	"encoding/json"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,42 +12,123 @@ const refusalText = 200
 
 // RefusalFrom reads the body of an HTTP error as the openai and anthropic
 // dialects and their imitators write it: {"error":{…}}, {"error":"text"},
-// {"type":"error","error":{…}}, or the fields of the error at the top. Of any
-// other body the first 200 bytes become the message.
+// {"type":"error","error":{…}}, the fields of the error at the top, or one of these in a
+// list. Of any other body the first 200 bytes become the message.
 func RefusalFrom(body []byte) Refusal {
-	var w struct {
-		Error   json.RawMessage `json:"error"`
-		Type    json.RawMessage `json:"type"`
-		Code    json.RawMessage `json:"code"`
-		Message json.RawMessage `json:"message"`
-		Param   json.RawMessage `json:"param"`
-		Detail  json.RawMessage `json:"detail"`
+	ref, _, _ := readPlain(body)
+	return ref
+}
+
+// readRefusal is RefusalFrom, with what those said who stand behind a gateway, and what
+// kind of body it is.
+func readRefusal(body []byte) (ref Refusal, said saying, form formKind) {
+	ref, said, form = readPlain(body)
+	if said.Message != ref.Message {
+		return ref, said, form // a gateway handed on what it was told
 	}
+	inner := meant(said.Refusal)
+	inner.retry, inner.sent, inner.limit = max(inner.retry, said.retry), max(inner.sent, said.sent), max(inner.limit, said.limit)
+	return ref, inner, form
+}
+
+// failureBody is what of an error's body is read.
+type failureBody struct {
+	Error    json.RawMessage `json:"error"`
+	Type     json.RawMessage `json:"type"`
+	Status   json.RawMessage `json:"status"` // Google's word for a type
+	Code     json.RawMessage `json:"code"`
+	Message  json.RawMessage `json:"message"`
+	Param    json.RawMessage `json:"param"`
+	Detail   json.RawMessage `json:"detail"`
+	Details  json.RawMessage `json:"details"`
+	Sent     json.RawMessage `json:"n_prompt_tokens"` // of llama.cpp
+	Limit    json.RawMessage `json:"n_ctx"`
+	Metadata struct {
+		Raw json.RawMessage `json:"raw"` // OpenRouter: what its provider said
+	} `json:"metadata"`
+}
+
+func readPlain(body []byte) (ref Refusal, said saying, form formKind) {
+	none := func() (Refusal, saying, formKind) {
+		ref := Refusal{Message: cutText(body)}
+		return ref, saying{Refusal: ref}, formOf(body)
+	}
+	if list := []json.RawMessage(nil); startsWith(body, '[') && json.Unmarshal(body, &list) == nil && len(list) == 1 && startsWith(list[0], '{') {
+		body = list[0]
+	}
+	var w failureBody
 	if json.Unmarshal(body, &w) != nil {
-		return Refusal{Message: cutText(body)}
+		return none()
 	}
-	if text := word(w.Error); text != "" && !looksObject(w.Error) {
-		return Refusal{Message: text, Code: word(w.Code)}
+	form = formOther
+	if text := word(w.Error); text != "" && !startsWith(w.Error, '{') {
+		ref = Refusal{Message: text, Code: word(w.Code)}
+		return ref, saying{Refusal: ref}, formError
 	}
-	if looksObject(w.Error) {
-		w.Type, w.Code, w.Message, w.Param = nil, nil, nil, nil
+	if startsWith(w.Error, '{') {
+		form, w = formError, failureBody{Error: w.Error, Detail: w.Detail}
 		if json.Unmarshal(w.Error, &w) != nil {
-			return Refusal{Message: cutText(body)}
+			return none()
 		}
 	}
-	ref := Refusal{Type: word(w.Type), Code: word(w.Code), Message: word(w.Message), Param: word(w.Param)}
+	ref = Refusal{Type: word(w.Type), Code: word(w.Code), Message: word(w.Message), Param: word(w.Param)}
+	if ref.Type == "" && startsWith(w.Status, '"') {
+		ref.Type = word(w.Status)
+	}
+	if startsWith(w.Message, '{') || startsWith(w.Message, '[') {
+		ref.Message = cutText(w.Message)
+	}
+	if len(w.Detail) > 0 && w.Detail[0] != 'n' || ref.Message != "" && (ref.Type != "" || ref.Code != "") {
+		form = formError
+	}
 	if ref.Message == "" {
 		ref.Message = word(w.Detail)
 	}
 	if ref.Message == "" && ref.Type == "" && ref.Code == "" {
 		ref.Message = cutText(body)
 	}
-	return ref
+	said = saying{Refusal: ref, sent: wholeNumber(word(w.Sent)), limit: wholeNumber(word(w.Limit))}
+	said.addDetails(w.Details)
+	if raw := word(w.Metadata.Raw); startsWith([]byte(raw), '{') {
+		if inner, deep, kind := readPlain([]byte(raw)); kind == formError {
+			deep.Refusal = inner
+			deep.retry = max(deep.retry, said.retry)
+			said = deep
+		}
+	}
+	return ref, said, form
 }
 
-func looksObject(raw json.RawMessage) bool {
+// addDetails reads Google's details: a reason that says more than the code, and when to
+// come back.
+func (s *saying) addDetails(raw json.RawMessage) {
+	var details []struct {
+		Reason string `json:"reason"`
+		Retry  string `json:"retryDelay"`
+	}
+	if !startsWith(raw, '[') || json.Unmarshal(raw, &details) != nil {
+		return
+	}
+	for _, d := range details {
+		if d.Reason != "" {
+			s.Code = d.Reason
+		}
+		s.retry = max(s.retry, spanOf(d.Retry))
+	}
+}
+
+func startsWith(raw []byte, c byte) bool {
 	raw = bytes.TrimSpace(raw)
-	return len(raw) > 0 && raw[0] == '{'
+	return len(raw) > 0 && raw[0] == c
+}
+
+// formOf tells a web page from other bodies that are no error object.
+func formOf(body []byte) formKind {
+	body = bytes.TrimSpace(body)
+	if startsWith(body, '<') && normal(string(body[:min(len(body), textMost)])).page() {
+		return formPage
+	}
+	return formOther
 }
 
 // word returns a JSON string or number as text, anything else as "".
@@ -76,49 +156,4 @@ func cutText(body []byte) string {
 		}
 	}
 	return strings.ToValidUTF8(string(body), "\ufffd")
-}
-
-// InBand returns what an error means that an upstream reported inside an answer
-// of status 200, by its code, where that is a status, or by the words of its
-// type and code.
-func InBand(ref Refusal) *Error {
-	if n, err := strconv.Atoi(ref.Code); err == nil && n >= 400 && n < 600 {
-		return FromStatus(n, ref, 0)
-	}
-	return FromStatus(statusOf(strings.ToLower(ref.Type+" "+ref.Code)), ref, 0)
-}
-
-// statusOf guesses the status that belongs to the words of an error. The order
-// matters: vendors put invalid_request_error into the type of many errors whose
-// code says more.
-func statusOf(words string) int {
-	has := func(options ...string) bool {
-		for _, o := range options {
-			if strings.Contains(words, o) {
-				return true
-			}
-		}
-		return false
-	}
-	switch {
-	case has("rate_limit", "ratelimit", "too_many_requests", "throttl", "insufficient_quota"):
-		return 429
-	case has("overloaded"):
-		return 529
-	case has("authentication", "invalid_api_key", "unauthorized"):
-		return 401
-	case has("permission", "forbidden"):
-		return 403
-	case has("too_large"):
-		return 413
-	case has("timeout"):
-		return 504
-	case has("not_found"):
-		return 404
-	case has("server_error", "api_error"):
-		return 502
-	case has("invalid_request", "context_length", "invalid_prompt", "content_filter", "content_policy", "badrequest", "bad_request"):
-		return 400
-	}
-	return 502
 }

@@ -53,7 +53,14 @@ func FromCode(code Code, message string) *Error {
 	case CodeUnavailable:
 		e.Code, e.Message = CodeUnavailable, "the channel has nobody to ask"
 	case CodeCanceled, CodeInProgress:
-		e.Fault, e.Message = FaultBroken, "the model did not finish its answer"
+		e.blame(FaultBroken)
+		e.Message = "the model did not finish its answer"
+	case CodePreset, CodeModelNotFound:
+		e.blame(FaultNoModel) // presets are its models
+	case CodeNotFound:
+		e.blame(FaultAstray)
+	case CodeConversation:
+		e.blame(FaultRejected)
 	}
 	return e
 }

@@ -21,7 +21,7 @@ func TestErrorsSurviveTheirText(t *testing.T) {
 		{Error{Code: CodeModel, Message: "it broke"}, "MODEL_ERROR: it broke", CodeModel, FaultBroken},
 		{Error{Code: CodeInternal}, "INTERNAL_ERROR", CodeModel, FaultBroken},
 		{Error{Code: CodeInvalidToken, Message: "no"}, "INVALID_TOKEN: no", CodeUnavailable, FaultDenied},
-		{Error{Code: CodePreset, Message: "x"}, "PRESET_NOT_FOUND: x", CodeModel, FaultRejected},
+		{Error{Code: CodePreset, Message: "x"}, "PRESET_NOT_FOUND: x", CodeUnavailable, FaultNoModel},
 		{Error{Code: CodeCanceled, Message: "x"}, "CANCELED: x", CodeModel, FaultBroken},
 	} {
 		if got := c.in.Text(); got != c.text {

@@ -148,7 +148,7 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 		return evs, broken()
 	}
 	if failed(v) {
-		return evs, translate.InBand(translate.RefusalFrom(frame))
+		return evs, translate.FailedIn(frame)
 	}
 	switch string(v.GetStringBytes("type")) {
 	case "message_start":
@@ -416,14 +416,14 @@ func (d *decoder) flush(evs []translate.Event) []translate.Event {
 func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([]translate.Event, error) {
 	d.scratch = d.scratch[:0]
 	if status < 200 || status > 299 {
-		return evs, translate.FromStatus(status, translate.RefusalFrom(body), 0)
+		return evs, translate.Refused(status, body)
 	}
 	v, err := d.parser.ParseBytes(body)
 	if err != nil || v.Type() != fastjson.TypeObject {
 		return evs, broken()
 	}
 	if failed(v) {
-		return evs, translate.InBand(translate.RefusalFrom(body))
+		return evs, translate.FailedIn(body)
 	}
 	reason := v.GetStringBytes("stop_reason")
 	blocks := v.Get("content")

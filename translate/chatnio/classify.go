@@ -9,15 +9,15 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// What the texts of error frames begin with (chatnio.md 5.2), in all versions.
+// What the texts of error frames begin with (chatnio.md 5.2), in all versions. Those that
+// are about models, quotas and keys are known to translate.FromStatus, since gateways of
+// this kind say them on their other endpoints as well.
 const (
 	textNotSigned  = "not authenticated error"
 	textNoPrice    = "the price of the model is not set"
 	textNoChannel  = "cannot find channel"
 	textExhausted  = "channels are exhausted"
-	textCost       = "estimated cost exceeds user quota"
 	textQuota      = "user quota is not enough"
-	textQuotaOld   = "You don't have enough quota"
 	textNoResponse = "no response"
 	textEmpty      = "empty response"
 	textEmptyOld   = "Sorry, I don't understand"
@@ -26,18 +26,16 @@ const (
 )
 
 // classify says what an error frame means, from its text alone: there is nothing
-// else (chatnio.md 9.5). The text goes to the log, never to a client. A gateway
-// of our own kind says its code, see translate.FromText.
+// else (chatnio.md 9.5). The text goes to the log, never to a client, but for what it
+// says of the question itself. A gateway of our own kind says its code, see translate.FromText.
 func classify(text string) *translate.Error {
 	if e := translate.FromText(text); e != nil {
 		return e
 	}
 	switch {
-	case begins(text, textNotSigned, textCost, textQuota, textQuotaOld):
+	case begins(text, textNotSigned):
 		return denied(text)
-	case begins(text, textNoPrice):
-		return translate.FromStatus(404, translate.Refusal{Code: "model_not_found", Message: cut(text)}, 0)
-	case begins(text, textNoChannel, textExhausted):
+	case begins(text, textExhausted):
 		return translate.FromCode(translate.CodeUnavailable, cut(text))
 	case begins(text, textNoResponse, textEmpty, textEmptyOld):
 		return broken("the model gave an empty answer", text)
@@ -46,52 +44,45 @@ func classify(text string) *translate.Error {
 	case begins(text, textStatusOld):
 		return byStatus(text, text[len(textStatusOld):])
 	}
-	return byType(text)
+	e := byType(text)
+	if e.Fault == translate.FaultBroken && begins(text, textNoChannel) {
+		return translate.FromCode(translate.CodeUnavailable, cut(text))
+	}
+	return e
 }
 
 // byStatus takes the status that the server's own upstream answered with. A 401
-// there is about the server's key, not about ours.
+// there is about a key of the server's for this model.
 func byStatus(text, rest string) *translate.Error {
 	n, _ := strconv.Atoi(rest[:min(3, len(rest))])
-	if n < 400 || n > 599 || n == 401 || n == 403 {
+	if n < 400 || n > 599 {
 		return broken("the model answered with an error", text)
 	}
 	return translate.FromStatus(n, translate.Refusal{Message: cut(text)}, 0)
 }
 
-// byType takes the type that the server puts behind an upstream's message.
+// byType takes the type that the server puts behind an upstream's message. Whatever that
+// was, its status is not said.
 func byType(text string) *translate.Error {
-	at := strings.LastIndex(text, "(type: ")
-	if at < 0 || !strings.HasSuffix(text, ")") {
+	ref := translate.Refusal{Message: cut(text)}
+	if at := strings.LastIndex(text, "(type: "); at >= 0 && strings.HasSuffix(text, ")") {
+		ref = translate.Refusal{Type: cut(text[at+len("(type: ") : len(text)-1]), Message: cut(strings.TrimSpace(text[:at]))}
+	}
+	e := translate.InBand(ref)
+	if e.Fault == translate.FaultBroken {
 		return broken("the model answered with an error", text)
 	}
-	kind := text[at+len("(type: ") : len(text)-1]
-	ref := translate.Refusal{Type: cut(kind), Message: cut(strings.TrimSpace(text[:at]))}
-	switch kind {
-	case "rate_limit_error", "rate_limit_exceeded", "overloaded_error", "429":
-		return onSocket(429, ref)
-	case "invalid_request_error":
-		if begins(text, "Incorrect API key", "Invalid API key") {
-			break // the server's key for its own upstream: not the question's fault
-		}
-		return onSocket(400, ref)
-	case "request_too_large":
-		return onSocket(413, ref)
-	case "timeout_error":
-		return onSocket(504, ref)
+	if e.Fault != translate.FaultRejected {
+		e.Upstream.Status = 0 // which is a guess
 	}
-	return broken("the model answered with an error", text)
-}
-
-// onSocket is what status would mean, of a refusal that came without one.
-func onSocket(status int, ref translate.Refusal) *translate.Error {
-	e := translate.FromStatus(status, ref, 0)
-	e.Upstream.Status = 0
 	return e
 }
 
+// denied is the refusal of our key, whatever it is used for.
 func denied(text string) *translate.Error {
-	return onSocket(401, translate.Refusal{Message: cut(text)})
+	e := translate.FromStatus(401, translate.Refusal{Message: cut(text)}, 0)
+	e.Upstream.Status, e.Key = 0, true
+	return e
 }
 
 func broken(message, text string) *translate.Error {

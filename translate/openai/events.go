@@ -248,7 +248,7 @@ func (d *decoder) finish(evs []translate.Event) []translate.Event {
 func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([]translate.Event, error) {
 	d.hide, d.other, d.scratch = false, false, d.scratch[:0]
 	if status < 200 || status > 299 {
-		return evs, translate.FromStatus(status, translate.RefusalFrom(body), 0)
+		return evs, translate.Refused(status, body)
 	}
 	v, err := d.object(body)
 	if err != nil {
