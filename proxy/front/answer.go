@@ -121,7 +121,7 @@ func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 	q.Admitted = nil // it holds the request
 	late := b.opened(x)
 	if !late {
-		c.way(&q.Ledger)
+		c.way(q)
 	}
 	if err != nil && !late {
 		c.failed(w, err)
@@ -146,7 +146,7 @@ func (c *call) answerWhole(w *wire, q *proxy.Question, enc translate.Encoder) {
 	watched.Watch(watchAfter, leave)
 	defer watched.Unwatch()
 	x, err := c.s.g.Open(ctx, q)
-	c.way(&q.Ledger)
+	c.way(q)
 	if err != nil {
 		c.failed(w, err)
 		return
@@ -168,8 +168,8 @@ func (c *call) answerWhole(w *wire, q *proxy.Question, enc translate.Encoder) {
 
 // way says in headers which way the question went, what could not be said there,
 // and where its time was spent.
-func (c *call) way(l *proxy.Ledger) {
-	h := &c.ctx.Response.Header
+func (c *call) way(q *proxy.Question) {
+	h, l := &c.ctx.Response.Header, &q.Ledger
 	var buf [96]byte
 	h.SetBytesV("X-Dragoman-Attempts", strconv.AppendInt(buf[:0], int64(l.Attempts), 10))
 	if l.Cache != "" {
@@ -181,7 +181,9 @@ func (c *call) way(l *proxy.Ledger) {
 	if l.Attempts == 0 {
 		return
 	}
-	h.Set("X-Dragoman-Channel", l.Channel)
+	if !q.Caller.Anonymous { // channels have names for those who have keys
+		h.Set("X-Dragoman-Channel", l.Channel)
+	}
 	b := appendTiming(buf[:0], "queue", l.Queue)
 	b = appendTiming(append(b, ", "...), "open", l.Open)
 	h.SetBytesV("Server-Timing", appendTiming(append(b, ", "...), "first", l.First))

@@ -109,7 +109,7 @@ func (c *call) restAsk(stream bool) {
 	defer c.s.g.Dismiss(q)
 	if err := c.join(q, &ask, apart); err != nil {
 		c.once.forget()
-		c.way(&q.Ledger)
+		c.way(q)
 		c.failed(&restWire, err)
 		return
 	}

@@ -71,7 +71,7 @@ func elsewhere(ctx context.Context, cause error) *translate.Error {
 	if e := ended(ctx); e != nil {
 		return e
 	}
-	return translate.Broken("the model cannot be reached", cause)
+	return &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultAstray, Message: "the model cannot be reached", Cause: cause}
 }
 
 // truncated is the failure of an exchange whose answer broke off.

@@ -248,7 +248,7 @@ func (s *httpStream) refusal() *translate.Error {
 		return e
 	}
 	e.Retry = s.head.retry
-	if s.head.status == http.StatusServiceUnavailable {
+	if s.head.status == http.StatusServiceUnavailable && e.Fault == translate.FaultBroken {
 		// With a hint when to come back it is a throttle, not a failure.
 		busy := translate.FromStatus(s.head.status, translate.Refusal{}, e.Retry)
 		e.Code, e.Fault, e.Message = busy.Code, busy.Fault, busy.Message

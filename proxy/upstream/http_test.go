@@ -142,9 +142,9 @@ func TestAnswersThatAreNoneAreTypedFailures(t *testing.T) {
 		{"500 with a page", whole("HTTP/1.1 500 No\r\nContent-Type: text/html\r\n", `<html>`), broken, translate.CodeModel, ""},
 		{"503", whole("HTTP/1.1 503 No\r\n", ``), broken, translate.CodeModel, ""},
 		{"503 with a hint", whole("HTTP/1.1 503 No\r\nRetry-After: 7\r\n", ``), translate.FaultBusy, translate.CodeRateLimited, ""},
-		{"a redirection", whole("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n", ``), broken, translate.CodeModel, ""},
-		{"half a refusal", "HTTP/1.1 400 No\r\nContent-Length: 400\r\n\r\n{", rejected, translate.CodeModel, ""},
-		{"an endless refusal", "HTTP/1.1 400 No\r\nContent-Length: 400000\r\n\r\n" + strings.Repeat(" ", 100<<10), rejected, translate.CodeModel, ""},
+		{"a redirection", whole("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n", ``), translate.FaultAstray, translate.CodeUnavailable, ""},
+		{"half a refusal", "HTTP/1.1 400 No\r\nContent-Length: 400\r\n\r\n{", translate.FaultUnclear, translate.CodeModel, ""},
+		{"an endless refusal", "HTTP/1.1 400 No\r\nContent-Length: 400000\r\n\r\n" + strings.Repeat(" ", 100<<10), translate.FaultUnclear, translate.CodeModel, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

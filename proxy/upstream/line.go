@@ -75,7 +75,9 @@ func (u *sharedUpstream) dial(ctx context.Context) (l *line, e *translate.Error)
 		return nil, u.key.typed(unreachable(ctx, err), translate.FaultDial)
 	}
 	if resp.StatusCode == 401 || resp.StatusCode == 403 {
-		return nil, translate.FromStatus(resp.StatusCode, translate.Refusal{}, 0)
+		e := translate.FromStatus(resp.StatusCode, translate.Refusal{}, 0)
+		e.Key = true // no model was named yet
+		return nil, e
 	}
 	return nil, u.key.typed(u.at.refused(ctx, resp, iagent.Dialect.NewDecoder(nil)), translate.FaultBroken)
 }

@@ -141,7 +141,7 @@ func TestARedirectIsNamedWithTheAddressToSet(t *testing.T) {
 				fmt.Fprint(w, "<html>moved</html>")
 			})
 			_, err := ask(t, open(t, "openai", srv.URL+"/v1"), question("m", true))
-			wantFault(t, err, translate.FaultBroken, translate.CodeModel)
+			wantFault(t, err, translate.FaultAstray, translate.CodeUnavailable)
 			if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), fmt.Sprint(status)) || strings.Contains(err.Error(), "s3cr3t") {
 				t.Errorf("%s: no %q in %v", c.to, c.want, err)
 			}

@@ -1,8 +1,10 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"github.com/fasthttp/websocket"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 )
@@ -153,16 +156,34 @@ func (a *address) refused(ctx context.Context, resp *http.Response, dec translat
 	_, err := dec.DecodeWhole(nil, resp.StatusCode, text)
 	var e *translate.Error
 	if !errors.As(err, &e) {
-		return translate.Broken("the model answered something else than a socket", websocket.ErrBadHandshake)
+		return astray(resp, text)
 	}
-	if e.Retry == 0 && retry > 0 {
-		e = translate.FromStatus(resp.StatusCode, translate.Refusal{}, retry)
+	switch e.Fault {
+	case translate.FaultDenied, translate.FaultPurse, translate.FaultPlace, translate.FaultSlow:
+		return e
+	case translate.FaultBusy:
+		e.Retry = max(e.Retry, retry)
+		return e
+	case translate.FaultBroken:
+		if resp.StatusCode >= 500 {
+			if retry > 0 && resp.StatusCode == http.StatusServiceUnavailable {
+				return translate.FromStatus(resp.StatusCode, translate.Refusal{}, retry)
+			}
+			return e
+		}
 	}
-	if e.Fault == translate.FaultBusy && retry > e.Retry {
-		longer := *e
-		longer.Retry, e = retry, &longer
+	return astray(resp, text)
+}
+
+// astray is the failure of a handshake that was answered by somebody who knows of no
+// socket there: nobody has seen the question. The log gets the answer and what to look at.
+func astray(resp *http.Response, text []byte) *translate.Error {
+	hint := "look at url: it must be the address of the server's socket"
+	if resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUpgradeRequired {
+		hint = "no request for a socket arrived there: a proxy in between must pass on the headers Upgrade and Connection (nginx: proxy_http_version 1.1 and two lines of proxy_set_header)"
 	}
-	return e
+	return &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultAstray, Message: "what answered is no model",
+		Cause: fmt.Errorf("upstream: %d %q instead of a socket (%s)", resp.StatusCode, jsonx.Cut(string(bytes.TrimSpace(text)), 300), hint)}
 }
 
 // Close implements Upstream.

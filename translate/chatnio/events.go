@@ -114,6 +114,14 @@ func (d *Decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 		return evs, throttled(status)
 	}
 	if status < 200 || status > 299 {
+		if err != nil { // coai puts a line of text before its object
+			if at := bytes.IndexByte(body, '{'); at > 0 {
+				v, err = d.parser.ParseBytes(body[at:])
+			}
+		}
+		if err != nil {
+			return evs, translate.Refused(status, body)
+		}
 		return evs, translate.FromStatus(status, refusal(v), 0)
 	}
 	for line := range bytes.Lines(body) {

@@ -119,8 +119,7 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 	defer parsers.Put(p)
 	v, err := p.ParseBytes(body)
 	if err != nil {
-		ref.Message = cut(string(body))
-		return evs, translate.FromStatus(status, ref, 0)
+		return evs, translate.Refused(status, body)
 	}
 	ref.Message, ref.Code = cut(string(v.GetStringBytes("error"))), cut(string(v.GetStringBytes("code")))
 	if code := translate.Code(ref.Code); code.Known() {

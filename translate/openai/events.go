@@ -172,7 +172,7 @@ func (d *decoder) start(evs []translate.Event, v *fastjson.Value, content bool) 
 // some servers give one in each frame, and some send calls behind it.
 func (d *decoder) choice(evs []translate.Event, c *fastjson.Value) ([]translate.Event, error) {
 	if holds(c.Get("error")) {
-		return evs, translate.InBand(translate.RefusalFrom(d.marshal(c)))
+		return evs, translate.FailedIn(d.marshal(c))
 	}
 	before := len(evs)
 	said := c.Get("delta")

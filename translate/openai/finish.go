@@ -38,7 +38,7 @@ func failure(v *fastjson.Value, data []byte) error {
 	if !translate.Failed(v, "choices", "usage") {
 		return nil
 	}
-	return translate.InBand(translate.RefusalFrom(data))
+	return translate.FailedIn(data)
 }
 
 func holdsOne(v *fastjson.Value, keys ...string) bool {

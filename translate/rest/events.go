@@ -158,7 +158,7 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 	v, err := d.parser.ParseBytes(body)
 	if err != nil || v.Type() != fastjson.TypeObject {
 		if bad {
-			return evs, translate.FromStatus(status, translate.Refusal{Message: cut(body)}, 0)
+			return evs, translate.Refused(status, body)
 		}
 		return evs, translate.Broken("the model answered something that is no JSON object", err)
 	}
