@@ -62,7 +62,7 @@ func TestRepliesStayOneForEachMessageWhileConnectionsAreCut(t *testing.T) {
 			r := c.Wait(t, id)
 			switch {
 			case r.Failed:
-				if r.Code != "CHANNEL_UNAVAILABLE" || !strings.Contains(r.Message, "(up: answered with an error)") {
+				if r.Code != "CHANNEL_UNAVAILABLE" || !strings.Contains(r.Message, "(1 of 1: answered with an error)") {
 					t.Errorf("u%d m%d: %s %s", u, n, r.Outcome(), r.Message)
 				}
 			case !strings.Contains(r.Text, fmt.Sprintf("u%d m%d", u, n)):

@@ -75,8 +75,8 @@ func TestEveryEnvelopeOfARestServerIsUnderstood(t *testing.T) {
 		"-1":             {spoken{500, asJSON, `{"code":-1,"data":null,"message":"x"}`, ""}, failed},
 		"-1 in 200":      {spoken{200, asJSON, `{"code":-1,"data":null,"message":"x"}`, ""}, failed},
 		"1001":           {spoken{400, asJSON, `{"code":1001,"data":null,"message":"x"}`, ""}, failed},
-		"1003":           {spoken{401, asJSON, `{"code":1003,"data":null,"message":"x"}`, ""}, "503 CHANNEL_UNAVAILABLE"},
-		"1005 in 200":    {spoken{200, asJSON, `{"code":1005,"data":null,"message":"x"}`, ""}, "503 CHANNEL_UNAVAILABLE"},
+		"1003":           {spoken{401, asJSON, `{"code":1003,"data":null,"message":"x"}`, ""}, "503 CHANNEL_UNAVAILABLE retry 10"},
+		"1005 in 200":    {spoken{200, asJSON, `{"code":1005,"data":null,"message":"x"}`, ""}, "503 CHANNEL_UNAVAILABLE retry 10"},
 		"3001":           {spoken{500, asJSON, `{"code":3001,"data":null,"message":"x"}`, ""}, "503 CHANNEL_UNAVAILABLE"},
 		"3004":           {spoken{500, asJSON, `{"code":3004,"data":null,"message":"x"}`, ""}, "429 RATE_LIMITED retry 1"},
 		"3006":           {spoken{500, asJSON, `{"code":3006,"data":null,"message":"x"}`, ""}, failed},
@@ -91,7 +91,7 @@ func TestEveryEnvelopeOfARestServerIsUnderstood(t *testing.T) {
 		"plain, a hint":  {spoken{503, "text/plain", `busy`, "Retry-After:9"}, "429 RATE_LIMITED retry 9"},
 		"empty refusal":  {spoken{500, "", ``, ""}, failed},
 		"limited":        {spoken{429, asJSON, `{"success":false,"error":"x","code":"RATE_LIMITED"}`, "Retry-After:12"}, "429 RATE_LIMITED retry 12"},
-		"our key is bad": {spoken{401, asJSON, `{"success":false,"error":"x","code":"INVALID_TOKEN"}`, ""}, "503 CHANNEL_UNAVAILABLE"},
+		"our key is bad": {spoken{401, asJSON, `{"success":false,"error":"x","code":"INVALID_TOKEN"}`, ""}, "503 CHANNEL_UNAVAILABLE retry 10"},
 		"no channel":     {spoken{503, asJSON, `{"success":false,"error":"x","code":"CHANNEL_UNAVAILABLE"}`, ""}, "503 CHANNEL_UNAVAILABLE"},
 		"refused inside": {spoken{502, asJSON, `{"success":false,"error":"x","code":"API_ERROR","details":{"status":429,"message":"x"}}`, ""}, "429 RATE_LIMITED retry 1"},
 	} {
@@ -137,7 +137,7 @@ func TestEveryStreamOfARestServerIsUnderstood(t *testing.T) {
 		"too long":           {events(`{"type":"content","text":"Hi"}`, `{"type":"content","text":"`+strings.Repeat("x", 1<<20)+`"}`), cut},
 		"whole":              {spoken{200, asJSON, `{"success":true,"data":{"response":"Hi"}}`, ""}, `"Hi" in one`},
 		"whole error":        {spoken{200, asJSON, `{"success":false,"error":"x","code":"MODEL_ERROR"}`, ""}, "502 MODEL_ERROR"},
-		"refused":            {spoken{404, asJSON, `{"success":false,"error":"x","code":"PRESET_NOT_FOUND"}`, ""}, "502 MODEL_ERROR"},
+		"refused":            {spoken{404, asJSON, `{"success":false,"error":"x","code":"PRESET_NOT_FOUND"}`, ""}, "503 CHANNEL_UNAVAILABLE retry 10"},
 		"limited":            {spoken{429, asJSON, `{"success":false,"error":"x","code":"RATE_LIMITED"}`, "Retry-After:3"}, "429 RATE_LIMITED retry 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
