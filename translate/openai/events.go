@@ -115,12 +115,13 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 	if err != nil {
 		return evs, err
 	}
-	if err := failure(v, frame); err != nil {
+	odd := oddTop(v)
+	if err := failure(v, frame, odd); err != nil {
 		return evs, err
 	}
 	choices := v.GetArray("choices")
 	evs = d.start(evs, v, len(choices) > 0)
-	usage, counted := usageIn(v, choices)
+	usage, counted := usageIn(v, choices, odd)
 	if counted {
 		d.plain = false
 		d.usage.Merge(usage)
@@ -202,6 +203,9 @@ func (d *decoder) delta(evs []translate.Event, v *fastjson.Value) ([]translate.E
 	if v == nil {
 		return evs, nil
 	}
+	if d.held == 0 && !oddDelta(v) {
+		return text(evs, translate.KindText, v.GetStringBytes("content")), nil
+	}
 	before := len(evs)
 	if d.held > 0 && (holdsOne(v, "content", "refusal") || holdsOne(v, thoughtKeys[:]...)) {
 		evs = d.beginAll(evs)
@@ -254,7 +258,7 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 	if err != nil {
 		return evs, err
 	}
-	if err := failure(v, body); err != nil {
+	if err := failure(v, body, true); err != nil {
 		return evs, err
 	}
 	choices := v.GetArray("choices")
@@ -268,7 +272,7 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 			break
 		}
 	}
-	d.usage, _ = usageIn(v, choices[first:first+1])
+	d.usage, _ = usageIn(v, choices[first:first+1], true)
 	if !d.started {
 		evs = d.start(evs, v, true)
 		evs[len(evs)-1].Usage = d.usage

@@ -33,9 +33,10 @@ func brokenOff(reason []byte) error {
 }
 
 // failure returns what v, the value of a frame or a body, says in place of an answer;
-// nil: it is one. data is its text.
-func failure(v *fastjson.Value, data []byte) error {
-	if !translate.Failed(v, "choices", "usage") {
+// nil: it is one. data is its text, odd what oddTop says of it: there is no error in a
+// frame that has nothing but OpenAI's members.
+func failure(v *fastjson.Value, data []byte, odd bool) error {
+	if !odd || !translate.Failed(v, "choices", "usage") {
 		return nil
 	}
 	return translate.FailedIn(data)

@@ -8,17 +8,23 @@ import (
 
 // usageIn finds the counts of a frame or a body: OpenAI has them at the top, Moonshot
 // in the choice, Groq in x_groq, llama.cpp in timings as well, Ollama in members of
-// their own. ok is false where there are none.
-func usageIn(v *fastjson.Value, choices []*fastjson.Value) (u translate.Usage, ok bool) {
+// their own. odd says that there are members to look for. ok is false where there are no counts.
+func usageIn(v *fastjson.Value, choices []*fastjson.Value, odd bool) (u translate.Usage, ok bool) {
 	if u, ok = readUsage(v.Get("usage")); ok && said(u) {
 		return u, true
 	}
 	for _, c := range choices {
+		if !oddChoice(c) {
+			continue
+		}
 		for _, at := range [...]*fastjson.Value{c.Get("usage"), c.Get("delta", "usage"), c.Get("message", "usage")} {
 			if other, found := readUsage(at); found && said(other) {
 				return other, true
 			}
 		}
+	}
+	if !odd {
+		return u, ok
 	}
 	for _, at := range [...]*fastjson.Value{v.Get("x_groq", "usage"), v.Get("meta", "usage"), v.Get("metadata", "usage"), v.Get("usageMetadata"), v.Get("usage_metadata")} {
 		if other, found := readUsage(at); found && said(other) {
