@@ -400,12 +400,18 @@ type Probe struct {
 	Most Rate `yaml:"most" default:"100/d"`
 }
 
-// Model is a model that a channel serves: "name", or {name, upstream}.
+// Model is a model that a channel serves: "name", or {name, upstream, context}.
 type Model struct {
 	// Name is what callers ask for.
 	Name string `yaml:"name"`
 	// Upstream is what the back end calls it. Default: the name.
 	Upstream string `yaml:"upstream"`
+	// Context is how many tokens the model takes, question and answer together. Of a
+	// conversation that is longer (chatnio, rest, iagent) the newest messages that fit are
+	// sent; questions of the openai and anthropic dialects are never shortened. Default:
+	// what is known of models with such a name, else what the back end says when it refuses
+	// a question for its length.
+	Context int `yaml:"context" min:"0"`
 }
 
 // Timeouts bound an answer. 0 means the default.

@@ -178,6 +178,7 @@ func (x *Exchange) paced(err *translate.Error) {
 // requestFor is the question as c's channel gets it.
 func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error) {
 	x.asked, x.inputTokens, x.omit = c, 0, c.quirks.omitted()
+	x.load, x.inSync, x.q.Ledger.Behind = 0, false, 0
 	x.remote = "" // what an earlier attempt used is out of sync now
 	pass := x.passes(c.ch)
 	if !pass {
@@ -196,8 +197,11 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 	if req.Beta != "" {
 		req.Drop("anthropic-beta")
 	}
-	windowed := window(x.base.Messages, x.window)
-	req.Messages = windowed
+	req.Messages = window(x.base.Messages, x.window)
+	cut := false
+	if x.q.Turn != nil {
+		req.Messages, cut = x.shorten(&c, req.Messages)
+	}
 	if c.ch.recall == recallNothing {
 		return &req, nil
 	}
@@ -211,7 +215,11 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 		// Only the newest message: neither what the channel remembers nor what it
 		// will remember is this conversation.
 	default:
-		if x.remote = x.g.memories.take(x.before(), c); x.remote != "" {
+		x.remote = x.g.memories.take(x.before(), c)
+		if cut && c.ch.recall == recallFold {
+			x.remote = "" // it remembers more than the model takes, and is never told to forget
+		}
+		if x.inSync = x.remote != ""; x.inSync {
 			req.Memory = translate.Memory{ID: x.remote, InSync: true, Idle: x.idle}
 		} else {
 			x.remote = NewID("dg_")

@@ -44,15 +44,19 @@ func (q *Question) expects() (input, output int) {
 	} else {
 		n = sentBytes(q.Request)
 	}
-	if q.Turn != nil {
-		n += q.Turn.sentBytes(q.window())
-	}
 	most := q.Request.Params.MaxTokens
 	if p := q.Model.preset; p != nil {
 		n += len(p.System)
 		if most == nil {
 			most = p.MaxTokens
 		}
+	}
+	if q.Turn != nil {
+		earlier := q.Turn.sentBytes(q.window())
+		if room := q.Model.route.room(most); room > 0 {
+			earlier = min(earlier, max(0, room-n)) // no more of it is sent
+		}
+		n += earlier
 	}
 	answer := answerTokens
 	if most != nil {

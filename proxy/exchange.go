@@ -45,6 +45,8 @@ type Exchange struct {
 	fresh   []translate.Message // what this question adds to it
 	media   bool                // fresh holds images, voice or video of iagent
 	window  int                 // messages kept before the newest; negative: all
+	reading int                 // bytes of the conversation that are read at most, see Plan.reading
+	unread  int                 // messages of the conversation that were not read
 	anew    anew                // of a question that is asked again
 	scope   string              // whose remote memories may be used
 	earlier [2]int              // where in base the stored messages are, from and to
@@ -93,6 +95,11 @@ type Exchange struct {
 	stop        func() // ends the attempt's context
 	stream      translate.Stream
 	asked       candidate // the newest attempt
+	load        int       // bytes that it was sent of a conversation, see span; 0: none
+	spare       bool      // less of the conversation could have been sent
+	inSync      bool      // the channel remembers what went before
+	cuts        int       // how often less was sent, of the present route
+	most        int       // bytes that may be sent now; 0: what the model takes
 	remote      string    // name of the conversation on a stateful channel
 	passThrough bool
 
@@ -256,6 +263,7 @@ func (x *Exchange) settle() {
 		return
 	}
 	x.ended = true
+	x.fits()
 	x.drop()
 	x.pay(nil)
 	if x.ch.recall != recallNothing && x.remote != "" {
@@ -376,7 +384,7 @@ func (x *Exchange) input() int64 {
 	n := 0
 	if x.passes(x.asked.ch) {
 		n = passedBytes(&x.base)
-	} else {
+	} else if n = x.load; n == 0 {
 		n = sentBytes(&x.base)
 	}
 	x.inputTokens = int64(tokensOf(n))

@@ -87,6 +87,9 @@ type Attempt struct {
 	// many it was chosen from.
 	By    string `json:"by"`
 	Among int    `json:"among"`
+	// LeftBehind is how many messages of the conversation were not sent, since the model
+	// does not take as much.
+	LeftBehind int `json:"left_behind,omitempty"`
 	// Result is ok or the kind of fault; running where its end is not known.
 	Result  string  `json:"result"`
 	Message string  `json:"message,omitempty"`
@@ -204,7 +207,7 @@ func (r *record) candidates(at *route) (all []Candidate) {
 
 func (t *try) attempt(policy string) Attempt {
 	a := Attempt{
-		Channel: t.cand.ch.ID, Key: t.cand.ch.key, Tier: t.cand.ch.conf.Tier, Model: t.cand.upstream, Among: t.among,
+		Channel: t.cand.ch.ID, Key: t.cand.ch.key, Tier: t.cand.ch.conf.Tier, Model: t.cand.upstream, Among: t.among, LeftBehind: t.behind,
 		By: [...]string{policy, "memory", "second try", "alone"}[t.by], Result: "running", Message: t.end.message, Retry: t.end.retry.Seconds(),
 		BeganMs: millis(t.began), ConnectMs: millis(t.connect), OpenMs: millis(t.open), FirstMs: millis(t.first),
 	}

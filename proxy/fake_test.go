@@ -52,7 +52,8 @@ type fakeUp struct {
 	name    string
 	w       *world
 	scripts []script
-	mood    func(n int) script // instead of scripts: how the nth request goes
+	mood    func(n int) script                  // instead of scripts: how the nth request goes
+	reply   func(req *translate.Request) script // instead of either
 
 	mu     sync.Mutex
 	reqs   []translate.Request
@@ -70,6 +71,9 @@ func (u *fakeUp) Open(ctx context.Context, req *translate.Request) (translate.St
 	u.reqs = append(u.reqs, *req)
 	if u.mood != nil {
 		s = u.mood(len(u.reqs) - 1)
+	}
+	if u.reply != nil {
+		s = u.reply(req)
 	}
 	u.mu.Unlock()
 	u.w.note(u.name)

@@ -360,6 +360,7 @@ func (x *Exchange) prepare() *translate.Error {
 		}
 		// A question that was stopped just now is stored none the less, which takes
 		// knowing its conversation.
+		x.reading = x.plan.reading(x.q.Model, x.base.Params.MaxTokens, keep)
 		err := x.g.list(x.q)
 		if err == nil {
 			earlier, err = x.history(keep)

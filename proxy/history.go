@@ -17,9 +17,9 @@ const spare = 16
 
 // history returns the messages before the newest one: those that the conversation
 // begins with for every model, and behind what was skipped at least the keep newest
-// ones, or all if keep is negative. A question that was asked before the conversation
+// ones, or all if keep is negative, as far as they weigh no more than most. A question that was asked before the conversation
 // was deleted or cleared, and comes up after it, has none.
-func (g *Gateway) history(ctx context.Context, u *Turn, keep int) (msgs []store.Message, skipped int, err error) {
+func (g *Gateway) history(ctx context.Context, u *Turn, keep, most int) (msgs []store.Message, skipped int, err error) {
 	t := u.thread
 	if t.unkept {
 		return sent(t.kept.messages), t.kept.gone, nil
@@ -30,10 +30,10 @@ func (g *Gateway) history(ctx context.Context, u *Turn, keep int) (msgs []store.
 	if t.made.Created == 0 {
 		return sent(t.made.Messages), 0, nil
 	}
-	if c := t.made; t.known && t.knownAt == u.cut && (c.Skipped == 0 || keep >= 0 && len(c.Messages)-c.Head >= keep) {
-		return c.Messages, c.Skipped, nil
+	if t.known && t.knownAt == u.cut && t.holds(keep, most) {
+		return t.made.Messages, t.made.Skipped, nil
 	}
-	if _, err := g.read(ctx, u, keep, store.ViewSent); err != nil {
+	if _, err := g.read(ctx, u, windowOf(keep, most), store.ViewSent); err != nil {
 		return nil, 0, err
 	}
 	return t.made.Messages, t.made.Skipped, nil
@@ -41,26 +41,25 @@ func (g *Gateway) history(ctx context.Context, u *Turn, keep int) (msgs []store.
 
 // tail returns what history does for a question that is asked again and, whatever their
 // marks, all messages from the newest one on that is no answer. It always reads them.
-func (g *Gateway) tail(ctx context.Context, u *Turn, keep int) ([]store.Message, error) {
+func (g *Gateway) tail(ctx context.Context, u *Turn, keep, most int) (msgs []store.Message, skipped int, err error) {
 	t := u.thread
 	switch {
 	case t.unkept:
-		return t.kept.messages, nil
+		return t.kept.messages, t.kept.gone, nil
 	case u.isCut():
-		return nil, nil
+		return nil, 0, nil
 	case t.made.Created == 0:
-		return t.made.Messages, nil
+		return t.made.Messages, 0, nil
 	}
-	return g.read(ctx, u, keep, store.ViewAgain)
+	msgs, err = g.read(ctx, u, windowOf(keep, most), store.ViewAgain)
+	return msgs, t.made.Skipped, err
 }
 
 // read loads the messages of a view, and holds those of them that models are told.
 // There are none where the conversation was cut off meanwhile.
-func (g *Gateway) read(ctx context.Context, u *Turn, keep int, view store.View) ([]store.Message, error) {
-	t, window := u.thread, store.Window{View: view}
-	if keep >= 0 {
-		window.Messages = keep + spare
-	}
+func (g *Gateway) read(ctx context.Context, u *Turn, window store.Window, view store.View) ([]store.Message, error) {
+	t := u.thread
+	window.View = view
 	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, window)
 	if errors.Is(err, store.ErrNotFound) {
 		if u.isCut() {
@@ -94,12 +93,20 @@ type change struct {
 // quiet reports whether models are told what they were before.
 func (c *change) quiet() bool { return c.replace == 0 && len(c.said) == 0 }
 
+// holds reports whether what is held of t is enough for a question that sees the keep
+// newest messages, or all if keep is negative, of which no more than most bytes are read: half of these are.
+func (t *Thread) holds(keep, most int) bool {
+	c := t.made
+	return c.Skipped == 0 || keep >= 0 && len(c.Messages)-c.Head >= keep || t.weight-weigh(c.Messages[:c.Head]) >= most/2
+}
+
 // keep stores a turn that ended, and reports whether it did: not where the
 // conversation was deleted or cleared since it was asked, which is as if it had been
 // stored and removed. What the turn answers is the conversation as history returned it:
 // where another process has changed it since, the turn is refused and nothing is
-// stored. window is how many messages went before the question; negative: all.
-func (g *Gateway) keep(ctx context.Context, u *Turn, c *change, window int) (stored bool, err error) {
+// stored. window is how many messages went before the question; negative: all. most is how
+// much of the conversation is read for one, in bytes.
+func (g *Gateway) keep(ctx context.Context, u *Turn, c *change, window, most int) (stored bool, err error) {
 	t := u.thread
 	was := t.version()
 	if t.unkept {
@@ -143,7 +150,7 @@ func (g *Gateway) keep(ctx context.Context, u *Turn, c *change, window int) (sto
 	}
 	t.answered(was, c)
 	more := t.extend(c)
-	t.trim(window)
+	t.trim(window, most)
 	g.threads.note(t, more)
 	return true, nil
 }
@@ -348,9 +355,12 @@ func (r *threads) note(t *Thread, more int) {
 	r.charge(t)
 }
 
-// measure notes how long all messages of t are.
-func (r *threads) measure(t *Thread, all []store.Message) {
-	total := lengthOf(all)
+// measure notes how long all messages of t are, of which c has those that are read at most.
+func (r *threads) measure(t *Thread, c *store.Conversation) {
+	total := lengthOf(c.Messages)
+	if n := len(c.Messages); c.Skipped > 0 && n > 0 {
+		total += int(float64(total) / float64(n) * float64(c.Skipped))
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t.lengths.total, t.lengths.sized = total, true

@@ -23,7 +23,10 @@ type Ledger struct {
 	// Dropped names what the question said and the channel that was asked last could
 	// not be told, with commas between.
 	Dropped string
-	Cache   string // hit or miss; empty: the preset has no cache
+	// Behind is how many messages of the conversation stayed behind, since the model that
+	// was asked last could not take them too.
+	Behind int
+	Cache  string // hit or miss; empty: the preset has no cache
 }
 
 // leg is one attempt as the ledger will have it.

@@ -51,6 +51,9 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 	if d := x.q.Ledger.Dropped; d != "" {
 		attrs = append(attrs, slog.String("dropped", d))
 	}
+	if n := x.q.Ledger.Behind; n > 0 {
+		attrs = append(attrs, slog.Int("left_behind", n))
+	}
 	for _, f := range x.failures {
 		attrs = append(attrs, slog.Group("failed_"+f.ch.ID, slog.String("code", string(f.err.Code)), slog.String("why", x.plan.mask().Log(f.err.Error()))))
 	}

@@ -54,5 +54,6 @@ func (x *Exchange) askAgain() *candidate {
 	if c == nil || !x.reserve(c) {
 		return nil
 	}
+	x.rec.chosen(c, bySecond, 1)
 	return c
 }

@@ -59,6 +59,7 @@ type candidate struct {
 	upstream string
 	cell     *cell
 	quirks   *quirks         // of the model on the channel, the same for all keys
+	span     *span           // how much it takes, the same for all keys
 	target   *balance.Target // what policies see of it
 }
 
@@ -174,7 +175,7 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, b
 	if len(keys) == 0 {
 		keys = []string{""}
 	}
-	shown := make(map[string]*quirks, len(c.Models))
+	shown, spans := make(map[string]*quirks, len(c.Models)), make(map[config.Model]*span, len(c.Models))
 	load := &slots{limit: int32(min(c.Concurrent, 1<<30))}
 	for i, key := range keys {
 		was := before.channel(c.ID, key)
@@ -207,6 +208,11 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, b
 			}
 			candidate := newCandidate(ch, m.Upstream, cmp.Or(record, newCell(p.chance)))
 			candidate.quirks = shown[m.Upstream]
+			takes := config.Model{Upstream: m.Upstream, Context: m.Context}
+			if spans[takes] == nil {
+				spans[takes] = newSpan(&m)
+			}
+			candidate.span = spans[takes]
 			p.addRoute(m, candidate)
 		}
 	}

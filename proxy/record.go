@@ -36,6 +36,7 @@ type try struct {
 	connect time.Duration
 	open    time.Duration
 	first   time.Duration
+	behind  int  // messages of the conversation that stayed behind
 	over    bool // how it went is known
 	end     end
 }
@@ -282,7 +283,7 @@ func (r *live) attempted(l *Ledger, err *translate.Error) {
 		return
 	}
 	t := &r.tries[len(r.tries)-1]
-	t.connect, t.open, t.first, t.over, t.end = l.Connect, l.Open, l.First, true, endOf(err)
+	t.connect, t.open, t.first, t.behind, t.over, t.end = l.Connect, l.Open, l.First, l.Behind, true, endOf(err)
 	if err != nil && (err.Fault == translate.FaultDial || err.Fault == translate.FaultLocal) {
 		t.connect = l.Open
 	}

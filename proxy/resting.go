@@ -124,11 +124,19 @@ func (t *Thread) extend(made *change) (more int) {
 	return more
 }
 
-// trim lets go of what a question with the window of the latest one does not need. It
+// trim lets go of what a question with the window of the latest one, for which most bytes
+// are read, does not need. It
 // does so only where that is half of what is held, so that a turn costs as much as it is
 // long; what one question needs and weighs too much is read again for the next.
-func (t *Thread) trim(window int) {
+func (t *Thread) trim(window, most int) {
 	c := t.made
+	if held := t.weight - weigh(c.Messages[:c.Head]); most > 0 && held > 2*most {
+		n := 0
+		for ; n < len(c.Messages)-c.Head-2 && held > most; n++ {
+			held -= c.Messages[c.Head+n].Weight()
+		}
+		t.drop(n)
+	}
 	if newest := len(c.Messages) - c.Head; window >= 0 && newest > 2*(window+spare) {
 		t.drop(newest - window - spare)
 	}

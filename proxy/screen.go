@@ -44,7 +44,7 @@ func (g *Gateway) list(q *Question) error {
 	if len(c.turn.Messages) != 1 {
 		return nil
 	}
-	stored, err := g.keep(context.Background(), u, c, -1)
+	stored, err := g.keep(context.Background(), u, c, -1, readMost)
 	u.listed = stored
 	return err
 }
@@ -108,16 +108,18 @@ func (r *threads) number(t *Thread) {
 // newest stored one.
 func (x *Exchange) history(keep int) ([]translate.Message, error) {
 	if x.q.Restart {
-		stored, err := x.g.tail(context.Background(), x.q.Turn, keep)
+		stored, skipped, err := x.g.tail(context.Background(), x.q.Turn, keep, x.reading)
 		if err != nil {
 			return nil, err
 		}
+		x.unread = skipped
 		return x.rewind(stored)
 	}
-	stored, _, err := x.g.history(context.Background(), x.q.Turn, keep)
+	stored, skipped, err := x.g.history(context.Background(), x.q.Turn, keep, x.reading)
 	if err != nil {
 		return nil, err
 	}
+	x.unread = skipped
 	earlier := make([]translate.Message, 0, len(stored)+len(x.q.Request.Messages))
 	for i := range stored {
 		earlier = append(earlier, stored[i].Message)
@@ -163,7 +165,7 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 	}
 	// An answer that was given is stored even if its client leaves meanwhile.
 	var err error
-	if x.stored, err = x.g.keep(context.Background(), x.q.Turn, c, x.window); err != nil {
+	if x.stored, err = x.g.keep(context.Background(), x.q.Turn, c, x.window, x.reading); err != nil {
 		return storeFailed(err)
 	}
 	return nil
@@ -281,7 +283,7 @@ func (g *Gateway) note(ctx context.Context, u *Turn, n Note) error {
 		if len(n.Question) == 0 && (!t.unkept || len(t.kept.messages) == 0) {
 			return nil
 		}
-		_, err := g.keep(ctx, u, c, -1)
+		_, err := g.keep(ctx, u, c, -1, readMost)
 		return err
 	}
 	gate := g.threads.gate(t.owner)

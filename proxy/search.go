@@ -75,7 +75,7 @@ func tooLong(err *translate.Error) bool {
 // search tries the candidates of r until one answers. Any error but errNext is
 // final for this route.
 func (x *Exchange) search(p *Plan, r *route) *translate.Error {
-	x.retry, x.known = nil, len(x.passed)
+	x.retry, x.known, x.cuts, x.most = nil, len(x.passed), 0, 0
 	for x.attempts < maxAttempts && (x.attempts == 0 || time.Since(x.asking) <= lastAttempt) {
 		c, more := x.askAgain(), false
 		if c != nil {
@@ -103,7 +103,7 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 			}
 			continue
 		}
-		again := x.rephrased(c, err)
+		again := x.rephrased(c, err) || x.less(c, err)
 		if !again {
 			x.failures = append(x.failures, failure{c.ch, c.cell, err})
 		}

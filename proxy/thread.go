@@ -336,10 +336,10 @@ func (g *Gateway) recall(ctx context.Context, c *Caller, u *Turn, rested bool) (
 	if t.unkept || !g.estimates(c) || u.sized() {
 		return true, nil
 	}
-	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, store.Window{View: store.ViewSent})
+	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, store.Window{Bytes: readMost, View: store.ViewSent})
 	switch {
 	case err == nil:
-		g.threads.measure(t, conv.Messages)
+		g.threads.measure(t, conv)
 	case !errors.Is(err, store.ErrNotFound):
 		u.Done()
 		return false, lost(ctx, err)
@@ -393,7 +393,7 @@ func (g *Gateway) find(ctx context.Context, c *Caller, id Identity) (*store.Conv
 		}
 		look := store.Window{Messages: firstLook, Bytes: restingMost, View: store.ViewSent}
 		if g.estimates(c) {
-			look = store.Window{View: store.ViewSent} // what the question needs counts them all
+			look = store.Window{Bytes: readMost, View: store.ViewSent} // what the question needs counts all that may be sent
 		}
 		conv, err := g.store.Load(ctx, c.Name, ref, look)
 		if err == nil {

@@ -1,0 +1,340 @@
+package proxy
+
+import (
+	"math"
+	"sync"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Of what a model takes, this much is left to the answer where nobody says how long it
+// may be: a quarter, and no more than answerMost tokens.
+const (
+	answerPart = 4
+	answerMost = 8192
+)
+
+// messageExtra is what a message takes beside its texts, in bytes: vendors count three
+// to four tokens for each.
+const messageExtra = 16
+
+// fitMargin is the part of an estimate that is used: tokens are counted by their usual
+// size only.
+const fitMargin = 0.95
+
+// How much of a conversation is sent where a model has refused it for its length and did
+// not say what it takes: half of it, then a quarter, and at most so many bytes. All models
+// of these days take the least of them.
+const (
+	firstCut = 64 << 10
+	lastCut  = 8 << 10
+	maxCuts  = 2
+)
+
+// Bounds of what is read of one conversation for one question, in bytes as
+// [store.Message.Weight] counts: of what a model takes so many times as much, since a
+// message weighs more in memory than it is long; and what is read for a model of which
+// nobody knows what it takes.
+const (
+	readTimes = 4
+	readLeast = 64 << 10
+	readMost  = 8 << 20
+	readFew   = 64 // messages: who wants no more of them gets them, whatever the model takes
+)
+
+// span is how much one model of one channel takes, with any of its keys: what the
+// configuration says, what is known of its family, and what it has shown. It lasts until the
+// configuration is applied again. It is safe for concurrent use; nil knows nothing.
+type span struct {
+	set int64 // tokens, as the configuration or else the family says; 0: nobody knows
+
+	mu       sync.Mutex
+	told     int64   // tokens, as the back end said last; 0: it did not
+	perToken float64 // bytes; 0: the usual ones. Never more than these
+	tooMuch  int     // the least that was refused by a back end that says no number, in bytes; 0: nothing was
+	took     int     // the most that was taken, in bytes
+}
+
+func newSpan(m *config.Model) *span {
+	s := &span{set: int64(m.Context)}
+	if s.set == 0 {
+		s.set = contextOf(m.Upstream)
+	}
+	return s
+}
+
+// room is how long a question may be, in bytes as estimates count, so that an answer of
+// maxTokens has its place too; 0: nobody knows.
+func (s *span) room(maxTokens *int) int {
+	if s == nil {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	room := 0
+	if limit := s.limit(); limit > 0 {
+		answer := min(limit/answerPart, answerMost)
+		if maxTokens != nil {
+			answer = min(int64(max(*maxTokens, 1)), limit/2)
+		}
+		room = max(int(min(float64(limit-answer)*s.density()*fitMargin, math.MaxInt32)), 1)
+	}
+	if s.tooMuch > 0 {
+		if most := s.next(); room == 0 || most < room {
+			room = most
+		}
+	}
+	return room
+}
+
+// limit is what the model takes, in tokens; 0: nobody knows. s.mu is held.
+func (s *span) limit() int64 {
+	if s.told > 0 {
+		return s.told
+	}
+	return s.set
+}
+
+func (s *span) density() float64 {
+	if s.perToken == 0 {
+		return bytesPerToken
+	}
+	return s.perToken
+}
+
+// next is how much is tried of a model that says no number: half way between what it took
+// and what it refused, as long as these are far apart.
+func (s *span) next() int {
+	took := s.took
+	if took >= s.tooMuch {
+		took = s.tooMuch / 2
+	}
+	if took == 0 {
+		return s.tooMuch / 2
+	}
+	if s.tooMuch-took < s.tooMuch/16 {
+		return took
+	}
+	return took + (s.tooMuch-took)/2
+}
+
+// leastLimit is the least number of tokens that is believed to be what a model takes.
+const leastLimit = 256
+
+// refused notes that sent bytes were too much: of a limit and sent tokens, as the back
+// end counts them; 0: it did not say.
+func (s *span) refused(sent int, limit, tokens int64) {
+	if s == nil || sent <= 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if limit < leastLimit {
+		if s.tooMuch == 0 || sent < s.tooMuch {
+			s.tooMuch = sent
+		}
+		if s.took >= s.tooMuch {
+			s.took = s.tooMuch / 2
+		}
+		return
+	}
+	s.told = limit
+	s.learn(sent, max(tokens, limit))
+}
+
+// taken notes that sent bytes were answered, which were so many tokens; 0: nobody said.
+func (s *span) taken(sent int, tokens int64) {
+	if s == nil || sent <= 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.took = max(s.took, sent); s.tooMuch > 0 && s.took >= s.tooMuch {
+		s.tooMuch = s.took + s.took/16
+	}
+	if tokens > 0 && sent >= learnFrom {
+		s.learn(sent, tokens)
+	}
+}
+
+// learnFrom is how long a question is at least that says how many bytes a token has: of a
+// short one much is what the back end itself adds.
+const learnFrom = 2048
+
+// learn notes that so many bytes were so many tokens. What is denser counts at once. s.mu
+// is held.
+func (s *span) learn(bytes int, tokens int64) {
+	d := min(max(float64(bytes)/float64(tokens), 1), bytesPerToken)
+	if now := s.density(); d < now {
+		s.perToken = d
+	} else {
+		s.perToken = now + (d-now)/8
+	}
+}
+
+// tokens is what the model takes, as far as that is known; 0: nobody knows.
+func (s *span) tokens() int64 {
+	if s == nil {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	limit := s.limit()
+	if s.tooMuch > 0 {
+		if most := int64(tokensOf(s.next())); limit == 0 || most < limit {
+			limit = most
+		}
+	}
+	return limit
+}
+
+// room is the most that a model of r takes, see span; 0: nobody knows of one of them.
+func (r *route) room(maxTokens *int) (most int) {
+	for _, tier := range r.tiers {
+		for i := range tier {
+			room := tier[i].span.room(maxTokens)
+			if room == 0 {
+				return 0
+			}
+			most = max(most, room)
+		}
+	}
+	return most
+}
+
+// reading is how much of a conversation is read for a question that sees keep messages
+// before it, or all if keep is negative, in bytes as a store weighs them.
+func (p *Plan) reading(m *Model, maxTokens *int, keep int) int {
+	if keep >= 0 && keep <= readFew {
+		return readMost
+	}
+	var some [4]*route
+	most := readLeast
+	for _, r := range p.routesOf(some[:0], m) {
+		room := r.room(maxTokens)
+		if room == 0 {
+			return readMost
+		}
+		most = max(most, readLeast+min(room, readMost)*readTimes)
+	}
+	return min(most, readMost)
+}
+
+// fit returns the system messages and the newest others that take no more than room
+// bytes, and how many stayed behind. The must newest stay in any case. What stays begins
+// with what a user said, and has no tool's result without its call.
+func fit(msgs []translate.Message, room, must int) (kept []translate.Message, behind int) {
+	first := 0
+	for first < len(msgs) && msgs[first].Role == translate.RoleSystem {
+		room -= messageBytes(&msgs[first]) + messageExtra
+		first++
+	}
+	last := max(len(msgs)-max(must, 1), first)
+	for last > first && hasResult(&msgs[last]) {
+		last--
+	}
+	start := len(msgs)
+	for start > first {
+		if room -= messageBytes(&msgs[start-1]) + messageExtra; room < 0 {
+			break
+		}
+		start--
+	}
+	if start == first {
+		return msgs, 0
+	}
+	for start < last && (msgs[start].Role != translate.RoleUser || hasResult(&msgs[start])) {
+		start++
+	}
+	if start = min(start, last); start == first {
+		return msgs, 0
+	}
+	kept = append(make([]translate.Message, 0, first+len(msgs)-start), msgs[:first]...)
+	return append(kept, msgs[start:]...), start - first
+}
+
+// shorten makes of msgs what c's model takes, and notes what stayed behind. cut says that
+// something did because of what c's model takes.
+func (x *Exchange) shorten(c *candidate, msgs []translate.Message) (kept []translate.Message, cut bool) {
+	room := c.span.room(x.base.Params.MaxTokens)
+	if x.most > 0 && (room == 0 || x.most < room) {
+		room = x.most
+	}
+	fixed := sentBytes(&x.base) - bytesOf(x.base.Messages)
+	kept, behind := msgs, 0
+	if room > 0 {
+		kept, behind = fit(msgs, room-fixed, len(x.fresh))
+	}
+	unread := x.unread
+	if x.window >= 0 {
+		unread = min(unread, max(0, x.window-(x.earlier[1]-x.earlier[0])))
+	}
+	x.load, x.spare = fixed+bytesOf(kept)+messageExtra*len(kept), len(kept)-leadingSystem(kept) > max(len(x.fresh), 1)
+	x.q.Ledger.Behind = behind + unread
+	return kept, room > 0 && behind+unread > 0
+}
+
+func leadingSystem(msgs []translate.Message) (n int) {
+	for n < len(msgs) && msgs[n].Role == translate.RoleSystem {
+		n++
+	}
+	return n
+}
+
+func bytesOf(msgs []translate.Message) (n int) {
+	for i := range msgs {
+		n += messageBytes(&msgs[i])
+	}
+	return n
+}
+
+// less reports whether the question, which c's model refused with err for its length, is
+// to be asked again with less of its conversation.
+func (x *Exchange) less(c *candidate, err *translate.Error) bool {
+	if x.q.Turn == nil || !tooLong(err) || x.load == 0 {
+		return false
+	}
+	limit, tokens := lengthSaid(err)
+	if x.inSync {
+		tokens = 0 // the back end has counted what it remembers
+	}
+	c.span.refused(x.load, limit, tokens)
+	if x.cuts == maxCuts || x.attempts >= maxAttempts || !x.spare && !x.inSync {
+		return false
+	}
+	x.again = c
+	if x.cuts++; x.cuts == maxCuts || limit < leastLimit {
+		x.most = min(x.load>>x.cuts, [...]int{firstCut, lastCut}[x.cuts-1])
+	}
+	return true
+}
+
+// lengthSaid is what a back end said of a question that is too long: how many tokens it
+// takes, and how many the question had; 0: it did not say.
+func lengthSaid(err *translate.Error) (limit, tokens int64) { return 0, 0 }
+
+// fits notes that the model took what it was sent, and how many tokens that was if it said
+// so.
+func (x *Exchange) fits() {
+	if x.load == 0 {
+		return
+	}
+	tokens := x.answer.Usage.Input
+	if x.inSync || x.answer.Usage.Estimated || x.doubted {
+		tokens = 0
+	}
+	x.asked.span.taken(x.load, tokens)
+	x.load = 0
+}
+
+// window is what is read of a conversation for a question that sees keep messages before
+// it, or all if keep is negative, and of which no more than most bytes are of use.
+func windowOf(keep, most int) store.Window {
+	w := store.Window{Bytes: most}
+	if keep >= 0 {
+		w.Messages = keep + spare
+	}
+	return w
+}
