@@ -60,7 +60,7 @@ func TestTheExampleLoadsAsItStands(t *testing.T) {
 	if len(c.Channels) != 5 || c.Channels[0].Keys[0] != "s3cr3t-openai" || c.Admin.Token != "s3cr3t-admin" {
 		t.Errorf("channels %+v, admin %+v", c.Channels, c.Admin)
 	}
-	if want := []Model{{"large", "large"}, {"small", "gpt-4o-mini"}}; !reflect.DeepEqual(c.Channels[0].Models, want) {
+	if want := []Model{{Name: "large", Upstream: "large"}, {Name: "small", Upstream: "gpt-4o-mini"}}; !reflect.DeepEqual(c.Channels[0].Models, want) {
 		t.Errorf("models %v, want %v", c.Channels[0].Models, want)
 	}
 	if want := (Rate{200000, time.Minute}); c.Limits["standard"].Tokens != want {

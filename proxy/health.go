@@ -95,6 +95,9 @@ type ModelState struct {
 	// that does not was cut off); no finish_reason, that none did so far; refuses NAME, that
 	// questions go without this member.
 	Quirks []string `json:"quirks,omitempty"`
+	// Context is how many tokens the model takes, as far as that is configured, known or
+	// learnt; 0: nobody knows.
+	Context int64 `json:"context,omitempty"`
 }
 
 // ErrNoChannel says that no channel has the id that was given.
@@ -155,7 +158,7 @@ func (c *candidate) state(now time.Time) ModelState {
 	n := c.cell.br.Counts()
 	s := ModelState{
 		Upstream: c.upstream, State: "ready", Requests: n.TotalSuccesses + n.TotalFailures, Failures: n.TotalFailures, Streak: c.cell.row.Load(),
-		FirstMs: milliseconds(c.cell.streams.average()), WholeMs: milliseconds(c.cell.wholes.average()), Quirks: c.quirks.names(),
+		FirstMs: milliseconds(c.cell.streams.average()), WholeMs: milliseconds(c.cell.wholes.average()), Quirks: c.quirks.names(), Context: c.span.tokens(),
 	}
 	b := c.barred(now)
 	s.Seconds = b.wait.Seconds()
