@@ -405,6 +405,9 @@ func (x *Exchange) abandon(err *translate.Error) {
 
 // drop gives back what an attempt held.
 func (x *Exchange) drop() {
+	if x.stream != nil && x.ch.gate != nil {
+		defer x.spare(x.ch)
+	}
 	if x.stream != nil {
 		_ = x.stream.Close()
 		x.stream = nil

@@ -45,6 +45,7 @@ type Channel struct {
 	load   *slots       // of all keys of the configured channel
 	dials  dialler      // up, if it is one
 	gate   *gate        // of its server, if it is
+	spare  slots        // word that one of its connections is idle
 	meter  *meter       // the same for all keys
 	prober *prober      // the same for all keys; nil: it is not probed
 	aside  aside        // the key; of one model of it see cell

@@ -285,6 +285,16 @@ func (x *Exchange) undialled(c *candidate) bool {
 	return remote != "" && c.ch.dials.Idle(remote)
 }
 
+// spares reports whether the question is to go on a connection to c that is there,
+// although dials are made, if slowly. One that stands alone does so where its dial would
+// have to wait: a conversation loses its connection by that.
+func (x *Exchange) spares(c *candidate, now time.Time) bool {
+	if x.complete() != nil || x.alone() && x.base.Context != 1 && c.ch.gate.closed(now) == 0 {
+		return false
+	}
+	return x.undialled(c)
+}
+
 // alone reports whether the question is one message, with nothing before it.
 func (x *Exchange) alone() bool { return len(window(x.base.Messages, x.window)) == 1 }
 
@@ -296,7 +306,7 @@ func (x *Exchange) mayDial(c *candidate) bool {
 		return true
 	}
 	switch {
-	case g.bounded(now) && x.undialled(c):
+	case g.bounded(now) && x.spares(c, now):
 		x.idle = true
 		return true
 	case x.granted == &g.turn:
@@ -324,6 +334,14 @@ func (x *Exchange) yield() {
 	if g := x.leave; g != nil {
 		x.leave = nil
 		x.g.room.giveBack(&g.turn)
+	}
+}
+
+// spare lets those who wait for a dial know of the connection of ch that an answer has
+// left behind, if it has.
+func (x *Exchange) spare(ch *Channel) {
+	if ch.gate.turn.waiting.Load() > 0 && ch.dials.Idle("") {
+		x.g.room.offer(ch)
 	}
 }
 

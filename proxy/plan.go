@@ -195,7 +195,7 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, b
 		}
 		ch.load = load
 		if ch.dials, _ = ch.up.(dialler); ch.dials != nil {
-			ch.gate = p.gateOf(ch.dials.Server(), c.Dials, before)
+			ch.gate, ch.spare.spare = p.gateOf(ch.dials.Server(), c.Dials, before), ch
 		}
 		p.channels = append(p.channels, ch)
 		for _, m := range c.Models {

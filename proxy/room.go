@@ -22,6 +22,7 @@ type slots struct {
 	load    atomic.Int32
 	waiting atomic.Int32 // questions in the room that could use one
 	gate    *gate        // if they are leave to dial its server, of which it knows how much there is
+	spare   *Channel     // if they are no more than word that a connection of this one is idle
 }
 
 // take takes a slot if there is one, whoever waits.
@@ -60,6 +61,7 @@ type waiter struct {
 	caller string
 	ticket uint64 // the order in which the questions of one caller came
 	wants  []*slots
+	alone  []*Channel // on any idle connection of these it could go as well
 	// given gets the slot that is handed over, or nil for one who had to make room.
 	// It is written to once, after the waiter was taken out of the room.
 	given chan *slots
@@ -72,6 +74,10 @@ func (r *room) release(ch *Channel) {
 }
 
 func (r *room) giveBack(s *slots) {
+	if s.spare != nil {
+		r.offer(s.spare) // the word was for one who has left
+		return
+	}
 	if s.gate != nil {
 		s.gate.giveBack()
 	} else {
@@ -89,18 +95,37 @@ func (r *room) giveBack(s *slots) {
 // handOut hands the free slots of s to those that wait for them; r.mu is held.
 func (r *room) handOut(s *slots) {
 	for s.waiting.Load() > 0 && s.take() {
-		w := r.next(s)
-		r.remove(w)
-		if l := r.lineOf(w.caller); l != nil {
-			at := slices.Index(r.lines, l)
-			r.lines = append(slices.Delete(r.lines, at, at+1), l)
-		}
-		w.given <- s
+		r.serve(r.next(s), s)
 	}
 	if s.gate != nil {
 		s.gate.mu.Lock()
 		defer s.gate.mu.Unlock()
 		s.gate.arm(time.Now())
+	}
+}
+
+// serve gives s to w, whose caller's turn comes last then; r.mu is held.
+func (r *room) serve(w *waiter, s *slots) {
+	r.remove(w)
+	if l := r.lineOf(w.caller); l != nil {
+		at := slices.Index(r.lines, l)
+		r.lines = append(slices.Delete(r.lines, at, at+1), l)
+	}
+	w.given <- s
+}
+
+// offer tells the first one that waits for a dial of ch, but could do without, that a
+// connection of it is idle.
+func (r *room) offer(ch *Channel) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.lines {
+		for _, w := range l.waiters {
+			if slices.Contains(w.alone, ch) {
+				r.serve(w, &ch.spare)
+				return
+			}
+		}
 	}
 }
 
@@ -122,7 +147,7 @@ func (r *room) next(s *slots) *waiter {
 //
 // Who comes back, with the ticket that the first call wrote, gets the former place
 // in the line of its caller.
-func (r *room) enter(caller string, wants []*slots, ticket *uint64) *waiter {
+func (r *room) enter(caller string, wants []*slots, ticket *uint64, alone ...*Channel) *waiter {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if *ticket == 0 {
@@ -140,7 +165,7 @@ func (r *room) enter(caller string, wants []*slots, ticket *uint64) *waiter {
 		last.given <- nil
 		own = r.lineOf(caller)
 	}
-	w := &waiter{caller: caller, ticket: *ticket, wants: wants, given: make(chan *slots, 1)}
+	w := &waiter{caller: caller, ticket: *ticket, wants: wants, alone: alone, given: make(chan *slots, 1)}
 	if own == nil {
 		own = &line{caller: caller}
 		r.lines = append(r.lines, own)
@@ -221,8 +246,9 @@ func (x *Exchange) slot(ch *Channel) bool {
 // giveBack returns a slot that was handed over and not used.
 func (x *Exchange) giveBack() {
 	if s := x.granted; s != nil {
-		x.granted = nil
-		x.g.room.giveBack(s)
+		if x.granted = nil; s.spare == nil { // whoever heard of a connection has looked for it
+			x.g.room.giveBack(s)
+		}
 	}
 }
 
@@ -235,7 +261,11 @@ func (x *Exchange) queue() *translate.Error {
 	left, dials := roomTime-x.waited, dialTime-time.Since(x.asking)
 	soonest := dialTime
 	var wants []*slots
+	var alone []*Channel
 	for _, p := range x.passed {
+		if p.full != nil && p.full.gate != nil && x.alone() {
+			alone = append(alone, p.ch)
+		}
 		switch {
 		case p.full == nil && p.wait > 0:
 			soonest = min(soonest, p.wait)
@@ -251,9 +281,13 @@ func (x *Exchange) queue() *translate.Error {
 	if len(wants) == 0 || left <= 0 || x.attempts >= maxAttempts {
 		return errNext
 	}
-	w := x.g.room.enter(x.q.Caller.Name, wants, &x.ticket)
+	w := x.g.room.enter(x.q.Caller.Name, wants, &x.ticket, alone...)
 	if w == nil {
 		return errNext
+	}
+	if slices.ContainsFunc(alone, func(ch *Channel) bool { return ch.dials.Idle("") }) {
+		x.g.room.leave(w) // it has come between the search and the room
+		return nil
 	}
 	began := time.Now()
 	t := time.NewTimer(wake)

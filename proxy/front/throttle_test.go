@@ -27,6 +27,12 @@ func throttledConf(more string) string {
 // many were answered and how long that took.
 func atOnce(t *testing.T, w *world.World, newClient func(*world.World, string) world.Client, n int) (answered int, took time.Duration) {
 	t.Helper()
+	return allWith(t, w, newClient, n, "")
+}
+
+// allWith is atOnce with a system text.
+func allWith(t *testing.T, w *world.World, newClient func(*world.World, string) world.Client, n int, system string) (answered int, took time.Duration) {
+	t.Helper()
 	began := time.Now()
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -36,7 +42,7 @@ func atOnce(t *testing.T, w *world.World, newClient func(*world.World, string) w
 		all.Go(func() {
 			defer c.Close(t)
 			text := fmt.Sprintf("question %d", i)
-			r := world.Put(t, c, world.Ask{Model: "m", Text: text, User: fmt.Sprint("user", i), Stream: c.Streams()})
+			r := world.Put(t, c, world.Ask{Model: "m", Text: text, System: system, User: fmt.Sprint("user", i), Stream: c.Streams()})
 			mu.Lock()
 			defer mu.Unlock()
 			if r.Text == fmt.Sprintf("Hello, you said %q (n=1)", text) {
@@ -102,23 +108,32 @@ func alone(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
+// On real sockets the questions that stand alone share those that the first ones leave
+// behind; those with a system text need one each.
 func TestAllConversationsAtOnceAreAnsweredBehindTheThrottleOnRealSockets(t *testing.T) {
 	t.Parallel()
-	for n, more := range map[int]string{20: ", keys: [sk-only]", 50: ", keys: [sk-only], dials: 4/s"} {
-		for _, newClient := range []func(*world.World, string) world.Client{world.Fronts[0], world.Fronts[3]} {
-			t.Run(fmt.Sprint(newClient(nil, "").Front(), n), func(t *testing.T) {
-				t.Parallel()
-				w := world.Start(t, throttledConf(more))
-				h := &fakemodel.Throttle{}
-				w.Model.Throttle(h)
-				answered, took := atOnce(t, w, newClient, n)
-				taken, refused := h.Taken()
-				t.Logf("%d of %d in %v, %d dials taken, %d refused", answered, n, took, len(taken), len(refused))
-				if answered != n {
-					t.Errorf("%d of %d were answered", answered, n)
-				}
-			})
-		}
+	for _, c := range []struct {
+		front        int
+		n            int
+		more, system string
+		dials        int // at most
+	}{
+		{0, 20, "", "", 19}, {0, 50, ", dials: 4/s", "", 10}, {3, 20, "", "", 19}, {3, 50, ", dials: 4/s", "", 10}, {4, 50, "", "", 49},
+		{0, 20, "", "be kind", 20}, {1, 20, ", dials: 4/s", "be kind", 20},
+	} {
+		newClient := world.Fronts[c.front]
+		t.Run(fmt.Sprint(newClient(nil, "").Front(), c.n, c.more, c.system), func(t *testing.T) {
+			t.Parallel()
+			w := world.Start(t, throttledConf(", keys: [sk-only]"+c.more))
+			h := &fakemodel.Throttle{}
+			w.Model.Throttle(h)
+			answered, took := allWith(t, w, newClient, c.n, c.system)
+			taken, refused := h.Taken()
+			t.Logf("%d of %d in %v, %d dials taken, %d refused", answered, c.n, took, len(taken), len(refused))
+			if answered != c.n || len(taken) > c.dials {
+				t.Errorf("%d of %d were answered, with %d dials", answered, c.n, len(taken))
+			}
+		})
 	}
 }
 
@@ -289,7 +304,11 @@ func TestAQuestionThatStandsAloneNeedsNoDial(t *testing.T) {
 			dialled(2)
 			ask(others[0], "b again", "user: b alone | assistant: user: b alone | user: b again") // not on the one that others have used
 			dialled(3)
-			for _, c := range append(others, one) {
+			time.Sleep(time.Second) // a dial may be made again: nobody's socket is taken
+			last := newClient(w, key)
+			ask(last, "z alone", "user: z alone")
+			dialled(4)
+			for _, c := range append(others, one, last) {
 				c.Close(t)
 			}
 		})
@@ -307,8 +326,8 @@ func TestManyQuestionsThatStandAloneShareTheIdleSocketsThatThereAre(t *testing.T
 	if answered, _ := atOnce(t, w, world.Fronts[0], 10); answered != 10 {
 		t.Errorf("%d of 10 were answered", answered)
 	}
-	if taken, _ := h.Taken(); len(taken) > 10 {
-		t.Errorf("%d dials for 11 questions, of which one could use the socket of the first", len(taken))
+	if taken, _ := h.Taken(); len(taken) > 4 {
+		t.Errorf("%d dials for 11 questions that could share a socket", len(taken))
 	}
 }
 
