@@ -271,7 +271,7 @@ func TestAQuestionThatStandsAloneNeedsNoDial(t *testing.T) {
 	for _, newClient := range world.Fronts[:4] {
 		t.Run(newClient(nil, "").Front(), func(t *testing.T) {
 			t.Parallel()
-			w := world.Start(t, strings.Replace(throttledConf(", keys: [sk-only], dials: 1/s"), "upstream: echo", "upstream: recall", 1))
+			w := world.Start(t, strings.Replace(throttledConf(", keys: [sk-only], dials: 20/m"), "upstream: echo", "upstream: recall", 1))
 			h := &fakemodel.Throttle{}
 			w.Model.Throttle(h)
 			dialled := func(want int) {
@@ -304,7 +304,7 @@ func TestAQuestionThatStandsAloneNeedsNoDial(t *testing.T) {
 			dialled(2)
 			ask(others[0], "b again", "user: b alone | assistant: user: b alone | user: b again") // not on the one that others have used
 			dialled(3)
-			time.Sleep(time.Second) // a dial may be made again: nobody's socket is taken
+			time.Sleep(3 * time.Second) // a dial may be made again: nobody's socket is taken
 			last := newClient(w, key)
 			ask(last, "z alone", "user: z alone")
 			dialled(4)
