@@ -406,7 +406,7 @@ func (x *Exchange) abandon(err *translate.Error) {
 // drop gives back what an attempt held.
 func (x *Exchange) drop() {
 	if x.stream != nil && x.ch.gate != nil {
-		defer x.spare(x.ch)
+		defer x.tellWaiters(x.ch)
 	}
 	if x.stream != nil {
 		_ = x.stream.Close()

@@ -337,9 +337,9 @@ func (x *Exchange) yield() {
 	}
 }
 
-// spare lets those who wait for a dial know of the connection of ch that an answer has
+// tellWaiters lets those who wait for a dial know of the connection of ch that an answer has
 // left behind, if it has.
-func (x *Exchange) spare(ch *Channel) {
+func (x *Exchange) tellWaiters(ch *Channel) {
 	if ch.gate.turn.waiting.Load() > 0 && ch.dials.Idle("") {
 		x.g.room.offer(ch)
 	}
