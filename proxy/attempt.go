@@ -286,6 +286,7 @@ func hasResult(m *translate.Message) bool {
 func (x *Exchange) commit() *translate.Error {
 	x.held, x.heldAt, x.hasFirst, x.answer = x.held[:0], 0, false, translate.Answer{}
 	x.raw, x.finished, x.doubted, x.excess, x.textBytes, x.copies = x.raw[:0], false, false, false, 0, x.copies[:0]
+	x.shown = false
 	began, heldBytes := false, 0
 	wait, waits := x.stream.(patient)
 	for {
@@ -323,14 +324,19 @@ func (x *Exchange) commit() *translate.Error {
 			if err := x.reasoned(ev); err != nil {
 				return err
 			}
-			if x.answer.Empty() && !mayBeEmpty(ev.Finish) {
-				return translate.Broken("the model gave an empty answer", nil)
+			if x.answer.Empty() {
+				if err := x.empty(ev); err != nil {
+					return err
+				}
+			}
+			if err := x.untold(ev, x.answer.Text() != ""); err != nil {
+				return err
 			}
 			continue
 		}
 		switch {
-		case ev.Kind == translate.KindFinish && !mayBeEmpty(ev.Finish):
-			return translate.Broken("the model gave an empty answer", nil)
+		case ev.Kind == translate.KindFinish && x.empty(ev) != nil:
+			return x.empty(ev)
 		case ev.Kind == translate.KindFinish || substance(ev):
 			x.first, x.hasFirst = ev, true
 			return nil
@@ -357,11 +363,6 @@ func (x *Exchange) take(ev translate.Event) {
 	if ev.Kind == translate.KindFinish {
 		x.finished = true
 	}
-}
-
-// mayBeEmpty tells whether an answer that ended so may be without content.
-func mayBeEmpty(f translate.Finish) bool {
-	return f == translate.FinishSilent || f == translate.FinishFilter || f == translate.FinishLength
 }
 
 // clone copies what ev borrows behind what x.copies holds.

@@ -45,7 +45,6 @@ func TestBeforeTheFirstContentAnotherChannelIsAsked(t *testing.T) {
 		"a signature":       {start("a"), {ev: translate.Event{Kind: translate.KindSignature, Text: []byte("sig")}}},
 		"an empty answer":   {start("a"), finish()},
 		"an empty tool use": {start("a"), ends(translate.FinishTool)},
-		"a pause":           {start("a"), ends(translate.FinishPause)},
 		"nothing":           {},
 	} {
 		for _, stream := range []bool{true, false} {
@@ -70,7 +69,7 @@ func TestBeforeTheFirstContentAnotherChannelIsAsked(t *testing.T) {
 func TestAnEmptyAnswerIsAModelsError(t *testing.T) {
 	t.Parallel()
 	for finish, good := range map[translate.Finish]bool{
-		translate.FinishStop: false, translate.FinishTool: false, translate.FinishSequence: false, translate.FinishPause: false,
+		translate.FinishStop: false, translate.FinishTool: false, translate.FinishSequence: true, translate.FinishPause: true,
 		translate.FinishSilent: true, translate.FinishFilter: true, translate.FinishLength: true,
 	} {
 		for _, stream := range []bool{true, false} {

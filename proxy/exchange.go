@@ -72,6 +72,7 @@ type Exchange struct {
 	hurried     bool          // the newest attempt is given no more than that
 	retry       *candidate    // the one that may get a second try
 	rest        time.Duration // the least pause before it
+	empties     int           // answers without content
 	again       *candidate    // the one that is to be asked once more, in another form
 	omit        []string      // what the newest attempt left out of the question
 	granted     *slots        // a slot that was handed over, until it is used
@@ -112,6 +113,7 @@ type Exchange struct {
 	answer    translate.Answer
 	raw       []byte // a whole answer as it came
 	textBytes int
+	shown     bool // some of it was text
 	finished  bool
 	doubted   bool // some of the usage that was reported cannot be
 	excess    bool // because it is more than any model can use
@@ -297,6 +299,7 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 	if substance(ev) {
 		x.clock.content()
 		x.textBytes += len(ev.Text)
+		x.shown = x.shown || ev.Kind == translate.KindText
 	}
 	if x.remembers() {
 		if x.answer.Add(ev); x.answer.Size() > translate.MaxAnswer {
@@ -310,6 +313,10 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 	}
 	if err := x.reasoned(ev); err != nil {
 		return x.cut(err)
+	}
+	if err := x.untold(ev, x.shown); err != nil {
+		x.err = err
+		return translate.Event{}, err
 	}
 	x.finished = true
 	x.answer.Finish = ev.Finish

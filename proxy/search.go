@@ -120,10 +120,15 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 		if !then.elsewhere {
 			return err
 		}
+		if err == errEmpty {
+			if x.empties++; x.empties > 1 {
+				return err // it was paid for each time
+			}
+		}
 		if replay := c.ch.conf.Replay; then.sent && replay != nil && !*replay {
 			return err
 		}
-		if x.retry = nil; passes(err) && x.failed(c.cell) == 1 {
+		if x.retry = nil; passes(err) && x.failed(c.cell) == 1 && (err != errEmpty || !more) {
 			x.retry, x.rest = c, err.Retry
 		}
 	}

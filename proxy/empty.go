@@ -1,0 +1,53 @@
+package proxy
+
+import "github.com/dragoman-gateway/dragoman/translate"
+
+// mayBeEmpty tells whether an answer that ended so may be without content.
+func mayBeEmpty(f translate.Finish) bool {
+	switch f {
+	case translate.FinishSilent, translate.FinishFilter, translate.FinishLength, translate.FinishPause, translate.FinishSequence:
+		return true
+	}
+	return false
+}
+
+// empty says what is wrong with an answer without any content that ended with end; nil: it
+// may be so. An empty answer that just stops comes from a broken server, nearly always;
+// the anthropic dialect has it for a model that has nothing to add.
+func (x *Exchange) empty(end translate.Event) *translate.Error {
+	switch {
+	case mayBeEmpty(end.Finish):
+		return x.untold(end, false)
+	case x.passThrough && x.base.Dialect == "anthropic" && end.Reason == translate.ReasonGiven:
+		return nil
+	}
+	return errEmpty
+}
+
+var errEmpty = translate.Broken("the model gave an empty answer", nil)
+
+// textOnly are the dialects that can show a text and nothing else of an answer, and no
+// reason why it has ended.
+var textOnly = map[string]bool{"chatnio": true, "rest": true, "iagent": true}
+
+// untold is what a client is told of a good answer of which its dialect can show nothing;
+// nil: there is something to show, or its dialect has a place for the reason.
+func (x *Exchange) untold(end translate.Event, shown bool) *translate.Error {
+	if shown || end.Finish == translate.FinishSilent || !textOnly[x.base.Dialect] {
+		return nil
+	}
+	message := "the model gave no text"
+	switch end.Finish {
+	case translate.FinishLength:
+		message = "the model used up its tokens before it gave a text"
+	case translate.FinishFilter:
+		message = "the answer was withheld by a filter of the model"
+	case translate.FinishTool:
+		message = "the model called tools, which cannot be run here, and gave no text"
+	case translate.FinishPause:
+		message = "the model paused before it gave a text"
+	case translate.FinishSequence:
+		message = "the answer stopped at a stop sequence before its first word"
+	}
+	return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: message}
+}
