@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"time"
@@ -38,6 +39,20 @@ type wire struct {
 	status  func(*translate.Error) int
 	// start is sent when the status line can be held no longer; nil: a comment.
 	start bool
+	// mark is the last event of a stream, and word what of it tells it from all others; "":
+	// there is none that an answer which passes through could lack.
+	mark, word string
+}
+
+// markMost is how long an end mark may be: longer events are none.
+const markMost = 96
+
+// marks reports whether raw, an event of an answer that passes through, is its end mark.
+func (w *wire) marks(raw []byte) bool {
+	if len(raw) > markMost || w.word == "" || !bytes.Contains(raw, []byte(w.word)) {
+		return false
+	}
+	return w.word[0] == '"' || bytes.IndexByte(raw, '{') < 0 // the model may say the word
 }
 
 // fail answers err in the front's own form.

@@ -14,7 +14,7 @@ import (
 // anthropicFront is the server side of Anthropic's messages.
 type anthropicFront struct{}
 
-var anthropicWire = wire{dialect: anthropic.Dialect, status: anthropic.Status}
+var anthropicWire = wire{dialect: anthropic.Dialect, status: anthropic.Status, mark: "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", word: `"message_stop"`}
 
 // Routes implements [Front]. The model list shares its path with openai's.
 func (anthropicFront) Routes(s *Server) []Route {

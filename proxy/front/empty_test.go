@@ -161,3 +161,31 @@ func TestAnEmptyAnswerWithAReasonIsToldInWordsWhereThereIsNoPlaceForIt(t *testin
 		})
 	}
 }
+
+func TestAStreamThatEndedWellWithoutItsMarkGetsOne(t *testing.T) {
+	t.Parallel()
+	const done, stop = "data: [DONE]\n\n", "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+	said := chunks(`{"content":"[DONE]"}`, `{} ~ stop`)
+	told := events("end_turn", `{"type":"text","text":"\"message_stop\""}`)
+	for name, c := range map[string]struct{ kind, stream, want string }{
+		"openai, without":            {"openai", strings.TrimSuffix(said, done), said},
+		"openai, with":               {"openai", said, said},
+		"openai, without a space":    {"openai", strings.Replace(said, done, "data:[DONE]\n\n", 1), strings.Replace(said, done, "data:[DONE]\n\n", 1)},
+		"openai, a call at its mark": {"openai", chunks(`{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]}`), chunks(`{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]}`)},
+		"anthropic, without":         {"anthropic", strings.TrimSuffix(told, stop), told},
+		"anthropic, with":            {"anthropic", told, told},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			up := answering(t, "", c.stream)
+			w := world.Start(t, callers+"channels:\n"+channelAt("up", c.kind, up.url, ""))
+			path := map[string]string{"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}[c.kind]
+			for range 2 { // the second time it is the answer that was kept
+				status, _, text := w.Do(t, "POST", path, `{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`, "Authorization", "Bearer "+key, "Idempotency-Key", "one")
+				if status != 200 || text != c.want {
+					t.Errorf("%d, got\n%s\nwant\n%s", status, text, c.want)
+				}
+			}
+		})
+	}
+}

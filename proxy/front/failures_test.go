@@ -165,6 +165,9 @@ func (f *failing) told(t *testing.T, kind string, c world.Client, a world.Ask) {
 	a.Model, a.Text = f.model, "hi"
 	r := world.Put(t, c, a)
 	want := f.on(kind).outcome(c.Front(), a.Stream)
+	if kind == "anthropic" && c.Front() == kind && (f.model == "empty" || f.model == "silent") {
+		want = `""` // it passes through: the dialect has answers without content
+	}
 	if !strings.Contains(want, "retry") && kind == "iagent" {
 		r.RetryAfter = "" // a pool that has just failed to dial says when it tries again
 	}

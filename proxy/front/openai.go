@@ -12,7 +12,7 @@ import (
 // openaiFront is the server side of OpenAI's chat completions.
 type openaiFront struct{}
 
-var openaiWire = wire{dialect: openai.Dialect, status: openai.Status}
+var openaiWire = wire{dialect: openai.Dialect, status: openai.Status, mark: "data: [DONE]\n\n", word: "[DONE]"}
 
 // Routes implements [Front].
 func (openaiFront) Routes(s *Server) []Route {

@@ -48,6 +48,7 @@ type stream struct {
 	deadline time.Time     // of writes
 	tick     *time.Timer
 	entered  bool // the server waits for it
+	marked   bool // the end mark of an answer that passes through has come
 	broken   bool // a write has failed
 	closed   bool
 }
@@ -349,6 +350,7 @@ func (b *stream) pump() (rests bool, err error) {
 		p := buf.open()
 		if through {
 			p = append(p, ev.Raw...)
+			b.marked = b.marked || b.wire.marks(ev.Raw)
 		} else {
 			p = b.enc.Append(p, ev)
 		}
@@ -375,6 +377,11 @@ func (b *stream) pump() (rests bool, err error) {
 func (b *stream) finish(buf *chunk, through bool, err error) error {
 	p := buf.open()
 	if err == io.EOF {
+		if through && !b.marked {
+			// It ended well without its mark, which clients wait for.
+			p = append(p, b.wire.mark...)
+			b.once.event(translate.Event{Raw: []byte(b.wire.mark)})
+		}
 		b.once.end(nil, fasthttp.StatusOK)
 		if !through {
 			p = b.enc.AppendTail(p)
