@@ -295,6 +295,9 @@ func TestASecondChannelAnswersWhenTheFirstFailsBeforeItsContent(t *testing.T) {
 				t.Parallel()
 				w := world.Start(t, config)
 				for _, fault := range before {
+					if fault == "empty" && kind.name == "anthropic" && newClient(nil, "").Front() == kind.name {
+						continue // it is an answer there
+					}
 					ways(t, func() world.Client { return newClient(w, key) }, func(t *testing.T, c world.Client, a world.Ask) {
 						a.Model, a.Text = "m-"+fault, "hi"
 						if r := world.Put(t, c, a); r.Text != hello || !r.Ended || r.Failed {
