@@ -98,7 +98,7 @@ func sentBytes(r *translate.Request) int {
 // counts where it holds much more than the canonical form knows of: whatever that is, the
 // model may read it. Up to that, it is how JSON writes the same.
 func passedBytes(r *translate.Request) int {
-	known, body := sentBytes(r), len(r.Raw)-r.Unsaid.Bytes
+	known, body := sentBytes(r), len(r.Raw)
 	for i := range r.Messages {
 		for j := range r.Messages[i].Parts {
 			p := &r.Messages[i].Parts[j]
@@ -108,7 +108,7 @@ func passedBytes(r *translate.Request) int {
 	if body <= 2*known+wrapping {
 		body = known
 	}
-	return body + (r.Unsaid.Audio*audioTokens+r.Unsaid.Documents*documentTokens)*bytesPerToken
+	return body
 }
 
 // messageBytes is sentBytes of one message. None is free.
@@ -127,6 +127,13 @@ func mediumTokens(p *translate.Part) int {
 	switch p.Kind {
 	case translate.PartImage:
 		return imageTokens
+	case translate.PartAudio:
+		return audioTokens
+	case translate.PartDocument:
+		if p.Text != "" {
+			return 0
+		}
+		return documentTokens
 	case translate.PartMedia:
 		switch p.MediaType {
 		case "voice":

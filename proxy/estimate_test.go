@@ -101,23 +101,27 @@ func TestEverythingThatIsSentCounts(t *testing.T) {
 func TestABodyThatIsPassedOnCountsWhereItHoldsMoreThanIsKnownOfIt(t *testing.T) {
 	t.Parallel()
 	text := translate.TextMessage(translate.RoleUser, strings.Repeat("a", 400))
+	data := strings.Repeat("A", 100_000)
+	sound, file := translate.Part{Kind: translate.PartAudio, Data: data}, translate.Part{Kind: translate.PartDocument, Data: data}
+	of := func(parts ...translate.Part) translate.Message {
+		return translate.Message{Role: translate.RoleUser, Parts: append(parts, text.Parts...)}
+	}
 	image := translate.Message{Role: translate.RoleUser, Parts: []translate.Part{{Kind: translate.PartImage, Data: strings.Repeat("A", 100_000)}}}
 	for _, c := range []struct {
-		name   string
-		raw    int
-		unsaid translate.Unsaid
-		m      translate.Message
-		want   int
+		name string
+		raw  int
+		m    translate.Message
+		want int
 	}{
-		{"as JSON writes it", 700, translate.Unsaid{}, text, 100},
-		{"with escapes", 1800, translate.Unsaid{}, text, 100},
-		{"with more", 4000, translate.Unsaid{}, text, 1000},
-		{"an image", 100_200, translate.Unsaid{}, image, imageTokens},
-		{"an image and more", 200_000, translate.Unsaid{}, image, imageTokens + 25_000},
-		{"a sound", 100_700, translate.Unsaid{Audio: 1, Bytes: 100_000}, text, audioTokens + 100},
-		{"two files", 100_700, translate.Unsaid{Documents: 2, Bytes: 100_000}, text, 2*documentTokens + 100},
+		{"as JSON writes it", 700, text, 100},
+		{"with escapes", 1800, text, 100},
+		{"with more", 4000, text, 1000},
+		{"an image", 100_200, image, imageTokens},
+		{"an image and more", 200_000, image, imageTokens + 25_000},
+		{"a sound", 100_700, of(sound), audioTokens + 100},
+		{"two files", 200_700, of(file, file), 2*documentTokens + 100},
 	} {
-		r := translate.Request{Raw: make([]byte, c.raw), Unsaid: c.unsaid, Messages: []translate.Message{c.m}}
+		r := translate.Request{Raw: make([]byte, c.raw), Messages: []translate.Message{c.m}}
 		if got := tokensOf(passedBytes(&r)); got != c.want {
 			t.Errorf("%s: %d tokens, want %d", c.name, got, c.want)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"sync"
 	"text/template"
@@ -223,7 +224,7 @@ func fold(t *template.Template, req *translate.Request) (translate.Message, erro
 		data.History = append(data.History, said{m.Role.String(), textOf(m)})
 	}
 	data.System = strings.Join(system, "\n\n")
-	if data.System == "" && data.History == nil {
+	if data.System == "" && data.History == nil || data.Message == "" && !slices.ContainsFunc(newest.Parts, shown) {
 		return *newest, nil
 	}
 	if len(newest.Parts) == 1 && newest.Parts[0].Kind == translate.PartMedia {
@@ -237,11 +238,16 @@ func fold(t *template.Template, req *translate.Request) (translate.Message, erro
 	}
 	out := translate.TextMessage(translate.RoleUser, b.String())
 	for _, p := range newest.Parts {
-		if p.Kind == translate.PartMedia || p.Kind == translate.PartImage {
+		if p.Kind == translate.PartMedia || p.Kind == translate.PartImage || p.Kind == translate.PartAudio || p.Kind == translate.PartDocument && p.Text == "" {
 			out.Parts = append(out.Parts, p)
 		}
 	}
 	return out, nil
+}
+
+// shown reports whether p can stand beside a text, or in its place.
+func shown(p translate.Part) bool {
+	return p.Kind == translate.PartMedia || p.Kind == translate.PartImage && p.URL != ""
 }
 
 // textOf renders a message for a reader that knows only text: tool calls and
@@ -260,6 +266,8 @@ func textOf(m *translate.Message) string {
 			line = "[result: " + p.Text + "]"
 		case translate.PartMedia:
 			line = "[" + p.MediaType + " " + p.Text + "]"
+		case translate.PartDocument, translate.PartSearch:
+			line = new(translate.Request).DocumentText(p)
 		}
 		if line != "" && b.Len() > 0 {
 			b.WriteByte('\n')

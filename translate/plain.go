@@ -47,8 +47,67 @@ func (r *Request) plainPart(p *Part, inline bool) string {
 		r.Drop("reasoning")
 	case PartMedia:
 		r.Drop("media")
+	case PartDocument, PartSearch:
+		return r.DocumentText(p)
+	case PartAudio:
+		r.Drop("content.input_audio")
 	}
 	return ""
+}
+
+// DocumentText returns what can be said of a document, or of what a search found, to those
+// who know nothing but text: its title and its context in lines of their own, and its text. It
+// is "" for one that is no text. What it leaves out is noted.
+func (r *Request) DocumentText(p *Part) string {
+	if p.Text == "" {
+		r.Drop(p.document())
+		return ""
+	}
+	if p.Args != "" {
+		r.Drop("citations")
+	}
+	var b strings.Builder
+	for _, line := range [...]struct{ name, text string }{{"Title: ", p.Name}, {"Source: ", p.URL}, {"Context: ", p.Detail}} {
+		if line.text != "" {
+			b.WriteString(line.name)
+			b.WriteString(line.text)
+			b.WriteByte('\n')
+		}
+	}
+	if b.Len() > 0 {
+		b.WriteByte('\n')
+	}
+	b.WriteString(p.Text)
+	return b.String()
+}
+
+// document is what a document that is left out is called.
+func (p *Part) document() string {
+	switch {
+	case p.ID != "":
+		return "content.document.file_id"
+	case p.URL != "":
+		return "content.document.url"
+	}
+	return "content.document"
+}
+
+// DropDocument notes that p, a document, is left out.
+func (r *Request) DropDocument(p *Part) { r.Drop(p.document()) }
+
+// Nothing returns the *Error for a question of which nothing is left that could be told: it
+// names what was left out.
+func (r *Request) Nothing() *Error {
+	var parts []string
+	for _, d := range r.Dropped {
+		if strings.HasPrefix(d, "content.") || d == "image" || d == "media" || d == "reasoning" {
+			parts = append(parts, d)
+		}
+	}
+	if parts == nil {
+		return Invalid("message is empty")
+	}
+	return InvalidAt("messages", "nothing is left of the question: this model cannot be told "+strings.Join(parts, ", "))
 }
 
 // DropUnsaid notes every parameter that the client gave, marks for a prompt cache
@@ -95,6 +154,12 @@ func (r *Request) DropUnfolded() {
 				r.Drop("reasoning")
 			case PartImage:
 				r.Drop("image")
+			case PartAudio:
+				r.Drop("content.input_audio")
+			case PartDocument:
+				if p.Text == "" {
+					r.DropDocument(p)
+				}
 			}
 			if p.Cache != nil {
 				r.Drop("cache_control")

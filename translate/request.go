@@ -62,20 +62,23 @@ const (
 	PartToolCall                       // ID, Name, Args
 	PartToolResult                     // ID (of the call), Text, Failed
 	PartMedia                          // Text: an opaque reference of the iagent dialect; MediaType: image, voice, video
+	PartDocument                       // Text, or MediaType and Data, or URL, or ID; Name, Detail, Args
+	PartAudio                          // MediaType and Data
+	PartSearch                         // Text; URL, Name, Args
 )
 
 // Part is one piece of a message's content.
 type Part struct {
 	Kind      PartKind
 	Failed    bool   // PartToolResult: the tool reported an error
-	Text      string // plain text; PartToolResult: the result
-	URL       string // PartImage: where the image lies
-	MediaType string // PartImage with Data: for example image/png
-	Data      string // PartImage: standard base64
-	Detail    string // PartImage: OpenAI's detail: low, high, auto or empty
-	ID        string // PartToolCall, PartToolResult: id of the call
-	Name      string // PartToolCall: the function
-	Args      string // PartToolCall: the arguments, JSON text of one object
+	Text      string // plain text; PartToolResult: the result; PartSearch: what was found
+	URL       string // where the image or the document lies; PartSearch: where it was found
+	MediaType string // with Data: for example image/png; PartAudio: wav, mp3
+	Data      string // standard base64
+	Detail    string // PartImage: OpenAI's detail: low, high, auto or empty; PartDocument: Anthropic's context
+	ID        string // PartToolCall, PartToolResult: id of the call; PartDocument, PartImage: id of a file that only its vendor has
+	Name      string // PartToolCall: the function; PartDocument, PartSearch: its title
+	Args      string // PartToolCall: the arguments, JSON text of one object; PartDocument, PartSearch: Anthropic's citations, likewise
 	Signature string // PartReasoning: opaque proof of origin; empty where the model gave none
 	// Cache is the anthropic cache_control object as it came, nil without one.
 	Cache json.RawMessage
@@ -130,6 +133,9 @@ type Tool struct {
 	Schema      json.RawMessage // JSON schema of the arguments; nil: none given
 	Strict      bool            // the arguments must be as the schema says
 	Cache       json.RawMessage // anthropic cache_control, nil without one
+	// Own is the tool as Anthropic has it, where it is one that the vendor knows and the
+	// client runs (bash_20250124); nil: it is the client's own.
+	Own json.RawMessage
 }
 
 // ToolMode says whether the model must call a tool.
@@ -220,8 +226,6 @@ type Request struct {
 	// Raw is the body as it came, nil when it may not be passed on as it is
 	// (it was not JSON of one reading: duplicate or differently cased keys).
 	Raw []byte
-	// Unsaid counts what media Raw holds that Messages cannot.
-	Unsaid Unsaid
 	// Outline is where the members of Raw lie, as a [Peeker] has found them; nil: nobody
 	// has looked. It aliases Raw.
 	Outline []jsonx.Member
@@ -245,13 +249,6 @@ type Request struct {
 	// Memory is set by the gateway for upstreams that remember: what this one
 	// knows of the conversation already.
 	Memory Memory
-}
-
-// Unsaid counts media that the canonical form has no part for. They reach only an
-// upstream that Raw is passed on to.
-type Unsaid struct {
-	Audio, Documents int
-	Bytes            int // of them in Raw: the length of their base64
 }
 
 // Memory is what a stateful upstream (chatnio, rest, iagent) knows of the

@@ -2,7 +2,10 @@ package translate
 
 import (
 	"bytes"
+	"encoding/json"
 	"slices"
+
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 )
 
 // maxSchema is how deeply a schema may be nested that is taken for closed. The vendors
@@ -107,4 +110,106 @@ func said(s []byte) []byte {
 	}
 	text, _ := unquote(s)
 	return []byte(text)
+}
+
+// ObjectSchema returns the schema of a tool's arguments as both vendors take it: of type
+// object, and without anyOf, oneOf and allOf at its top, whose properties become its own.
+// What that loses is noted, as name.anyOf. A schema that is well is returned as it is.
+func (r *Request) ObjectSchema(name string, schema json.RawMessage) json.RawMessage {
+	o, ok := jsonx.Members(schema)
+	if !ok {
+		return schema
+	}
+	typed := false
+	if m := o.Find("type"); m != nil {
+		typed = string(schema[m.Start:m.End]) == `"object"`
+	}
+	var joined []string
+	for _, word := range [...]string{"allOf", "anyOf", "oneOf"} {
+		if o.Find(word) != nil {
+			joined = append(joined, word)
+		}
+	}
+	switch {
+	case joined != nil:
+		return r.flat(name, schema, joined)
+	case typed:
+		return schema
+	case o.Find("type") != nil:
+		return r.flat(name, schema, nil)
+	case len(o.Members) == 0:
+		return json.RawMessage(`{"type":"object","properties":{}}`)
+	}
+	at := bytes.IndexByte(schema, '{') + 1
+	return slices.Concat(schema[:at], []byte(`"type":"object",`), schema[at:])
+}
+
+// branch is what matters of a schema that is joined with others.
+type branch struct {
+	Ref        string                     `json:"$ref"`
+	Properties map[string]json.RawMessage `json:"properties"`
+	Required   []string                   `json:"required"`
+}
+
+// flat makes one object of schema and of those that words join.
+func (r *Request) flat(name string, schema json.RawMessage, words []string) json.RawMessage {
+	var all map[string]json.RawMessage
+	var own branch
+	if json.Unmarshal(schema, &all) != nil {
+		return schema
+	}
+	_ = json.Unmarshal(schema, &own) // what is of another form joins nothing
+	if own.Properties == nil {
+		own.Properties = make(map[string]json.RawMessage)
+	}
+	for _, word := range words {
+		var list []json.RawMessage
+		_ = json.Unmarshal(all[word], &list)
+		delete(all, word)
+		r.Drop(name + "." + word)
+		var required []string
+		for i, one := range list {
+			b := resolve(all, one)
+			for key, value := range b.Properties {
+				if own.Properties[key] == nil {
+					own.Properties[key] = value
+				}
+			}
+			switch {
+			case word == "allOf" || i == 0:
+				required = append(required, b.Required...)
+			default: // what all of them demand
+				required = slices.DeleteFunc(required, func(s string) bool { return !slices.Contains(b.Required, s) })
+			}
+		}
+		own.Required = append(own.Required, required...)
+	}
+	all["type"] = json.RawMessage(`"object"`)
+	all["properties"], _ = json.Marshal(own.Properties)
+	slices.Sort(own.Required)
+	if own.Required = slices.Compact(own.Required); own.Required != nil {
+		all["required"], _ = json.Marshal(own.Required)
+	}
+	out, err := json.Marshal(all)
+	if err != nil {
+		return schema
+	}
+	return out
+}
+
+// resolve reads a schema, or the one in the definitions of all that it refers to.
+func resolve(all map[string]json.RawMessage, schema json.RawMessage) (b branch) {
+	_ = json.Unmarshal(schema, &b)
+	for _, place := range [...]string{"$defs", "definitions"} {
+		name, ok := bytes.CutPrefix([]byte(b.Ref), []byte("#/"+place+"/"))
+		if !ok {
+			continue
+		}
+		var named map[string]json.RawMessage
+		_ = json.Unmarshal(all[place], &named)
+		b = branch{}
+		_ = json.Unmarshal(named[string(name)], &b)
+		break
+	}
+	return b
 }

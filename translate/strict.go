@@ -129,11 +129,13 @@ const maxDropped = 32
 // it, with anything but visible ASCII replaced, and nothing after 32 words.
 func (r *Request) DropWord(word string) {
 	if len(r.Dropped) < maxDropped {
-		r.Drop(printable(word))
+		r.Drop(Printable(word))
 	}
 }
 
-func printable(s string) string {
+// Printable returns at most 48 bytes of a word that a client chose, with anything but visible
+// ASCII replaced.
+func Printable(s string) string {
 	out := []byte(s[:min(len(s), 48)])
 	for i, c := range out {
 		if c <= ' ' || c > '~' || c == ',' || c == ';' || c == '"' {

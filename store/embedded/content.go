@@ -17,6 +17,9 @@ const (
 	wordCall      = "call"
 	wordResult    = "result"
 	wordMedia     = "media"
+	wordDocument  = "document"
+	wordAudio     = "audio"
+	wordSearch    = "search"
 )
 
 // partRow is one part as the file has it. Its names are the file's own, so that
@@ -60,6 +63,12 @@ func word(k translate.PartKind) (string, error) {
 		return wordResult, nil
 	case translate.PartMedia:
 		return wordMedia, nil
+	case translate.PartDocument:
+		return wordDocument, nil
+	case translate.PartAudio:
+		return wordAudio, nil
+	case translate.PartSearch:
+		return wordSearch, nil
 	}
 	return "", fmt.Errorf("store: part of unknown kind %d", k)
 }
@@ -78,6 +87,12 @@ func kind(word string) (translate.PartKind, error) {
 		return translate.PartToolResult, nil
 	case wordMedia:
 		return translate.PartMedia, nil
+	case wordDocument:
+		return translate.PartDocument, nil
+	case wordAudio:
+		return translate.PartAudio, nil
+	case wordSearch:
+		return translate.PartSearch, nil
 	}
 	return 0, fmt.Errorf("store: part of unknown kind %.20q", word)
 }

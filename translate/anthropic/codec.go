@@ -21,6 +21,8 @@ var Losses = []string{
 	"request: what the model refuses, by a table of families: a thinking budget, which becomes the nearest effort, temperature, top_p and top_k; the place of a system message amid the conversation",
 	"request: names of speakers, the detail of images, and images outside a user's message",
 	"request: reasoning without a signature",
+	"request: sounds; files that are neither PDF nor text, and ids of files of another vendor",
+	"request: anyOf, oneOf and allOf at the top of a tool's schema, whose properties are joined",
 	"request: an absent max_tokens, which becomes 4096",
 	"request: words of reasoning_effort other than minimal, low, medium, high, xhigh and max",
 	"request: reasoning_effort where the conversation forbids thinking: a forced tool, an open tool call or a begun answer",

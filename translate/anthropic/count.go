@@ -25,6 +25,9 @@ func (counting) AppendRequest(dst []byte, req *translate.Request) ([]byte, error
 	if req.PassThrough {
 		return appendRaw(dst, req)
 	}
+	if err := checkImages(req); err != nil {
+		return dst, err
+	}
 	dst = req.Room(dst)
 	plan := planThinking(req)
 	msgs := arranged(req, &plan)
@@ -32,7 +35,10 @@ func (counting) AppendRequest(dst []byte, req *translate.Request) ([]byte, error
 	dst = jsonx.AppendString(dst, req.Model)
 	leading := translate.Leading(msgs)
 	dst = appendSystem(dst, req, msgs[:leading])
-	dst = appendMessages(dst, req, msgs[leading:])
+	dst, said := appendMessages(dst, req, msgs[leading:])
+	if !said {
+		return dst, req.Nothing()
+	}
 	dst = appendThought(dst, &plan)
 	return append(appendTools(dst, req), '}'), nil
 }

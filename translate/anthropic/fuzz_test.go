@@ -52,6 +52,9 @@ func FuzzDecodeRequest(f *testing.F) {
 				continue
 			}
 			out, err := Dialect.AppendRequest(nil, &r)
+			if e := (*translate.Error)(nil); !pass && errors.As(err, &e) && e.Code == translate.CodeValidation {
+				continue // nothing is left that could be told
+			}
 			if err != nil || !json.Valid(out) {
 				t.Fatalf("%q became %q, %v", body, out, err)
 			}

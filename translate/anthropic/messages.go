@@ -13,6 +13,10 @@ type wireBlock struct {
 	Type      string
 	Text      string
 	Source    translate.Raw // a text in a search_result
+	Title     string
+	Context   string
+	Citations translate.Raw
+	ToolName  string // tool_reference
 	ID        string
 	Name      string
 	Input     translate.Raw
@@ -30,6 +34,10 @@ func (w *wireBlock) fields() []translate.Field {
 		{Name: "type", To: &w.Type},
 		{Name: "text", To: &w.Text},
 		{Name: "source", To: &w.Source},
+		{Name: "title", To: &w.Title},
+		{Name: "context", To: &w.Context},
+		{Name: "citations", To: &w.Citations},
+		{Name: "tool_name", To: &w.ToolName},
 		{Name: "id", To: &w.ID},
 		{Name: "name", To: &w.Name},
 		{Name: "input", To: &w.Input},
@@ -48,7 +56,10 @@ type wireMessage struct {
 	Content translate.Raw
 }
 
-type wireSource struct{ Type, MediaType, Data, URL string }
+type wireSource struct {
+	Type, MediaType, Data, URL, FileID string
+	Content                            translate.Raw
+}
 
 func decodeSystem(req *translate.Request, raw translate.Raw) error {
 	m := translate.Message{Role: translate.RoleSystem, Parts: make([]translate.Part, 0, max(1, jsonx.ItemsIn(raw)))}
@@ -171,7 +182,6 @@ func (d *decoding) message(role translate.Role, path string, content translate.R
 	results := len(parts)
 	if others := slices.IndexFunc(parts, func(p translate.Part) bool { return !isResult(p) }); others >= 0 {
 		// Read once more, in the order in which they are told: this takes no room.
-		unsaid := d.req.Unsaid
 		d.parts.Cut(0)
 		if err := d.blocks(path, content, true, false); err != nil {
 			return err
@@ -181,7 +191,6 @@ func (d *decoding) message(role translate.Role, path string, content translate.R
 			return err
 		}
 		parts = d.parts.Of()
-		d.req.Unsaid = unsaid
 	}
 	d.req.Messages = append(d.req.Messages, translate.Message{Role: translate.RoleTool, Parts: parts[:results:results]})
 	if results < len(parts) {
@@ -212,8 +221,8 @@ func (d *decoding) system(path string, content translate.Raw) error {
 	return err
 }
 
-// blocks adds the results of tools, the other parts, or both. The images of a result have
-// no place in the canonical result and are among the others.
+// blocks adds the results of tools, the other parts, or both. The images and files of
+// a result have no place in the canonical result and are among the others.
 func (d *decoding) blocks(path string, content translate.Raw, results, others bool) error {
 	i := 0
 	return eachBlock(path, content, func(at string, b *wireBlock) error {
@@ -235,7 +244,7 @@ func (d *decoding) blocks(path string, content translate.Raw, results, others bo
 	})
 }
 
-// result adds a tool's result, its images, or both.
+// result adds a tool's result, what it has beside text, or both.
 func (d *decoding) result(path string, b *wireBlock, result, images bool) error {
 	if b.ToolUseID == "" {
 		return translate.Invalid(path + ".tool_use_id is required")
@@ -251,7 +260,9 @@ func (d *decoding) result(path string, b *wireBlock, result, images bool) error 
 			return err
 		case inner.Kind == translate.PartText && result:
 			texts = append(texts, inner.Text)
-		case inner.Kind == translate.PartImage && images:
+		case isText(&inner) && result:
+			texts = append(texts, d.req.DocumentText(&inner))
+		case (inner.Kind == translate.PartImage || inner.Kind == translate.PartDocument && !isText(&inner)) && images:
 			d.parts.Add(inner)
 		}
 		return nil
@@ -285,18 +296,11 @@ func decodePart(req *translate.Request, path string, b *wireBlock) (p translate.
 	case "image":
 		p, err = decodeImage(req, path, b.Source)
 	case "document":
-		s, err := decodeSource(path, b.Source)
-		if err != nil {
-			return p, err
-		}
-		if s == nil || s.Type != "text" {
-			if req.Unsaid.Documents++; s != nil && s.Type == "base64" {
-				req.Unsaid.Bytes += len(s.Data)
-			}
-			req.Drop("content.document")
-			return p, nil
-		}
-		p = translate.Part{Kind: translate.PartText, Text: s.Data}
+		p, err = decodeDocument(req, path, b)
+	case "search_result":
+		p, err = decodeSearch(req, path, b)
+	case "tool_reference":
+		p = translate.Part{Kind: translate.PartText, Text: "tool: " + b.ToolName}
 	case "":
 		return p, translate.Invalid(path + ".type is required")
 	default:
@@ -336,6 +340,7 @@ func decodeSource(path string, raw translate.Raw) (s *wireSource, err error) {
 	s = new(wireSource)
 	err = translate.Object(path+".source", raw, []translate.Field{
 		{Name: "type", To: &s.Type}, {Name: "media_type", To: &s.MediaType}, {Name: "data", To: &s.Data}, {Name: "url", To: &s.URL},
+		{Name: "file_id", To: &s.FileID}, {Name: "content", To: &s.Content},
 	})
 	return s, err
 }
@@ -362,6 +367,8 @@ func decodeImage(req *translate.Request, path string, raw translate.Raw) (p tran
 		p.URL = s.URL
 	case "":
 		return p, translate.Invalid(path + ".source.type is required")
+	case "file":
+		p.ID = s.FileID
 	default:
 		req.DropWord("content.image." + s.Type)
 		p.Kind = 0

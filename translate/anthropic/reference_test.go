@@ -26,7 +26,7 @@ func TestEveryStopReasonHasItsMeaning(t *testing.T) {
 	}
 }
 
-func TestDocumentsBecomeTheirTextOrAreNoted(t *testing.T) {
+func TestDocumentsAreReadAndWhatIsEmptyIsNoted(t *testing.T) {
 	t.Parallel()
 	body := `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[
 		{"type":"document","source":{"type":"text","media_type":"text/plain","data":"What is written."},"title":"A"},
@@ -38,10 +38,10 @@ func TestDocumentsBecomeTheirTextOrAreNoted(t *testing.T) {
 	if err := Dialect.DecodeRequest(&req, []byte(body)); err != nil {
 		t.Fatal(err)
 	}
-	if got := req.Newest().Text(); got != "What is written.\nWell?" || len(req.Newest().Parts) != 2 || req.Tools != nil {
+	if m := req.Newest(); m.Text() != "Well?" || m.Parts[0].Text != "What is written." || m.Parts[0].Name != "A" || m.Parts[1].Data != "JVBERg==" || m.Parts[2].ID != "file_1" || len(m.Parts) != 4 || req.Tools != nil {
 		t.Errorf("%+v", req)
 	}
-	want := []string{"content.document", "content.image.file", "content.search_result", "tools.web_search_20250305", "output_config.format", "container"}
+	want := []string{"content.search_result", "tools.web_search_20250305", "output_config.format", "container"}
 	if diff := cmp.Diff(want, req.Dropped); diff != "" {
 		t.Error(diff)
 	}

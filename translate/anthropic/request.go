@@ -276,7 +276,15 @@ func decodeTools(req *translate.Request, raw translate.Raw) error {
 			return err
 		}
 		if t.Type != "" && t.Type != "custom" {
-			req.DropWord("tools." + t.Type)
+			own, ok, err := runByClient(path, &t, raw)
+			if err != nil {
+				return err
+			}
+			if ok {
+				req.Tools = append(req.Tools, own)
+			} else {
+				req.DropWord("tools." + t.Type)
+			}
 			continue
 		}
 		if t.Name == "" {

@@ -17,6 +17,9 @@ func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	if req.PassThrough {
 		return appendRaw(dst, req)
 	}
+	if err := checkImages(req); err != nil {
+		return dst, err
+	}
 	dst = req.Room(dst)
 	plan := planThinking(req)
 	msgs := arranged(req, &plan)
@@ -26,7 +29,10 @@ func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	dst = jsonx.AppendInt(dst, int64(plan.maxTokens))
 	leading := translate.Leading(msgs)
 	dst = appendSystem(dst, req, msgs[:leading])
-	dst = appendMessages(dst, req, msgs[leading:])
+	dst, said := appendMessages(dst, req, msgs[leading:])
+	if !said {
+		return dst, req.Nothing()
+	}
 	if req.Stream {
 		dst = append(dst, `,"stream":true`...)
 	}
@@ -121,8 +127,11 @@ func appendSystem(dst []byte, req *translate.Request, system []translate.Message
 }
 
 // appendMessages appends the turns. Neighbours of one role become one message,
-// and the results of tools belong to the user.
-func appendMessages(dst []byte, req *translate.Request, msgs []translate.Message) []byte {
+// and the results of tools belong to the user. said is false where nothing is left of
+// them, or of the question.
+func appendMessages(dst []byte, req *translate.Request, msgs []translate.Message) (out []byte, said bool) {
+	said = true
+	question := translate.Question(msgs)
 	dst = append(dst, `,"messages":[`...)
 	start := len(dst)
 	open := ""
@@ -144,6 +153,7 @@ func appendMessages(dst []byte, req *translate.Request, msgs []translate.Message
 			open = role
 			continue
 		}
+		said = said && (i != question || m.Role == translate.RoleAssistant)
 		if dst = dst[:before]; role != open && open != "" {
 			dst[before-1] = ',' // which the opening took
 		}
@@ -151,7 +161,7 @@ func appendMessages(dst []byte, req *translate.Request, msgs []translate.Message
 	if open != "" {
 		dst = append(dst[:len(dst)-1], `]},`...)
 	}
-	return closeList(dst, start)
+	return closeList(dst, start), said && open != ""
 }
 
 // appendOpening ends the message of the role open, if there is one, and begins another.
@@ -182,6 +192,10 @@ func appendBlocks(dst []byte, req *translate.Request, m *translate.Message) []by
 			if p.Detail != "" {
 				req.Drop("detail")
 			}
+			if p.ID != "" && req.Dialect != name {
+				req.Drop("content.image.file")
+				continue
+			}
 			dst = appendImage(dst, p)
 		case translate.PartReasoning:
 			if m.Role != translate.RoleAssistant || p.Signature == "" {
@@ -206,6 +220,14 @@ func appendBlocks(dst []byte, req *translate.Request, m *translate.Message) []by
 				dst = append(dst, `,"is_error":true`...)
 			}
 			dst = appendCache(dst, p.Cache)
+		case translate.PartDocument, translate.PartSearch:
+			if m.Role != translate.RoleUser {
+				req.DropDocument(p)
+				continue
+			}
+			dst = appendDocument(dst, req, p)
+		case translate.PartAudio:
+			req.Drop("content.input_audio")
 		default:
 			req.Drop("media")
 		}
@@ -215,12 +237,16 @@ func appendBlocks(dst []byte, req *translate.Request, m *translate.Message) []by
 
 func appendImage(dst []byte, p *translate.Part) []byte {
 	dst = append(dst, `{"type":"image","source":`...)
-	if p.URL != "" {
+	switch {
+	case p.URL != "":
 		dst = append(dst, `{"type":"url","url":`...)
 		dst = jsonx.AppendString(dst, p.URL)
-	} else {
+	case p.ID != "":
+		dst = append(dst, `{"type":"file","file_id":`...)
+		dst = jsonx.AppendString(dst, p.ID)
+	default:
 		dst = append(dst, `{"type":"base64","media_type":`...)
-		dst = jsonx.AppendString(dst, p.MediaType)
+		dst = jsonx.AppendString(dst, images[strings.ToLower(p.MediaType)])
 		dst = append(dst, `,"data":`...)
 		dst = jsonx.AppendString(dst, p.Data)
 	}
@@ -310,6 +336,10 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 	start := len(dst)
 	for i := range req.Tools {
 		t := &req.Tools[i]
+		if t.Own != nil {
+			dst = append(append(dst, t.Own...), ',')
+			continue
+		}
 		dst = append(dst, `{"name":`...)
 		dst = jsonx.AppendString(dst, t.Name)
 		if t.Description != "" {
@@ -318,7 +348,7 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 		}
 		dst = append(dst, `,"input_schema":`...)
 		if len(t.Schema) > 0 {
-			dst = append(dst, t.Schema...)
+			dst = append(dst, req.ObjectSchema("input_schema", t.Schema)...)
 		} else {
 			dst = append(dst, `{"type":"object","properties":{}}`...)
 		}

@@ -167,7 +167,7 @@ func AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 		text = req.Plain(m, true)
 	}
 	if text == "" {
-		return dst, translate.Invalid("message is empty")
+		return dst, req.Nothing()
 	}
 	req.DropUnsaid("max_tokens", "top_k", "temperature", "top_p", "presence_penalty", "frequency_penalty", "repetition_penalty", "web")
 	dropMasked(req)

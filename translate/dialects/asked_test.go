@@ -2,6 +2,8 @@ package dialects
 
 import (
 	"encoding/json"
+	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -178,5 +180,189 @@ func TestTheConfigurationOfAChannelOutweighsWhatIsKnownOfItsModel(t *testing.T) 
 	}
 	if diff := cmp.Diff([]string{"stop"}, req.Dropped); diff != "" {
 		t.Error(diff)
+	}
+}
+
+const (
+	pdfSource = `{"type":"base64","media_type":"application/pdf","data":"JVBERi0xLjQK"}`
+	see       = `{"type":"text","text":"see"}`
+)
+
+// claudeUser is a question of an anthropic client with these blocks, chatUser one of an openai client.
+func claudeUser(blocks string) string {
+	return `"max_tokens":99,"messages":[{"role":"user","content":[` + blocks + `]}]`
+}
+
+func chatUser(parts string) string { return `"messages":[{"role":"user","content":[` + parts + `]}]` }
+
+func TestDocumentsAndFilesAreToldInBothVendorsWords(t *testing.T) {
+	t.Parallel()
+	const pdfPart = `{"type":"file","file":{"filename":"T.pdf","file_data":"data:application/pdf;base64,JVBERi0xLjQK"}}`
+	const text = `{"type":"document","source":{"type":"text","media_type":"text/plain","data":"body"},"title":"T","context":"C","citations":{"enabled":true}}`
+	const found = `{"type":"search_result","source":"u","title":"T","content":[{"type":"text","text":"found it"}]}`
+	chatted := func(parts string) string { return chatUser(parts) + `,"max_tokens":99` }
+	said := func(text string) string {
+		return `"messages":[{"role":"user","content":"` + text + `"}],"max_tokens":99`
+	}
+	checkAsked(t, []asked{
+		{"a PDF", "anthropic", "openai", "gpt-4o", claudeUser(`{"type":"document","source":` + pdfSource + `,"title":"T"},` + see), chatted(pdfPart + `,` + see), ""},
+		{"a PDF alone", "anthropic", "openai", "gpt-4o", claudeUser(`{"type":"document","source":` + pdfSource + `}`), chatted(strings.Replace(pdfPart, "T.pdf", "document.pdf", 1)), ""},
+		{"a PDF with a context, to be cited", "anthropic", "openai", "gpt-4o", claudeUser(`{"type":"document","source":` + pdfSource + `,"title":"T","context":"C","citations":{"enabled":true}},` + see), chatted(pdfPart + `,` + see), "content.document.context, citations"},
+		{"a file", "openai", "anthropic", "large", chatUser(pdfPart + `,` + see), `"max_tokens":4096,"messages":[{"role":"user","content":[{"type":"document","source":` + pdfSource + `,"title":"T.pdf"},` + see + `]}]`, ""},
+		{"a file that is bare base64", "openai", "anthropic", "large", chatUser(`{"type":"file","file":{"filename":"T.pdf","file_data":"JVBERi0xLjQK"}}`), `"max_tokens":4096,"messages":[{"role":"user","content":[{"type":"document","source":` + pdfSource + `,"title":"T.pdf"}]}]`, ""},
+		{"a file of text", "openai", "anthropic", "large", chatUser(`{"type":"file","file":{"filename":"a.md","file_data":"data:text/markdown;base64,Ym9keQ=="}}`),
+			`"max_tokens":4096,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","media_type":"text/plain","data":"body"},"title":"a.md"}]}]`, ""},
+		{"a text document", "anthropic", "openai", "gpt-4o", claudeUser(text + `,` + see), said(`Title: T\nContext: C\n\nbody\nsee`), "citations"},
+		{"the same, behind a preset", "anthropic", "anthropic", "large", claudeUser(text + `,` + see), claudeUser(text + `,` + see), ""},
+		{"a text document for rest", "anthropic", "rest", "m", claudeUser(text), `{"message":"Title: T\nContext: C\n\nbody","userId":"dragoman","preset":"m"`, "citations, max_tokens"},
+		{"a document in blocks", "anthropic", "openai", "gpt-4o", claudeUser(`{"type":"document","source":{"type":"content","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}`), said(`a\nb`), ""},
+		{"citations that are off", "anthropic", "openai", "gpt-4o", claudeUser(`{"type":"document","source":{"type":"text","media_type":"text/plain","data":"a"},"citations":{"enabled":false}}`), said(`a`), ""},
+		{"what a search found", "anthropic", "openai", "gpt-4o", claudeUser(found + `,` + see), said(`Title: T\nSource: u\n\nfound it\nsee`), ""},
+		{"that alone", "anthropic", "openai", "gpt-4o", claudeUser(found), said(`Title: T\nSource: u\n\nfound it`), ""},
+		{"that, behind a preset", "anthropic", "anthropic", "large", claudeUser(found), claudeUser(found), ""},
+		{"that, of a tool", "anthropic", "openai", "gpt-4o",
+			`"max_tokens":9,"messages":[{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[` + found + `,{"type":"tool_reference","tool_name":"g"}]}]}]`,
+			`"messages":[{"role":"user","content":"a"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"Title: T\nSource: u\n\nfound it\ntool: g"}],"max_tokens":9`, ""},
+		{"a PDF of a tool", "anthropic", "openai", "gpt-4o",
+			`"max_tokens":9,"messages":[{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[` + see + `,{"type":"document","source":` + pdfSource + `,"title":"T"}]}]}]`,
+			`"messages":[{"role":"user","content":"a"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"see"},{"role":"user","content":[` + pdfPart + `]}],"max_tokens":9`, ""},
+		{"files, sounds and ids behind a preset", "openai", "openai", "gpt-4o", chatUser(pdfPart + `,{"type":"file","file":{"file_id":"file-1"}},{"type":"input_audio","input_audio":{"data":"UklGRg==","format":"wav"}}`),
+			chatUser(pdfPart + `,{"type":"file","file":{"file_id":"file-1"}},{"type":"input_audio","input_audio":{"data":"UklGRg==","format":"wav"}}`), ""},
+		{"the same behind a preset of anthropic", "anthropic", "anthropic", "large", claudeUser(`{"type":"document","source":{"type":"file","file_id":"file_1"}},{"type":"image","source":{"type":"file","file_id":"file_2"}},{"type":"document","source":{"type":"url","url":"https://a.example/b.pdf"}}`),
+			claudeUser(`{"type":"document","source":{"type":"file","file_id":"file_1"}},{"type":"image","source":{"type":"file","file_id":"file_2"}},{"type":"document","source":{"type":"url","url":"https://a.example/b.pdf"}}`), ""},
+		{"ids beside a text", "anthropic", "openai", "gpt-4o", claudeUser(`{"type":"document","source":{"type":"file","file_id":"file_1"}},{"type":"image","source":{"type":"file","file_id":"file_2"}},{"type":"document","source":{"type":"url","url":"https://a.example/b.pdf"}},` + see), said(`see`),
+			"content.document.file_id, content.image.file, content.document.url"},
+		{"a sound beside a text", "openai", "anthropic", "large", chatUser(`{"type":"input_audio","input_audio":{"data":"UklGRg==","format":"wav"}},` + see), strings.Replace(claudeUser(see), "99", "4096", 1), "content.input_audio"},
+		{"images under other names", "openai", "anthropic", "large", chatUser(`{"type":"image_url","image_url":{"url":"data:image/jpg;base64,QUJD"}},{"type":"image_url","image_url":{"url":"data:image/JPEG;base64,QUJD"}},{"type":"image_url","image_url":{"url":"data:image/pjpeg;base64,QUJD"}},{"type":"image_url","image_url":{"url":"data:image/x-png;base64,QUJD"}}`),
+			strings.Replace(claudeUser(strings.Repeat(`{"type":"image","source":{"type":"base64","media_type":"image/jpeg","data":"QUJD"}},`, 3)+`{"type":"image","source":{"type":"base64","media_type":"image/png","data":"QUJD"}}`), "99", "4096", 1), ""},
+	})
+}
+
+func TestAQuestionOfWhichNothingIsLeftIsRefusedByTheNameOfThePart(t *testing.T) {
+	t.Parallel()
+	const earlier = `"max_tokens":9,"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":[{"type":"image","source":{"type":"file","file_id":"f"}}]}]`
+	for _, c := range []struct{ from, to, body, want string }{
+		{"anthropic", "openai", claudeUser(`{"type":"document","source":{"type":"file","file_id":"f"}}`), "content.document.file_id"},
+		{"anthropic", "openai", claudeUser(`{"type":"image","source":{"type":"file","file_id":"f"}}`), "content.image.file"},
+		{"anthropic", "openai", claudeUser(`{"type":"container_upload","file_id":"f"}`), "content.container_upload"},
+		{"anthropic", "openai", earlier, "content.image.file"},
+		{"anthropic", "openai", claudeUser(`{"type":"search_result","source":"u","title":"T","content":[]}`), "content.search_result"},
+		{"openai", "anthropic", chatUser(`{"type":"file","file":{"file_id":"f"}}`), "content.document.file_id"},
+		{"openai", "anthropic", chatUser(`{"type":"input_audio","input_audio":{"data":"UklGRg==","format":"wav"}}`), "content.input_audio"},
+		{"openai", "anthropic", chatUser(`{"type":"file","file":{"filename":"a.docx","file_data":"data:application/msword;base64,QUJD"}}`), "application/msword"},
+		{"openai", "anthropic", chatUser(`{"type":"image_url","image_url":{"url":"data:image/svg+xml;base64,QUJD"}},{"type":"text","text":"x"}`), "image/svg+xml"},
+		{"openai", "anthropic", chatUser(`{"type":"image_url","image_url":{"url":"data:image/bmp;base64,QUJD"}}`), "image/bmp"},
+		{"anthropic", "rest", claudeUser(`{"type":"document","source":` + pdfSource + `}`), "content.document"},
+		{"anthropic", "chatnio", claudeUser(`{"type":"document","source":` + pdfSource + `}`), "content.document"},
+		{"anthropic", "iagent", claudeUser(`{"type":"document","source":` + pdfSource + `}`), "content.document"},
+	} {
+		var req translate.Request
+		if err := named(c.from).DecodeRequest(&req, []byte(`{"model":"m",`+c.body+`}`)); err != nil {
+			t.Errorf("%s: %v", c.body, err)
+			continue
+		}
+		got, err := named(c.to).AppendRequest(nil, &req)
+		var e *translate.Error
+		if !errors.As(err, &e) || e.Code != translate.CodeValidation || !strings.Contains(e.Message, c.want) {
+			t.Errorf("%s for %s: %s, %v, want an error that names %s", c.body, c.to, got, err, c.want)
+		}
+	}
+}
+
+func TestTheNamesOfToolsAreShortenedAndPutBack(t *testing.T) {
+	t.Parallel()
+	long := "mcp__" + strings.Repeat("server_", 8) + "_tool_first" // 72
+	other := "mcp__" + strings.Repeat("server_", 8) + "_tool_other"
+	short := translate.ShortName(long, 64)
+	if len(short) != 64 || short == translate.ShortName(other, 64) || translate.ShortName("f", 64) != "f" {
+		t.Fatalf("%q", short)
+	}
+	tools := `"tools":[{"name":"` + long + `","input_schema":{"type":"object","properties":{}}},{"name":"` + other + `","input_schema":{"type":"object","properties":{}}},{"name":"f","input_schema":{"type":"object","properties":{}}}]`
+	body := `"max_tokens":9,"messages":[{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"` + long + `","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"x"}]}],` +
+		tools + `,"tool_choice":{"type":"tool","name":"` + long + `"}`
+	var req translate.Request
+	if err := named("anthropic").DecodeRequest(&req, []byte(`{"model":"m",`+body+`}`)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := named("openai").AppendRequest(nil, &req)
+	if err != nil || strings.Contains(string(got), long) || strings.Contains(string(got), other) || strings.Count(string(got), short) != 3 {
+		t.Errorf("%s %v, want %s in the call, the tools and the choice", got, err, short)
+	}
+	for _, stream := range []bool{false, true} {
+		dec := named("openai").NewDecoder(&req)
+		call := func(name string) string {
+			return `{"id":"c` + strconv.Itoa(len(name)) + `","type":"function","function":{"name":"` + name + `","arguments":"{}"}}`
+		}
+		calls := `"tool_calls":[` + call(short) + `,` + call("f") + `]`
+		var evs []translate.Event
+		if stream {
+			for _, frame := range []string{`{"choices":[{"index":0,"delta":{` + calls + `}}]}`, `{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}`, `[DONE]`} {
+				var err error
+				if evs, err = dec.Decode(evs, []byte(frame)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		} else if evs, err = dec.DecodeWhole(nil, 200, []byte(`{"choices":[{"index":0,"message":{"role":"assistant",`+calls+`},"finish_reason":"tool_calls"}]}`)); err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, ev := range evs {
+			if ev.Kind == translate.KindToolStart {
+				names = append(names, string(ev.Name))
+			}
+		}
+		if diff := cmp.Diff([]string{long, "f"}, names); diff != "" {
+			t.Errorf("stream %v: %s", stream, diff)
+		}
+	}
+	if got, _ := named("anthropic").AppendRequest(nil, &req); !strings.Contains(string(got), long) {
+		t.Errorf("anthropic takes it as it is: %s", got)
+	}
+}
+
+func TestTheSchemasOfToolsAreObjects(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ parameters, want, dropped string }{
+		{`{}`, `{"type":"object","properties":{}}`, ""},
+		{`{"properties":{}}`, `{"type":"object","properties":{}}`, ""},
+		{`{"type":"object"}`, `{"type":"object"}`, ""},
+		{`{"type":null}`, `{"properties":{},"type":"object"}`, ""},
+		{`{"type":["object","null"],"properties":{"a":{"type":"string"}}}`, `{"properties":{"a":{"type":"string"}},"type":"object"}`, ""},
+		{`{"anyOf":[{"type":"object","properties":{"a":{"type":"string"},"c":{}},"required":["a","c"]},{"type":"object","properties":{"b":{"type":"string"},"c":{}},"required":["b","c"]}]}`,
+			`{"properties":{"a":{"type":"string"},"b":{"type":"string"},"c":{}},"required":["c"],"type":"object"}`, "input_schema.anyOf"},
+		{`{"type":"object","allOf":[{"properties":{"a":{}},"required":["a"]},{"$ref":"#/$defs/x"}],"$defs":{"x":{"properties":{"b":{}},"required":["b"]}}}`,
+			`{"$defs":{"x":{"properties":{"b":{}},"required":["b"]}},"properties":{"a":{},"b":{}},"required":["a","b"],"type":"object"}`, "input_schema.allOf"},
+		{`{"oneOf":7}`, `{"properties":{},"type":"object"}`, "input_schema.oneOf"},
+	} {
+		var req translate.Request
+		if err := named("openai").DecodeRequest(&req, []byte(`{"model":"m",`+chatHi+`,"tools":[{"type":"function","function":{"name":"f","parameters":`+c.parameters+`}}]}`)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := named("anthropic").AppendRequest(nil, &req)
+		if err != nil || !strings.Contains(string(got), `"input_schema":`+c.want+`}`) || strings.Join(req.Dropped, ", ") != c.dropped {
+			t.Errorf("%s: %s %v dropped %v, want %s %s", c.parameters, got, err, req.Dropped, c.want, c.dropped)
+		}
+	}
+}
+
+func TestToolsThatTheClientRunsAreFunctionsElsewhere(t *testing.T) {
+	t.Parallel()
+	const tools = `"tools":[{"type":"bash_20250124","name":"bash"},{"type":"text_editor_20250728","name":"str_replace_based_edit_tool","max_characters":9},{"type":"memory_20250818","name":"memory"},{"type":"web_search_20250305","name":"web_search"}]`
+	var req translate.Request
+	if err := named("anthropic").DecodeRequest(&req, []byte(`{"model":"m",`+claudeHi+`,`+tools+`}`)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"tools.web_search_20250305"}, req.Dropped); diff != "" {
+		t.Error(diff)
+	}
+	got, err := named("openai").AppendRequest(nil, &req)
+	for _, want := range []string{`"name":"bash","description":`, `"name":"str_replace_based_edit_tool"`, `"name":"memory"`, `"command":{"type":"string"`, `"required":["command","path"]`} {
+		if err != nil || !strings.Contains(string(got), want) {
+			t.Errorf("%s %v, want %s", got, err, want)
+		}
+	}
+	got, err = named("anthropic").AppendRequest(nil, &req)
+	if want := strings.Replace(tools, `,{"type":"web_search_20250305","name":"web_search"}`, "", 1); err != nil || !strings.Contains(string(got), want) {
+		t.Errorf("behind a preset: %s %v, want %s", got, err, want)
 	}
 }

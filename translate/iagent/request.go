@@ -31,7 +31,7 @@ func AppendAsk(dst []byte, req *translate.Request, msgID string, now int64, agen
 	}
 	m.say(req)
 	if strings.TrimSpace(m.Content) == "" {
-		return dst, translate.Invalid("message is empty")
+		return dst, req.Nothing()
 	}
 	req.DropUnsaid()
 	if len(req.Messages) > 1 && !req.Memory.InSync {

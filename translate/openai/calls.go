@@ -257,12 +257,20 @@ func (d *decoder) begin(evs []translate.Event, c *call) []translate.Event {
 	if c.id == "" {
 		id = d.makeID(int(c.at))
 	}
-	evs = append(evs, translate.Event{Kind: translate.KindToolStart, Index: c.at, ID: id, Name: d.copied(string(c.name))})
+	evs = append(evs, translate.Event{Kind: translate.KindToolStart, Index: c.at, ID: id, Name: d.copied(d.nameOf(c.name))})
 	if len(c.held) > 0 {
 		evs = append(evs, translate.Event{Kind: translate.KindToolArgs, Index: c.at, Text: c.held})
 		c.held = nil // the event's now
 	}
 	return evs
+}
+
+// nameOf is the client's name of a tool.
+func (d *decoder) nameOf(told []byte) string {
+	if long, ok := d.long[string(told)]; ok && !d.pass {
+		return long
+	}
+	return string(told)
 }
 
 // beginAll appends the starts of the calls whose names are known: what follows is not

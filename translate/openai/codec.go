@@ -4,7 +4,11 @@
 // that imitate it differ, the decoder takes what they are known to send.
 package openai
 
-import "github.com/dragoman-gateway/dragoman/translate"
+import (
+	"slices"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
 
 // Dialect is the openai dialect. It holds no state and is safe for concurrent
 // use.
@@ -22,7 +26,9 @@ var Losses = []string{
 	"request: the failed mark of a tool's result",
 	"request: a thinking budget, which becomes the nearest reasoning_effort",
 	"request: several text parts of one message, which are joined with newlines unless there is an image among them",
-	"request: images in anything but a user's message",
+	"request: images and files in anything but a user's message, documents by address, ids of files of another vendor",
+	"request: citations, and the context of a file",
+	"request: names of tools above 64 characters, which are shortened with a hash and put back in the answer",
 	"request: top_k and repetition_penalty, unless the question itself came in this dialect",
 	"request: several choices (n), unless the question passes through",
 	"request: the strict flag of a tool of another dialect whose schema leaves members optional or open",
@@ -45,8 +51,18 @@ func (codec) Name() string { return name }
 
 // NewDecoder returns a decoder for one answer to req.
 func (codec) NewDecoder(req *translate.Request) translate.Decoder {
-	return &decoder{pass: req.PassThrough, showUsage: req.UsageInStream, tools: req.Tools}
+	d := &decoder{pass: req.PassThrough, showUsage: req.UsageInStream, tools: req.Tools}
+	if d.long = req.LongNames(maxName); d.long != nil && !d.pass {
+		d.tools = slices.Clone(req.Tools)
+		for i := range d.tools {
+			d.tools[i].Name = translate.ShortName(d.tools[i].Name, maxName)
+		}
+	}
+	return d
 }
+
+// maxName is how long the name of a function may be.
+const maxName = 64
 
 // NewEncoder returns an encoder for one answer to req.
 func (codec) NewEncoder(req *translate.Request, h translate.Head) translate.Encoder {

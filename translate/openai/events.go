@@ -11,9 +11,10 @@ import (
 // Events alias the frame, the parser's copy of it or the decoder's memory.
 type decoder struct {
 	parser    jsonx.Parser
-	tools     []translate.Tool // that the client offered
-	pass      bool             // every frame must give an event, see Decode
-	showUsage bool             // the client asked for the usage chunk
+	tools     []translate.Tool  // that the client offered, as the back end knows them
+	long      map[string]string // names of tools that were shortened, by what they became; nil: none
+	pass      bool              // every frame must give an event, see Decode
+	showUsage bool              // the client asked for the usage chunk
 	started   bool
 	said      bool             // there was content
 	reason    translate.Finish // the last that was given; 0: none was

@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -52,12 +51,12 @@ func (w *wireCall) function() []translate.Field {
 
 type wirePart struct {
 	Type, Text, Refusal string
-	Image               translate.Raw
+	Image, File, Audio  translate.Raw
 	URL, Detail         string
 }
 
 func (w *wirePart) fields() []translate.Field {
-	return []translate.Field{{Name: "type", To: &w.Type}, {Name: "text", To: &w.Text}, {Name: "refusal", To: &w.Refusal}, {Name: "image_url", To: &w.Image}}
+	return []translate.Field{{Name: "type", To: &w.Type}, {Name: "text", To: &w.Text}, {Name: "refusal", To: &w.Refusal}, {Name: "image_url", To: &w.Image}, {Name: "file", To: &w.File}, {Name: "input_audio", To: &w.Audio}}
 }
 
 func (w *wirePart) image() []translate.Field {
@@ -312,34 +311,15 @@ func (d *decoding) decodePart(path string, raw []byte) (p translate.Part, err er
 			return p, translate.Invalid(path + ".image_url.url is required")
 		}
 		return decodeImage(path, w.URL, w.Detail)
+	case "file":
+		return d.file(path+".file", w.File)
+	case "input_audio":
+		return d.audio(path+".input_audio", w.Audio)
 	case "":
 		return p, translate.Invalid(path + ".type is required")
 	}
-	countUnsaid(d.req, w.Type, raw)
 	d.req.DropWord("content." + w.Type)
 	return p, nil
-}
-
-// countUnsaid counts the sound or the file of a part that the canonical form cannot say.
-func countUnsaid(req *translate.Request, kind string, raw []byte) {
-	if kind != "input_audio" && kind != "file" {
-		return
-	}
-	var w struct {
-		Audio struct {
-			Data string `json:"data"`
-		} `json:"input_audio"`
-		File struct {
-			Data string `json:"file_data"`
-		} `json:"file"`
-	}
-	_ = json.Unmarshal(raw, &w) // what is not of this form counts with its whole length
-	req.Unsaid.Bytes += len(w.Audio.Data) + len(w.File.Data)
-	if kind == "file" {
-		req.Unsaid.Documents++
-	} else {
-		req.Unsaid.Audio++
-	}
 }
 
 // decodeImage takes a data URI (RFC 2397) apart.

@@ -20,7 +20,7 @@ func TestWhatNoOtherDialectSaysIsNoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"content.file", "tools.custom", "tool_choice.allowed_tools", "stream_options.include_obfuscation", "store", "modalities", "verbosity",
+		"tools.custom", "tool_choice.allowed_tools", "stream_options.include_obfuscation", "store", "modalities", "verbosity",
 		"web_search_options", "prompt_cache_key", "safety_identifier", "prediction", "audio",
 	}
 	if diff := cmp.Diff(want, req.Dropped); diff != "" {

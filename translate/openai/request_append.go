@@ -22,9 +22,12 @@ func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	dst = append(dst, `{"model":`...)
 	dst = jsonx.AppendString(dst, req.Model)
 	dst = append(dst, `,"messages":[`...)
-	start := len(dst)
+	start, question := len(dst), translate.Question(req.Messages)
 	for i := range req.Messages {
-		dst = appendMessage(dst, req, &req.Messages[i])
+		before := len(dst)
+		if dst = appendMessage(dst, req, &req.Messages[i]); i == question && len(dst) == before && req.Messages[i].Role != translate.RoleAssistant {
+			return dst, req.Nothing()
+		}
 	}
 	dst = closeList(dst, start)
 	if req.Stream {
@@ -144,16 +147,16 @@ func appendMessage(dst []byte, req *translate.Request, m *translate.Message) []b
 		dst = append(dst, `,"name":`...)
 		dst = jsonx.AppendString(dst, m.Name)
 	}
-	texts, images, calls, thoughts := survey(req, m)
-	if texts+images+calls+thoughts == 0 {
+	texts, others, calls, thoughts := survey(req, m)
+	if texts+others+calls+thoughts == 0 {
 		return dst[:start]
 	}
 	dst = append(dst, `,"content":`...)
 	switch {
-	case images > 0:
-		dst = appendParts(dst, m)
+	case others > 0:
+		dst = appendParts(dst, req, m)
 	case texts > 0 || calls == 0:
-		dst = appendText(dst, m)
+		dst = appendText(dst, req, m)
 	default:
 		dst = append(dst, `null`...)
 	}
@@ -168,25 +171,39 @@ func appendMessage(dst []byte, req *translate.Request, m *translate.Message) []b
 }
 
 // appendText appends the texts of m as one, as [translate.Message.Text] has it.
-func appendText(dst []byte, m *translate.Message) []byte {
+func appendText(dst []byte, req *translate.Request, m *translate.Message) []byte {
 	dst = append(dst, '"')
 	first := true
 	for i := range m.Parts {
-		p := &m.Parts[i]
-		if p.Kind != translate.PartText {
+		text, ok := textOf(req, &m.Parts[i])
+		if !ok {
 			continue
 		}
 		if !first {
 			dst = append(dst, `\n`...)
 		}
 		first = false
-		dst = jsonx.AppendEscaped(dst, p.Text)
+		dst = jsonx.AppendEscaped(dst, text)
 	}
 	return append(dst, '"')
 }
 
-// survey counts what can be said of m, and notes the rest.
-func survey(req *translate.Request, m *translate.Message) (texts, images, calls, thoughts int) {
+// textOf is what a part says in words; ok is false for one that says nothing in them.
+func textOf(req *translate.Request, p *translate.Part) (text string, ok bool) {
+	switch p.Kind {
+	case translate.PartText:
+		return p.Text, true
+	case translate.PartDocument, translate.PartSearch:
+		if p.Text != "" {
+			return req.DocumentText(p), true
+		}
+	}
+	return "", false
+}
+
+// survey counts what can be said of m, and notes the rest. others are images, files and
+// sounds.
+func survey(req *translate.Request, m *translate.Message) (texts, others, calls, thoughts int) {
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		if p.Cache != nil {
@@ -196,11 +213,23 @@ func survey(req *translate.Request, m *translate.Message) (texts, images, calls,
 		case translate.PartText:
 			texts++
 		case translate.PartImage:
-			if m.Role == translate.RoleUser {
-				images++
-				continue
+			switch {
+			case m.Role != translate.RoleUser:
+				req.Drop("image")
+			case p.ID != "":
+				req.Drop("content.image.file")
+			default:
+				others++
 			}
-			req.Drop("image")
+		case translate.PartDocument, translate.PartSearch, translate.PartAudio:
+			switch {
+			case p.Text != "":
+				texts++
+			case m.Role != translate.RoleUser:
+				req.DropDocument(p)
+			case sayable(req, p):
+				others++
+			}
 		case translate.PartToolCall:
 			calls++
 		case translate.PartReasoning:
@@ -221,7 +250,7 @@ func survey(req *translate.Request, m *translate.Message) (texts, images, calls,
 			req.Drop("media")
 		}
 	}
-	return texts, images, calls, thoughts
+	return texts, others, calls, thoughts
 }
 
 func appendReasoning(dst []byte, m *translate.Message) []byte {
@@ -234,17 +263,26 @@ func appendReasoning(dst []byte, m *translate.Message) []byte {
 	return append(dst, '"')
 }
 
-func appendParts(dst []byte, m *translate.Message) []byte {
+func appendParts(dst []byte, req *translate.Request, m *translate.Message) []byte {
 	dst = append(dst, '[')
 	start := len(dst)
 	for i := range m.Parts {
 		p := &m.Parts[i]
-		switch p.Kind {
-		case translate.PartText:
+		if text, ok := textOf(req, p); ok {
 			dst = append(dst, `{"type":"text","text":`...)
-			dst = jsonx.AppendString(dst, p.Text)
+			dst = jsonx.AppendString(dst, text)
 			dst = append(dst, `},`...)
+			continue
+		}
+		switch p.Kind {
+		case translate.PartDocument, translate.PartAudio:
+			if p.Kind == translate.PartAudio || p.Data != "" || p.ID != "" && req.Dialect == name {
+				dst = appendFile(dst, p)
+			}
 		case translate.PartImage:
+			if p.ID != "" {
+				continue
+			}
 			dst = append(dst, `{"type":"image_url","image_url":{"url":"`...)
 			if p.URL != "" {
 				dst = jsonx.AppendEscaped(dst, p.URL)
@@ -270,7 +308,9 @@ func appendCalls(dst []byte, m *translate.Message) []byte {
 	start := len(dst)
 	for i := range m.Parts {
 		if p := &m.Parts[i]; p.Kind == translate.PartToolCall {
-			dst = appendCall(dst, p)
+			short := *p
+			short.Name = translate.ShortName(p.Name, maxName)
+			dst = appendCall(dst, &short)
 			dst = append(dst, ',')
 		}
 	}
@@ -392,14 +432,17 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 		t := &req.Tools[i]
 		dropIf(req, t.Cache != nil, "cache_control")
 		dst = append(dst, `{"type":"function","function":{"name":`...)
-		dst = jsonx.AppendString(dst, t.Name)
+		dst = jsonx.AppendString(dst, translate.ShortName(t.Name, maxName))
 		if t.Description != "" {
 			dst = append(dst, `,"description":`...)
 			dst = jsonx.AppendString(dst, t.Description)
 		}
-		if len(t.Schema) > 0 {
+		if schema := t.Schema; len(schema) > 0 {
+			if req.Dialect != name {
+				schema = req.ObjectSchema("parameters", schema)
+			}
 			dst = append(dst, `,"parameters":`...)
-			dst = append(dst, t.Schema...)
+			dst = append(dst, schema...)
 		}
 		switch {
 		case t.Strict && (req.Dialect == name || translate.Closed(t.Schema)):
@@ -419,7 +462,7 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 		dst = append(dst, `,"tool_choice":"required"`...)
 	case translate.ToolNamed:
 		dst = append(dst, `,"tool_choice":{"type":"function","function":{"name":`...)
-		dst = jsonx.AppendString(dst, c.Name)
+		dst = jsonx.AppendString(dst, translate.ShortName(c.Name, maxName))
 		dst = append(dst, `}}`...)
 	}
 	if c.NoParallel {

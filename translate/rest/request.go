@@ -126,7 +126,7 @@ func AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 		text = req.Plain(m, false)
 	}
 	if strings.TrimSpace(text) == "" {
-		return dst, translate.Invalid("message is empty")
+		return dst, req.Nothing()
 	}
 	req.DropUnsaid()
 	if len(req.Messages) > 1 && !req.Memory.InSync {
