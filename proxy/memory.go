@@ -224,7 +224,7 @@ func fold(t *template.Template, req *translate.Request) (translate.Message, erro
 		data.History = append(data.History, said{m.Role.String(), textOf(m)})
 	}
 	data.System = strings.Join(system, "\n\n")
-	if data.System == "" && data.History == nil || data.Message == "" && !slices.ContainsFunc(newest.Parts, shown) {
+	if data.System == "" && data.History == nil || data.Message == "" && !slices.ContainsFunc(newest.Parts, standsAlone) {
 		return *newest, nil
 	}
 	if len(newest.Parts) == 1 && newest.Parts[0].Kind == translate.PartMedia {
@@ -245,8 +245,8 @@ func fold(t *template.Template, req *translate.Request) (translate.Message, erro
 	return out, nil
 }
 
-// shown reports whether p can stand beside a text, or in its place.
-func shown(p translate.Part) bool {
+// standsAlone reports whether p can stand beside a text, or in its place.
+func standsAlone(p translate.Part) bool {
 	return p.Kind == translate.PartMedia || p.Kind == translate.PartImage && p.URL != ""
 }
 
