@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"path"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
@@ -49,10 +48,18 @@ func dataURI(s string) (media, data string, err error) {
 // endings are the media types of files by their names.
 var endings = map[string]string{".pdf": "application/pdf", ".txt": "text/plain", ".md": "text/markdown", ".csv": "text/csv", ".html": "text/html", ".json": "application/json"}
 
+// ending is what a file's name ends with, from its last point on.
+func ending(name string) string {
+	if i := strings.LastIndexByte(name, '.'); i >= 0 && len(name)-i <= 6 {
+		return name[i:]
+	}
+	return ""
+}
+
 // mediaOf is the media type of a file by its name; one without a known ending is a PDF,
 // which every file was when the vendor began to take any.
 func mediaOf(name string) string {
-	if media := endings[strings.ToLower(path.Ext(name))]; media != "" {
+	if media := endings[strings.ToLower(ending(name))]; media != "" {
 		return media
 	}
 	return endings[".pdf"]
@@ -117,12 +124,12 @@ func fileName(p *translate.Part) string {
 	if title == "" {
 		title = "document"
 	}
-	if path.Ext(title) != "" {
+	if ending(title) != "" {
 		return title
 	}
-	for ending, media := range endings {
+	for of, media := range endings {
 		if media == p.MediaType {
-			return title + ending
+			return title + of
 		}
 	}
 	return title
