@@ -55,6 +55,9 @@ func blamed(status int, ref Refusal, said saying, form formKind, retry time.Dura
 	if e.TooLong != nil && fault != FaultSize {
 		fault, ref.Code = FaultRejected, CodeTooLong
 	}
+	if fault == FaultRejected && status/100 != 4 {
+		ref.Status = 400 // whoever is in between had no better one
+	}
 	e.blame(fault)
 	e.Key = fault == FaultDenied && w.namesKey()
 	if fault == FaultBusy && e.Retry == 0 {

@@ -193,7 +193,7 @@ var masks = []struct {
 	{regexp.MustCompile(`"request_id":"[^"]*"`), `"request_id":"ID"`},
 	{regexp.MustCompile(`"msg_id":"r-[0-9a-z]{26}"`), `"msg_id":"r-ID"`},
 	{regexp.MustCompile(`"(created|timestamp)":\d+`), `"$1":TIME`},
-	{regexp.MustCompile(`breaker open for \d+ s`), "breaker open for N s"},
+	{regexp.MustCompile(`the first is back in \d+ s`), "the first is back in N s"},
 	{regexp.MustCompile(key), "sk-..."},
 }
 
