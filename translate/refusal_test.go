@@ -3,6 +3,7 @@ package translate
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -70,11 +71,22 @@ func TestInBandErrorsAreClassifiedByTheirWords(t *testing.T) {
 func FuzzRefusalFrom(f *testing.F) {
 	f.Add([]byte(`{"error":{"message":"m","code":5}}`))
 	f.Add([]byte("\xff"))
+	for _, s := range samples(f) {
+		f.Add([]byte(s.body))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		ref := RefusalFrom(body)
 		if !utf8.ValidString(ref.Message) {
 			t.Fatalf("invalid text %q", ref.Message)
 		}
 		_ = InBand(ref)
+		for _, e := range []*Error{FailedIn(body), Refused(400, body), Refused(503, body)} {
+			if e.Fault == 0 || e.Message == "" || e.Retry < 0 || e.Retry > 24*time.Hour || e.TooLong != nil && (e.TooLong.Limit < 0 || e.TooLong.Sent < 0) {
+				t.Fatalf("%+v", e)
+			}
+			if e.Fault == FaultRejected && e.Upstream.Status/100 != 4 {
+				t.Fatalf("a question's own fault has status %d", e.Upstream.Status)
+			}
+		}
 	})
 }
