@@ -74,6 +74,12 @@ func (c *call) start(message []byte) *translate.Error {
 	conn := c.conn
 	c.stop = context.AfterFunc(c.ctx, conn.cut)
 	_, sent := conn.Write(message)
+	if conn.tube != nil {
+		c.connecting = conn.tube.connecting
+		if errors.Is(sent, errNoConn) {
+			return unreachable(c.ctx, sent)
+		}
+	}
 	if cap(*c.buf) > keepBuffer {
 		// A long question must not sit in memory while its answer trickles.
 		c.buf = c.up.buffer(false)

@@ -97,7 +97,7 @@ func (a *address) dial(ctx context.Context) (conn, socket net.Conn, err error) {
 	}
 	if err == nil && a.tls != nil {
 		secured := tls.Client(conn, a.tls)
-		conn, err = secured, misdirected(secured.HandshakeContext(ctx))
+		conn, err = secured, misdirected(secured.HandshakeContext(ctx), a.tls)
 	}
 	if err != nil {
 		_ = socket.Close()

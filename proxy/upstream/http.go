@@ -51,9 +51,6 @@ func newHTTP(conf *config.Channel, key string, o Options, r route) (Upstream, er
 	if strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c == 0x7f }) {
 		return nil, errors.New("key has a character that no header can carry")
 	}
-	if conf.Transport == "http2" {
-		return nil, errors.New("transport http2 is not spoken yet")
-	}
 	u := &httpUpstream{route: r, opts: o, key: secret(key)}
 	for i, path := range []string{r.whole, r.stream} {
 		at, err := newAddress(conf, path, o)
@@ -63,10 +60,11 @@ func newHTTP(conf *config.Channel, key string, o Options, r route) (Upstream, er
 		// A proxy is given requests that are not behind TLS as they are: many allow tunnels
 		// for TLS only.
 		at.given = at.tls == nil && at.via != nil && at.via.speaksHTTP()
+		u.conns.tubes = newTubes(&at, conf.Transport, conf.MaxAge)
 		u.conns.at = at
 		u.heads[i] = headOf(conf, key, &at, r, i == 1)
 	}
-	u.conns.limit = conf.Concurrent
+	u.conns.limit, u.conns.maxAge = conf.Concurrent, conf.MaxAge
 	u.margin = max(len(u.heads[0]), len(u.heads[1])) + len("9223372036854775807")
 	return u, nil
 }

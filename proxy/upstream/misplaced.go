@@ -8,14 +8,15 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // This file says what to set where an answer shows that something else than the back
 // end was reached, or that it was spoken to otherwise than it wants.
 
-// misdirected adds to an error of TLS what to set.
-func misdirected(err error) error {
+// misdirected adds to an error of TLS, made with conf, what to set.
+func misdirected(err error, conf *tls.Config) error {
 	var record tls.RecordHeaderError
 	var op *net.OpError
 	switch {
@@ -25,7 +26,12 @@ func misdirected(err error) error {
 		}
 		return fmt.Errorf("%w: the server does not speak TLS on this port; set its address to begin with http:// (or ws://), or mend the port", err)
 	case errors.As(err, &op) && op.Op == "remote error" && strings.HasSuffix(op.Err.Error(), noProtocol):
-		return fmt.Errorf("%w: %s", err, wantsHTTP2)
+		switch {
+		case !slices.Contains(conf.NextProtos, "h2"):
+			return fmt.Errorf("%w: %s", err, wantsHTTP2)
+		case !slices.Contains(conf.NextProtos, "http/1.1"):
+			return fmt.Errorf("%w: %s", err, wantsHTTP1)
+		}
 	}
 	return err
 }
@@ -35,6 +41,8 @@ func misdirected(err error) error {
 const noProtocol = "no application protocol"
 
 const wantsHTTP2 = "the server does not speak HTTP/1.1; set transport: http2 (sockets need a server that speaks HTTP/1.1)"
+
+const wantsHTTP1 = "the server does not speak HTTP/2; set transport: http1 (or auto)"
 
 // notHTTP adds to err, of an answer that is none of HTTP/1, what to set.
 func notHTTP(p []byte, err error) error {

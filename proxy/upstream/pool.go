@@ -36,6 +36,8 @@ type pconn struct {
 	rest     int  // bytes of it that came late
 	bad      bool // it cannot be used again
 	since    time.Time
+	born     time.Time
+	tube     *tube // nil: it is a connection of HTTP/1
 }
 
 // drained reads what is there of the last answer's rest, waiting for it until
@@ -73,8 +75,10 @@ func (c *pconn) drained(deadline time.Time) bool {
 
 // pool keeps the connections to one address. Safe for concurrent use.
 type pool struct {
-	at    address
-	limit int // of open connections; 0: none
+	at     address
+	limit  int           // of open connections; 0: none
+	maxAge time.Duration // 0: they live as long as they like
+	tubes  *tubes        // nil: only HTTP/1 is spoken
 
 	mu       sync.Mutex
 	closed   bool
@@ -93,6 +97,10 @@ func (p *pool) get(ctx context.Context) (*pconn, error) {
 		if c == nil {
 			break
 		}
+		if p.maxAge > 0 && time.Since(c.born) >= p.maxAge {
+			p.drop(c)
+			continue
+		}
 		if late && !c.drained(time.Now().Add(waitMax)) {
 			p.drop(c)
 			continue
@@ -102,14 +110,40 @@ func (p *pool) get(ctx context.Context) (*pconn, error) {
 		}
 		p.drop(c)
 	}
-	conn, socket, err := p.at.dial(ctx)
+	c, err := p.make(ctx)
 	if err != nil {
 		p.mu.Lock()
 		p.open--
 		p.mu.Unlock()
+	}
+	return c, err
+}
+
+// make makes a connection, or a tube that looks like one.
+func (p *pool) make(ctx context.Context) (*pconn, error) {
+	if p.tubes != nil && p.tubes.chosen() {
+		return p.makeTube(ctx)
+	}
+	at := &p.at
+	if p.tubes != nil {
+		at = &p.tubes.at
+	}
+	conn, socket, err := at.dial(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return &pconn{Conn: conn, socket: socket, cut: func() { _ = socket.Close() }, look: newPeeker(socket), wait: newAwaiter(conn)}, nil
+	if p.tubes != nil && p.tubes.settle(conn, socket) {
+		return p.makeTube(ctx)
+	}
+	return &pconn{Conn: conn, socket: socket, cut: func() { _ = socket.Close() }, look: newPeeker(socket), wait: newAwaiter(conn), born: time.Now()}, nil
+}
+
+func (p *pool) makeTube(ctx context.Context) (*pconn, error) {
+	c, err := p.tubes.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &pconn{Conn: c, socket: c, cut: func() { _ = c.Close() }, wait: &awaiter{}, tube: c}, nil
 }
 
 // take returns a connection to try, the idle one used last or else (late) one
@@ -171,6 +205,10 @@ func (p *pool) settle() {
 // read now if it is there, or later.
 func (p *pool) put(c *pconn) {
 	c.since, c.rest = time.Now(), 0
+	if c.tube != nil || p.maxAge > 0 && c.since.Sub(c.born) >= p.maxAge {
+		p.drop(c)
+		return
+	}
 	done := c.drained(c.since)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -201,6 +239,9 @@ func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
+	if p.tubes != nil {
+		p.tubes.close()
+	}
 	for _, c := range p.idle {
 		p.discard(c)
 	}

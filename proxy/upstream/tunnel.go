@@ -77,7 +77,7 @@ func (p *outlet) connect(ctx context.Context, socket net.Conn, target string) (n
 	if p.tls != nil {
 		secured := tls.Client(socket, p.tls)
 		if err := secured.HandshakeContext(ctx); err != nil {
-			return nil, p.failed(misdirected(err))
+			return nil, p.failed(misdirected(err, p.tls))
 		}
 		conn = secured
 	}
