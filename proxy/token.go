@@ -56,9 +56,10 @@ func newTokens(conf *config.JWT) *tokens {
 func (t *tokens) open(before *tokens, log *slog.Logger, o keyset.Options) {
 	switch {
 	case t == nil || t.conf.JWKS == "":
-	case before != nil && before.keys != nil && before.conf.JWKS == t.conf.JWKS:
+	case before != nil && before.keys != nil && before.conf.JWKS == t.conf.JWKS && before.conf.Way() == t.conf.Way():
 		t.keys = before.keys
 	default:
+		o.Proxy, o.Setting = t.conf.Way().URL(), t.conf.Way().From()
 		t.keys = keyset.Open(t.conf.JWKS, log, o)
 	}
 }

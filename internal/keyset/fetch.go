@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"time"
+	"strings"
 )
 
 // Bounds of one fetch.
@@ -21,14 +21,18 @@ const (
 
 // client fetches over connections that it does not keep: they would be idle for a
 // quarter of an hour.
-type client struct{ http http.Client }
+type client struct {
+	http    http.Client
+	setting string // of the proxy; empty: there is none
+}
 
-func newClient(most time.Duration) *client {
-	return &client{http.Client{
-		Timeout:       most,
-		CheckRedirect: redirect,
-		Transport:     &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: maxHead, TLSHandshakeTimeout: most},
-	}}
+func newClient(o Options) *client {
+	t := &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: maxHead, TLSHandshakeTimeout: o.Most}
+	c := &client{http: http.Client{Timeout: o.Most, CheckRedirect: redirect, Transport: t}}
+	if o.Proxy != nil {
+		t.Proxy, c.setting = http.ProxyURL(o.Proxy), o.Setting
+	}
+	return c
 }
 
 // errRedirect is a redirect that is not followed.
@@ -65,15 +69,18 @@ func (c *client) get(ctx context.Context, address string) ([]byte, error) {
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, said(err)
+		return nil, c.said(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusProxyAuthRequired && c.setting != "" {
+		return nil, c.wantsPassword()
+	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("it answered with status %d", resp.StatusCode)
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return nil, said(err)
+		return nil, c.said(err)
 	}
 	if len(text) > maxBody {
 		return nil, fmt.Errorf("it answered with more than %d bytes", maxBody)
@@ -81,10 +88,19 @@ func (c *client) get(ctx context.Context, address string) ([]byte, error) {
 	return text, nil
 }
 
+// wantsPassword is said of a proxy that does.
+func (c *client) wantsPassword() error {
+	return fmt.Errorf("the proxy (%s) needs a user and a password, or refuses those that it has", c.setting)
+}
+
 // said is what a log may say of err.
-func said(err error) error {
+func (c *client) said(err error) error {
 	var wait net.Error
-	switch {
+	switch words := err.Error(); {
+	case c.setting != "" && (strings.Contains(words, http.StatusText(http.StatusProxyAuthRequired)) || strings.Contains(words, "username/password") || strings.Contains(words, "no acceptable authentication")):
+		return c.wantsPassword()
+	case c.setting != "" && (strings.Contains(words, "proxyconnect") || strings.Contains(words, "socks connect")):
+		return fmt.Errorf("the proxy (%s) cannot be reached, or refuses", c.setting)
 	case errors.Is(err, errRedirect):
 		return errRedirect
 	case errors.As(err, &wait) && wait.Timeout():

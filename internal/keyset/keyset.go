@@ -7,6 +7,7 @@ import (
 	"crypto"
 	"errors"
 	"log/slog"
+	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,11 @@ type Options struct {
 	Wait time.Duration
 	// Most is how long one fetch may take. Default 5 seconds.
 	Most time.Duration
+	// Proxy is through what the set is fetched: http, https, socks5 or socks5h, with user and
+	// password. Default: nothing.
+	Proxy *url.URL
+	// Setting names in the log where Proxy is configured.
+	Setting string
 }
 
 func (o *Options) fill() {
@@ -68,12 +74,12 @@ type Set struct {
 	ended bool          // nobody fetches any more
 }
 
-// Open returns the set at url and begins to fetch it in the background. The caller
+// Open returns the set at address and begins to fetch it in the background. The caller
 // closes it.
-func Open(url string, log *slog.Logger, o Options) *Set {
+func Open(address string, log *slog.Logger, o Options) *Set {
 	o.fill()
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Set{url: url, log: log, o: o, ask: make(chan struct{}, 1), stop: stop, round: make(chan struct{})}
+	s := &Set{url: address, log: log, o: o, ask: make(chan struct{}, 1), stop: stop, round: make(chan struct{})}
 	s.wg.Go(func() { s.run(ctx) })
 	return s
 }
@@ -157,7 +163,7 @@ func (s *Set) run(ctx context.Context) {
 		_ = recover()
 		s.over(true)
 	}()
-	client := newClient(s.o.Most)
+	client := newClient(s.o)
 	failed := false
 	next := time.NewTimer(s.o.Every)
 	defer next.Stop()

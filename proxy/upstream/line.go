@@ -32,6 +32,9 @@ type line struct {
 	out   chan *waiter
 	done  chan struct{} // closed when the reader has ended
 	load  int           // questions under way; the pool's lock is held
+	used  bool          // it has taken a question; the same
+	old   bool          // it takes no more; the same
+	born  time.Time
 	once  sync.Once
 }
 
@@ -69,7 +72,7 @@ func (u *sharedUpstream) dial(ctx context.Context) (l *line, e *translate.Error)
 	ws, under, resp, err := websocketAt(ctx, &u.at)
 	if err == nil {
 		under.roomy(lineBuffer)
-		return &line{ws: ws, under: under, out: make(chan *waiter, maxQueued), done: make(chan struct{})}, nil
+		return &line{ws: ws, under: under, born: time.Now(), out: make(chan *waiter, maxQueued), done: make(chan struct{})}, nil
 	}
 	if !errors.Is(err, websocket.ErrBadHandshake) || resp == nil {
 		return nil, u.key.typed(unreachable(ctx, err), translate.FaultDial)

@@ -39,6 +39,7 @@ type sharedUpstream struct {
 	key   secret
 	agent string // whom to ask where a request names no model
 	size  int
+	age   time.Duration // of a connection at most; 0: whatever it is
 
 	dropped atomic.Int64
 	wg      sync.WaitGroup // the goroutines of all lines
@@ -92,7 +93,7 @@ func newShared(conf *config.Channel, key string, o Options) (Upstream, error) {
 	if size <= 0 {
 		size = defaultConnections
 	}
-	return &sharedUpstream{at: at, opts: o, key: secret(token), agent: conf.Agent, size: size, pending: map[string]*waiter{}}, nil
+	return &sharedUpstream{at: at, opts: o, key: secret(token), agent: conf.Agent, size: size, age: conf.MaxAge, pending: map[string]*waiter{}}, nil
 }
 
 // Dropped returns how many frames came that answered no question: pushes, second
@@ -163,6 +164,7 @@ func (u *sharedUpstream) assign(w *waiter, l *line) *translate.Error {
 	}
 	w.line, w.sent = l, false
 	l.load++
+	l.used = true
 	if w.number == 0 {
 		u.asked++
 		w.number = u.asked
@@ -204,14 +206,30 @@ func (u *sharedUpstream) taken(dst [][]byte, ws []*waiter) [][]byte {
 }
 
 // idlest returns the connection with the fewest questions, nil when there is
-// none. u.mu is held.
+// none, and lets those go that are too old. u.mu is held.
 func (u *sharedUpstream) idlest() (best *line) {
+	if u.age > 0 {
+		u.lines = slices.DeleteFunc(u.lines, u.outlived)
+	}
 	for _, l := range u.lines {
 		if best == nil || l.load < best.load {
 			best = l
 		}
 	}
 	return best
+}
+
+// outlived reports whether l is too old for further questions; it ends with the answers
+// that it owes. u.mu is held.
+func (u *sharedUpstream) outlived(l *line) bool {
+	if !l.used || time.Since(l.born) < u.age {
+		return false // each takes one question at least
+	}
+	l.old = true
+	if l.load == 0 {
+		l.cut()
+	}
+	return true
 }
 
 // grow starts one more connection, if there may be one. u.mu is held.
@@ -281,7 +299,7 @@ func (u *sharedUpstream) left(l *line, lasted bool, cause error) {
 	}
 	e := &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultBroken, Message: "the connection to the model was lost", Cause: errors.Join(errLost, cause)}
 	switch {
-	case lasted:
+	case lasted || l.old:
 		u.fails = 0
 	case u.fails == 0:
 		u.fails = 1 // a server may be restarting: the first dial need not wait
@@ -350,7 +368,7 @@ func (u *sharedUpstream) forget(w *waiter) {
 func (u *sharedUpstream) drop(w *waiter) {
 	delete(u.pending, w.id)
 	w.line.load--
-	if u.closed && w.line.load == 0 {
+	if (u.closed || w.line.old) && w.line.load == 0 {
 		w.line.cut()
 	}
 }

@@ -27,6 +27,7 @@ type socketUpstream struct {
 	key    secret
 	signed bool // a token is sent
 	kept   shelf
+	age    time.Duration // of a socket at most; 0: whatever it is
 }
 
 // newSocket returns a channel of kind chatnio.
@@ -36,7 +37,7 @@ func newSocket(conf *config.Channel, key string, o Options) (Upstream, error) {
 		return nil, err
 	}
 	token := chatnio.BareToken(key)
-	return &socketUpstream{at: at, opts: o, key: secret(token), signed: token != ""}, nil
+	return &socketUpstream{at: at, opts: o, key: secret(token), signed: token != "", age: conf.MaxAge}, nil
 }
 
 // Server names the server that is dialled: all channels of one server count together
@@ -52,6 +53,7 @@ type socket struct {
 	under *framed
 	name  string // of the conversation, Memory.ID; empty: what it remembers is nobody's
 	since time.Time
+	born  time.Time
 }
 
 // end closes s at once.
@@ -83,7 +85,7 @@ func (u *socketUpstream) Open(ctx context.Context, req *translate.Request) (tran
 	if req.Memory.Any {
 		sock = u.kept.takeAny()
 	}
-	for sock != nil && (!req.Memory.InSync && !req.Memory.Any || !sock.under.alive()) {
+	for sock != nil && (!req.Memory.InSync && !req.Memory.Any || u.outlived(sock) || !sock.under.alive()) {
 		sock.end()
 		if sock = nil; req.Memory.Any {
 			sock = u.kept.takeAny()
@@ -118,6 +120,11 @@ func (u *socketUpstream) Open(ctx context.Context, req *translate.Request) (tran
 	return s, nil
 }
 
+// outlived reports whether sock is too old for further questions.
+func (u *socketUpstream) outlived(sock *socket) bool {
+	return u.age > 0 && time.Since(sock.born) >= u.age
+}
+
 // send writes all frames at once: nothing answers the first ones.
 func (u *socketUpstream) send(s *socket, opening [][]byte, chat []byte) error {
 	s.under.hold()
@@ -135,7 +142,7 @@ func (u *socketUpstream) send(s *socket, opening [][]byte, chat []byte) error {
 func (u *socketUpstream) dial(ctx context.Context) (*socket, *translate.Error) {
 	ws, under, resp, err := websocketAt(ctx, &u.at)
 	if err == nil {
-		return &socket{ws: ws, under: under}, nil
+		return &socket{ws: ws, under: under, born: time.Now()}, nil
 	}
 	if !errors.Is(err, websocket.ErrBadHandshake) || resp == nil {
 		return nil, unreachable(ctx, err)

@@ -259,3 +259,32 @@ func TestConnectionsLiveNoLongerThanTheirGreatestAge(t *testing.T) {
 		}
 	}
 }
+
+func TestSocketsLiveNoLongerThanTheirGreatestAge(t *testing.T) {
+	t.Parallel()
+	_, addr := fake(t, fakemodel.Options{NoRecord: true})
+	for _, kind := range []string{"chatnio", "iagent"} {
+		for age, want := range map[string]int32{"1ns": 5, "1h": 1} {
+			var dials atomic.Int32
+			o := Options{Dial: func(ctx context.Context, address string) (net.Conn, error) {
+				dials.Add(1)
+				return new(net.Dialer).DialContext(ctx, "tcp", address)
+			}}
+			setting := `kind: ` + kind + `, url: "` + base(kind, addr) + `", max_age: ` + age
+			if kind == "iagent" {
+				setting += ", connections: 1"
+			}
+			up := reached(t, setting, nil, o)
+			for i := range 5 {
+				req := question("echo", true)
+				req.Memory.ID, req.Memory.InSync = "c1", i > 0
+				if a, err := ask(t, up, req); err != nil || a.Text() == "" {
+					t.Fatal(kind, age, a, err)
+				}
+			}
+			if n := dials.Load(); n != want {
+				t.Errorf("%s, max_age %s: %d connections for 5 questions, want %d", kind, age, n, want)
+			}
+		}
+	}
+}
