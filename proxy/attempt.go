@@ -201,6 +201,7 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 	cut := false
 	if x.q.Turn != nil {
 		req.Messages, cut = x.shorten(&c, req.Messages)
+		req.Params.MaxTokens = c.span.answer(req.Params.MaxTokens, x.load)
 	}
 	if c.ch.recall == recallNothing {
 		return &req, nil

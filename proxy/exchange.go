@@ -97,6 +97,7 @@ type Exchange struct {
 	stream      translate.Stream
 	asked       candidate // the newest attempt
 	load        int       // bytes that it was sent of a conversation, see span; 0: none
+	sentLength  int       // the same, as usage is estimated
 	spare       bool      // less of the conversation could have been sent
 	inSync      bool      // the channel remembers what went before
 	cuts        int       // how often less was sent, of the present route
@@ -391,7 +392,7 @@ func (x *Exchange) input() int64 {
 	n := 0
 	if x.passes(x.asked.ch) {
 		n = passedBytes(&x.base)
-	} else if n = x.load; n == 0 {
+	} else if n = x.sentLength; x.load == 0 {
 		n = sentBytes(&x.base)
 	}
 	x.inputTokens = int64(tokensOf(n))

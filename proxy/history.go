@@ -282,7 +282,7 @@ type lengths struct {
 	sizes []int32 // of each message that is held, oldest first
 	head  int     // how many of these the conversation begins with, for every model
 	older int     // messages that are not held
-	// total is the length of all messages, if sized: of a conversation whose owner has
+	// total is the length of all messages, as far as it is known, if sized: of a conversation whose owner has
 	// limits of tokens or a budget.
 	total int
 	sized bool
@@ -346,6 +346,19 @@ func (l *lengths) of(held []store.Message, head, skipped, more int) {
 	}
 }
 
+// guess takes each message that is not held to be as long as those that are on average.
+func (l *lengths) guess() {
+	if l.sized {
+		return
+	}
+	newest := sum(l.sizes[l.head:])
+	l.total = sum(l.sizes[:l.head]) + newest
+	if n := len(l.sizes) - l.head; n > 0 {
+		l.total += int(float64(newest) / float64(n) * float64(l.older))
+	}
+	l.sized = true
+}
+
 // note brings the registry up to what t holds now. All messages of t are longer than
 // before by more.
 func (r *threads) note(t *Thread, more int) {
@@ -357,13 +370,12 @@ func (r *threads) note(t *Thread, more int) {
 
 // measure notes how long all messages of t are, of which c has those that are read at most.
 func (r *threads) measure(t *Thread, c *store.Conversation) {
-	total := lengthOf(c.Messages)
-	if n := len(c.Messages); c.Skipped > 0 && n > 0 {
-		total += int(float64(total) / float64(n) * float64(c.Skipped))
-	}
+	var l lengths
+	l.of(c.Messages, c.Head, c.Skipped, 0)
+	l.guess()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t.lengths.total, t.lengths.sized = total, true
+	t.lengths.total, t.lengths.sized = l.total, true
 }
 
 // unmeasure notes that nobody knows how long t is.

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -115,6 +116,98 @@ func (w *world) explained(t *testing.T) *Explanation {
 		e, _ = w.g.ExplainOf("r1", "", n)
 	}
 	return e
+}
+
+func TestWhatABackEndSaysOfItsLengthIsBelieved(t *testing.T) {
+	refused := func(fault translate.Fault, status int, l *translate.Length) *translate.Error {
+		return &translate.Error{Code: translate.CodeModel, Fault: fault, TooLong: l, Upstream: &translate.Refusal{Status: status}}
+	}
+	for name, test := range map[string]struct {
+		refuse func(sent int) error
+		answer int // tokens that the server keeps for the answer
+		most   int // attempts beyond one for each question
+	}{
+		"both numbers": {func(sent int) error {
+			return refused(translate.FaultRejected, 400, &translate.Length{Limit: 4000, Sent: int64(sent)})
+		}, 0, 1},
+		"the limit only": {func(int) error { return refused(translate.FaultRejected, 400, &translate.Length{Limit: 4000}) }, 0, 2},
+		"a long answer": {func(sent int) error {
+			return refused(translate.FaultRejected, 400, &translate.Length{Limit: 4000, Sent: int64(sent)})
+		}, 2500, 5},
+		"what was sent only": {func(sent int) error {
+			return refused(translate.FaultRejected, 400, &translate.Length{Sent: int64(sent)})
+		}, 0, 10},
+		"a limit that is nonsense":  {func(int) error { return refused(translate.FaultRejected, 400, &translate.Length{Limit: 1, Sent: 7}) }, 0, 10},
+		"a limit above what it had": {func(int) error { return refused(translate.FaultRejected, 400, &translate.Length{Limit: 1 << 40}) }, 0, 12},
+		"a proxy on the way":        {func(int) error { return refused(translate.FaultSize, 413, nil) }, 0, 10},
+		"413 of the back end":       {func(int) error { return refused(translate.FaultRejected, 413, nil) }, 0, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t, conf(kindOf("openai", 0)), map[string][]script{"a": nil})
+				takes(w.up["a"], 4000-test.answer, test.refuse)
+				longTalk(t, w.st, 2000)
+				for i := range 40 {
+					if r := w.ask(t.Context(), w.in("k", w.question(fmt.Sprint("now ", i)))); r.err != nil || r.text != "ok" {
+						t.Fatalf("question %d: %v", i, r.err)
+					}
+				}
+				reqs := w.up["a"].asked()
+				if more := len(reqs) - 40; more > test.most {
+					t.Errorf("40 questions took %d more attempts", more)
+				}
+				if n := serverCount(&reqs[len(reqs)-1]); n < (4000-test.answer)/3 {
+					t.Errorf("%d tokens of %d are used in the end", n, 4000-test.answer)
+				}
+			})
+		})
+	}
+}
+
+func TestALimitOfTokensCountsWhatIsSentOfALongConversation(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := conf(kindOf("openai", 4000))
+		c.Limits = map[string]config.Limit{"l": {Tokens: config.Rate{N: 12000, Per: time.Minute}}}
+		c.Callers.Keys = []config.Key{{Name: "alice", Key: limitedKey, Access: config.Access{Limits: config.Names{"l"}}}}
+		inner, err := embedded.Open("memory:")
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := &weighed{Store: inner}
+		w := newWorldOn(t, c, map[string][]script{"a": {says("ok")}}, st)
+		longTalk(t, inner, 10000)
+		for i := range 3 {
+			who, err := w.g.Identify(limitedKey, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.ask(t.Context(), w.in("k", w.questionOf(who, "m", fmt.Sprint("now ", i)))).mustSay(t, "ok")
+			time.Sleep(time.Minute)
+		}
+		if st.bytes > 1<<20 {
+			t.Errorf("%d bytes of the conversation were read", st.bytes)
+		}
+	})
+}
+
+func TestAnAnswerThatIsLongerThanTheModelTakesIsAskedForShorter(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(kindOf("openai", 4000)), map[string][]script{"a": {says("ok")}})
+		longTalk(t, w.st, 500)
+		for most, want := range map[int][2]int{100_000: {1500, 2500}, 3000: {1500, 2500}, 500: {500, 500}} {
+			q := w.in("k", w.question("now"))
+			q.Request.Params.MaxTokens = &most
+			w.ask(t.Context(), q).mustSay(t, "ok")
+			reqs := w.up["a"].asked()
+			req := &reqs[len(reqs)-1]
+			if got := *req.Params.MaxTokens; got < want[0] || got > want[1] || got+serverCount(req)*7/8 > 4000 {
+				t.Errorf("max_tokens %d was sent as %d, beside %d", most, got, serverCount(req))
+			}
+			if *q.Request.Params.MaxTokens != most {
+				t.Error("the question was changed")
+			}
+		}
+	})
 }
 
 func TestWhatIsTooLongIsAskedAgainWithLess(t *testing.T) {

@@ -73,7 +73,11 @@ func (s *span) room(maxTokens *int) int {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	room := 0
+	return s.roomFor(maxTokens)
+}
+
+// roomFor is room; s.mu is held.
+func (s *span) roomFor(maxTokens *int) (room int) {
 	if limit := s.limit(); limit > 0 {
 		answer := min(limit/answerPart, answerMost)
 		if maxTokens != nil {
@@ -87,6 +91,24 @@ func (s *span) room(maxTokens *int) int {
 		}
 	}
 	return room
+}
+
+// answer is maxTokens, or less where so much does not fit beside sent bytes.
+func (s *span) answer(maxTokens *int, sent int) *int {
+	if s == nil || maxTokens == nil {
+		return maxTokens
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	limit := s.limit()
+	if limit == 0 || int64(*maxTokens) <= limit/2 {
+		return maxTokens // that much was left to it
+	}
+	left := int(limit - int64(float64(sent)/(s.density()*fitMargin)))
+	if left = max(left, 1); left >= *maxTokens {
+		return maxTokens
+	}
+	return &left
 }
 
 // limit is what the model takes, in tokens; 0: nobody knows. s.mu is held.
@@ -120,18 +142,16 @@ func (s *span) next() int {
 	return took + (s.tooMuch-took)/2
 }
 
-// leastLimit is the least number of tokens that is believed to be what a model takes.
+// leastLimit is the least number of tokens that is believed to be what a model takes; nor is
+// one that allows more tokens than there were bytes in what was refused.
 const leastLimit = 256
 
-// refused notes that sent bytes were too much: of a limit and sent tokens, as the back
-// end counts them; 0: it did not say.
-func (s *span) refused(sent int, limit, tokens int64) {
-	if s == nil || sent <= 0 {
-		return
-	}
+// refused notes that sent bytes were too much beside an answer of maxTokens: of a limit and
+// sent tokens, as the back end counts them; 0: it did not say.
+func (s *span) refused(sent int, limit, tokens int64, maxTokens *int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if limit < leastLimit {
+	if limit == 0 {
 		if s.tooMuch == 0 || sent < s.tooMuch {
 			s.tooMuch = sent
 		}
@@ -141,7 +161,14 @@ func (s *span) refused(sent int, limit, tokens int64) {
 		return
 	}
 	s.told = limit
-	s.learn(sent, max(tokens, limit))
+	if tokens <= 0 {
+		tokens = limit // at least
+	}
+	s.learn(sent, tokens)
+	if s.roomFor(maxTokens) >= sent {
+		// It leaves more to the answer than we do.
+		s.told = max(min(limit, int64(float64(sent)/s.density())), leastLimit)
+	}
 }
 
 // taken notes that sent bytes were answered, which were so many tokens; 0: nobody said.
@@ -268,10 +295,13 @@ func (x *Exchange) shorten(c *candidate, msgs []translate.Message) (kept []trans
 		kept, behind = fit(msgs, room-fixed, len(x.fresh))
 	}
 	unread := x.unread
-	if x.window >= 0 {
+	if x.q.Turn.thread.unkept {
+		unread = 0 // that is gone for every model
+	} else if x.window >= 0 {
 		unread = min(unread, max(0, x.window-(x.earlier[1]-x.earlier[0])))
 	}
-	x.load, x.spare = fixed+bytesOf(kept)+messageExtra*len(kept), len(kept)-leadingSystem(kept) > max(len(x.fresh), 1)
+	x.sentLength = fixed + bytesOf(kept)
+	x.load, x.spare = x.sentLength+messageExtra*len(kept), len(kept)-leadingSystem(kept) > max(len(x.fresh), 1)
 	x.q.Ledger.Behind = behind + unread
 	return kept, room > 0 && behind+unread > 0
 }
@@ -293,27 +323,41 @@ func bytesOf(msgs []translate.Message) (n int) {
 // less reports whether the question, which c's model refused with err for its length, is
 // to be asked again with less of its conversation.
 func (x *Exchange) less(c *candidate, err *translate.Error) bool {
-	if x.q.Turn == nil || !tooLong(err) || x.load == 0 {
+	if x.q.Turn == nil || x.load == 0 || !tooLong(err) && !tooLarge(err) {
 		return false
 	}
 	limit, tokens := lengthSaid(err)
+	if limit < leastLimit || limit > int64(x.load) {
+		limit = 0
+	}
 	if x.inSync {
 		tokens = 0 // the back end has counted what it remembers
 	}
-	c.span.refused(x.load, limit, tokens)
+	c.span.refused(x.load, limit, tokens, x.base.Params.MaxTokens)
 	if x.cuts == maxCuts || x.attempts >= maxAttempts || !x.spare && !x.inSync {
 		return false
 	}
 	x.again = c
-	if x.cuts++; x.cuts == maxCuts || limit < leastLimit {
+	if x.cuts++; x.cuts == maxCuts || limit == 0 {
 		x.most = min(x.load>>x.cuts, [...]int{firstCut, lastCut}[x.cuts-1])
 	}
 	return true
 }
 
+// tooLarge reports whether the question has more bytes than what answered takes, which may
+// be a proxy on the way.
+func tooLarge(err *translate.Error) bool {
+	return err.Fault == translate.FaultSize || err.Upstream != nil && err.Upstream.Status == 413
+}
+
 // lengthSaid is what a back end said of a question that is too long: how many tokens it
 // takes, and how many the question had; 0: it did not say.
-func lengthSaid(err *translate.Error) (limit, tokens int64) { return 0, 0 }
+func lengthSaid(err *translate.Error) (limit, tokens int64) {
+	if err.TooLong == nil {
+		return 0, 0
+	}
+	return err.TooLong.Limit, err.TooLong.Sent
+}
 
 // fits notes that the model took what it was sent, and how many tokens that was if it said
 // so.
@@ -326,7 +370,6 @@ func (x *Exchange) fits() {
 		tokens = 0
 	}
 	x.asked.span.taken(x.load, tokens)
-	x.load = 0
 }
 
 // window is what is read of a conversation for a question that sees keep messages before

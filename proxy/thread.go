@@ -289,6 +289,9 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 		if conv != nil {
 			t := &Thread{id: conv.ID, owner: c.Name, key: key, made: conv, known: true, weight: weigh(conv.Messages)}
 			t.lengths.of(conv.Messages, conv.Head, conv.Skipped, 0)
+			if g.estimates(c) {
+				t.lengths.guess()
+			}
 			return g.threads.join(t, left), nil
 		}
 		if id.Make == nil {
@@ -336,7 +339,7 @@ func (g *Gateway) recall(ctx context.Context, c *Caller, u *Turn, rested bool) (
 	if t.unkept || !g.estimates(c) || u.sized() {
 		return true, nil
 	}
-	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, store.Window{Bytes: readMost, View: store.ViewSent})
+	conv, err := g.store.Load(ctx, t.owner, store.Ref{ID: t.id}, store.Window{Messages: firstLook, Bytes: restingMost, View: store.ViewSent})
 	switch {
 	case err == nil:
 		g.threads.measure(t, conv)
@@ -392,9 +395,6 @@ func (g *Gateway) find(ctx context.Context, c *Caller, id Identity) (*store.Conv
 			continue
 		}
 		look := store.Window{Messages: firstLook, Bytes: restingMost, View: store.ViewSent}
-		if g.estimates(c) {
-			look = store.Window{Bytes: readMost, View: store.ViewSent} // what the question needs counts all that may be sent
-		}
 		conv, err := g.store.Load(ctx, c.Name, ref, look)
 		if err == nil {
 			return conv, nil

@@ -43,6 +43,8 @@
 //	fail-S     refuses with HTTP status S (500), in the dialect's own form
 //	retry-N    with fail: Retry-After: N seconds (1)
 //	context    refuses with 400 context_length_exceeded
+//	takes-N    refuses so where all messages together have more than N words, which it
+//	           counts as tokens (1000)
 //	policy     refuses with 400 content_policy_violation
 //	refuse     in the process: the dial fails; served: like drop
 //	drop       reads the request, then closes without a byte
@@ -96,6 +98,7 @@ var Words = []Word{
 	{"fail-S", "refuses with HTTP status S"},
 	{"retry-N", "with fail: Retry-After N seconds"},
 	{"context", "refuses with 400 context_length_exceeded"},
+	{"takes-N", "refuses so beyond N words of all messages"},
 	{"policy", "refuses with 400 content_policy_violation"},
 	{"refuse", "in the process: the dial fails; served: like drop"},
 	{"drop", "reads the request, then closes without a byte"},

@@ -17,6 +17,7 @@ type spec struct {
 	answer string // the word that decides the content; empty: echo
 	n      int    // of long
 	per    int
+	takes  int // words; 0: any number
 	reason bool
 	first  time.Duration
 	gap    time.Duration
@@ -106,6 +107,8 @@ func (sp *spec) take(w string, l *lexer) {
 		sp.script.Retry = time.Duration(l.number(1, maxMillis)) * time.Second
 	case "context":
 		sp.script.Fault, sp.script.Status, sp.script.Context = FaultFail, 400, true
+	case "takes":
+		sp.takes = l.number(1000, maxPieces)
 	case "policy":
 		sp.script.Fault, sp.script.Status, sp.script.Policy = FaultFail, 400, true
 	case "fail":

@@ -18,7 +18,7 @@ type refusal struct {
 func (sc *Script) refusal() refusal {
 	r := refusal{status: sc.Status, message: "the scripted model fails as its name asks: status " + strconv.Itoa(sc.Status), context: sc.Context, policy: sc.Policy, retry: int(sc.Retry.Seconds())}
 	if sc.Context {
-		r.message = fmt.Sprintf("This model's maximum context length is 8 tokens. However, your messages resulted in %d tokens.", sc.Input)
+		r.message = fmt.Sprintf("This model's maximum context length is %d tokens. However, your messages resulted in %d tokens.", max(sc.Takes, 8), sc.Input)
 	}
 	if sc.Policy {
 		r.message = "Your request was rejected by our safety system."

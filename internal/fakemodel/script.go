@@ -89,6 +89,7 @@ type Script struct {
 	Status  int           // FaultFail
 	Retry   time.Duration // FaultFail: Retry-After; 0: none
 	Context bool          // FaultFail: the refusal is context_length_exceeded
+	Takes   int64         // words that the model takes; 0: nothing is said of that
 	Policy  bool          // FaultFail: the refusal is content_policy_violation
 	Times   int           // the fault is for the first requests only; 0: for all
 }
@@ -105,6 +106,9 @@ func Plan(model string, turns []Turn, tools []string) Script {
 	sc := sp.script
 	for i := range turns {
 		sc.Input += words(turns[i].Text)
+	}
+	if sc.Takes = int64(sp.takes); sp.takes > 0 && sc.Input > sc.Takes {
+		sc.Fault, sc.Status, sc.Context = FaultFail, 400, true
 	}
 	if sp.reason {
 		for _, s := range []string{"Let ", "me ", "think."} {
