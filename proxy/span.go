@@ -149,6 +149,9 @@ const leastLimit = 256
 // refused notes that sent bytes were too much beside an answer of maxTokens: of a limit and
 // sent tokens, as the back end counts them; 0: it did not say.
 func (s *span) refused(sent int, limit, tokens int64, maxTokens *int) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if limit == 0 {
