@@ -13,14 +13,17 @@ import (
 // was cut off, or made by hand.
 const leastToken = 20
 
-// TokenFile returns where the token of a gateway is kept whose store is at url: in a
-// file beside the database, or nowhere, which is empty, for a store in memory.
-func TokenFile(url string) string {
+// TokenFile returns where the operator's token of a gateway is kept whose store is at url.
+func TokenFile(url string) string { return FileBeside(url, "admin-token") }
+
+// FileBeside returns where a secret of a gateway is kept whose store is at url: in a file
+// beside the database, or nowhere, which is empty, for a store in memory.
+func FileBeside(url, secret string) string {
 	path, ok := strings.CutPrefix(url, "sqlite:")
 	if !ok {
 		return ""
 	}
-	return path + ".admin-token"
+	return path + "." + secret
 }
 
 // ReadToken returns the token that is kept in the file path. The error is
@@ -32,7 +35,7 @@ func ReadToken(path string) (string, error) {
 	}
 	token := strings.TrimSpace(string(text))
 	if len(token) < leastToken {
-		return "", fmt.Errorf("%s holds no operator's token: remove the file, and a new one is made", path)
+		return "", fmt.Errorf("%s holds no token that was made here: remove the file, and a new one is made", path)
 	}
 	return token, nil
 }

@@ -479,6 +479,11 @@ type Chatnio struct {
 	// Sockets is how many connections a caller may have at once; those that have not
 	// signed in, and anonymous ones, count for their address. Default 4096.
 	Sockets int `yaml:"sockets" default:"4096" min:"1"`
+	// PublicModels makes /v1/market and /v1/charge name all models to everybody, as the
+	// web application needs it, which reads them once, before its user has signed in;
+	// charge says which of them need a key. Where it is false, callers see those that
+	// they may use. Default true.
+	PublicModels *bool `yaml:"public_models" default:"true"`
 }
 
 // HTTP has the settings of the openai and anthropic fronts.

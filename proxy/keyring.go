@@ -204,10 +204,11 @@ func (c *callers) stored(key *store.Key) *Caller {
 	return who
 }
 
-// NewKey makes a key for the caller called name, with 256 random bits. Only what it
+// NewKey makes a key for the caller called name, with 192 random bits: it has 35
+// characters, since forms for logging in take no more than 36. Only what it
 // returns as secret is the key itself: k holds its hash. expires may be zero.
 func NewKey(name string, a config.Access, expires time.Time) (secret string, k *store.Key) {
-	var random [32]byte
+	var random [24]byte
 	_, _ = rand.Read(random[:]) // it never fails
 	secret = "sk-" + base64.RawURLEncoding.EncodeToString(random[:])
 	k = &store.Key{

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy"
 )
@@ -34,6 +35,17 @@ func quickStart(lookup func(string) (string, bool)) (*config.Config, string, err
 	return conf, demo, err
 }
 
+// letSignIn makes that the web application's form takes the name and the key of a quick
+// start. What its tokens are signed with is kept beside the store, for its owner only.
+func letSignIn(conf *config.Config) error {
+	secret, _, err := admin.EnsureToken(admin.FileBeside(conf.Store.URL, "jwt-secret"))
+	if err != nil {
+		return fmt.Errorf("the secret of the quick start: %w", err)
+	}
+	conf.Callers.JWT = &config.JWT{Secret: secret}
+	return nil
+}
+
 // greet says where the fronts are and, for a quick start, how to try them: every
 // line works as it is printed.
 func greet(w io.Writer, conf *config.Config, addr, demo string) {
@@ -57,6 +69,7 @@ func greet(w io.Writer, conf *config.Config, addr, demo string) {
 	fmt.Fprintf(w, `
 No configuration file: a built-in model answers, conversations are in dragoman.db.
 The key %s was made for you; the model %q needs none for a few questions a minute.
+The web application of chatnio signs in as demo, with this key as the password (docs/recipes/chatnio-web.md).
 
 Try it from another terminal:
 

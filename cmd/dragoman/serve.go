@@ -73,6 +73,11 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 		return err
 	}
 	defer release()
+	if demo != "" {
+		if err := letSignIn(conf); err != nil {
+			return err
+		}
+	}
 
 	// What is shared comes before the questions that are counted there, and ends after
 	// the last of them is settled.

@@ -2,7 +2,6 @@ package front
 
 import (
 	"context"
-	"math"
 	"slices"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 
 const (
 	// fullPurse is what a caller without a budget has in points: clients take 0 for
-	// an empty purse.
+	// an empty purse. What is left of a budget is a fraction, as on the real server.
 	fullPurse = 1_000_000
 	// loginLife is how long a login lasts, as on the real server (chatnio.md 3.1).
 	loginLife = 30 * 24 * time.Hour
@@ -37,6 +36,7 @@ var accountCalls = []Route{
 	{"GET", "/v1/market", public(chatnioMarket)},
 	{"GET", "/v1/charge", public(chatnioCharge)},
 	{"GET", "/v1/plans", public(func(c *call, _ *proxy.Caller) { c.json(200, []byte(`[]`)) })},
+	{"GET", "/broadcast/list", public(func(c *call, _ *proxy.Caller) { c.json(200, []byte(`{"data":[]}`)) })},
 	{"GET", "/broadcast/view", public(func(c *call, _ *proxy.Caller) { c.json(200, []byte(`null`)) })},
 
 	// What needs accounts or money, of which there is neither.
@@ -51,8 +51,8 @@ var accountCalls = []Route{
 }
 
 // purse answers a call about what the caller may still spend: a point is one of the
-// unit of the prices. The last of them is shown until it is gone.
-func purse(show func([]byte, int64) []byte) func(*call, *proxy.Caller) {
+// unit of the prices.
+func purse(show func([]byte, float64) []byte) func(*call, *proxy.Caller) {
 	return func(c *call, caller *proxy.Caller) {
 		ctx, cancel := context.WithTimeout(context.Background(), storeWait)
 		defer cancel()
@@ -64,7 +64,7 @@ func purse(show func([]byte, int64) []byte) func(*call, *proxy.Caller) {
 		if !limited {
 			left = fullPurse
 		}
-		c.json(200, show(nil, int64(math.Ceil(left))))
+		c.json(200, show(nil, left))
 	}
 }
 
@@ -138,17 +138,21 @@ func chatnioBuy(c *call, _ *proxy.Caller) {
 	c.refuse("cannot find payment provider")
 }
 
-// offered are the models that the caller may use, nil being one without a key:
-// those that need no key, and the others.
+// offered are the models that the caller is shown, nil being one without a key: those
+// that need no key, and the others. They are all models, so that a page that was loaded
+// before its user signed in knows them, or where that is configured those that the
+// caller may use.
 func (c *call) offered(caller *proxy.Caller) (anyone, only []string) {
+	var open []string
 	if anonymous, err := c.s.g.Identify("", c.address()); err == nil {
-		anyone = c.s.g.Models(anonymous)
+		open = c.s.g.Models(anonymous)
+	}
+	if p := c.s.settings().Chatnio.PublicModels; p == nil || *p {
+		caller = &proxy.Caller{} // who may use every model
 	}
 	if caller == nil {
-		return anyone, nil
+		return open, nil
 	}
-	open := anyone
-	anyone = nil
 	for _, m := range c.s.g.Models(caller) {
 		if slices.Contains(open, m) {
 			anyone = append(anyone, m)

@@ -122,6 +122,7 @@ func TestTheAccountIsOneThatMayDoEverything(t *testing.T) {
 		"/dashboard/billing/subscription":  `{"object":"billing_subscription","soft_limit":100000000,"hard_limit":100000000,"system_hard_limit":100000000,"soft_limit_usd":13698.63,"hard_limit_usd":13698.63,"system_hard_limit_usd":1000000}`,
 		"/v1/plans":                        `[]`,
 		"/broadcast/view":                  `null`,
+		"/broadcast/list":                  `{"data":[]}`,
 		"/info":                            `{"title":"dragoman","logo":"","file":"","docs":"","announcement":"","buy_link":"","contact":"","footer":"","auth_footer":false,"mail":false,"article":[],"generation":[],"relay_plan":false}`,
 		"/invite?code=x":                   `{"error":"invitation code not found","message":"invitation code not found","quota":0,"status":false}`,
 		"/redeem?code=x":                   `{"error":"redeem code not found","message":"redeem code not found","quota":0,"status":false}`,
@@ -145,8 +146,33 @@ func TestTheAccountIsOneThatMayDoEverything(t *testing.T) {
 	s.want(t, "sk-alice", "GET", "/admin/channel/list", "", 401, `{"code":401,"message":"Access denied."}`)
 }
 
-func TestModelsAreShownToThoseWhoMayUseThem(t *testing.T) {
+// The web application asks once, before its user has signed in.
+func TestTheMarketAndTheChargesAreTheSameForEverybody(t *testing.T) {
 	t.Parallel()
+	s := openSite(t, siteConf)
+	closed := openSite(t, strings.Replace(siteConf, "  anonymous: {models: [free, mock-free, say]}\n", "", 1))
+	const charge = `[{"id":1,"type":"non-billing","models":["free","mock-free","say"],"input":0,"output":0,"anonymous":true},` +
+		`{"id":2,"type":"non-billing","models":["mock-echo","recall","long-400-slow-5","hang","fail-500","empty"],"input":0,"output":0,"anonymous":false}]`
+	for _, key := range []string{"", "anonymous", "sk-alice", "sk-bob", signed(t, "bob", time.Hour)} {
+		s.want(t, key, "GET", "/api/v1/charge", "", 200, charge)
+		for _, site := range []*site{s, closed} {
+			var market []struct{ ID string }
+			_, body := site.call(t, "GET", "/v1/market", "", "Authorization", key)
+			if err := json.Unmarshal([]byte(body), &market); err != nil || len(market) != 9 {
+				t.Errorf("the market of %q: %d, %v in %s", key, len(market), err, body)
+			}
+		}
+	}
+	closed.want(t, "", "GET", "/v1/charge", "", 200, `[{"id":1,"type":"non-billing","models":["mock-echo","free","mock-free","say","recall","long-400-slow-5","hang","fail-500","empty"],"input":0,"output":0,"anonymous":false}]`)
+	// The list that openai's clients ask for stays what its caller may use.
+	if resp, _ := closed.call(t, "GET", "/v1/models", ""); resp.StatusCode != 401 {
+		t.Errorf("/v1/models: %d", resp.StatusCode)
+	}
+}
+
+func TestModelsAreShownToThoseWhoMayUseThemWhereTheyAreNotPublic(t *testing.T) {
+	t.Parallel()
+	siteConf := siteConf + "chatnio: {public_models: false}\n"
 	s := openSite(t, siteConf)
 	s.want(t, "", "GET", "/v1/charge", "", 200, `[{"id":1,"type":"non-billing","models":["free","mock-free","say"],"input":0,"output":0,"anonymous":true}]`)
 	s.want(t, "sk-bob", "GET", "/v1/charge", "", 200, `[{"id":1,"type":"non-billing","models":["mock-echo"],"input":0,"output":0,"anonymous":false}]`)
@@ -171,7 +197,9 @@ func TestALoginIsWorthItsKeyAndNoMore(t *testing.T) {
 	}
 	s.want(t, got.Token, "POST", "/state", "", 200, `{"admin":false,"status":true,"user":"bob"}`)
 	// bob's key is for one model only, and so is what was made of it.
-	s.want(t, got.Token, "GET", "/v1/charge", "", 200, `[{"id":1,"type":"non-billing","models":["mock-echo"],"input":0,"output":0,"anonymous":false}]`)
+	if _, models := s.call(t, "GET", "/v1/models", "", "Authorization", got.Token); strings.Count(models, `"object":"model"`) != 1 {
+		t.Errorf("got %s", models)
+	}
 	k := s.enter(t, got.Token, 0)
 	if p := k.ask("recall", "hi"); p.fault != "cannot find channel for model recall" {
 		t.Errorf("got %+v", p)

@@ -2,6 +2,7 @@ package chatnio
 
 import (
 	"encoding/json"
+	"math"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -42,8 +43,8 @@ func AppendUser(dst []byte, id int64) []byte {
 
 // AppendPoints appends the answer to GET /quota: the points in the caller's
 // purse.
-func AppendPoints(dst []byte, points int64) []byte {
-	dst = jsonx.AppendInt(append(dst, `{"quota":`...), points)
+func AppendPoints(dst []byte, points float64) []byte {
+	dst = appendQuota(append(dst, `{"quota":`...), float32(points))
 	return append(dst, `,"status":true}`...)
 }
 
@@ -104,8 +105,7 @@ func AppendCharges(dst []byte, groups []Charge) []byte {
 	return append(dst, ']')
 }
 
-// AppendMarket appends the answer to GET /v1/market: the models that the caller
-// may use, with empty descriptions.
+// AppendMarket appends the answer to GET /v1/market: models, with empty descriptions.
 func AppendMarket(dst []byte, models []string) []byte {
 	dst = append(dst, '[')
 	for i, name := range models {
@@ -124,9 +124,9 @@ func AppendUsage(dst []byte) []byte { return append(dst, `{"object":"list","tota
 
 // AppendBilling appends the answer to GET /dashboard/billing/subscription for a
 // purse of so many points, of which 10 are one yuan and 73 one dollar.
-func AppendBilling(dst []byte, points int64) []byte {
+func AppendBilling(dst []byte, points float64) []byte {
 	const perDollar = 73
-	units, dollars := points*100, float64(points)/perDollar
+	units, dollars := int64(math.Floor(points*100)), points/perDollar
 	dst = jsonx.AppendInt(append(dst, `{"object":"billing_subscription","soft_limit":`...), units)
 	dst = jsonx.AppendInt(append(dst, `,"hard_limit":`...), units)
 	dst = append(dst, `,"system_hard_limit":100000000,"soft_limit_usd":`...)
