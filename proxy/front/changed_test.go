@@ -42,6 +42,7 @@ func TestAConversationThatIsChangedElsewhereUnderAnAnswerEndsItInEveryDialectWit
 					}
 					return conv
 				}
+				w.Eventually(t, "the model is left", func() bool { return w.Model.Active() == 0 })
 				turn := c.Begin(t, world.Ask{Model: "echo-slow-50", Text: "two", Stream: stream})
 				w.Eventually(t, "the model is asked", func() bool { return w.Model.Active() == 1 })
 				if err := w.Store.Append(t.Context(), stored(), store.Turn{Model: "echo", At: 2, Messages: []store.Message{elsewhere("elsewhere")}}); err != nil {
