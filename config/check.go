@@ -38,7 +38,7 @@ func check(c *Config, failed func(string) bool) []Problem {
 	k.unsure = c.Channels == nil && failed("channels")
 	for i, ch := range c.Channels {
 		path := index("channels", i)
-		k.unsure = k.unsure || failed(child(path, "models")) || len(ch.Models) == 0 && failed(path)
+		k.unsure = k.unsure || failed(child(path, "models")) || len(ch.Models) == 0 && failed(path) && !c.from.set(child(path, "models"))
 		for _, m := range ch.Models {
 			k.served[m.Name] = true
 		}

@@ -25,7 +25,6 @@ type decoder struct {
 	problems []Problem
 	lines    map[string]int
 	hidden   map[string]bool
-	meant    []string // paths that a misspelt key probably meant
 }
 
 func (d *decoder) add(n ast.Node, path, format string, args ...any) {
@@ -34,14 +33,12 @@ func (d *decoder) add(n ast.Node, path, format string, args ...any) {
 
 // failed says whether something at or below path could not be read.
 func (d *decoder) failed(path string) bool {
-	return slices.ContainsFunc(d.problems, func(p Problem) bool { return under(p.Path, path) || p.Path == "" }) ||
-		slices.ContainsFunc(d.meant, func(m string) bool { return under(m, path) })
+	return slices.ContainsFunc(d.problems, func(p Problem) bool { return under(p.Path, path) || p.Path == "" })
 }
 
 // told says whether a problem at path only follows from one that is reported.
 func (d *decoder) told(path string) bool {
-	return slices.ContainsFunc(d.problems, func(p Problem) bool { return under(path, p.Path) }) ||
-		slices.ContainsFunc(d.meant, func(m string) bool { return under(path, m) })
+	return slices.ContainsFunc(d.problems, func(p Problem) bool { return under(path, p.Path) })
 }
 
 func line(n ast.Node) int {
@@ -289,15 +286,21 @@ func (d *decoder) record(n ast.Node, v reflect.Value, path string, depth int) {
 		at := child(path, p.key)
 		f, ok := fields[p.key]
 		if !ok {
-			d.unknown(p, at, path, fields)
-			continue
+			near := d.unknown(p, at, path, fields)
+			if near == "" || slices.ContainsFunc(pairs, func(o pair) bool { return o.key == near }) {
+				continue
+			}
+			// What it probably meant is read too, or its value's problems would come
+			// only when the name is mended.
+			f, at = fields[near], child(path, near)
 		}
 		d.lines[at] = line(p.node)
 		d.value(p.value, v.FieldByIndex(f.Index), at, f.Tag, depth+1)
 	}
 }
 
-func (d *decoder) unknown(p pair, at, path string, fields map[string]reflect.StructField) {
+// unknown tells of a key that is none, and returns what it probably meant; empty: nothing.
+func (d *decoder) unknown(p pair, at, path string, fields map[string]reflect.StructField) string {
 	keys := make([]string, 0, len(fields))
 	for k := range fields {
 		keys = append(keys, k)
@@ -306,10 +309,10 @@ func (d *decoder) unknown(p pair, at, path string, fields map[string]reflect.Str
 	if near == "" {
 		slices.Sort(keys)
 		d.add(p.node, at, "unknown key; the keys here are %s", strings.Join(keys, ", "))
-		return
+		return ""
 	}
-	d.meant = append(d.meant, child(path, near))
 	d.add(p.node, at, "unknown key; did you mean %q?", near)
+	return near
 }
 
 // pair is one key of a mapping.
