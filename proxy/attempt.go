@@ -203,6 +203,10 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 		req.Messages, cut = x.shorten(&c, req.Messages)
 		req.Params.MaxTokens = c.span.answer(req.Params.MaxTokens, x.load)
 	}
+	if c.userFirst() && (x.q.Turn != nil || len(req.Messages) < len(x.base.Messages)) {
+		req.Messages = fromUser(req.Messages)
+	}
+	req.Thoughts = c.wantsThoughts()
 	if c.ch.recall == recallNothing {
 		return &req, nil
 	}
@@ -278,6 +282,21 @@ func window(msgs []translate.Message, keep int) []translate.Message {
 	return append(kept, msgs[start:]...)
 }
 
+// fromUser is msgs without the model's messages that they begin with, behind the system messages:
+// what they answer has fallen off.
+func fromUser(msgs []translate.Message) []translate.Message {
+	first := translate.Leading(msgs)
+	from := first
+	for from < len(msgs)-1 && msgs[from].Role != translate.RoleUser {
+		from++
+	}
+	if from == first {
+		return msgs
+	}
+	kept := append(make([]translate.Message, 0, len(msgs)), msgs[:first]...)
+	return append(kept, msgs[from:]...)
+}
+
 func hasResult(m *translate.Message) bool {
 	return slices.ContainsFunc(m.Parts, func(p translate.Part) bool { return p.Kind == translate.PartToolResult })
 }
@@ -287,7 +306,7 @@ func hasResult(m *translate.Message) bool {
 func (x *Exchange) commit() *translate.Error {
 	x.held, x.heldAt, x.hasFirst, x.answer = x.held[:0], 0, false, translate.Answer{}
 	x.raw, x.finished, x.doubted, x.excess, x.textBytes, x.copies = x.raw[:0], false, false, false, 0, x.copies[:0]
-	x.shown = false
+	x.shown, x.thought = false, false
 	began, heldBytes := false, 0
 	wait, waits := x.stream.(patient)
 	for {
@@ -324,6 +343,9 @@ func (x *Exchange) commit() *translate.Error {
 			}
 			if err := x.reasoned(ev); err != nil {
 				return err
+			}
+			if slices.ContainsFunc(x.answer.Parts, isThought) {
+				x.asked.quirks.learn(quirkThinks)
 			}
 			if x.answer.Empty() {
 				if err := x.empty(ev); err != nil {

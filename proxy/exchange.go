@@ -115,6 +115,7 @@ type Exchange struct {
 	raw       []byte // a whole answer as it came
 	textBytes int
 	shown     bool // some of it was text
+	thought   bool // some of it was thought
 	finished  bool
 	doubted   bool // some of the usage that was reported cannot be
 	excess    bool // because it is more than any model can use
@@ -301,6 +302,10 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 		x.clock.content()
 		x.textBytes += len(ev.Text)
 		x.shown = x.shown || ev.Kind == translate.KindText
+		if ev.Kind == translate.KindReasoning && !x.thought {
+			x.thought = true
+			x.asked.quirks.learn(quirkThinks)
+		}
 	}
 	if x.remembers() {
 		if x.answer.Add(ev); x.answer.Size() > translate.MaxAnswer {

@@ -368,6 +368,7 @@ func (x *Exchange) prepare() *translate.Error {
 		if err != nil {
 			return storeFailed(err)
 		}
+		earlier = translate.Settled(earlier)
 		x.scope = x.q.Turn.ID()
 	}
 	if keep >= 0 {

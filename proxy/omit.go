@@ -11,6 +11,68 @@ import (
 // follows.
 const refusesMember = "refuses "
 
+const (
+	// quirkThinks: answers had thoughts, which go back with the calls that they led to.
+	quirkThinks quirk = "reasoning"
+	// quirkUserFirst: it refuses a conversation that does not begin with the user.
+	quirkUserFirst quirk = "user first"
+)
+
+func isThought(p translate.Part) bool { return p.Kind == translate.PartReasoning && p.Text != "" }
+
+// userFirst reports whether what c is told of a conversation must begin with the user.
+func (c *candidate) userFirst() bool {
+	return c.ch.conf.Kind == "anthropic" || c.quirks.has(quirkUserFirst)
+}
+
+// wantsThoughts reports whether c is told again what was thought before tools were called: it
+// has shown thoughts, or it has answered nothing yet that would tell, and its name does not
+// either. Models that think refuse a call whose thoughts are missing; the others refuse the
+// member, which is learnt.
+func (c *candidate) wantsThoughts() bool {
+	if c.ch.conf.Kind != "openai" {
+		return false
+	}
+	if c.quirks.has(quirkThinks) {
+		return true
+	}
+	if c.quirks.has(quirkReason) || c.quirks.has(quirkNoReason) {
+		return false
+	}
+	for _, prefix := range [...]string{"gpt-", "chatgpt-", "o1", "o3", "o4", "claude-"} {
+		if strings.HasPrefix(c.upstream[strings.LastIndexByte(c.upstream, '/')+1:], prefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// wants are what a refusal says of the conversation as a whole.
+func wants(err *translate.Error) (q quirk) {
+	if err.Upstream == nil || err.Fault != translate.FaultRejected && err.Fault != translate.FaultUnclear {
+		return ""
+	}
+	words := strings.ToLower(err.Upstream.Message)
+	has := func(all ...string) bool {
+		return !slices.ContainsFunc(all, func(w string) bool { return !strings.Contains(words, w) })
+	}
+	switch {
+	case has("reasoning_content", "missing"), has("reasoning_content", "must be"):
+		return quirkThinks
+	case has("first message", "user"), has("must alternate", "user"), has("start with", "user"), has("begin with", "user"), has("should alternate", "user"):
+		return quirkUserFirst
+	}
+	return ""
+}
+
+// canGive reports whether the question would be another one if q were known.
+func (x *Exchange) canGive(q quirk) bool {
+	if q == quirkThinks {
+		return strings.Contains(x.q.Ledger.Dropped, "reasoning")
+	}
+	return x.q.Turn != nil || x.window >= 0
+}
+
 // omitted are the members that questions are told without, as paths; nil: all are told.
 func (k *quirks) omitted() (paths []string) {
 	if k == nil {
@@ -30,7 +92,15 @@ func (k *quirks) omitted() (paths []string) {
 // and reports whether the same channel is to be asked again without them: it has not read the
 // question, and no client has seen anything.
 func (x *Exchange) rephrased(c *candidate, err *translate.Error) bool {
-	if len(err.Unknown) == 0 || x.attempts >= maxAttempts {
+	if x.attempts >= maxAttempts {
+		return false
+	}
+	if q := wants(err); q != "" && x.canGive(q) && c.quirks.learn(q) {
+		x.again = c
+		x.g.log.Warn("the channel wants conversations in another form", "channel", c.ch.ID, "model", c.upstream, "form", string(q))
+		return true
+	}
+	if len(err.Unknown) == 0 {
 		return false
 	}
 	news := false

@@ -91,6 +91,19 @@ type Message struct {
 	Parts []Part
 }
 
+// Calls reports whether m calls tools.
+func (m *Message) Calls() bool { return hasAny(m, PartToolCall) }
+
+// Shown returns the images of the result of a tool that is part i of m, in which they stand
+// behind it.
+func (m *Message) Shown(i int) []Part {
+	n := i + 1
+	for n < len(m.Parts) && m.Parts[n].Kind == PartImage {
+		n++
+	}
+	return m.Parts[i+1 : n]
+}
+
 // Text returns the message's text parts joined with newlines: what a dialect
 // that knows only text can say of it.
 func (m *Message) Text() string {
@@ -237,6 +250,9 @@ type Request struct {
 	// them. The transport leaves them out of what AppendRequest makes, and AppendRequest
 	// what a dialect adds to a message that passes through.
 	Omit []string
+
+	// Thoughts: this upstream wants back what it thought before it called tools.
+	Thoughts bool
 
 	// Beta is anthropic's header anthropic-beta as the client sent it: what it names
 	// changes what members the body may have. It goes on with Raw, else it is lost.

@@ -162,6 +162,9 @@ func appendThought(dst []byte, plan *thinking) []byte {
 func appendSampling(dst []byte, req *translate.Request, plan *thinking) []byte {
 	p := &req.Params
 	temperature, topP, topK := p.Temperature, p.TopP, p.TopK
+	if topK != nil && *topK < 0 {
+		topK = nil // that is how other servers are told to do without
+	}
 	if plan.chosen {
 		if temperature != nil && *temperature != 1 {
 			req.Drop("temperature")

@@ -3,7 +3,9 @@ package anthropic
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -137,6 +139,9 @@ func appendMessages(dst []byte, req *translate.Request, msgs []translate.Message
 	open := ""
 	for i := range msgs {
 		m := &msgs[i]
+		if i == len(msgs)-1 {
+			m = unended(m)
+		}
 		if m.Name != "" {
 			req.Drop("name")
 		}
@@ -180,11 +185,14 @@ func appendBlocks(dst []byte, req *translate.Request, m *translate.Message) []by
 		p := &m.Parts[i]
 		switch p.Kind {
 		case translate.PartText:
-			// The vendor refuses an empty text.
-			if p.Text != "" {
+			// The vendor refuses an empty text, and one of white space.
+			if !blank(p.Text) {
 				dst = appendText(dst, p.Text, p.Cache)
 			}
 		case translate.PartImage:
+			if m.Role == translate.RoleTool {
+				continue // it went with its result
+			}
 			if m.Role != translate.RoleUser {
 				req.Drop("image")
 				continue
@@ -214,8 +222,7 @@ func appendBlocks(dst []byte, req *translate.Request, m *translate.Message) []by
 		case translate.PartToolResult:
 			dst = append(dst, `{"type":"tool_result","tool_use_id":`...)
 			dst = jsonx.AppendString(dst, callID(p.ID))
-			dst = append(dst, `,"content":`...)
-			dst = jsonx.AppendString(dst, p.Text)
+			dst = appendResult(append(dst, `,"content":`...), p.Text, m.Shown(i))
 			if p.Failed {
 				dst = append(dst, `,"is_error":true`...)
 			}
@@ -233,6 +240,42 @@ func appendBlocks(dst []byte, req *translate.Request, m *translate.Message) []by
 		}
 	}
 	return dst
+}
+
+// appendResult appends the content of a result: a text, or a list where there are images.
+func appendResult(dst []byte, text string, images []translate.Part) []byte {
+	if len(images) == 0 {
+		return jsonx.AppendString(dst, text)
+	}
+	dst = append(dst, '[')
+	start := len(dst)
+	if !blank(text) {
+		dst = appendText(dst, text, nil)
+	}
+	for i := range images {
+		dst = appendImage(dst, &images[i])
+	}
+	return closeList(dst, start)
+}
+
+// blank reports whether a text says nothing.
+func blank(s string) bool { return strings.TrimSpace(s) == "" }
+
+// unended is m, the last message, without the white space that ends the model's begun answer:
+// the vendor refuses that.
+func unended(m *translate.Message) *translate.Message {
+	n := len(m.Parts)
+	if m.Role != translate.RoleAssistant || n == 0 || m.Parts[n-1].Kind != translate.PartText {
+		return m
+	}
+	text := strings.TrimRightFunc(m.Parts[n-1].Text, unicode.IsSpace)
+	if len(text) == len(m.Parts[n-1].Text) {
+		return m
+	}
+	begun := *m
+	begun.Parts = slices.Clone(m.Parts)
+	begun.Parts[n-1].Text = text
+	return &begun
 }
 
 func appendImage(dst []byte, p *translate.Part) []byte {

@@ -22,11 +22,11 @@ const name = "openai"
 var Losses = []string{
 	"request: cache_control of parts and tools",
 	"request: signatures of reasoning, and redacted reasoning",
-	"request: reasoning of earlier turns, unless the question itself came in this dialect",
+	"request: reasoning of earlier turns, unless the question itself came in this dialect, or it led to calls and the channel thinks",
 	"request: the failed mark of a tool's result",
 	"request: a thinking budget, which becomes the nearest reasoning_effort",
 	"request: several text parts of one message, which are joined with newlines unless there is an image among them",
-	"request: images and files in anything but a user's message, documents by address, ids of files of another vendor",
+	"request: images and files in anything but a user's message (images also in a result of a tool of this dialect), documents by address, ids of files of another vendor",
 	"request: citations, and the context of a file",
 	"request: names of tools above 64 characters, which are shortened with a hash and put back in the answer",
 	"request: top_k and repetition_penalty, unless the question itself came in this dialect",

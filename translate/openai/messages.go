@@ -153,7 +153,8 @@ func (d *decoding) message(path string, raw []byte, before translate.Role) (m tr
 	return m, err
 }
 
-// result reads the result of a tool, or of a function. Its content is one text.
+// result reads the result of a tool, or of a function. Its content is one text; images in it
+// come behind it.
 func (d *decoding) result(path string, w *wireMessage) error {
 	from := d.parts.Len()
 	if err := d.content(path+".content", w.Content); err != nil {
@@ -162,6 +163,12 @@ func (d *decoding) result(path string, w *wireMessage) error {
 	whole := translate.Message{Parts: d.parts.Of()}
 	whole.Parts = whole.Parts[from:]
 	p := translate.Part{Kind: translate.PartToolResult, ID: w.ToolCallID, Text: whole.Text()}
+	var images []translate.Part
+	for i := range whole.Parts {
+		if whole.Parts[i].Kind == translate.PartImage {
+			images = append(images, whole.Parts[i])
+		}
+	}
 	d.parts.Cut(from)
 	switch {
 	case w.Role == roleFunction && w.Name == "":
@@ -175,6 +182,9 @@ func (d *decoding) result(path string, w *wireMessage) error {
 		return translate.Invalid(path + ".tool_call_id is required")
 	}
 	d.parts.Add(p)
+	for _, image := range images {
+		d.parts.Add(image)
+	}
 	return translate.Bound(path+".tool_call_id", p.ID, translate.MaxID)
 }
 

@@ -241,7 +241,7 @@ func survey(req *translate.Request, m *translate.Message) (texts, others, calls,
 			}
 			// Servers that do not know reasoning in a question refuse it; who
 			// sent it in this dialect knows what the upstream takes.
-			if req.Dialect != name {
+			if req.Dialect != name && (!req.Thoughts || p.Signature != "" || !m.Calls()) {
 				req.Drop("reasoning")
 				continue
 			}
@@ -329,6 +329,9 @@ func appendCall(dst []byte, p *translate.Part) []byte {
 func appendResults(dst []byte, req *translate.Request, m *translate.Message) []byte {
 	for i := range m.Parts {
 		p := &m.Parts[i]
+		if p.Kind == translate.PartImage {
+			continue // it went with its result
+		}
 		if p.Kind != translate.PartToolResult {
 			req.Drop("part of a tool message")
 			continue
@@ -342,7 +345,12 @@ func appendResults(dst []byte, req *translate.Request, m *translate.Message) []b
 		dst = append(dst, `{"role":"tool","tool_call_id":`...)
 		dst = jsonx.AppendString(dst, p.ID)
 		dst = append(dst, `,"content":`...)
-		dst = jsonx.AppendString(dst, p.Text)
+		if shown := m.Shown(i); len(shown) > 0 {
+			text := translate.Part{Kind: translate.PartText, Text: p.Text}
+			dst = appendParts(dst, req, &translate.Message{Parts: append([]translate.Part{text}, shown...)})
+		} else {
+			dst = jsonx.AppendString(dst, p.Text)
+		}
 		dst = append(dst, `},`...)
 	}
 	return dst
