@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Bounds of one fetch.
@@ -26,11 +27,11 @@ type client struct {
 	setting string // of the proxy; empty: there is none
 }
 
-func newClient(o Options) *client {
-	t := &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: maxHead, TLSHandshakeTimeout: o.Most}
-	c := &client{http: http.Client{Timeout: o.Most, CheckRedirect: redirect, Transport: t}}
-	if o.Proxy != nil {
-		t.Proxy, c.setting = http.ProxyURL(o.Proxy), o.Setting
+func newClient(most time.Duration, proxy *url.URL, setting string) *client {
+	t := &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: maxHead, TLSHandshakeTimeout: most}
+	c := &client{http: http.Client{Timeout: most, CheckRedirect: redirect, Transport: t}}
+	if proxy != nil {
+		t.Proxy, c.setting = http.ProxyURL(proxy), setting
 	}
 	return c
 }

@@ -163,7 +163,7 @@ func (s *Set) run(ctx context.Context) {
 		_ = recover()
 		s.over(true)
 	}()
-	client := newClient(s.o)
+	client := newClient(s.o.Most, s.o.Proxy, s.o.Setting)
 	failed := false
 	next := time.NewTimer(s.o.Every)
 	defer next.Stop()

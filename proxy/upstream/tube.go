@@ -281,8 +281,12 @@ func (c *tube) why(err error) error {
 	if cause := context.Cause(c.ctx); cause != nil {
 		return cause
 	}
-	if strings.Contains(err.Error(), "looked like an HTTP/1.1 header") {
+	switch {
+	case strings.Contains(err.Error(), "looked like an HTTP/1.1 header"):
 		return fmt.Errorf("%w: %s", err, wantsHTTP1)
+	case strings.Contains(err.Error(), "client conn could not be established"):
+		// The same, where the server closed before its answer was read, or it is broken.
+		return fmt.Errorf("%w: perhaps %s", err, wantsHTTP1)
 	}
 	return err
 }
