@@ -14,6 +14,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,6 +36,7 @@ type tubes struct {
 	at     address
 	only   bool // HTTP/2 and nothing else
 	maxAge time.Duration
+	proved atomic.Bool // an answer came through one
 
 	mu     sync.Mutex
 	closed bool
@@ -262,8 +264,13 @@ func (c *tube) Write(message []byte) (int, error) {
 	lock.Lock()
 	defer lock.Unlock()
 	if err != nil {
-		if err = c.why(err); !got {
+		err = c.why(err)
+		switch {
+		case !got:
 			err = errors.Join(errNoConn, err)
+		case c.all.at.tls == nil && c.ctx.Err() == nil && !c.all.proved.Load() && !strings.Contains(err.Error(), wantsHTTP1):
+			// A server of HTTP/1 may close before what it says of it has been read.
+			err = fmt.Errorf("%w: perhaps %s", err, wantsHTTP1)
 		}
 		return 0, err
 	}
@@ -273,6 +280,7 @@ func (c *tube) Write(message []byte) (int, error) {
 	_ = resp.Header.Write(&head)
 	head.WriteString("\r\n")
 	c.head, c.body = head.Bytes(), resp.Body
+	c.all.proved.Store(true)
 	return len(message), nil
 }
 
@@ -281,12 +289,8 @@ func (c *tube) why(err error) error {
 	if cause := context.Cause(c.ctx); cause != nil {
 		return cause
 	}
-	switch {
-	case strings.Contains(err.Error(), "looked like an HTTP/1.1 header"):
+	if strings.Contains(err.Error(), "looked like an HTTP/1.1 header") {
 		return fmt.Errorf("%w: %s", err, wantsHTTP1)
-	case strings.Contains(err.Error(), "client conn could not be established"):
-		// The same, where the server closed before its answer was read, or it is broken.
-		return fmt.Errorf("%w: perhaps %s", err, wantsHTTP1)
 	}
 	return err
 }
