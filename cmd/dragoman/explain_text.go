@@ -124,6 +124,9 @@ func printAttempts(w io.Writer, e *proxy.Explanation) error {
 		if a.Message != "" {
 			result += ": " + a.Message
 		}
+		if a.LeftBehind > 0 {
+			result += fmt.Sprintf(" (%d messages of the conversation stayed behind)", a.LeftBehind)
+		}
 		fmt.Fprintf(t, "  %s\t%d\t%s\t%d\t%g\t%g\t%g\t%g\t%s\n", a.Channel, a.Key, a.By, a.Among, a.BeganMs, a.ConnectMs, a.OpenMs, a.FirstMs, result)
 	}
 	return t.Flush()
