@@ -47,6 +47,7 @@ type Gateway struct {
 	refusals refusals
 	purses   purses
 	answers  answers
+	noted    noted
 	aging    *retention // nil: conversations are kept for ever
 
 	open     sync.WaitGroup // exchanges

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/store"
@@ -22,6 +23,45 @@ const noteWait = 30 * time.Second
 
 // mostFailed is how many bytes of an answer that failed are kept with its error.
 const mostFailed = 1 << 20
+
+// What is stored for a caller of questions that no model was asked, and which no limit
+// counts, in a minute: bytes, of which each takes the least besides its texts. Of what is
+// more the client has only the error.
+const (
+	notedBytes = 4 << 20
+	notedLeast = 1 << 10
+)
+
+// noted counts what was stored for each caller in this minute. It is safe for concurrent
+// use.
+type noted struct {
+	mu     sync.Mutex
+	minute int64
+	bytes  map[string]int
+}
+
+// room reports whether size more bytes may be stored for owner, and counts them.
+func (n *noted) room(owner string, size int, now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if minute := now.Unix() / 60; n.bytes == nil || minute != n.minute {
+		n.minute, n.bytes = minute, make(map[string]int)
+	}
+	if n.bytes[owner]+size > notedBytes {
+		return false
+	}
+	n.bytes[owner] += size
+	return true
+}
+
+// free reports whether n, which is counted by no limit, may be stored for the owner of t.
+func (g *Gateway) free(t *Thread, n Note) bool {
+	size := notedLeast + len(n.Text)
+	for i := range n.Question {
+		size += n.Question[i].Weight()
+	}
+	return t.unkept || g.noted.room(t.owner, size, time.Now())
+}
 
 // anew is what is known of a question that is asked again.
 type anew struct {
@@ -237,6 +277,9 @@ func (x *Exchange) keepFailed(err *translate.Error) {
 	if !x.q.Restart && !u.listed {
 		n.Question = x.q.entries(store.MarkFailed)
 	}
+	if x.attempts == 0 && !u.listed && !x.g.free(u.thread, n) {
+		return
+	}
 	if err := x.g.note(ctx, u, n); err != nil {
 		x.g.log.Warn("a turn that failed is not stored", "id", x.q.ID, "why", err)
 	}
@@ -251,14 +294,18 @@ type Note struct {
 }
 
 // Note waits for u's turn, adds n to its conversation and gives the place back. The
-// conversation is begun where it is new, unless n has no question. It returns its number;
-// 0: it has none.
+// conversation is begun where it is new, unless n has no question. A caller for whom much was
+// stored in this minute has nothing added. It returns the conversation's number; 0: it has
+// none.
 func (g *Gateway) Note(ctx context.Context, u *Turn, n Note) (number int64, err error) {
 	defer u.Done()
 	ctx, cancel := context.WithTimeout(ctx, noteWait)
 	defer cancel()
 	if err := u.Wait(ctx); err != nil {
 		return 0, gone(ctx)
+	}
+	if !g.free(u.thread, n) {
+		return u.Number(), nil
 	}
 	if err := g.note(ctx, u, n); err != nil {
 		return 0, storeFailed(err)

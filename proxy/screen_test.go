@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -239,6 +240,41 @@ func TestAQuestionThatWasRefusedIsNotedWhateverTheConversationHasBecome(t *testi
 		w.ask(t.Context(), w.in("k", w.question("two"))).mustSay(t, "2")
 		if got := w.up["a"].texts(); got != "user:one|assistant:1|user:elsewhere|assistant:e|user:two" {
 			t.Errorf("asked with %s", got)
+		}
+	})
+}
+
+func TestWhatIsStoredOfQuestionsThatNoLimitCountsIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1")}})
+		note := func(text string) int {
+			t.Helper()
+			u, err := w.g.Enqueue(t.Context(), alice, talkOf("k"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.g.Note(t.Context(), u, Note{Text: "[no]", Question: []store.Message{unsaid(translate.RoleUser, text)}}); err != nil {
+				t.Fatal(err)
+			}
+			c, err := w.st.Load(t.Context(), "alice", store.Ref{Key: "k"}, store.Window{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return weigh(c.Messages)
+		}
+		most := 0
+		for range 100 {
+			most = note(strings.Repeat("x", 100<<10))
+		}
+		if most > notedBytes || most < notedBytes/2 {
+			t.Errorf("%d bytes are stored", most)
+		}
+		if other := w.g.free(&Thread{owner: "bob"}, Note{}); !other {
+			t.Error("another caller pays for it")
+		}
+		time.Sleep(time.Minute)
+		if again := note("later"); again <= most {
+			t.Error("nothing is stored in the next minute")
 		}
 	})
 }
