@@ -164,6 +164,15 @@ func TestWhatABackEndSaysOfItsLengthIsBelieved(t *testing.T) {
 	}
 }
 
+func TestWhatIsConfiguredIsNeverExceeded(t *testing.T) {
+	s := newSpan(&config.Model{Upstream: "gpt-4o", Context: 4000})
+	before := s.room(nil)
+	s.refused(16000, 8192, 9000, nil)
+	if n := s.room(nil); n > before || s.tokens() != 4000 {
+		t.Errorf("room for %d bytes became %d, of %d tokens", before, n, s.tokens())
+	}
+}
+
 func TestALimitOfTokensCountsWhatIsSentOfALongConversation(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := conf(kindOf("openai", 4000))

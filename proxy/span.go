@@ -113,7 +113,7 @@ func (s *span) answer(maxTokens *int, sent int) *int {
 
 // limit is what the model takes, in tokens; 0: nobody knows. s.mu is held.
 func (s *span) limit() int64 {
-	if s.told > 0 {
+	if s.told > 0 && (s.set == 0 || s.told < s.set) {
 		return s.told
 	}
 	return s.set
