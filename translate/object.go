@@ -2,6 +2,7 @@ package translate
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -90,17 +91,31 @@ func (f *Field) read(path string, value Raw) error {
 	case **int:
 		var n int
 		*to = &n
-		return Unmarshal(join(path, f.Name), value, &n)
+		return Unmarshal(join(path, f.Name), whole(value), &n)
 	case **int64:
 		var n int64
 		*to = &n
-		return Unmarshal(join(path, f.Name), value, &n)
+		return Unmarshal(join(path, f.Name), whole(value), &n)
 	case **float64:
 		var n float64
 		*to = &n
 		return Unmarshal(join(path, f.Name), value, &n)
 	}
 	panic("BUG: a field of another type")
+}
+
+// whole returns a number without the fraction that it has not: 100.0 and 1e2 are 100 (JSON
+// Schema counts them as integers). Any other value stays as it is.
+func whole(value []byte) []byte {
+	if value[0] == '"' || !bytes.ContainsAny(value, ".eE") {
+		return value
+	}
+	const exact = 1 << 53 // up to here a float64 holds every integer
+	n, err := strconv.ParseFloat(string(value), 64)
+	if err != nil || n != math.Trunc(n) || math.Abs(n) > exact {
+		return value
+	}
+	return strconv.AppendInt(nil, int64(n), 10)
 }
 
 // nothing reads null.

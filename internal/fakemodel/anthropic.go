@@ -10,10 +10,10 @@ import (
 // anthropicRequest is a request to the Messages API, as far as a model looks at
 // it.
 type anthropicRequest struct {
-	Model     string  `json:"model"`
-	MaxTokens *int    `json:"max_tokens"`
-	System    content `json:"system"`
-	Stream    bool    `json:"stream"`
+	Model     string   `json:"model"`
+	MaxTokens *float64 `json:"max_tokens"` // 100.0 is as good as 100
+	System    content  `json:"system"`
+	Stream    bool     `json:"stream"`
 	Messages  []struct {
 		Role    string  `json:"role"`
 		Content content `json:"content"`

@@ -75,13 +75,21 @@ func left(ctx *fasthttp.RequestCtx) *leftBody {
 // much, too slowly, or more than is to be had at the moment.
 func (c *call) withBody(rule *bodyRule, handle func(*call)) {
 	b := left(c.ctx)
-	if b == nil || b.read {
+	coding, ok := c.coding()
+	switch there := b == nil || b.read; {
+	case there && (coding == "" && ok || len(c.ctx.Request.Body()) == 0):
 		handle(c)
 		return
+	case !ok:
+		rule.refuse(c, c.wrongCoding())
+		return
+	case there:
+		c.inline(rule, coding, handle)
+		return
 	}
-	c.held = &charge{of: c.s.bodies, account: account{who: strangerAt(c.address())}}
+	c.hold()
 	defer func() { c.held.release() }()
-	in := &intake{call: c, rule: rule, wire: conn.Of(c.ctx.Conn())}
+	in := &intake{call: c, rule: rule, wire: conn.Of(c.ctx.Conn()), coding: coding}
 	body, err := in.read(b)
 	if err == nil {
 		b.read = true
@@ -100,13 +108,20 @@ func (c *call) withBody(rule *bodyRule, handle func(*call)) {
 	c.ctx.SetConnectionClose()
 }
 
+// hold begins to charge what the body takes.
+func (c *call) hold() {
+	c.held = &charge{of: c.s.bodies, account: account{who: strangerAt(c.address())}}
+}
+
 // intake reads one body off its connection, as it comes.
 type intake struct {
 	*call
-	rule  *bodyRule
-	wire  *conn.Conn
-	most  int  // bytes that the body may have
-	known bool // most is that of the caller
+	coding string // that it is to be unpacked from; empty: none
+	whole  bool   // it has come, and needs no pace
+	rule   *bodyRule
+	wire   *conn.Conn
+	most   int  // bytes that the body may have
+	known  bool // most is that of the caller
 
 	until  time.Time // the request must be there by
 	paced  bool
@@ -136,10 +151,10 @@ func (in *intake) read(b *leftBody) (body []byte, err error) {
 	defer in.wire.SplitHeads(true)
 	if b.length == chunkedLength {
 		chunks := newChunkReader(in)
-		body, err = in.fill(chunks, math.MaxInt)
+		body, err = in.take(chunks, math.MaxInt)
 		chunks.close()
 	} else {
-		body, err = in.fill(&sizedReader{in, b.length}, b.length)
+		body, err = in.take(&sizedReader{in, b.length}, b.length)
 	}
 	if err != nil {
 		return nil, err
@@ -147,12 +162,24 @@ func (in *intake) read(b *leftBody) (body []byte, err error) {
 	if in.paced {
 		_ = in.wire.SetReadDeadline(in.until)
 	}
-	in.held.body = len(body)
-	// What is made of the body takes room as well, most often about as much again.
-	if err := in.held.grow(in.s.life, len(body)); err != nil {
-		return nil, err
+	return body, in.settle(body)
+}
+
+// take is fill, and unpacks what is packed.
+func (in *intake) take(src io.Reader, length int) ([]byte, error) {
+	if in.coding != "" {
+		return in.unpack(src, in.coding)
 	}
-	return body, nil
+	return in.fill(src, length)
+}
+
+// settle charges what will be made of the body, most often about as much again.
+func (in *intake) settle(body []byte) error {
+	in.held.body = len(body)
+	if err := in.held.grow(in.s.life, len(body)); err != nil {
+		return err
+	}
+	return nil // and no *translate.Error that is nil
 }
 
 // admit looks whether the body may have n bytes. Beyond strangerBody that depends on
@@ -179,7 +206,9 @@ func (in *intake) admit(n int) error {
 	if err := in.held.move(in.s.life, caller.Name); err != nil {
 		return err
 	}
-	in.pace()
+	if !in.whole {
+		in.pace()
+	}
 	return nil
 }
 

@@ -24,7 +24,7 @@ func (chatnioFront) Routes(*Server) []Route {
 	hello, admin := public(chatnioHello), public(chatnioAdmin)
 	routes := []Route{
 		{"GET", "/chat", chatnioSocket}, {"GET", "/api/chat", chatnioSocket}, {"*", "/chat", chatnioElse},
-		{"GET", "/", hello}, {"GET", "/api", hello}, {"*", "/", chatnioElse},
+		{"GET", "/", hello}, {"GET", "/api", hello}, {"GET", "/api/hello", hello}, {"*", "/", chatnioElse},
 		{"*", "/admin/{path:*}", admin}, {"*", "/api/admin/{path:*}", admin},
 		{"GET", "/api/v1/models", listModels},
 	}
@@ -45,7 +45,7 @@ func (chatnioFront) Routes(*Server) []Route {
 func (chatnioFront) Bodies() bodyRule {
 	return bodyRule{
 		most:   func(*settings) int { return formLimit },
-		token:  func(c *call) string { return chatnio.BareToken(c.header("Authorization")) },
+		token:  chatnioToken,
 		refuse: chatnioRefuse,
 	}
 }
@@ -60,6 +60,14 @@ func chatnioRefuse(c *call, err *translate.Error) {
 	default: // of its credential
 		c.json(401, chatnio.AppendDenied(nil))
 	}
+}
+
+// chatnioToken is the credential as this protocol shows it, else in the headers of others.
+func chatnioToken(c *call) string {
+	if h := c.header("Authorization"); h != "" {
+		return chatnio.BareToken(h)
+	}
+	return c.bearer()
 }
 
 // chatnioElse answers a path of the protocol that was asked for with a method it

@@ -58,7 +58,7 @@ func public(handle func(c *call, caller *proxy.Caller)) func(*call) {
 			c.json(413, chatnio.AppendFail(nil, "the body is too large"))
 			return
 		}
-		token := chatnio.BareToken(c.header("Authorization"))
+		token := chatnioToken(c)
 		if token == "" {
 			handle(c, nil)
 			return

@@ -2,6 +2,7 @@ package front
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
@@ -27,7 +28,24 @@ func notFound(c *call) {
 		c.preflight()
 		return
 	}
-	c.failPlain(&translate.Error{Code: translate.CodeNotFound, Message: "not found or method not allowed"})
+	c.failPlain(&translate.Error{Code: translate.CodeNotFound, Message: c.unserved()})
+}
+
+// unserved says of an unknown path of the vendors' what is served there, and of any other
+// that it is not known.
+func (c *call) unserved() string {
+	path := string(bytes.TrimPrefix(c.ctx.Path(), []byte(c.s.conf.Prefix)))
+	if !strings.HasPrefix(path, "/v1/") {
+		return "not found or method not allowed"
+	}
+	asked := clipMethod(c.ctx.Method()) + " " + translate.Printable(path) + " is not served here"
+	switch {
+	case strings.HasPrefix(path, "/v1/messages/"):
+		return asked + "; use POST /v1/messages or POST /v1/messages/count_tokens"
+	case path == "/v1/responses", path == "/v1/completions", strings.HasPrefix(path, "/v1/responses/"), strings.HasPrefix(path, "/v1/chat/"):
+		return asked + "; use POST /v1/chat/completions"
+	}
+	return asked + "; there are POST /v1/chat/completions, POST /v1/messages, POST /v1/messages/count_tokens and GET /v1/models"
 }
 
 // wrongMethod answers a path that exists for other methods; the router has set

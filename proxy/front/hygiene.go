@@ -15,6 +15,10 @@ import (
 // connection of a refused one is closed: what follows on it means nothing.
 func (s *Server) strictly(handle fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
+		if uri := ctx.Request.Header.RequestURI(); len(uri) > 1 && uri[0] == '/' && uri[1] == '/' {
+			// Else what follows would be taken for the name of a host.
+			ctx.Request.SetRequestURIBytes(append([]byte{'/'}, bytes.TrimLeft(uri, "/")...))
+		}
 		framing, why := ambiguous(ctx)
 		if why == "" {
 			framing.leaveBody(ctx)

@@ -39,7 +39,7 @@ func (c *call) preflight() {
 }
 
 // namedHeaders are those of requests that a wildcard does not let in everywhere.
-const namedHeaders = "Authorization, Content-Type, X-API-Key, X-Request-Id, Idempotency-Key, anthropic-version, anthropic-beta"
+const namedHeaders = "Authorization, Content-Type, X-API-Key, Api-Key, X-Request-Id, Idempotency-Key, anthropic-version, anthropic-beta"
 
 // allowAll says what a page of another origin may send.
 func (c *call) allowAll() {

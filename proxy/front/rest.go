@@ -50,10 +50,7 @@ func (restFront) Bodies() bodyRule {
 
 // restToken is the key of rest_iagent.md 2.2: Bearer, or X-API-Key.
 func restToken(c *call) string {
-	if token := c.bearer(); token != "" {
-		return token
-	}
-	return c.header("X-Api-Key")
+	return c.bearer()
 }
 
 func restCaller(handle func(c *call, caller *proxy.Caller)) func(*call) {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -233,12 +234,16 @@ func (s *Server) route() fasthttp.RequestHandler {
 	for _, f := range All {
 		rule := f.Bodies()
 		for _, route := range f.Routes(s) {
-			r.Handle(route.Method, s.conf.Prefix+route.Path, s.guard(func(c *call) { c.withBody(&rule, route.Handle) }))
+			handle := s.guard(func(c *call) { c.withBody(&rule, route.Handle) })
+			r.Handle(route.Method, s.conf.Prefix+route.Path, handle)
+			if route.Method == fasthttp.MethodGet && harmless(route.Path) {
+				r.Handle(fasthttp.MethodHead, s.conf.Prefix+route.Path, handle)
+			}
 		}
 	}
 	unknown := s.guard(func(c *call) { c.withBody(&smallBodies, notFound) })
 	r.NotFound = func(ctx *fasthttp.RequestCtx) {
-		if !trimSlash(ctx) {
+		if !trimSlash(ctx) && !s.meant(ctx) {
 			unknown(ctx)
 			return
 		}
@@ -246,6 +251,53 @@ func (s *Server) route() fasthttp.RequestHandler {
 	}
 	r.MethodNotAllowed = s.guard(func(c *call) { c.withBody(&smallBodies, wrongMethod) })
 	return s.strictly(r.Handler)
+}
+
+// harmless reports whether GET of a path may be asked as HEAD: it is no socket, and it
+// changes nothing.
+func harmless(path string) bool {
+	switch path[strings.LastIndexByte(path, '/')+1:] {
+	case "chat", "delete", "clean", "apikey", "redeem", "invite":
+		return false
+	}
+	return true
+}
+
+// meant gives a request whose path is known to nobody the one that its client means, and reports
+// whether there is one: without doubled slashes, and with /v1 once before what the vendors have
+// there, which base addresses have in all ways.
+func (s *Server) meant(ctx *fasthttp.RequestCtx) bool {
+	path, query, asked := bytes.Cut(ctx.Request.Header.RequestURI(), []byte("?"))
+	rest, ok := bytes.CutPrefix(path, []byte(s.conf.Prefix))
+	if !ok || len(rest) == 0 || rest[0] != '/' {
+		return false
+	}
+	single := make([]byte, 0, len(rest)+len("/v1"))
+	for _, c := range rest {
+		if c != '/' || len(single) == 0 || single[len(single)-1] != '/' {
+			single = append(single, c)
+		}
+	}
+	name := single
+	for _, before := range []string{"/api/v1/", "/v1/"} {
+		for bytes.HasPrefix(name, []byte(before)) {
+			name = name[len(before)-1:]
+		}
+	}
+	for _, known := range []string{"/chat/completions", "/messages", "/messages/count_tokens", "/models"} {
+		if string(name) == known {
+			single = append([]byte("/v1"), name...)
+		}
+	}
+	if bytes.Equal(single, rest) {
+		return false
+	}
+	uri := append([]byte(s.conf.Prefix), single...)
+	if asked {
+		uri = append(append(uri, '?'), query...)
+	}
+	ctx.Request.SetRequestURIBytes(uri)
+	return true
 }
 
 // trimSlash takes a slash off the end of the path, and reports whether there was
@@ -327,13 +379,22 @@ func (c *call) unreadable(err error) {
 	}
 }
 
-// bearer is the credential of the Authorization header, without its scheme.
+// bearer is the credential of the Authorization header, without its scheme, else that of
+// x-api-key or api-key.
 func (c *call) bearer() string {
 	h := bytes.TrimSpace(c.ctx.Request.Header.Peek("Authorization"))
 	if len(h) >= 7 && bytes.EqualFold(h[:7], []byte("Bearer ")) {
 		h = bytes.TrimSpace(h[7:])
 	}
-	return string(h)
+	if len(h) > 0 {
+		return string(h)
+	}
+	for _, name := range []string{"X-Api-Key", "Api-Key"} {
+		if key := bytes.TrimSpace(c.ctx.Request.Header.Peek(name)); len(key) > 0 {
+			return string(key)
+		}
+	}
+	return ""
 }
 
 // header is the value of a request header.

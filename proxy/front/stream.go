@@ -34,6 +34,7 @@ type stream struct {
 	once   *once   // nil: without an Idempotency-Key
 	held   *charge // what the question takes; nil: too little to count
 	page   string  // headers that tell a browser's page that it may read
+	bare   bool    // the client speaks HTTP/1.0: no chunks, and the end of the connection is the end
 
 	mu       sync.Mutex // guards what the ticker and the writer share
 	x        *proxy.Exchange
@@ -54,7 +55,7 @@ type stream struct {
 }
 
 func newStream(c *call, w *wire, enc translate.Encoder) *stream {
-	b := &stream{s: c.s, conn: c.ctx.Conn(), wire: w, enc: enc, id: c.id, once: c.once, page: c.pageHeaders(), last: time.Now()}
+	b := &stream{s: c.s, conn: c.ctx.Conn(), wire: w, enc: enc, id: c.id, once: c.once, page: c.pageHeaders(), last: time.Now(), bare: !c.ctx.Request.Header.IsHTTP11()}
 	b.watch = conn.Of(b.conn)
 	b.ctx, b.leave = b.watch.Life(c.s.life, errClientGone)
 	b.watch.Watch(watchAfter, b.leave)
@@ -70,7 +71,7 @@ func (c *call) stream(b *stream, err error) {
 	b.held, c.held = c.held, nil
 	if !b.late {
 		streamHeaders(&c.ctx.Response.Header)
-		b.keep = c.streamHead(&b.head)
+		b.keep = c.streamHead(&b.head, b.bare)
 	}
 	c.ctx.HijackSetNoResponse(true)
 	// What is known of the question lies in its body, which the answer may need to its
@@ -103,15 +104,16 @@ func leftOf(hijacked net.Conn) []byte {
 
 // streamHead renders the head of a streamed answer as the server would, and reports
 // whether the connection can be kept.
-func (c *call) streamHead(head *chunk) (keep bool) {
+func (c *call) streamHead(head *chunk, bare bool) (keep bool) {
 	asked, h := &c.ctx.Request.Header, &c.ctx.Response.Header
-	keep = !asked.ConnectionClose() && !h.ConnectionClose() && !c.s.ending()
+	keep = !bare && !asked.ConnectionClose() && !h.ConnectionClose() && !c.s.ending()
 	if !keep {
 		h.SetConnectionClose()
-	} else if !asked.IsHTTP11() {
-		h.Set("Connection", "keep-alive")
 	}
-	h.SetContentLength(-1)
+	if h.SetContentLength(-1); bare {
+		h.SetContentLength(-2) // whose length nothing says
+		h.Del(fasthttp.HeaderTransferEncoding)
+	}
 	p := head.open()
 	head.keep(append(p, h.AppendBytes(p[len(p):])...)) // which begins at the beginning of what it is given
 	return keep
@@ -281,12 +283,15 @@ func (b *stream) beginLate() {
 		if b.wire.start {
 			first = b.enc.Append(newChunk(), translate.Event{Kind: translate.KindStart})
 		}
-		more := b.page
+		more, coding := b.page, "Transfer-Encoding: chunked\r\n"
+		if b.bare {
+			coding = ""
+		}
 		if b.wire == &anthropicWire {
 			more += requestIDHeader + ": " + b.id + "\r\n"
 		}
 		b.limits.Headers(time.Now(), func(name string, value []byte) { more += name + ": " + string(value) + "\r\n" })
-		b.head.keep(fmt.Appendf(b.head.open(), "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b.id, more))
+		b.head.keep(fmt.Appendf(b.head.open(), "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\n%s\r\n", b.id, more, coding))
 	}
 	if err := b.write(first); err != nil {
 		b.leave()
@@ -309,7 +314,15 @@ func (b *stream) write(p []byte) error {
 	if len(p) == chunkMargin {
 		return nil
 	}
-	return b.send(frameChunk(p))
+	return b.send(b.framed(p))
+}
+
+// framed is p, a chunk with its margin, as it goes out.
+func (b *stream) framed(p []byte) []byte {
+	if b.bare {
+		return p[chunkMargin:]
+	}
+	return frameChunk(p)
 }
 
 // send sends p as it is; b.mu is held.
@@ -403,10 +416,14 @@ func (b *stream) finish(buf *chunk, through bool, err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.flows = false
-	if len(p) == chunkMargin {
-		return b.send(lastChunk)
+	last := lastChunk
+	if b.bare {
+		last = nil
 	}
-	return b.send(append(frameChunk(p), lastChunk...))
+	if len(p) == chunkMargin {
+		return b.send(last)
+	}
+	return b.send(append(b.framed(p), last...))
 }
 
 // close settles the exchange and stops watching the client. It is safe to call it

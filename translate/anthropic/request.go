@@ -206,13 +206,11 @@ func decodeThinking(req *translate.Request, w *wireRequest) error {
 		}
 	}
 	var t struct {
-		Type   string `json:"type"`
-		Budget *int   `json:"budget_tokens"`
+		Type   string
+		Budget *int
 	}
-	if !w.Thinking.Null() {
-		if err := translate.Unmarshal("thinking", w.Thinking, &t); err != nil {
-			return err
-		}
+	if err := translate.Object("thinking", w.Thinking, []translate.Field{{Name: "type", To: &t.Type}, {Name: "budget_tokens", To: &t.Budget}}); err != nil {
+		return err
 	}
 	if t.Type != "adaptive" {
 		req.Params.Effort = config.Effort
