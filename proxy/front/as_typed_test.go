@@ -58,10 +58,11 @@ func TestAddressesAndKeysAreTakenAsPeopleTypeThem(t *testing.T) {
 	}
 }
 
+// chatnio has no HEAD of its calls.
 func TestHEADIsAnsweredWhereverGETIs(t *testing.T) {
 	t.Parallel()
 	w := world.Start(t, callers+"channels:\n"+channel("up", "openai", "", "echo"))
-	for _, path := range []string{"/", "/api", "/api/hello", "/v1/models", "/v1/models/echo", "/v1/models/none", "/api/conversations", "/info", "/v1/market", "/quota", "/nothing", "/v1/nothing"} {
+	for _, path := range []string{"/", "/api", "/api/hello", "/v1/models", "/v1/models/echo", "/v1/models/none", "/api/conversations", "/api/v1/models", "/nothing", "/v1/nothing"} {
 		get, head, said := w.Do(t, "GET", path, "", "Authorization", "Bearer "+key)
 		status, h, body := w.Do(t, "HEAD", path, "", "Authorization", "Bearer "+key)
 		if status != get || body != "" || said == "" || h.Get("Content-Type") != head.Get("Content-Type") || h.Get("Content-Length") != fmt.Sprint(len(said)) && path != "/v1/nothing" /* which says the method */ {

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -236,7 +235,7 @@ func (s *Server) route() fasthttp.RequestHandler {
 		for _, route := range f.Routes(s) {
 			handle := s.guard(func(c *call) { c.withBody(&rule, route.Handle) })
 			r.Handle(route.Method, s.conf.Prefix+route.Path, handle)
-			if route.Method == fasthttp.MethodGet && harmless(route.Path) {
+			if route.Method == fasthttp.MethodGet && harmless(f, route.Path) {
 				r.Handle(fasthttp.MethodHead, s.conf.Prefix+route.Path, handle)
 			}
 		}
@@ -253,12 +252,14 @@ func (s *Server) route() fasthttp.RequestHandler {
 	return s.strictly(r.Handler)
 }
 
-// harmless reports whether GET of a path may be asked as HEAD: it is no socket, and it
-// changes nothing.
-func harmless(path string) bool {
-	switch path[strings.LastIndexByte(path, '/')+1:] {
-	case "chat", "delete", "clean", "apikey", "redeem", "invite":
+// harmless reports whether GET of a front's path may be asked as HEAD. It may not of a
+// socket, nor of chatnio's calls: they have no HEAD, and some of them change something.
+func harmless(f Front, path string) bool {
+	switch f.(type) {
+	case iagentFront:
 		return false
+	case chatnioFront:
+		return path == "/" || path == "/api" || path == "/api/hello" || path == "/api/v1/models"
 	}
 	return true
 }

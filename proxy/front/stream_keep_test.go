@@ -87,8 +87,8 @@ func TestOneConnectionCarriesAnyNumberOfStreams(t *testing.T) {
 	}
 }
 
-// Whoever asks for it gets the connection closed behind a stream, and whoever speaks
-// HTTP/1.0 gets it kept if he asks for that.
+// Whoever asks for it gets the connection closed behind a stream, and so does whoever speaks
+// HTTP/1.0, for whom nothing else ends it.
 func TestAConnectionIsClosedBehindAStreamWhereItsClientSaysSo(t *testing.T) {
 	t.Parallel()
 	w := world.Start(t, callers+"channels:\n"+channel("up", "openai", "", "echo"))
@@ -97,7 +97,7 @@ func TestAConnectionIsClosedBehindAStreamWhereItsClientSaysSo(t *testing.T) {
 		kept            bool
 	}{
 		{"HTTP/1.1", "", true}, {"HTTP/1.1", "Connection: close\r\n", false},
-		{"HTTP/1.0", "", false}, {"HTTP/1.0", "Connection: keep-alive\r\n", true},
+		{"HTTP/1.0", "", false}, {"HTTP/1.0", "Connection: keep-alive\r\n", false},
 	} {
 		conn := w.Dial(t)
 		request := strings.Replace(post("/v1/chat/completions", streamed), "HTTP/1.1\r\n", c.version+"\r\n"+c.header, 1)
