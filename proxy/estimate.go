@@ -62,6 +62,9 @@ func (q *Question) expects() (input, output int) {
 	if most != nil {
 		answer = min(max(*most, 0), math.MaxInt32) // a client chose it
 	}
+	if n := q.Request.Params.MostTokens; n > answer && q.mayPass() {
+		answer = min(n, math.MaxInt32) // nobody knows which one the back end reads
+	}
 	if n := q.Request.Params.Choices; n > 1 && q.mayPass() {
 		answer = int(min(int64(answer)*int64(min(n, math.MaxInt32)), math.MaxInt32)) // else all but one are dropped
 	}

@@ -45,9 +45,9 @@ type Gateway struct {
 	records  records
 	ledger   *ledger // nil: none is kept
 	refusals refusals
+	notes    notes
 	purses   purses
 	answers  answers
-	noted    noted
 	aging    *retention // nil: conversations are kept for ever
 
 	open     sync.WaitGroup // exchanges
@@ -226,6 +226,9 @@ type Question struct {
 	// stored with it, both marked, and the question of a new conversation before it is
 	// put to a model. nil: a turn that fails leaves nothing.
 	Failure func(*translate.Error) string
+	// Unnoted is set by Open or Close where the turn failed and is not stored with its
+	// error: its client has more on the screen than is stored.
+	Unnoted bool
 	// Admitted is told how the limits stand as soon as the question has passed
 	// them, on the goroutine of Open and before Open waits for anything; never for
 	// a caller without limits. nil: nobody is told.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/store"
@@ -23,45 +22,6 @@ const noteWait = 30 * time.Second
 
 // mostFailed is how many bytes of an answer that failed are kept with its error.
 const mostFailed = 1 << 20
-
-// What is stored for a caller of questions that no model was asked, and which no limit
-// counts, in a minute: bytes, of which each takes the least besides its texts. Of what is
-// more the client has only the error.
-const (
-	notedBytes = 4 << 20
-	notedLeast = 1 << 10
-)
-
-// noted counts what was stored for each caller in this minute. It is safe for concurrent
-// use.
-type noted struct {
-	mu     sync.Mutex
-	minute int64
-	bytes  map[string]int
-}
-
-// room reports whether size more bytes may be stored for owner, and counts them.
-func (n *noted) room(owner string, size int, now time.Time) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if minute := now.Unix() / 60; n.bytes == nil || minute != n.minute {
-		n.minute, n.bytes = minute, make(map[string]int)
-	}
-	if n.bytes[owner]+size > notedBytes {
-		return false
-	}
-	n.bytes[owner] += size
-	return true
-}
-
-// free reports whether n, which is counted by no limit, may be stored for the owner of t.
-func (g *Gateway) free(t *Thread, n Note) bool {
-	size := notedLeast + len(n.Text)
-	for i := range n.Question {
-		size += n.Question[i].Weight()
-	}
-	return t.unkept || g.noted.room(t.owner, size, time.Now())
-}
 
 // anew is what is known of a question that is asked again.
 type anew struct {
@@ -84,8 +44,11 @@ func (g *Gateway) list(q *Question) error {
 	if len(c.turn.Messages) != 1 {
 		return nil
 	}
+	begun := weigh(u.thread.made.Messages) + weigh(c.turn.Messages)
 	stored, err := g.keep(context.Background(), u, c, -1, readMost)
-	u.listed = stored
+	if u.listed = stored; stored {
+		u.begun = begun
+	}
 	return err
 }
 
@@ -277,11 +240,14 @@ func (x *Exchange) keepFailed(err *translate.Error) {
 	if !x.q.Restart && !u.listed {
 		n.Question = x.q.entries(store.MarkFailed)
 	}
-	if x.attempts == 0 && !u.listed && !x.g.free(u.thread, n) {
-		return
+	note := x.g.note
+	if x.attempts == 0 {
+		note = x.g.noteRefused
 	}
-	if err := x.g.note(ctx, u, n); err != nil {
-		x.g.log.Warn("a turn that failed is not stored", "id", x.q.ID, "why", err)
+	failed := note(ctx, u, n)
+	x.q.Unnoted = failed != nil
+	if failed != nil && !errors.Is(failed, ErrUnnoted) {
+		x.g.log.Warn("a turn that failed is not stored", "id", x.q.ID, "why", failed)
 	}
 }
 
@@ -294,9 +260,9 @@ type Note struct {
 }
 
 // Note waits for u's turn, adds n to its conversation and gives the place back. The
-// conversation is begun where it is new, unless n has no question. A caller for whom much was
-// stored in this minute has nothing added. It returns the conversation's number; 0: it has
-// none.
+// conversation is begun where it is new, unless n has no question. It returns its number;
+// 0: it has none. The error is ErrUnnoted where n is not added, since its caller had more
+// refused than anybody reads.
 func (g *Gateway) Note(ctx context.Context, u *Turn, n Note) (number int64, err error) {
 	defer u.Done()
 	ctx, cancel := context.WithTimeout(ctx, noteWait)
@@ -304,10 +270,9 @@ func (g *Gateway) Note(ctx context.Context, u *Turn, n Note) (number int64, err 
 	if err := u.Wait(ctx); err != nil {
 		return 0, gone(ctx)
 	}
-	if !g.free(u.thread, n) {
-		return u.Number(), nil
-	}
-	if err := g.note(ctx, u, n); err != nil {
+	if err := g.noteRefused(ctx, u, n); errors.Is(err, ErrUnnoted) {
+		return 0, ErrUnnoted
+	} else if err != nil {
 		return 0, storeFailed(err)
 	}
 	if u.thread.unkept {
@@ -315,6 +280,32 @@ func (g *Gateway) Note(ctx context.Context, u *Turn, n Note) (number int64, err 
 	}
 	g.threads.number(u.thread)
 	return u.thread.made.Num, nil
+}
+
+// ErrUnnoted says that a refused question is not stored, see [Gateway.MayNote].
+var ErrUnnoted = errors.New("too many questions were refused to store them all")
+
+// noteRefused is note for a question that no channel was asked for.
+func (g *Gateway) noteRefused(ctx context.Context, u *Turn, n Note) error {
+	t := u.thread
+	if t.unkept {
+		return g.note(ctx, u, n) // it has bounds of its own
+	}
+	if !g.notes.mayAdd(t.owner) {
+		if u.begun > 0 {
+			g.notes.add(t.owner, u.begun)
+		}
+		return ErrUnnoted
+	}
+	size := len(n.Text) + weigh(n.Question) + u.begun
+	if t.made.Created == 0 {
+		size += weigh(t.made.Messages)
+	}
+	err := g.note(ctx, u, n)
+	if err == nil {
+		g.notes.add(t.owner, size)
+	}
+	return err
 }
 
 // note adds n, whatever the conversation has become since it was read: no model is told

@@ -105,6 +105,7 @@ type Turn struct {
 	ready  chan struct{} // nil: it is our turn already
 	cut    uint64        // the thread's when it was asked
 	listed bool          // its question is stored already, as the newest message
+	begun  int           // bytes that it was stored with, if it began its conversation
 	holds  atomic.Int32  // calls of Done that only end a Hold
 }
 

@@ -196,6 +196,10 @@ type Params struct {
 	// Choices is how many answers the client wants of one question; 0: not said. Only
 	// what is passed on as it came can have more than one.
 	Choices int
+	// MostTokens is the larger bound of an answer where the client said two: a server reads
+	// the one that it knows. 0: it said one or none. Only what is passed on as it came
+	// has both.
+	MostTokens int
 }
 
 // Request is one question, in the canonical form.

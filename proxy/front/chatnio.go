@@ -176,6 +176,8 @@ type talk struct {
 	stays  charge          // what the head takes
 	name   string          // its title, when a share gave it one
 	joined bool            // a share was joined
+	adrift bool            // the client has refused questions on its screen that are not stored
+	lost   bool            // the newest question is one of these
 	bad    int             // unreadable frames in a row
 	opened bool            // a first frame has come
 	excess bool            // its caller has as many sockets as he may

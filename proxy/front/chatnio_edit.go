@@ -37,13 +37,13 @@ func (t *talk) edit(frame *chatnio.Frame) {
 		change.Insert = msgs
 	case chatnio.TypeEdit:
 		index, text, ok := frame.Edit()
-		if !ok {
-			return
+		if !ok || t.adrift {
+			return // the client counts what is not stored
 		}
 		change.Set = &proxy.SetText{Index: index, Text: text}
 	case chatnio.TypeRemove:
 		index, ok := frame.Remove()
-		if !ok {
+		if !ok || t.adrift {
 			return
 		}
 		change.Remove = &index

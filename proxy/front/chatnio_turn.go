@@ -30,6 +30,10 @@ func (t *talk) turn(next *task) {
 		t.refuse(nil, req, err) // who it was may not even add a refusal
 		return
 	}
+	if restart && t.lost {
+		t.refuse(next, req, translate.Invalid("the last question was refused and not kept; ask it again"))
+		return
+	}
 	model, wrong := t.resolve(req.Model)
 	if wrong != nil {
 		t.refuse(next, req, wrong)
@@ -54,7 +58,16 @@ func (t *talk) turn(next *task) {
 		return
 	}
 	if t.first() == nil {
+		t.lost = false
+		defer t.unnoted(q)
 		t.answer(ctx, q, next)
+	}
+}
+
+// unnoted notes that q is on the client's screen and not stored, if so.
+func (t *talk) unnoted(q *proxy.Question) {
+	if q.Unnoted {
+		t.adrift, t.lost = true, true
 	}
 }
 
@@ -148,6 +161,9 @@ func (t *talk) start(q *proxy.Question, message string) error {
 	if err := t.locate(ctx); err != nil || t.stored {
 		return err
 	}
+	if !t.s.g.MayNote(t.caller) {
+		return t.settle() // it is stored with its answer
+	}
 	if err := t.s.g.Begin(ctx, q, t.identity(message)); err != nil {
 		return err
 	}
@@ -230,9 +246,14 @@ func (t *talk) note(next *task, text string) {
 	}
 	number, err := t.noteIn(ctx, n, next.frame.Message)
 	if err != nil {
+		t.adrift, t.lost = true, true
+		if errors.Is(err, proxy.ErrUnnoted) {
+			return
+		}
 		t.s.log.Warn("a question that was refused is not stored", "id", t.session.id, "why", err)
 		return
 	}
+	t.lost = t.lost && n.Question == nil
 	t.began(number)
 }
 

@@ -126,3 +126,26 @@ channels:
 		})
 	}
 }
+
+// Servers that do not know max_completion_tokens read max_tokens, and others the contrary:
+// what passes on as it came may be as long as the larger one says.
+func TestOfTwoBoundsOfAnAnswerTheLargerOneIsReserved(t *testing.T) {
+	t.Parallel()
+	w := world.Start(t, "callers: {keys: [{name: alice, key: "+key+", limits: small}]}\nlimits: {small: {tokens: 1000/h}}\nchannels:\n"+
+		channel("up", "openai", "", "{name: same, upstream: echo}")+channel("other", "anthropic", "", "{name: other, upstream: echo}"))
+	for _, c := range []struct {
+		model, bounds string
+		status        int
+	}{
+		{"same", `"max_tokens":100000,"max_completion_tokens":1`, 429},
+		{"same", `"max_completion_tokens":1,"max_tokens":100000,"seed":1`, 429},
+		{"same", `"max_tokens":1,"max_completion_tokens":100000`, 429},
+		{"same", `"max_tokens":1,"max_completion_tokens":2`, 200},
+		{"other", `"max_tokens":100000,"max_completion_tokens":1`, 200}, // which is told the second
+	} {
+		body := `{"model":"` + c.model + `","messages":[{"role":"user","content":"hi"}],` + c.bounds + `}`
+		if status, _, text := w.Do(t, "POST", "/v1/chat/completions", body, "Authorization", "Bearer "+key, "Content-Type", "application/json"); status != c.status {
+			t.Errorf("%s to %s: %d %s", c.bounds, c.model, status, text)
+		}
+	}
+}

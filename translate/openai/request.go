@@ -107,9 +107,7 @@ func decodePlain(req *translate.Request, body []byte, o jsonx.Outline) bool {
 	got.User = translate.UserID(f.Text("user"))
 	p := &got.Params
 	p.MaxTokens, p.Temperature, p.TopP = f.Int("max_tokens"), f.Number("temperature"), f.Number("top_p")
-	if n := f.Int("max_completion_tokens"); n != nil {
-		p.MaxTokens = n
-	}
+	bound(p, f.Int("max_completion_tokens"))
 	got.Messages = f.Messages("messages", plainRole)
 	if f.Odd {
 		return false
@@ -204,12 +202,22 @@ func (w *wireRequest) check() error {
 	return translate.Bound("model", w.Model, translate.MaxModel)
 }
 
+// bound makes newer, max_completion_tokens, the bound of the answer, if it was said beside
+// max_tokens or alone.
+func bound(p *translate.Params, newer *int) {
+	if newer == nil {
+		return
+	}
+	if p.MaxTokens != nil {
+		p.MostTokens = max(*p.MaxTokens, *newer)
+	}
+	p.MaxTokens = newer
+}
+
 func decodeParams(req *translate.Request, w *wireRequest) error {
 	p := &req.Params
 	p.MaxTokens = w.MaxTokens
-	if w.MaxCompletionTokens != nil {
-		p.MaxTokens = w.MaxCompletionTokens
-	}
+	bound(p, w.MaxCompletionTokens)
 	p.Temperature, p.TopP, p.TopK = w.Temperature, w.TopP, w.TopK
 	p.PresencePenalty, p.FrequencyPenalty, p.RepetitionPenalty = w.PresencePenalty, w.FrequencyPenalty, w.RepetitionPenalty
 	p.Seed, p.ReasoningEffort = w.Seed, w.ReasoningEffort
