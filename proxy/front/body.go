@@ -212,8 +212,7 @@ func (in *intake) admit(n int) error {
 	return nil
 }
 
-// fill reads src to its end, of at most length bytes, into room that grows with what comes, and is charged. It is
-// where a body that came compressed is to be unpacked, between src and the room.
+// fill reads src to its end, of at most length bytes, into room that grows with what comes, and is charged.
 func (in *intake) fill(src io.Reader, length int) ([]byte, error) {
 	room := min(length, firstRoom)
 	if err := in.held.grow(in.s.life, room); err != nil {
