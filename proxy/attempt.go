@@ -206,7 +206,7 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 	if c.userFirst() && (x.q.Turn != nil || len(req.Messages) < len(x.base.Messages)) {
 		req.Messages = fromUser(req.Messages)
 	}
-	req.Thoughts = c.wantsThoughts()
+	req.Thoughts, req.Proof = c.wantsThoughts(), x.proofsFor(c)
 	if c.ch.recall == recallNothing {
 		return &req, nil
 	}
@@ -381,6 +381,10 @@ func substance(ev translate.Event) bool {
 // take adds ev to a whole answer.
 func (x *Exchange) take(ev translate.Event) {
 	x.answer.Add(ev)
+	if ev.Kind == translate.KindToolProof {
+		x.g.proofs.keep(x.q.Caller.Name, ev.ID, &x.asked, ev.Text)
+		return
+	}
 	x.textBytes += len(ev.Text)
 	x.raw = append(x.raw, ev.Raw...)
 	if ev.Kind == translate.KindFinish {

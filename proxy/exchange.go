@@ -307,6 +307,9 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 			x.asked.quirks.learn(quirkThinks)
 		}
 	}
+	if ev.Kind == translate.KindToolProof {
+		x.g.proofs.keep(x.q.Caller.Name, ev.ID, &x.asked, ev.Text)
+	}
 	if x.remembers() {
 		if x.answer.Add(ev); x.answer.Size() > translate.MaxAnswer {
 			return x.cut(translate.Broken("the model's answer is too long", nil))

@@ -31,6 +31,7 @@ type Gateway struct {
 	threads  *threads
 	sole     atomic.Bool // see Options.Sole
 	memories *memories
+	proofs   proofs
 	limiter  limiter.Limiter
 	opener   Opener
 	chance   balance.Chance

@@ -26,6 +26,9 @@ const (
 	// KindOther is content that has no form here: an image, a sound, another choice than
 	// the first. Only an answer that passes through has it; no encoder can say it.
 	KindOther
+	// KindToolProof is what the server wants back with a call, ID and Index, that has begun:
+	// Text is one or several members of its dialect's form of a call. No client is told.
+	KindToolProof
 )
 
 // Content reports whether an event of this kind is part of the answer proper:

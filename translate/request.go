@@ -79,7 +79,7 @@ type Part struct {
 	ID        string // PartToolCall, PartToolResult: id of the call; PartDocument, PartImage: id of a file that only its vendor has
 	Name      string // PartToolCall: the function; PartDocument, PartSearch: its title
 	Args      string // PartToolCall: the arguments, JSON text of one object; PartDocument, PartSearch: Anthropic's citations, likewise
-	Signature string // PartReasoning: opaque proof of origin; empty where the model gave none
+	Signature string // PartReasoning: opaque proof of origin; empty where the model gave none; PartToolCall: what its server wants back with it, as members of OpenAI's form of a call
 	// Cache is the anthropic cache_control object as it came, nil without one.
 	Cache json.RawMessage
 }
@@ -255,6 +255,9 @@ type Request struct {
 	// what a dialect adds to a message that passes through.
 	Omit []string
 
+	// Proof returns what this upstream wants back with the call of an id, as KindToolProof told
+	// it; "": nothing. nil: with none.
+	Proof func(id string) string
 	// Thoughts: this upstream wants back what it thought before it called tools.
 	Thoughts bool
 

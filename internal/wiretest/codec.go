@@ -18,7 +18,7 @@ var kinds = [...]string{
 	translate.KindStart: "start", translate.KindText: "text", translate.KindReasoning: "reasoning",
 	translate.KindSignature: "signature", translate.KindToolStart: "tool", translate.KindToolArgs: "args",
 	translate.KindUsage: "usage", translate.KindKeyword: "keyword", translate.KindFinish: "finish", translate.KindOpaque: "opaque",
-	translate.KindOther: "other",
+	translate.KindOther: "other", translate.KindToolProof: "proof",
 }
 
 // Describe returns ev as one line of a transcript.

@@ -204,3 +204,49 @@ func TestAnImageInAResultReachesAnthropic(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAServerWantsBackWithACallIsKeptForItsCaller(t *testing.T) {
+	t.Parallel()
+	const signed = `"extra_content":{"google":{"thought_signature":"c2lnbmVk"}}`
+	call := `{"tool_calls":[{"index":0,"id":"a","type":"function",` + signed + `,"function":{"name":"f","arguments":"{}"}}]} ~ tool_calls`
+	for _, stream := range []bool{false, true} {
+		one, two := inTurn(t, "openai", call, `{"content":"fine"} ~ stop`), inTurn(t, "openai", `{"content":"fine"} ~ stop`)
+		w := world.Start(t, callers+"presets: {p: {model: m}}\nchannels:\n"+channelAt("one", "openai", one.url, "")+strings.Replace(channelAt("two", "openai", two.url, ""), "name: m,", "name: n,", 1))
+		ask := func(path, key, body string) {
+			t.Helper()
+			if status, _, text := w.Do(t, "POST", path, body, "Authorization", "Bearer "+key); status != 200 || strings.Contains(text, "c2lnbmVk") {
+				t.Fatalf("%d %s", status, text)
+			}
+		}
+		ask("/v1/messages", key, fmt.Sprintf(`{"model":"m","max_tokens":99,"stream":%v,"messages":[{"role":"user","content":"hi"}]}`, stream))
+		for _, c := range []struct {
+			up         *backEnd
+			key, model string
+			back       bool
+		}{{one, key, "m", true}, {one, "sk-bob-caller-key", "m", false}, {two, key, "n", false}, {one, key, "m", true}} {
+			c.up.questions()
+			ask("/v1/messages", c.key, strings.Replace(fmt.Sprintf(loop, ""), `"model":"m"`, `"model":"`+c.model+`"`, 1))
+			if got := c.up.questions(); len(got) != 1 || strings.Contains(got[0], signed) != c.back {
+				t.Errorf("stream %v, %s for %s: %q", stream, c.model, c.key, got)
+			}
+		}
+		// What the client itself sends goes on, also where a preset keeps it from passing through.
+		ask("/v1/chat/completions", key, `{"model":"p","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":null,"tool_calls":[{"id":"z","type":"function",`+signed+`,"function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"z","content":"r"}]}`)
+		if got := one.questions(); len(got) != 1 || !strings.Contains(got[0], signed) {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
+func TestMarksOfCachesGoOnThroughAPresetAndToAnthropic(t *testing.T) {
+	t.Parallel()
+	for kind, answer := range map[string]string{"openai": `{"content":"fine"} ~ stop`, "anthropic": `{"type":"text","text":"fine"} ~ end_turn`} {
+		up := inTurn(t, kind, answer)
+		w := world.Start(t, callers+"presets: {p: {model: m}}\nchannels:\n"+channelAt("up", kind, up.url, ""))
+		status, h, text := w.Do(t, "POST", "/v1/chat/completions", `{"model":"p","messages":[{"role":"user","content":[{"type":"text","text":"long","cache_control":{"type":"ephemeral"}},{"type":"text","text":"hi"}]},`+
+			`{"role":"assistant","content":"a","reasoning_details":[{"type":"reasoning.text","text":"hm"}]},{"role":"user","content":"b"}]}`, "Authorization", "Bearer "+key)
+		if got := up.questions(); status != 200 || len(got) != 1 || !strings.Contains(got[0], `{"type":"text","text":"long","cache_control":{"type":"ephemeral"}}`) || h.Get("X-Dragoman-Dropped") != "reasoning_details" {
+			t.Errorf("%s: %d, dropped %q: %s\n%s", kind, status, h.Get("X-Dragoman-Dropped"), got, text)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 const (
 	maxCalls = 1024
 	maxHeld  = 1 << 20 // bytes of names, and of arguments that wait for one
+	maxProof = 64 << 10
 	waitID   = 4 << 10 // bytes of arguments for which a call without an id waits for one
 )
 
@@ -36,6 +37,7 @@ type call struct {
 	id    string
 	name  []byte
 	held  []byte // arguments that wait for the beginning
+	proof []byte // what the server wants back with it, until it has begun
 	at    int32  // its place among those that have begun; negative: it has not
 	list  int    // the frame that named it last
 	args  bool   // a piece of arguments that is not blank was seen
@@ -48,6 +50,7 @@ type piece struct {
 	id, name []byte
 	args     []byte
 	blank    bool // args are nothing or white space
+	proof    []byte
 }
 
 // toolCalls appends the events of the pieces in v, a list or a single one.
@@ -106,6 +109,7 @@ func (d *decoder) pieceOf(v *fastjson.Value) piece {
 		}
 	}
 	p.blank = len(bytes.TrimSpace(p.args)) == 0
+	p.proof = d.proofOf(v)
 	return p
 }
 
@@ -158,7 +162,10 @@ func (d *decoder) add(evs []translate.Event, p piece) ([]translate.Event, error)
 		c.id = string(p.id)
 	}
 	if c.at >= 0 {
-		return c.more(evs, &p), nil
+		return d.proved(c.more(evs, &p), c, p.proof), nil
+	}
+	if len(p.proof) > 0 {
+		c.proof = append(c.proof[:0], p.proof...)
 	}
 	d.named(c, p.name)
 	c.take(&p)
@@ -262,7 +269,44 @@ func (d *decoder) begin(evs []translate.Event, c *call) []translate.Event {
 		evs = append(evs, translate.Event{Kind: translate.KindToolArgs, Index: c.at, Text: c.held})
 		c.held = nil // the event's now
 	}
-	return evs
+	return d.proved(evs, c, c.proof)
+}
+
+// proofKeys are the members of a call in which servers put what they want back with it:
+// Google's signatures of thoughts, and the same as LiteLLM passes them on.
+var proofKeys = [...]string{"extra_content", "provider_specific_fields", "thought_signature"}
+
+// proofOf returns the members of a call that its server wants back, in the decoder's memory.
+func (d *decoder) proofOf(v *fastjson.Value) []byte {
+	start := len(d.scratch)
+	for _, key := range proofKeys {
+		e := v.Get(key)
+		if e == nil || e.Type() == fastjson.TypeNull {
+			continue
+		}
+		if len(d.scratch) > start {
+			d.scratch = append(d.scratch, ',')
+		}
+		d.scratch = append(append(append(d.scratch, '"'), key...), `":`...)
+		d.scratch = e.MarshalTo(d.scratch)
+	}
+	if len(d.scratch)-start > maxProof {
+		return nil
+	}
+	return d.scratch[start:]
+}
+
+// proved appends the proof of a call that has begun, if there is one. A client that the
+// answer passes through to has it.
+func (d *decoder) proved(evs []translate.Event, c *call, proof []byte) []translate.Event {
+	if len(proof) == 0 || d.pass {
+		return evs
+	}
+	id := d.copied(c.id)
+	if c.id == "" {
+		id = d.makeID(int(c.at))
+	}
+	return append(evs, translate.Event{Kind: translate.KindToolProof, Index: c.at, ID: id, Text: proof})
 }
 
 // nameOf is the client's name of a tool.

@@ -223,7 +223,7 @@ func (e *encoder) AppendWhole(dst []byte, a *translate.Answer) []byte {
 	case calls > 0 && e.functions:
 		dst = appendFunctionCall(dst, &m)
 	case calls > 0:
-		dst = appendCalls(dst, &m)
+		dst = appendCalls(dst, nil, &m)
 	}
 	dst = append(dst, `},"logprobs":null,"finish_reason":"`...)
 	dst = append(dst, e.reasonOf(a.Finish)...)

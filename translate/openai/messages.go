@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ type wireMessage struct {
 	ToolCalls        translate.Raw
 	ToolCallID       string
 	FunctionCall     translate.Raw
+	Details          translate.Raw // OpenRouter's
 }
 
 func (w *wireMessage) fields() []translate.Field {
@@ -31,6 +33,7 @@ func (w *wireMessage) fields() []translate.Field {
 		{Name: "tool_calls", To: &w.ToolCalls},
 		{Name: "tool_call_id", To: &w.ToolCallID},
 		{Name: "function_call", To: &w.FunctionCall},
+		{Name: "reasoning_details", To: &w.Details},
 	}
 }
 
@@ -38,11 +41,11 @@ func (w *wireMessage) fields() []translate.Field {
 type wireCall struct {
 	ID, Type        string
 	Name, Arguments string
-	Function        translate.Raw
+	Function, Extra translate.Raw
 }
 
 func (w *wireCall) fields() []translate.Field {
-	return []translate.Field{{Name: "id", To: &w.ID}, {Name: "type", To: &w.Type}, {Name: "function", To: &w.Function}}
+	return []translate.Field{{Name: "id", To: &w.ID}, {Name: "type", To: &w.Type}, {Name: "function", To: &w.Function}, {Name: "extra_content", To: &w.Extra}}
 }
 
 func (w *wireCall) function() []translate.Field {
@@ -53,10 +56,11 @@ type wirePart struct {
 	Type, Text, Refusal string
 	Image, File, Audio  translate.Raw
 	URL, Detail         string
+	Cache               translate.Raw // not OpenAI's own: its way of speaking of Anthropic's caches
 }
 
 func (w *wirePart) fields() []translate.Field {
-	return []translate.Field{{Name: "type", To: &w.Type}, {Name: "text", To: &w.Text}, {Name: "refusal", To: &w.Refusal}, {Name: "image_url", To: &w.Image}, {Name: "file", To: &w.File}, {Name: "input_audio", To: &w.Audio}}
+	return []translate.Field{{Name: "type", To: &w.Type}, {Name: "text", To: &w.Text}, {Name: "refusal", To: &w.Refusal}, {Name: "image_url", To: &w.Image}, {Name: "file", To: &w.File}, {Name: "input_audio", To: &w.Audio}, {Name: "cache_control", To: &w.Cache}}
 }
 
 func (w *wirePart) image() []translate.Field {
@@ -198,6 +202,9 @@ func badRole(path, role string) error {
 // assistant reads a message of the model in the order in which it speaks: it thinks,
 // answers, and then calls.
 func (d *decoding) assistant(path string, w *wireMessage) error {
+	if !w.Details.Null() {
+		d.req.Drop("reasoning_details")
+	}
 	thought := w.ReasoningContent
 	if thought == "" && !w.Reasoning.Null() && w.Reasoning[0] == '"' {
 		thought, _ = translate.Text(path+".reasoning", w.Reasoning)
@@ -265,7 +272,11 @@ func (d *decoding) toolCalls(path string, raw translate.Raw) error {
 		if err := translate.Bound(at+".function.name", c.Name, translate.MaxToolName); err != nil {
 			return err
 		}
-		d.parts.Add(translate.Part{Kind: translate.PartToolCall, ID: c.ID, Name: c.Name, Args: c.Arguments})
+		p := translate.Part{Kind: translate.PartToolCall, ID: c.ID, Name: c.Name, Args: c.Arguments}
+		if !c.Extra.Null() {
+			p.Signature = `"extra_content":` + string(c.Extra)
+		}
+		d.parts.Add(p)
 	}
 	return nil
 }
@@ -293,6 +304,9 @@ func (d *decoding) content(path string, raw translate.Raw) error {
 			return err
 		}
 		if p.Kind != 0 {
+			if cache := d.part.Cache; !cache.Null() && cache[0] == '{' {
+				p.Cache = bytes.Clone(cache)
+			}
 			d.parts.Add(p)
 		}
 		i++

@@ -147,13 +147,13 @@ func appendMessage(dst []byte, req *translate.Request, m *translate.Message) []b
 		dst = append(dst, `,"name":`...)
 		dst = jsonx.AppendString(dst, m.Name)
 	}
-	texts, others, calls, thoughts := survey(req, m)
+	texts, others, calls, thoughts, marked := survey(req, m)
 	if texts+others+calls+thoughts == 0 {
 		return dst[:start]
 	}
 	dst = append(dst, `,"content":`...)
 	switch {
-	case others > 0:
+	case others > 0 || marked:
 		dst = appendParts(dst, req, m)
 	case texts > 0 || calls == 0:
 		dst = appendText(dst, req, m)
@@ -165,7 +165,7 @@ func appendMessage(dst []byte, req *translate.Request, m *translate.Message) []b
 		dst = appendReasoning(dst, m)
 	}
 	if calls > 0 {
-		dst = appendCalls(dst, m)
+		dst = appendCalls(dst, req, m)
 	}
 	return append(dst, `},`...)
 }
@@ -203,15 +203,16 @@ func textOf(req *translate.Request, p *translate.Part) (text string, ok bool) {
 
 // survey counts what can be said of m, and notes the rest. others are images, files and
 // sounds.
-func survey(req *translate.Request, m *translate.Message) (texts, others, calls, thoughts int) {
+func survey(req *translate.Request, m *translate.Message) (texts, others, calls, thoughts int, marked bool) {
 	for i := range m.Parts {
 		p := &m.Parts[i]
-		if p.Cache != nil {
+		if p.Cache != nil && !keepsCache(req, p) {
 			req.Drop("cache_control")
 		}
 		switch p.Kind {
 		case translate.PartText:
 			texts++
+			marked = marked || keepsCache(req, p)
 		case translate.PartImage:
 			switch {
 			case m.Role != translate.RoleUser:
@@ -250,7 +251,13 @@ func survey(req *translate.Request, m *translate.Message) (texts, others, calls,
 			req.Drop("media")
 		}
 	}
-	return texts, others, calls, thoughts
+	return texts, others, calls, thoughts, marked
+}
+
+// keepsCache reports whether p is told with its mark for a cache, which a client of this
+// dialect has put there: OpenRouter and others take it.
+func keepsCache(req *translate.Request, p *translate.Part) bool {
+	return p.Cache != nil && p.Kind == translate.PartText && req.Dialect == name
 }
 
 func appendReasoning(dst []byte, m *translate.Message) []byte {
@@ -271,6 +278,9 @@ func appendParts(dst []byte, req *translate.Request, m *translate.Message) []byt
 		if text, ok := textOf(req, p); ok {
 			dst = append(dst, `{"type":"text","text":`...)
 			dst = jsonx.AppendString(dst, text)
+			if keepsCache(req, p) {
+				dst = append(append(dst, `,"cache_control":`...), p.Cache...)
+			}
 			dst = append(dst, `},`...)
 			continue
 		}
@@ -303,13 +313,16 @@ func appendParts(dst []byte, req *translate.Request, m *translate.Message) []byt
 	return closeList(dst, start)
 }
 
-func appendCalls(dst []byte, m *translate.Message) []byte {
+func appendCalls(dst []byte, req *translate.Request, m *translate.Message) []byte {
 	dst = append(dst, `,"tool_calls":[`...)
 	start := len(dst)
 	for i := range m.Parts {
 		if p := &m.Parts[i]; p.Kind == translate.PartToolCall {
 			short := *p
 			short.Name = translate.ShortName(p.Name, maxName)
+			if short.Signature == "" && req != nil && req.Proof != nil {
+				short.Signature = req.Proof(p.ID)
+			}
 			dst = appendCall(dst, &short)
 			dst = append(dst, ',')
 		}
@@ -321,7 +334,11 @@ func appendCall(dst []byte, p *translate.Part) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = jsonx.AppendString(dst, p.ID)
 	dst = append(dst, `,"type":"function","function":`...)
-	return append(appendFunction(dst, p), '}')
+	dst = appendFunction(dst, p)
+	if p.Signature != "" {
+		dst = append(append(dst, ','), p.Signature...)
+	}
+	return append(dst, '}')
 }
 
 // appendResults appends one message for each result: this dialect has no other
