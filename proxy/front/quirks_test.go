@@ -212,3 +212,24 @@ func clientOf(w *world.World, name string) world.Client {
 	}
 	return nil
 }
+
+func TestWhatWasLearntOfAChannelIsForgottenWhenTheConfigurationIsAppliedAgain(t *testing.T) {
+	t.Parallel()
+	up := strict(t, 422, extraForbidden, "stream_options")
+	w := world.Start(t, callers+"channels:\n"+channelAt("up", "openai", up.url, ""))
+	quirks := func() []string { return w.Gateway.Channels()[0].Keys[0].Models[0].Quirks }
+	for n, asked := range []int{2, 1, 2, 1} {
+		if n == 2 {
+			if err := w.Gateway.Apply(w.Conf); err != nil {
+				t.Fatal(err)
+			}
+			if q := quirks(); len(q) > 0 {
+				t.Errorf("%q is known still", q)
+			}
+		}
+		status, _, text := w.Do(t, "POST", "/v1/messages", `{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`, "X-Api-Key", key)
+		if got := len(up.questions()); status != 200 || got != asked || !slices.Contains(quirks(), "refuses stream_options") {
+			t.Errorf("question %d: %d after %d attempts, quirks %q: %s", n, status, got, quirks(), text)
+		}
+	}
+}
