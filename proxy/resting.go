@@ -8,8 +8,8 @@ import (
 // never let go of: its messages lie in running exchanges anyway.
 const (
 	restingThreads = 10_000
-	restingBytes   = 32 << 20
-	restingMost    = restingBytes / 32 // of the messages of one
+	restingBytes   = 16 << 20
+	restingMost    = restingBytes / 16 // of the messages of one
 	// threadWeight is about what one takes beside its texts and messages.
 	threadWeight = 1024
 )

@@ -279,7 +279,7 @@ func TestKeptConversationsAreBounded(t *testing.T) {
 	for i := range 100 {
 		lived(r, restingThreads+1000+i, 1<<20-1000)
 	}
-	if r.held > restingBytes || r.rest.n < 20 {
+	if r.held > restingBytes || r.rest.n < 10 {
 		t.Errorf("%d conversations of %d bytes are kept", r.rest.n, r.held)
 	}
 	if big := lived(r, -1, restingMost); r.byID[big.id] != nil {

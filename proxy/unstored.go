@@ -14,7 +14,7 @@ const (
 	// unstoredLeast is what one may have, in bytes, while all of them together have
 	// more than unstoredAll.
 	unstoredLeast = 16 << 10
-	unstoredAll   = restingBytes / 2
+	unstoredAll   = restingBytes
 )
 
 // unstored is a conversation that lives only in memory, and of which the oldest messages
