@@ -3,9 +3,9 @@ package proxy
 import "strings"
 
 // families says how many tokens models take whose names begin alike, question and answer
-// together, by the vendors' pages of models and LiteLLM's
-// model_prices_and_context_window.json. The longest beginning counts. Who serves a model may allow
-// less: that is configured (context) or learnt from what it refuses.
+// together, as far as it is known of them. The longest beginning counts. It is a first guess, and
+// rather too low than too high: vendors change it, and who serves a model may allow less. What
+// is configured (context) or learnt from a refusal outweighs it.
 var families = map[string]int64{
 	"gpt-3.5-turbo": 16_385, "gpt-3.5-turbo-0301": 4_096, "gpt-3.5-turbo-0613": 4_096, "gpt-3.5-turbo-instruct": 4_096,
 	"gpt-4": 8_192, "gpt-4-32k": 32_768, "gpt-4-turbo": 128_000, "gpt-4-1106": 128_000, "gpt-4-0125": 128_000, "gpt-4-vision": 128_000,
