@@ -49,6 +49,9 @@ func TestFailuresAreTheLibrariesOwnErrors(t *testing.T) {
 				if f.kinds != nil && !slices.Contains(f.kinds, kind) {
 					continue
 				}
+				if f.script == "empty" && l.dialect == "anthropic" && kind == "anthropic" {
+					continue // an answer of nothing is one in this dialect, and passes through
+				}
 				t.Run(f.script+"/"+kind, func(t *testing.T) {
 					_, err := c.whole(t.Context(), ask(nameOf(kind, f.script), "hi"))
 					want.check(t, c, err)

@@ -7,7 +7,10 @@ import { ask, connect, eventually, kinds, libraries, model } from './lib/clients
 const vendor = ['openai', 'anthropic', 'mock'];
 const failures = {
   'fail-400': { of: vendor, openai: [400, 'invalid_request_error', '', 'BadRequestError'], anthropic: [400, 'invalid_request_error', '', 'BadRequestError'] },
-  'fail-404': { of: ['openai', 'anthropic'], openai: [404, 'invalid_request_error|not_found_error', 'model_not_found|', 'NotFoundError'], anthropic: [404, 'not_found_error|invalid_request_error', '', 'NotFoundError'] },
+  // A 404 of an openai channel says that it has not got the model; one that says nothing
+  // of the question is the channel's own trouble.
+  'fail-404': { of: ['openai'], openai: [404, 'invalid_request_error|not_found_error', 'model_not_found|', 'NotFoundError'], anthropic: [404, 'not_found_error|invalid_request_error', '', 'NotFoundError'] },
+  'fail-404-echo': { of: ['anthropic'], openai: [502, 'server_error', 'MODEL_ERROR', 'InternalServerError'], anthropic: [502, 'api_error', '', 'InternalServerError'] },
   'fail-401': { of: kinds, openai: [503, 'server_error', 'CHANNEL_UNAVAILABLE', 'InternalServerError'], anthropic: [529, 'overloaded_error', '', 'OverloadedError'] },
   'fail-429-retry-9': { of: ['openai', 'anthropic', 'rest', 'mock'], openai: [429, 'rate_limit_error', 'rate_limit_exceeded', 'RateLimitError'], anthropic: [429, 'rate_limit_error', '', 'RateLimitError'] },
   'fail-500': { of: kinds, openai: [502, 'server_error', 'MODEL_ERROR', 'InternalServerError'], anthropic: [502, 'api_error', '', 'InternalServerError'] },
