@@ -51,9 +51,10 @@ func (b *backEnd) questions() []string {
 func chunks(deltas ...string) string {
 	var s strings.Builder
 	for _, d := range deltas {
-		delta, reason, _ := strings.Cut(d, " ~ ")
-		if reason = "null"; strings.Contains(d, " ~ ") {
-			reason = `"` + d[strings.Index(d, " ~ ")+3:] + `"`
+		delta, word, found := strings.Cut(d, " ~ ")
+		reason := "null"
+		if found {
+			reason = `"` + word + `"`
 		}
 		fmt.Fprintf(&s, "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":%s,\"finish_reason\":%s}]}\n\n", delta, reason)
 	}
