@@ -78,6 +78,8 @@ type stage struct {
 // behind begins a question that another one, of which hold is, keeps from being asked.
 func behind(t *testing.T, w *world.World, c, holder world.Client, hold world.Ask, before int64) (world.Turn, int64, int, func()) {
 	t.Helper()
+	// A question before these may not have given everything back yet, and would be counted.
+	w.Eventually(t, "nothing runs", func() bool { return w.Gateway.Running() == 0 })
 	hold.Model, hold.Text = "echo-first-60000", "hi"
 	first := holder.Begin(t, hold)
 	asked(t, w, "openai", before+1)
