@@ -128,7 +128,7 @@ func TestOutcomesThatSayNothingGiveTheProbeBack(t *testing.T) {
 			time.Sleep(openFirst * 5 / 4)
 			c.report(time.Now(), c.allow(), &translate.Error{Fault: fault})
 			if done := c.allow(); done == nil {
-				t.Errorf("fault %d kept the probe's place", fault)
+				t.Errorf("fault %s kept the probe's place", fault)
 			}
 		}
 	})

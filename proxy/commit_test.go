@@ -26,9 +26,9 @@ func TestWhatComesBeforeTheFirstContentIsHeldAndCopied(t *testing.T) {
 		r.mustSay(t, "hello")
 		var got []string
 		for _, ev := range r.events {
-			got = append(got, fmt.Sprintf("%d %s %s %s %s", ev.Kind, ev.ID, ev.Name, ev.Text, strings.TrimSpace(string(ev.Raw))))
+			got = append(got, fmt.Sprintf("%s %s %s %s %s", ev.Kind, ev.ID, ev.Name, ev.Text, strings.TrimSpace(string(ev.Raw))))
 		}
-		want := []string{"1 id1 model-id1  ", "10    : ping", "7    ", "5 call look  ", "2   hello ", "9    ", "7    "}
+		want := []string{"start id1 model-id1  ", "opaque    : ping", "usage    ", "tool call look  ", "text   hello ", "finish    ", "usage    "}
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
@@ -73,7 +73,7 @@ func TestAnEmptyAnswerIsAModelsError(t *testing.T) {
 		translate.FinishSilent: true, translate.FinishFilter: true, translate.FinishLength: true,
 	} {
 		for _, stream := range []bool{true, false} {
-			t.Run(fmt.Sprintf("finish %d stream=%v", finish, stream), func(t *testing.T) {
+			t.Run(fmt.Sprintf("finish %s stream=%v", finish, stream), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{steps: []step{start("a"), usage(1, 0), ends(finish)}}}})
 					q := w.question("hi")

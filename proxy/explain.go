@@ -212,7 +212,7 @@ func (t *try) attempt(policy string) Attempt {
 		BeganMs: millis(t.began), ConnectMs: millis(t.connect), OpenMs: millis(t.open), FirstMs: millis(t.first),
 	}
 	if t.over {
-		a.Result = faultName(t.end.fault)
+		a.Result = t.end.fault.String()
 	}
 	if t.over && t.end.code != "" && t.end.fault == 0 {
 		a.Result = "other"

@@ -481,7 +481,7 @@ func readAll(x *Exchange) result {
 func (r result) mustSay(t *testing.T, want string) {
 	t.Helper()
 	if r.err != nil {
-		t.Fatalf("it failed: %v (fault %d) after %q", r.err, r.err.Fault, r.text)
+		t.Fatalf("it failed: %v (fault %s) after %q", r.err, r.err.Fault, r.text)
 	}
 	if r.text != want {
 		t.Fatalf("it says %q, want %q", r.text, want)
@@ -494,7 +494,7 @@ func (r result) mustFail(t *testing.T, code translate.Code, f translate.Fault) *
 		t.Fatalf("it did not fail: %q", r.text)
 	}
 	if r.err.Code != code || r.err.Fault != f {
-		t.Fatalf("it failed with %v (fault %d), want %s (fault %d)", r.err, r.err.Fault, code, f)
+		t.Fatalf("it failed with %v (fault %s), want %s (fault %s)", r.err, r.err.Fault, code, f)
 	}
 	if strings.Contains(r.err.Message, "secret") {
 		t.Errorf("the message tells a secret: %s", r.err.Message)

@@ -97,7 +97,7 @@ func (x *Exchange) enterRows(err *translate.Error) {
 		e.Input, e.Output, e.Cached, e.Estimated, e.Cost = 0, 0, 0, false, 0
 		e.Attempt, e.At, e.Channel, e.Key, e.Upstream = i+1, t.at.UnixMilli(), t.ch.ID, t.ch.key, t.upstream
 		if e.Outcome, e.Status = "ok", 200; t.err != nil {
-			e.Outcome, e.Status = faultName(t.err.Fault), t.err.Status()
+			e.Outcome, e.Status = t.err.Fault.String(), t.err.Status()
 			if t.err.Fault == 0 {
 				e.Outcome = "other"
 			}

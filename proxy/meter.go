@@ -168,16 +168,10 @@ func (m *meter) read(id string) Tally {
 	}
 	for f := range m.faults {
 		if n := m.faults[f].Load(); n > 0 {
-			t.Attempts = append(t.Attempts, Count{Outcome: faultName(translate.Fault(f)), N: n})
+			t.Attempts = append(t.Attempts, Count{Outcome: translate.Fault(f).String(), N: n})
 		}
 	}
 	return t
-}
-
-// faultName names a fault in metrics and explanations.
-func faultName(f translate.Fault) string {
-	names := [...]string{"ok", "dial", "broken", "slow", "busy", "denied", "rejected", "cut", "gone", "local", "purse", "cost", "place", "no_model", "astray", "size", "unclear", "other"}
-	return names[min(int(f), len(names)-1)]
 }
 
 // tried counts an attempt on ch; err is nil for one that gave content.

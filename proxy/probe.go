@@ -260,11 +260,11 @@ func (b *prober) judge(c *candidate, trial trying, began time.Time, done func(er
 func resultOf(err *translate.Error) string {
 	switch {
 	case err == nil:
-		return faultName(0)
+		return "ok"
 	case err.Fault == 0:
 		return "other"
 	}
-	return faultName(err.Fault)
+	return err.Fault.String()
 }
 
 // ask puts the question of a probe and reads as little of its answer as tells that

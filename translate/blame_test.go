@@ -3,17 +3,12 @@ package translate
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
-
-// faultNames are the names of faults in testdata/refusals.txt.
-var faultNames = map[string]Fault{
-	"rejected": FaultRejected, "denied": FaultDenied, "purse": FaultPurse, "cost": FaultCost, "place": FaultPlace, "no_model": FaultNoModel,
-	"astray": FaultAstray, "size": FaultSize, "unclear": FaultUnclear, "busy": FaultBusy, "broken": FaultBroken, "slow": FaultSlow,
-}
 
 // sample is one row of testdata/refusals.txt.
 type sample struct {
@@ -40,12 +35,12 @@ func samples(t testing.TB) (all []sample) {
 		for j := range f {
 			f[j] = strings.TrimSpace(f[j])
 		}
-		fault, known := faultNames[f[0]]
+		fault := slices.Index(faultNames[:], f[0])
 		status, err := strconv.Atoi(f[3])
-		if !known || err != nil {
+		if fault < 1 || err != nil {
 			t.Fatalf("line %d: %q, %v", i+1, f[0], err)
 		}
-		all = append(all, sample{i + 1, fault, f[1], f[2], f[4], status})
+		all = append(all, sample{i + 1, Fault(fault), f[1], f[2], f[4], status})
 	}
 	return all
 }
@@ -62,7 +57,7 @@ func TestEachRefusalIsWhoseFaultItIs(t *testing.T) {
 	for _, s := range samples(t) {
 		e := s.read()
 		if e.Fault != s.fault {
-			t.Errorf("line %d, %s: fault %d, want %d: %s", s.line, s.by, e.Fault, s.fault, s.body)
+			t.Errorf("line %d, %s: fault %s, want %s: %s", s.line, s.by, e.Fault, s.fault, s.body)
 			continue
 		}
 		var extra string

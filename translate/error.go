@@ -93,6 +93,17 @@ const (
 // Faults is how many values a Fault has, the zero value included.
 const Faults = int(faultEnd)
 
+var faultNames = [...]string{
+	0: "ok", FaultDial: "dial", FaultBroken: "broken", FaultSlow: "slow", FaultBusy: "busy", FaultDenied: "denied",
+	FaultRejected: "rejected", FaultCut: "cut", FaultGone: "gone", FaultLocal: "local", FaultPurse: "purse", FaultCost: "cost",
+	FaultPlace: "place", FaultNoModel: "no_model", FaultAstray: "astray", FaultSize: "size", FaultUnclear: "unclear",
+	faultEnd: "other",
+}
+
+// String returns the name of f in labels of metrics, in explanations and in the ledger:
+// "ok" for the zero value, "other" for values that are no fault.
+func (f Fault) String() string { return faultNames[min(f, faultEnd)] }
+
 // Error is a failure as every dialect can report it.
 type Error struct {
 	Code    Code          // what the client should make of it

@@ -31,6 +31,15 @@ const (
 	KindToolProof
 )
 
+var kindNames = [...]string{
+	KindStart: "start", KindText: "text", KindReasoning: "reasoning", KindSignature: "signature", KindToolStart: "tool",
+	KindToolArgs: "args", KindUsage: "usage", KindKeyword: "keyword", KindFinish: "finish", KindOpaque: "opaque",
+	KindOther: "other", KindToolProof: "proof",
+}
+
+// String returns the name of k, such as text; "none" for the zero value.
+func (k Kind) String() string { return nameOf(kindNames[:], int(k)) }
+
 // Content reports whether an event of this kind is part of the answer proper:
 // what commits it, and what resets the clocks that wait for content.
 func (k Kind) Content() bool {
@@ -50,6 +59,25 @@ const (
 	FinishSilent                     // it decided not to reply (iagent resp_code 10)
 	FinishPause                      // anthropic pause_turn
 )
+
+var finishNames = [...]string{
+	FinishStop: "stop", FinishLength: "length", FinishTool: "tool", FinishFilter: "filter", FinishSequence: "sequence",
+	FinishSilent: "silent", FinishPause: "pause",
+}
+
+// String returns the name of f, such as stop; "none" for the zero value.
+func (f Finish) String() string { return nameOf(finishNames[:], int(f)) }
+
+// nameOf returns the name that names has of a value of a small type.
+func nameOf(names []string, value int) string {
+	switch {
+	case value < len(names) && names[value] != "":
+		return names[value]
+	case value == 0:
+		return "none"
+	}
+	return strconv.Itoa(value)
+}
 
 // Reason says whether an upstream gave a reason for the end of its answer.
 type Reason uint8

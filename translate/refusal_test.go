@@ -60,7 +60,7 @@ func TestInBandErrorsAreClassifiedByTheirWords(t *testing.T) {
 	} {
 		e := InBand(c.ref)
 		if e.Code != c.code || e.Fault != c.fault {
-			t.Errorf("InBand(%+v) = %s, fault %d; want %s, fault %d", c.ref, e.Code, e.Fault, c.code, c.fault)
+			t.Errorf("InBand(%+v) = %s, fault %s; want %s, fault %s", c.ref, e.Code, e.Fault, c.code, c.fault)
 		}
 		if e.Upstream == nil || e.Upstream.Type != c.ref.Type {
 			t.Errorf("InBand(%+v) lost the refusal", c.ref)

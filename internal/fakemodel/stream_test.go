@@ -133,7 +133,7 @@ func TestFaultsInTheProcessAreTyped(t *testing.T) {
 		}
 		var e *translate.Error
 		if !errors.As(err, &e) || e.Fault != test.fault {
-			t.Errorf("%s: %v, want fault %d", test.model, err, test.fault)
+			t.Errorf("%s: %v, want fault %s", test.model, err, test.fault)
 			continue
 		}
 		if a.Text() != test.text {

@@ -13,20 +13,12 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// kinds are the names of event kinds in transcripts.
-var kinds = [...]string{
-	translate.KindStart: "start", translate.KindText: "text", translate.KindReasoning: "reasoning",
-	translate.KindSignature: "signature", translate.KindToolStart: "tool", translate.KindToolArgs: "args",
-	translate.KindUsage: "usage", translate.KindKeyword: "keyword", translate.KindFinish: "finish", translate.KindOpaque: "opaque",
-	translate.KindOther: "other", translate.KindToolProof: "proof",
-}
-
 // Describe returns ev as one line of a transcript.
 func Describe(ev translate.Event) string {
 	var b strings.Builder
-	b.WriteString(kinds[ev.Kind])
+	b.WriteString(ev.Kind.String())
 	if ev.Kind == translate.KindFinish {
-		fmt.Fprintf(&b, " %d", ev.Finish)
+		b.WriteString(" " + ev.Finish.String())
 	}
 	if len(ev.ID) > 0 {
 		fmt.Fprintf(&b, " id=%s", ev.ID)
@@ -49,7 +41,10 @@ func DescribeError(err error) string {
 	if !errors.As(err, &e) {
 		return fmt.Sprintf("NOT A TYPED ERROR: %v", err)
 	}
-	line := fmt.Sprintf("error %s fault=%d", e.Code, e.Fault)
+	line := "error " + string(e.Code)
+	if e.Fault != 0 {
+		line += " fault=" + e.Fault.String()
+	}
 	if e.Timeout {
 		line += " timeout"
 	}

@@ -92,7 +92,7 @@ func TestToolCallsAndTheirResultsPassThroughEveryPairThatCanSayThem(t *testing.T
 		}
 		a := v.ask(t, w, req)
 		if len(a.Parts) != 2 || a.Finish != translate.FinishTool {
-			t.Fatalf("%+v, finish %d", a.Parts, a.Finish)
+			t.Fatalf("%+v, finish %s", a.Parts, a.Finish)
 		}
 		results := translate.Message{Role: translate.RoleTool}
 		for i, name := range []string{"look", "now"} {
@@ -108,7 +108,7 @@ func TestToolCallsAndTheirResultsPassThroughEveryPairThatCanSayThem(t *testing.T
 		}
 		req.Messages = append(req.Messages, a.Message(), results)
 		if a = v.ask(t, w, req); a.Text() != "tool said: look ключ; now ключ" || a.Finish != translate.FinishStop {
-			t.Errorf("%q, finish %d", a.Text(), a.Finish)
+			t.Errorf("%q, finish %s", a.Text(), a.Finish)
 		}
 	})
 }
@@ -118,7 +118,7 @@ func TestReasoningPassesThroughEveryPairThatCanSayIt(t *testing.T) {
 	eachVendor(t, "reason", func(t *testing.T, v vendor, w *world.World, kind string, stream bool) {
 		a := v.ask(t, w, translate.Request{Model: "reason", Stream: stream, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")}})
 		if a.Reasoning() != "Let me think." || a.Text() != hello || a.Finish != translate.FinishStop {
-			t.Errorf("%+v, finish %d", a.Parts, a.Finish)
+			t.Errorf("%+v, finish %s", a.Parts, a.Finish)
 		}
 		signed := slices.ContainsFunc(a.Parts, func(p translate.Part) bool { return p.Signature != "" })
 		if kind == "anthropic" && v.dialect.Name() == "anthropic" && !signed {

@@ -84,7 +84,7 @@ func TestEveryKindTellsItsFaultsApart(t *testing.T) {
 					continue
 				}
 				if e := fault(t, err); e.Fault != c.fault {
-					t.Errorf("%s: fault %d, want %d: %v", c.model, e.Fault, c.fault, err)
+					t.Errorf("%s: fault %s, want %s: %v", c.model, e.Fault, c.fault, err)
 				}
 			}
 		})

@@ -208,7 +208,7 @@ func wantFault(t testing.TB, err error, f translate.Fault, c translate.Code) {
 		t.Fatal("no error")
 	}
 	if e := fault(t, err); e.Fault != f || e.Code != c {
-		t.Errorf("fault %d, code %s; want %d, %s: %v", e.Fault, e.Code, f, c, err)
+		t.Errorf("fault %s, code %s; want %s, %s: %v", e.Fault, e.Code, f, c, err)
 	}
 }
 

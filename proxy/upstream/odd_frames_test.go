@@ -80,7 +80,7 @@ func wantOdd(t *testing.T, err error) {
 	t.Helper()
 	e := fault(t, err)
 	if e.Fault != translate.FaultBroken {
-		t.Errorf("fault %d: %v", e.Fault, err)
+		t.Errorf("fault %s: %v", e.Fault, err)
 	}
 	if e.Code != translate.CodeUnavailable && e.Code != translate.CodeModel {
 		t.Errorf("code %s: %v", e.Code, err)

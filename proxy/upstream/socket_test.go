@@ -297,7 +297,7 @@ func TestASocketIsForgottenUnlessItsTurnEndedWell(t *testing.T) {
 			_ = s.Close()
 			if c.fault != 0 {
 				if e := fault(t, err); e.Fault != c.fault {
-					t.Errorf("fault %d: %v", e.Fault, err)
+					t.Errorf("fault %s: %v", e.Fault, err)
 				}
 			}
 			<-done
@@ -386,7 +386,7 @@ func TestARefusedHandshakeIsTyped(t *testing.T) {
 		}
 		e := fault(t, err)
 		if e.Fault != c.fault || c.retry > 0 && (e.Retry > c.retry || e.Retry < c.retry/2) {
-			t.Errorf("%s %q: fault %d, retry %v: %v", c.kind, c.reply, e.Fault, e.Retry, err)
+			t.Errorf("%s %q: fault %s, retry %v: %v", c.kind, c.reply, e.Fault, e.Retry, err)
 		}
 		if c.fault != translate.FaultBusy || c.kind == "chatnio" {
 			continue // when a chatnio server is dialled again is for the gateway to say

@@ -92,10 +92,10 @@ func TestEveryTransportBringsTheSameAnswers(t *testing.T) {
 	outcome := func(up Upstream, model string, stream bool) string {
 		a, err := ask(t, up, question(model, stream))
 		if err == nil {
-			return fmt.Sprintf("%q, finish %d, usage %+v", a.Text(), a.Finish, a.Usage)
+			return fmt.Sprintf("%q, finish %s, usage %+v", a.Text(), a.Finish, a.Usage)
 		}
 		e := fault(t, err)
-		return fmt.Sprintf("fault %d, code %s, retry %v", e.Fault, e.Code, e.Retry)
+		return fmt.Sprintf("fault %s, code %s, retry %v", e.Fault, e.Code, e.Retry)
 	}
 	for _, road := range roads {
 		t.Run(road.name, func(t *testing.T) {

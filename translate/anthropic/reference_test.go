@@ -21,7 +21,7 @@ func TestEveryStopReasonHasItsMeaning(t *testing.T) {
 			t.Fatal(err)
 		}
 		if last := evs[len(evs)-1]; last.Kind != translate.KindFinish || last.Finish != want {
-			t.Errorf("%s: %+v, want %d", reason, last, want)
+			t.Errorf("%s: %+v, want %s", reason, last, want)
 		}
 	}
 }

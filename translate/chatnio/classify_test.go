@@ -37,7 +37,7 @@ func TestTextsOfErrorFramesAreWhoseFaultTheyAre(t *testing.T) {
 	} {
 		e := classify(c.text)
 		if e.Fault != c.fault || e.Retry != c.retry || (e.TooLong != nil) != (c.limit > 0) || e.TooLong != nil && e.TooLong.Limit != c.limit {
-			t.Errorf("%s: fault %d, retry %v, %+v", c.text, e.Fault, e.Retry, e.TooLong)
+			t.Errorf("%s: fault %s, retry %v, %+v", c.text, e.Fault, e.Retry, e.TooLong)
 		}
 		if c.fault == translate.FaultRejected && e.Upstream.Status != 400 {
 			t.Errorf("%s: status %d", c.text, e.Upstream.Status)

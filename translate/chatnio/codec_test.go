@@ -344,7 +344,7 @@ func TestAnswersSurviveTheRoundTrip(t *testing.T) {
 	a := translate.Answer{Keyword: "go", Finish: translate.FinishStop, Parts: []translate.Part{{Kind: translate.PartText, Text: "Hello\n<b>"}}}
 	body := NewEncoder(&translate.Request{}, translate.Head{Number: 12}).AppendWhole(nil, &a)
 	got := wiretest.ReplayWhole(NewDecoder(nil), 200, body)
-	if want := "start id=12\nkeyword \"go\"\ntext \"Hello\\n<b>\"\nfinish 1\ndone\n"; got != want {
+	if want := "start id=12\nkeyword \"go\"\ntext \"Hello\\n<b>\"\nfinish stop\ndone\n"; got != want {
 		t.Fatalf("got %s", got)
 	}
 }

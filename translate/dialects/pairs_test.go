@@ -142,7 +142,7 @@ func TestTextSurvivesEveryPairInAnyPieces(t *testing.T) {
 			stream, messages = wire(down, read(t, up, frames(t, stream, messages)))
 			a := collect(read(t, down, frames(t, stream, messages)))
 			if got := a.Text(); got != awkward || a.Finish != translate.FinishStop {
-				t.Fatalf("cut at %d: %q, finish %d", cut, got, a.Finish)
+				t.Fatalf("cut at %d: %q, finish %s", cut, got, a.Finish)
 			}
 		}
 	})

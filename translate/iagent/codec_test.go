@@ -219,7 +219,7 @@ func TestAnswersSurviveTheRoundTrip(t *testing.T) {
 	a := translate.Answer{Finish: translate.FinishStop, Parts: []translate.Part{{Kind: translate.PartText, Text: "Hello\n<b> 😀"}}}
 	req := &translate.Request{User: "u", Group: "g", Preset: "p"}
 	frame := Dialect.NewEncoder(req, translate.Head{ID: "r-1", Created: 5}).AppendWhole(nil, &a)
-	want := "start id=r-1\ntext \"Hello\\n<b> 😀\"\nfinish 1\ndone\n"
+	want := "start id=r-1\ntext \"Hello\\n<b> 😀\"\nfinish stop\ndone\n"
 	if got := wiretest.Replay(Dialect.NewDecoder(nil), frame); got != want {
 		t.Errorf("got %s", got)
 	}

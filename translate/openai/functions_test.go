@@ -116,7 +116,7 @@ func TestAClientOfFunctionsIsAnsweredWithAFunctionCall(t *testing.T) {
 	for name, got := range map[string]*translate.Answer{"whole": read(t, bodies, true), "streamed": read(t, frames, false)} {
 		want := []translate.Part{{Kind: translate.PartToolCall, ID: "call_c-1_0", Name: "look", Args: `{"at":"漢\"字"}`}}
 		if diff := cmp.Diff(want, got.Parts); diff != "" || got.Finish != translate.FinishTool {
-			t.Errorf("%s: %s, finish %d", name, diff, got.Finish)
+			t.Errorf("%s: %s, finish %s", name, diff, got.Finish)
 		}
 	}
 	for _, text := range []string{string(bodies[0]), string(stream)} {

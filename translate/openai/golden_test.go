@@ -60,11 +60,11 @@ func dump(ev translate.Event) string {
 	case translate.KindUsage:
 		s = "usage"
 	case translate.KindFinish:
-		s = fmt.Sprintf("finish %d %q", ev.Finish, ev.Text)
+		s = fmt.Sprintf("finish %s %q", ev.Finish, ev.Text)
 	case translate.KindOpaque:
 		s = "opaque"
 	default:
-		s = fmt.Sprintf("kind %d", ev.Kind)
+		s = fmt.Sprintf("%s", ev.Kind)
 	}
 	if u := ev.Usage; u != (translate.Usage{}) {
 		s += fmt.Sprintf(" [in %d out %d read %d write %d reasoning %d]", u.Input, u.Output, u.CacheRead, u.CacheWrite, u.Reasoning)
@@ -77,7 +77,7 @@ func dumpErr(err error) string {
 	if !errors.As(err, &e) {
 		return fmt.Sprintf("BUG: %T %v", err, err)
 	}
-	s := fmt.Sprintf("error %s fault %d: %s", e.Code, e.Fault, e.Message)
+	s := fmt.Sprintf("error %s fault %s: %s", e.Code, e.Fault, e.Message)
 	if e.Upstream != nil {
 		s += fmt.Sprintf(" %+v", *e.Upstream)
 	}

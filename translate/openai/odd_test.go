@@ -93,7 +93,7 @@ func told(d translate.Decoder, frames ...string) string {
 	case a.Finish == 0:
 		w = append(w, "CUT")
 	default:
-		w = append(w, [...]string{"", "stop", "length", "tool", "filter"}[a.Finish])
+		w = append(w, a.Finish.String())
 	}
 	if noReason {
 		w = append(w, "no reason")

@@ -238,7 +238,7 @@ func TestAnswersSurviveTheRoundTrip(t *testing.T) {
 		t.Errorf("got %s", body)
 	}
 	got := wiretest.ReplayWhole(Dialect.NewDecoder(nil), 200, body)
-	if want := "start id=conv_1\ntext \"Hello\\n<b>\"\nfinish 1 4+2 cached=0 reasoning=0\ndone\n"; got != want {
+	if want := "start id=conv_1\ntext \"Hello\\n<b>\"\nfinish stop 4+2 cached=0 reasoning=0\ndone\n"; got != want {
 		t.Errorf("got %s", got)
 	}
 }
