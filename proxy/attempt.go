@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -227,7 +228,7 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 		if x.inSync = x.remote != ""; x.inSync {
 			req.Memory = translate.Memory{ID: x.remote, InSync: true, Idle: x.idle}
 		} else {
-			x.remote = NewID("dg_")
+			x.remote = ids.New("dg_")
 			req.Memory = translate.Memory{ID: x.remote, Idle: x.idle}
 		}
 	}

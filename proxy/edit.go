@@ -59,7 +59,7 @@ func (g *Gateway) Edit(ctx context.Context, u *Turn, e Edit) error {
 	g.threads.unmeasure(t)
 	err := g.edit(ctx, editor, t, e, known)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return storeFailed(err)
+		return store.Failed(err)
 	}
 	return nil
 }

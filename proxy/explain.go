@@ -266,12 +266,12 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Explanation{Front: h.Front, Caller: who.Name, Model: clip(m.Name), Policy: p.policyName}
+	e := &Explanation{Front: h.Front, Caller: who.Name, Model: translate.Clip(m.Name), Policy: p.policyName}
 	for _, r := range who.rules {
 		e.Limits = strings.TrimPrefix(e.Limits+", "+r.Name(), ", ")
 	}
 	if m.preset != nil {
-		e.Preset = clip(h.Model)
+		e.Preset = translate.Clip(h.Model)
 	}
 	now, passed := time.Now(), []exclusion(nil)
 	for _, r := range p.routesOf(nil, m) {

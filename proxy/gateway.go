@@ -371,7 +371,7 @@ func (x *Exchange) prepare() *translate.Error {
 			earlier, err = x.history(keep)
 		}
 		if err != nil {
-			return storeFailed(err)
+			return store.Failed(err)
 		}
 		earlier = translate.Settled(earlier)
 		x.scope = x.q.Turn.ID()

@@ -71,7 +71,7 @@ func (g *Gateway) read(ctx context.Context, u *Turn, window store.Window, view s
 		return nil, &translate.Error{Code: translate.CodeConversation, Message: "no such conversation"}
 	}
 	if err != nil {
-		return nil, storeFailed(err)
+		return nil, store.Failed(err)
 	}
 	all := conv.Messages
 	conv.Messages = sent(all)
@@ -142,7 +142,7 @@ func (g *Gateway) keep(ctx context.Context, u *Turn, c *change, window, most int
 		g.notSole()
 		return false, changedMeanwhile(err)
 	case err != nil:
-		return false, storeFailed(err)
+		return false, store.Failed(err)
 	}
 	t.known, t.knownAt = true, u.cut
 	if was != 0 && c.quiet() {
@@ -267,14 +267,6 @@ func (u *Turn) isCut() bool {
 
 // ID returns the id of the turn's conversation.
 func (u *Turn) ID() string { return u.thread.id }
-
-func storeFailed(err error) *translate.Error {
-	var known *translate.Error
-	if errors.As(err, &known) {
-		return known
-	}
-	return &translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed", Cause: err}
-}
 
 // lengths says how long a conversation is as a model sees it, in bytes, as estimates
 // count. The registry's lock guards it.

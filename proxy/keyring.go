@@ -17,6 +17,7 @@ import (
 	"github.com/dgraph-io/ristretto/v2"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -145,7 +146,7 @@ func (k *keyring) find(plan *callers, at string, is func(*foundKey) bool, read f
 	case errors.Is(err, store.ErrNotFound):
 		life = keyUnknown
 	case err != nil:
-		return nil, storeFailed(err)
+		return nil, store.Failed(err)
 	default:
 		found.key, found.who = key, plan.stored(key)
 	}
@@ -212,7 +213,7 @@ func NewKey(name string, a config.Access, expires time.Time) (secret string, k *
 	_, _ = rand.Read(random[:]) // it never fails
 	secret = "sk-" + base64.RawURLEncoding.EncodeToString(random[:])
 	k = &store.Key{
-		ID: NewID("key_"), Hash: sha256.Sum256([]byte(secret)), Name: strings.Clone(name), Group: a.Group,
+		ID: ids.New("key_"), Hash: sha256.Sum256([]byte(secret)), Name: strings.Clone(name), Group: a.Group,
 		Models: a.Models, Limits: strings.Join(a.Limits, ","), Created: time.Now().UnixMilli(),
 	}
 	if !expires.IsZero() {
@@ -257,7 +258,7 @@ func (g *Gateway) MakeKey(ctx context.Context, name string, a config.Access, exp
 	}
 	for _, m := range a.Models {
 		if !g.Known(m) {
-			return "", nil, translate.Invalid("there is no such model: " + clip(m))
+			return "", nil, translate.Invalid("there is no such model: " + translate.Clip(m))
 		}
 	}
 	if !expires.IsZero() && !expires.After(time.Now()) {

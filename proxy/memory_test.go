@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -169,7 +170,7 @@ func TestAStatelessChatGoesOnInItsRemoteMemory(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a", kind("rest")), channel("b", kind("rest"))), map[string][]script{"a": {says("one")}, "b": {says("one")}})
 		for range 20 { // whichever channel is drawn first keeps it
-			prefix := NewID("")
+			prefix := ids.New("")
 			w.ask(t.Context(), w.stateless(prefix)).mustSay(t, "one")
 			first := strings.Fields(w.order())
 			w.ask(t.Context(), w.stateless(prefix, "one", "2")).mustSay(t, "one")

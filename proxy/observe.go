@@ -38,7 +38,7 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 	var some [16]slog.Attr
 	attrs := append(some[:0],
 		slog.String("id", x.q.ID), slog.String("front", x.q.Front), slog.String("caller", x.q.Caller.Name),
-		slog.String("model", clip(x.q.Model.Name)), slog.String("code", code),
+		slog.String("model", translate.Clip(x.q.Model.Name)), slog.String("code", code),
 		slog.Int("attempts", x.attempts),
 		slog.Duration("took", time.Since(x.began).Round(time.Microsecond)))
 	if ch != nil {

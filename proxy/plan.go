@@ -275,11 +275,11 @@ func (p *Plan) resolve(c *Caller, name string) (*Model, *translate.Error) {
 		model = preset.Model
 	}
 	if !c.May(name) && !c.May(model) {
-		return nil, &translate.Error{Code: translate.CodePermission, Message: fmt.Sprintf("the model %q is not for this caller", clip(name))}
+		return nil, &translate.Error{Code: translate.CodePermission, Message: fmt.Sprintf("the model %q is not for this caller", translate.Clip(name))}
 	}
 	r := p.routes[model]
 	if r == nil {
-		return nil, &translate.Error{Code: translate.CodeModelNotFound, Message: fmt.Sprintf("no channel serves the model %q", clip(name))}
+		return nil, &translate.Error{Code: translate.CodeModelNotFound, Message: fmt.Sprintf("no channel serves the model %q", translate.Clip(name))}
 	}
 	if preset == nil {
 		return r.plain, nil
@@ -297,17 +297,6 @@ func (p *Plan) defaultName(c *Caller) string {
 		}
 	}
 	return ""
-}
-
-// clip bounds what is quoted of a client's words.
-func clip(s string) string {
-	if len(s) <= 100 {
-		return s
-	}
-	if r := []rune(s); len(r) > 100 {
-		return string(r[:100]) + "..."
-	}
-	return s
 }
 
 // clocks bound an answer; they are all set but headers and first, where 0 means

@@ -54,7 +54,7 @@ func endOf(err *translate.Error) end {
 	if err == nil {
 		return end{}
 	}
-	return end{err.Fault, err.Code, clip(err.Message), err.Retry}
+	return end{err.Fault, err.Code, translate.Clip(err.Message), err.Retry}
 }
 
 // choice is what decided for a candidate.
@@ -292,9 +292,9 @@ func (r *live) attempted(l *Ledger, err *translate.Error) {
 // begin makes r the record of q.
 func (r *live) begin(q *Question) {
 	r.one.route[0], r.one.try[0] = nil, try{}
-	r.record = record{id: q.ID, front: q.Front, model: clip(q.Model.Name), received: q.Received, routes: r.one.route[:0], tries: r.one.try[:0]}
+	r.record = record{id: q.ID, front: q.Front, model: translate.Clip(q.Model.Name), received: q.Received, routes: r.one.route[:0], tries: r.one.try[:0]}
 	if q.Caller != nil {
-		r.caller = clip(q.Caller.Name)
+		r.caller = translate.Clip(q.Caller.Name)
 	}
 }
 

@@ -76,7 +76,7 @@ func (g *Gateway) Begin(ctx context.Context, q *Question, id Identity) error {
 		return nil // others are before it; one of them stores it
 	}
 	if err := g.list(q); err != nil {
-		return storeFailed(err)
+		return store.Failed(err)
 	}
 	g.threads.number(u.thread)
 	return nil
@@ -169,7 +169,7 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 	// An answer that was given is stored even if its client leaves meanwhile.
 	var err error
 	if x.stored, err = x.g.keep(context.Background(), x.q.Turn, c, x.window, x.reading); err != nil {
-		return storeFailed(err)
+		return store.Failed(err)
 	}
 	return nil
 }
@@ -273,7 +273,7 @@ func (g *Gateway) Note(ctx context.Context, u *Turn, n Note) (number int64, err 
 	if err := g.noteRefused(ctx, u, n); errors.Is(err, ErrUnnoted) {
 		return 0, ErrUnnoted
 	} else if err != nil {
-		return 0, storeFailed(err)
+		return 0, store.Failed(err)
 	}
 	if u.thread.unkept {
 		return 0, nil

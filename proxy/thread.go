@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -301,7 +302,7 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 		made := *id.Make
 		made.Owner = c.Name
 		if made.ID == "" {
-			made.ID = NewID("conv_")
+			made.ID = ids.New("conv_")
 		}
 		t := &Thread{id: made.ID, owner: c.Name, key: key, made: &made, weight: weigh(made.Messages)}
 		t.lengths.of(sent(made.Messages), 0, 0, 0)
@@ -356,7 +357,7 @@ func lost(ctx context.Context, err error) *translate.Error {
 	if ctx.Err() != nil {
 		return gone(ctx)
 	}
-	return storeFailed(err)
+	return store.Failed(err)
 }
 
 // estimates reports whether what c asks is weighed before it is asked.
@@ -370,7 +371,7 @@ func (g *Gateway) estimates(c *Caller) bool {
 func (g *Gateway) Unstored(kept *Thread) *Turn {
 	kept.unkept = true
 	if kept.id == "" {
-		kept.id = NewID("tmp_")
+		kept.id = ids.New("tmp_")
 	}
 	return g.threads.join(kept, 0)
 }
@@ -401,7 +402,7 @@ func (g *Gateway) find(ctx context.Context, c *Caller, id Identity) (*store.Conv
 			return conv, nil
 		}
 		if !errors.Is(err, store.ErrNotFound) {
-			return nil, storeFailed(err)
+			return nil, store.Failed(err)
 		}
 	}
 	return nil, nil

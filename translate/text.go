@@ -86,3 +86,14 @@ func parseRetry(s string) time.Duration {
 	}
 	return min(time.Duration(n)*time.Second, 24*time.Hour)
 }
+
+// Clip bounds s, which is quoted of a client's words, to 100 characters.
+func Clip(s string) string {
+	if len(s) <= 100 {
+		return s
+	}
+	if r := []rune(s); len(r) > 100 {
+		return string(r[:100]) + "..."
+	}
+	return s
+}

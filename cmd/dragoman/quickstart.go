@@ -8,7 +8,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/internal/ids"
 )
 
 // quickModel is the model that a quick start can always answer with.
@@ -18,7 +18,7 @@ const quickModel = "mock"
 // SQLite, anonymous callers on that model only and only a few questions at a time, a demo key, and the vendors whose
 // keys lookup finds.
 func quickStart(lookup func(string) (string, bool)) (*config.Config, string, error) {
-	demo := proxy.NewID("sk-")
+	demo := ids.New("sk-")
 	text := &strings.Builder{}
 	fmt.Fprintf(text, "callers:\n  anonymous: {models: [%s, default], limits: public}\n  keys: [{name: demo, key: %s}]\n", quickModel, demo)
 	fmt.Fprintln(text, "hosts: [localhost]\ntrusted_proxies: []")

@@ -27,7 +27,7 @@ var mayImport = []struct {
 	{"translate/...", []string{"translate", "internal/jsonx"}},
 	{"config", nil},
 	{"proxy/balance", nil},
-	{"proxy", []string{"translate", "proxy/balance", "limiter", "store", "config", "internal/keyset"}},
+	{"proxy", []string{"translate", "proxy/balance", "limiter", "store", "config", "internal/ids", "internal/keyset"}},
 	{"proxy/front", []string{"proxy", "limiter", "store", "config", "translate/...", "internal/..."}},
 	{"proxy/upstream", []string{"config", "translate/...", "internal/..."}},
 	{"store/...", []string{"store/...", "translate", "config"}},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -43,7 +44,7 @@ func (t *talk) turn(next *task) {
 	defer cancel(nil)
 	t.begin(next, cancel)
 	q := &proxy.Question{
-		ID: proxy.NewID("req_"), Session: t.session.id, Front: "chatnio", Caller: t.caller, Model: model, Received: received,
+		ID: ids.New("req_"), Session: t.session.id, Front: "chatnio", Caller: t.caller, Model: model, Received: received,
 		Request: req, Restart: restart, KeepPartial: true, Address: t.address,
 		Failure: chatnio.NewEncoder(req, translate.Head{}).ErrorText,
 	}

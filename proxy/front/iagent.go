@@ -9,6 +9,7 @@ import (
 
 	"github.com/fasthttp/websocket"
 
+	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -228,7 +229,7 @@ func (c *crowd) finish() {
 }
 
 func (c *crowd) reply(m *iagent.Message) iagent.Message {
-	return iagent.Reply(m, proxy.NewID("r-"), time.Now().UnixMilli(), c.s.settings().IAgent.Name)
+	return iagent.Reply(m, ids.New("r-"), time.Now().UnixMilli(), c.s.settings().IAgent.Name)
 }
 
 // silent applies the group policy (rest_iagent.md 8.2, item 10). known: the

@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -147,7 +148,7 @@ func (o *question) prepare(received time.Time) {
 		return
 	}
 	m.Request(&o.req)
-	o.q = proxy.Question{ID: proxy.NewID("req_"), Session: c.session.id, Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: &o.req,
+	o.q = proxy.Question{ID: ids.New("req_"), Session: c.session.id, Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: &o.req,
 		Address: c.address, User: m.Sender}
 	if err := c.s.g.Admit(o.ctx, &o.q); err != nil {
 		o.known = o.refused(err)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
@@ -35,8 +36,8 @@ func (openaiFront) Bodies() bodyRule {
 }
 
 // newCompletionID and newMessageID make an answer's id as the vendors' look.
-func newCompletionID() string { return proxy.NewID("chatcmpl-") }
-func newMessageID() string    { return proxy.NewID("msg_") }
+func newCompletionID() string { return ids.New("chatcmpl-") }
+func newMessageID() string    { return ids.New("msg_") }
 
 // ask answers a question of a stateless front; newID makes the answer's id.
 func (c *call) ask(w *wire, token string, limit int, newID func() string) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
@@ -343,11 +344,11 @@ func (s *Server) guard(handle func(*call)) fasthttp.RequestHandler {
 // (rest_iagent.md 10, "Request ids").
 func requestID(given []byte) string {
 	if len(given) == 0 || len(given) > 128 {
-		return proxy.NewID("req_")
+		return ids.New("req_")
 	}
 	for _, b := range given {
 		if !(b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '.' || b == '_' || b == '-') {
-			return proxy.NewID("req_")
+			return ids.New("req_")
 		}
 	}
 	return string(given)

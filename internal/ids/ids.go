@@ -1,4 +1,5 @@
-package proxy
+// Package ids makes the ids of requests, conversations and keys.
+package ids
 
 import (
 	"crypto/rand"
@@ -9,9 +10,9 @@ import (
 
 var idText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
-// NewID returns prefix and 26 letters and digits: the milliseconds of now and 80
+// New returns prefix and 26 letters and digits: the milliseconds of now and 80
 // random bits, so that ids sort by time and cannot be guessed.
-func NewID(prefix string) string {
+func New(prefix string) string {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(time.Now().UnixMilli())<<16)
 	_, _ = rand.Read(b[6:])
