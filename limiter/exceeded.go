@@ -73,7 +73,7 @@ func counted(n int, unit string) string {
 }
 
 // RetryAfter returns the value of a Retry-After header: whole seconds, at least 1
-// and never earlier than the t of RateLimit (rest_iagent.md 2.7). For a question
+// and never earlier than the t of RateLimit (docs/rules/rest.md 2.7). For a question
 // that is too large it is the window, which slows down clients that try again
 // without looking.
 func (e *Exceeded) RetryAfter() int64 {
@@ -103,7 +103,7 @@ func (e *Exceeded) Headers(now time.Time, set func(name string, value []byte)) {
 
 // Headers calls set with each header that tells a client how the limit stands:
 // RateLimit-Policy, RateLimit and X-RateLimit-Limit, -Remaining and, where there
-// is a window, -Reset in seconds since 1970 (rest_iagent.md 2.7). The value is
+// is a window, -Reset in seconds since 1970 (docs/rules/rest.md 2.7). The value is
 // valid only during the call. The zero State has no headers.
 func (s State) Headers(now time.Time, set func(name string, value []byte)) {
 	if s.Kind == 0 {

@@ -3,7 +3,7 @@
 // group, the address, the model, and all together.
 //
 // A limit of N per period means at most N at once and N per period, refilled
-// continuously (product.md 6, settled detail 6): who has used all of 60/m may ask
+// continuously (docs/rules/limits.md 1): who has used all of 60/m may ask
 // again a second later, once.
 package limiter
 

@@ -3,7 +3,7 @@ package translate
 import "time"
 
 // Code is a failure as a client is told of it. The names are those of the rest
-// dialect (rest_iagent.md 2.6); the other dialects map them.
+// dialect (docs/rules/rest.md 2.6); the other dialects map them.
 type Code string
 
 // The catalogue. Each comment tells the author of a client what to do.
@@ -131,7 +131,7 @@ type Error struct {
 	Spent *Spent
 
 	// Upstream is what the model's server said of a rejected question; openai
-	// and anthropic clients get it as it stands (product.md 6, settled detail 5).
+	// and anthropic clients get it as it stands (docs/rules/faults.md 5).
 	Upstream *Refusal
 	// Masker hides from clients what is not for them of Upstream; nil knows no
 	// configuration.

@@ -6,7 +6,7 @@ import (
 )
 
 // Text returns e as one line, "CODE: message", with the wait where it is known:
-// what dialects without error objects say (rest_iagent.md 8.2, item 9). It is
+// what dialects without error objects say (docs/rules/iagent.md 4.9). It is
 // never empty. [FromText] reads it.
 func (e *Error) Text() string {
 	text := e.Message

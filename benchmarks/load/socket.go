@@ -152,7 +152,7 @@ func openTalk(o *options, m *meter, want int, paced bool) (*talk, error) {
 	return t, t.connect()
 }
 
-// connect begins a new conversation: the first frame signs in (chatnio.md 3.2).
+// connect begins a new conversation: the first frame signs in (docs/rules/chatnio.md 3.2).
 func (t *talk) connect() (err error) {
 	if t.socket, err = openSocket(t.o.Addr, t.o.Prefix+"/chat"); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// chatFrame is a client's frame on an authenticated connection (chatnio.md 4).
+// chatFrame is a client's frame on an authenticated connection (docs/rules/chatnio.md 4).
 // A field of a wrong type closes the socket, as on the real server.
 type chatFrame struct {
 	Type          string   `json:"type"`
@@ -114,8 +114,8 @@ func (x *chatSession) halt() bool {
 	return true
 }
 
-// put queues a frame; when the queue is full the oldest is dropped (chatnio.md
-// 5.4). Only the reader calls it, so there is room afterwards.
+// put queues a frame; when the queue is full the oldest is dropped
+// (docs/rules/chatnio.md 5.4). Only the reader calls it, so there is room afterwards.
 func (x *chatSession) put(f chatFrame) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -143,7 +143,7 @@ func (x *chatSession) did() {
 }
 
 // auth reads the first frame. Nothing is sent back for it; whoever is not known
-// is anonymous (chatnio.md 3.2).
+// is anonymous (docs/rules/chatnio.md 3.2).
 func (x *chatSession) auth(msg []byte) bool {
 	var f struct {
 		Token string `json:"token"`
@@ -198,7 +198,7 @@ func withoutTail(turns []Turn) []Turn {
 	return turns
 }
 
-// mask puts messages before the history (chatnio.md 4).
+// mask puts messages before the history (docs/rules/chatnio.md 4).
 func (x *chatSession) mask(text string) {
 	var ms []struct {
 		Role    string `json:"role"`
@@ -308,7 +308,7 @@ func (t *chatTurn) keep() {
 	x.save(t.model)
 }
 
-// run sends the frames of a turn (chatnio.md 5.2). It returns whether the turn
+// run sends the frames of a turn (docs/rules/chatnio.md 5.2). It returns whether the turn
 // went as scripted to where the script ends it.
 func (t *chatTurn) run(model string) bool {
 	x := t.x
@@ -417,7 +417,7 @@ func (t *chatTurn) last() bool {
 }
 
 // stopped ends a turn as the real server does: two end frames, the second of
-// which is an error when nothing had been said (chatnio.md 5.3).
+// which is an error when nothing had been said (docs/rules/chatnio.md 5.3).
 func (t *chatTurn) stopped() {
 	t.keep()
 	t.add(0, t.quota(), "", true)
@@ -456,7 +456,7 @@ func (t *chatTurn) quota() float64 {
 	return 0.002 * float64(t.sc.Input+t.chunks)
 }
 
-// add appends a frame (chatnio.md 5.1).
+// add appends a frame (docs/rules/chatnio.md 5.1).
 func (t *chatTurn) add(conversation int64, quota float64, message string, end bool) {
 	f := strconv.AppendInt(append(t.frame[:0], `{"conversation":`...), conversation, 10)
 	f = strconv.AppendFloat(append(f, `,"quota":`...), quota, 'f', -1, 32)
@@ -472,7 +472,7 @@ func (t *chatTurn) flush() bool {
 	return !t.lost
 }
 
-// chatError is the text of an error turn (chatnio.md 5.2).
+// chatError is the text of an error turn (docs/rules/chatnio.md 5.2).
 func chatError(r refusal, model string) string {
 	switch r.status {
 	case 401, 403:

@@ -25,7 +25,7 @@ type chatStore struct {
 
 // open returns the conversation id of key, or the number of a new one: the
 // highest plus one. It is not stored before it is saved, so that two sockets may
-// get one number, as on the real server (chatnio.md 6).
+// get one number, as on the real server (docs/rules/chatnio.md 6).
 func (s *chatStore) open(key string, id int64) (int64, []Turn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +75,7 @@ func chatName(text string) string {
 }
 
 // chatKey returns the token of a REST call, empty for one that is not signed
-// in. An unknown sk- key is refused with 401, and false (chatnio.md 3.1).
+// in. An unknown sk- key is refused with 401, and false (docs/rules/chatnio.md 3.1).
 func (s *Server) chatKey(ctx *fasthttp.RequestCtx) (string, bool) {
 	key := strings.TrimPrefix(string(ctx.Request.Header.Peek("Authorization")), "Bearer ")
 	if key != "" && key != "anonymous" && s.accepts(key) {
@@ -94,7 +94,7 @@ func chatStatus(ctx *fasthttp.RequestCtx, status int, body string) {
 	ctx.SetBodyString(body)
 }
 
-// chatTalks serves /conversation/list, load, delete and clean (chatnio.md 6).
+// chatTalks serves /conversation/list, load, delete and clean (docs/rules/chatnio.md 6).
 func (s *Server) chatTalks(ctx *fasthttp.RequestCtx, verb string) {
 	key, ok := s.chatKey(ctx)
 	switch {

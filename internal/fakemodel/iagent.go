@@ -12,7 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// agentFrame is a message of the iagent dialect (rest_iagent.md 7).
+// agentFrame is a message of the iagent dialect (docs/rules/iagent.md 2).
 type agentFrame struct {
 	ChatType    int     `json:"chat_type"`
 	MsgID       string  `json:"msg_id"`
@@ -130,7 +130,7 @@ func (x *agentSession) waiting(key string) bool {
 }
 
 // later answers on a goroutine of its own, after the answers of the same
-// conversation that are under way (rest_iagent.md 8.2, order).
+// conversation that are under way (docs/rules/iagent.md 4.7).
 func (x *agentSession) later(f agentFrame, model, key, body string) {
 	x.room <- struct{}{}
 	mine := make(chan struct{})
@@ -245,7 +245,7 @@ func agentRefusal(r refusal) (code int, text string) {
 	return 50, text
 }
 
-// wrong says what is illegal in f (rest_iagent.md 8.2, validation).
+// wrong says what is illegal in f (docs/rules/iagent.md 4.3).
 func (f *agentFrame) wrong() string {
 	switch {
 	case f.MsgID == "":
@@ -294,7 +294,7 @@ func (f *agentFrame) conversation(token string) string {
 	return strings.Join([]string{token, strconv.Itoa(f.ChatType), who, f.ReceiverID}, "\x00")
 }
 
-// reply is the frame that answers f (rest_iagent.md 8.2, reply frame).
+// reply is the frame that answers f (docs/rules/iagent.md 4.4).
 func (x *agentSession) reply(f *agentFrame, code int, text string) []byte {
 	kind, agent := f.ChatType, f.ReceiverID
 	if kind != 2 {

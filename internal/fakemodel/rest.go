@@ -30,7 +30,7 @@ type restStore struct {
 	byID  map[string]*restTalk
 }
 
-// restWho is what identifies a conversation (rest_iagent.md 2.5).
+// restWho is what identifies a conversation (docs/rules/rest.md 2.5).
 type restWho struct{ key, group, user string }
 
 // maxTalks bounds what a stateful dialect remembers; further conversations have
@@ -104,7 +104,7 @@ func restRefuse(ctx *fasthttp.RequestCtx, status int, code, text string) {
 	ctx.SetBody(restError(nil, code, text))
 }
 
-// restError appends the error envelope of rest_iagent.md 2.3.
+// restError appends the error envelope of docs/rules/rest.md 2.3.
 func restError(dst []byte, code, text string) []byte {
 	dst = quote(append(dst, `{"success":false,"error":`...), text)
 	return append(quote(append(dst, `,"code":`...), code), '}')
@@ -174,7 +174,7 @@ func (sc *Script) textOnly() {
 	sc.Steps = kept
 }
 
-// restAnswer writes an answer as rest_iagent.md 2.4 and 3.1 have it.
+// restAnswer writes an answer as docs/rules/rest.md 2.4 and 3.1 have it.
 type restAnswer struct {
 	sc   *Script
 	id   string
@@ -227,7 +227,7 @@ func (a *restAnswer) refuse(dst []byte, r refusal) []byte {
 
 func (a *restAnswer) settled() { a.done() }
 
-// restCode returns the code that belongs to a status (rest_iagent.md 2.6).
+// restCode returns the code that belongs to a status (docs/rules/rest.md 2.6).
 func restCode(status int) string {
 	switch status {
 	case 401:

@@ -48,7 +48,7 @@ func (s *Server) upgrade(ctx *fasthttp.RequestCtx, begin func(*socket) (read fun
 func (x *socket) serve(read func([]byte) bool) {
 	defer x.s.survive()
 	// The real chatnio server drops the connection instead of answering a close
-	// frame (chatnio.md 5.5); for the others it makes no difference.
+	// frame (docs/rules/chatnio.md 5.5); for the others it makes no difference.
 	x.ws.SetCloseHandler(func(int, string) error { return nil })
 	x.ws.SetReadLimit(maxFrame)
 	for {

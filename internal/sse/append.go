@@ -18,7 +18,7 @@ func AppendEvent(dst []byte, name string, data []byte) []byte {
 }
 
 // AppendComment appends a comment, which every reader ignores: what keeps a
-// silent stream from looking dead (rest_iagent.md 3.2). text must not contain a
+// silent stream from looking dead (docs/rules/rest.md 3.2). text must not contain a
 // line break.
 func AppendComment(dst []byte, text string) []byte {
 	dst = append(dst, ": "...)

@@ -3,7 +3,7 @@
 //
 // The grammar is that of the HTML standard, section "Server-sent events", with
 // one tolerance: an event that the end of the stream cut off before its empty
-// line can be had too (rest_iagent.md 4.3).
+// line can be had too (docs/rules/rest.md 4.3).
 package sse
 
 import (

@@ -20,15 +20,15 @@ const (
 	// quicker one is not worth the read.
 	watchAfter = 4 * time.Millisecond
 	// statusGate bounds how long the status line is held for the commit point
-	// (product.md 6, settled detail 3).
+	// (docs/rules/faults.md 8).
 	statusGate = 25 * time.Second
-	// keepAlive is the longest silence on a stream (rest_iagent.md 3.2).
+	// keepAlive is the longest silence on a stream (docs/rules/rest.md 3.2).
 	keepAlive = 15 * time.Second
 	// flushAt is the size at which events that are ready go out together.
 	flushAt = 16 << 10
 )
 
-// aliveComment is what a silent stream says (rest_iagent.md 3.2).
+// aliveComment is what a silent stream says (docs/rules/rest.md 3.2).
 var aliveComment = sse.AppendComment(nil, "keep-alive")
 
 var errClientGone = &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "the client has left"}
@@ -96,7 +96,7 @@ func (c *call) retryAfter(err *translate.Error) {
 func (c *call) setHeader(name string, value []byte) { c.ctx.Response.Header.SetBytesV(name, value) }
 
 // limits says in headers how the limits of an admitted question stand, whatever
-// becomes of it (rest_iagent.md 2.7).
+// becomes of it (docs/rules/rest.md 2.7).
 func (c *call) limits(s limiter.State) { s.Headers(time.Now(), c.setHeader) }
 
 // answer puts q to the gateway and writes what comes of it, streamed or whole as

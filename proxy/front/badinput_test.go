@@ -257,7 +257,7 @@ func closesWith(t *testing.T, ws *websocket.Conn, code int) {
 }
 
 // On the chatnio socket everything that can be answered is, with one error turn,
-// and the connection stays (chatnio.md 8).
+// and the connection stays (docs/rules/chatnio.md 8).
 func TestOddChatnioFramesLeaveTheConnectionServing(t *testing.T) {
 	t.Parallel()
 	w := world.Start(t, pair("openai"))
@@ -301,8 +301,8 @@ func TestOddChatnioFramesLeaveTheConnectionServing(t *testing.T) {
 	}
 }
 
-// What the first frame says is taken loosely (chatnio.md 8.2, product.md 6, settled
-// detail 10); what cannot be read is anonymous.
+// What the first frame says is taken loosely (docs/rules/chatnio.md 8.2,
+// docs/rules/conversations.md 10); what cannot be read is anonymous.
 func TestTheFirstChatnioFrameIsReadLoosely(t *testing.T) {
 	t.Parallel()
 	w := world.Start(t, pair("openai"))

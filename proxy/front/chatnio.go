@@ -16,7 +16,7 @@ import (
 )
 
 // chatnioFront is the server side of chatnio's WebSocket and of the REST calls
-// that go with it. Each path is served at the root and under /api (chatnio.md 8.1).
+// that go with it. Each path is served at the root and under /api (docs/rules/chatnio.md 8.1).
 type chatnioFront struct{}
 
 // Routes implements [Front].
@@ -71,7 +71,7 @@ func chatnioToken(c *call) string {
 }
 
 // chatnioElse answers a path of the protocol that was asked for with a method it
-// does not take: 404, but for browsers that ask what they may do (chatnio.md 2).
+// does not take: 404, but for browsers that ask what they may do (docs/rules/chatnio.md 2).
 func chatnioElse(c *call) {
 	if c.ctx.IsOptions() {
 		c.preflight()
@@ -102,13 +102,13 @@ const (
 )
 
 // pairReader is in the name of the one client that looks for text in every second
-// frame only, and for the end in the others (chatnio.md 7, PHP).
+// frame only, and for the end in the others (docs/rules/chatnio.md 7, PHP).
 var pairReader = []byte("websocket-client-php")
 
 func chatnioSocket(c *call) {
 	if token := c.bearer(); strings.HasPrefix(token, "sk-") {
 		// An unknown key in the header refuses the upgrade, though a good one does
-		// not sign the chat in (chatnio.md 3.2).
+		// not sign the chat in (docs/rules/chatnio.md 3.2).
 		if _, err := c.s.g.Identify(token, c.address()); err != nil {
 			c.retryAfter(err)
 			c.json(401, chatnio.AppendDenied(nil))
@@ -210,7 +210,7 @@ func (k *task) answered() bool {
 var errStopped = &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "stopped by the client"}
 
 // signIn finds the caller behind token. Any bad one is anonymous: the socket
-// never refuses at this point (chatnio.md 3.2).
+// never refuses at this point (docs/rules/chatnio.md 3.2).
 // The connection counts among the caller's from then on; if there is no place it is
 // closed, and signIn returns false.
 func (t *talk) signIn(token string) bool {
@@ -306,7 +306,7 @@ func (t *talk) hear(msg []byte) bool {
 }
 
 // take does what a frame asks for, or queues it. Frames of unknown types are
-// ignored (chatnio.md 4).
+// ignored (docs/rules/chatnio.md 4).
 func (t *talk) take(next *task) {
 	switch next.frame.Type {
 	case chatnio.TypeStop:
@@ -429,7 +429,7 @@ func (t *talk) do(next *task) {
 }
 
 // crash ends the turn in which something panicked before the session ends: its
-// client would wait for ever otherwise (chatnio.md 8.3).
+// client would wait for ever otherwise (docs/rules/chatnio.md 8.3).
 func (t *talk) crash(next *task) {
 	p := recover()
 	if p == nil {

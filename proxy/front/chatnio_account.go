@@ -14,13 +14,13 @@ const (
 	// fullPurse is what a caller without a budget has in points: clients take 0 for
 	// an empty purse. What is left of a budget is a fraction, as on the real server.
 	fullPurse = 1_000_000
-	// loginLife is how long a login lasts, as on the real server (chatnio.md 3.1).
+	// loginLife is how long a login lasts, as on the real server (docs/rules/chatnio.md 3.1).
 	loginLife = 30 * 24 * time.Hour
 	// siteTitle is the name that web clients show.
 	siteTitle = "dragoman"
 )
 
-// accountCalls are the calls about the caller and the site (chatnio.md 6), without
+// accountCalls are the calls about the caller and the site (docs/rules/chatnio.md 6), without
 // /api.
 var accountCalls = []Route{
 	{"POST", "/login", public(chatnioLogin)},

@@ -15,11 +15,11 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 )
 
-// chatnioCalls are the REST calls around the socket (chatnio.md 6), without /api.
+// chatnioCalls are the REST calls around the socket (docs/rules/chatnio.md 6), without /api.
 var chatnioCalls = []Route{
 	{"GET", "/conversation/list", signedIn(stored(chatnioList))},
 	{"GET", "/conversation/load", signedIn(stored(chatnioLoad))},
-	{"GET", "/conversation", signedIn(stored(chatnioLoad))}, // chatnio.md 11: the published example
+	{"GET", "/conversation", signedIn(stored(chatnioLoad))}, // docs/rules/chatnio.md 10: the published example
 	{"GET", "/conversation/delete", signedIn(stored(chatnioDelete))},
 	{"GET", "/conversation/clean", signedIn(stored(chatnioClean))},
 	{"POST", "/conversation/rename", signedIn(stored(chatnioRename))},
@@ -39,7 +39,7 @@ const (
 	formLimit = frameLimit
 )
 
-// The texts of the real server (chatnio.md 3.1 and 6).
+// The texts of the real server (docs/rules/chatnio.md 3.1 and 6).
 const (
 	textNotSignedIn = "user not found"
 	textNotFound    = "conversation not found"
@@ -49,7 +49,7 @@ const (
 )
 
 // public finds the caller of a call that anyone may make: nil if it is not signed
-// in. An unknown sk- key gets 401 even here (chatnio.md 3.1), after too many of them
+// in. An unknown sk- key gets 401 even here (docs/rules/chatnio.md 3.1), after too many of them
 // with Retry-After: clients of this dialect know no other status for it.
 func public(handle func(c *call, caller *proxy.Caller)) func(*call) {
 	return func(c *call) {
@@ -76,7 +76,7 @@ func public(handle func(c *call, caller *proxy.Caller)) func(*call) {
 	}
 }
 
-// signedIn refuses callers that are not signed in as chatnio.md 3.1 has it: with
+// signedIn refuses callers that are not signed in as docs/rules/chatnio.md 3.1 has it: with
 // HTTP 200 and status false.
 func signedIn(handle func(c *call, caller *proxy.Caller)) func(*call) {
 	return public(func(c *call, caller *proxy.Caller) {

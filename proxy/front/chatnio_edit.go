@@ -14,7 +14,7 @@ import (
 const headLimit = 4 << 20
 
 // edit does what mask, share, edit and remove frames ask for. They are never
-// answered, and what is wrong with them is ignored (chatnio.md 4 and 8.6).
+// answered, and what is wrong with them is ignored (docs/rules/chatnio.md 4 and 8.6).
 func (t *talk) edit(frame *chatnio.Frame) {
 	if t.renew() != nil || t.caller == nil || t.caller.Anonymous && t.misnamed != nil {
 		return

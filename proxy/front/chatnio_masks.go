@@ -12,7 +12,7 @@ import (
 const textManyMasks = "too many masks: delete one first"
 
 // masking is a call on the store's masks, for storeWait at most. Callers that are
-// not signed in are refused as the mask calls do (chatnio.md 3.1); a mask that is
+// not signed in are refused as the mask calls do (docs/rules/chatnio.md 3.1); a mask that is
 // not there is the request's fault.
 func masking(handle func(ctx context.Context, c *call, owner string, keeper store.Masker) ([]byte, error)) func(*call) {
 	return public(func(c *call, caller *proxy.Caller) {

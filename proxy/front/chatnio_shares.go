@@ -13,7 +13,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 )
 
-// The texts of the real server (chatnio.md 6).
+// The texts of the real server (docs/rules/chatnio.md 6).
 const (
 	textBadHash = "invalid hash"
 	textNoShare = "sql: no rows in result set"

@@ -23,7 +23,7 @@ func (t *talk) turn(next *task) {
 		req.Messages = nil
 	} else if len(req.Messages) == 0 {
 		// The real server says nothing at all to this, and its clients wait for ever
-		// (chatnio.md 8.5).
+		// (docs/rules/chatnio.md 8.5).
 		t.refuse(next, req, translate.Invalid("the message is empty"))
 		return
 	}
@@ -73,7 +73,7 @@ func (t *talk) unnoted(q *proxy.Question) {
 }
 
 // resolve finds the model, or says in the real server's way why not: a model that
-// is not for callers without a key asks for one (chatnio.md 5.2).
+// is not for callers without a key asks for one (docs/rules/chatnio.md 5.2).
 func (t *talk) resolve(name string) (*proxy.Model, *translate.Error) {
 	if t.caller == nil {
 		return nil, &translate.Error{Code: translate.CodeUnauthorized, Message: "a key is needed"}
@@ -272,7 +272,7 @@ func (t *talk) noteIn(ctx context.Context, n proxy.Note, message string) (number
 	return t.s.g.Note(ctx, place, n)
 }
 
-// clipTitle makes a title of a message (chatnio.md 6).
+// clipTitle makes a title of a message (docs/rules/chatnio.md 6).
 func clipTitle(message string) string {
 	n := 0
 	for i := range message {

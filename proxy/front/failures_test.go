@@ -9,8 +9,8 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 )
 
-// forms says how each front tells a failure (product.md 5 and 6, settled detail
-// 5): before anything of the answer was sent, and after.
+// forms says how each front tells a failure (docs/rules/faults.md 1 and 5): before
+// anything of the answer was sent, and after.
 var forms = map[string]struct{ openai, anthropic, rest, chatnio, iagent string }{
 	"broken":  {"502 server_error MODEL_ERROR", "502 api_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR"},
 	"mid":     {"200 server_error MODEL_ERROR", "200 api_error", "200 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR"},

@@ -17,7 +17,7 @@ import (
 )
 
 // iagentFront is the server side of the iagent message format: one socket for
-// many users (rest_iagent.md 7 and 8.2).
+// many users (docs/rules/iagent.md 2 and 4).
 type iagentFront struct{}
 
 // Routes implements [Front].
@@ -28,9 +28,9 @@ func (iagentFront) Routes(*Server) []Route {
 // Bodies implements [Front].
 func (iagentFront) Bodies() bodyRule { return smallBodies }
 
-// Bounds of rest_iagent.md 8.2.
+// Bounds of docs/rules/iagent.md 4.
 const (
-	inFlightLimit = 256 // item 8: questions, and as many frames that wait to be written
+	inFlightLimit = 256 // docs/rules/iagent.md 4.8: questions, and as many frames that wait to be written
 	idleWorkers   = 64
 	unreadFor     = 100 * time.Millisecond
 )
@@ -39,7 +39,7 @@ const (
 var crowdUpgrader = newUpgrader(16 << 10)
 
 // iagentSocket upgrades, after everything that can be wrong with a handshake
-// (item 1).
+// (docs/rules/iagent.md 4.1).
 func iagentSocket(c *call) {
 	token := bareAppToken(string(c.ctx.QueryArgs().Peek("app_token")))
 	caller, err := c.s.g.Identify(token, c.address())
@@ -232,7 +232,7 @@ func (c *crowd) reply(m *iagent.Message) iagent.Message {
 	return iagent.Reply(m, ids.New("r-"), time.Now().UnixMilli(), c.s.settings().IAgent.Name)
 }
 
-// silent applies the group policy (rest_iagent.md 8.2, item 10). known: the
+// silent applies the group policy (docs/rules/iagent.md 4.10). known: the
 // receiver is an agent of ours.
 func (c *crowd) silent(m *iagent.Message, known bool) bool {
 	if m.ChatType != iagent.Group {

@@ -107,7 +107,7 @@ func (s *sayer) closed() (code int, frames []string) {
 	}
 }
 
-// The handshake (rest_iagent.md 8.2, item 1).
+// The handshake (docs/rules/iagent.md 4.1).
 func TestAnAgentSocketIsRefusedBeforeTheUpgrade(t *testing.T) {
 	t.Parallel()
 	w := agentWorld(t, "")
@@ -280,7 +280,7 @@ func TestWhatIsNoTextMessageEndsTheConnection(t *testing.T) {
 	}
 }
 
-// The reply (item 4).
+// The reply (docs/rules/iagent.md 4.4).
 func TestAReplyEchoesTheQuestion(t *testing.T) {
 	t.Parallel()
 	w := agentWorld(t, "")
@@ -315,7 +315,7 @@ func TestAReplyEchoesTheQuestion(t *testing.T) {
 	s.quiet()
 }
 
-// Duplicates (item 6).
+// Duplicates (docs/rules/iagent.md 4.6).
 func TestARepeatedMessageIsAnsweredOnceOrAlike(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -362,7 +362,7 @@ func TestTheAnswerGoesToTheNewestConnectionThatAsked(t *testing.T) {
 	})
 }
 
-// Order (item 7).
+// Order (docs/rules/iagent.md 4.7).
 func TestAConversationIsInOrderAndOthersAreNotHeldUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -395,7 +395,7 @@ func TestAConversationIsInOrderAndOthersAreNotHeldUp(t *testing.T) {
 	})
 }
 
-// Back-pressure (item 8): no more than 256 questions run, the others are not read.
+// Back-pressure (docs/rules/iagent.md 4.8): no more than 256 questions run, the others are not read.
 func TestAFullConnectionIsNotReadAnyFurther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -430,7 +430,7 @@ func TestAClientThatLeavesAFullConnectionEndsItsQuestions(t *testing.T) {
 	w.Eventually(t, "its questions are ended", func() bool { return w.Model.Active() == 0 })
 }
 
-// Failures (item 9).
+// Failures (docs/rules/iagent.md 4.9).
 func TestAFailureIsA50WithCodeAndText(t *testing.T) {
 	t.Parallel()
 	w := agentWorld(t, "")
@@ -450,7 +450,7 @@ func TestAFailureIsA50WithCodeAndText(t *testing.T) {
 	}
 }
 
-// Group policy and silence (item 10).
+// Group policy and silence (docs/rules/iagent.md 4.10).
 func TestThePolicyDecidesWhichGroupMessagesAreAnswered(t *testing.T) {
 	t.Parallel()
 	for policy, want := range map[string][4]float64{"always": {0, 0, 0, 0}, "addressed": {10, 0, 0, 0}, "never": {10, 10, 10, 10}} {
@@ -481,7 +481,7 @@ func TestAnAgentThatIsSilentIsPassedOn(t *testing.T) {
 	}
 }
 
-// Keep-alive (item 11).
+// Keep-alive (docs/rules/iagent.md 4.11).
 func TestAPingIsAnswered(t *testing.T) {
 	t.Parallel()
 	s := dialAgent(t, agentWorld(t, ""))
@@ -497,7 +497,7 @@ func TestAPingIsAnswered(t *testing.T) {
 	}
 }
 
-// Close codes (item 12).
+// Close codes (docs/rules/iagent.md 4.12).
 func TestAShutdownAnswersWhatRunsAndSaysSo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -541,7 +541,7 @@ func TestATokenThatExpiresEndsTheConnection(t *testing.T) {
 	})
 }
 
-// Media (item 13 and product.md 6, settled detail 11).
+// Media (docs/rules/iagent.md 4.13 and docs/rules/conversations.md 11).
 func TestAMediumGoesToAgentsOnly(t *testing.T) {
 	t.Parallel()
 	w := agentWorld(t, "")
@@ -558,7 +558,7 @@ func TestAMediumGoesToAgentsOnly(t *testing.T) {
 	}
 }
 
-// One conversation for both fronts (product.md 6, settled detail 11).
+// One conversation for both fronts (docs/rules/conversations.md 11).
 func TestRestAndAgentShareThePrivateConversationOfTheDefaultAgent(t *testing.T) {
 	t.Parallel()
 	w := agentWorld(t, "")

@@ -14,8 +14,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Bounds of what is kept for requests with an Idempotency-Key (rest_iagent.md 10,
-// "Idempotency").
+// Bounds of what is kept for requests with an Idempotency-Key (docs/rules/rest.md 5.1).
 const (
 	idempotencyKeep  = 10 * time.Minute
 	idempotencyMost  = 100_000

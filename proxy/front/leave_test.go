@@ -69,7 +69,7 @@ func TestAClientThatLeavesInTheMiddleEndsTheAnswer(t *testing.T) {
 }
 
 // kept checks what is stored of a turn whose client left: on chatnio the question
-// and what came, elsewhere nothing (product.md 6, settled detail 4).
+// and what came, elsewhere nothing (docs/rules/conversations.md 8).
 func kept(t *testing.T, w *world.World, front, question, begin string) {
 	t.Helper()
 	list := listed(t, w)

@@ -101,7 +101,7 @@ func TestAHandshakeDuringAShutdownIsA503(t *testing.T) {
 	})
 }
 
-// TestABugIsToldInTheFormOfEachDialect: 500 INTERNAL_ERROR (rest_iagent.md 2.6), or
+// TestABugIsToldInTheFormOfEachDialect: 500 INTERNAL_ERROR (docs/rules/rest.md 2.6), or
 // what the dialect has for it.
 func TestABugIsToldInTheFormOfEachDialect(t *testing.T) {
 	t.Parallel()

@@ -124,7 +124,7 @@ func TestEveryFrontGetsTheAnswerOfEveryKind(t *testing.T) {
 }
 
 // checkUsage: chatnio tells its quota only, iagent nothing; what a channel does
-// not tell is estimated from the text (product.md 6, settled detail 12).
+// not tell is estimated from the text (docs/rules/channels.md 8).
 func checkUsage(t *testing.T, c world.Client, kind string, r *world.Reply) {
 	t.Helper()
 	if c.Front() == "chatnio" || c.Front() == "iagent" {

@@ -128,7 +128,7 @@ func peek(d translate.Dialect, req *translate.Request, body []byte) (translate.D
 }
 
 // unknownModel hides, as the vendors do, whether a model does not exist or is not
-// for this caller (product.md 6, settled detail 7).
+// for this caller (docs/rules/faults.md 6).
 func unknownModel(err *translate.Error) *translate.Error {
 	if err.Code != translate.CodePermission {
 		return err

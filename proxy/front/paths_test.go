@@ -34,7 +34,7 @@ func TestEveryFrontIsServedBelowThePrefixOnly(t *testing.T) {
 	}
 }
 
-// chatnio.md 2: a client that insists on a subprotocol or on compression gets none.
+// docs/rules/chatnio.md 2: a client that insists on a subprotocol or on compression gets none.
 func TestNoSubprotocolAndNoCompressionIsEverChosen(t *testing.T) {
 	t.Parallel()
 	w := world.Start(t, callers+"channels:\n"+channel("a", "mock", "", "echo"))

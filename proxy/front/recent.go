@@ -16,8 +16,8 @@ const (
 )
 
 // recent remembers the messages of the iagent front for a while, so that a
-// repeated one is answered again instead of being asked again (rest_iagent.md
-// 8.2, item 6). It is safe for concurrent use.
+// repeated one is answered again instead of being asked again (docs/rules/iagent.md
+// 4.6). It is safe for concurrent use.
 type recent struct {
 	mu     sync.Mutex
 	window window[messageID, remembered]

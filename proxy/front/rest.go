@@ -18,13 +18,13 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
 
-// restFront is the server side of the Chat API: rest_iagent.md 2 and 3.
+// restFront is the server side of the Chat API: docs/rules/rest.md 2 and 3.
 type restFront struct{}
 
 var restWire = wire{dialect: rest.Dialect, status: restStatus, start: true}
 
 // restStatus: an upstream's refusal of the question is a MODEL_ERROR like any
-// other here (product.md 6, settled detail 5).
+// other here (docs/rules/faults.md 5).
 func restStatus(err *translate.Error) int { return err.Status() }
 
 // Routes implements [Front].
@@ -48,7 +48,7 @@ func (restFront) Bodies() bodyRule {
 	}
 }
 
-// restToken is the key of rest_iagent.md 2.2: Bearer, or X-API-Key.
+// restToken is the key of docs/rules/rest.md 2.2: Bearer, or X-API-Key.
 func restToken(c *call) string {
 	return c.bearer()
 }
@@ -166,11 +166,11 @@ func identityKey(kind string, ids ...string) string {
 }
 
 // privateKey is the identity of a private chat with the default agent. The rest
-// and the iagent front share it (product.md 6, settled detail 11).
+// and the iagent front share it (docs/rules/conversations.md 11).
 func privateKey(user string) string { return identityKey("private", user) }
 
 // restIdentity says which conversation a question belongs to: one per caller,
-// group and user (rest_iagent.md 2.5), or the one that the client names.
+// group and user (docs/rules/rest.md 2.5), or the one that the client names.
 func (s *Server) restIdentity(ask *rest.Ask) proxy.Identity {
 	if ask.Conversation != "" {
 		return proxy.Identity{Find: store.Ref{ID: ask.Conversation}}
@@ -186,13 +186,13 @@ func (s *Server) restIdentity(ask *rest.Ask) proxy.Identity {
 	return proxy.Identity{
 		Find: store.Ref{Key: key},
 		// A conversation begun in another dialect is listed under a user and a group
-		// of its own; sending those back continues it (product.md 6, settled detail 1).
+		// of its own; sending those back continues it (docs/rules/conversations.md 6).
 		Else: store.Ref{User: ask.User, Group: ask.Group},
 		Make: &store.Conversation{Key: key, User: ask.User, Group: ask.Group, Name: clipTitle(ask.Message)},
 	}
 }
 
-// restList answers GET /api/conversations (rest_iagent.md 2.4).
+// restList answers GET /api/conversations (docs/rules/rest.md 2.4).
 func restList(c *call, caller *proxy.Caller) {
 	args := c.ctx.QueryArgs()
 	limit, ok := queryInt(args, "limit", 50, 1)

@@ -52,7 +52,7 @@ func askAs(user, message string) string {
 	return fmt.Sprintf(`{"message":%q,"userId":%q}`, message, user)
 }
 
-// The table of rest_iagent.md 2.6, as docs/rest.md has it.
+// The table of docs/rules/rest.md 2.6, as docs/rest.md has it.
 func TestRestTellsEveryFailureWithItsStatusAndCode(t *testing.T) {
 	t.Parallel()
 	w := world.Start(t, oneOfAll)

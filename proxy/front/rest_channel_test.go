@@ -50,7 +50,7 @@ func outcomeOf(t *testing.T, s spoken, stream bool) *world.Reply {
 	return world.Put(t, c, world.Ask{Model: "m", Text: "hi", Stream: stream})
 }
 
-// Envelopes of rest_iagent.md 4.1, as answers in one piece.
+// Envelopes of docs/rules/rest.md 4.1, as answers in one piece.
 func TestEveryEnvelopeOfARestServerIsUnderstood(t *testing.T) {
 	t.Parallel()
 	const failed = "502 MODEL_ERROR"
@@ -104,7 +104,7 @@ func TestEveryEnvelopeOfARestServerIsUnderstood(t *testing.T) {
 	}
 }
 
-// Vocabularies and framings of rest_iagent.md 4.2 and 4.3.
+// Vocabularies and framings of docs/rules/rest.md 4.2 and 4.3.
 func TestEveryStreamOfARestServerIsUnderstood(t *testing.T) {
 	t.Parallel()
 	const cut = `"Hi" then 200 MODEL_ERROR`

@@ -11,7 +11,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// The head of a stream (rest_iagent.md 3.2), whatever the client accepts and
+// The head of a stream (docs/rules/rest.md 3.2), whatever the client accepts and
 // wherever it says that it was.
 func TestTheHeadOfAStreamIsThatOfTheContract(t *testing.T) {
 	t.Parallel()

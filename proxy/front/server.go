@@ -303,7 +303,7 @@ func (s *Server) meant(ctx *fasthttp.RequestCtx) bool {
 }
 
 // trimSlash takes a slash off the end of the path, and reports whether there was
-// one: some clients write it, and do not follow a redirect (chatnio.md 7).
+// one: some clients write it, and do not follow a redirect (docs/rules/chatnio.md 7).
 func trimSlash(ctx *fasthttp.RequestCtx) bool {
 	path := ctx.URI().PathOriginal()
 	trimmed := bytes.TrimRight(path, "/")
@@ -341,7 +341,7 @@ func (s *Server) guard(handle func(*call)) fasthttp.RequestHandler {
 }
 
 // requestID takes the client's id where it is harmless, else makes one
-// (rest_iagent.md 10, "Request ids").
+// (docs/rules/rest.md 5.2).
 func requestID(given []byte) string {
 	if len(given) == 0 || len(given) > 128 {
 		return ids.New("req_")

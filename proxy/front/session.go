@@ -18,11 +18,11 @@ import (
 )
 
 const (
-	pingEvery    = 30 * time.Second // rest_iagent.md 8.2.11
+	pingEvery    = 30 * time.Second // docs/rules/iagent.md 4.11
 	pingTimeout  = 5 * time.Second
 	readDeadline = 75 * time.Second
 	extendEvery  = 10 * time.Millisecond // a deadline is not set anew for each message
-	frameLimit   = 1 << 20               // rest_iagent.md 8.2.2
+	frameLimit   = 1 << 20               // docs/rules/iagent.md 4.2
 )
 
 // session is one WebSocket connection: its reader is the goroutine that runs it,

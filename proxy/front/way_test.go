@@ -66,7 +66,7 @@ channels:
 			for range 6 { // until the breaker is open
 				r = world.Put(t, c, world.Ask{Model: "m", Text: "hi"})
 			}
-			if c.Front() == "chatnio" { // the real server's words (chatnio.md 5.2)
+			if c.Front() == "chatnio" { // the real server's words (docs/rules/chatnio.md 5.2)
 				if r.Code != "cannot find channel for model" {
 					t.Errorf("%s: %s", r.Outcome(), r.Message)
 				}

@@ -15,7 +15,7 @@ import (
 	"github.com/fasthttp/websocket"
 )
 
-// maxMessage bounds one message of a socket (rest_iagent.md 8.2).
+// maxMessage bounds one message of a socket (docs/rules/iagent.md 4.2).
 const maxMessage = 1 << 20
 
 var (

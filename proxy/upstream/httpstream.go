@@ -276,7 +276,7 @@ func (s *httpStream) frame(f sse.Frame) error {
 		return nil
 	}
 	if f.Lines > 1 && !json.Valid(f.Data) {
-		s.lines = f.Data // several values, one on each line: rest_iagent.md 4.3
+		s.lines = f.Data // several values, one on each line: docs/rules/rest.md 4.3
 		return s.nextLine(raw)
 	}
 	return s.decode(f.Data, raw)

@@ -16,7 +16,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
 )
 
-// Settings of a pool of shared connections (rest_iagent.md 8.3).
+// Settings of a pool of shared connections (docs/rules/iagent.md 5).
 const (
 	defaultConnections = 4
 	pingEvery          = 30 * time.Second

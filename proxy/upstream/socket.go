@@ -20,7 +20,7 @@ import (
 
 // socketUpstream is a chatnio channel: a WebSocket for each conversation. A
 // socket carries one turn at a time, and is the remote memory of what was said
-// on it (chatnio.md 9).
+// on it (docs/rules/chatnio.md 9).
 type socketUpstream struct {
 	at     address
 	opts   Options
@@ -251,7 +251,7 @@ func (s *socketStream) more() error {
 }
 
 // Close implements translate.Stream. Only a socket whose turn ended well is used
-// again: after a stop, leftovers of the old turn would come (chatnio.md 5.3).
+// again: after a stop, leftovers of the old turn would come (docs/rules/chatnio.md 5.3).
 func (s *socketStream) Close() error {
 	if s.closed {
 		return nil

@@ -49,7 +49,7 @@ func AppendPoints(dst []byte, points float64) []byte {
 }
 
 // AppendPackage appends the answer to GET /package, whose data is an object and
-// never null: two SDKs fall over null (chatnio.md 7).
+// never null: two SDKs fall over null (docs/rules/chatnio.md 7).
 func AppendPackage(dst []byte) []byte {
 	return append(dst, `{"data":{"cert":false,"teenager":false},"status":true}`...)
 }
@@ -58,7 +58,7 @@ const epoch = `"1970-01-01 00:00:00"`
 
 // AppendSubscription appends the answer to GET /subscription, for a caller
 // without one: a single object, where the real server sends two in a row
-// (chatnio.md 6 and 8.8). The same is under data, where the JS SDK looks for it.
+// (docs/rules/chatnio.md 6 and 8.8). The same is under data, where the JS SDK looks for it.
 func AppendSubscription(dst []byte) []byte {
 	const short = `"enterprise":false,"expired":0`
 	const long = `"is_subscribed":false,"level":0`
@@ -144,7 +144,7 @@ func AppendNoCode(dst []byte, message string) []byte {
 }
 
 // AppendNoAdmin appends the body for administration calls, sent with HTTP 401
-// (chatnio.md 3.1): they are not for clients.
+// (docs/rules/chatnio.md 3.1): they are not for clients.
 func AppendNoAdmin(dst []byte) []byte {
 	return append(dst, `{"code":401,"message":"Access denied."}`...)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Auth is the first frame of a connection (chatnio.md 3.2).
+// Auth is the first frame of a connection (docs/rules/chatnio.md 3.2).
 type Auth struct {
 	// Token is the key or JWT, bare. Empty: anonymous, said or unsaid.
 	Token string
@@ -30,7 +30,7 @@ type wireAuth struct {
 	Message translate.Raw `json:"message"`
 }
 
-// DecodeAuth reads a first frame as loosely as chatnio.md 8.2 asks: the id may
+// DecodeAuth reads a first frame as loosely as docs/rules/chatnio.md 8.2 asks: the id may
 // be an integer, an integral float, a numeric string or missing; the token may be
 // anything, with a Bearer prefix or not, or the text of an object that holds
 // token and id, which is what the Java SDK sends. An id that is none of these

@@ -8,8 +8,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Conversation is a stored conversation as the REST calls show it (chatnio.md 6
-// and 8.8).
+// Conversation is a stored conversation as the REST calls show it (docs/rules/chatnio.md 6 and 8.8).
 type Conversation struct {
 	UserID    int64
 	ID        int64 // its number
@@ -82,7 +81,7 @@ func AppendData(dst, data []byte) []byte {
 }
 
 // AppendFail appends the envelope of a call that failed, sent with HTTP 200. The
-// text stands under both keys, since clients read either (chatnio.md 8.9).
+// text stands under both keys, since clients read either (docs/rules/chatnio.md 8.9).
 func AppendFail(dst []byte, message string) []byte {
 	dst = jsonx.AppendHTMLString(append(dst, `{"error":`...), message)
 	dst = jsonx.AppendHTMLString(append(dst, `,"message":`...), message)
@@ -90,7 +89,7 @@ func AppendFail(dst []byte, message string) []byte {
 }
 
 // AppendDenied appends the body for an unknown sk- key, sent with HTTP 401
-// (chatnio.md 3.1).
+// (docs/rules/chatnio.md 3.1).
 func AppendDenied(dst []byte) []byte {
 	return append(dst, `{"code":401,"message":"Access denied. Please provide correct api key."}`...)
 }

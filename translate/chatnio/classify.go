@@ -9,7 +9,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// What the texts of error frames begin with (chatnio.md 5.2), in all versions. Those that
+// What the texts of error frames begin with (docs/rules/chatnio.md 5.2), in all versions. Those that
 // are about models, quotas and keys are known to translate.FromStatus, since gateways of
 // this kind say them on their other endpoints as well.
 const (
@@ -26,7 +26,7 @@ const (
 )
 
 // classify says what an error frame means, from its text alone: there is nothing
-// else (chatnio.md 9.5). The text goes to the log, never to a client, but for what it
+// else (docs/rules/chatnio.md 9.5). The text goes to the log, never to a client, but for what it
 // says of the question itself. A gateway of our own kind says its code, see translate.FromText.
 func classify(text string) *translate.Error {
 	if e := translate.FromText(text); e != nil {

@@ -1,7 +1,7 @@
 // Package chatnio speaks the WebSocket protocol of chatnio (CoAI), both sides,
 // and the JSON of its REST calls. It reads what any version of the real server
 // and any of its clients write, and writes what all of them can read
-// (chatnio.md 7 to 9).
+// (docs/rules/chatnio.md 7 to 9).
 //
 // Beside [Dialect] it exports what the socket needs around a question and its
 // answer: the first frame ([DecodeAuth], [AppendAuth]), the events of a
@@ -36,7 +36,7 @@ type dialect struct{}
 // Name returns "chatnio".
 func (dialect) Name() string { return "chatnio" }
 
-// DecodeRequest reads one chat frame (chatnio.md 4): [DecodeFrame] and
+// DecodeRequest reads one chat frame (docs/rules/chatnio.md 4): [DecodeFrame] and
 // [Frame.Request]. A frame of another type, and one with an empty message, is a
 // validation error; callers that serve a whole connection use DecodeFrame.
 func (dialect) DecodeRequest(req *translate.Request, body []byte) error {

@@ -10,7 +10,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Encoder writes the frames of one turn (chatnio.md 5.1, 8.3): six keys in their
+// Encoder writes the frames of one turn (docs/rules/chatnio.md 5.1, 8.3): six keys in their
 // order, a newline at the end, strings escaped as encoding/json does. It is a
 // translate.Encoder, used by one goroutine.
 //
@@ -37,7 +37,7 @@ func NewEncoder(req *translate.Request, h translate.Head) *Encoder {
 
 // AppendFirst appends frame 1 of a turn: the number of the conversation, -1 for
 // an anonymous one, and the words of a web search, normally empty. It goes out
-// before the upstream is asked (chatnio.md 5.2).
+// before the upstream is asked (docs/rules/chatnio.md 5.2).
 func AppendFirst(dst []byte, conversation int64, keyword string) []byte {
 	dst = appendHead(dst, conversation, 0)
 	dst = jsonx.AppendHTMLString(dst, keyword)
@@ -70,7 +70,7 @@ func (e *Encoder) AppendTail(dst []byte) []byte {
 }
 
 // AppendBlank appends a frame that says nothing, which every client takes
-// (chatnio.md 8.7).
+// (docs/rules/chatnio.md 8.7).
 func (e *Encoder) AppendBlank(dst []byte) []byte {
 	return e.tail(append(appendHead(dst, 0, e.Quota), `"","message":""`...), false)
 }
@@ -85,7 +85,7 @@ func (e *Encoder) AppendWhole(dst []byte, a *translate.Answer) []byte {
 
 // AppendError appends the one frame that ends a turn that failed, whether or not
 // part of the answer was sent: text with end true, in the words of the real
-// server where it has any (chatnio.md 5.2), else "CODE: message".
+// server where it has any (docs/rules/chatnio.md 5.2), else "CODE: message".
 func (e *Encoder) AppendError(dst []byte, err *translate.Error, started bool) []byte {
 	dst = append(appendHead(dst, 0, 0), `"","message":`...)
 	dst = jsonx.AppendHTMLString(dst, e.ErrorText(err))

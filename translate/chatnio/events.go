@@ -12,15 +12,15 @@ import (
 )
 
 // Decoder reads the server frames of one turn: those with six keys and the four
-// of older servers (chatnio.md 5.1). It is a translate.Decoder.
+// of older servers (docs/rules/chatnio.md 5.1). It is a translate.Decoder.
 //
 // A turn begins with a frame whose conversation is not 0; what comes before it is
-// left over from another turn and ignored (chatnio.md 9.8). Servers that send no
+// left over from another turn and ignored (docs/rules/chatnio.md 9.8). Servers that send no
 // conversation at all begin with any frame.
 type Decoder struct {
 	// ExpectSigned is set by a caller that sent a token: a first frame with
 	// conversation -1 then means that the token was not accepted, and is an
-	// error with FaultDenied (chatnio.md 9.4).
+	// error with FaultDenied (docs/rules/chatnio.md 9.4).
 	ExpectSigned bool
 
 	parser jsonx.Parser
@@ -41,7 +41,7 @@ func (d *Decoder) Quota() float64 { return d.quota }
 func (d *Decoder) Done() bool { return d.done }
 
 // Decode appends the events of one frame. An end frame with text is an *Error,
-// classified by the text (chatnio.md 9.5). Frames after the end are ignored: a
+// classified by the text (docs/rules/chatnio.md 9.5). Frames after the end are ignored: a
 // stopped turn has two of them.
 func (d *Decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
 	if d.done {
@@ -98,7 +98,7 @@ func (d *Decoder) begin(evs []translate.Event, v *fastjson.Value) (_ []translate
 	return append(evs, translate.Event{Kind: translate.KindStart, ID: id}), true, nil
 }
 
-// charge notes the cost. Old servers report nonsense below 0 (chatnio.md 9.12).
+// charge notes the cost. Old servers report nonsense below 0 (docs/rules/chatnio.md 9.12).
 func (d *Decoder) charge(v *fastjson.Value) {
 	if q := v.GetFloat64("quota"); q > 0 {
 		d.quota = q
@@ -106,7 +106,7 @@ func (d *Decoder) charge(v *fastjson.Value) {
 }
 
 // DecodeWhole reads what came instead of a socket: the refusal of an upgrade,
-// whose HTTP status may well be 200 (chatnio.md 2), or the frames of a turn, one
+// whose HTTP status may well be 200 (docs/rules/chatnio.md 2), or the frames of a turn, one
 // on each line.
 func (d *Decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([]translate.Event, error) {
 	v, err := d.parser.ParseBytes(body)
@@ -142,7 +142,7 @@ func (d *Decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 }
 
 // throttled is the refusal of a dial that came too soon. Each further dial
-// restarts the server's clock of one second (chatnio.md 9.9).
+// restarts the server's clock of one second (docs/rules/chatnio.md 9.9).
 func throttled(status int) *translate.Error {
 	e := translate.FromStatus(429, translate.Refusal{Code: "request_throttled"}, time.Second)
 	e.Upstream.Status = status

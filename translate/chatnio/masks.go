@@ -7,7 +7,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// What the mask calls say when they fail (chatnio.md 6).
+// What the mask calls say when they fail (docs/rules/chatnio.md 6).
 const (
 	MaskNotSigned = "authentication_error"
 	MaskInvalid   = "invalid_request_error"

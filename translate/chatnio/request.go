@@ -11,7 +11,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// The types of client frames (chatnio.md 4). A frame of any other type is to be
+// The types of client frames (docs/rules/chatnio.md 4). A frame of any other type is to be
 // ignored.
 const (
 	TypeChat    = "chat"
@@ -24,7 +24,7 @@ const (
 )
 
 // DefaultContext is how many messages the model sees, the newest included, when
-// the client does not say (chatnio.md 4).
+// the client does not say (docs/rules/chatnio.md 4).
 const DefaultContext = 8
 
 // Frame is one client frame on a connection that has been opened.
@@ -42,7 +42,7 @@ type Frame struct {
 // ping is the one frame that clients send to keep a connection alive.
 const ping = `{"type":"ping"}`
 
-// IsPing reports whether frame is the ping of chatnio.md 3.2, which is skipped
+// IsPing reports whether frame is the ping of docs/rules/chatnio.md 3.2, which is skipped
 // wherever it comes and never answered. Only these 15 bytes are one.
 func IsPing(frame []byte) bool { return string(frame) == ping }
 
@@ -63,7 +63,7 @@ type wireFrame struct {
 }
 
 // DecodeFrame reads a client frame. Booleans and numbers may come as strings
-// (chatnio.md 8.6), null is as good as absent, unknown fields are ignored, and
+// (docs/rules/chatnio.md 8.6), null is as good as absent, unknown fields are ignored, and
 // so are all fields that mean nothing to the frame's type. What is wrong beyond
 // that is an *Error with CodeValidation that names the field; Type is then set
 // as far as it was readable, so that the caller knows whether an answer is due.
@@ -157,7 +157,7 @@ func DecodeMessages(list []byte) (msgs []translate.Message, ok bool) {
 
 // AppendRequest appends the chat frame that puts the newest message of req. Its
 // images become lines of text, and context is the number of all messages, so
-// that nothing of the remote memory falls off (chatnio.md 9.2). The messages
+// that nothing of the remote memory falls off (docs/rules/chatnio.md 9.2). The messages
 // before it are the business of [AppendMask]; where the request may go on any
 // socket, what that remembers is to be ignored. An empty message is an *Error with
 // CodeValidation: the real server would never answer it.

@@ -1,5 +1,5 @@
-// Package iagent speaks the iagent message format, both sides (rest_iagent.md 6
-// to 8). Many users share a connection and every message is whole: there is no
+// Package iagent speaks the iagent message format, both sides (docs/rules/iagent.md 1
+// to 5). Many users share a connection and every message is whole: there is no
 // stream, and one frame is the answer.
 //
 // A server side reads with [DecodeMessage], answers with the encoder of

@@ -6,7 +6,7 @@ import (
 
 // Reply returns the message that answers m, without content: a new id, now in
 // Unix milliseconds, from the agent that was asked, or agent when the message
-// named none, to whoever asked, in the same chat (rest_iagent.md 8.2, item 4).
+// named none, to whoever asked, in the same chat (docs/rules/iagent.md 4.4).
 // m may be what is left of an illegal frame.
 func Reply(m *Message, id string, now int64, agent string) Message {
 	r := Message{
@@ -30,7 +30,7 @@ func AppendIllegal(dst []byte, reply Message, err *translate.Error) []byte {
 }
 
 // AppendFailure appends reply, made by [Reply], as the answer to a question that
-// failed: resp_code 50 and "CODE: text" (rest_iagent.md 8.2, item 9).
+// failed: resp_code 50 and "CODE: text" (docs/rules/iagent.md 4.9).
 func AppendFailure(dst []byte, reply Message, err *translate.Error) []byte {
 	reply.Code, reply.ContentType, reply.Content = CodeFailed, Text, err.Text()
 	return AppendMessage(dst, &reply)

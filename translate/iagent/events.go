@@ -11,11 +11,10 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// DecodeReply reads a frame from an agent, with every tolerance of rest_iagent.md
-// 8.3, item 8: numbers may be numeric strings, content may be an object (its JSON
-// text is kept), a missing resp_code is 0. Only what is no JSON object is an
-// *Error, with FaultBroken. It checks nothing else: a frame without Ref is a
-// push.
+// DecodeReply reads a frame from an agent, with every tolerance of docs/rules/iagent.md
+// 5.8: numbers may be numeric strings, content may be an object (its JSON text is
+// kept), a missing resp_code is 0. Only what is no JSON object is an *Error, with
+// FaultBroken. It checks nothing else: a frame without Ref is a push.
 func DecodeReply(frame []byte) (Message, error) {
 	var p fastjson.Parser
 	v, err := p.ParseBytes(frame)
@@ -88,7 +87,7 @@ type decoder struct {
 var parsers fastjson.ParserPool
 
 // Done reports whether the frame has come. What follows it is ignored
-// (rest_iagent.md 8.3, item 4).
+// (docs/rules/iagent.md 5.4).
 func (d *decoder) Done() bool { return d.done }
 
 // Decode reads the answer: start, text and finish at once, or an *Error.
@@ -129,7 +128,7 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 }
 
 // answer makes events of a reply. Codes that are not known mean what their
-// neighbours mean (rest_iagent.md 8.3, item 8).
+// neighbours mean (docs/rules/iagent.md 5.8).
 func answer(evs []translate.Event, code int, id, text []byte) ([]translate.Event, error) {
 	finish := translate.Event{Kind: translate.KindFinish, Finish: translate.FinishStop}
 	switch {
@@ -150,7 +149,7 @@ func answer(evs []translate.Event, code int, id, text []byte) ([]translate.Event
 }
 
 // failure says what a 50 means: a leading code of the catalogue decides
-// (rest_iagent.md 9). The text goes to the log, never to a client.
+// (docs/rules/iagent.md 6). The text goes to the log, never to a client.
 func failure(text string) *translate.Error {
 	if e := translate.FromText(text); e != nil {
 		return e

@@ -43,7 +43,7 @@ const (
 // media names the content types as translate.PartMedia does.
 var media = [...]string{Image: "image", Voice: "voice", Video: "video"}
 
-// Message is one message in either direction (rest_iagent.md 7).
+// Message is one message in either direction (docs/rules/iagent.md 2).
 type Message struct {
 	ChatType    int    // Private or Group
 	ID          string // msg_id
@@ -87,14 +87,14 @@ func appendOptional(dst []byte, key, value string) []byte {
 	return jsonx.AppendString(append(dst, key...), value)
 }
 
-// maxID is how many characters a msg_id may have (rest_iagent.md 8.2, item 3).
+// maxID is how many characters a msg_id may have (docs/rules/iagent.md 4.3).
 const maxID = 128
 
-// DecodeMessage reads and checks a frame from a client (rest_iagent.md 8.2, item
-// 3). The error, nil for a good frame, has CodeValidation and names the first
-// field that is wrong; it is answered with [AppendIllegal]. The message then
-// holds whatever could be read, for the answer to echo; ID stays empty when it
-// is unusable. Code is not read: clients have nothing to say in it.
+// DecodeMessage reads and checks a frame from a client (docs/rules/iagent.md 4.3). The
+// error, nil for a good frame, has CodeValidation and names the first field that is
+// wrong; it is answered with [AppendIllegal]. The message then holds whatever could be
+// read, for the answer to echo; ID stays empty when it is unusable. Code is not read:
+// clients have nothing to say in it.
 func DecodeMessage(frame []byte) (Message, *translate.Error) {
 	w, err := fieldsOf(frame)
 	if err != nil || !isObject(frame) {
@@ -269,7 +269,7 @@ func (c *checker) time(field string, raw translate.Raw) int64 {
 }
 
 // namesFiles reports whether content is JSON text of an object that names at
-// least one file, in either revision's way (rest_iagent.md 6). Ids are opaque.
+// least one file, in either revision's way (docs/rules/iagent.md 1). Ids are opaque.
 func namesFiles(content string) bool {
 	var w struct {
 		Many translate.Raw `json:"file_ids"`

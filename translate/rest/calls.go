@@ -16,7 +16,7 @@ type Item struct {
 }
 
 // AppendList appends the answer to GET /api/conversations: one page, and how
-// many there are in all (rest_iagent.md 2.4).
+// many there are in all (docs/rules/rest.md 2.4).
 func AppendList(dst []byte, items []Item, total int) []byte {
 	dst = append(dst, `{"success":true,"data":{"conversations":[`...)
 	for i := range items {

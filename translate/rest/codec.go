@@ -1,8 +1,7 @@
-// Package rest speaks the Chat API of rest_iagent.md, both sides: a question as
-// JSON, an answer as JSON or as server-sent events, and the JSON of its
-// conversation lists. It writes what the documentation says and reads what any
-// relative of the documented product was ever seen to send
-// (rest_iagent.md 2 to 5).
+// Package rest speaks the Chat API, both sides: a question as JSON, an answer as JSON
+// or as server-sent events, and the JSON of its conversation lists. It writes what
+// the API's documentation says, and reads what any relative of the documented product
+// was ever seen to send (docs/rules/rest.md 2 to 4).
 //
 // Beside [Dialect] it exports [DecodeAsk] for the fields that are no part of a
 // question, and the bodies of the other routes ([AppendList] and its like).

@@ -8,7 +8,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/wiretest"
 )
 
-// framings writes events in every way that section 4.3 of rest_iagent.md knows:
+// framings writes events in every way that docs/rules/rest.md 4.3 knows:
 // apart, with each end of a line, with comments between, and as the documentation's
 // sample has them, without blank lines.
 var framings = map[string]func(events []string) string{
@@ -24,7 +24,7 @@ var framings = map[string]func(events []string) string{
 	},
 }
 
-// vocabularies are those of section 4.2, all of which say the same.
+// vocabularies are those of docs/rules/rest.md 4.2, all of which say the same.
 var vocabularies = map[string][]string{
 	"English":  {`{"type":"start","conversationId":"c"}`, `{"type":"content","text":"ключ 😀"}`, `{"type":"content","text":"\n\ud83d\ude00"}`, `{"type":"end","usage":{}}`},
 	"Chinese":  {`{"type":"content","data":"ключ 😀"}`, `{"type":"tool_call","data":{}}`, `{"type":"content","data":"\n\ud83d\ude00"}`, `{"type":"done","data":{"usage":{}}}`},

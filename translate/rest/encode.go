@@ -6,7 +6,7 @@ import (
 )
 
 // encoder writes an answer as the documentation has it: start, content, end as
-// unnamed server-sent events, or one envelope (rest_iagent.md 2.3, 2.4, 3).
+// unnamed server-sent events, or one envelope (docs/rules/rest.md 2.3, 2.4, 3).
 type encoder struct {
 	conversation string
 	begun        bool
@@ -48,7 +48,7 @@ func (e *encoder) AppendWhole(dst []byte, a *translate.Answer) []byte {
 }
 
 // AppendError appends an error event once the answer has begun, after which
-// nothing may follow (rest_iagent.md 3.2), else the envelope of [AppendError].
+// nothing may follow (docs/rules/rest.md 3.2), else the envelope of [AppendError].
 func (e *encoder) AppendError(dst []byte, err *translate.Error, started bool) []byte {
 	if !started {
 		return AppendError(dst, err)
@@ -81,7 +81,7 @@ func appendUsage(dst []byte, u translate.Usage) []byte {
 	return append(dst, '}')
 }
 
-// AppendError appends the envelope of an error (rest_iagent.md 2.3), to be sent
+// AppendError appends the envelope of an error (docs/rules/rest.md 2.3), to be sent
 // with err.Status().
 func AppendError(dst []byte, err *translate.Error) []byte {
 	return append(appendFailure(append(dst, `{"success":false,`...), err), '}')

@@ -9,7 +9,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// decoder reads an answer in any of the vocabularies of rest_iagent.md 4.
+// decoder reads an answer in any of the vocabularies of docs/rules/rest.md 4.
 type decoder struct {
 	parser  jsonx.Parser
 	scratch []byte // texts that the parser's memory does not hold in one piece
@@ -25,7 +25,7 @@ func (d *decoder) Borrow(m *jsonx.Memory) { d.parser.Borrow(m) }
 
 // Decode reads the data of one event. Data that is not one JSON value is taken
 // line by line: the documentation's own sample has no blank lines between its
-// events (rest_iagent.md 4.3).
+// events (docs/rules/rest.md 4.3).
 func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
 	d.scratch = d.scratch[:0]
 	frame = bytes.TrimSpace(frame)
@@ -112,7 +112,7 @@ func (d *decoder) finish(evs []translate.Event, u translate.Usage) []translate.E
 }
 
 // content finds the text of a content event under the names of all vocabularies
-// (rest_iagent.md 4.2).
+// (docs/rules/rest.md 4.2).
 func (d *decoder) content(v *fastjson.Value, keep bool) []byte {
 	for _, key := range [...]string{"text", "data", "content"} {
 		if text := d.text(v.Get(key), keep); text != nil {
@@ -151,7 +151,7 @@ func (d *decoder) text(v *fastjson.Value, keep bool) []byte {
 }
 
 // DecodeWhole reads an answer or an error in one piece, in any envelope of
-// rest_iagent.md 4.1. A success without an answer in it is broken.
+// docs/rules/rest.md 4.1. A success without an answer in it is broken.
 func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([]translate.Event, error) {
 	d.scratch = d.scratch[:0]
 	bad := status < 200 || status > 299

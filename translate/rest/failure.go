@@ -11,7 +11,7 @@ import (
 )
 
 // failed reports whether an envelope or an event says that something went wrong,
-// whatever the HTTP status was (rest_iagent.md 4.1, 4.2).
+// whatever the HTTP status was (docs/rules/rest.md 4.1, 4.2).
 func failed(v *fastjson.Value) bool {
 	if success := v.Get("success"); success != nil && success.Type() == fastjson.TypeFalse {
 		return true
@@ -103,7 +103,7 @@ func codeOf(v *fastjson.Value) (code translate.Code, name string) {
 }
 
 // numbered returns the code for one of the numbers that the product's own code
-// uses (rest_iagent.md 4.1).
+// uses (docs/rules/rest.md 4.1).
 func numbered(n int) translate.Code {
 	switch {
 	case n == 1001:

@@ -11,7 +11,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Ask is what a client posts (rest_iagent.md 2.4). Only Message and User are
+// Ask is what a client posts (docs/rules/rest.md 2.4). Only Message and User are
 // always there.
 type Ask struct {
 	Message string // as it was sent; more than space

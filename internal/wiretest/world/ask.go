@@ -130,8 +130,8 @@ var (
 )
 
 // readText takes a failure apart of which there is only text: "CODE: text"
-// (rest_iagent.md 8.2, item 9), or the words of the real chatnio server
-// (chatnio.md 5.2).
+// (docs/rules/iagent.md 4.9), or the words of the real chatnio server
+// (docs/rules/chatnio.md 5.2).
 func (r *Reply) readText(text string) {
 	r.Failed, r.Message = true, text
 	r.Code = "unknown words: " + text

@@ -54,7 +54,7 @@ func (w *World) Refused(t testing.TB, path string, headers ...string) *http.Resp
 }
 
 // farewell closes a WebSocket: the close is answered with 1000, and nothing comes
-// before the answer (chatnio.md 8.7).
+// before the answer (docs/rules/chatnio.md 8.7).
 func farewell(t testing.TB, ws *websocket.Conn) {
 	t.Helper()
 	defer func() { _ = ws.Close() }()
@@ -69,7 +69,7 @@ func farewell(t testing.TB, ws *websocket.Conn) {
 }
 
 // Chatnio is a client of the chatnio front: one socket, one conversation. It
-// checks chatnio.md 5 and 8.
+// checks docs/rules/chatnio.md 5 and 8.
 type Chatnio struct {
 	w   *World
 	key string
@@ -177,7 +177,7 @@ func (u *ChatnioTurn) Next(t testing.TB) bool {
 	return false
 }
 
-// frameKeys are the six keys, in their order (chatnio.md 5.1).
+// frameKeys are the six keys, in their order (docs/rules/chatnio.md 5.1).
 var frameKeys = []string{"conversation", "quota", "keyword", "message", "end", "plan"}
 
 func (u *ChatnioTurn) frame(t testing.TB, msg []byte) (piece bool) {

@@ -194,7 +194,7 @@ func (h *httpTurn) Next(t testing.TB) bool {
 	}
 }
 
-// headers checks those of a stream (rest_iagent.md 3.2).
+// headers checks those of a stream (docs/rules/rest.md 3.2).
 func (h *httpTurn) headers(t testing.TB) {
 	t.Helper()
 	for name, want := range map[string]string{"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Content-Encoding": "", "Content-Length": ""} {

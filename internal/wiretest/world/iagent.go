@@ -11,7 +11,7 @@ import (
 )
 
 // IAgent is a client of the iagent front: one connection for many users. It
-// checks rest_iagent.md 7 and 8.
+// checks docs/rules/iagent.md 2 to 5.
 type IAgent struct {
 	w    *World
 	key  string

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Rest is a client of the rest front. It checks rest_iagent.md 2 and 3.
+// Rest is a client of the rest front. It checks docs/rules/rest.md 2 and 3.
 type Rest struct {
 	w   *World
 	key string
