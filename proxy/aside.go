@@ -158,18 +158,19 @@ func (d *doubt) clear() {
 	}
 }
 
-// setAside holds a refusal of c against what it is about: the model of that key, or the
-// whole key where it is named, where it is for that model alone, or where a second
-// model is refused and nothing of the key has succeeded since the first. tried: the key
-// was on trial, which decides about it as a whole. Nothing is held for other faults.
-func (g *Gateway) setAside(c *cell, ch *Channel, model string, tried bool, err *translate.Error) {
+// setAside holds a refusal of a request against what it is about: the model of that key, or
+// the whole key where it is named, where it is for that model alone, where a second model is
+// refused and nothing of the key has succeeded since the first, or where the key was on
+// trial, which decides about it as a whole. Nothing is held for other faults.
+func (l *Lease) setAside(err *translate.Error) {
 	then := consequences[err.Fault]
 	if !then.aside {
 		return
 	}
-	now, what, part := time.Now(), &c.aside, "the model"
+	ch, tried := l.ch, l.trial.key
+	now, what, part := time.Now(), &l.cell.aside, "the model"
 	if err.Fault == translate.FaultDenied || err.Fault == translate.FaultPurse {
-		if tried || err.Key || ch.doubt.second(model) || ch.lone() {
+		if tried || err.Key || ch.doubt.second(l.upstream) || ch.lone() {
 			what, part = &ch.aside, "the key"
 		}
 	}
@@ -180,7 +181,7 @@ func (g *Gateway) setAside(c *cell, ch *Channel, model string, tried bool, err *
 		what.counted(ch.bans)
 	}
 	if d := what.set(now, err.Fault, err.Retry); d > 0 {
-		g.log.Error("a channel refused a question for what is its operator's to mend, and is set aside", "channel", ch.ID, "key", ch.key, "model", model,
+		ch.log.Error("a channel refused a question for what is its operator's to mend, and is set aside", "channel", ch.ID, "key", ch.key, "model", l.upstream,
 			"why", then.words, "what", part, "for", d.Round(time.Second))
 	}
 }

@@ -30,7 +30,8 @@ const (
 // attempt puts the question to c, whose slot it gives back when it fails; more as for
 // firstWait.
 func (x *Exchange) attempt(c candidate, more bool) *translate.Error {
-	x.ch, x.cell, x.holds, x.sent = c.ch, c.cell, true, time.Now()
+	x.lease, x.next = x.next, Lease{}
+	x.lease.sent = time.Now()
 	x.tries(c)
 	req, err := x.requestFor(c)
 	if err != nil {
@@ -38,7 +39,7 @@ func (x *Exchange) attempt(c candidate, more bool) *translate.Error {
 		return err
 	}
 	ctx, cancel := x.lifeOf(c.ch)
-	began, first, headers := x.sent, x.firstWait(c, more), c.ch.clocks.headers
+	began, first, headers := x.lease.sent, x.firstWait(c, more), c.ch.clocks.headers
 	if headers == 0 || headers > first {
 		headers = first
 	}
@@ -46,8 +47,8 @@ func (x *Exchange) attempt(c candidate, more bool) *translate.Error {
 		x.clock = new(clock) // a late look must find its own attempt ended
 	}
 	x.clock.start(cancel, headers, c.ch.clocks.total)
-	dials := x.leave != nil
-	if dials && !x.dialled() {
+	dials := x.lease.dial != nil
+	if dials && !x.lease.dialled() {
 		if req.Memory.InSync {
 			x.g.memories.put(x.before(), c, x.remote)
 		}
@@ -165,20 +166,20 @@ func (x *Exchange) paced(err *translate.Error) {
 	}
 	took := l.Open + l.First
 	if err == nil || err.Fault == translate.FaultSlow {
-		x.cell.pace(x.whole).add(took)
-		x.cell.speed.add(took)
+		x.lease.cell.pace(x.whole).add(took)
+		x.lease.cell.speed.add(took)
 	}
 	switch {
 	case err == nil && took <= x.rivals:
-		x.cell.keepsUp()
+		x.lease.cell.keepsUp()
 	case err != nil && err.Fault == translate.FaultSlow && x.hurried:
-		x.cell.fallBehind(time.Now(), took)
+		x.lease.cell.fallBehind(time.Now(), took)
 	}
 }
 
 // requestFor is the question as c's channel gets it.
 func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error) {
-	x.asked, x.inputTokens, x.omit = c, 0, c.quirks.omitted()
+	x.inputTokens, x.omit = 0, c.quirks.omitted()
 	x.load, x.inSync, x.q.Ledger.Behind = 0, false, 0
 	x.remote = "" // what an earlier attempt used is out of sync now
 	pass := x.passes(c.ch)
@@ -213,10 +214,10 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 	}
 	req.Messages = translate.SystemFirst(req.Messages)
 	switch {
-	case c.ch.gate != nil && len(req.Messages) == 1 && (x.idle || x.base.Context == 1):
+	case c.ch.gate != nil && len(req.Messages) == 1 && (x.lease.idle || x.base.Context == 1):
 		// It stands alone, so that it can go on anybody's connection. What that
 		// remembers afterwards is nobody's.
-		req.Memory = translate.Memory{Any: true, Idle: x.idle}
+		req.Memory = translate.Memory{Any: true, Idle: x.lease.idle}
 	case x.base.Context == 1:
 		// Only the newest message: neither what the channel remembers nor what it
 		// will remember is this conversation.
@@ -226,10 +227,10 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 			x.remote = "" // it remembers more than the model takes, and is never told to forget
 		}
 		if x.inSync = x.remote != ""; x.inSync {
-			req.Memory = translate.Memory{ID: x.remote, InSync: true, Idle: x.idle}
+			req.Memory = translate.Memory{ID: x.remote, InSync: true, Idle: x.lease.idle}
 		} else {
 			x.remote = ids.New("dg_")
-			req.Memory = translate.Memory{ID: x.remote, Idle: x.idle}
+			req.Memory = translate.Memory{ID: x.remote, Idle: x.lease.idle}
 		}
 	}
 	switch {
@@ -329,7 +330,7 @@ func (x *Exchange) commit() *translate.Error {
 				// It is on its way: from here on the gaps count, as for a stream.
 				began = true
 				x.q.Ledger.First = max(time.Since(x.opened), 1)
-				x.clock.committed(x.ch.clocks.gap)
+				x.clock.committed(x.lease.ch.clocks.gap)
 			}
 		}
 		// What came in another form than it was asked for has no Raw, and is
@@ -346,7 +347,7 @@ func (x *Exchange) commit() *translate.Error {
 				return err
 			}
 			if slices.ContainsFunc(x.answer.Parts, isThought) {
-				x.asked.quirks.learn(quirkThinks)
+				x.lease.quirks.learn(quirkThinks)
 			}
 			if x.answer.Empty() {
 				if err := x.empty(ev); err != nil {
@@ -383,7 +384,7 @@ func substance(ev translate.Event) bool {
 func (x *Exchange) take(ev translate.Event) {
 	x.answer.Add(ev)
 	if ev.Kind == translate.KindToolProof {
-		x.g.proofs.keep(x.q.Caller.Name, ev.ID, &x.asked, ev.Text)
+		x.g.proofs.keep(x.q.Caller.Name, ev.ID, &x.lease.candidate, ev.Text)
 		return
 	}
 	x.textBytes += len(ev.Text)
@@ -408,22 +409,11 @@ func (x *Exchange) clone(ev translate.Event) translate.Event {
 
 // judge tells the channel's record how the attempt went, once.
 func (x *Exchange) judge(err *translate.Error) {
-	if x.done == nil {
+	if err != nil && err.Fault == translate.FaultSlow && x.hurried {
+		x.lease.Excuse(err) // it was given up for others, and may be well
 		return
 	}
-	if err != nil && err.Fault == translate.FaultSlow && x.hurried {
-		x.done(errNeutral) // it was given up for others, and may be well
-	} else {
-		x.cell.report(x.sent, x.done, err)
-	}
-	x.done = nil
-	if err == nil || err.Fault == translate.FaultRejected {
-		x.ch.works()
-		x.cell.aside.clear()
-	} else {
-		x.g.setAside(x.cell, x.ch, x.asked.upstream, x.onTrial.key, err)
-	}
-	x.endTrial(x.cell, x.ch, err)
+	x.lease.Judge(err)
 }
 
 // abandon ends an attempt: err says why it gave no answer.
@@ -434,8 +424,8 @@ func (x *Exchange) abandon(err *translate.Error) {
 
 // drop gives back what an attempt held.
 func (x *Exchange) drop() {
-	if x.stream != nil && x.ch.gate != nil {
-		defer x.tellWaiters(x.ch)
+	if x.stream != nil && x.lease.ch.gate != nil {
+		defer x.tellWaiters(x.lease.ch)
 	}
 	if x.stream != nil {
 		_ = x.stream.Close()
@@ -449,11 +439,7 @@ func (x *Exchange) drop() {
 		x.stop()
 		x.stop = nil
 	}
-	x.yield()
-	if x.holds {
-		x.g.room.release(x.ch)
-		x.holds = false
-	}
+	x.lease.Release()
 }
 
 // fault is typed, of what the exchange's channel failed with: what it said of the

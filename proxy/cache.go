@@ -196,8 +196,8 @@ func (x *Exchange) recalls() (bool, *translate.Error) {
 // replays makes k the answer.
 func (x *Exchange) replays(k *kept) {
 	x.hit, x.q.Ledger.Cache = true, "hit"
-	x.ch = &Channel{ID: "cache", conf: &config.Channel{Kind: "cache"}, meter: x.g.meters.channel("cache")}
-	x.asked, x.q.Ledger.Dropped = candidate{ch: x.ch}, k.dropped
+	ch := &Channel{ID: "cache", conf: &config.Channel{Kind: "cache"}, meter: x.g.meters.channel("cache")}
+	x.lease, x.q.Ledger.Dropped = Lease{candidate: candidate{ch: ch}}, k.dropped
 	if x.whole {
 		x.answer, x.finished = k.answer, true
 		x.answer.Parts = slices.Clone(k.answer.Parts)

@@ -67,8 +67,6 @@ type cell struct {
 	behind time.Time     // since when
 }
 
-var errNeutral = errors.New("says nothing about the channel")
-
 func newCell(chance balance.Chance) *cell {
 	c := &cell{chance: chance}
 	c.br = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"log/slog"
 	"sync/atomic"
 	"text/template"
 
@@ -43,6 +44,8 @@ type Channel struct {
 	refuses, takes translate.Traits // of its models, by its configuration
 
 	load   *slots       // of all keys of the configured channel
+	room   *room        // where questions wait for a slot of it; the gateway's
+	log    *slog.Logger // the same
 	dials  dialler      // up, if it is one
 	gate   *gate        // of its server, if it is
 	spare  slots        // word that one of its connections is idle

@@ -76,33 +76,27 @@ type Exchange struct {
 	again       *candidate    // the one that is to be asked once more, in another form
 	omit        []string      // what the newest attempt left out of the question
 	granted     *slots        // a slot that was handed over, until it is used
-	leave       *gate         // where the newest attempt may dial, until it does; nil: it need not ask
-	idle        bool          // the newest attempt is to go on a connection that is there
 	ticket      uint64        // in the room of those that wait for a full channel
 	asking      time.Time     // when the search began
 	lobbyTicket uint64        // among those that wait for a limit, see seat
 	waited      time.Duration // for a full channel, or for a dial
 
-	sent        time.Time // when the latest attempt began
+	next  Lease // of the attempt that comes
+	lease Lease // of the latest attempt
+
 	opened      time.Time // when the latest attempt's Open returned
 	outlives    bool      // the latest attempt outlives its client
 	adopted     bool      // its client has left it
-	ch          *Channel  // of the latest attempt
-	holds       bool      // one of its slots
-	cell        *cell
-	done        func(error) // the breaker's, until the attempt is judged
-	onTrial     trying      // what it tries that was set aside
 	clock       *clock
 	stop        func() // ends the attempt's context
 	stream      translate.Stream
-	asked       candidate // the newest attempt
-	load        int       // bytes that it was sent of a conversation, see span; 0: none
-	sentLength  int       // the same, as usage is estimated
-	spare       bool      // less of the conversation could have been sent
-	inSync      bool      // the channel remembers what went before
-	cuts        int       // how often less was sent, of the present route
-	most        int       // bytes that may be sent now; 0: what the model takes
-	remote      string    // name of the conversation on a stateful channel
+	load        int    // bytes that it was sent of a conversation, see span; 0: none
+	sentLength  int    // the same, as usage is estimated
+	spare       bool   // less of the conversation could have been sent
+	inSync      bool   // the channel remembers what went before
+	cuts        int    // how often less was sent, of the present route
+	most        int    // bytes that may be sent now; 0: what the model takes
+	remote      string // name of the conversation on a stateful channel
 	passThrough bool
 
 	early     clock             // of the first attempt
@@ -135,7 +129,7 @@ func (x *Exchange) Dropped() string { return x.q.Ledger.Dropped }
 func (x *Exchange) PassThrough() bool { return x.passThrough }
 
 // Channel returns the id of the channel that answers.
-func (x *Exchange) Channel() string { return x.ch.ID }
+func (x *Exchange) Channel() string { return x.lease.ch.ID }
 
 // Attempts returns how many channels were asked.
 func (x *Exchange) Attempts() int { return x.attempts }
@@ -270,9 +264,9 @@ func (x *Exchange) settle() {
 	x.fits()
 	x.drop()
 	x.pay(nil)
-	if x.ch.recall != recallNothing && x.remote != "" {
+	if x.lease.ch.recall != recallNothing && x.remote != "" {
 		if said, ok := x.saidNow(); ok {
-			x.g.memories.put(x.g.memories.placeOf(x.scope, said), x.asked, x.remote)
+			x.g.memories.put(x.g.memories.placeOf(x.scope, said), x.lease.candidate, x.remote)
 		}
 	}
 }
@@ -289,8 +283,8 @@ func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 			e.Code = translate.CodeModel
 		}
 		err = &e
-		x.cell.cutOff(err)
-		x.tried(x.ch, err)
+		x.lease.cell.cutOff(err)
+		x.tried(x.lease.ch, err)
 	}
 	x.err = err
 	return translate.Event{}, err
@@ -304,11 +298,11 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 		x.shown = x.shown || ev.Kind == translate.KindText
 		if ev.Kind == translate.KindReasoning && !x.thought {
 			x.thought = true
-			x.asked.quirks.learn(quirkThinks)
+			x.lease.quirks.learn(quirkThinks)
 		}
 	}
 	if ev.Kind == translate.KindToolProof {
-		x.g.proofs.keep(x.q.Caller.Name, ev.ID, &x.asked, ev.Text)
+		x.g.proofs.keep(x.q.Caller.Name, ev.ID, &x.lease.candidate, ev.Text)
 	}
 	if x.remembers() {
 		if x.answer.Add(ev); x.answer.Size() > translate.MaxAnswer {
@@ -338,7 +332,7 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 
 // remembers reports whether the text of the answer is needed after it was sent.
 func (x *Exchange) remembers() bool {
-	return x.q.Turn != nil || x.ch.recall != recallNothing || x.flight != nil
+	return x.q.Turn != nil || x.lease.ch.recall != recallNothing || x.flight != nil
 }
 
 // Ready reports whether Next would return without waiting.
@@ -383,8 +377,8 @@ func (x *Exchange) believe(ev *translate.Event) {
 	}
 	x.doubted = true
 	now := time.Now().UnixNano()
-	if last := x.cell.doubted.Swap(now); now-last > int64(doubtLasts) {
-		x.g.log.Warn("the channel reports tokens that no model can use, they are estimated", "channel", x.ch.ID, "key", x.ch.key, "model", x.asked.upstream)
+	if last := x.lease.cell.doubted.Swap(now); now-last > int64(doubtLasts) {
+		x.g.log.Warn("the channel reports tokens that no model can use, they are estimated", "channel", x.lease.ch.ID, "key", x.lease.ch.key, "model", x.lease.upstream)
 	}
 }
 
@@ -398,7 +392,7 @@ func (x *Exchange) input() int64 {
 	}
 	_ = x.decode(nil) // what cannot be decoded counts with its whole length
 	n := 0
-	if x.passes(x.asked.ch) {
+	if x.passes(x.lease.ch) {
 		n = passedBytes(&x.base)
 	} else if n = x.sentLength; x.load == 0 {
 		n = sentBytes(&x.base)
@@ -492,7 +486,7 @@ func (x *Exchange) settleAll() {
 		x.settle()
 	}
 	x.drop()
-	x.release(x.ch, x.err)
+	x.release(x.lease.ch, x.err)
 }
 
 // refuse settles an exchange that never came about.

@@ -298,43 +298,24 @@ func (x *Exchange) spares(c *candidate, now time.Time) bool {
 // alone reports whether the question is one message, with nothing before it.
 func (x *Exchange) alone() bool { return len(window(x.base.Messages, x.window)) == 1 }
 
-// mayDial takes leave to dial c, or notes that the question goes on a connection that
-// is there. It reports false where neither can be.
-func (x *Exchange) mayDial(c *candidate) bool {
-	g, now := c.ch.gate, time.Now()
-	if x.idle = false; g == nil {
+// mayDial takes leave to dial the candidate of l, or notes that the question goes on a
+// connection that is there. It reports false where neither can be.
+func (x *Exchange) mayDial(l *Lease) bool {
+	g, now := l.ch.gate, time.Now()
+	if g == nil {
 		return true
 	}
 	switch {
-	case g.bounded(now) && x.spares(c, now):
-		x.idle = true
+	case g.bounded(now) && x.spares(&l.candidate, now):
+		l.idle = true
 		return true
 	case x.granted == &g.turn:
 		x.granted = nil
 	case g.turn.waiting.Load() > 0 || !g.take(now):
 		return false
 	}
-	x.leave = g
+	l.dial = g
 	return true
-}
-
-// dialled uses the leave to dial that the attempt has, if it needs any. It reports false
-// if that is void.
-func (x *Exchange) dialled() bool {
-	g := x.leave
-	if g == nil {
-		return true
-	}
-	x.leave = nil
-	return g.start(time.Now())
-}
-
-// yield gives back leave to dial that was not used.
-func (x *Exchange) yield() {
-	if g := x.leave; g != nil {
-		x.leave = nil
-		x.g.room.giveBack(&g.turn)
-	}
 }
 
 // tellWaiters lets those who wait for a dial know of the connection of ch that an answer has
@@ -359,9 +340,7 @@ func (x *Exchange) turnedAway(c candidate, began time.Time, err *translate.Error
 		}
 		x.tried(c.ch, err)
 	}
-	x.done(errNeutral)
-	x.done = nil
-	x.endTrial(x.cell, x.ch, errUntried)
+	x.lease.Excuse(errUntried)
 	x.drop()
 	x.attempts--
 	x.untry()

@@ -220,56 +220,6 @@ func (c *candidate) barred(now time.Time) bar {
 	return c.cell.barred(now, force)
 }
 
-// errUntried ends a trial that came to nothing.
-var errUntried = &translate.Error{}
-
-// tryKey takes leave to use c's key and model. What was set aside for long enough is
-// tried by one request at a time, until [Exchange.endTrial].
-func (x *Exchange) tryKey(c *candidate) (ok bool) {
-	x.onTrial, ok = c.tryKey()
-	return ok
-}
-
-// trying is what a request tries that was set aside.
-type trying struct{ key, model bool }
-
-// tryKey is [Exchange.tryKey] for whoever asks.
-func (c *candidate) tryKey() (t trying, ok bool) {
-	if !c.ch.aside.held() && !c.cell.aside.held() || c.ch.force() == ForceClose {
-		return t, true
-	}
-	now := time.Now()
-	key := c.ch.aside.try(now)
-	if key == leaveNone {
-		return t, false
-	}
-	model := c.cell.aside.try(now)
-	if model == leaveNone && key == leaveOnTrial {
-		c.ch.aside.end(errUntried)
-	}
-	return trying{key == leaveOnTrial, model == leaveOnTrial}, model != leaveNone
-}
-
-// endTrial is told how an attempt on ch went; err is nil for content. A back end that
-// answers, or only asks for patience, has taken the key.
-func (x *Exchange) endTrial(c *cell, ch *Channel, err *translate.Error) {
-	t := x.onTrial
-	x.onTrial = trying{}
-	t.end(c, ch, err)
-}
-
-func (t trying) end(c *cell, ch *Channel, err *translate.Error) {
-	if t.key {
-		if err != nil && err.Fault == translate.FaultNoModel {
-			ch.works() // it took the key
-		}
-		ch.aside.end(err)
-	}
-	if t.model {
-		c.aside.end(err)
-	}
-}
-
 // force is what the operator has decided about the channel.
 func (c *Channel) force() Force { return Force(c.forced.Load()) }
 

@@ -60,7 +60,7 @@ func (x *Exchange) crashed() {
 		return
 	}
 	x.drop()
-	x.release(x.ch, &translate.Error{Code: translate.CodeInternal, Message: "internal error"})
+	x.release(x.lease.ch, &translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 }
 
 func (o *orphans) forget(x *Exchange) {

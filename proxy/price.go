@@ -394,10 +394,10 @@ func (x *Exchange) afford() *translate.Error {
 // Cost is what the answer has cost so far, in the unit of the configured prices. What
 // nobody reported is estimated, cheaply: it is asked for with each frame.
 func (x *Exchange) Cost() float64 {
-	if x.ch == nil || x.hit {
+	if x.lease.ch == nil || x.hit {
 		return 0
 	}
-	p := x.plan.priceOf(x.q.Model, x.asked.upstream)
+	p := x.plan.priceOf(x.q.Model, x.lease.upstream)
 	if p == nil {
 		return 0
 	}

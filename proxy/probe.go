@@ -185,65 +185,44 @@ func (b *prober) due(ch *Channel, idle bool) (all []*candidate) {
 // probe asks c once, if it has a slot, and nobody else is trying it.
 func (b *prober) probe(ctx context.Context, c *candidate) {
 	ch := c.ch
-	if ch.load.waiting.Load() > 0 || !ch.load.take() {
+	lease, barred := c.Lease(false)
+	if barred.state != "" {
 		return
 	}
-	ch.InFlight.Add(1)
-	defer b.g.room.release(ch)
-	trial, ok := c.tryKey()
-	if !ok {
-		return
-	}
-	said := errUntried
-	defer func() { trial.end(c.cell, ch, said) }()
-	done := c.cell.allow()
-	if done == nil {
-		return
-	}
-	judged := false
-	defer func() {
-		if !judged {
-			done(errNeutral)
-		}
-	}()
+	defer lease.Release()
 	if !b.most.Allow() {
 		return
 	}
-	began := time.Now()
-	if g := ch.gate; g != nil && (g.turn.waiting.Load() > 0 || !g.take(began) || !g.start(began)) {
+	lease.sent = time.Now()
+	if g := ch.gate; g != nil && (g.turn.waiting.Load() > 0 || !g.take(lease.sent) || !g.start(lease.sent)) {
 		return // a dial is for those who ask
 	}
 	err := b.ask(ctx, c)
 	if g := ch.gate; g != nil && err != nil && err.Fault == translate.FaultBusy {
-		g.refused(time.Now(), began, err.Retry)
+		g.refused(time.Now(), lease.sent, err.Retry)
 		return // that is the server's, and says nothing of the model
 	}
 	if ctx.Err() != nil {
 		return // the gateway ends
 	}
-	said = err
-	judged = b.judge(c, trial, began, done, err)
+	b.judge(&lease, err)
 }
 
-// judge tells the records how a probe went; it reports whether done was called.
-func (b *prober) judge(c *candidate, trial trying, began time.Time, done func(error), err *translate.Error) bool {
-	told, count := true, &b.state.Good
+// judge tells the records how the probe that has lease went, and counts it.
+func (b *prober) judge(lease *Lease, err *translate.Error) {
+	c, count := &lease.candidate, &b.state.Good
 	switch {
 	case err == nil:
-		c.cell.report(began, done, nil)
-		c.ch.works()
-	case consequences[err.Fault].aside:
-		b.g.setAside(c.cell, c.ch, c.upstream, trial.key, err)
-		c.cell.report(began, done, err)
-		count = &b.state.Bad
-	case consequences[err.Fault].breaker == counts && !err.Echo:
-		c.cell.report(began, done, err)
+		lease.Judge(nil)
+	case consequences[err.Fault].aside, consequences[err.Fault].breaker == counts && !err.Echo:
+		lease.Judge(err)
 		count = &b.state.Bad
 	case err.Fault == translate.FaultBusy:
-		c.cell.report(began, done, err)
+		lease.Judge(err)
 		count = &b.state.Neutral
 	default: // the question itself was refused, or could not be put: that tells nothing
-		told, count = false, &b.state.Neutral
+		lease.Excuse(err)
+		count = &b.state.Neutral
 	}
 	result := resultOf(err)
 	b.mu.Lock()
@@ -253,7 +232,6 @@ func (b *prober) judge(c *candidate, trial trying, began time.Time, done func(er
 	if err != nil {
 		b.g.log.Warn("a probe failed", "channel", c.ch.ID, "key", c.ch.key, "model", c.upstream, "result", result, "why", b.g.plan.Load().mask().Log(err.Error()))
 	}
-	return told
 }
 
 // resultOf names how an attempt ended, as metrics and explanations do.

@@ -77,7 +77,7 @@ func (k *quirks) names() []string {
 // that gives no reasons, and the trace of a cut where this model is known to give them:
 // gateways end every stream of theirs with the mark, also one that broke off behind them.
 func (x *Exchange) reasoned(end translate.Event) *translate.Error {
-	known := x.asked.quirks
+	known := x.lease.quirks
 	switch end.Reason {
 	case translate.ReasonGiven:
 		known.learn(quirkReason)
@@ -86,7 +86,7 @@ func (x *Exchange) reasoned(end translate.Event) *translate.Error {
 			return translate.Truncated(errNoReason)
 		}
 		if known.learn(quirkNoReason) {
-			x.g.log.Warn("the channel ends its answers without a finish_reason, which is taken for a good end until one has it", "channel", x.ch.ID, "model", x.asked.upstream)
+			x.g.log.Warn("the channel ends its answers without a finish_reason, which is taken for a good end until one has it", "channel", x.lease.ch.ID, "model", x.lease.upstream)
 		}
 	}
 	return nil

@@ -54,6 +54,7 @@ func (g *Gateway) compile(conf *config.Config, before *Plan) (*Plan, error) {
 		return nil, err
 	}
 	for _, ch := range p.channels {
+		ch.room, ch.log = &g.room, g.log
 		ch.meter = g.meters.channel(ch.ID)
 		ch.bans = g.bans.at(ch.conf.Kind, ch.conf.URL)
 	}

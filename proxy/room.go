@@ -231,18 +231,6 @@ func (r *room) leave(w *waiter) {
 	}
 }
 
-// slot takes a slot of ch: the one that was handed over, else a free one for which
-// nobody waits.
-func (x *Exchange) slot(ch *Channel) bool {
-	if x.granted == ch.load {
-		x.granted = nil
-	} else if ch.load.waiting.Load() > 0 || !ch.load.take() {
-		return false
-	}
-	ch.InFlight.Add(1)
-	return true
-}
-
 // giveBack returns a slot that was handed over and not used.
 func (x *Exchange) giveBack() {
 	if s := x.granted; s != nil {

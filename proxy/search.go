@@ -16,6 +16,7 @@ func (x *Exchange) run() *translate.Error {
 	routes := p.routesOf(x.road[:0], x.q.Model)
 	x.rec.routed(routes, x.asking.Sub(x.began))
 	defer x.giveBack()
+	defer x.next.Release()
 	for {
 		err := x.tour(p, &routes)
 		if err != errNext {
@@ -84,7 +85,6 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 			c, more = x.pick(p, r)
 		}
 		if x.ctx.Err() != nil {
-			x.unreserve(c)
 			return gone(x.ctx)
 		}
 		if c == nil {
@@ -322,59 +322,37 @@ func (x *Exchange) free(c *candidate, now time.Time) bool {
 	return b.state == ""
 }
 
-// reserve takes a slot of c's channel and its breaker's leave, or notes why not.
+// reserve leases c for the next attempt, or notes why not.
 func (x *Exchange) reserve(c *candidate) bool {
-	if !x.slot(c.ch) {
-		x.rec.barred(c, atLimit())
-		x.passed = append(x.passed, exclusion{ch: c.ch, why: atLimit().why, said: atLimit().said(), busy: true, full: c.ch.load})
+	handed := x.granted == c.ch.load
+	if handed {
+		x.granted = nil
+	}
+	l, b := c.Lease(handed)
+	if b.state != "" {
+		x.barred(c, b)
 		return false
 	}
-	if !x.tryKey(c) {
-		x.g.room.release(c.ch)
-		b := c.barred(time.Now())
-		if b.state == "" { // whoever tried it has just ended
-			b = c.ch.aside.onTrial()
-		}
-		x.rec.barred(c, b)
-		x.passed = append(x.passed, c.exclusion(b))
-		return false
-	}
-	done := c.cell.allow()
-	if done == nil && c.ch.force() == ForceClose {
-		done = func(error) {} // nobody is asked whether it may be tried
-	}
-	if done == nil {
-		x.endTrial(c.cell, c.ch, errUntried)
-		x.g.room.release(c.ch)
-		b := bar{state: "trial", why: "breaker is trying it again", wait: time.Second}
-		x.rec.barred(c, b)
-		x.passed = append(x.passed, c.exclusion(b))
-		return false
-	}
-	if !x.mayDial(c) {
-		done(errNeutral)
-		x.endTrial(c.cell, c.ch, errUntried)
-		x.g.room.release(c.ch)
+	if !x.mayDial(&l) {
+		l.Release()
 		e := c.exclusion(c.ch.gate.bar(time.Now()))
 		e.full, e.busy = &c.ch.gate.turn, true
 		x.passed = append(x.passed, e)
 		return false
 	}
-	x.done = done
+	x.next = l
 	x.giveBack() // what was handed over for another channel
 	return true
 }
 
-// unreserve gives back what pick took for c, which may be nil.
-func (x *Exchange) unreserve(c *candidate) {
-	if c == nil {
-		return
+// barred notes that b kept the next attempt from c.
+func (x *Exchange) barred(c *candidate, b bar) {
+	e := c.exclusion(b)
+	if b.state == "full" {
+		e.busy, e.full = true, c.ch.load
 	}
-	x.done(errNeutral)
-	x.done = nil
-	x.endTrial(c.cell, c.ch, errUntried)
-	x.yield()
-	x.g.room.release(c.ch)
+	x.rec.barred(c, b)
+	x.passed = append(x.passed, e)
 }
 
 // prefer returns the candidate that remembers the conversation, or -1.

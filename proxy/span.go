@@ -372,7 +372,7 @@ func (x *Exchange) fits() {
 	if x.inSync || x.answer.Usage.Estimated || x.doubted {
 		tokens = 0
 	}
-	x.asked.span.taken(x.load, tokens)
+	x.lease.span.taken(x.load, tokens)
 }
 
 // window is what is read of a conversation for a question that sees keep messages before

@@ -113,9 +113,6 @@ func (l *looker) Usable(i int) bool {
 	return x.joins(c, l.lookedAt)
 }
 
-// atLimit bars a channel that has no slot left.
-func atLimit() bar { return bar{state: "full", why: "at its limit of requests"} }
-
 // full reports whether a question that comes now would find no slot.
 func (s *slots) full() bool {
 	return s.limit > 0 && (s.load.Load() >= s.limit || s.waiting.Load() > 0)
