@@ -7,17 +7,6 @@ import (
 	"time"
 )
 
-// kinds are the channel kinds with the schemes that their URLs may have.
-func kinds() map[string][]string {
-	sockets := []string{"ws", "wss", "http", "https"}
-	web := []string{"http", "https"}
-	return map[string][]string{
-		"chatnio": sockets, "iagent": sockets,
-		"rest": web, "openai": web, "anthropic": web,
-		"mock": nil,
-	}
-}
-
 func (k *checker) channels() {
 	ids := map[string]int{}
 	for i := range k.Channels {
@@ -63,38 +52,29 @@ func (k *checker) parameters(path string, words, others []string) {
 
 func (k *checker) kind(path string, ch *Channel) {
 	at := child(path, "kind")
-	schemes, ok := kinds()[ch.Kind]
+	kind := KindOf(ch.Kind)
+	all := kindNames(func(*Kind) bool { return true })
 	switch {
 	case ch.Kind == "":
-		k.add(at, "is missing; want %s", oneOf("chatnio", "rest", "iagent", "openai", "anthropic", "mock"))
+		k.add(at, "is missing; want %s", oneOf(all...))
 		return
-	case !ok:
-		k.choice(at, ch.Kind, "chatnio", "rest", "iagent", "openai", "anthropic", "mock")
+	case kind.Name == "":
+		k.choice(at, ch.Kind, all...)
 		return
-	case ch.Kind == "mock" && ch.URL != "":
-		k.add(child(path, "url"), "a mock channel has no url")
-	case ch.Kind != "mock" && ch.URL == "":
+	case kind.Schemes == nil && ch.URL != "":
+		k.add(child(path, "url"), "a %s channel has no url", ch.Kind)
+	case kind.Schemes != nil && ch.URL == "":
 		k.add(child(path, "url"), "is missing")
-	case ch.Kind != "mock":
-		k.url(child(path, "url"), ch.URL, false, schemes...)
+	case kind.Schemes != nil:
+		k.url(child(path, "url"), ch.URL, false, kind.Schemes...)
 	}
-	outside := []string{"chatnio", "rest", "iagent", "openai", "anthropic"}
-	for _, only := range []struct {
-		key   string
-		kinds []string
-	}{
-		{"connections", []string{"iagent"}},
-		{"agent", []string{"iagent"}},
-		{"fold", []string{"rest", "iagent"}},
-		{"dials", []string{"chatnio"}},
-		{"auth", []string{"rest", "openai", "anthropic"}},
-		{"proxy", outside},
-		{"headers", outside},
-		{"query", outside},
-		{"max_age", outside},
-	} {
-		if k.from.set(child(path, only.key)) && !slices.Contains(only.kinds, ch.Kind) {
-			k.add(child(path, only.key), "is for channels of kind %s only", oneOf(only.kinds...))
+	seen := map[string]bool{}
+	for _, of := range Kinds {
+		for _, key := range of.Settings {
+			if !seen[key] && k.from.set(child(path, key)) && !slices.Contains(kind.Settings, key) {
+				k.add(child(path, key), "is for channels of kind %s only", oneOf(kindNames(func(one *Kind) bool { return slices.Contains(one.Settings, key) })...))
+			}
+			seen[key] = true
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 func (k *checker) outbound(path string, ch *Channel) {
 	at := child(path, "transport")
 	k.choice(at, ch.Transport, "http1", "auto", "http2")
-	if ch.Transport == "http2" && (ch.Kind == "chatnio" || ch.Kind == "iagent") {
+	if ch.Transport == "http2" && KindOf(ch.Kind).Socket() {
 		k.add(at, "a channel of kind %s is a WebSocket, which goes over http1", ch.Kind)
 	}
 	if k.from.set(child(path, "auth")) {
@@ -22,7 +22,7 @@ func (k *checker) outbound(path string, ch *Channel) {
 	for name, value := range ch.Query {
 		at := child(child(path, "query"), name)
 		switch {
-		case name == "app_token" && ch.Kind == "iagent":
+		case name == KindOf(ch.Kind).KeyQuery && name != "":
 			k.add(at, "is the credential; use keys")
 		case strings.ContainsFunc(name, unicode.IsControl):
 			k.add(child(path, "query"), "a name holds a control character")

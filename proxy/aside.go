@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -260,9 +261,9 @@ type banBook struct {
 }
 
 // at is the one of a channel; nil: its kind of server bans nobody.
-func (b *banBook) at(kind, address string) *trials {
+func (b *banBook) at(kind *config.Kind, address string) *trials {
 	u, err := url.Parse(address)
-	if kind != "chatnio" || err != nil {
+	if !kind.Bans || err != nil {
 		return nil
 	}
 	b.mu.Lock()

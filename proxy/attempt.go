@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -145,7 +146,7 @@ func (x *Exchange) firstWait(c candidate, more bool) time.Duration {
 	d := c.cell.pace(x.whole).patience()
 	switch {
 	case d > 0:
-	case x.whole || c.ch.oneGo():
+	case x.whole || c.ch.kind.Whole:
 		d = firstAlone
 	default:
 		d = firstWithAlt
@@ -209,7 +210,7 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 		req.Messages = fromUser(req.Messages)
 	}
 	req.Thoughts, req.Proof = c.wantsThoughts(), x.proofsFor(c)
-	if c.ch.recall == recallNothing {
+	if !c.ch.kind.Remembers() {
 		return &req, nil
 	}
 	req.Messages = translate.SystemFirst(req.Messages)
@@ -223,7 +224,7 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 		// will remember is this conversation.
 	default:
 		x.remote = x.g.memories.take(x.before(), c)
-		if cut && c.ch.recall == recallFold {
+		if cut && c.ch.kind.History == config.HistoryFold {
 			x.remote = "" // it remembers more than the model takes, and is never told to forget
 		}
 		if x.inSync = x.remote != ""; x.inSync {
@@ -235,10 +236,10 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 	}
 	switch {
 	case req.Memory.InSync:
-		if c.ch.recall == recallFold {
+		if c.ch.kind.History == config.HistoryFold {
 			req.Messages = req.Messages[len(req.Messages)-1:]
 		}
-	case c.ch.recall == recallFold:
+	case c.ch.kind.History == config.HistoryFold:
 		folded, err := fold(c.ch.fold, &req)
 		if err != nil {
 			return nil, &translate.Error{Code: translate.CodeInternal, Message: "the channel's fold template failed", Cause: err}

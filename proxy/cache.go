@@ -196,7 +196,7 @@ func (x *Exchange) recalls() (bool, *translate.Error) {
 // replays makes k the answer.
 func (x *Exchange) replays(k *kept) {
 	x.hit, x.q.Ledger.Cache = true, "hit"
-	ch := &Channel{ID: "cache", conf: &config.Channel{Kind: "cache"}, meter: x.g.meters.channel("cache")}
+	ch := &Channel{ID: "cache", conf: &config.Channel{Kind: "cache"}, kind: config.KindOf("cache"), meter: x.g.meters.channel("cache")}
 	x.lease, x.q.Ledger.Dropped = Lease{candidate: candidate{ch: ch}}, k.dropped
 	if x.whole {
 		x.answer, x.finished = k.answer, true

@@ -39,7 +39,7 @@ type Channel struct {
 	up     Upstream
 	clocks clocks
 	fold   *template.Template
-	recall recall
+	kind   *config.Kind
 
 	refuses, takes translate.Traits // of its models, by its configuration
 
@@ -57,18 +57,6 @@ type Channel struct {
 	forced atomic.Int32 // a Force, the same for all keys of the configured channel
 }
 
-// recall says how a kind of channel remembers a conversation.
-type recall uint8
-
-const (
-	recallNothing recall = iota // everything is sent each time
-	recallMask                  // chatnio: earlier messages go ahead as a mask
-	recallFold                  // rest, iagent: earlier messages are folded into the newest
-)
-
-// recalls has the kinds that are stateful; all others get the history each time.
-var recalls = map[string]recall{"chatnio": recallMask, "rest": recallFold, "iagent": recallFold}
-
 // weightUnit is what a channel's weight counts, so that it can be shared out among
 // up to eight keys without a rest.
 const weightUnit = 840
@@ -78,7 +66,7 @@ func newChannel(conf *config.Channel, key string, n int, c clocks, fold *templat
 	if err != nil {
 		return nil, err
 	}
-	ch := &Channel{ID: conf.ID, key: n, conf: conf, up: up, clocks: c, fold: fold, recall: recalls[conf.Kind]}
+	ch := &Channel{ID: conf.ID, key: n, conf: conf, up: up, clocks: c, fold: fold, kind: config.KindOf(conf.Kind)}
 	ch.Weight = int32(max(min(max(conf.Weight, 1), 1e6)*weightUnit/max(len(conf.Keys), 1), 1))
 	ch.Seed = seedOf(conf.ID, n)
 	ch.refuses, _ = translate.TraitsOf(conf.Refuses) // config has checked the words
@@ -95,7 +83,4 @@ func seedOf(id string, key int) uint64 {
 }
 
 // speaks reports whether the channel's wire protocol is dialect's.
-func (c *Channel) speaks(dialect string) bool { return c.conf.Kind == dialect }
-
-// oneGo reports whether the channel's answers come in one piece, streamed or not.
-func (c *Channel) oneGo() bool { return c.conf.Kind == "iagent" }
+func (c *Channel) speaks(dialect string) bool { return dialect != "" && c.kind.Dialect == dialect }

@@ -1,6 +1,9 @@
 package proxy
 
-import "github.com/dragoman-gateway/dragoman/translate"
+import (
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
 
 // mayBeEmpty tells whether an answer that ended so may be without content.
 func mayBeEmpty(f translate.Finish) bool {
@@ -18,7 +21,7 @@ func (x *Exchange) empty(end translate.Event) *translate.Error {
 	switch {
 	case mayBeEmpty(end.Finish):
 		return x.untold(end, false)
-	case x.passThrough && x.base.Dialect == "anthropic" && end.Reason == translate.ReasonGiven:
+	case x.passThrough && config.KindOf(x.base.Dialect).Empty && end.Reason == translate.ReasonGiven:
 		return nil
 	}
 	return errEmpty
@@ -26,14 +29,10 @@ func (x *Exchange) empty(end translate.Event) *translate.Error {
 
 var errEmpty = translate.Broken("the model gave an empty answer", nil)
 
-// textOnly are the dialects that can show a text and nothing else of an answer, and no
-// reason why it has ended.
-var textOnly = map[string]bool{"chatnio": true, "rest": true, "iagent": true}
-
 // untold is what a client is told of a good answer of which its dialect can show nothing;
 // nil: there is something to show, or its dialect has a place for the reason.
 func (x *Exchange) untold(end translate.Event, shown bool) *translate.Error {
-	if shown || end.Finish == translate.FinishSilent || !textOnly[x.base.Dialect] {
+	if shown || end.Finish == translate.FinishSilent || !config.KindOf(x.base.Dialect).TextOnly {
 		return nil
 	}
 	message := "the model gave no text"

@@ -264,7 +264,7 @@ func (x *Exchange) settle() {
 	x.fits()
 	x.drop()
 	x.pay(nil)
-	if x.lease.ch.recall != recallNothing && x.remote != "" {
+	if x.lease.ch.kind.Remembers() && x.remote != "" {
 		if said, ok := x.saidNow(); ok {
 			x.g.memories.put(x.g.memories.placeOf(x.scope, said), x.lease.candidate, x.remote)
 		}
@@ -332,7 +332,7 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 
 // remembers reports whether the text of the answer is needed after it was sent.
 func (x *Exchange) remembers() bool {
-	return x.q.Turn != nil || x.lease.ch.recall != recallNothing || x.flight != nil
+	return x.q.Turn != nil || x.lease.ch.kind.Remembers() || x.flight != nil
 }
 
 // Ready reports whether Next would return without waiting.

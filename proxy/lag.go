@@ -25,7 +25,7 @@ func (x *Exchange) quickest(c candidate) time.Duration {
 	}
 	for i := range min(len(x.tier)-1, mostRivals) {
 		o := &x.tier[(at+1+i)%len(x.tier)]
-		if o.ch.oneGo() != c.ch.oneGo() && !x.whole {
+		if o.ch.kind.Whole != c.ch.kind.Whole && !x.whole {
 			continue
 		}
 		d := o.cell.pace(x.whole).patience()

@@ -224,7 +224,7 @@ func TestRemoteMemoriesAreBounded(t *testing.T) {
 	t.Parallel()
 	m := newMemories()
 	for i := range maxMemories + 500 {
-		m.put(place{said: fingerprint{rest: uint64(i)}}, candidate{ch: &Channel{conf: &config.Channel{}}}, "x")
+		m.put(place{said: fingerprint{rest: uint64(i)}}, candidate{ch: &Channel{kind: config.KindOf("openai")}}, "x")
 	}
 	if len(m.at) > maxMemories {
 		t.Errorf("%d memories", len(m.at))

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,25 +38,39 @@ func outcomeOf(err *translate.Error) int {
 	return 6
 }
 
-// meterFronts are the fronts that are counted apart; anything else is other.
-func meterFronts() [6]string {
-	return [6]string{"chatnio", "rest", "iagent", "openai", "anthropic", "other"}
+// manyFronts is how many fronts are counted apart, of which the names become labels; the rest
+// is otherFront.
+const (
+	manyFronts = 32
+	otherFront = "other"
+)
+
+// frontEnds counts the exchanges of one front by outcome.
+type frontEnds struct {
+	front string
+	n     [8]atomic.Uint64
 }
 
-func frontAt(name string) int {
-	switch name {
-	case "chatnio":
-		return 0
-	case "rest":
-		return 1
-	case "iagent":
-		return 2
-	case "openai":
-		return 3
-	case "anthropic":
-		return 4
+// of returns the counters of a front, which begin with its first exchange.
+func (m *meter) of(front string) *frontEnds {
+	for {
+		before := m.ends.Load()
+		var all []*frontEnds
+		if before != nil {
+			all = *before
+		}
+		for _, e := range all {
+			if e.front == front {
+				return e
+			}
+		}
+		if front == "" || len(all) >= manyFronts && front != otherFront {
+			front = otherFront
+			continue
+		}
+		more := append(slices.Clone(all), &frontEnds{front: front})
+		m.ends.CompareAndSwap(before, &more)
 	}
-	return 5
 }
 
 // Bounds are the upper ends of the buckets of a [Histogram] but the last, which has
@@ -97,9 +113,10 @@ func (h *histogram) read() (out Histogram) {
 }
 
 // meter counts the exchanges of one configured channel, or those that no channel
-// was asked for. It is safe for concurrent use and allocates nothing.
+// was asked for. It is safe for concurrent use, and allocates only for the
+// first exchange of a front.
 type meter struct {
-	ends   [6][8]atomic.Uint64                 // by front and outcome
+	ends   atomic.Pointer[[]*frontEnds]        // by front and outcome; replaced when a front is new
 	faults [translate.Faults + 1]atomic.Uint64 // attempts, by fault; 0: they gave content; the last: our own errors
 	first  histogram                           // from the question to the first content
 	took   histogram                           // the whole exchange
@@ -159,10 +176,14 @@ func (g *Gateway) Tallies() []Tally {
 func (m *meter) read(id string) Tally {
 	t := Tally{Channel: id, First: m.first.read(), Took: m.took.read()}
 	outcomes := Outcomes()
-	for f, front := range meterFronts() {
-		for o := range outcomes {
-			if n := m.ends[f][o].Load(); n > 0 {
-				t.Counts = append(t.Counts, Count{front, outcomes[o], n})
+	if ends := m.ends.Load(); ends != nil {
+		all := slices.Clone(*ends)
+		slices.SortFunc(all, func(a, b *frontEnds) int { return strings.Compare(a.front, b.front) })
+		for _, e := range all {
+			for o := range outcomes {
+				if n := e.n[o].Load(); n > 0 {
+					t.Counts = append(t.Counts, Count{e.front, outcomes[o], n})
+				}
 			}
 		}
 	}
@@ -204,6 +225,6 @@ func (x *Exchange) count(ch *Channel, err *translate.Error) {
 	if ch != nil {
 		m = ch.meter
 	}
-	m.ends[frontAt(x.q.Front)][outcomeOf(err)].Add(1)
+	m.of(x.q.Front).n[outcomeOf(err)].Add(1)
 	m.took.add(time.Since(x.q.Received))
 }

@@ -22,7 +22,7 @@ func isThought(p translate.Part) bool { return p.Kind == translate.PartReasoning
 
 // userFirst reports whether what c is told of a conversation must begin with the user.
 func (c *candidate) userFirst() bool {
-	return c.ch.conf.Kind == "anthropic" || c.quirks.has(quirkUserFirst)
+	return c.ch.kind.UserFirst || c.quirks.has(quirkUserFirst)
 }
 
 // wantsThoughts reports whether c is told again what was thought before tools were called: it
@@ -30,7 +30,7 @@ func (c *candidate) userFirst() bool {
 // either. Models that think refuse a call whose thoughts are missing; the others refuse the
 // member, which is learnt.
 func (c *candidate) wantsThoughts() bool {
-	if c.ch.conf.Kind != "openai" {
+	if !c.ch.kind.Varied {
 		return false
 	}
 	if c.quirks.has(quirkThinks) {

@@ -68,11 +68,11 @@ func newCandidate(ch *Channel, upstream string, record *cell) candidate {
 	return candidate{ch: ch, upstream: upstream, cell: record, target: t}
 }
 
-// agent names whose memory it is that c has: behind an iagent channel every agent
-// has its own (rest_iagent.md 8.2, item 7), elsewhere a model is but a setting of
+// agent names whose memory it is that c has: some kinds of channel have agents with
+// a memory each (rest_iagent.md 8.2, item 7), elsewhere a model is but a setting of
 // one turn.
 func (c candidate) agent() string {
-	if c.ch.conf.Kind == "iagent" {
+	if c.ch.kind.Agents {
 		return c.upstream
 	}
 	return ""

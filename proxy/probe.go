@@ -253,7 +253,7 @@ func (b *prober) ask(ctx context.Context, c *candidate) *translate.Error {
 	one := 1
 	req := &translate.Request{Model: c.upstream, Stream: true, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "ping")}}
 	req.Params.MaxTokens = &one
-	if c.ch.recall == recallFold {
+	if c.ch.kind.History == config.HistoryFold {
 		req.Memory.ID = probeName // one remote conversation for all probes
 	}
 	stream, failed := c.ch.up.Open(ctx, req)
@@ -275,7 +275,7 @@ func (b *prober) ask(ctx context.Context, c *candidate) *translate.Error {
 			return nil
 		}
 		content = content || substance(ev)
-		if content && c.ch.recall != recallNothing {
+		if content && c.ch.kind.Remembers() {
 			return nil // its length could not be bounded: the rest is not wanted
 		}
 	}

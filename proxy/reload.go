@@ -56,7 +56,7 @@ func (g *Gateway) compile(conf *config.Config, before *Plan) (*Plan, error) {
 	for _, ch := range p.channels {
 		ch.room, ch.log = &g.room, g.log
 		ch.meter = g.meters.channel(ch.ID)
-		ch.bans = g.bans.at(ch.conf.Kind, ch.conf.URL)
+		ch.bans = g.bans.at(ch.kind, ch.conf.URL)
 	}
 	p.openGates(&g.room)
 	if g.tell != nil {

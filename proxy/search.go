@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -37,7 +38,7 @@ func (x *Exchange) run() *translate.Error {
 			p.wait = p.full.gate.invite(time.Now())
 		}
 	}
-	return verdict(x.failures, x.passed, x.q.Front == "openai" || x.q.Front == "anthropic")
+	return verdict(x.failures, x.passed, config.KindOf(x.q.Front).NoModel)
 }
 
 // tour searches all routes once. A route whose model refused the question for its
@@ -60,9 +61,9 @@ func (x *Exchange) tour(p *Plan, routes *[]*route) *translate.Error {
 }
 
 // suits reports whether c can be told the question at all: images, voice and video
-// of iagent mean something to an iagent channel only (product.md 6, settled detail
+// of iagent clients mean something to few kinds of channel (product.md 6, settled detail
 // 11).
-func (x *Exchange) suits(c *candidate) bool { return !x.media || c.ch.conf.Kind == "iagent" }
+func (x *Exchange) suits(c *candidate) bool { return !x.media || c.ch.kind.Media }
 
 // errNext says that a route has nobody left to ask.
 var errNext = &translate.Error{}
@@ -357,7 +358,7 @@ func (x *Exchange) barred(c *candidate, b bar) {
 
 // prefer returns the candidate that remembers the conversation, or -1.
 func (x *Exchange) prefer(at []*candidate) int {
-	if !slices.ContainsFunc(at, func(c *candidate) bool { return c.ch.recall != recallNothing }) {
+	if !slices.ContainsFunc(at, func(c *candidate) bool { return c.ch.kind.Remembers() }) {
 		return -1
 	}
 	if x.complete() != nil {

@@ -43,7 +43,7 @@ func newThrong(tier []candidate, policy balance.Policy) *throng {
 	for i := range tier {
 		ch := tier[i].ch
 		ts[i], c.at[ch] = tier[i].target, i
-		c.recalls = c.recalls || ch.recall != recallNothing
+		c.recalls = c.recalls || ch.kind.Remembers()
 	}
 	c.draw = policy.Over(ts)
 	return c
