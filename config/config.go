@@ -337,7 +337,8 @@ type Channel struct {
 	Efforts []string `yaml:"efforts"`
 	// Fold is a Go text/template that makes one message out of the history for
 	// rest and iagent channels. It sees .System, .History (.Role, .Text) and
-	// .Message. Default: see proxy.
+	// .Message. Default: the system text; "Our conversation so far:" and a line for each
+	// earlier message; "Now answer this:" and the message.
 	Fold string `yaml:"fold"`
 	// Transport is how the back end is spoken to: http1; http2 (https:// addresses, and
 	// http:// ones without an upgrade, h2c); or auto, which lets the server choose where

@@ -16,7 +16,7 @@ type Key struct {
 	Name    string   // of the caller that the key makes of who has it
 	Group   string
 	Models  []string // models and presets; empty: all
-	Limits  string   // a name among the configured limits; empty: none
+	Limits  string   // names of configured limits, with commas between them; empty: none
 	Created int64    // Unix milliseconds
 	Expires int64    // Unix milliseconds; 0: never
 }

@@ -137,8 +137,8 @@ func Of(c net.Conn) *Conn {
 }
 
 // Again returns the connection of c, which a [Listener] has accepted, for a server
-// that has served and given it away: one that is unlike all others, as the server may
-// not have forgotten those yet.
+// that has served and given it away. It is a new net.Conn: the server may still keep a
+// record of the old one.
 func Again(c net.Conn) net.Conn {
 	base := Of(c)
 	base.served++
@@ -165,9 +165,9 @@ type (
 )
 
 // Life returns a context of the connection, and what ends it with cause: for whoever
-// finds that the peer has left. It is made once, under parent, and serves all
-// requests of the connection, which a context for each would cost more than all else
-// that is known of it. It also ends when the connection is closed.
+// finds that the peer has left. It is made once, under parent, for all requests of the
+// connection: one for each request would take most of the memory of a connection. It
+// also ends when the connection is closed.
 func (c *Conn) Life(parent context.Context, cause error) (ctx context.Context, leave func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -244,9 +244,9 @@ func (c *Conn) tell() {
 	gone()
 }
 
-// How often the client of an answer is looked for before a goroutine waits for it to
-// leave, where nothing tells of its end, and how often: most answers that are not
-// streamed are over by then, and a look is cheaper than to start a wait and to end it.
+// Number and spacing of the polls before a goroutine blocks on the connection, on
+// platforms without epoll: most answers that are not streamed are over by then, and a
+// poll is cheaper than starting and ending a wait.
 const (
 	maxLooks  = 4
 	lookEvery = 4 * time.Millisecond
@@ -329,9 +329,9 @@ func (c *Conn) wait() {
 }
 
 // Read reads what the watcher took first. A read of a single byte may take more
-// from the connection, which the reads after it return. A read into nothing is
-// [io.ErrShortBuffer]: a reader in front of the connection that holds something
-// itself has no error for it, which tells whether there is one.
+// from the connection, which the reads after it return. Read(nil) returns
+// [io.ErrShortBuffer]; a reader in front that holds bytes of its own returns nil. So
+// callers tell whether there is one.
 func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, io.ErrShortBuffer

@@ -37,7 +37,7 @@ var errClientGone = &translate.Error{Code: translate.CodeCanceled, Fault: transl
 type wire struct {
 	dialect translate.Dialect
 	status  func(*translate.Error) int
-	// start is sent when the status line can be held no longer; nil: a comment.
+	// start: an early head is followed by the start event of the dialect; false: by a comment.
 	start bool
 	// mark is the last event of a stream, and word what of it tells it from all others; "":
 	// there is none that an answer which passes through could lack.

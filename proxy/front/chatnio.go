@@ -236,9 +236,9 @@ func (t *talk) signIn(token string) bool {
 	return true
 }
 
-// renew makes sure that the caller still is who he was: a socket may stay open for
-// days, while his key is revoked or expires, and his limits and models change. The
-// error is for who is not any more.
+// renew looks the credential up again: a socket may stay open for days, while its key is
+// revoked or expires, and limits and models of its caller change. It fails if the
+// credential no longer maps to the same caller.
 func (t *talk) renew() *translate.Error {
 	caller, err := t.s.g.Identify(t.token, t.address)
 	switch {

@@ -175,8 +175,7 @@ func (s *session) rest(onward func() bool) bool {
 	return true
 }
 
-// linger is what remains of a reader while nobody says anything, on the least stack
-// there is.
+// linger waits for the next frame on a goroutine of its own, which has the smallest stack.
 func (s *session) linger() {
 	defer func() { _ = recover() }()
 	var err error
