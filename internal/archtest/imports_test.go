@@ -33,9 +33,9 @@ var mayImport = []struct {
 	{"store/...", []string{"store/...", "translate", "config"}},
 	{"limiter/...", []string{"limiter/...", "translate", "config"}},
 	{"admin/...", []string{"admin/...", "proxy", "store", "limiter", "config", "translate", "internal/..."}},
-	{"internal/codectest", []string{"translate", "internal/jsonx"}},
+	{"internal/codectest", []string{"translate", "internal/jsonx", "internal/wiretest"}},
 	{"internal/fakemodel", []string{"translate"}},
-	{"internal/wiretest", []string{"translate/...", "internal/..."}},
+	{"internal/wiretest", nil},
 	{"internal/wiretest/...", []string{"config", "internal/...", "limiter/...", "proxy/...", "store/...", "translate/..."}},
 	{"internal/...", []string{"internal/..."}},
 }

@@ -1,3 +1,5 @@
+// Package wiretest holds what the tests of wire formats share: the form of their
+// transcripts.
 package wiretest
 
 import "strings"

@@ -2,12 +2,12 @@ package anthropic
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dragoman-gateway/dragoman/internal/codectest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -54,37 +54,11 @@ func full() *translate.Request {
 	}
 }
 
-func TestARequestSurvivesTheRoundTrip(t *testing.T) {
-	t.Parallel()
-	for _, mode := range []translate.ToolMode{translate.ToolAuto, translate.ToolNone, translate.ToolRequired, translate.ToolNamed} {
-		want := full()
-		if want.ToolChoice.Mode = mode; mode == translate.ToolNamed {
-			want.ToolChoice.Name = "look"
-		}
-		want.ToolChoice.NoParallel = mode != translate.ToolNone
-		body, err := Dialect.AppendRequest(nil, want)
-		if err != nil || want.Dropped != nil {
-			t.Fatalf("AppendRequest: %v, dropped %v", err, want.Dropped)
-		}
-		var got translate.Request
-		if err := Dialect.DecodeRequest(&got, body); err != nil {
-			t.Fatalf("DecodeRequest(%s): %v", body, err)
-		}
-		if string(got.Raw) != string(body) {
-			t.Fatal("a body of one reading was not kept")
-		}
-		got.Raw = nil
-		if diff := cmp.Diff(*want, got); diff != "" {
-			t.Fatalf("(-want +got)\n%s", diff)
-		}
-	}
-}
-
 func TestBadRequestsAreRefusedByTheNameOfTheField(t *testing.T) {
 	t.Parallel()
 	const msgs = `"messages":[{"role":"user","content":"hi"}]`
 	const ok = `{"model":"m","max_tokens":5,`
-	for body, want := range map[string]string{
+	codectest.Invalid(t, Dialect, map[string]string{
 		``: "JSON", `null`: "must be a JSON object", `{"model":"m",` + msgs + `}`: "max_tokens is required", `{"max_tokens":1,` + msgs + `}`: "model is required",
 		`{"model":"m","max_tokens":0,` + msgs + `}`: "max_tokens", ok + `"x":1}`: "messages is required", ok + `"messages":[]}`: "empty",
 		ok + `"messages":[{"role":"tool","content":"x"}]}`:                                                        "messages[0].role",
@@ -101,13 +75,7 @@ func TestBadRequestsAreRefusedByTheNameOfTheField(t *testing.T) {
 		ok + `"thinking":{"type":"enabled"},` + msgs + `}`:                                                        "thinking.budget_tokens",
 		ok + `"thinking":{"type":"enabled","budget_tokens":5},` + msgs + `}`:                                      "at least 1024",
 		ok + `"stop_sequences":"x",` + msgs + `}`:                                                                 "stop_sequences",
-	} {
-		var e *translate.Error
-		err := Dialect.DecodeRequest(&translate.Request{}, []byte(body))
-		if !errors.As(err, &e) || e.Code != translate.CodeValidation || !strings.Contains(e.Message, want) {
-			t.Errorf("%s: %v, want a validation error with %q", body, err, want)
-		}
-	}
+	})
 }
 
 func TestARequestOfAnotherDialectIsMadeToFit(t *testing.T) {
@@ -203,53 +171,6 @@ func script() []translate.Event {
 	}
 }
 
-// replay decodes a stream of ours.
-func replay(t *testing.T, stream []byte) (events []string, answer translate.Answer) {
-	t.Helper()
-	dec := Dialect.NewDecoder(&translate.Request{})
-	for _, f := range frames(stream) {
-		evs, err := poisoned(dec, nil, f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, ev := range evs {
-			events = append(events, dump(ev))
-			answer.Add(ev)
-		}
-	}
-	if !dec.Done() {
-		t.Error("the end was not seen")
-	}
-	return events, answer
-}
-
-func TestAnAnswerSurvivesTheRoundTrip(t *testing.T) {
-	t.Parallel()
-	enc := Dialect.NewEncoder(&translate.Request{}, head)
-	var stream []byte
-	var want []string
-	for _, ev := range script() {
-		stream = enc.Append(stream, ev)
-		want = append(want, dump(ev))
-	}
-	got, answer := replay(t, enc.AppendTail(stream))
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("stream (-want +got)\n%s", diff)
-	}
-	var again translate.Answer
-	whole := Dialect.NewEncoder(&translate.Request{}, head).AppendWhole(nil, &answer)
-	evs, err := Dialect.NewDecoder(&translate.Request{}).DecodeWhole(nil, 200, whole)
-	if err != nil {
-		t.Fatalf("%s: %v", whole, err)
-	}
-	for _, ev := range evs {
-		again.Add(ev)
-	}
-	if diff := cmp.Diff(answer.Parts, again.Parts); diff != "" || answer.Finish != again.Finish || answer.Usage != again.Usage {
-		t.Errorf("whole: %s", diff)
-	}
-}
-
 func TestInterleavedCallsAreWrittenOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	call := func(i int32, id string) translate.Event {
@@ -258,7 +179,7 @@ func TestInterleavedCallsAreWrittenOneAfterTheOther(t *testing.T) {
 	args := func(i int32, text string) translate.Event {
 		return translate.Event{Kind: translate.KindToolArgs, Index: i, Text: []byte(text)}
 	}
-	enc := Dialect.NewEncoder(&translate.Request{}, head)
+	enc := Dialect.NewEncoder(&translate.Request{}, translate.Head{RequestID: "req_1"})
 	var stream []byte
 	for _, ev := range []translate.Event{
 		call(0, "a"), call(1, "b"), call(2, "c"), args(1, `{"n":`), args(0, `{"m":"}`), args(2, `{}`), args(0, `"}`), args(1, `1}`),
@@ -266,7 +187,7 @@ func TestInterleavedCallsAreWrittenOneAfterTheOther(t *testing.T) {
 	} {
 		stream = enc.Append(stream, ev)
 	}
-	_, answer := replay(t, enc.AppendTail(stream))
+	_, answer := codectest.Read(t, Dialect, enc.AppendTail(stream))
 	want := []translate.Part{
 		{Kind: translate.PartToolCall, ID: "a", Name: "f", Args: `{"m":"}"}`}, {Kind: translate.PartToolCall, ID: "b", Name: "f", Args: `{"n":1}`},
 		{Kind: translate.PartToolCall, ID: "c", Name: "f", Args: `{}`},
@@ -306,30 +227,19 @@ func TestPassedThroughFramesWithoutMeaningAreOpaque(t *testing.T) {
 
 func TestEachFailureHasItsStatusAndType(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		err    translate.Error
-		status int
-		kind   string
-	}{
-		{translate.Error{Code: translate.CodeValidation}, 400, "invalid_request_error"},
-		{translate.Error{Code: translate.CodeUnauthorized}, 401, "authentication_error"},
-		{translate.Error{Code: translate.CodePermission}, 403, "permission_error"},
-		{translate.Error{Code: translate.CodeModelNotFound}, 404, "not_found_error"},
-		{translate.Error{Code: translate.CodeTooLarge}, 413, "request_too_large"},
-		{translate.Error{Code: translate.CodeMediaType}, 415, "invalid_request_error"},
-		{translate.Error{Code: translate.CodeRateLimited}, 429, "rate_limit_error"},
-		{translate.Error{Code: translate.CodeInternal}, 500, "api_error"},
-		{translate.Error{Code: translate.CodeModel}, 502, "api_error"},
-		{translate.Error{Code: translate.CodeUnavailable}, 529, "overloaded_error"},
-		{translate.Error{Code: translate.CodeModel, Timeout: true}, 504, "timeout_error"},
-	} {
-		c.err.Message = "why"
-		got := string(Dialect.NewEncoder(&translate.Request{}, head).AppendError(nil, &c.err, false))
-		want := `{"type":"error","error":{"type":"` + c.kind + `","message":"why"},"request_id":"req_1"}`
-		if got != want || Status(&c.err) != c.status {
-			t.Errorf("%s: %d %s, want %d %s", c.err.Code, Status(&c.err), got, c.status, want)
-		}
-	}
+	suite.Failures(t, `{"type":"error","error":{"type":"%s","message":"why"},"request_id":"req_1"}`, []codectest.Failure{
+		{Err: translate.Error{Code: translate.CodeValidation}, Status: 400, Words: "invalid_request_error"},
+		{Err: translate.Error{Code: translate.CodeUnauthorized}, Status: 401, Words: "authentication_error"},
+		{Err: translate.Error{Code: translate.CodePermission}, Status: 403, Words: "permission_error"},
+		{Err: translate.Error{Code: translate.CodeModelNotFound}, Status: 404, Words: "not_found_error"},
+		{Err: translate.Error{Code: translate.CodeTooLarge}, Status: 413, Words: "request_too_large"},
+		{Err: translate.Error{Code: translate.CodeMediaType}, Status: 415, Words: "invalid_request_error"},
+		{Err: translate.Error{Code: translate.CodeRateLimited}, Status: 429, Words: "rate_limit_error"},
+		{Err: translate.Error{Code: translate.CodeInternal}, Status: 500, Words: "api_error"},
+		{Err: translate.Error{Code: translate.CodeModel}, Status: 502, Words: "api_error"},
+		{Err: translate.Error{Code: translate.CodeUnavailable}, Status: 529, Words: "overloaded_error"},
+		{Err: translate.Error{Code: translate.CodeModel, Timeout: true}, Status: 504, Words: "timeout_error"},
+	})
 }
 
 func TestModelListsHaveTheVendorsForm(t *testing.T) {

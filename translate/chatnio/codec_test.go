@@ -2,22 +2,18 @@ package chatnio
 
 import (
 	"encoding/json"
-	"errors"
-	"flag"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/dragoman-gateway/dragoman/internal/wiretest"
+	"github.com/dragoman-gateway/dragoman/internal/codectest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-var update = flag.Bool("update", false, "rewrite the events of the transcripts")
-
 func TestServerFramesBecomeTheEventsOfTheTranscripts(t *testing.T) {
-	wiretest.Golden(t, "testdata", *update, func(name string) translate.Decoder {
+	codectest.Golden(t, func(name string) translate.Decoder {
 		return &Decoder{ExpectSigned: name == "signed-refused"}
 	})
 }
@@ -64,7 +60,7 @@ func TestAFirstFrameThatCannotBeOneIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, frame := range []string{``, `hello`, `[1]`, `null`, `"x"`} {
 		_, err := DecodeAuth([]byte(frame))
-		if !isValidation(err) {
+		if !codectest.IsValidation(err) {
 			t.Errorf("%s: got %v", frame, err)
 		}
 	}
@@ -104,7 +100,7 @@ func TestAChatFrameBecomesARequest(t *testing.T) {
 
 func TestABadChatFrameIsAValidationErrorThatNamesTheField(t *testing.T) {
 	t.Parallel()
-	for frame, word := range map[string]string{
+	codectest.Invalid(t, Dialect, map[string]string{
 		`{"type":"chat","message":""}`:           "message is empty",
 		`{"model":"m"}`:                          "message is empty",
 		`{"message":5}`:                          "message",
@@ -123,13 +119,7 @@ func TestABadChatFrameIsAValidationErrorThatNamesTheField(t *testing.T) {
 		`{oops`:                                  "JSON",
 		`[]`:                                     "JSON",
 		`null`:                                   "JSON",
-	} {
-		var req translate.Request
-		err := Dialect.DecodeRequest(&req, []byte(frame))
-		if !isValidation(err) || !strings.Contains(err.Error(), word) {
-			t.Errorf("%s: got %v", frame, err)
-		}
-	}
+	})
 }
 
 func TestFramesOfOtherTypesAreReadByTheirType(t *testing.T) {
@@ -145,7 +135,7 @@ func TestFramesOfOtherTypesAreReadByTheirType(t *testing.T) {
 		}
 	}
 	f, err := DecodeFrame([]byte(`{"type":"mask","message":["x"]}`))
-	if !isValidation(err) || f.Type != TypeMask {
+	if !codectest.IsValidation(err) || f.Type != TypeMask {
 		t.Errorf("a bad mask: %+v, %v", f, err)
 	}
 	if !IsPing([]byte(`{"type":"ping"}`)) || IsPing([]byte(`{"type": "ping"}`)) {
@@ -195,7 +185,7 @@ func TestTheChatFrameThatIsSent(t *testing.T) {
 		t.Error(d)
 	}
 	for _, req := range []*translate.Request{{}, {Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "")}}} {
-		if _, err := Dialect.AppendRequest(nil, req); !isValidation(err) {
+		if _, err := Dialect.AppendRequest(nil, req); !codectest.IsValidation(err) {
 			t.Errorf("an empty message: %v", err)
 		}
 	}
@@ -233,19 +223,11 @@ func TestAMaskCarriesTheHistoryAsText(t *testing.T) {
 func TestRequestsSurviveTheRoundTrip(t *testing.T) {
 	t.Parallel()
 	n, f := 5, 1e-7
-	want := translate.Request{
+	codectest.RequestRoundTrip(t, Dialect, &translate.Request{
 		Dialect: "chatnio", Model: "m", Stream: true, Web: true, Context: 1,
 		Params:   translate.Params{MaxTokens: &n, TopK: &n, Temperature: &f, TopP: &f, PresencePenalty: &f, FrequencyPenalty: &f, RepetitionPenalty: &f},
 		Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "ключ \u2028 \"<&>\" 😀")},
-	}
-	body, err := Dialect.AppendRequest(nil, &want)
-	var got translate.Request
-	if err == nil {
-		err = Dialect.DecodeRequest(&got, body)
-	}
-	if d := cmp.Diff(want, got); err != nil || d != "" {
-		t.Fatal(err, d)
-	}
+	}, nil)
 }
 
 func TestFramesAreThoseOfTheRealServer(t *testing.T) {
@@ -256,8 +238,8 @@ func TestFramesAreThoseOfTheRealServer(t *testing.T) {
 	for _, step := range []struct{ got, want string }{
 		{string(AppendFirst(nil, 3, "a<b")), `{"conversation":3,"quota":0,"keyword":"a\u003cb","message":"","end":false,"plan":false}` + "\n"},
 		{string(e.Append(nil, translate.Event{Kind: translate.KindStart, ID: []byte("x")})), ""},
-		{string(e.Append(nil, text("<b>&\u2028"))), `{"conversation":0,"quota":0.016,"keyword":"","message":"\u003cb\u003e\u0026\u2028","end":false,"plan":false}` + "\n"},
-		{string(e.Append(nil, text(""))), ""},
+		{string(e.Append(nil, codectest.Text("<b>&\u2028"))), `{"conversation":0,"quota":0.016,"keyword":"","message":"\u003cb\u003e\u0026\u2028","end":false,"plan":false}` + "\n"},
+		{string(e.Append(nil, codectest.Text(""))), ""},
 		{string(e.Append(nil, translate.Event{Kind: translate.KindReasoning, Text: []byte("hm")})), ""},
 		{string(e.Append(nil, translate.Event{Kind: translate.KindToolStart, Name: []byte("f")})), ""},
 		{string(e.Append(nil, translate.Event{Kind: translate.KindKeyword, Text: []byte("go")})), `{"conversation":0,"quota":0.016,"keyword":"go","message":"","end":false,"plan":false}` + "\n"},
@@ -283,29 +265,16 @@ func TestQuotaHasTheDigitsOfAFloat32(t *testing.T) {
 
 func TestARuneThatCameInTwoPiecesIsSentInOne(t *testing.T) {
 	t.Parallel()
-	whole := "a ключ 😀 你好\u2028"
-	for cut := range len(whole) + 1 {
-		e := NewEncoder(&translate.Request{}, translate.Head{})
-		var out []byte
-		for _, piece := range []string{whole[:cut], whole[cut:]} {
-			frame := e.Append(nil, text(piece))
-			if strings.Count(string(frame), "\n") > 1 || strings.Contains(string(frame), `\ufffd`) {
-				t.Errorf("cut at %d: %s", cut, frame)
-			}
-			out = append(out, frame...)
+	codectest.Runes(t, func() translate.Encoder { return NewEncoder(&translate.Request{}, translate.Head{}) }, func(frame []byte) (string, bool) {
+		var f struct {
+			Message string
+			End     bool
 		}
-		out = append(out, e.Append(nil, translate.Event{Kind: translate.KindFinish})...)
-		if got := textOf(t, e.AppendTail(out)); got != whole {
-			t.Errorf("cut at %d: %q", cut, got)
+		if err := json.Unmarshal(frame, &f); err != nil {
+			t.Fatalf("%s: %v", frame, err)
 		}
-	}
-	e := NewEncoder(&translate.Request{}, translate.Head{})
-	if got := e.Append(nil, text("\xf0\x9f")); len(got) != 0 {
-		t.Errorf("half a rune was sent: %s", got)
-	}
-	if got := e.Append(nil, translate.Event{Kind: translate.KindFinish}); !strings.Contains(string(got), `\ufffd`) {
-		t.Errorf("the end lost what was held: %s", got)
-	}
+		return f.Message, !f.End
+	})
 }
 
 func TestErrorsEndTheTurnWithTheTextOfTheRealServer(t *testing.T) {
@@ -343,7 +312,7 @@ func TestAnswersSurviveTheRoundTrip(t *testing.T) {
 	t.Parallel()
 	a := translate.Answer{Keyword: "go", Finish: translate.FinishStop, Parts: []translate.Part{{Kind: translate.PartText, Text: "Hello\n<b>"}}}
 	body := NewEncoder(&translate.Request{}, translate.Head{Number: 12}).AppendWhole(nil, &a)
-	got := wiretest.ReplayWhole(NewDecoder(nil), 200, body)
+	got := codectest.ReplayWhole(NewDecoder(nil), 200, body)
 	if want := "start id=12\nkeyword \"go\"\ntext \"Hello\\n<b>\"\nfinish stop\ndone\n"; got != want {
 		t.Fatalf("got %s", got)
 	}
@@ -352,7 +321,7 @@ func TestAnswersSurviveTheRoundTrip(t *testing.T) {
 func TestTheDecoderReportsTheLatestCost(t *testing.T) {
 	t.Parallel()
 	d := NewDecoder(nil)
-	wiretest.Replay(d,
+	codectest.Replay(d,
 		[]byte(`{"conversation":3,"quota":0,"message":"","end":false}`),
 		[]byte(`{"conversation":0,"quota":0.5,"message":"x","end":false}`),
 		[]byte(`{"conversation":0,"quota":-14,"message":"failed","end":true}`))
@@ -395,36 +364,13 @@ func TestBodiesOfCallsAreRead(t *testing.T) {
 		t.Errorf("got %d, %v, %v", id, refs, err)
 	}
 	for _, body := range []string{``, `[]`, `{}`, `{"id":7}`, `{"name":"x"}`, `{"id":"x","name":"x"}`} {
-		if _, _, err := DecodeRename([]byte(body)); !isValidation(err) {
+		if _, _, err := DecodeRename([]byte(body)); !codectest.IsValidation(err) {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
-	if _, _, err := DecodeShare([]byte(`{"refs":[1]}`)); !isValidation(err) {
+	if _, _, err := DecodeShare([]byte(`{"refs":[1]}`)); !codectest.IsValidation(err) {
 		t.Errorf("a share of nothing: %v", err)
 	}
-}
-
-func text(s string) translate.Event {
-	return translate.Event{Kind: translate.KindText, Text: []byte(s)}
-}
-
-// textOf returns what a client makes of frames.
-func textOf(t *testing.T, frames []byte) string {
-	t.Helper()
-	got := ""
-	for line := range strings.Lines(string(frames)) {
-		var f struct{ Message string }
-		if err := json.Unmarshal([]byte(line), &f); err != nil {
-			t.Fatalf("%s: %v", line, err)
-		}
-		got += f.Message
-	}
-	return got
-}
-
-func isValidation(err error) bool {
-	var e *translate.Error
-	return errors.As(err, &e) && e.Code == translate.CodeValidation && e.Fault == 0
 }
 
 func TestReasoningBeforeTheQuestionIsNamedAsDropped(t *testing.T) {

@@ -3,12 +3,9 @@ package chatnio
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/dragoman-gateway/dragoman/internal/wiretest"
+	"github.com/dragoman-gateway/dragoman/internal/codectest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -18,7 +15,7 @@ func FuzzFirstFramesAreReadOrRefused(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		a, err := DecodeAuth(frame)
 		if err != nil {
-			mustBeTyped(t, err)
+			codectest.MustBeTyped(t, err)
 			return
 		}
 		if BareToken(a.Token) != a.Token && len(a.Token) < 7 {
@@ -38,7 +35,7 @@ func FuzzClientFramesAreReadOrRefused(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		frame, err := DecodeFrame(body)
 		if err != nil {
-			mustBeTyped(t, err)
+			codectest.MustBeTyped(t, err)
 		}
 		frame.Edit()
 		frame.Remove()
@@ -51,27 +48,7 @@ func FuzzClientFramesAreReadOrRefused(f *testing.F) {
 				t.Fatalf("the mask of %q cannot be read", body)
 			}
 		}
-		var req translate.Request
-		kept := bytes.Clone(body)
-		if err := Dialect.DecodeRequest(&req, kept); err != nil {
-			mustBeTyped(t, err)
-			return
-		}
-		for i := range kept {
-			kept[i] = '#'
-		}
-		out, err := Dialect.AppendRequest(nil, &req)
-		if err != nil || !json.Valid(out) {
-			t.Fatalf("%q became %q, %v", body, out, err)
-		}
-		var again translate.Request
-		if err := Dialect.DecodeRequest(&again, out); err != nil {
-			t.Fatal(err)
-		}
-		req.Context = 1
-		if d := cmp.Diff(req, again); d != "" {
-			t.Fatal(d)
-		}
+		codectest.Resend(t, Dialect, body, nil, func(req *translate.Request) { req.Context = 1 })
 	})
 }
 
@@ -80,33 +57,9 @@ func FuzzServerFramesAreReadOrRefused(f *testing.F) {
 	f.Add([]byte(`{"message":"x (type: rate_limit_error)","end":true}`), false)
 	f.Add([]byte(`{"message":"request failed with status code: 5","end":true}`), false)
 	f.Fuzz(func(t *testing.T, frames []byte, signed bool) {
-		lines := bytes.Split(frames, []byte("\n"))
-		d := &Decoder{ExpectSigned: signed}
-		var evs []translate.Event
-		finished := 0
-		for _, line := range lines {
-			line = bytes.Clone(line)
-			var err error
-			evs, err = d.Decode(evs[:0], line)
-			if err != nil {
-				mustBeTyped(t, err)
-			}
-			for i := range evs {
-				wiretest.Describe(evs[i])
-				if evs[i].Kind == translate.KindFinish {
-					finished++
-				}
-			}
-		}
-		if finished > 1 {
-			t.Fatal("it finished twice")
-		}
-		one := wiretest.Replay(&Decoder{ExpectSigned: signed}, lines...)
-		if two := wiretest.Replay(&Decoder{ExpectSigned: signed}, lines...); one != two {
-			t.Fatalf("%s\nis not\n%s", one, two)
-		}
-		if _, err := (&Decoder{}).DecodeWhole(nil, 200, frames); err != nil {
-			mustBeTyped(t, err)
+		codectest.Frames(t, func() translate.Decoder { return &Decoder{ExpectSigned: signed} }, bytes.Split(frames, []byte("\n"))...)
+		if _, err := NewDecoder(nil).DecodeWhole(nil, 200, frames); err != nil {
+			codectest.MustBeTyped(t, err)
 		}
 	})
 }
@@ -129,7 +82,7 @@ func FuzzFormsAreReadOrRefused(f *testing.F) {
 		_, _, shareErr := DecodeShare(body)
 		for _, err := range []error{err, idErr, loginErr, renameErr, shareErr, DecodeBuy(body)} {
 			if err != nil {
-				mustBeTyped(t, err)
+				codectest.MustBeTyped(t, err)
 			}
 		}
 		for _, answer := range [][]byte{AppendState(nil, name), AppendToken(nil, name), AppendKey(nil, name), AppendMarket(nil, []string{name, name}), AppendCharges(nil, []Charge{{Models: []string{name}}, {}, {Models: []string{name, name}, Anonymous: true}}), AppendMaskFail(nil, name), AppendNoCode(nil, name), AppendInfo(nil, name)} {
@@ -138,12 +91,4 @@ func FuzzFormsAreReadOrRefused(f *testing.F) {
 			}
 		}
 	})
-}
-
-func mustBeTyped(t *testing.T, err error) {
-	t.Helper()
-	var e *translate.Error
-	if !errors.As(err, &e) || e == nil {
-		t.Fatalf("%T: %v", err, err)
-	}
 }

@@ -1,35 +1,23 @@
-//go:build !race
-
 package iagent
 
 import (
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/internal/codectest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 func TestAReplyIsDecodedWithoutAllocating(t *testing.T) {
 	d := &decoder{}
-	frame := []byte(askedFrame)
-	object := []byte(`{"resp_code":0,"content":{"file_id":7}}`)
-	evs := make([]translate.Event, 0, 4)
-	var err error
-	for _, f := range [][]byte{frame, object} {
-		if n := testing.AllocsPerRun(100, func() {
-			d.done = false
-			evs, err = d.Decode(evs[:0], f)
-		}); n != 0 || err != nil || len(evs) != 3 {
-			t.Errorf("%v allocations, %v, %d events", n, err, len(evs))
-		}
+	for _, frame := range []string{askedFrame, `{"resp_code":0,"content":{"file_id":7}}`} {
+		codectest.DecodeAllocs(t, d, frame, 3, func() { d.done = false })
 	}
 }
 
 func TestAFrameIsWrittenWithoutAllocating(t *testing.T) {
 	buf := make([]byte, 0, 4096)
 	m := asked
-	if n := testing.AllocsPerRun(100, func() { buf = AppendMessage(buf[:0], &m) }); n != 0 || len(buf) == 0 {
-		t.Errorf("%v allocations", n)
-	}
+	codectest.Allocs(t, "a frame", 0, func() { buf = AppendMessage(buf[:0], &m) })
 }
 
 func BenchmarkDecodeMessage(b *testing.B) {
@@ -46,16 +34,16 @@ func TestAnAnswerIsFoundAndReadWithOneAllocation(t *testing.T) {
 	var r Reader
 	frame := []byte(askedFrame[:len(askedFrame)-1] + `,"ref_msg_id":"q"}`)
 	evs := make([]translate.Event, 0, 4)
-	var err error
-	if n := testing.AllocsPerRun(100, func() {
+	codectest.Allocs(t, "a reply", 1, func() {
 		if string(r.Next(frame)) != "q" {
 			t.Fatal("not found")
 		}
 		a := r.Answer()
-		evs, err = a.Events(evs[:0])
-	}); n != 1 || err != nil || len(evs) != 3 {
-		t.Errorf("%v allocations, %v, %d events", n, err, len(evs))
-	}
+		var err error
+		if evs, err = a.Events(evs[:0]); err != nil || len(evs) != 3 {
+			t.Fatalf("%v, %d events", err, len(evs))
+		}
+	})
 }
 
 func BenchmarkReader(b *testing.B) {

@@ -2,18 +2,15 @@ package iagent
 
 import (
 	"errors"
-	"flag"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/dragoman-gateway/dragoman/internal/wiretest"
+	"github.com/dragoman-gateway/dragoman/internal/codectest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
-
-var update = flag.Bool("update", false, "rewrite the events of the transcripts")
 
 // asked is the message that the tests answer.
 var asked = Message{ChatType: Group, ID: "m-1", Timestamp: 1767225600000, Group: "g9", SenderType: ByUser, Sender: "u7", Receiver: "agent-1", ContentType: Text, Content: "hello"}
@@ -21,7 +18,7 @@ var asked = Message{ChatType: Group, ID: "m-1", Timestamp: 1767225600000, Group:
 const askedFrame = `{"chat_type":2,"msg_id":"m-1","timestamp":1767225600000,"group_id":"g9","sender_type":1,"sender_id":"u7","receiver_id":"agent-1","resp_code":0,"content_type":1,"content":"hello"}`
 
 func TestRepliesBecomeTheEventsOfTheTranscripts(t *testing.T) {
-	wiretest.Golden(t, "testdata", *update, func(string) translate.Decoder { return Dialect.NewDecoder(nil) })
+	codectest.Golden(t, func(string) translate.Decoder { return Dialect.NewDecoder(nil) })
 }
 
 func TestTheDocumentedMessageIsReadAndWritten(t *testing.T) {
@@ -168,17 +165,9 @@ func TestTheMessageThatIsSent(t *testing.T) {
 
 func TestRequestsSurviveTheRoundTrip(t *testing.T) {
 	t.Parallel()
-	want := translate.Request{Dialect: "iagent", User: "u", Group: "g", Model: "m",
-		Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "ключ \u2028 😀")}}
-	frame, err := Dialect.AppendRequest(nil, &want)
-	var got translate.Request
-	if err == nil {
-		err = Dialect.DecodeRequest(&got, frame)
-	}
-	want.Model, want.Preset = "", "m"
-	if d := cmp.Diff(want, got); err != nil || d != "" {
-		t.Fatal(err, d)
-	}
+	codectest.RequestRoundTrip(t, Dialect, &translate.Request{Dialect: "iagent", User: "u", Group: "g", Model: "m",
+		Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "ключ \u2028 😀")}},
+		func(req *translate.Request) { req.Model, req.Preset = "", req.Model })
 }
 
 func TestAnswersAreOneFrameToWhoeverAsked(t *testing.T) {
@@ -220,7 +209,7 @@ func TestAnswersSurviveTheRoundTrip(t *testing.T) {
 	req := &translate.Request{User: "u", Group: "g", Preset: "p"}
 	frame := Dialect.NewEncoder(req, translate.Head{ID: "r-1", Created: 5}).AppendWhole(nil, &a)
 	want := "start id=r-1\ntext \"Hello\\n<b> 😀\"\nfinish stop\ndone\n"
-	if got := wiretest.Replay(Dialect.NewDecoder(nil), frame); got != want {
+	if got := codectest.Replay(Dialect.NewDecoder(nil), frame); got != want {
 		t.Errorf("got %s", got)
 	}
 	m, err := DecodeReply(frame)

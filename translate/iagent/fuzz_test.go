@@ -3,13 +3,12 @@ package iagent
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/dragoman-gateway/dragoman/internal/wiretest"
+	"github.com/dragoman-gateway/dragoman/internal/codectest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -69,10 +68,10 @@ func FuzzRepliesAreReadOrRefused(f *testing.F) {
 	f.Add([]byte(`{"resp_code":"50","content":"RATE_LIMITED: retry after 12s"}`))
 	f.Add([]byte(`{"resp_code":0,"content":{"file_ids":["1"]},"timestamp":"1e9"}`))
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		one := wiretest.Replay(Dialect.NewDecoder(nil), frame, frame)
+		one := codectest.Replay(Dialect.NewDecoder(nil), frame, frame)
 		m, err := DecodeReply(frame)
 		if err != nil {
-			mustBeTyped(t, err)
+			codectest.MustBeTyped(t, err)
 			return
 		}
 		if !json.Valid(AppendMessage(nil, &m)) {
@@ -86,11 +85,11 @@ func FuzzRepliesAreReadOrRefused(f *testing.F) {
 		evs, err := a.Events(nil)
 		two := ""
 		for _, ev := range evs {
-			two += wiretest.Describe(ev) + "\n"
+			two += codectest.Describe(ev) + "\n"
 		}
 		if err != nil {
-			mustBeTyped(t, err)
-			two += wiretest.DescribeError(err) + "\n"
+			codectest.MustBeTyped(t, err)
+			two += codectest.DescribeError(err) + "\n"
 		}
 		if two += "done\n"; one != two {
 			t.Fatalf("decoder:\n%s\nreader:\n%s", one, two)
@@ -104,17 +103,9 @@ func FuzzRefusalsOfTheHandshakeAreRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		_, err := Dialect.NewDecoder(nil).DecodeWhole(nil, status, body)
 		if err != nil {
-			mustBeTyped(t, err)
+			codectest.MustBeTyped(t, err)
 		} else if status < 200 || status > 299 {
 			t.Fatalf("status %d was a success", status)
 		}
 	})
-}
-
-func mustBeTyped(t *testing.T, err error) {
-	t.Helper()
-	var e *translate.Error
-	if !errors.As(err, &e) || e == nil {
-		t.Fatalf("%T: %v", err, err)
-	}
 }

@@ -3,15 +3,18 @@ package openai
 import (
 	"encoding/json"
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dragoman-gateway/dragoman/internal/codectest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 func ptr[T any](v T) *T { return &v }
+
+// msgs are the messages of a question that is about something else.
+const msgs = `"messages":[{"role":"user","content":"hi"}]`
 
 // full is a request that uses everything this dialect can say.
 func full() *translate.Request {
@@ -48,35 +51,9 @@ func full() *translate.Request {
 	}
 }
 
-func TestARequestSurvivesTheRoundTrip(t *testing.T) {
-	t.Parallel()
-	for _, mode := range []translate.ToolMode{translate.ToolDefault, translate.ToolAuto, translate.ToolNone, translate.ToolRequired, translate.ToolNamed} {
-		want := full()
-		if want.ToolChoice.Mode = mode; mode != translate.ToolNamed {
-			want.ToolChoice.Name = ""
-		}
-		body, err := Dialect.AppendRequest(nil, want)
-		if err != nil || want.Dropped != nil {
-			t.Fatalf("AppendRequest: %v, dropped %v", err, want.Dropped)
-		}
-		var got translate.Request
-		if err := Dialect.DecodeRequest(&got, body); err != nil {
-			t.Fatalf("DecodeRequest(%s): %v", body, err)
-		}
-		if string(got.Raw) != string(body) {
-			t.Fatal("a body of one reading was not kept")
-		}
-		got.Raw = nil
-		if diff := cmp.Diff(*want, got); diff != "" {
-			t.Fatalf("(-want +got)\n%s", diff)
-		}
-	}
-}
-
 func TestBadRequestsAreRefusedByTheNameOfTheField(t *testing.T) {
 	t.Parallel()
-	const msgs = `"messages":[{"role":"user","content":"hi"}]`
-	for body, want := range map[string]string{
+	codectest.Invalid(t, Dialect, map[string]string{
 		``: "JSON", `[]`: "object", `{"model":1,` + msgs + `}`: "model", `{` + msgs + `}`: "model is required",
 		`{"model":"m"}`: "messages is required", `{"model":"m","messages":[]}`: "empty", `{"model":"m","messages":"x"}`: "messages",
 		`{"model":"m","messages":[{"role":"wizard","content":"x"}]}`:                                                "messages[0].role",
@@ -93,13 +70,7 @@ func TestBadRequestsAreRefusedByTheNameOfTheField(t *testing.T) {
 		`{"model":"m","stop":{},` + msgs + `}`:                                                                      "stop",
 		`{"model":"m","tool_choice":"maybe",` + msgs + `}`:                                                          "tool_choice",
 		`{"model":"m","tools":[{"type":"function"}],` + msgs + `}`:                                                  "tools[0].function.name",
-	} {
-		var e *translate.Error
-		err := Dialect.DecodeRequest(&translate.Request{}, []byte(body))
-		if !errors.As(err, &e) || e.Code != translate.CodeValidation || !strings.Contains(e.Message, want) {
-			t.Errorf("%s: %v, want a validation error with %q", body, err, want)
-		}
-	}
+	})
 }
 
 func TestSystemMessagesStayInTheirPlaceAndUnknownNamesAreNoted(t *testing.T) {
@@ -124,7 +95,6 @@ func TestSystemMessagesStayInTheirPlaceAndUnknownNamesAreNoted(t *testing.T) {
 
 func TestABodyOfTwoReadingsIsNotKept(t *testing.T) {
 	t.Parallel()
-	const msgs = `"messages":[{"role":"user","content":"hi"}]`
 	for _, body := range []string{
 		`{"model":"a","model":"b",` + msgs + `}`, `{"Model":"a",` + msgs + `}`, `{"model":"a","MODEL":"b",` + msgs + `}`,
 		`{"model":"a","mod\u0065l":"b",` + msgs + `}`, `{"model":"a","ſtream":true,` + msgs + `}`,
@@ -206,49 +176,6 @@ func script() []translate.Event {
 	}
 }
 
-func TestAnAnswerSurvivesTheRoundTrip(t *testing.T) {
-	t.Parallel()
-	req := &translate.Request{UsageInStream: true}
-	enc, dec := Dialect.NewEncoder(req, head), Dialect.NewDecoder(req)
-	var stream []byte
-	for _, ev := range script() {
-		stream = enc.Append(stream, ev)
-	}
-	stream = enc.AppendTail(stream)
-	var got, want []string
-	var answer, again translate.Answer
-	for _, f := range frames(stream) {
-		evs, err := poisoned(dec, nil, f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, ev := range evs {
-			got = append(got, dump(ev))
-			answer.Add(ev)
-		}
-	}
-	for _, ev := range script() {
-		want = append(want, dump(ev))
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("stream (-want +got)\n%s", diff)
-	}
-	if !dec.Done() {
-		t.Error("the end was not seen")
-	}
-	whole := Dialect.NewEncoder(req, head).AppendWhole(nil, &answer)
-	evs, err := Dialect.NewDecoder(req).DecodeWhole(nil, 200, whole)
-	if err != nil {
-		t.Fatalf("%s: %v", whole, err)
-	}
-	for _, ev := range evs {
-		again.Add(ev)
-	}
-	if diff := cmp.Diff(answer.Parts, again.Parts); diff != "" || answer.Finish != again.Finish || answer.Usage != again.Usage {
-		t.Errorf("whole: %s", diff)
-	}
-}
-
 func TestTheUsageChunkIsHiddenFromAClientThatDidNotAsk(t *testing.T) {
 	t.Parallel()
 	const chunk = `{"id":"x","model":"m","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}`
@@ -285,29 +212,19 @@ func TestNonsenseFromAnUpstreamIsBroken(t *testing.T) {
 
 func TestEachFailureHasItsStatusAndBody(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		err    translate.Error
-		status int
-		body   string
-	}{
-		{translate.Error{Code: translate.CodeValidation}, 400, `"invalid_request_error","param":null,"code":null`},
-		{translate.Error{Code: translate.CodeInvalidToken}, 401, `"authentication_error","param":null,"code":"invalid_api_key"`},
-		{translate.Error{Code: translate.CodePermission}, 403, `"permission_error","param":null,"code":"permission_denied"`},
-		{translate.Error{Code: translate.CodeModelNotFound}, 404, `"invalid_request_error","param":null,"code":"model_not_found"`},
-		{translate.Error{Code: translate.CodeTooLarge}, 413, `"invalid_request_error","param":null,"code":"request_too_large"`},
-		{translate.Error{Code: translate.CodeMediaType}, 415, `"invalid_request_error","param":null,"code":"unsupported_media_type"`},
-		{translate.Error{Code: translate.CodeRateLimited}, 429, `"rate_limit_error","param":null,"code":"rate_limit_exceeded"`},
-		{translate.Error{Code: translate.CodeInternal}, 500, `"server_error","param":null,"code":"INTERNAL_ERROR"`},
-		{translate.Error{Code: translate.CodeModel}, 502, `"server_error","param":null,"code":"MODEL_ERROR"`},
-		{translate.Error{Code: translate.CodeUnavailable}, 503, `"server_error","param":null,"code":"CHANNEL_UNAVAILABLE"`},
-		{translate.Error{Code: translate.CodeModel, Timeout: true}, 504, `"server_error","param":null,"code":"MODEL_ERROR"`},
-	} {
-		c.err.Message = "why"
-		got := string(Dialect.NewEncoder(&translate.Request{}, head).AppendError(nil, &c.err, false))
-		if want := `{"error":{"message":"why","type":` + c.body + `}}`; got != want || Status(&c.err) != c.status {
-			t.Errorf("%s: %d %s, want %d %s", c.err.Code, Status(&c.err), got, c.status, want)
-		}
-	}
+	suite.Failures(t, `{"error":{"message":"why","type":%s}}`, []codectest.Failure{
+		{Err: translate.Error{Code: translate.CodeValidation}, Status: 400, Words: `"invalid_request_error","param":null,"code":null`},
+		{Err: translate.Error{Code: translate.CodeInvalidToken}, Status: 401, Words: `"authentication_error","param":null,"code":"invalid_api_key"`},
+		{Err: translate.Error{Code: translate.CodePermission}, Status: 403, Words: `"permission_error","param":null,"code":"permission_denied"`},
+		{Err: translate.Error{Code: translate.CodeModelNotFound}, Status: 404, Words: `"invalid_request_error","param":null,"code":"model_not_found"`},
+		{Err: translate.Error{Code: translate.CodeTooLarge}, Status: 413, Words: `"invalid_request_error","param":null,"code":"request_too_large"`},
+		{Err: translate.Error{Code: translate.CodeMediaType}, Status: 415, Words: `"invalid_request_error","param":null,"code":"unsupported_media_type"`},
+		{Err: translate.Error{Code: translate.CodeRateLimited}, Status: 429, Words: `"rate_limit_error","param":null,"code":"rate_limit_exceeded"`},
+		{Err: translate.Error{Code: translate.CodeInternal}, Status: 500, Words: `"server_error","param":null,"code":"INTERNAL_ERROR"`},
+		{Err: translate.Error{Code: translate.CodeModel}, Status: 502, Words: `"server_error","param":null,"code":"MODEL_ERROR"`},
+		{Err: translate.Error{Code: translate.CodeUnavailable}, Status: 503, Words: `"server_error","param":null,"code":"CHANNEL_UNAVAILABLE"`},
+		{Err: translate.Error{Code: translate.CodeModel, Timeout: true}, Status: 504, Words: `"server_error","param":null,"code":"MODEL_ERROR"`},
+	})
 }
 
 func TestModelListsHaveTheVendorsForm(t *testing.T) {

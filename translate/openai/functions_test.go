@@ -50,7 +50,6 @@ func TestOlderFunctionsAreTools(t *testing.T) {
 
 func TestFunctionsBesideToolsAreNoted(t *testing.T) {
 	t.Parallel()
-	const msgs = `"messages":[{"role":"user","content":"hi"}]`
 	for body, want := range map[string][]string{
 		`{"model":"m","tools":[{"type":"function","function":{"name":"a"}}],"functions":[{"name":"b"}],` + msgs + `}`: {"functions"},
 		`{"model":"m","function_call":"auto",` + msgs + `}`:                                                           {"function_call"},
@@ -67,7 +66,6 @@ func TestFunctionsBesideToolsAreNoted(t *testing.T) {
 
 func TestBadFunctionsAreRefused(t *testing.T) {
 	t.Parallel()
-	const msgs = `"messages":[{"role":"user","content":"hi"}]`
 	for body, want := range map[string]string{
 		`{"model":"m","functions":[{}],` + msgs + `}`:                                                "functions[0].name",
 		`{"model":"m","functions":{},` + msgs + `}`:                                                  "functions",

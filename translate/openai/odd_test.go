@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/internal/codectest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -61,7 +62,7 @@ func told(d translate.Decoder, frames ...string) string {
 		return err == nil
 	}
 	for _, f := range frames {
-		if !take(poisoned(d, nil, []byte(f))) {
+		if !take(codectest.Decode(d, nil, []byte(f))) {
 			break
 		}
 	}

@@ -3,21 +3,18 @@ package rest
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/dragoman-gateway/dragoman/internal/wiretest"
+	"github.com/dragoman-gateway/dragoman/internal/codectest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-var update = flag.Bool("update", false, "rewrite the events of the transcripts")
-
 func TestAnswersBecomeTheEventsOfTheTranscripts(t *testing.T) {
-	wiretest.Golden(t, "testdata", *update, func(string) translate.Decoder { return Dialect.NewDecoder(nil) })
+	codectest.Golden(t, func(string) translate.Decoder { return Dialect.NewDecoder(nil) })
 }
 
 func TestAQuestionIsReadInEveryForm(t *testing.T) {
@@ -39,7 +36,7 @@ func TestAQuestionIsReadInEveryForm(t *testing.T) {
 
 func TestABadQuestionIsAValidationErrorThatNamesTheField(t *testing.T) {
 	t.Parallel()
-	for body, word := range map[string]string{
+	codectest.Invalid(t, Dialect, map[string]string{
 		``: "JSON", `[]`: "JSON", `null`: "JSON", `"x"`: "JSON", `{"message":"hi","userId":"7"`: "JSON",
 		`{"message":"hi","userId":"7"} x`:                      "JSON",
 		`{"message":"hi","userId":"7",}`:                       "JSON",
@@ -55,14 +52,7 @@ func TestABadQuestionIsAValidationErrorThatNamesTheField(t *testing.T) {
 		`{"message":"hi","userId":"7","preset":5}`:             "preset",
 		`{"message":"hi","userId":"7","presetId":{}}`:          "presetId",
 		`{"message":"hi","userId":"7","conversationId":["x"]}`: "conversationId",
-	} {
-		var req translate.Request
-		err := Dialect.DecodeRequest(&req, []byte(body))
-		var e *translate.Error
-		if !errors.As(err, &e) || e.Code != translate.CodeValidation || !strings.Contains(e.Message, word) {
-			t.Errorf("%s: got %v", body, err)
-		}
-	}
+	})
 }
 
 func TestTheQuestionThatIsSent(t *testing.T) {
@@ -96,17 +86,9 @@ func TestTheQuestionThatIsSent(t *testing.T) {
 
 func TestRequestsSurviveTheRoundTrip(t *testing.T) {
 	t.Parallel()
-	want := translate.Request{Dialect: "rest", User: "u", Group: "g", Model: "m",
-		Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "ключ \u2028 😀")}}
-	body, err := Dialect.AppendRequest(nil, &want)
-	var got translate.Request
-	if err == nil {
-		err = Dialect.DecodeRequest(&got, body)
-	}
-	want.Model, want.Preset = "", "m"
-	if d := cmp.Diff(want, got); err != nil || d != "" {
-		t.Fatal(err, d)
-	}
+	codectest.RequestRoundTrip(t, Dialect, &translate.Request{Dialect: "rest", User: "u", Group: "g", Model: "m",
+		Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "ключ \u2028 😀")}},
+		func(req *translate.Request) { req.Model, req.Preset = "", req.Model })
 }
 
 func TestEventsAreFramedAsDocumented(t *testing.T) {
@@ -117,10 +99,10 @@ func TestEventsAreFramedAsDocumented(t *testing.T) {
 		want string
 	}{
 		{translate.Event{Kind: translate.KindReasoning, Text: []byte("hm")}, ""},
-		{text("I'm <"), `data: {"type":"start","conversationId":"conv_1"}` + "\n\n" + `data: {"type":"content","text":"I'm <"}` + "\n\n"},
+		{codectest.Text("I'm <"), `data: {"type":"start","conversationId":"conv_1"}` + "\n\n" + `data: {"type":"content","text":"I'm <"}` + "\n\n"},
 		{translate.Event{Kind: translate.KindStart, ID: []byte("remote"), Usage: translate.Usage{Input: 5}}, ""},
-		{text(""), ""},
-		{text("a\n"), `data: {"type":"content","text":"a\n"}` + "\n\n"},
+		{codectest.Text(""), ""},
+		{codectest.Text("a\n"), `data: {"type":"content","text":"a\n"}` + "\n\n"},
 		{translate.Event{Kind: translate.KindToolStart, Name: []byte("f")}, ""},
 		{translate.Event{Kind: translate.KindFinish, Finish: translate.FinishStop}, ""},
 		{translate.Event{Kind: translate.KindUsage, Usage: translate.Usage{Input: 5, Output: 3}}, ""},
@@ -155,32 +137,13 @@ func TestTheStartIsWrittenOnceAndAlways(t *testing.T) {
 
 func TestARuneThatCameInTwoPiecesIsSentInOne(t *testing.T) {
 	t.Parallel()
-	whole := "a ключ 😀 你好\u2028"
-	for cut := range len(whole) + 1 {
-		e := Dialect.NewEncoder(nil, translate.Head{})
-		out := e.Append(nil, text(whole[:cut]))
-		out = e.Append(out, text(whole[cut:]))
-		out = e.Append(out, translate.Event{Kind: translate.KindFinish})
-		got := ""
-		for _, data := range strings.Split(strings.TrimSuffix(string(e.AppendTail(out)), "\n\n"), "\n\n") {
-			var ev struct{ Type, Text string }
-			if err := json.Unmarshal([]byte(strings.TrimPrefix(data, "data: ")), &ev); err != nil {
-				t.Fatalf("%s: %v", data, err)
-			}
-			if ev.Type == "content" && ev.Text == "" {
-				t.Errorf("cut at %d: an empty text", cut)
-			}
-			got += ev.Text
+	codectest.Runes(t, func() translate.Encoder { return Dialect.NewEncoder(nil, translate.Head{}) }, func(frame []byte) (string, bool) {
+		var ev struct{ Type, Text string }
+		if err := json.Unmarshal(frame, &ev); err != nil {
+			t.Fatalf("%s: %v", frame, err)
 		}
-		if got != whole {
-			t.Errorf("cut at %d: %q", cut, got)
-		}
-	}
-	e := Dialect.NewEncoder(nil, translate.Head{})
-	out := e.Append(nil, text("\xe4\xbd"))
-	if got := e.Append(out, translate.Event{Kind: translate.KindFinish}); !strings.Contains(string(got), `"text":"\ufffd`) {
-		t.Errorf("the end lost what was held: %s", got)
-	}
+		return ev.Text, ev.Type == "content"
+	})
 }
 
 func TestErrorsAreWrittenAsAnEnvelopeOrAsAnEvent(t *testing.T) {
@@ -237,8 +200,8 @@ func TestAnswersSurviveTheRoundTrip(t *testing.T) {
 	if string(body) != want {
 		t.Errorf("got %s", body)
 	}
-	got := wiretest.ReplayWhole(Dialect.NewDecoder(nil), 200, body)
-	if want := "start id=conv_1\ntext \"Hello\\n<b>\"\nfinish stop 4+2 cached=0 reasoning=0\ndone\n"; got != want {
+	got := codectest.ReplayWhole(Dialect.NewDecoder(nil), 200, body)
+	if want := "start id=conv_1\ntext \"Hello\\n<b>\"\nfinish stop in=4 out=2\ndone\n"; got != want {
 		t.Errorf("got %s", got)
 	}
 }
@@ -270,10 +233,6 @@ func TestAnExcerptCountsCharacters(t *testing.T) {
 	if got := Excerpt("short"); got != "short" {
 		t.Errorf("got %q", got)
 	}
-}
-
-func text(s string) translate.Event {
-	return translate.Event{Kind: translate.KindText, Text: []byte(s)}
 }
 
 func TestEventsThatSayNothingAndOtherEndMarksAreUnderstood(t *testing.T) {

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/internal/codectest"
 	"github.com/dragoman-gateway/dragoman/internal/sse"
-	"github.com/dragoman-gateway/dragoman/internal/wiretest"
 )
 
 // framings writes events in every way that docs/rules/rest.md 4.3 knows:
@@ -56,7 +56,7 @@ func heard(t *testing.T, stream string, cut int) string {
 	}
 	s.End()
 	drain()
-	return wiretest.Replay(Dialect.NewDecoder(nil), frames...)
+	return codectest.Replay(Dialect.NewDecoder(nil), frames...)
 }
 
 func TestEveryVocabularyInEveryFramingIsReadAlikeCutAtEveryByte(t *testing.T) {

@@ -1,5 +1,4 @@
-// Package wiretest holds what the tests of wire formats share.
-package wiretest
+package codectest
 
 import (
 	"errors"
@@ -10,29 +9,41 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/internal/wiretest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // Describe returns ev as one line of a transcript.
 func Describe(ev translate.Event) string {
-	var b strings.Builder
-	b.WriteString(ev.Kind.String())
-	if ev.Kind == translate.KindFinish {
-		b.WriteString(" " + ev.Finish.String())
+	line := ev.Kind.String()
+	switch ev.Kind {
+	case translate.KindFinish:
+		line += " " + ev.Finish.String()
+	case translate.KindToolStart, translate.KindToolArgs, translate.KindToolProof:
+		line += " " + strconv.Itoa(int(ev.Index))
 	}
 	if len(ev.ID) > 0 {
-		fmt.Fprintf(&b, " id=%s", ev.ID)
+		line += fmt.Sprintf(" id=%s", ev.ID)
 	}
 	if len(ev.Name) > 0 {
-		fmt.Fprintf(&b, " name=%s", ev.Name)
+		line += fmt.Sprintf(" name=%s", ev.Name)
 	}
-	if ev.Text != nil {
-		fmt.Fprintf(&b, " %q", ev.Text)
+	if len(ev.Text) > 0 || ev.Kind == translate.KindText {
+		line += fmt.Sprintf(" %q", ev.Text)
 	}
-	if ev.Usage.Known() {
-		fmt.Fprintf(&b, " %d+%d cached=%d reasoning=%d", ev.Usage.Input, ev.Usage.Output, ev.Usage.CacheRead, ev.Usage.Reasoning)
+	return line + describeUsage(ev.Usage)
+}
+
+func describeUsage(u translate.Usage) (line string) {
+	for _, c := range []struct {
+		name   string
+		tokens int64
+	}{{"in", u.Input}, {"out", u.Output}, {"read", u.CacheRead}, {"written", u.CacheWrite}, {"reasoning", u.Reasoning}} {
+		if c.tokens != 0 {
+			line += fmt.Sprintf(" %s=%d", c.name, c.tokens)
+		}
 	}
-	return b.String()
+	return line
 }
 
 // DescribeError returns err as one line of a transcript.
@@ -51,13 +62,15 @@ func DescribeError(err error) string {
 	if e.Retry > 0 {
 		line += " retry=" + e.Retry.String()
 	}
-	if e.Upstream != nil {
-		line += fmt.Sprintf(" upstream=%d", e.Upstream.Status)
-		if e.Upstream.Type != "" {
-			line += " type=" + e.Upstream.Type
-		}
-		if e.Upstream.Code != "" {
-			line += " code=" + e.Upstream.Code
+	line += fmt.Sprintf(" %q", e.Message)
+	r := e.Upstream
+	if r == nil {
+		return line
+	}
+	line += fmt.Sprintf(" upstream=%d", r.Status)
+	for _, m := range [...]struct{ name, value string }{{"type", r.Type}, {"code", r.Code}, {"param", r.Param}, {"says", r.Message}} {
+		if m.value != "" {
+			line += fmt.Sprintf(" %s=%q", m.name, m.value)
 		}
 	}
 	return line
@@ -105,40 +118,36 @@ func note(b *strings.Builder, evs []translate.Event, err error) {
 func poison(evs []translate.Event, frame []byte) {
 	for i := range evs {
 		for _, mem := range [][]byte{evs[i].Text, evs[i].ID, evs[i].Name} {
-			for j := range mem {
-				mem[j] = '#'
-			}
+			overwrite(mem)
 		}
 		evs[i] = translate.Event{}
 	}
-	for i := range frame {
-		frame[i] = '#'
-	}
+	overwrite(frame)
 }
 
-// Golden runs every transcript dir/*.txtar against a decoder of its own. The
+// Golden runs every transcript testdata/*.txtar against a decoder of its own. The
 // sections before "events" are input: "frames" holds a frame on each line,
 // "frame" holds one, "whole 200" a body with its status. "events" is what must
-// come out; with update it is rewritten.
-func Golden(t *testing.T, dir string, update bool, decoder func(name string) translate.Decoder) {
+// come out.
+func Golden(t *testing.T, decoder func(name string) translate.Decoder) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts in %s: %v", dir, err)
+		t.Fatalf("no transcripts: %v", err)
 	}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
-		t.Run(name, func(t *testing.T) { golden(t, file, update, decoder(name)) })
+		t.Run(name, func(t *testing.T) { golden(t, file, decoder(name)) })
 	}
 }
 
-func golden(t *testing.T, file string, update bool, dec translate.Decoder) {
+func golden(t *testing.T, file string, dec translate.Decoder) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	comment, sections := Parse(string(text))
+	comment, sections := wiretest.Parse(string(text))
 	n := len(sections) - 1
 	if n < 1 || sections[n].Name != "events" {
 		t.Fatalf("%s does not end with a section events", file)
@@ -147,16 +156,16 @@ func golden(t *testing.T, file string, update bool, dec translate.Decoder) {
 	if got == sections[n].Data {
 		return
 	}
-	if !update {
+	if !*update {
 		t.Fatalf("got:\n%s\nwant:\n%s", got, sections[n].Data)
 	}
 	sections[n].Data = got
-	if err := os.WriteFile(file, []byte(Format(comment, sections)), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(wiretest.Format(comment, sections)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func runTranscript(t *testing.T, sections []Section, dec translate.Decoder) (got string) {
+func runTranscript(t *testing.T, sections []wiretest.Section, dec translate.Decoder) (got string) {
 	t.Helper()
 	var frames [][]byte
 	for _, s := range sections {
