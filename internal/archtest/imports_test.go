@@ -150,7 +150,6 @@ func TestFrontsAndUpstreamsDoNotKnowEachOther(t *testing.T) {
 var drivers = []struct{ what, file string }{
 	{"database/sql", "store/*/*.go"},
 	{"modernc.org/sqlite", "store/embedded/*.go"},
-	{"github.com/jackc/pgx", "store/postgres/*.go"},
 	{"github.com/redis/rueidis", "limiter/redis/*.go"},
 }
 
