@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 )
 
 // serve starts the scripted model on a free port.
@@ -15,7 +15,7 @@ func serve(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := fakemodel.New(fakemodel.Options{NoRecord: true})
+	s := mockmodel.New(mockmodel.Options{NoRecord: true})
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ln) }()
 	t.Cleanup(func() {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
 )
 
@@ -44,7 +44,7 @@ func listen(tb testing.TB, serve func(net.Listener) error, stop func()) string {
 
 // serveModel serves the scripted model in every dialect.
 func serveModel(tb testing.TB) string {
-	s := fakemodel.New(fakemodel.Options{NoRecord: true})
+	s := mockmodel.New(mockmodel.Options{NoRecord: true})
 	return listen(tb, s.Serve, s.Close)
 }
 

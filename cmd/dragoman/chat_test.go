@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
@@ -65,9 +65,9 @@ func listen(t *testing.T) net.Listener {
 }
 
 // scripted serves the scripted model and returns where.
-func scripted(t *testing.T, o fakemodel.Options) (*fakemodel.Server, string) {
+func scripted(t *testing.T, o mockmodel.Options) (*mockmodel.Server, string) {
 	t.Helper()
-	s, ln := fakemodel.New(o), listen(t)
+	s, ln := mockmodel.New(o), listen(t)
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = s.Serve(ln) })
 	t.Cleanup(func() {
@@ -112,7 +112,7 @@ func started(t *testing.T) (addr, demo, greeting string) {
 
 func TestAQuestionIsAnsweredInEveryDialect(t *testing.T) {
 	t.Parallel()
-	_, model := scripted(t, fakemodel.Options{})
+	_, model := scripted(t, mockmodel.Options{})
 	gateway, demo, _ := started(t)
 	for _, dialect := range spoken {
 		for name, args := range map[string][]string{
@@ -131,7 +131,7 @@ func TestAQuestionIsAnsweredInEveryDialect(t *testing.T) {
 
 func TestASecondQuestionKnowsOfTheFirst(t *testing.T) {
 	t.Parallel()
-	_, model := scripted(t, fakemodel.Options{})
+	_, model := scripted(t, mockmodel.Options{})
 	gateway, demo, _ := started(t)
 	for _, dialect := range spoken {
 		for name, args := range map[string][]string{
@@ -149,7 +149,7 @@ func TestASecondQuestionKnowsOfTheFirst(t *testing.T) {
 
 func TestTheSystemPromptIsSentOrRefused(t *testing.T) {
 	t.Parallel()
-	_, model := scripted(t, fakemodel.Options{})
+	_, model := scripted(t, mockmodel.Options{})
 	for _, dialect := range spoken {
 		code, out, stderr := chat(t, "one\ntwo\n", "--url", model, "--dialect", dialect, "--model", "recall", "--system", "be brief")
 		if dialect == "rest" || dialect == "iagent" {
@@ -167,7 +167,7 @@ func TestTheSystemPromptIsSentOrRefused(t *testing.T) {
 
 func TestAConversationGoesOnInTheNextRunWhereTheServerKeepsIt(t *testing.T) {
 	t.Parallel()
-	_, model := scripted(t, fakemodel.Options{})
+	_, model := scripted(t, mockmodel.Options{})
 	for _, dialect := range []string{"rest", "iagent"} {
 		args := []string{"--url", model, "--dialect", dialect, "--model", "recall"}
 		chat(t, "one\n", args...)
@@ -182,7 +182,7 @@ func TestAConversationGoesOnInTheNextRunWhereTheServerKeepsIt(t *testing.T) {
 
 func TestAChatnioSocketIsKeptAndALostOneIsToldEverything(t *testing.T) {
 	t.Parallel()
-	_, model := scripted(t, fakemodel.Options{})
+	_, model := scripted(t, mockmodel.Options{})
 	args := []string{"--raw", "--dialect", "chatnio", "--url", model, "--model"}
 	_, _, stderr := chat(t, "one\ntwo\n", append(args, "recall")...)
 	if strings.Count(stderr, "> ") != 2 || strings.Contains(stderr, `"mask"`) {
@@ -197,12 +197,12 @@ func TestAChatnioSocketIsKeptAndALostOneIsToldEverything(t *testing.T) {
 func TestAFailureIsPrintedAndTheNextQuestionAskedAllTheSame(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range spoken {
-		_, model := scripted(t, fakemodel.Options{})
+		_, model := scripted(t, mockmodel.Options{})
 		code, out, stderr := chat(t, "one\ntwo\n", "--url", model, "--dialect", dialect, "--model", "times-1-fail-500-recall")
 		if code != 1 || out != "user: two\n" || !regexp.MustCompile(`^[A-Z_]+: .+\n$`).MatchString(stderr) {
 			t.Errorf("%s: %d\n%s%s", dialect, code, out, stderr)
 		}
-		_, model = scripted(t, fakemodel.Options{})
+		_, model = scripted(t, mockmodel.Options{})
 		code, out, stderr = chat(t, "one\ntwo\n", "--url", model, "--dialect", dialect, "--model", "times-1-errormid-long-5")
 		if code != 1 || !strings.HasSuffix(out, "w0 w1 w2 w3 w4 \n") || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%s, in the middle: %d\n%s%s", dialect, code, out, stderr)
@@ -227,7 +227,7 @@ func TestAWrongKeyIsRefusedAndNeverPrinted(t *testing.T) {
 
 func TestRawShowsWhatIsSentAndReceivedWithoutTheKey(t *testing.T) {
 	t.Parallel()
-	_, model := scripted(t, fakemodel.Options{})
+	_, model := scripted(t, mockmodel.Options{})
 	gateway, demo, _ := started(t)
 	for _, dialect := range spoken {
 		for _, args := range [][]string{{"--url", model, "--key", "sk-secret-of-mine"}, {"--url", gateway, "--key", demo}} {
@@ -255,7 +255,7 @@ func TestRawShowsWhatIsSentAndReceivedWithoutTheKey(t *testing.T) {
 func TestAnInterruptEndsAnAnswerButNotTheTalk(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range spoken {
-		_, model := scripted(t, fakemodel.Options{})
+		_, model := scripted(t, mockmodel.Options{})
 		interrupts := make(chan os.Signal, 1)
 		stop := func() { interrupts <- os.Interrupt }
 		out, stderr := &tape{wait: "w1 ", tell: stop}, &tape{}
@@ -381,7 +381,7 @@ func TestTheKeyMayComeFromTheEnvironment(t *testing.T) {
 
 func TestOnATerminalFailuresDoNotFailTheTalk(t *testing.T) {
 	t.Parallel()
-	_, model := scripted(t, fakemodel.Options{})
+	_, model := scripted(t, mockmodel.Options{})
 	c := chatCommand{Dialect: "openai", URL: model, Model: "times-1-fail-500-reason-recall"}
 	out, stderr := &tape{}, &tape{}
 	view := newScreen(out, stderr, "")
@@ -458,7 +458,7 @@ var errFull = errors.New("no space left")
 
 func TestAnOutputThatTakesNoMoreEndsTheTalk(t *testing.T) {
 	t.Parallel()
-	_, model := scripted(t, fakemodel.Options{})
+	_, model := scripted(t, mockmodel.Options{})
 	var stderr tape
 	code := run(t.Context(), []string{"chat", "--url", model}, surroundings{in: strings.NewReader("one\ntwo\n"), out: full{}, err: &stderr})
 	if code != 1 || strings.Count(stderr.String(), errFull.Error()) != 1 {

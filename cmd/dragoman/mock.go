@@ -7,7 +7,7 @@ import (
 	"io"
 	"net"
 
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 )
 
 // mockCommand serves the scripted model in every dialect on one port.
@@ -27,7 +27,7 @@ func (m *mockCommand) serve(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", m.Listen, err)
 	}
-	s := fakemodel.New(fakemodel.Options{Keys: m.Key, NoRecord: true})
+	s := mockmodel.New(mockmodel.Options{Keys: m.Key, NoRecord: true})
 	defer s.Close()
 	stop := context.AfterFunc(ctx, s.Close)
 	defer stop()
@@ -60,7 +60,7 @@ func (m *mockCommand) banner(addr string) []byte {
 	fmt.Fprintf(&b, "chatnio    ws://%s/chat                      first {\"token\":\"%s\",\"id\":-1} then {\"type\":\"chat\",\"model\":\"echo\",\"message\":\"hi\"}\n", addr, key)
 	fmt.Fprintf(&b, "iagent     ws://%s/ws/v1/chat?app_token=%s  {\"chat_type\":1,\"msg_id\":\"m1\",\"timestamp\":1767225600000,\"sender_type\":1,\"sender_id\":\"u1\",\"receiver_id\":\"echo\",\"resp_code\":0,\"content_type\":1,\"content\":\"hi\"}\n", addr, key)
 	b.WriteString("\nThe model's name is the script: words joined with -, such as long-50-slow-20-cut.\n\n")
-	for _, w := range fakemodel.Words {
+	for _, w := range mockmodel.Words {
 		fmt.Fprintf(&b, "  %-11s %s\n", w.Name, w.Meaning)
 	}
 	return b.Bytes()

@@ -20,7 +20,6 @@ var circleCeilings = map[string]int{
 	"proxy":               50,
 	"proxy/front":         30,
 	"proxy/upstream":      13,
-	"internal/fakemodel":  13,
 	"internal/mockmodel":  13,
 	"store/embedded":      12,
 	"translate/anthropic": 11,

@@ -34,7 +34,7 @@ var mayImport = []struct {
 	{"limiter/...", []string{"limiter/...", "translate", "config"}},
 	{"admin/...", []string{"admin/...", "proxy", "store", "limiter", "config", "translate", "internal/..."}},
 	{"internal/codectest", []string{"translate", "internal/jsonx", "internal/wiretest"}},
-	{"internal/fakemodel", []string{"translate"}},
+	{"internal/mockmodel", []string{"translate"}},
 	{"internal/wiretest", nil},
 	{"internal/wiretest/...", []string{"config", "internal/...", "limiter/...", "proxy/...", "store/...", "translate/..."}},
 	{"internal/...", []string{"internal/..."}},

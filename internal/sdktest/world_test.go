@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
 	"github.com/dragoman-gateway/dragoman/proxy/upstream"
@@ -43,7 +43,7 @@ const (
 // world is a gateway in front of a scripted model.
 type world struct {
 	url   string // of the gateway, without a path
-	model *fakemodel.Server
+	model *mockmodel.Server
 }
 
 // newWorld starts a gateway that offers, for each kind of channel and each of
@@ -51,7 +51,7 @@ type world struct {
 // what is scripted to fail harms no other. All of it ends with the test.
 func newWorld(t *testing.T, scripts ...string) *world {
 	t.Helper()
-	w := &world{model: fakemodel.New(fakemodel.Options{Keys: []string{modelKey}, Log: t.Logf})}
+	w := &world{model: mockmodel.New(mockmodel.Options{Keys: []string{modelKey}, Log: t.Logf})}
 	addr := serve(t, w.model.Serve)
 	t.Cleanup(w.model.Close)
 

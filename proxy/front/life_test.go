@@ -19,7 +19,7 @@ import (
 	"github.com/fasthttp/websocket"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -44,7 +44,7 @@ func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 // mock is an upstream whose models are scripts.
-type mock struct{ m fakemodel.Model }
+type mock struct{ m mockmodel.Model }
 
 // bug is the script of a model that panics.
 const bug = "bug"

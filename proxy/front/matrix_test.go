@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 )
 
@@ -144,7 +144,7 @@ func TestUnicodePassesUnharmed(t *testing.T) {
 	eachPair(t, func(t *testing.T, w *world.World, kind string, client func() world.Client) {
 		ways(t, client, func(t *testing.T, c world.Client, a world.Ask) {
 			a.Model, a.Text = "unicode", "hi"
-			if r := world.Put(t, c, a); r.Text != fakemodel.UnicodeText || !r.Ended {
+			if r := world.Put(t, c, a); r.Text != mockmodel.UnicodeText || !r.Ended {
 				t.Errorf("got %s", r.Outcome())
 			}
 			if c.Front() != "openai" && c.Front() != "anthropic" {
@@ -152,8 +152,8 @@ func TestUnicodePassesUnharmed(t *testing.T) {
 			}
 			c2 := client()
 			defer c2.Close(t)
-			a.Model, a.Text = "echo", fakemodel.UnicodeText
-			want := `Hello, you said "` + fakemodel.UnicodeText + `" (n=1)`
+			a.Model, a.Text = "echo", mockmodel.UnicodeText
+			want := `Hello, you said "` + mockmodel.UnicodeText + `" (n=1)`
 			if r := world.Put(t, c2, a); r.Text != want || !r.Ended {
 				t.Errorf("the question came as %s", r.Outcome())
 			}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 	"github.com/dragoman-gateway/dragoman/proxy"
 )
@@ -70,7 +70,7 @@ func TestAllConversationsAtOnceAreAnsweredBehindTheRealThrottle(t *testing.T) {
 						t.Parallel()
 						synctest.Test(t, func(t *testing.T) {
 							w := world.Alone(t, throttledConf(more))
-							h := &fakemodel.Throttle{Lossy: lossy}
+							h := &mockmodel.Throttle{Lossy: lossy}
 							w.Model.Throttle(h)
 							answered, took := atOnce(t, w, newClient, n)
 							taken, refused := h.Taken()
@@ -125,7 +125,7 @@ func TestAllConversationsAtOnceAreAnsweredBehindTheThrottleOnRealSockets(t *test
 		t.Run(fmt.Sprint(newClient(nil, "").Front(), c.n, c.more, c.system), func(t *testing.T) {
 			t.Parallel()
 			w := world.Start(t, throttledConf(", keys: [sk-only]"+c.more))
-			h := &fakemodel.Throttle{}
+			h := &mockmodel.Throttle{}
 			w.Model.Throttle(h)
 			answered, took := allWith(t, w, newClient, c.n, c.system)
 			taken, refused := h.Taken()
@@ -142,7 +142,7 @@ func TestAnotherChannelTakesAtOnceWhatAThrottledServerRefuses(t *testing.T) {
 		t.Run("in tier "+tier, func(t *testing.T) {
 			alone(t, func(t *testing.T) {
 				w := world.Alone(t, throttledConf(", keys: [sk-only]")+"- {id: b, kind: mock, models: [{name: m, upstream: echo}], tier: "+tier+"}\n")
-				w.Model.Throttle(&fakemodel.Throttle{})
+				w.Model.Throttle(&mockmodel.Throttle{})
 				if answered, took := atOnce(t, w, world.Fronts[0], 50); answered != 50 || took > 100*time.Millisecond {
 					t.Errorf("%d of 50 were answered in %v", answered, took)
 				}
@@ -155,7 +155,7 @@ func TestAllChannelsOfAThrottledServerRest(t *testing.T) {
 	alone(t, func(t *testing.T) {
 		w := world.Alone(t, throttledConf(", keys: [sk-only]")+"- {id: b, kind: chatnio, url: \"ws://{MODEL}\", keys: [sk-other], models: [{name: m, upstream: echo}]}\n"+
 			"- {id: c, kind: chatnio, url: \"http://{MODEL}/\", keys: [sk-third], models: [{name: m, upstream: echo}], tier: 2}\n")
-		h := &fakemodel.Throttle{}
+		h := &mockmodel.Throttle{}
 		w.Model.Throttle(h)
 		if answered, _ := atOnce(t, w, world.Fronts[0], 50); answered != 50 {
 			t.Errorf("%d of 50 were answered", answered)
@@ -173,7 +173,7 @@ func TestAnAskerThatLeavesBeforeItsDialGivesItsPlaceBack(t *testing.T) {
 		t.Run(newClient(nil, "").Front(), func(t *testing.T) {
 			alone(t, func(t *testing.T) {
 				w := world.Alone(t, throttledConf(", keys: [sk-only], dials: 1/s"))
-				h := &fakemodel.Throttle{}
+				h := &mockmodel.Throttle{}
 				w.Model.Throttle(h)
 				put := func(i int) world.Turn {
 					return newClient(w, key).Begin(t, world.Ask{Model: "m", Text: "hi", User: fmt.Sprint("u", i), Stream: true})
@@ -209,7 +209,7 @@ func TestAnAskerThatLeavesBeforeItsDialGivesItsPlaceBack(t *testing.T) {
 func TestWhoCannotBeWaitedForIsInvitedAtATimeOfHisOwn(t *testing.T) {
 	alone(t, func(t *testing.T) {
 		w := world.Alone(t, throttledConf(", keys: [sk-only]"))
-		w.Model.Throttle(&fakemodel.Throttle{Dials: 1, Hint: 40 * time.Second})
+		w.Model.Throttle(&mockmodel.Throttle{Dials: 1, Hint: 40 * time.Second})
 		var mu sync.Mutex
 		var all sync.WaitGroup
 		told := map[string]int{}
@@ -246,7 +246,7 @@ func TestTheDialsOfAThrottledServerAreFairBetweenCallers(t *testing.T) {
 	alone(t, func(t *testing.T) {
 		w := world.Alone(t, "callers: {keys: [{name: alice, key: "+key+"}, {name: bob, key: sk-of-bob-000000}]}\n"+
 			"channels:\n- {id: a, kind: chatnio, url: \"http://{MODEL}\", keys: [sk-only], models: [{name: m, upstream: echo}], dials: 4/s}\n")
-		w.Model.Throttle(&fakemodel.Throttle{})
+		w.Model.Throttle(&mockmodel.Throttle{})
 		var all sync.WaitGroup
 		all.Go(func() {
 			if answered, _ := atOnce(t, w, world.Fronts[0], 80); answered != 80 {
@@ -272,7 +272,7 @@ func TestAQuestionThatStandsAloneNeedsNoDial(t *testing.T) {
 		t.Run(newClient(nil, "").Front(), func(t *testing.T) {
 			t.Parallel()
 			w := world.Start(t, strings.Replace(throttledConf(", keys: [sk-only], dials: 20/m"), "upstream: echo", "upstream: recall", 1))
-			h := &fakemodel.Throttle{}
+			h := &mockmodel.Throttle{}
 			w.Model.Throttle(h)
 			dialled := func(want int) {
 				t.Helper()
@@ -318,7 +318,7 @@ func TestAQuestionThatStandsAloneNeedsNoDial(t *testing.T) {
 func TestManyQuestionsThatStandAloneShareTheIdleSocketsThatThereAre(t *testing.T) {
 	t.Parallel()
 	w := world.Start(t, throttledConf(", keys: [sk-only], dials: 4/s"))
-	h := &fakemodel.Throttle{}
+	h := &mockmodel.Throttle{}
 	w.Model.Throttle(h)
 	c := world.Fronts[0](w, key)
 	world.Put(t, c, world.Ask{Model: "m", Text: "hi"})
@@ -350,7 +350,7 @@ func TestADialThatIsTooFarAwayIsNotWaitedFor(t *testing.T) {
 func TestAReloadKeepsWhatIsKnownOfAServersThrottleAndTakesANewPace(t *testing.T) {
 	alone(t, func(t *testing.T) {
 		w := world.Alone(t, throttledConf(", keys: [sk-only]"))
-		h := &fakemodel.Throttle{}
+		h := &mockmodel.Throttle{}
 		w.Model.Throttle(h)
 		var all sync.WaitGroup
 		all.Go(func() {
@@ -387,14 +387,14 @@ func TestAReloadKeepsWhatIsKnownOfAServersThrottleAndTakesANewPace(t *testing.T)
 func TestAProbeDoesNotDialAThrottledServer(t *testing.T) {
 	alone(t, func(t *testing.T) {
 		w := world.Alone(t, throttledConf(", keys: [sk-only], probe: {every: 5s, most: 1000/h}"))
-		h := &fakemodel.Throttle{Dials: 1, Hint: 30 * time.Second}
+		h := &mockmodel.Throttle{Dials: 1, Hint: 30 * time.Second}
 		w.Model.Throttle(h)
 		atOnce(t, w, world.Fronts[0], 2)
 		time.Sleep(29 * time.Second)
 		if taken, refused := h.Taken(); len(taken)+len(refused) != 2 {
 			t.Errorf("%d dials taken, %d refused", len(taken), len(refused))
 		}
-		w.Model.Throttle(&fakemodel.Throttle{})
+		w.Model.Throttle(&mockmodel.Throttle{})
 		time.Sleep(time.Minute)
 		if p := w.Gateway.Channels()[0].Probe; p.Good == 0 || p.Bad != 0 {
 			t.Errorf("later: %+v", p)
@@ -405,7 +405,7 @@ func TestAProbeDoesNotDialAThrottledServer(t *testing.T) {
 func TestAThrottledServerIsShownWithItsTime(t *testing.T) {
 	alone(t, func(t *testing.T) {
 		w := world.Alone(t, throttledConf(", keys: [sk-only]"))
-		w.Model.Throttle(&fakemodel.Throttle{Dials: 1})
+		w.Model.Throttle(&mockmodel.Throttle{Dials: 1})
 		var all sync.WaitGroup
 		all.Go(func() { atOnce(t, w, world.Fronts[0], 3) })
 		time.Sleep(300 * time.Millisecond)

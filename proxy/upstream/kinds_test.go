@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -20,13 +20,13 @@ var bases = map[string]string{
 }
 
 // fake starts the scripted model and returns its address.
-func fake(t testing.TB, o fakemodel.Options) (*fakemodel.Server, string) {
+func fake(t testing.TB, o mockmodel.Options) (*mockmodel.Server, string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := fakemodel.New(o)
+	s := mockmodel.New(o)
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = s.Serve(ln) })
 	t.Cleanup(func() {
@@ -40,7 +40,7 @@ func base(kind, addr string) string { return strings.ReplaceAll(bases[kind], "%"
 
 func TestEveryKindTellsItsFaultsApart(t *testing.T) {
 	t.Parallel()
-	_, addr := fake(t, fakemodel.Options{NoRecord: true})
+	_, addr := fake(t, mockmodel.Options{NoRecord: true})
 	const broken = translate.FaultBroken
 	for kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestEveryKindTellsItsFaultsApart(t *testing.T) {
 
 func TestEveryKindAnswersWholeToo(t *testing.T) {
 	t.Parallel()
-	_, addr := fake(t, fakemodel.Options{NoRecord: true})
+	_, addr := fake(t, mockmodel.Options{NoRecord: true})
 	for kind := range kinds {
 		a, err := ask(t, open(t, kind, base(kind, addr)), question("echo", false))
 		if err != nil || !strings.HasPrefix(a.Text(), `Hello, you said "hi"`) {
@@ -104,7 +104,7 @@ func TestEveryKindAnswersWholeToo(t *testing.T) {
 
 func TestEveryKindIsCancelledWithItsCauseWhereverItStands(t *testing.T) {
 	t.Parallel()
-	s, addr := fake(t, fakemodel.Options{NoRecord: true})
+	s, addr := fake(t, mockmodel.Options{NoRecord: true})
 	cause := &translate.Error{Code: translate.CodeModel, Fault: translate.FaultSlow, Timeout: true, Message: "too slow"}
 	for kind := range kinds {
 		up := open(t, kind, base(kind, addr))
@@ -132,7 +132,7 @@ func TestEveryKindIsCancelledWithItsCauseWhereverItStands(t *testing.T) {
 
 func TestAWrongKeyIsDenied(t *testing.T) {
 	t.Parallel()
-	_, addr := fake(t, fakemodel.Options{NoRecord: true, Keys: []string{"sk-another"}})
+	_, addr := fake(t, mockmodel.Options{NoRecord: true, Keys: []string{"sk-another"}})
 	for kind := range kinds {
 		if kind == "mock" {
 			continue
@@ -163,7 +163,7 @@ func TestNothingListeningIsADialFault(t *testing.T) {
 
 func TestEveryKindThatConnectsSaysHowLongItTook(t *testing.T) {
 	t.Parallel()
-	_, addr := fake(t, fakemodel.Options{NoRecord: true})
+	_, addr := fake(t, mockmodel.Options{NoRecord: true})
 	for kind := range bases {
 		if kind == "mock" {
 			continue

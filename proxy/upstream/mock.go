@@ -4,13 +4,13 @@ import (
 	"context"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // mock is a channel of kind mock: a scripted model inside the process, for the
 // quick start and for tests.
-type mock struct{ model fakemodel.Model }
+type mock struct{ model mockmodel.Model }
 
 func newMock(*config.Channel, string, Options) (Upstream, error) { return &mock{}, nil }
 

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/internal/proxytest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -212,7 +212,7 @@ func TestALeavingClientEndsTheTalkWithASilentProxy(t *testing.T) {
 
 func TestSocketsGoThroughProxies(t *testing.T) {
 	t.Parallel()
-	_, srv := fake(t, fakemodel.Options{NoRecord: true})
+	_, srv := fake(t, mockmodel.Options{NoRecord: true})
 	for _, scheme := range []string{"http", "socks5", "socks5h"} {
 		for _, kind := range []string{"chatnio", "iagent"} {
 			p := proxytest.Start(t, proxytest.Options{User: "u", Password: "p"})

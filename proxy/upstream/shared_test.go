@@ -19,7 +19,7 @@ import (
 	"github.com/fasthttp/websocket"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -57,7 +57,7 @@ func named(content string) *translate.Request {
 
 func TestManyQuestionsShareAFewConnections(t *testing.T) {
 	t.Parallel()
-	s, addr := fake(t, fakemodel.Options{NoRecord: true})
+	s, addr := fake(t, mockmodel.Options{NoRecord: true})
 	up := open(t, "iagent", "ws://"+addr+"/ws/v1/chat", func(c *config.Channel) { c.Connections = 3 })
 	var wg sync.WaitGroup
 	for i := range 300 {
@@ -166,7 +166,7 @@ func TestEventsOfASharedAnswerAreReadyTogether(t *testing.T) {
 
 func TestAnAgentThatDecidesNotToReplyIsNoFailure(t *testing.T) {
 	t.Parallel()
-	_, addr := fake(t, fakemodel.Options{NoRecord: true})
+	_, addr := fake(t, mockmodel.Options{NoRecord: true})
 	a, err := ask(t, open(t, "iagent", "ws://"+addr+"/ws/v1/chat"), question("silent", true))
 	if err != nil || a.Finish != translate.FinishSilent {
 		t.Errorf("%+v, %v", a, err)
@@ -394,7 +394,7 @@ func TestAPeerThatAnswersPingsIsKept(t *testing.T) {
 }
 
 func BenchmarkShared(b *testing.B) {
-	_, addr := fake(b, fakemodel.Options{NoRecord: true})
+	_, addr := fake(b, mockmodel.Options{NoRecord: true})
 	up := open(b, "iagent", "ws://"+addr+"/ws/v1/chat")
 	b.ReportAllocs()
 	b.SetParallelism(64)

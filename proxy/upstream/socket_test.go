@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -457,7 +457,7 @@ func TestTheShelfIsBoundedAndKeepsTheNewest(t *testing.T) {
 
 func TestChatnioRemembersOverTheScriptedModel(t *testing.T) {
 	t.Parallel()
-	_, addr := fake(t, fakemodel.Options{})
+	_, addr := fake(t, mockmodel.Options{})
 	up := open(t, "chatnio", "http://"+addr+"/api")
 	msgs := remembered("a", false).Messages
 	want := "system: be kind | user: one | assistant: two | user: hi"

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/internal/proxytest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -101,8 +101,8 @@ func TestEveryTransportBringsTheSameAnswers(t *testing.T) {
 		t.Run(road.name, func(t *testing.T) {
 			t.Parallel()
 			// Each has a server of its own, since rest's remembers.
-			_, addr := fake(t, fakemodel.Options{NoRecord: true})
-			_, other := fake(t, fakemodel.Options{NoRecord: true})
+			_, addr := fake(t, mockmodel.Options{NoRecord: true})
+			_, other := fake(t, mockmodel.Options{NoRecord: true})
 			srv := serveModern(t, adapter(other), road.secured, road.protocols)
 			for _, kind := range []string{"openai", "anthropic", "rest"} {
 				path, _ := url.Parse(base(kind, addr))
@@ -262,7 +262,7 @@ func TestConnectionsLiveNoLongerThanTheirGreatestAge(t *testing.T) {
 
 func TestSocketsLiveNoLongerThanTheirGreatestAge(t *testing.T) {
 	t.Parallel()
-	_, addr := fake(t, fakemodel.Options{NoRecord: true})
+	_, addr := fake(t, mockmodel.Options{NoRecord: true})
 	for _, kind := range []string{"chatnio", "iagent"} {
 		for age, want := range map[string]int32{"1ns": 5, "1h": 1} {
 			var dials atomic.Int32

@@ -26,7 +26,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/internal/fakemodel"
+	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/internal/simnet"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
@@ -42,7 +42,7 @@ const Limit = time.Minute
 // World is a gateway that runs, and the scripted model behind it.
 type World struct {
 	Addr    string // of the gateway, host:port
-	Model   *fakemodel.Server
+	Model   *mockmodel.Server
 	Conf    *config.Config
 	Store   store.Store
 	Gateway *proxy.Gateway
@@ -160,7 +160,7 @@ func Alone(t testing.TB, text string) *World {
 // Open is Start in a place of the caller's, who has to call End.
 func Open(t testing.TB, text string, place Place) *World {
 	t.Helper()
-	w := &World{Log: &Log{}, Model: fakemodel.New(fakemodel.Options{Log: t.Logf}), place: place}
+	w := &World{Log: &Log{}, Model: mockmodel.New(mockmodel.Options{Log: t.Logf}), place: place}
 	behind := w.listen(t, "model")
 	w.model = behind.Addr().String()
 	w.serve.Go(func() {

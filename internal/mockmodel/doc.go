@@ -1,4 +1,4 @@
-// Package fakemodel is a scripted model. A channel of kind mock answers with it
+// Package mockmodel is a scripted model. A channel of kind mock answers with it
 // inside the process ([Model]); `dragoman mock` serves it as five kinds of
 // upstream on one port ([Server]); tests and benchmarks run against either.
 //
@@ -66,7 +66,7 @@
 //
 // The counts it reports: input is the number of words of all messages, output
 // the number of pieces.
-package fakemodel
+package mockmodel
 
 // Word is one word of the vocabulary.
 type Word struct {

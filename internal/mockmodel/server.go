@@ -1,4 +1,4 @@
-package fakemodel
+package mockmodel
 
 import (
 	"errors"
@@ -190,7 +190,7 @@ func (s *Server) finish(left bool) {
 // survive is deferred at every entry: a defect here must not end the process.
 func (s *Server) survive() {
 	if r := recover(); r != nil {
-		s.opts.Log("fakemodel: panic: %v\n%s", r, debug.Stack())
+		s.opts.Log("mockmodel: panic: %v\n%s", r, debug.Stack())
 	}
 }
 

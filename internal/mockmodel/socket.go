@@ -1,4 +1,4 @@
-package fakemodel
+package mockmodel
 
 import (
 	"encoding/binary"
@@ -41,7 +41,7 @@ func (s *Server) upgrade(ctx *fasthttp.RequestCtx, begin func(*socket) (read fun
 		x.work.Wait()
 	})
 	if err != nil {
-		s.opts.Log("fakemodel: %v", err)
+		s.opts.Log("mockmodel: %v", err)
 	}
 }
 

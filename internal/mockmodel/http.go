@@ -1,4 +1,4 @@
-package fakemodel
+package mockmodel
 
 import (
 	"errors"
@@ -22,7 +22,7 @@ type style interface {
 }
 
 // errCut tells fasthttp that the connection is gone.
-var errCut = errors.New("fakemodel: the connection was cut as scripted")
+var errCut = errors.New("the scripted model cuts the connection")
 
 // answer is one answer over HTTP: a body that fasthttp writes.
 type answer struct {

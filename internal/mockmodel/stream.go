@@ -1,4 +1,4 @@
-package fakemodel
+package mockmodel
 
 import (
 	"context"
