@@ -24,6 +24,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -61,8 +62,8 @@ type Server struct {
 	g     *proxy.Gateway
 	again func() ([]string, error) // Options.Reload
 	token [sha256.Size]byte
-	bad   *proxy.BadKeys // wrong tokens, apart from those of the fronts
-	name  string         // host of the configured address
+	bad   *auth.BadKeys // wrong tokens, apart from those of the fronts
+	name  string        // host of the configured address
 	log   *slog.Logger
 	http  *http.Server
 	began time.Time
@@ -72,7 +73,7 @@ type Server struct {
 
 // New returns a server. It listens nowhere yet.
 func New(o Options) *Server {
-	s := &Server{g: o.Gateway, again: o.Reload, token: sha256.Sum256([]byte(o.Token)), bad: proxy.NewBadKeys(), log: o.Log, began: time.Now(), shared: o.Shared}
+	s := &Server{g: o.Gateway, again: o.Reload, token: sha256.Sum256([]byte(o.Token)), bad: auth.NewBadKeys(), log: o.Log, began: time.Now(), shared: o.Shared}
 	s.name, _, _ = net.SplitHostPort(o.Listen)
 	s.http = &http.Server{
 		Handler:           s.Handler(),

@@ -19,6 +19,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -142,7 +143,7 @@ func TestOnlyTheTokenOpensTheOperatorsSide(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	for _, r := range routes() {
-		d.s.bad = proxy.NewBadKeys()
+		d.s.bad = auth.NewBadKeys()
 		path := strings.NewReplacer("{id}", "a", "{breaker}", "auto").Replace(r.path)
 		for _, auth := range []string{"", "Bearer", "Bearer ", "Bearer wrong", "Basic " + operatorToken, "Bearer " + operatorToken + "x", operatorToken} {
 			w := d.call(r.method, path, "", "Authorization", auth)

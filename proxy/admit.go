@@ -6,41 +6,9 @@ import (
 	"math"
 	"slices"
 
-	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
-
-// rules are the sets of limits of a configuration, ready to be counted under.
-type rules map[string]*limiter.Rule
-
-func newRules(limits map[string]config.Limit) rules {
-	r := make(rules, len(limits))
-	for name, l := range limits {
-		r[name] = limiter.NewRule(name, l)
-	}
-	return r
-}
-
-// of returns the rules that names name, those that limit nothing left out.
-func (r rules) of(names ...[]string) (all []*limiter.Rule) {
-	for _, list := range names {
-		for _, name := range list {
-			if rule := r[name]; rule != nil && !slices.Contains(all, rule) {
-				all = append(all, rule)
-			}
-		}
-	}
-	return all
-}
-
-// Limited reports whether the questions of c are counted.
-func (c *Caller) Limited() bool { return len(c.rules) > 0 }
-
-// countsTokens reports whether a question of c needs an estimate.
-func (c *Caller) countsTokens() bool {
-	return slices.ContainsFunc(c.rules, (*limiter.Rule).CountsTokens)
-}
 
 // keyOf is what q counts as under a rule of scope.
 func (q *Question) keyOf(scope limiter.Scope) string {
@@ -84,13 +52,13 @@ func (x *Exchange) admit() *translate.Error {
 // subject is what the question counts as, with what is known of its conversation.
 func (x *Exchange) subject() (limiter.Subject, *translate.Error) {
 	s := limiter.Subject{}
-	if x.q.Caller.countsTokens() {
+	if x.q.Caller.CountsTokens() {
 		if err := x.q.complete(x.ctx); err != nil {
 			return s, err
 		}
 		s.Tokens = x.q.needs()
 	}
-	for _, r := range x.q.Caller.rules {
+	for _, r := range x.q.Caller.Rules {
 		s.Under(r, r.Scope(), x.q.keyOf(r.Scope()))
 	}
 	return s, nil
@@ -117,7 +85,7 @@ func (x *Exchange) admitted() *translate.Error {
 }
 
 func (x *Exchange) addHistory() *translate.Error {
-	if x.grant != nil && x.q.Caller.countsTokens() {
+	if x.grant != nil && x.q.Caller.CountsTokens() {
 		if err := x.notAdmitted(x.reserveMore(x.q.needs() - x.reserved)); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -83,7 +84,7 @@ func TestAQuestionCountsOnceHoweverManyAttemptsItTakes(t *testing.T) {
 			"a": {{err: &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultDial}}},
 			"b": {says("yes")},
 		})
-		q := w.questionOf(&Caller{Name: "bob", rules: newRules(c.Limits).of([]string{"small"})}, "", "hi")
+		q := w.questionOf(&Caller{Name: "bob", Rules: auth.New(&config.Callers{}, c.Limits).RulesOf([]string{"small"})}, "", "hi")
 		left := 0
 		q.Admitted = func(s limiter.State) { left = s.Remaining }
 		w.ask(t.Context(), q).mustSay(t, "yes")
@@ -107,7 +108,7 @@ func TestARuleCountsByWhatItSays(t *testing.T) {
 				}))
 				c.Limits = map[string]config.Limit{"one": {Requests: perMinute(1), Per: per}}
 				w := newWorld(t, c, map[string][]script{"a": {says("yes")}})
-				rules := newRules(c.Limits).of([]string{"one", "one"})
+				rules := auth.New(&config.Callers{}, c.Limits).RulesOf([]string{"one", "one"})
 				ask := func(n string) result {
 					as := func(what string) string {
 						if strings.Contains(equal, what) {
@@ -115,7 +116,7 @@ func TestARuleCountsByWhatItSays(t *testing.T) {
 						}
 						return what + n
 					}
-					q := w.questionOf(&Caller{Name: as("name"), Group: as("group"), rules: rules}, "m"+strings.TrimPrefix(as("model"), "model"), "hi")
+					q := w.questionOf(&Caller{Name: as("name"), Group: as("group"), Rules: rules}, "m"+strings.TrimPrefix(as("model"), "model"), "hi")
 					q.User, q.Address = as("user"), as("address")
 					return w.ask(t.Context(), q)
 				}
@@ -422,10 +423,10 @@ func BenchmarkAdmission(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
-			caller := &Caller{Name: "bob", rules: rules{"small": limiter.NewRule("small", c.l)}.of([]string{"small"})}
+			caller := &Caller{Name: "bob", Rules: auth.New(&config.Callers{}, map[string]config.Limit{"small": c.l}).RulesOf([]string{"small"})}
 			request := &translate.Request{Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")}}
 			g := &Gateway{limiter: limiter.NewLocal(limiter.Options{})}
-			g.plan.Store(&Plan{callers: &callers{}})
+			g.plan.Store(&Plan{callers: &auth.Callers{}})
 			x := &Exchange{g: g, ctx: context.Background(), q: &Question{Caller: caller, Model: &Model{}, Request: request}, open: true, plan: g.plan.Load()}
 			x.answer.Usage = translate.Usage{Input: 1, Output: 1}
 			for b.Loop() {

@@ -63,7 +63,7 @@ func (g *Gateway) Count(ctx context.Context, q *Question) (tokens int, err *tran
 	defer grant.Settle(0)
 	if q.Caller.Limited() {
 		s := limiter.Subject{Place: true}
-		for _, r := range q.Caller.rules {
+		for _, r := range q.Caller.Rules {
 			s.Under(r, r.Scope(), q.keyOf(r.Scope()))
 		}
 		place, refused := g.limiter.Admit(ctx, s)

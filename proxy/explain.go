@@ -267,7 +267,7 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 		return nil, err
 	}
 	e := &Explanation{Front: h.Front, Caller: who.Name, Model: translate.Clip(m.Name), Policy: p.policyName}
-	for _, r := range who.rules {
+	for _, r := range who.Rules {
 		e.Limits = strings.TrimPrefix(e.Limits+", "+r.Name(), ", ")
 	}
 	if m.preset != nil {
@@ -358,21 +358,8 @@ func (g *Gateway) hypothetical(p *Plan, h Hypothesis) (*Caller, *translate.Error
 		return nil, translate.Invalid("want a caller or a key, not both")
 	case h.Key != "":
 		return g.Identify(h.Key, "")
-	case h.Caller == "" && p.callers.anonymous == nil:
-		return &Caller{Name: "(nobody in particular)"}, nil
-	case h.Caller == "" || h.Caller == anonymousPrefix:
-		who, err := g.Identify("", "")
-		if err == nil {
-			who.Name = anonymousPrefix // it was made just now, for nobody else
-		}
-		return who, err
 	}
-	for _, c := range p.callers.keys {
-		if c.Name == h.Caller {
-			return c, nil
-		}
-	}
-	return nil, &translate.Error{Code: translate.CodeNotFound, Message: "no configured key has that name"}
+	return p.callers.Named(h.Caller)
 }
 
 // proxyOf is how ch is reached; empty where nothing says it.

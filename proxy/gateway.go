@@ -18,6 +18,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/keyset"
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -40,8 +41,8 @@ type Gateway struct {
 	lobby    lobby      // those that wait for a limit
 	meters   meters
 	bans     banBook
-	keys     *keyring
-	badKeys  *BadKeys
+	keys     *auth.Keyring
+	badKeys  *auth.BadKeys
 	counts   *countRate
 	records  records
 	ledger   *ledger // nil: none is kept
@@ -89,13 +90,13 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	if o.Chance == nil {
 		o.Chance = rand.Int64N
 	}
-	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: o.Limiter, opener: open, chance: o.Chance, tell: o.Tell, keys: newKeyring(st), badKeys: NewBadKeys(), counts: newCountRate()}
+	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: o.Limiter, opener: open, chance: o.Chance, tell: o.Tell, keys: auth.NewKeyring(st), badKeys: auth.NewBadKeys(), counts: newCountRate()}
 	g.sole.Store(o.Sole)
 	p, err := g.compile(conf, nil)
 	if err != nil {
 		return nil, err
 	}
-	p.callers.tokens.open(nil, log, keyset.Options{})
+	p.callers.Open(nil, log, keyset.Options{})
 	g.ledger = newLedger(st, conf.Ledger, log)
 	g.refusals.log, g.refusals.ledger = log, g.ledger
 	g.purses.ledger, g.purses.log = g.ledger, log
@@ -137,29 +138,10 @@ func (g *Gateway) Close() error {
 	g.closed = true
 	g.aging.close()
 	g.plan.Load().close()
-	g.keys.close()
+	g.keys.Close()
 	g.answers.close()
 	g.refusals.close()
 	return g.ledger.close()
-}
-
-// Identify finds the caller behind a credential. An empty token is the anonymous
-// caller of address, if there may be one. The error's code is UNAUTHORIZED,
-// INVALID_TOKEN or TOKEN_EXPIRED; RATE_LIMITED for one more bad credential of an
-// address that sent too many (with an empty address the caller is to ask
-// [Gateway.BadKey] about that); INTERNAL_ERROR where the store failed.
-func (g *Gateway) Identify(token, address string) (*Caller, *translate.Error) {
-	c, err := g.plan.Load().callers.identify(g.keys, token, address)
-	if err != nil && token != "" && address != "" {
-		return nil, g.BadKey(err, address)
-	}
-	return c, err
-}
-
-// BadKey returns what a client at address is to be told when its credential was
-// refused with err: err, or RATE_LIMITED after too many bad ones.
-func (g *Gateway) BadKey(err *translate.Error, address string) *translate.Error {
-	return g.badKeys.Refuse(err, address)
 }
 
 // Models returns the models and presets that c may use, in the order of the

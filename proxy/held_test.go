@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -152,7 +153,7 @@ func TestWhatAQuestionNeedsAndWeighsTooMuchIsReadForEachTurn(t *testing.T) {
 func TestTheTextOfWhatIsNotHeldCounts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1234")}})
-		counted := &Caller{Name: "alice", rules: newRules(map[string]config.Limit{"t": {Tokens: config.Rate{N: 1 << 30, Per: time.Minute}}}).of([]string{"t"})}
+		counted := &Caller{Name: "alice", Rules: []*limiter.Rule{limiter.NewRule("t", config.Limit{Tokens: config.Rate{N: 1 << 30, Per: time.Minute}})}}
 		for range 200 {
 			q := w.windowed("k", 3, "123456")
 			w.ask(t.Context(), q).mustSay(t, "1234")

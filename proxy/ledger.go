@@ -118,7 +118,7 @@ func (x *Exchange) enterRows(err *translate.Error) {
 func (x *Exchange) requestRow(err *translate.Error) store.Entry {
 	c, q := x.q.Caller, x.q
 	row := store.Entry{
-		Request: q.ID, At: x.began.UnixMilli(), Caller: c.Name, Group: c.Group, Rule: c.limits, User: translate.Clip(q.Request.User),
+		Request: q.ID, At: x.began.UnixMilli(), Caller: c.Name, Group: c.Group, Rule: c.Limits, User: translate.Clip(q.Request.User),
 		Front: q.Front, Model: translate.Clip(q.Model.Name), Outcome: "ok", Status: 200,
 		Cost: x.paid, Queue: q.Ledger.Queue.Microseconds(), Took: time.Since(x.began).Microseconds(), Count: 1,
 	}

@@ -101,7 +101,7 @@ func (l *lobby) freed(q *Question) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, r := range q.Caller.rules {
+	for _, r := range q.Caller.Rules {
 		name := doorOf(q, r)
 		for _, d := range l.doors {
 			if d.behind != name {
@@ -120,7 +120,6 @@ func doorOf(q *Question, r *limiter.Rule) string { return r.Name() + "\x00" + q.
 // ask asks the limiter, and takes a seat where it refuses and the rule has a queue,
 // or where others wait already: a newcomer must not come before them.
 func (x *Exchange) ask(s limiter.Subject) error {
-	limits := x.plan.callers.limits
 	again := func() error {
 		s, wrong := x.subject() // its conversation may be known by now
 		if wrong != nil {
@@ -128,8 +127,8 @@ func (x *Exchange) ask(s limiter.Subject) error {
 		}
 		return x.askOnce(s)
 	}
-	for _, r := range x.q.Caller.rules {
-		if !limits[r.Name()].Queue {
+	for _, r := range x.q.Caller.Rules {
+		if !x.plan.callers.Queues(r.Name()) {
 			continue
 		}
 		name := doorOf(x.q, r)
@@ -167,7 +166,7 @@ func (x *Exchange) reserveMore(tokens int) error {
 // time may change.
 func (x *Exchange) orSit(err error, again func() error) error {
 	var over *limiter.Exceeded
-	if !errors.As(err, &over) || over.TooLarge || over.Retry > roomTime || !x.plan.callers.limits[over.Rule].Queue {
+	if !errors.As(err, &over) || over.TooLarge || over.Retry > roomTime || !x.plan.callers.Queues(over.Rule) {
 		return err
 	}
 	name := x.countOf(over)
@@ -176,7 +175,7 @@ func (x *Exchange) orSit(err error, again func() error) error {
 
 // countOf names the count that has refused the question.
 func (x *Exchange) countOf(over *limiter.Exceeded) string {
-	for _, r := range x.q.Caller.rules {
+	for _, r := range x.q.Caller.Rules {
 		if r.Name() == over.Rule {
 			return doorOf(x.q, r)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -18,7 +19,7 @@ import (
 // which channels serve it. It is immutable; the live part of its channels is
 // not. A plan is replaced as a whole.
 type Plan struct {
-	callers  *callers
+	callers  *auth.Callers
 	presets  map[string]*config.Preset
 	prices   map[string]*price
 	budgets  map[string]*budget // by the name of the limits
@@ -83,7 +84,7 @@ func (c candidate) agent() string {
 // is known of them.
 func newPlan(conf *config.Config, open Opener, chance balance.Chance, before *Plan) (*Plan, error) {
 	p := &Plan{
-		callers: newCallers(&conf.Callers, conf.Limits),
+		callers: auth.New(&conf.Callers, conf.Limits),
 		prices:  newPrices(conf.Prices),
 		budgets: newBudgets(conf.Limits),
 		presets: make(map[string]*config.Preset, len(conf.Presets)),
@@ -245,7 +246,7 @@ func (p *Plan) close() {
 	for _, ch := range p.channels {
 		_ = ch.up.Close()
 	}
-	p.callers.tokens.close(nil)
+	p.callers.Close(nil)
 }
 
 // Model is what a name asked for comes to.

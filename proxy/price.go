@@ -370,7 +370,7 @@ func (b *budget) exceeded(needs, left int64, wait time.Duration) *translate.Erro
 // turns out to be none.
 func (x *Exchange) afford() *translate.Error {
 	x.broke = nil
-	b := x.plan.budgets[x.q.Caller.limits]
+	b := x.plan.budgets[x.q.Caller.Limits]
 	if b == nil {
 		return nil
 	}
@@ -407,7 +407,7 @@ func (x *Exchange) Cost() float64 {
 // Purse returns what is left of the caller's budget in this period, in the unit of
 // the configured prices; limited is false for a caller without a budget.
 func (g *Gateway) Purse(ctx context.Context, c *Caller) (left float64, limited bool, err error) {
-	b := g.plan.Load().budgets[c.limits]
+	b := g.plan.Load().budgets[c.Limits]
 	if b == nil {
 		return 0, false, nil
 	}

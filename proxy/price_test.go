@@ -48,7 +48,7 @@ func priced(t *testing.T, scripts ...script) *world {
 	return newWorld(t, c, map[string][]script{"a": scripts})
 }
 
-var spender = &Caller{Name: "spender", limits: "tight"}
+var spender = &Caller{Name: "spender", Limits: "tight"}
 
 func TestNoMoreIsSpentThanTheBudgetHoweverManyAskAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -56,7 +56,7 @@ func ruleOf(err *translate.Error, c *Caller) string {
 		return over.Rule
 	}
 	if err.Spent != nil {
-		return c.limits
+		return c.Limits
 	}
 	return ""
 }

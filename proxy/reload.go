@@ -35,13 +35,13 @@ func (g *Gateway) Apply(conf *config.Config) error {
 	}
 	old.probers.stop()
 	g.probe(p, old)
-	p.callers.tokens.open(old.callers.tokens, g.log, keyset.Options{})
+	p.callers.Open(old.callers, g.log, keyset.Options{})
 	g.mu.Lock()
 	g.plan.Store(p)
 	g.plans = append(g.plans, p)
 	left := g.retire(old)
 	g.mu.Unlock()
-	old.callers.tokens.close(p.callers.tokens)
+	old.callers.Close(p.callers)
 	closeAll(left)
 	return nil
 }

@@ -362,7 +362,7 @@ func lost(ctx context.Context, err error) *translate.Error {
 
 // estimates reports whether what c asks is weighed before it is asked.
 func (g *Gateway) estimates(c *Caller) bool {
-	return c.countsTokens() || g.plan.Load().budgets[c.limits] != nil
+	return c.CountsTokens() || g.plan.Load().budgets[c.Limits] != nil
 }
 
 // Unstored takes the next place of a conversation that lives only in memory, as

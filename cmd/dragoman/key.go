@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 )
@@ -69,7 +69,7 @@ func (c *keyAddCommand) Run(ctx context.Context, s surroundings) error {
 		if err := conf.CheckKey(config.Key{Name: c.Name, Access: access}); err != nil {
 			return err
 		}
-		secret, key := proxy.NewKey(c.Name, access, expires)
+		secret, key := auth.NewKey(c.Name, access, expires)
 		if err := keys.AddKey(ctx, key); err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
-	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 )
@@ -23,7 +23,7 @@ func TestAKeyThatAnotherProcessAddsWorksAtOnceAndIsRefusedSoonAfterItIsRevoked(t
 		t.Fatal(err)
 	}
 	defer func() { _ = beside.Close() }()
-	secret, key := proxy.NewKey("alice", config.Access{}, time.Time{})
+	secret, key := auth.NewKey("alice", config.Access{}, time.Time{})
 	keys := beside.(store.Keyer)
 	if err := keys.AddKey(t.Context(), key); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package proxy
+package auth
 
 import (
 	"crypto"
@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -64,11 +63,11 @@ func (i *issuer) publish(t *testing.T, keys map[string]crypto.PublicKey) {
 
 // take makes callers that take the tokens of conf and waits for keys however long
 // they need.
-func take(t *testing.T, conf *config.JWT) *callers {
+func take(t *testing.T, conf *config.JWT) *Callers {
 	t.Helper()
-	c := newCallers(&config.Callers{JWT: conf}, nil)
-	c.tokens.open(nil, slog.New(slog.DiscardHandler), keyset.Options{Apart: time.Nanosecond, Wait: time.Minute, Most: time.Minute})
-	t.Cleanup(func() { c.tokens.close(nil) })
+	c := New(&config.Callers{JWT: conf}, nil)
+	c.Open(nil, slog.New(slog.DiscardHandler), keyset.Options{Apart: time.Nanosecond, Wait: time.Minute, Most: time.Minute})
+	t.Cleanup(func() { c.Close(nil) })
 	return c
 }
 
@@ -125,7 +124,7 @@ func TestTokensOfAPublishedKeyAreTakenOrRefused(t *testing.T) {
 	const bad, late = translate.CodeInvalidToken, translate.CodeTokenExpired
 	hs := []byte(signingKey)
 	for what, x := range map[string]struct {
-		c     *callers
+		c     *Callers
 		token string
 		want  translate.Code
 	}{
@@ -163,7 +162,7 @@ func TestTokensOfAPublishedKeyAreTakenOrRefused(t *testing.T) {
 		"critical, empty":               {only, withCritical(t, jwt.SigningMethodES256, i.ec, "e", []string{}), bad},
 		"critical, nothing":             {only, withCritical(t, jwt.SigningMethodES256, i.ec, "e", nil), bad},
 	} {
-		got, err := x.c.identify(nil, x.token, "1.2.3.4")
+		got, err := x.c.Identify(nil, x.token, "1.2.3.4")
 		switch {
 		case x.want != "" && (err == nil || err.Code != x.want):
 			t.Errorf("%s: got %v, %v, want %s", what, got, err, x.want)
@@ -179,18 +178,18 @@ func TestKeysOfTokensChangeAndOutliveTheirEndpoint(t *testing.T) {
 	c := take(t, &config.JWT{JWKS: i.URL})
 	old := signedBy(t, jwt.SigningMethodES256, i.ec, "e", name())
 	next := signedBy(t, jwt.SigningMethodRS256, i.rsa, "next", name())
-	if _, err := c.identify(nil, old, ""); err != nil {
+	if _, err := c.Identify(nil, old, ""); err != nil {
 		t.Fatal(err)
 	}
 	i.publish(t, map[string]crypto.PublicKey{"next": i.rsa.Public()})
-	if _, err := c.identify(nil, next, ""); err != nil {
+	if _, err := c.Identify(nil, next, ""); err != nil {
 		t.Errorf("the new key: %v", err)
 	}
-	if _, err := c.identify(nil, old, ""); err == nil || err.Code != translate.CodeInvalidToken {
+	if _, err := c.Identify(nil, old, ""); err == nil || err.Code != translate.CodeInvalidToken {
 		t.Errorf("the key that was withdrawn: %v", err)
 	}
 	i.Close()
-	if _, err := c.identify(nil, next, ""); err != nil {
+	if _, err := c.Identify(nil, next, ""); err != nil {
 		t.Errorf("without the endpoint: %v", err)
 	}
 }
@@ -200,55 +199,11 @@ func TestATokenWhoseKeysWereNeverFetchedIsNotCalledBad(t *testing.T) {
 	i := newIssuer(t)
 	i.Close()
 	c := take(t, &config.JWT{JWKS: i.URL, Secret: signingKey})
-	if _, err := c.identify(nil, signedBy(t, jwt.SigningMethodES256, i.ec, "e", name()), ""); err == nil || err.Code != translate.CodeInternal {
+	if _, err := c.Identify(nil, signedBy(t, jwt.SigningMethodES256, i.ec, "e", name()), ""); err == nil || err.Code != translate.CodeInternal {
 		t.Errorf("got %v", err)
 	}
-	if _, err := c.identify(nil, signedBy(t, jwt.SigningMethodHS256, []byte(signingKey), "", name()), ""); err != nil {
+	if _, err := c.Identify(nil, signedBy(t, jwt.SigningMethodHS256, []byte(signingKey), "", name()), ""); err != nil {
 		t.Errorf("a token that needs no keys: %v", err)
-	}
-}
-
-// fetched waits for the first fetch of set, however long it takes.
-func fetched(t *testing.T, set *keyset.Set) {
-	t.Helper()
-	for t.Context().Err() == nil {
-		if _, err := set.Find("e", "ES256"); !errors.Is(err, keyset.ErrNone) {
-			return
-		}
-	}
-}
-
-func TestTheKeysOfTokensOutliveANewConfigurationAndChangeWithTheirAddress(t *testing.T) {
-	t.Parallel()
-	one, two := newIssuer(t), newIssuer(t)
-	with := func(url string) *config.Config {
-		c := conf(channel("a"))
-		if url != "" {
-			c.Callers.JWT = &config.JWT{JWKS: url}
-		}
-		return c
-	}
-	w := newWorld(t, with(one.URL), nil)
-	first := signedBy(t, jwt.SigningMethodES256, one.ec, "e", name())
-	second := signedBy(t, jwt.SigningMethodES256, two.ec, "e", name())
-	set := w.g.plan.Load().callers.tokens.keys
-	fetched(t, set)
-	one.Close()
-	w.apply(with(one.URL))
-	if _, err := w.g.Identify(first, ""); err != nil || w.g.plan.Load().callers.tokens.keys != set {
-		t.Errorf("under the same address: %v", err)
-	}
-	w.apply(with(two.URL))
-	fetched(t, w.g.plan.Load().callers.tokens.keys)
-	if _, err := w.g.Identify(second, ""); err != nil {
-		t.Errorf("the new keys: %v", err)
-	}
-	if _, err := w.g.Identify(first, ""); err == nil {
-		t.Error("the old keys are good under the new address")
-	}
-	w.apply(with(""))
-	if _, err := w.g.Identify(second, ""); err == nil {
-		t.Error("a token is taken without any keys")
 	}
 }
 
@@ -277,7 +232,7 @@ func TestNobodyLogsInWithoutASecret(t *testing.T) {
 }
 
 func FuzzATokenIsTakenOnlyFromWhoSignedIt(f *testing.F) {
-	c := newCallers(&config.Callers{JWT: &config.JWT{Secret: signingKey, JWKS: "http://127.0.0.1:1/"}}, nil)
+	c := New(&config.Callers{JWT: &config.JWT{Secret: signingKey, JWKS: "http://127.0.0.1:1/"}}, nil)
 	claims := jwt.MapClaims{"username": "bob", "exp": int64(4e9)}
 	good, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(signingKey))
 	if err != nil {
@@ -292,7 +247,7 @@ func FuzzATokenIsTakenOnlyFromWhoSignedIt(f *testing.F) {
 	}
 	body := good[:strings.LastIndexByte(good, '.')]
 	f.Fuzz(func(t *testing.T, token string) {
-		got, err := c.identify(nil, token, "")
+		got, err := c.Identify(nil, token, "")
 		if (got == nil) == (err == nil) {
 			t.Fatalf("got %v and %v", got, err)
 		}
@@ -311,27 +266,23 @@ func TestAPrefixKeepsUsersOfTokensApartFromKeys(t *testing.T) {
 		"published": signedBy(t, jwt.SigningMethodES256, i.ec, "e", name()),
 		"secret":    signedBy(t, jwt.SigningMethodHS256, []byte(signingKey), "", name()),
 	} {
-		if got, err := c.identify(nil, token, ""); err != nil || got.Name != "sso:bob" {
+		if got, err := c.Identify(nil, token, ""); err != nil || got.Name != "sso:bob" {
 			t.Errorf("%s: got %+v, %v, want sso:bob", what, got, err)
 		}
 	}
 	long := signedBy(t, jwt.SigningMethodES256, i.ec, "e", name("username", strings.Repeat("x", 253)))
-	if _, err := c.identify(nil, long, ""); err == nil {
+	if _, err := c.Identify(nil, long, ""); err == nil {
 		t.Error("a name that is too long with its prefix was taken")
 	}
 
 	// Who logs in with a key is that key's caller, without a prefix.
-	file := conf(channel("a"))
-	file.Callers.Keys, file.Callers.JWT = []config.Key{{Name: "bob", Key: "sk-of-bob"}}, signing
-	w := newWorld(t, file, nil)
-	token, err := w.g.Login("bob", "sk-of-bob", "192.0.2.9", time.Hour)
+	g, _ := ringed(t, &config.Callers{Keys: []config.Key{{Name: "bob", Key: "sk-of-bob"}}, JWT: signing}, nil)
+	token, err := g.Login("bob", "sk-of-bob", "192.0.2.9", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if who, err := w.g.Identify(token, ""); err != nil || who.Name != "bob" {
-		t.Errorf("logged in as %+v, %v", who, err)
-	}
-	if _, _, err := w.g.MakeKey(t.Context(), "sso:bob", config.Access{}, time.Time{}); err == nil {
+	mustBe(t, g, token, "bob")
+	if _, _, err := g.callers.MakeKey("sso:bob", config.Access{}, time.Time{}, nil); err == nil {
 		t.Error("a key was made for a user of tokens")
 	}
 }

@@ -1,4 +1,4 @@
-package proxy
+package auth
 
 import (
 	"context"
@@ -33,9 +33,9 @@ const (
 	keyWait    = 5 * time.Second // for the store
 )
 
-// keyring finds the keys that are stored, through a cache. It is safe for
-// concurrent use. A nil keyring knows no key.
-type keyring struct {
+// Keyring finds the keys that are stored, through a cache. It is safe for
+// concurrent use. A nil Keyring knows no key.
+type Keyring struct {
 	st store.Keyer
 	// epoch grows with each change that this process makes: what was read before
 	// is worth nothing then, also if it is put into the cache later.
@@ -53,20 +53,22 @@ type foundKey struct {
 	hash  [sha256.Size]byte
 	id    string
 	key   *store.Key // nil: there is none
-	plan  *callers
+	plan  *Callers
 	who   *Caller // nil: the plan does not know the key's limits
 }
 
-func newKeyring(st store.Store) *keyring {
+// NewKeyring returns the keys of st; nil where it keeps none. Whoever calls it calls
+// Close.
+func NewKeyring(st store.Store) *Keyring {
 	keyer, ok := st.(store.Keyer)
 	if !ok {
 		return nil
 	}
-	return &keyring{st: keyer}
+	return &Keyring{st: keyer}
 }
 
-// kept is the cache, which is made when it is first needed; nil after close.
-func (k *keyring) kept() *ristretto.Cache[string, *foundKey] {
+// kept is the cache, which is made when it is first needed; nil after Close.
+func (k *Keyring) kept() *ristretto.Cache[string, *foundKey] {
 	if c := k.cache.Load(); c != nil {
 		return c
 	}
@@ -85,7 +87,8 @@ func (k *keyring) kept() *ristretto.Cache[string, *foundKey] {
 	return c
 }
 
-func (k *keyring) close() {
+// Close lets go of the cache.
+func (k *Keyring) Close() {
 	if k == nil {
 		return
 	}
@@ -98,7 +101,7 @@ func (k *keyring) close() {
 }
 
 // byHash returns the caller whose key has the hash sum.
-func (k *keyring) byHash(plan *callers, sum [sha256.Size]byte) (*Caller, *translate.Error) {
+func (k *Keyring) byHash(plan *Callers, sum [sha256.Size]byte) (*Caller, *translate.Error) {
 	if k == nil {
 		return nil, unknownKey()
 	}
@@ -112,7 +115,7 @@ func (k *keyring) byHash(plan *callers, sum [sha256.Size]byte) (*Caller, *transl
 
 // byID returns the caller of a stored key that has not expired, and the key's
 // hash; nil where there is none.
-func (k *keyring) byID(plan *callers, id string) (*Caller, [sha256.Size]byte) {
+func (k *Keyring) byID(plan *Callers, id string) (*Caller, [sha256.Size]byte) {
 	if k == nil {
 		return nil, [sha256.Size]byte{}
 	}
@@ -130,7 +133,7 @@ func (k *keyring) byID(plan *callers, id string) (*Caller, [sha256.Size]byte) {
 
 // find returns what the cache, else the store says. is tells whether an entry of
 // the cache is the one that is meant.
-func (k *keyring) find(plan *callers, at string, is func(*foundKey) bool, read func(context.Context) (*store.Key, error), found foundKey) (*foundKey, *translate.Error) {
+func (k *Keyring) find(plan *Callers, at string, is func(*foundKey) bool, read func(context.Context) (*store.Key, error), found foundKey) (*foundKey, *translate.Error) {
 	cache := k.kept()
 	if cache != nil {
 		if f, ok := cache.Get(at); ok && f.epoch == k.epoch.Load() && f.plan == plan && is(f) {
@@ -179,12 +182,12 @@ func (f *foundKey) caller() (*Caller, *translate.Error) {
 	case f.who == nil:
 		return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the limits of this key are not configured any more"}
 	}
-	return f.who.alive()
+	return f.who.checkExpiry()
 }
 
 // stored makes the caller of a stored key; nil where its limits are not in the
 // configuration: it must not do without any then.
-func (c *callers) stored(key *store.Key) *Caller {
+func (c *Callers) stored(key *store.Key) *Caller {
 	var limits []string
 	if _, whole := c.rules[key.Limits]; whole {
 		limits = []string{key.Limits}
@@ -225,39 +228,58 @@ func NewKey(name string, a config.Access, expires time.Time) (secret string, k *
 // errNoKeys is what a store without room for keys leads to.
 var errNoKeys = errors.New("this store keeps no keys")
 
-// AddKey stores k, which [NewKey] has made; it works at once.
-func (g *Gateway) AddKey(ctx context.Context, k *store.Key) error {
-	if g.keys == nil {
+// Add stores key, which [NewKey] has made; it works at once.
+func (k *Keyring) Add(ctx context.Context, key *store.Key) error {
+	if k == nil {
 		return errNoKeys
 	}
-	err := g.keys.st.AddKey(ctx, k)
-	g.keys.epoch.Add(1)
+	err := k.st.AddKey(ctx, key)
+	k.epoch.Add(1)
 	return err
 }
 
-// MakeKey makes a key as [NewKey] does, and stores it, if the configuration that is in
-// use allows it; else the error's code is VALIDATION_ERROR.
-func (g *Gateway) MakeKey(ctx context.Context, name string, a config.Access, expires time.Time) (string, *store.Key, error) {
+// List returns the stored keys, oldest first.
+func (k *Keyring) List(ctx context.Context) ([]store.Key, error) {
+	if k == nil {
+		return nil, nil
+	}
+	return k.st.Keys(ctx)
+}
+
+// Revoke forgets a stored key; nobody is identified by it any more once Revoke has
+// returned. The error wraps [store.ErrNotFound] where there is none.
+func (k *Keyring) Revoke(ctx context.Context, id string) error {
+	if k == nil {
+		return errNoKeys
+	}
+	err := k.st.RevokeKey(ctx, id)
+	k.epoch.Add(1)
+	return err
+}
+
+// MakeKey makes a key as [NewKey] does, if the configuration allows it; known reports
+// whether there is a model of a name. Else the error's code is VALIDATION_ERROR.
+func (c *Callers) MakeKey(name string, a config.Access, expires time.Time, known func(model string) bool) (string, *store.Key, error) {
 	if name == "" || len(name) > 256 || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) ||
 		strings.HasPrefix(strings.ToLower(name), anonymousPrefix) {
 		return "", nil, translate.Invalid("name must be 1 to 256 bytes of text without control characters, and must not begin with anonymous")
 	}
-	if t := g.plan.Load().callers.tokens; t != nil && t.conf.Prefix != "" && strings.HasPrefix(name, t.conf.Prefix) {
+	if v := c.tokens; v != nil && v.conf.Prefix != "" && strings.HasPrefix(name, v.conf.Prefix) {
 		return "", nil, translate.Invalid("name begins with callers.jwt.prefix, which is for the users of signed tokens")
 	}
 	if len(a.Group) > 256 || !utf8.ValidString(a.Group) || strings.ContainsFunc(a.Group, unicode.IsControl) {
 		return "", nil, translate.Invalid("group must be at most 256 bytes of text without control characters")
 	}
 	for _, limit := range a.Limits {
-		if _, ok := g.plan.Load().callers.rules[limit]; !ok {
+		if _, ok := c.rules[limit]; !ok {
 			return "", nil, translate.Invalid("there are no limits of this name")
 		}
 	}
-	if g.plan.Load().callers.budgets(a.Limits) > 1 {
+	if c.budgets(a.Limits) > 1 {
 		return "", nil, translate.Invalid("one of the limits of a key may have a budget, those of callers.limits included")
 	}
 	for _, m := range a.Models {
-		if !g.Known(m) {
+		if !known(m) {
 			return "", nil, translate.Invalid("there is no such model: " + translate.Clip(m))
 		}
 	}
@@ -268,24 +290,5 @@ func (g *Gateway) MakeKey(ctx context.Context, name string, a config.Access, exp
 		return "", nil, translate.Invalid("expires is after the year 9999")
 	}
 	secret, k := NewKey(name, a, expires)
-	return secret, k, g.AddKey(ctx, k)
-}
-
-// Keys lists the stored keys, oldest first.
-func (g *Gateway) Keys(ctx context.Context) ([]store.Key, error) {
-	if g.keys == nil {
-		return nil, nil
-	}
-	return g.keys.st.Keys(ctx)
-}
-
-// RevokeKey forgets a stored key; no question is taken under it any more once it
-// has returned. The error wraps [store.ErrNotFound] where there is none.
-func (g *Gateway) RevokeKey(ctx context.Context, id string) error {
-	if g.keys == nil {
-		return errNoKeys
-	}
-	err := g.keys.st.RevokeKey(ctx, id)
-	g.keys.epoch.Add(1)
-	return err
+	return secret, k, nil
 }

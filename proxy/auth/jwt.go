@@ -1,4 +1,4 @@
-package proxy
+package auth
 
 import (
 	"errors"
@@ -18,19 +18,19 @@ import (
 // maxToken is how long a signed token may be, in bytes.
 const maxToken = 16 << 10
 
-// tokens verifies signed tokens: those signed with a secret, and those signed with a
+// verifier verifies signed tokens: those signed with a secret, and those signed with a
 // private key whose public one is in a key set. Which of the two a token is to be
 // verified with follows from its algorithm, and neither takes the algorithms of the
 // other: a public key never serves as a secret. Nothing is remembered of a token, so
 // none outlives its exp.
-type tokens struct {
+type verifier struct {
 	conf   *config.JWT
 	parser *jwt.Parser
 	keys   *keyset.Set // nil: there is no endpoint, or it is not open
 }
 
-// newTokens returns nil where conf is.
-func newTokens(conf *config.JWT) *tokens {
+// newVerifier returns nil where conf is.
+func newVerifier(conf *config.JWT) *verifier {
 	if conf == nil {
 		return nil
 	}
@@ -48,48 +48,48 @@ func newTokens(conf *config.JWT) *tokens {
 	if conf.Audience != "" {
 		options = append(options, jwt.WithAudience(conf.Audience))
 	}
-	return &tokens{conf: conf, parser: jwt.NewParser(options...)}
+	return &verifier{conf: conf, parser: jwt.NewParser(options...)}
 }
 
 // open begins to fetch the key set, if there is one, or goes on with that of before if
-// it is the same; close ends that. t and before may be nil.
-func (t *tokens) open(before *tokens, log *slog.Logger, o keyset.Options) {
+// it is the same; close ends that. v and before may be nil.
+func (v *verifier) open(before *verifier, log *slog.Logger, o keyset.Options) {
 	switch {
-	case t == nil || t.conf.JWKS == "":
-	case before != nil && before.keys != nil && before.conf.JWKS == t.conf.JWKS && before.conf.Way() == t.conf.Way():
-		t.keys = before.keys
+	case v == nil || v.conf.JWKS == "":
+	case before != nil && before.keys != nil && before.conf.JWKS == v.conf.JWKS && before.conf.Way() == v.conf.Way():
+		v.keys = before.keys
 	default:
-		o.Proxy, o.Setting = t.conf.Way().URL(), t.conf.Way().From()
-		t.keys = keyset.Open(t.conf.JWKS, log, o)
+		o.Proxy, o.Setting = v.conf.Way().URL(), v.conf.Way().From()
+		v.keys = keyset.Open(v.conf.JWKS, log, o)
 	}
 }
 
 // close stops the fetching, unless next, which may be nil, goes on with it. Whoever
-// still has t finds the keys that it knew.
-func (t *tokens) close(next *tokens) {
-	if t != nil && (next == nil || next.keys != t.keys) {
-		t.keys.Close()
+// still has v finds the keys that it knew.
+func (v *verifier) close(next *verifier) {
+	if v != nil && (next == nil || next.keys != v.keys) {
+		v.keys.Close()
 	}
 }
 
-// verifier is the key that token, which has not been verified, must have been signed
+// keyOf returns the key that token, which has not been verified, must have been signed
 // with. A token that says what whoever takes it must understand (RFC 7515, 4.1.11) is
 // refused: nothing of that kind is understood here.
-func (t *tokens) verifier(token *jwt.Token) (any, error) {
+func (v *verifier) keyOf(token *jwt.Token) (any, error) {
 	if _, said := token.Header["crit"]; said {
 		return nil, errCritical
 	}
 	if token.Method == jwt.SigningMethodHS256 {
-		if t.conf.Secret == "" {
+		if v.conf.Secret == "" {
 			return nil, jwt.ErrTokenSignatureInvalid
 		}
-		return []byte(t.conf.Secret), nil
+		return []byte(v.conf.Secret), nil
 	}
-	if t.keys == nil {
+	if v.keys == nil {
 		return nil, jwt.ErrTokenSignatureInvalid
 	}
 	id, _ := token.Header["kid"].(string)
-	return t.keys.Find(id, token.Method.Alg())
+	return v.keys.Find(id, token.Method.Alg())
 }
 
 var errCritical = errors.New("it has the header crit, which names extensions that are not understood")
@@ -102,12 +102,12 @@ type credential struct {
 }
 
 // verify returns what is in a token that is good.
-func (t *tokens) verify(token string) (*credential, *translate.Error) {
+func (v *verifier) verify(token string) (*credential, *translate.Error) {
 	if len(token) > maxToken {
 		return nil, badToken(errors.New("it is too long"))
 	}
 	claims := jwt.MapClaims{}
-	parsed, err := t.parser.ParseWithClaims(token, claims, t.verifier)
+	parsed, err := v.parser.ParseWithClaims(token, claims, v.keyOf)
 	switch {
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return nil, &translate.Error{Code: translate.CodeTokenExpired, Message: "the token has expired"}
@@ -117,7 +117,7 @@ func (t *tokens) verify(token string) (*credential, *translate.Error) {
 		return nil, badToken(err)
 	}
 	name, _ := claims["username"].(string)
-	if full := t.conf.Prefix + name; name == "" || len(full) > 256 || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) ||
+	if full := v.conf.Prefix + name; name == "" || len(full) > 256 || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) ||
 		strings.HasPrefix(strings.ToLower(full), anonymousPrefix) {
 		return nil, badToken(errors.New("the claim username is missing, no name, or reserved"))
 	}
@@ -129,7 +129,7 @@ func badToken(why error) *translate.Error {
 }
 
 // signed finds the caller behind a signed token.
-func (c *callers) signed(stored *keyring, token string) (*Caller, *translate.Error) {
+func (c *Callers) signed(stored *Keyring, token string) (*Caller, *translate.Error) {
 	if c.tokens == nil {
 		return nil, unknownKey()
 	}
@@ -138,9 +138,9 @@ func (c *callers) signed(stored *keyring, token string) (*Caller, *translate.Err
 		return nil, err
 	}
 	// Only who knows the secret can have given a token for a key.
-	if proof, given := got.claims[keyClaim].(string); given && got.secret {
+	if print, given := got.claims[keyClaim].(string); given && got.secret {
 		id, _ := got.claims[idClaim].(string)
-		if caller := c.behind(stored, got.name, proof, id); caller != nil {
+		if caller := c.callerOfKey(stored, got.name, print, id); caller != nil {
 			return caller, nil
 		}
 		return nil, &translate.Error{Code: translate.CodeInvalidToken, Message: "the token's key is not known any more"}

@@ -1,4 +1,4 @@
-package proxy
+package auth
 
 import (
 	"context"
@@ -73,11 +73,12 @@ func (b *BadKeys) admit(s limiter.Subject) (limiter.Grant, *translate.Error) {
 	return grant, nil
 }
 
-// login lets check decide about a login, unless too many were wrong before: then
+// Login lets check decide about a login, unless too many were wrong before: then
 // nothing is checked, so that who guesses does not learn when a guess was right. Each
 // has its place before it is checked, so that no more are checked at once either. An
-// address from which this user logged in before is not kept out by what others guess.
-func (b *BadKeys) login(name, address string, check func() (string, *translate.Error)) (string, *translate.Error) {
+// address from which this user logged in before is not kept out by what others guess. The
+// error is that of check, or RATE_LIMITED.
+func (b *BadKeys) Login(name, address string, check func() (string, *translate.Error)) (string, *translate.Error) {
 	s, who := limiter.Subject{}, guestOf(name, address)
 	s.Under(b.keys, limiter.Address, address)
 	s.Under(b.logins, limiter.Address, address)

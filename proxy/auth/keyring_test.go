@@ -1,4 +1,4 @@
-package proxy
+package auth
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -32,29 +33,54 @@ func (c *countingKeys) KeyByHash(ctx context.Context, hash [32]byte) (*store.Key
 	return c.Keyer.KeyByHash(ctx, hash)
 }
 
-func ringed(t *testing.T, conf *config.Callers, limits map[string]config.Limit) (*Gateway, *countingKeys) {
+// entrance is the callers of a configuration, the stored keys, and the count of bad
+// ones: what a gateway has of this package.
+type entrance struct {
+	callers *Callers
+	keys    *Keyring
+	badKeys *BadKeys
+}
+
+func (e *entrance) Identify(token, address string) (*Caller, *translate.Error) {
+	c, err := e.callers.Identify(e.keys, token, address)
+	if err != nil && address != "" {
+		return nil, e.badKeys.Refuse(err, address)
+	}
+	return c, err
+}
+
+func (e *entrance) Login(name, key, address string, life time.Duration) (string, *translate.Error) {
+	return e.badKeys.Login(name, address, func() (string, *translate.Error) { return e.callers.Login(e.keys, name, key, life) })
+}
+
+func bubble(t *testing.T, f func(*testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, f)
+}
+
+func ringed(t *testing.T, conf *config.Callers, limits map[string]config.Limit) (*entrance, *countingKeys) {
 	t.Helper()
 	st, err := embedded.Open("memory:")
 	if err != nil {
 		t.Fatal(err)
 	}
 	counting := &countingKeys{Keyer: st.(store.Keyer)}
-	g := &Gateway{keys: &keyring{st: counting}, badKeys: NewBadKeys()}
-	g.plan.Store(&Plan{callers: newCallers(conf, limits)})
-	t.Cleanup(g.keys.close)
+	g := &entrance{callers: New(conf, limits), keys: &Keyring{st: counting}, badKeys: NewBadKeys()}
+	t.Cleanup(g.keys.Close)
 	return g, counting
 }
 
-func added(t *testing.T, g *Gateway, name string, a config.Access, expires time.Time) (secret, id string) {
+func added(t *testing.T, g *entrance, name string, a config.Access, expires time.Time) (secret, id string) {
 	t.Helper()
 	secret, key := NewKey(name, a, expires)
-	if err := g.AddKey(t.Context(), key); err != nil {
+	if err := g.keys.Add(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
 	return secret, key.ID
 }
 
-func mustBe(t *testing.T, g *Gateway, token, want string) *Caller {
+func mustBe(t *testing.T, g *entrance, token, want string) *Caller {
 	t.Helper()
 	c, err := g.Identify(token, "")
 	got := ""
@@ -83,11 +109,11 @@ func TestAStoredKeyIsACallerUntilItIsRevoked(t *testing.T) {
 		t.Errorf("the key %q is too short, or too long for a form", secret)
 	}
 	mustBe(t, g, "of-the-file", "file")
-	if err := g.RevokeKey(t.Context(), id); err != nil {
+	if err := g.keys.Revoke(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	mustBe(t, g, secret, "INVALID_TOKEN")
-	if err := g.RevokeKey(t.Context(), id); !errors.Is(err, store.ErrNotFound) {
+	if err := g.keys.Revoke(t.Context(), id); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("revoked twice: %v", err)
 	}
 }
@@ -106,7 +132,7 @@ func TestAStoredKeyEndsWhenItExpiresOrItsLimitsGo(t *testing.T) {
 func TestTheStoreIsAskedOnceForAKeyWhileItIsRemembered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, counting := ringed(t, &config.Callers{}, nil)
-		defer g.keys.close()
+		defer g.keys.Close()
 		secret, _ := added(t, g, "alice", config.Access{}, time.Time{})
 		mustBe(t, g, secret, "alice")
 		mustBe(t, g, "sk-none", "INVALID_TOKEN")
@@ -157,7 +183,7 @@ func TestALoginWithAStoredKeyDiesWithTheKey(t *testing.T) {
 	if _, err := g.Login("bob", secret, "192.0.2.9", time.Hour); err == nil {
 		t.Error("bob logged in with the key of alice")
 	}
-	if err := g.RevokeKey(t.Context(), id); err != nil {
+	if err := g.keys.Revoke(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	mustBe(t, g, token, "INVALID_TOKEN")
@@ -166,7 +192,7 @@ func TestALoginWithAStoredKeyDiesWithTheKey(t *testing.T) {
 func TestBadKeysAreSlowedPerAddressAndGoodOnesAreNot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g, _ := ringed(t, &config.Callers{Keys: []config.Key{{Name: "file", Key: "of-the-file"}}}, nil)
-		defer g.keys.close()
+		defer g.keys.Close()
 		secret, _ := added(t, g, "alice", config.Access{}, time.Time{})
 		codes := map[translate.Code]int{}
 		for range 3 * badKeysPerMinute {
@@ -198,7 +224,7 @@ func TestOfManyGuessesAtALoginFewAreCheckedAndThenNotEvenTheRightKeyIs(t *testin
 	bubble(t, func(t *testing.T) {
 		g, _ := ringed(t, &config.Callers{
 			Keys: []config.Key{{Name: "alice", Key: "of-alice"}, {Name: "bob", Key: "of-bob"}}, JWT: &config.JWT{Secret: signingKey}}, nil)
-		defer g.keys.close()
+		defer g.keys.Close()
 		code := func(name, key, address string) translate.Code {
 			_, err := g.Login(name, key, address, time.Hour)
 			switch {
@@ -320,7 +346,7 @@ func TestTheTableOfBadKeysIsBounded(t *testing.T) {
 	g, _ := ringed(t, &config.Callers{}, nil)
 	at := netip.MustParseAddr("10.0.0.0")
 	for range 2 * guessesKept {
-		_ = g.BadKey(unknownKey(), at.String())
+		_ = g.badKeys.Refuse(unknownKey(), at.String())
 		at = at.Next()
 	}
 	if s := g.badKeys.limiter.Stats(); s.Keys > guessesKept+s.Shared || s.Shared > 64 {
