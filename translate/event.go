@@ -120,18 +120,19 @@ func CountOf(v *fastjson.Value) int64 {
 	if v == nil || v.Type() == fastjson.TypeNull {
 		return 0
 	}
-	if v.Type() == fastjson.TypeString {
-		n, err := strconv.ParseInt(string(v.GetStringBytes()), 10, 64)
-		if err != nil || n < 0 || n >= 1<<53 {
-			return NoCount
-		}
-		return n
-	}
-	f, err := v.Float64()
+	f, err := number64(v)
 	if err != nil || !(f >= 0) || f != math.Trunc(f) {
 		return NoCount
 	}
 	return int64(min(f, MaxTokens+1))
+}
+
+// number64 is a number, which may stand in quotes.
+func number64(v *fastjson.Value) (float64, error) {
+	if v.Type() == fastjson.TypeString {
+		return strconv.ParseFloat(string(v.GetStringBytes()), 64)
+	}
+	return v.Float64()
 }
 
 // Doubt sets every count to 0 that no model can have used, and reports whether there

@@ -89,23 +89,56 @@ func Failed(v *fastjson.Value, answer ...string) bool {
 			return true
 		}
 	}
+	if badCode(v.Get("base_resp", "status_code")) || badCode(v.Get("header", "code")) {
+		return true // MiniMax's, Spark's: also beside an answer
+	}
 	for _, key := range answer {
-		if v.Get(key) != nil {
+		if e := v.Get(key); e != nil && e.Type() != fastjson.TypeNull {
 			return false
 		}
 	}
 	if s := v.Get("success"); s != nil && s.Type() == fastjson.TypeFalse {
 		return true
 	}
-	if holds(v.Get("errors"), 0) || holds(v.Get("detail"), 0) {
+	if holds(v.Get("errors"), 0) || holds(v.Get("detail"), 0) || holds(v.Get("Response", "Error"), 0) {
 		return true
 	}
-	for _, key := range [...]string{"code", "error_code", "errcode", "status_code"} {
-		if badCode(v.Get(key)) {
+	return badStatus(v.Get("status")) || failedCode(v)
+}
+
+// failedCode reports whether v has the code of a failure with words about it, or words
+// about one and no code that says that there is none.
+func failedCode(v *fastjson.Value) bool {
+	for _, key := range codeKeys {
+		switch code := v.Get(key); {
+		case badCode(code):
 			return says(v)
+		case code != nil && code.Type() != fastjson.TypeNull:
+			return false
+		}
+	}
+	for _, key := range errorTexts {
+		if holds(v.Get(key), 0) {
+			return true
 		}
 	}
 	return false
+}
+
+// The members in which servers say what went wrong: codes, and words that are about nothing else.
+var (
+	codeKeys   = [...]string{"code", "error_code", "errorCode", "errcode", "err_code", "status_code", "ret", "retcode"}
+	errorTexts = [...]string{"error_msg", "error_message", "errorMessage", "errorMsg", "errmsg", "err_msg"}
+)
+
+// badStatus reports whether v, a member status, tells of a failure, in a word or as one of HTTP.
+func badStatus(v *fastjson.Value) bool {
+	switch word := string(bytes.ToLower(v.GetStringBytes())); word {
+	case "error", "fail", "failed", "failure":
+		return true
+	}
+	n := v.GetInt()
+	return n >= 400 && n < 600
 }
 
 // badCode reports whether v is a code that tells of a failure.
@@ -122,7 +155,12 @@ func badCode(v *fastjson.Value) bool {
 
 // says reports whether v has words about a failure.
 func says(v *fastjson.Value) bool {
-	for _, key := range [...]string{"message", "msg", "error_msg", "errmsg", "error_message"} {
+	for _, key := range [...]string{"message", "msg", "title", "reason"} {
+		if holds(v.Get(key), 0) {
+			return true
+		}
+	}
+	for _, key := range errorTexts {
 		if holds(v.Get(key), 0) {
 			return true
 		}

@@ -2,7 +2,9 @@ package translate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"strings"
 	"unicode/utf8"
 )
@@ -33,16 +35,17 @@ func readRefusal(body []byte) (ref Refusal, said saying, form formKind) {
 
 // failureBody is what of an error's body is read.
 type failureBody struct {
-	Error    json.RawMessage `json:"error"`
-	Type     json.RawMessage `json:"type"`
-	Status   json.RawMessage `json:"status"` // Google's word for a type
-	Code     json.RawMessage `json:"code"`
-	Message  json.RawMessage `json:"message"`
-	Param    json.RawMessage `json:"param"`
-	Detail   json.RawMessage `json:"detail"`
-	Details  json.RawMessage `json:"details"`
-	Sent     json.RawMessage `json:"n_prompt_tokens"` // of llama.cpp
-	Limit    json.RawMessage `json:"n_ctx"`
+	Error   json.RawMessage `json:"error"`
+	Type    json.RawMessage `json:"type"`
+	Status  json.RawMessage `json:"status"` // Google's word for a type
+	Code    json.RawMessage `json:"code"`
+	Message json.RawMessage `json:"message"`
+	Param   json.RawMessage `json:"param"`
+	Detail  json.RawMessage `json:"detail"`
+	Details json.RawMessage `json:"details"`
+	Sent    json.RawMessage `json:"n_prompt_tokens"` // of llama.cpp
+	Limit   json.RawMessage `json:"n_ctx"`
+	vendorForms
 	Metadata struct {
 		Raw json.RawMessage `json:"raw"` // OpenRouter: what its provider said
 	} `json:"metadata"`
@@ -57,21 +60,25 @@ func readPlain(body []byte) (ref Refusal, said saying, form formKind) {
 		body = list[0]
 	}
 	var w failureBody
-	if json.Unmarshal(body, &w) != nil {
+	if !w.read(body) {
 		return none()
 	}
 	form = formOther
+	if ref, ok := w.vendorForms.refusal(); ok {
+		return ref, saying{Refusal: ref}, formError
+	}
 	if text := word(w.Error); text != "" && !startsWith(w.Error, '{') {
 		ref = Refusal{Message: text, Code: word(w.Code)}
 		return ref, saying{Refusal: ref}, formError
 	}
 	if startsWith(w.Error, '{') {
-		form, w = formError, failureBody{Error: w.Error, Detail: w.Detail}
-		if json.Unmarshal(w.Error, &w) != nil {
+		inner := w.Error
+		form, w = formError, failureBody{Detail: w.Detail}
+		if !w.read(inner) {
 			return none()
 		}
 	}
-	ref = Refusal{Type: word(w.Type), Code: word(w.Code), Message: word(w.Message), Param: word(w.Param)}
+	ref = Refusal{Type: word(w.Type), Code: word(w.Code), Message: cmp.Or(word(w.Message), word(w.Msg)), Param: word(w.Param)}
 	if ref.Type == "" && startsWith(w.Status, '"') {
 		ref.Type = word(w.Status)
 	}
@@ -97,6 +104,13 @@ func readPlain(body []byte) (ref Refusal, said saying, form formKind) {
 		}
 	}
 	return ref, said, form
+}
+
+// read fills w from an object. What has another type than it has elsewhere is passed over.
+func (w *failureBody) read(object []byte) bool {
+	err := json.Unmarshal(object, w)
+	var other *json.UnmarshalTypeError
+	return err == nil || startsWith(object, '{') && errors.As(err, &other)
 }
 
 // addDetails reads Google's details: a reason that says more than the code, and when to

@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"bytes"
+
 	"github.com/valyala/fastjson"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
@@ -35,6 +37,7 @@ type decoder struct {
 	ids       []byte // the answer's id, from which missing ids of calls are made
 	room      [48]byte
 	scratch   []byte
+	single    [1]*fastjson.Value
 }
 
 // Decode appends the events of the data of one server-sent event. In a
@@ -102,7 +105,13 @@ func (d *decoder) End(evs []translate.Event) []translate.Event {
 // Borrow implements [translate.Borrower].
 func (d *decoder) Borrow(m *jsonx.Memory) { d.parser.Borrow(m) }
 
+// doubled is what some gateways leave in the data of an event: the name of its field.
+var doubled = []byte("data:")
+
 func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
+	for bytes.HasPrefix(frame, doubled) {
+		frame = bytes.TrimLeft(frame[len(doubled):], " \t")
+	}
 	if len(frame) == 0 || frame[0] != '{' {
 		if translate.DoneMark(frame) {
 			d.unsaid = translate.ReasonMissing
@@ -120,7 +129,7 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 	if err := failure(v, frame, odd); err != nil {
 		return evs, err
 	}
-	choices := v.GetArray("choices")
+	choices := d.choices(v)
 	evs = d.start(evs, v, len(choices) > 0)
 	usage, counted := usageIn(v, choices, odd)
 	if counted {
@@ -141,6 +150,16 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 		evs = append(evs, translate.Event{Kind: translate.KindUsage, Usage: d.usage})
 	}
 	return evs, nil
+}
+
+// choices are those of a frame or a body, which some servers send alone where they have one.
+func (d *decoder) choices(v *fastjson.Value) []*fastjson.Value {
+	c := v.Get("choices")
+	if c == nil || c.Type() != fastjson.TypeObject {
+		return c.GetArray()
+	}
+	d.single[0] = c
+	return d.single[:]
 }
 
 // object parses data, which must be an object, or a list that holds nothing else.
@@ -184,6 +203,9 @@ func (d *decoder) choice(evs []translate.Event, c *fastjson.Value) ([]translate.
 	evs, err := d.delta(evs, said)
 	if err != nil {
 		return evs, err
+	}
+	if said == nil {
+		evs = text(evs, translate.KindText, c.GetStringBytes("text")) // as completions before there was a chat
 	}
 	d.said = d.said || len(evs) > before || d.held > 0
 	reason := c.GetStringBytes("finish_reason")
@@ -262,7 +284,7 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 	if err := failure(v, body, true); err != nil {
 		return evs, err
 	}
-	choices := v.GetArray("choices")
+	choices := d.choices(v)
 	if len(choices) == 0 {
 		return evs, translate.Broken("the model's answer has no choices", nil)
 	}

@@ -86,6 +86,12 @@ func readUsage(v *fastjson.Value) (u translate.Usage, ok bool) {
 	if v == nil || v.Type() != fastjson.TypeObject {
 		return u, false
 	}
+	for _, key := range [...]string{"tokens", "billed_units"} {
+		if inner := v.Get(key); inner != nil && inner.Type() == fastjson.TypeObject {
+			v = inner // Cohere's
+			break
+		}
+	}
 	u.Input, u.Output = countIn(v, inputPaths...), countIn(v, outputPaths...)
 	u.CacheRead, u.CacheWrite = countIn(v, cacheReadPaths...), countIn(v, cacheWritePaths...)
 	u.Reasoning = countIn(v, reasoningPaths...)
