@@ -5,27 +5,45 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// heldCall is a call that waits until the one before it is complete. Other
-// dialects may interleave the pieces of several calls, this one may not.
-type heldCall struct {
+// heldBlock is a call, or a piece of a text or a thought, that waits until the call before it
+// is complete. Other dialects may interleave the pieces of several calls and say something
+// amid them, this one may not.
+type heldBlock struct {
+	kind     translate.Kind
 	index    int32
 	id, name string
-	args     []byte
+	said     []byte // KindToolStart: its arguments
+}
+
+// calling reports whether what comes has to wait for the end of a call.
+func (e *encoder) calling() bool { return e.open == translate.KindToolStart && !e.args.complete() }
+
+// hold keeps ev for the time behind the open call.
+func (e *encoder) hold(ev translate.Event) {
+	if n := len(e.held) - 1; n >= 0 && e.held[n].kind == ev.Kind && ev.Kind != translate.KindSignature {
+		e.held[n].said = append(e.held[n].said, ev.Text...)
+		return
+	}
+	e.held = append(e.held, heldBlock{kind: ev.Kind, said: append([]byte(nil), ev.Text...)})
 }
 
 // callStart opens a block for the call, or holds it back while the open call has
 // not had all of its arguments.
 func (e *encoder) callStart(dst []byte, ev translate.Event) []byte {
-	c := heldCall{index: ev.Index, id: string(ev.ID), name: string(ev.Name)}
-	if e.open == translate.KindToolStart && !e.args.complete() {
+	c := heldBlock{kind: ev.Kind, index: ev.Index, id: string(ev.ID), name: string(ev.Name)}
+	if e.calling() {
 		e.held = append(e.held, c)
 		return dst
 	}
 	return e.release(e.stopBlock(e.start(dst, nil, nil)), &c)
 }
 
-// release opens the block of c, with the arguments that it has so far.
-func (e *encoder) release(dst []byte, c *heldCall) []byte {
+// release appends what was held: the block of a call, with the arguments that it has so
+// far, or what was said behind one.
+func (e *encoder) release(dst []byte, c *heldBlock) []byte {
+	if c.kind != translate.KindToolStart {
+		return e.content(dst, c.kind, c.said)
+	}
 	dst = e.beginNext(dst, translate.KindToolStart)
 	e.call, e.args = c.index, balance{}
 	dst = append(dst, `{"type":"tool_use","id":`...)
@@ -33,7 +51,7 @@ func (e *encoder) release(dst []byte, c *heldCall) []byte {
 	dst = append(dst, `,"name":`...)
 	dst = jsonx.AppendString(dst, c.name)
 	dst = append(dst, ",\"input\":{}}}\n\n"...)
-	return e.pieceOf(dst, c.args)
+	return e.pieceOf(dst, c.said)
 }
 
 func (e *encoder) pieceOf(dst, args []byte) []byte {
@@ -49,8 +67,8 @@ func (e *encoder) pieceOf(dst, args []byte) []byte {
 // which goes on after the end of its own JSON.
 func (e *encoder) callArgs(dst []byte, index int32, args []byte) []byte {
 	for i := range e.held {
-		if e.held[i].index == index {
-			e.held[i].args = append(e.held[i].args, args...)
+		if c := &e.held[i]; c.kind == translate.KindToolStart && c.index == index {
+			c.said = append(c.said, args...)
 			return dst
 		}
 	}
@@ -58,10 +76,25 @@ func (e *encoder) callArgs(dst []byte, index int32, args []byte) []byte {
 		return dst
 	}
 	dst = e.pieceOf(dst, args)
-	for len(e.held) > 0 && e.args.complete() {
-		c := e.held[0]
-		e.held = e.held[1:]
-		dst = e.release(e.stopBlock(dst), &c)
+	if e.calling() {
+		return dst
+	}
+	held := e.held
+	e.held = nil
+	for i := range held {
+		if e.calling() {
+			e.held = append(e.held, held[i:]...)
+			break
+		}
+		dst = e.release(e.endOf(dst, held[i].kind), &held[i])
+	}
+	return dst
+}
+
+// endOf ends the open block where one of another kind follows, which has its own beginning.
+func (e *encoder) endOf(dst []byte, next translate.Kind) []byte {
+	if next == translate.KindToolStart {
+		return e.stopBlock(dst)
 	}
 	return dst
 }

@@ -198,6 +198,61 @@ func TestInterleavedCallsAreWrittenOneAfterTheOther(t *testing.T) {
 	if answer.Usage.Output != 2 {
 		t.Error("usage after the end is lost")
 	}
+	oneBlockAtOnce(t, stream)
+}
+
+func TestWhatIsSaidAmidACallComesBehindIt(t *testing.T) {
+	t.Parallel()
+	ev := func(k translate.Kind, index int32, text string) translate.Event {
+		return translate.Event{Kind: k, Index: index, Text: []byte(text)}
+	}
+	call := func(i int32, id string) translate.Event {
+		return translate.Event{Kind: translate.KindToolStart, Index: i, ID: []byte(id), Name: []byte("f")}
+	}
+	part := func(id, args string) translate.Part {
+		return translate.Part{Kind: translate.PartToolCall, ID: id, Name: "f", Args: args}
+	}
+	text := func(s string) translate.Part { return translate.Part{Kind: translate.PartText, Text: s} }
+	thought := func(s, proof string) translate.Part {
+		return translate.Part{Kind: translate.PartReasoning, Text: s, Signature: proof}
+	}
+	const args, said, why, proof = translate.KindToolArgs, translate.KindText, translate.KindReasoning, translate.KindSignature
+	for name, c := range map[string]struct {
+		events []translate.Event
+		want   []translate.Part
+	}{
+		"amid its arguments":         {[]translate.Event{ev(said, 0, "a"), call(0, "x"), ev(args, 0, `{"n":`), ev(said, 0, "b\xc3"), ev(said, 0, "\xa4"), ev(args, 0, `1}`), ev(said, 0, "c")}, []translate.Part{text("a"), part("x", `{"n":1}`), text("bäc")}},
+		"before its arguments":       {[]translate.Event{call(0, "x"), ev(said, 0, "b"), ev(args, 0, `{"n":1}`)}, []translate.Part{part("x", `{"n":1}`), text("b")}},
+		"arguments that never end":   {[]translate.Event{call(0, "x"), ev(args, 0, `{"n":`), ev(said, 0, "b")}, []translate.Part{part("x", `{"n":`), text("b")}},
+		"another call between":       {[]translate.Event{call(0, "x"), ev(args, 0, `{"n":`), ev(said, 0, "b"), call(1, "y"), ev(args, 1, `{"m":`), ev(said, 0, "c"), ev(args, 0, `1}`), ev(said, 0, "d"), ev(args, 1, `2}`)}, []translate.Part{part("x", `{"n":1}`), text("b"), part("y", `{"m":2}`), text("cd")}},
+		"thoughts with their proofs": {[]translate.Event{call(0, "x"), ev(args, 0, `{`), ev(why, 0, "w"), ev(proof, 0, "s"), ev(said, 0, "b"), ev(args, 0, `}`)}, []translate.Part{part("x", `{}`), thought("w", "s"), text("b")}},
+	} {
+		enc := Dialect.NewEncoder(&translate.Request{}, translate.Head{RequestID: "req_1"})
+		var stream []byte
+		for _, e := range append(c.events, translate.Event{Kind: translate.KindFinish, Finish: translate.FinishTool}) {
+			stream = enc.Append(stream, e)
+		}
+		stream = enc.AppendTail(stream)
+		dec := Dialect.NewDecoder(&translate.Request{})
+		var answer translate.Answer
+		for _, f := range codectest.Data(stream) {
+			evs, err := dec.Decode(nil, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range evs {
+				answer.Add(e)
+			}
+		}
+		if diff := cmp.Diff(c.want, answer.Parts); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		oneBlockAtOnce(t, stream)
+	}
+}
+
+func oneBlockAtOnce(t *testing.T, stream []byte) {
+	t.Helper()
 	open := 0
 	for line := range strings.Lines(string(stream)) {
 		switch strings.TrimSpace(line) {

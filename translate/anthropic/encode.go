@@ -21,7 +21,7 @@ type encoder struct {
 	call   int32          // the open block is this call
 	args   balance        // of the open call
 	runes  jsonx.Runes    // of the open block
-	held   []heldCall     // calls that began before the open one had ended
+	held   []heldBlock    // what came before the open call had ended
 }
 
 // Append appends the events of the wire for ev. The end is held for AppendTail,
@@ -31,12 +31,12 @@ func (e *encoder) Append(dst []byte, ev translate.Event) []byte {
 	case translate.KindStart:
 		e.usage.Merge(ev.Usage)
 		return e.start(dst, ev.ID, ev.Name)
-	case translate.KindText:
-		return e.text(dst, ev.Text)
-	case translate.KindReasoning:
-		return e.thought(dst, ev.Text)
-	case translate.KindSignature:
-		return e.signature(dst, ev.Text)
+	case translate.KindText, translate.KindReasoning, translate.KindSignature:
+		if e.calling() {
+			e.hold(ev)
+			return dst
+		}
+		return e.content(dst, ev.Kind, ev.Text)
 	case translate.KindToolStart:
 		return e.callStart(dst, ev)
 	case translate.KindToolArgs:
@@ -50,6 +50,17 @@ func (e *encoder) Append(dst []byte, ev translate.Event) []byte {
 		return e.close(e.start(dst, nil, nil))
 	}
 	return dst
+}
+
+// content appends a piece of what is no call.
+func (e *encoder) content(dst []byte, k translate.Kind, piece []byte) []byte {
+	switch k {
+	case translate.KindText:
+		return e.text(dst, piece)
+	case translate.KindReasoning:
+		return e.thought(dst, piece)
+	}
+	return e.signature(dst, piece)
 }
 
 // start appends message_start, once.
@@ -121,10 +132,11 @@ func (e *encoder) stopBlock(dst []byte) []byte {
 // close ends the open block and everything that waited for its end.
 func (e *encoder) close(dst []byte) []byte {
 	dst = e.stopBlock(dst)
-	for i := range e.held {
-		dst = e.stopBlock(e.release(dst, &e.held[i]))
+	held := e.held
+	e.held = nil
+	for i := range held {
+		dst = e.stopBlock(e.release(dst, &held[i]))
 	}
-	e.held = e.held[:0]
 	return dst
 }
 

@@ -150,13 +150,13 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 	if failed(v) {
 		return evs, translate.FailedIn(frame)
 	}
-	switch string(v.GetStringBytes("type")) {
+	switch string(typeOf(v)) {
 	case "message_start":
 		m := v.Get("message")
 		evs = d.start(evs, m)
 		return evs, d.ends(m.GetStringBytes("stop_reason"), m.GetStringBytes("stop_sequence"))
 	case "content_block_start":
-		return d.blockStart(d.flush(evs), v)
+		return d.blockStart(evs, v)
 	case "content_block_delta":
 		return d.delta(evs, v), nil
 	case "content_block_stop":
@@ -173,9 +173,27 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 	return evs, nil
 }
 
+// typeOf is the type of an event, by its members where it does not say one.
+func typeOf(v *fastjson.Value) []byte {
+	if t := v.GetStringBytes("type"); len(t) > 0 {
+		return t
+	}
+	switch {
+	case v.Exists("content_block"):
+		return []byte("content_block_start")
+	case len(v.GetStringBytes("delta", "type")) > 0:
+		return []byte("content_block_delta")
+	case v.Exists("delta"):
+		return []byte("message_delta")
+	case v.Exists("message", "role"):
+		return []byte("message_start")
+	}
+	return nil
+}
+
 // failed reports whether v, the value of a frame or a body, is an error instead.
 func failed(v *fastjson.Value) bool {
-	if len(v.GetStringBytes("type")) > 0 && string(v.GetStringBytes("type")) != "error" {
+	if kind := typeOf(v); len(kind) > 0 && string(kind) != "error" {
 		return translate.Holds(v.Get("error"))
 	}
 	return translate.Failed(v, "content") || !v.Exists("type") && !v.Exists("content") && translate.Holds(v.Get("message"))
@@ -268,7 +286,11 @@ func (d *decoder) marked(evs []translate.Event, mark string, data []byte) []tran
 func (d *decoder) blockStart(evs []translate.Event, v *fastjson.Value) ([]translate.Event, error) {
 	block := v.Get("content_block")
 	d.quiet = false
-	switch string(block.GetStringBytes("type")) {
+	kind := string(block.GetStringBytes("type"))
+	if kind != "tool_use" {
+		evs = d.flush(evs) // other calls may be under way all the same
+	}
+	switch kind {
 	case "text":
 		evs = text(evs, translate.KindText, block.GetStringBytes("text"))
 	case "thinking":
@@ -291,6 +313,9 @@ func (d *decoder) callStart(evs []translate.Event, block int, v *fastjson.Value)
 	name := bytes.TrimSpace(v.GetStringBytes("name"))
 	if len(name) == 0 {
 		return evs, nil
+	}
+	if before := d.callOf(block); before >= 0 {
+		evs = d.complete(evs, before) // nothing can name it any more
 	}
 	n := len(d.calls)
 	if n >= maxCalls {
@@ -346,14 +371,24 @@ func (d *decoder) delta(evs []translate.Event, v *fastjson.Value) []translate.Ev
 		return d.signature(evs, delta.GetStringBytes("signature"))
 	case "input_json_delta":
 		n := d.callOf(v.GetInt("index"))
-		piece := delta.GetStringBytes("partial_json")
-		if n < 0 || len(piece) == 0 {
+		piece := d.partial(delta.Get("partial_json"))
+		if n < 0 || len(piece) == 0 || d.calls[n].input != nil && string(bytes.TrimSpace(piece)) == "{}" {
 			return evs
 		}
 		d.calls[n].args, d.calls[n].input = true, nil
 		return append(evs, translate.Event{Kind: translate.KindToolArgs, Index: int32(n), Text: piece})
 	}
 	return evs
+}
+
+// partial is a piece of an input, which is a text, or from some servers the input itself.
+func (d *decoder) partial(v *fastjson.Value) []byte {
+	if v == nil || v.Type() != fastjson.TypeObject {
+		return v.GetStringBytes()
+	}
+	start := len(d.scratch)
+	d.scratch = v.MarshalTo(d.scratch)
+	return d.scratch[start:]
 }
 
 func (d *decoder) signature(evs []translate.Event, piece []byte) []translate.Event {
@@ -402,11 +437,11 @@ func (d *decoder) complete(evs []translate.Event, n int) []translate.Event {
 // noArgs are the arguments of a call without any. It is only read.
 var noArgs = []byte("{}")
 
-// flush completes the newest call where another block or the end comes before the end of
-// its own.
+// flush completes the calls whose own end has not come, where another block or the end of
+// the answer has.
 func (d *decoder) flush(evs []translate.Event) []translate.Event {
-	if n := len(d.calls) - 1; n >= 0 {
-		return d.complete(evs, n)
+	for n := range d.calls {
+		evs = d.complete(evs, n)
 	}
 	return evs
 }
@@ -428,13 +463,17 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 	reason := v.GetStringBytes("stop_reason")
 	blocks := v.Get("content")
 	switch {
-	case blocks != nil && (blocks.Type() == fastjson.TypeArray || blocks.Type() == fastjson.TypeString):
+	case blocks != nil && (blocks.Type() == fastjson.TypeArray || blocks.Type() == fastjson.TypeString || blocks.Type() == fastjson.TypeObject):
 	case blocks != nil && blocks.Type() == fastjson.TypeNull && len(reason) > 0:
 	default:
 		return evs, translate.Broken("the model's answer has no content", nil)
 	}
 	evs = text(d.start(evs, v), translate.KindText, blocks.GetStringBytes())
-	for _, b := range blocks.GetArray() {
+	list := blocks.GetArray()
+	if blocks.Type() == fastjson.TypeObject {
+		list = []*fastjson.Value{blocks}
+	}
+	for _, b := range list {
 		if evs, err = d.block(evs, b); err != nil {
 			return evs, err
 		}
@@ -450,6 +489,9 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 
 // block appends the events of a whole block.
 func (d *decoder) block(evs []translate.Event, b *fastjson.Value) ([]translate.Event, error) {
+	if b.Type() == fastjson.TypeString {
+		return text(evs, translate.KindText, b.GetStringBytes()), nil
+	}
 	switch string(b.GetStringBytes("type")) {
 	case "text":
 		evs = text(evs, translate.KindText, b.GetStringBytes("text"))

@@ -129,6 +129,11 @@ func TestStreamsAsServersOfThisDialectReallySendThem(t *testing.T) {
 		"an error within a delta":              {part + `{"type":"message_delta","delta":{"stop_reason":null},"error":{"message":"gone"}}`, `"part" error: `},
 		"an error that holds nothing":          {`{"type":"ping","error":null}` + "\n" + part + `{"type":"message_delta","delta":{"stop_reason":"end_turn"},"error":{}}` + "\n" + stopped, `"part" finish stop`},
 		"an error that holds nothing, untyped": {part + `{"error":null}` + "\n" + reason("end_turn") + stopped, `"part" finish stop`},
+		"calls in turns":                       {block(0, call) + block(1, `{"type":"tool_use","id":"b","name":"g","input":{}}`) + piece(0, `{"x":`) + piece(1, `{"y":2}`) + piece(0, `1}`) + over(0) + over(1) + reason("tool_use") + stopped, `f({"x":1})#a g({"y":2})#b finish tool`},
+		"calls of one index, not stopped":      {block(0, call) + block(0, `{"type":"tool_use","id":"b","name":"g","input":{}}`) + piece(0, `{"y":2}`) + reason("tool_use") + stopped, `f({})#a g({"y":2})#b finish tool`},
+		"a piece that is the input itself":     {block(0, call) + `{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":{"x":1}}}` + "\n" + over(0) + reason("tool_use") + stopped, `f({"x":1})#a finish tool`},
+		"an input, an empty one behind it":     {block(0, `{"type":"tool_use","id":"a","name":"f","input":{"x":1}}`) + piece(0, `{}`) + over(0) + reason("tool_use") + stopped, `f({"x":1})#a finish tool`},
+		"events without their types":           {strings.NewReplacer(`"type":"content_block_delta",`, "", `"type":"content_block_start",`, "", `"type":"message_delta",`, "").Replace(part+reason("end_turn")) + stopped, `"part" finish stop`},
 		"the reason in message_start":          {strings.Replace(began, `"stop_reason":null`, `"stop_reason":"end_turn"`, 1) + part + stopped, `"part" finish stop`},
 	} {
 		frames := began + c.frames
@@ -157,6 +162,8 @@ func TestBodiesAsServersOfThisDialectReallySendThem(t *testing.T) {
 		"a failure as the reason":   {`[{"type":"text","text":"a"}]`, `"error"`, `error: `},
 		"a filter":                  {`[{"type":"text","text":"a"}]`, `"content_filter"`, `"a" finish filter`},
 		"a content that is a text":  {`"a"`, `"end_turn"`, `"a" finish stop`},
+		"a content of texts":        {`["a",{"type":"text","text":"b"}]`, `"end_turn"`, `"ab" finish stop`},
+		"one block that is no list": {`{"type":"text","text":"a"}`, `"end_turn"`, `"a" finish stop`},
 		"a content that is null":    {`null`, `"end_turn"`, `finish stop`},
 		"a content that is missing": {`7`, `"end_turn"`, `error: `},
 	} {
