@@ -31,6 +31,19 @@ func (q *Question) keyOf(scope limiter.Scope) string {
 	return c.Name
 }
 
+// ticket is what a question holds under the limits and the budget of its caller.
+type ticket struct {
+	grant     *limiter.Grant   // nil: nothing is counted, or it is settled
+	bill      *bill            // nil: there is no budget, or it is settled
+	cacheOnly *translate.Error // why only a kept answer may be given; nil: any may
+	reserved  int              // tokens that were
+	seat      *seat            // among those that wait for a limit; nil: it does not
+	place     uint64           // among them, see seat
+	settled   bool             // what follows is final
+	used      translate.Usage  // that is paid for
+	cost      int64            // of it, in billionths
+}
+
 // admit takes the question's room under the limits of its caller, or its place
 // among those that wait for it. It is the one way in, whatever the front: once for
 // each question, before anything is read or waited for, so that what waits is bounded
@@ -78,15 +91,15 @@ func (x *Exchange) admitted() *translate.Error {
 			return err
 		}
 	}
-	if x.grant != nil && x.q.Admitted != nil {
-		x.q.Admitted(x.grant.Report())
+	if x.ticket.grant != nil && x.q.Admitted != nil {
+		x.q.Admitted(x.ticket.grant.Report())
 	}
 	return nil
 }
 
 func (x *Exchange) addHistory() *translate.Error {
-	if x.grant != nil && x.q.Caller.CountsTokens() {
-		if err := x.notAdmitted(x.reserveMore(x.q.needs() - x.reserved)); err != nil {
+	if x.ticket.grant != nil && x.q.Caller.CountsTokens() {
+		if err := x.notAdmitted(x.reserveMore(x.q.needs() - x.ticket.reserved)); err != nil {
 			return err
 		}
 	}
@@ -95,13 +108,13 @@ func (x *Exchange) addHistory() *translate.Error {
 
 // takeBack gives back what the question was admitted with, as if it had not come.
 func (x *Exchange) takeBack() {
-	if x.grant != nil {
-		x.grant.Cancel()
-		x.grant = nil
+	if x.ticket.grant != nil {
+		x.ticket.grant.Cancel()
+		x.ticket.grant = nil
 		x.g.lobby.freed(x.q)
 	}
-	x.bill.settle(0)
-	x.bill = nil
+	x.ticket.bill.settle(0)
+	x.ticket.bill = nil
 }
 
 func (x *Exchange) notAdmitted(err error) *translate.Error {
@@ -137,31 +150,31 @@ func (q *Question) complete(ctx context.Context) *translate.Error {
 // was asked; nothing for one that failed or that a kept answer was given to. It is called before the client can know
 // that its answer is over, so that the next question finds the place free.
 func (x *Exchange) pay(err *translate.Error) {
-	if x.charged {
+	if x.ticket.settled {
 		return
 	}
-	x.charged = true
-	if x.open && !x.hit || x.attempts > 0 && err != nil && err.Fault == translate.FaultGone {
+	x.ticket.settled = true
+	if x.open && !x.answer.cached || x.report.attempts > 0 && err != nil && err.Fault == translate.FaultGone {
 		x.charge()
 	}
-	x.bill.settle(x.paid)
-	x.bill = nil
-	if x.grant != nil {
-		x.grant.Settle(int(min(x.used.Total(), math.MaxInt32)))
-		x.grant = nil
+	x.ticket.bill.settle(x.ticket.cost)
+	x.ticket.bill = nil
+	if x.ticket.grant != nil {
+		x.ticket.grant.Settle(int(min(x.ticket.used.Total(), math.MaxInt32)))
+		x.ticket.grant = nil
 		x.g.lobby.freed(x.q)
 	}
 }
 
 // charge finds out what the answer used and costs, where anybody wants to know.
 func (x *Exchange) charge() {
-	if x.grant != nil || x.bill != nil || x.g.ledger != nil {
-		x.used = x.Usage()
-		priced := x.used
-		if x.excess {
+	if x.ticket.grant != nil || x.ticket.bill != nil || x.g.ledger != nil {
+		x.ticket.used = x.Usage()
+		priced := x.ticket.used
+		if x.answer.excess {
 			priced.Output = translate.HoldTokens
 		}
-		x.paid = x.plan.priceOf(x.q.Model, x.lease.upstream).of(priced)
+		x.ticket.cost = x.plan.priceOf(x.q.Model, x.attempt.lease.upstream).of(priced)
 	}
 }
 
@@ -179,17 +192,17 @@ func (x *Exchange) complete() *translate.Error {
 
 // decode decodes a question that was only peeked at. stop as in a translate.Request.
 func (x *Exchange) decode(stop func() bool) *translate.Error {
-	if x.peeked == nil {
+	if x.prompt.lazy == nil {
 		return nil
 	}
-	full := translate.Request{Beta: x.base.Beta, Stop: stop}
-	if err := x.peeked.DecodeRequest(&full, x.base.Raw); err != nil {
+	full := translate.Request{Beta: x.prompt.req.Beta, Stop: stop}
+	if err := x.prompt.lazy.DecodeRequest(&full, x.prompt.req.Raw); err != nil {
 		return typed(err)
 	}
 	full.Stop = nil
-	x.base, x.peeked = full, nil
+	x.prompt.req, x.prompt.lazy = full, nil
 	if x.q.Holding != nil {
-		x.q.Holding.Decoded(&x.base)
+		x.q.Holding.Decoded(&x.prompt.req)
 	}
 	return nil
 }

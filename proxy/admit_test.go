@@ -428,7 +428,7 @@ func BenchmarkAdmission(b *testing.B) {
 			g := &Gateway{limiter: limiter.NewLocal(limiter.Options{})}
 			g.plan.Store(&Plan{callers: &auth.Callers{}})
 			x := &Exchange{g: g, ctx: context.Background(), q: &Question{Caller: caller, Model: &Model{}, Request: request}, open: true, plan: g.plan.Load()}
-			x.answer.Usage = translate.Usage{Input: 1, Output: 1}
+			x.answer.collected.Usage = translate.Usage{Input: 1, Output: 1}
 			for b.Loop() {
 				if err := x.admit(); err != nil {
 					b.Fatal(err)

@@ -28,11 +28,35 @@ const (
 	eventBytes = 128     // of an event without what it refers to
 )
 
-// attempt puts the question to c, whose slot it gives back when it fails; more as for
+// attempt is one try on one channel: the newest one, from its lease to the end of its
+// answer.
+type attempt struct {
+	lease       Lease
+	passed      translate.Request // the question as a channel that it passes through to gets it
+	omit        []string          // what was left out of the question
+	peers       time.Duration     // what the quickest other one of its tier would be given; 0: there is none
+	hurried     bool              // it is given no more than that
+	opened      time.Time         // when the channel's Open returned
+	outlives    bool              // it outlives its client
+	detached    bool              // its client has left it
+	clock       *clock
+	early       clock  // of the first attempt
+	stop        func() // ends its context
+	stream      translate.Stream
+	load        int    // bytes that it was sent of a conversation, see span; 0: none
+	length      int    // the same, as usage is estimated
+	spare       bool   // less of the conversation could have been sent
+	inSync      bool   // the channel remembers what went before
+	remote      string // name of the conversation on a stateful channel
+	passThrough bool   // the answer is in the client's own dialect
+	inputTokens int64  // estimated, once it was
+}
+
+// try puts the question to c, whose slot it gives back when it fails; more as for
 // firstWait.
-func (x *Exchange) attempt(c candidate, more bool) *translate.Error {
-	x.lease, x.next = x.next, Lease{}
-	x.lease.sent = time.Now()
+func (x *Exchange) try(c candidate, more bool) *translate.Error {
+	x.attempt.lease, x.search.next = x.search.next, Lease{}
+	x.attempt.lease.sent = time.Now()
 	x.tries(c)
 	req, err := x.requestFor(c)
 	if err != nil {
@@ -40,24 +64,24 @@ func (x *Exchange) attempt(c candidate, more bool) *translate.Error {
 		return err
 	}
 	ctx, cancel := x.lifeOf(c.ch)
-	began, first, headers := x.lease.sent, x.firstWait(c, more), c.ch.clocks.headers
+	began, first, headers := x.attempt.lease.sent, x.firstWait(c, more), c.ch.clocks.headers
 	if headers == 0 || headers > first {
 		headers = first
 	}
-	if x.clock = &x.early; x.early.timer != nil {
-		x.clock = new(clock) // a late look must find its own attempt ended
+	if x.attempt.clock = &x.attempt.early; x.attempt.early.timer != nil {
+		x.attempt.clock = new(clock) // a late look must find its own attempt ended
 	}
-	x.clock.start(cancel, headers, c.ch.clocks.total)
-	dials := x.lease.dial != nil
-	if dials && !x.lease.dialled() {
+	x.attempt.clock.start(cancel, headers, c.ch.clocks.total)
+	dials := x.attempt.lease.dial != nil
+	if dials && !x.attempt.lease.dialled() {
 		if req.Memory.InSync {
-			x.g.memories.put(x.before(), c, x.remote)
+			x.g.memories.put(x.before(), c, x.attempt.remote)
 		}
 		return x.turnedAway(c, began, nil)
 	}
 	stream, failed := c.ch.up.Open(ctx, req)
-	x.opened = time.Now()
-	x.q.Ledger.Open, x.q.Ledger.Dropped = x.opened.Sub(began), strings.Join(req.Dropped, ", ")
+	x.attempt.opened = time.Now()
+	x.q.Ledger.Open, x.q.Ledger.Dropped = x.attempt.opened.Sub(began), strings.Join(req.Dropped, ", ")
 	if failed != nil {
 		err := x.fault(failed)
 		switch {
@@ -72,12 +96,12 @@ func (x *Exchange) attempt(c candidate, more bool) *translate.Error {
 		return err
 	}
 	if headers < first {
-		x.clock.more(first - time.Since(began))
+		x.attempt.clock.more(first - time.Since(began))
 	}
 	if s, ok := stream.(connected); ok {
 		x.q.Ledger.Connect = s.Connecting()
 	}
-	x.stream, x.passThrough = stream, false
+	x.attempt.stream, x.attempt.passThrough = stream, false
 	if err := x.commit(); err != nil {
 		x.paced(err)
 		x.abandon(err)
@@ -86,13 +110,13 @@ func (x *Exchange) attempt(c candidate, more bool) *translate.Error {
 	x.paced(nil)
 	x.judge(nil)
 	x.tried(c.ch, nil)
-	x.rec.attempted(&x.q.Ledger, nil)
+	x.report.trace.attempted(&x.q.Ledger, nil)
 	x.named(req.Model)
 	if x.whole {
-		x.clock.stop()
+		x.attempt.clock.stop()
 		return nil
 	}
-	x.clock.committed(c.ch.clocks.gap)
+	x.attempt.clock.committed(c.ch.clocks.gap)
 	return nil
 }
 
@@ -102,11 +126,11 @@ type connected interface{ Connecting() time.Duration }
 // named says which model answers, by its upstream's name, where the channel's
 // dialect does not (product.md 6, default 1).
 func (x *Exchange) named(upstream string) {
-	if x.whole && x.answer.Model == "" {
-		x.answer.Model = upstream
+	if x.whole && x.answer.collected.Model == "" {
+		x.answer.collected.Model = upstream
 	}
-	for i := range x.held {
-		if ev := &x.held[i]; ev.Kind == translate.KindStart && len(ev.Name) == 0 {
+	for i := range x.answer.held {
+		if ev := &x.answer.held[i]; ev.Kind == translate.KindStart && len(ev.Name) == 0 {
 			ev.Name = []byte(upstream)
 		}
 	}
@@ -116,12 +140,12 @@ func (x *Exchange) named(upstream string) {
 // are to end without their client, it outlives the client.
 func (x *Exchange) lifeOf(ch *Channel) (context.Context, context.CancelCauseFunc) {
 	life, let := x.ctx, func() bool { return true }
-	x.outlives = ch.conf.OnLeave == "finish"
-	if x.outlives {
+	x.attempt.outlives = ch.conf.OnLeave == "finish"
+	if x.attempt.outlives {
 		life = context.WithoutCancel(life)
 	}
 	ctx, cancel := context.WithCancelCause(life)
-	if x.outlives {
+	if x.attempt.outlives {
 		let = context.AfterFunc(x.ctx, func() {
 			defer func() { _ = recover() }()
 			if err := gone(x.ctx); err.Fault != translate.FaultGone {
@@ -129,14 +153,14 @@ func (x *Exchange) lifeOf(ch *Channel) (context.Context, context.CancelCauseFunc
 			}
 		})
 	}
-	x.stop = func() { let(); cancel(nil) }
+	x.attempt.stop = func() { let(); cancel(nil) }
 	return ctx, cancel
 }
 
 // firstWait is how long the first content of c is waited for. more says that another
 // candidate could be asked in its place.
 func (x *Exchange) firstWait(c candidate, more bool) time.Duration {
-	x.rivals, x.hurried = 0, false
+	x.attempt.peers, x.attempt.hurried = 0, false
 	if c.ch.clocks.first > 0 {
 		return c.ch.clocks.first
 	}
@@ -151,9 +175,9 @@ func (x *Exchange) firstWait(c candidate, more bool) time.Duration {
 	default:
 		d = firstWithAlt
 	}
-	if x.rivals = x.quickest(c); x.rivals > 0 && x.rivals < d {
-		x.hurried = true
-		return x.rivals
+	if x.attempt.peers = x.quickest(c); x.attempt.peers > 0 && x.attempt.peers < d {
+		x.attempt.hurried = true
+		return x.attempt.peers
 	}
 	return d
 }
@@ -163,26 +187,26 @@ func (x *Exchange) firstWait(c candidate, more bool) time.Duration {
 func (x *Exchange) paced(err *translate.Error) {
 	l := &x.q.Ledger
 	if l.First == 0 {
-		l.First = time.Since(x.opened)
+		l.First = time.Since(x.attempt.opened)
 	}
 	took := l.Open + l.First
 	if err == nil || err.Fault == translate.FaultSlow {
-		x.lease.cell.pace(x.whole).add(took)
-		x.lease.cell.speed.add(took)
+		x.attempt.lease.cell.pace(x.whole).add(took)
+		x.attempt.lease.cell.speed.add(took)
 	}
 	switch {
-	case err == nil && took <= x.rivals:
-		x.lease.cell.keepsUp()
-	case err != nil && err.Fault == translate.FaultSlow && x.hurried:
-		x.lease.cell.fallBehind(time.Now(), took)
+	case err == nil && took <= x.attempt.peers:
+		x.attempt.lease.cell.keepsUp()
+	case err != nil && err.Fault == translate.FaultSlow && x.attempt.hurried:
+		x.attempt.lease.cell.fallBehind(time.Now(), took)
 	}
 }
 
 // requestFor is the question as c's channel gets it.
 func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error) {
-	x.inputTokens, x.omit = 0, c.quirks.omitted()
-	x.load, x.inSync, x.q.Ledger.Behind = 0, false, 0
-	x.remote = "" // what an earlier attempt used is out of sync now
+	x.attempt.inputTokens, x.attempt.omit = 0, c.quirks.omitted()
+	x.attempt.load, x.attempt.inSync, x.q.Ledger.Behind = 0, false, 0
+	x.attempt.remote = "" // what an earlier attempt used is out of sync now
 	pass := x.passes(c.ch)
 	if !pass {
 		if err := x.complete(); err != nil {
@@ -190,23 +214,23 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 		}
 	}
 	if pass {
-		x.told = x.base
-		x.told.Model, x.told.PassThrough, x.told.Omit = c.upstream, true, x.omit
-		return &x.told, nil
+		x.attempt.passed = x.prompt.req
+		x.attempt.passed.Model, x.attempt.passed.PassThrough, x.attempt.passed.Omit = c.upstream, true, x.attempt.omit
+		return &x.attempt.passed, nil
 	}
-	req := x.base
-	req.Model, req.Omit = c.upstream, x.omit
+	req := x.prompt.req
+	req.Model, req.Omit = c.upstream, x.attempt.omit
 	req.Refuses, req.Takes, req.Efforts = c.ch.refuses, c.ch.takes, c.ch.conf.Efforts
 	if req.Beta != "" {
 		req.Drop("anthropic-beta")
 	}
-	req.Messages = window(x.base.Messages, x.window)
+	req.Messages = window(x.prompt.req.Messages, x.prompt.window)
 	cut := false
 	if x.q.Turn != nil {
 		req.Messages, cut = x.shorten(&c, req.Messages)
-		req.Params.MaxTokens = c.span.answer(req.Params.MaxTokens, x.load)
+		req.Params.MaxTokens = c.span.answer(req.Params.MaxTokens, x.attempt.load)
 	}
-	if c.userFirst() && (x.q.Turn != nil || len(req.Messages) < len(x.base.Messages)) {
+	if c.userFirst() && (x.q.Turn != nil || len(req.Messages) < len(x.prompt.req.Messages)) {
 		req.Messages = fromUser(req.Messages)
 	}
 	req.Thoughts, req.Proof = c.wantsThoughts(), x.proofsFor(c)
@@ -215,23 +239,23 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 	}
 	req.Messages = translate.SystemFirst(req.Messages)
 	switch {
-	case c.ch.gate != nil && len(req.Messages) == 1 && (x.lease.idle || x.base.Context == 1):
+	case c.ch.gate != nil && len(req.Messages) == 1 && (x.attempt.lease.idle || x.prompt.req.Context == 1):
 		// It stands alone, so that it can go on anybody's connection. What that
 		// remembers afterwards is nobody's.
-		req.Memory = translate.Memory{Any: true, Idle: x.lease.idle}
-	case x.base.Context == 1:
+		req.Memory = translate.Memory{Any: true, Idle: x.attempt.lease.idle}
+	case x.prompt.req.Context == 1:
 		// Only the newest message: neither what the channel remembers nor what it
 		// will remember is this conversation.
 	default:
-		x.remote = x.g.memories.take(x.before(), c)
+		x.attempt.remote = x.g.memories.take(x.before(), c)
 		if cut && c.ch.kind.History == config.HistoryFold {
-			x.remote = "" // it remembers more than the model takes, and is never told to forget
+			x.attempt.remote = "" // it remembers more than the model takes, and is never told to forget
 		}
-		if x.inSync = x.remote != ""; x.inSync {
-			req.Memory = translate.Memory{ID: x.remote, InSync: true, Idle: x.lease.idle}
+		if x.attempt.inSync = x.attempt.remote != ""; x.attempt.inSync {
+			req.Memory = translate.Memory{ID: x.attempt.remote, InSync: true, Idle: x.attempt.lease.idle}
 		} else {
-			x.remote = ids.New("dg_")
-			req.Memory = translate.Memory{ID: x.remote, Idle: x.lease.idle}
+			x.attempt.remote = ids.New("dg_")
+			req.Memory = translate.Memory{ID: x.attempt.remote, Idle: x.attempt.lease.idle}
 		}
 	}
 	switch {
@@ -251,7 +275,7 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 
 // passes reports whether ch gets the question as it came.
 func (x *Exchange) passes(ch *Channel) bool {
-	return x.q.Turn == nil && x.base.Raw != nil && x.q.Model.preset == nil && ch != nil && ch.speaks(x.base.Dialect)
+	return x.q.Turn == nil && x.prompt.req.Raw != nil && x.q.Model.preset == nil && ch != nil && ch.speaks(x.prompt.req.Dialect)
 }
 
 // window keeps the system messages and the newest question with the keep
@@ -307,16 +331,16 @@ func hasResult(m *translate.Message) bool {
 // commit reads up to the first content or a valid end; for a client that waits
 // for the whole answer, up to its end. What comes before is held.
 func (x *Exchange) commit() *translate.Error {
-	x.held, x.heldAt, x.hasFirst, x.answer = x.held[:0], 0, false, translate.Answer{}
-	x.raw, x.finished, x.doubted, x.excess, x.textBytes, x.copies = x.raw[:0], false, false, false, 0, x.copies[:0]
-	x.shown, x.thought = false, false
+	x.answer.held, x.answer.heldAt, x.answer.hasFirst, x.answer.collected = x.answer.held[:0], 0, false, translate.Answer{}
+	x.answer.raw, x.finished, x.answer.doubted, x.answer.excess, x.answer.textBytes, x.answer.copies = x.answer.raw[:0], false, false, false, 0, x.answer.copies[:0]
+	x.answer.shown, x.answer.thought = false, false
 	began, heldBytes := false, 0
-	wait, waits := x.stream.(patient)
+	wait, waits := x.attempt.stream.(patient)
 	for {
 		if waits {
 			wait.Wait()
 		}
-		ev, err := x.stream.Next()
+		ev, err := x.attempt.stream.Next()
 		if err != nil && x.finished {
 			// What fails behind the end mark is nobody's loss.
 			return nil
@@ -326,19 +350,19 @@ func (x *Exchange) commit() *translate.Error {
 		}
 		x.believe(&ev)
 		if substance(ev) {
-			x.clock.content()
+			x.attempt.clock.content()
 			if x.whole && !began {
 				// It is on its way: from here on the gaps count, as for a stream.
 				began = true
-				x.q.Ledger.First = max(time.Since(x.opened), 1)
-				x.clock.committed(x.lease.ch.clocks.gap)
+				x.q.Ledger.First = max(time.Since(x.attempt.opened), 1)
+				x.attempt.clock.committed(x.attempt.lease.ch.clocks.gap)
 			}
 		}
 		// What came in another form than it was asked for has no Raw, and is
 		// translated like any other answer.
-		x.passThrough = x.passThrough || ev.Raw != nil
+		x.attempt.passThrough = x.attempt.passThrough || ev.Raw != nil
 		if x.whole {
-			if x.take(ev); x.answer.Size() > translate.MaxAnswer || len(x.raw) > translate.MaxAnswer {
+			if x.take(ev); x.answer.collected.Size() > translate.MaxAnswer || len(x.answer.raw) > translate.MaxAnswer {
 				return translate.Broken("the model's answer is too long", nil)
 			}
 			if ev.Kind != translate.KindFinish {
@@ -347,15 +371,15 @@ func (x *Exchange) commit() *translate.Error {
 			if err := x.reasoned(ev); err != nil {
 				return err
 			}
-			if slices.ContainsFunc(x.answer.Parts, isThought) {
-				x.lease.quirks.learn(quirkThinks)
+			if slices.ContainsFunc(x.answer.collected.Parts, isThought) {
+				x.attempt.lease.quirks.learn(quirkThinks)
 			}
-			if x.answer.Empty() {
+			if x.answer.collected.Empty() {
 				if err := x.empty(ev); err != nil {
 					return err
 				}
 			}
-			if err := x.untold(ev, x.answer.Text() != ""); err != nil {
+			if err := x.untold(ev, x.answer.collected.Text() != ""); err != nil {
 				return err
 			}
 			continue
@@ -364,14 +388,14 @@ func (x *Exchange) commit() *translate.Error {
 		case ev.Kind == translate.KindFinish && x.empty(ev) != nil:
 			return x.empty(ev)
 		case ev.Kind == translate.KindFinish || substance(ev):
-			x.first, x.hasFirst = ev, true
+			x.answer.first, x.answer.hasFirst = ev, true
 			return nil
 		}
 		if heldBytes > maxHeld { // before this one: a long frame may hold the content behind it
 			return translate.Broken("the model sent too much before its answer", nil)
 		}
 		heldBytes += eventBytes + len(ev.Text) + len(ev.ID) + len(ev.Name) + len(ev.Raw)
-		x.held = append(x.held, x.clone(ev))
+		x.answer.held = append(x.answer.held, x.clone(ev))
 	}
 }
 
@@ -383,13 +407,13 @@ func substance(ev translate.Event) bool {
 
 // take adds ev to a whole answer.
 func (x *Exchange) take(ev translate.Event) {
-	x.answer.Add(ev)
+	x.answer.collected.Add(ev)
 	if ev.Kind == translate.KindToolProof {
-		x.g.proofs.keep(x.q.Caller.Name, ev.ID, &x.lease.candidate, ev.Text)
+		x.g.proofs.keep(x.q.Caller.Name, ev.ID, &x.attempt.lease.candidate, ev.Text)
 		return
 	}
-	x.textBytes += len(ev.Text)
-	x.raw = append(x.raw, ev.Raw...)
+	x.answer.textBytes += len(ev.Text)
+	x.answer.raw = append(x.answer.raw, ev.Raw...)
 	if ev.Kind == translate.KindFinish {
 		x.finished = true
 	}
@@ -397,12 +421,12 @@ func (x *Exchange) take(ev translate.Event) {
 
 // clone copies what ev borrows behind what x.copies holds.
 func (x *Exchange) clone(ev translate.Event) translate.Event {
-	x.copies = slices.Grow(x.copies, len(ev.Text)+len(ev.ID)+len(ev.Name)+len(ev.Raw))
+	x.answer.copies = slices.Grow(x.answer.copies, len(ev.Text)+len(ev.ID)+len(ev.Name)+len(ev.Raw))
 	for _, p := range []*[]byte{&ev.Text, &ev.ID, &ev.Name, &ev.Raw} {
 		if *p != nil {
-			start := len(x.copies)
-			x.copies = append(x.copies, *p...)
-			*p = x.copies[start:len(x.copies):len(x.copies)]
+			start := len(x.answer.copies)
+			x.answer.copies = append(x.answer.copies, *p...)
+			*p = x.answer.copies[start:len(x.answer.copies):len(x.answer.copies)]
 		}
 	}
 	return ev
@@ -410,11 +434,11 @@ func (x *Exchange) clone(ev translate.Event) translate.Event {
 
 // judge tells the channel's record how the attempt went, once.
 func (x *Exchange) judge(err *translate.Error) {
-	if err != nil && err.Fault == translate.FaultSlow && x.hurried {
-		x.lease.Excuse(err) // it was given up for others, and may be well
+	if err != nil && err.Fault == translate.FaultSlow && x.attempt.hurried {
+		x.attempt.lease.Excuse(err) // it was given up for others, and may be well
 		return
 	}
-	x.lease.Judge(err)
+	x.attempt.lease.Judge(err)
 }
 
 // abandon ends an attempt: err says why it gave no answer.
@@ -425,22 +449,22 @@ func (x *Exchange) abandon(err *translate.Error) {
 
 // drop gives back what an attempt held.
 func (x *Exchange) drop() {
-	if x.stream != nil && x.lease.ch.gate != nil {
-		defer x.tellWaiters(x.lease.ch)
+	if x.attempt.stream != nil && x.attempt.lease.ch.gate != nil {
+		defer x.tellWaiters(x.attempt.lease.ch)
 	}
-	if x.stream != nil {
-		_ = x.stream.Close()
-		x.stream = nil
+	if x.attempt.stream != nil {
+		_ = x.attempt.stream.Close()
+		x.attempt.stream = nil
 	}
-	if x.clock != nil {
-		x.clock.stop()
-		x.clock = nil
+	if x.attempt.clock != nil {
+		x.attempt.clock.stop()
+		x.attempt.clock = nil
 	}
-	if x.stop != nil {
-		x.stop()
-		x.stop = nil
+	if x.attempt.stop != nil {
+		x.attempt.stop()
+		x.attempt.stop = nil
 	}
-	x.lease.Release()
+	x.attempt.lease.Release()
 }
 
 // fault is typed, of what the exchange's channel failed with: what it said of the

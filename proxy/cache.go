@@ -141,8 +141,8 @@ func (x *Exchange) cacheKey(p *config.Preset) (key [sha256.Size]byte, ok bool) {
 		scope = "all"
 	}
 	text, err := json.Marshal(asks{
-		Scope: scope, Model: x.q.Model.Name, Messages: window(x.base.Messages, x.window), Tools: x.base.Tools,
-		Choice: x.base.ToolChoice, Params: x.base.Params, Web: x.base.Web,
+		Scope: scope, Model: x.q.Model.Name, Messages: window(x.prompt.req.Messages, x.prompt.window), Tools: x.prompt.req.Tools,
+		Choice: x.prompt.req.ToolChoice, Params: x.prompt.req.Params, Web: x.prompt.req.Web,
 	})
 	// What is no UTF-8 would look like other text that is none.
 	if err != nil || bytes.Contains(text, []byte(`\ufffd`)) {
@@ -175,7 +175,7 @@ func (x *Exchange) recalls() (bool, *translate.Error) {
 			x.replays(k)
 			return true, nil
 		case lead:
-			x.flight = f
+			x.answer.flight = f
 			return false, nil
 		}
 		select {
@@ -195,29 +195,29 @@ func (x *Exchange) recalls() (bool, *translate.Error) {
 
 // replays makes k the answer.
 func (x *Exchange) replays(k *kept) {
-	x.hit, x.q.Ledger.Cache = true, "hit"
+	x.answer.cached, x.q.Ledger.Cache = true, "hit"
 	ch := &Channel{ID: "cache", conf: &config.Channel{Kind: "cache"}, kind: config.KindOf("cache"), meter: x.g.meters.channel("cache")}
-	x.lease, x.q.Ledger.Dropped = Lease{candidate: candidate{ch: ch}}, k.dropped
+	x.attempt.lease, x.q.Ledger.Dropped = Lease{candidate: candidate{ch: ch}}, k.dropped
 	if x.whole {
-		x.answer, x.finished = k.answer, true
-		x.answer.Parts = slices.Clone(k.answer.Parts)
+		x.answer.collected, x.finished = k.answer, true
+		x.answer.collected.Parts = slices.Clone(k.answer.Parts)
 		return
 	}
-	x.clock = &x.early
-	x.clock.start(func(error) {}, time.Hour, time.Hour)
-	x.stream = &replay{events: k.events}
+	x.attempt.clock = &x.attempt.early
+	x.attempt.clock.start(func(error) {}, time.Hour, time.Hour)
+	x.attempt.stream = &replay{events: k.events}
 }
 
 // land ends the flight of the exchange, if it has one: others get a whole answer that
 // ended by itself and calls no tool, and nothing else.
 func (x *Exchange) land(err *translate.Error) {
-	f := x.flight
+	f := x.answer.flight
 	if f == nil {
 		return
 	}
-	x.flight = nil
+	x.answer.flight = nil
 	var k *kept
-	if a := &x.answer; err == nil && x.finished && a.Finish == translate.FinishStop && !a.Empty() && !slices.ContainsFunc(a.Parts, isCall) {
+	if a := &x.answer.collected; err == nil && x.finished && a.Finish == translate.FinishStop && !a.Empty() && !slices.ContainsFunc(a.Parts, isCall) {
 		k = &kept{key: f.key, dropped: x.q.Ledger.Dropped, answer: translate.Answer{
 			ID: a.ID, Model: a.Model, Parts: slices.Clone(a.Parts), Finish: a.Finish, Sequence: a.Sequence, Keyword: a.Keyword, Usage: a.Usage,
 		}}

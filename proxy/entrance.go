@@ -28,7 +28,7 @@ func (g *Gateway) Admit(ctx context.Context, q *Question) error {
 
 // Waiting reports whether q, which Admit let in, waits for a limit: Join, or else
 // Open, will wait with it.
-func (q *Question) Waiting() bool { return q.opening != nil && q.opening.seat != nil }
+func (q *Question) Waiting() bool { return q.opening != nil && q.opening.ticket.seat != nil }
 
 // Join waits until q, which Admit let in, is admitted, and takes its place in the
 // conversation that id names, see [Gateway.Enqueue]. Questions that wait for the same
@@ -66,8 +66,8 @@ func (g *Gateway) Dismiss(q *Question) {
 	if q.Turn != nil {
 		q.Turn.Done()
 	}
-	g.records.give(x.rec)
-	x.rec = nil
+	g.records.give(x.report.trace)
+	x.report.trace = nil
 	g.leave(x)
 	g.open.Done()
 }

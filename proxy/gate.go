@@ -263,7 +263,7 @@ func (g *gate) pace(now time.Time) string {
 // waited for then. It does not where a connection is there that the question can go on.
 func (x *Exchange) gated(c *candidate, now time.Time) (bar, *slots) {
 	g := c.ch.gate
-	if g == nil || x.granted == &g.turn {
+	if g == nil || x.search.handed == &g.turn {
 		return bar{}, nil
 	}
 	b := g.bar(now)
@@ -289,14 +289,14 @@ func (x *Exchange) undialled(c *candidate) bool {
 // although dials are made, if slowly. One that stands alone does so where its dial would
 // have to wait: a conversation loses its connection by that.
 func (x *Exchange) spares(c *candidate, now time.Time) bool {
-	if x.complete() != nil || x.alone() && x.base.Context != 1 && c.ch.gate.closed(now) == 0 {
+	if x.complete() != nil || x.alone() && x.prompt.req.Context != 1 && c.ch.gate.closed(now) == 0 {
 		return false
 	}
 	return x.undialled(c)
 }
 
 // alone reports whether the question is one message, with nothing before it.
-func (x *Exchange) alone() bool { return len(window(x.base.Messages, x.window)) == 1 }
+func (x *Exchange) alone() bool { return len(window(x.prompt.req.Messages, x.prompt.window)) == 1 }
 
 // mayDial takes leave to dial the candidate of l, or notes that the question goes on a
 // connection that is there. It reports false where neither can be.
@@ -309,8 +309,8 @@ func (x *Exchange) mayDial(l *Lease) bool {
 	case g.bounded(now) && x.spares(&l.candidate, now):
 		l.idle = true
 		return true
-	case x.granted == &g.turn:
-		x.granted = nil
+	case x.search.handed == &g.turn:
+		x.search.handed = nil
 	case g.turn.waiting.Load() > 0 || !g.take(now):
 		return false
 	}
@@ -340,10 +340,10 @@ func (x *Exchange) turnedAway(c candidate, began time.Time, err *translate.Error
 		}
 		x.tried(c.ch, err)
 	}
-	x.lease.Excuse(errUntried)
+	x.attempt.lease.Excuse(errUntried)
 	x.drop()
-	x.attempts--
+	x.report.attempts--
 	x.untry()
-	x.rec.untry()
+	x.report.trace.untry()
 	return errLater
 }

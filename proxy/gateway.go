@@ -264,10 +264,10 @@ func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
 		hit, err = x.recalls()
 	}
 	if err == nil && !hit {
-		err = x.broke
+		err = x.ticket.cacheOnly
 	}
 	if err == nil && !hit {
-		err = x.run()
+		err = x.tryRoutes()
 	}
 	if err != nil {
 		x.refuse(err)
@@ -295,7 +295,7 @@ func (g *Gateway) begin(ctx context.Context, q *Question) (*Exchange, *translate
 	if q.Received.IsZero() {
 		q.Received = x.began
 	}
-	x.rec = g.records.take(q)
+	x.report.trace = g.records.take(q)
 	if err := g.enter(x); err != nil {
 		x.refuse(err)
 		return nil, err
@@ -327,18 +327,18 @@ func (g *Gateway) enter(x *Exchange) *translate.Error {
 
 // prepare waits for the question's turn and completes its messages.
 func (x *Exchange) prepare() *translate.Error {
-	x.base, x.peeked, x.window, x.scope = *x.q.Request, x.q.Peeked, -1, x.q.Caller.Name
-	if x.peeked != nil && x.q.mayPass() {
+	x.prompt.req, x.prompt.lazy, x.prompt.window, x.prompt.scope = *x.q.Request, x.q.Peeked, -1, x.q.Caller.Name
+	if x.prompt.lazy != nil && x.q.mayPass() {
 		return nil
 	}
 	if err := x.complete(); err != nil {
 		return err
 	}
-	asked, keep := x.base.Messages, x.q.window()
-	x.base.Messages = nil
+	asked, keep := x.prompt.req.Messages, x.q.window()
+	x.prompt.req.Messages = nil
 	preset := x.q.Model.preset
 	if preset != nil {
-		applyPreset(&x.base, preset.System, preset.MaxTokens, preset.Temperature, preset.TopP)
+		applyPreset(&x.prompt.req, preset.System, preset.MaxTokens, preset.Temperature, preset.TopP)
 	}
 	var earlier []translate.Message
 	if x.q.Turn != nil {
@@ -347,7 +347,7 @@ func (x *Exchange) prepare() *translate.Error {
 		}
 		// A question that was stopped just now is stored none the less, which takes
 		// knowing its conversation.
-		x.reading = x.plan.reading(x.q.Model, x.base.Params.MaxTokens, keep)
+		x.prompt.reading = x.plan.reading(x.q.Model, x.prompt.req.Params.MaxTokens, keep)
 		err := x.g.list(x.q)
 		if err == nil {
 			earlier, err = x.history(keep)
@@ -356,27 +356,27 @@ func (x *Exchange) prepare() *translate.Error {
 			return store.Failed(err)
 		}
 		earlier = translate.Settled(earlier)
-		x.scope = x.q.Turn.ID()
+		x.prompt.scope = x.q.Turn.ID()
 	}
 	if keep >= 0 {
-		x.base.Context = keep + 1
+		x.prompt.req.Context = keep + 1
 	}
 	leading := translate.Leading(asked)
-	x.base.Messages, x.fresh = append(x.base.Messages, asked[:leading]...), asked[leading:len(asked):len(asked)]
-	for i := range x.fresh {
-		x.media = x.media || slices.ContainsFunc(x.fresh[i].Parts, func(p translate.Part) bool { return p.Kind == translate.PartMedia })
+	x.prompt.req.Messages, x.prompt.added = append(x.prompt.req.Messages, asked[:leading]...), asked[leading:len(asked):len(asked)]
+	for i := range x.prompt.added {
+		x.prompt.media = x.prompt.media || slices.ContainsFunc(x.prompt.added[i].Parts, func(p translate.Part) bool { return p.Kind == translate.PartMedia })
 	}
-	x.earlier = [2]int{len(x.base.Messages), len(x.base.Messages) + len(earlier)}
-	if len(x.base.Messages) == 0 {
-		x.base.Messages = earlier // which has room for the question
+	x.prompt.stored = [2]int{len(x.prompt.req.Messages), len(x.prompt.req.Messages) + len(earlier)}
+	if len(x.prompt.req.Messages) == 0 {
+		x.prompt.req.Messages = earlier // which has room for the question
 	} else {
-		x.base.Messages = append(slices.Grow(x.base.Messages, len(earlier)+len(x.fresh)), earlier...)
+		x.prompt.req.Messages = append(slices.Grow(x.prompt.req.Messages, len(earlier)+len(x.prompt.added)), earlier...)
 	}
-	x.base.Messages = append(x.base.Messages, x.fresh...)
-	if len(x.fresh) == 0 && len(earlier) == 0 {
+	x.prompt.req.Messages = append(x.prompt.req.Messages, x.prompt.added...)
+	if len(x.prompt.added) == 0 && len(earlier) == 0 {
 		return translate.Invalid("there is no question")
 	}
-	x.window = keep
+	x.prompt.window = keep
 	if x.ctx.Err() != nil {
 		return gone(x.ctx)
 	}

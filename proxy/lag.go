@@ -20,11 +20,11 @@ const (
 // answer in one piece is not compared with the beginning of one that comes in many.
 func (x *Exchange) quickest(c candidate) time.Duration {
 	now, at, best := time.Now(), 0, time.Duration(0)
-	for at < len(x.tier) && x.tier[at].cell != c.cell {
+	for at < len(x.search.tier) && x.search.tier[at].cell != c.cell {
 		at++
 	}
-	for i := range min(len(x.tier)-1, mostRivals) {
-		o := &x.tier[(at+1+i)%len(x.tier)]
+	for i := range min(len(x.search.tier)-1, mostRivals) {
+		o := &x.search.tier[(at+1+i)%len(x.search.tier)]
 		if o.ch.kind.Whole != c.ch.kind.Whole && !x.whole {
 			continue
 		}

@@ -45,37 +45,37 @@ type leg struct {
 
 // tries notes the beginning of an attempt on c.
 func (x *Exchange) tries(c candidate) {
-	x.q.Ledger = Ledger{Channel: c.ch.ID, Attempts: x.attempts, Queue: x.asking.Sub(x.began) + x.waited, Cache: x.q.Ledger.Cache}
+	x.q.Ledger = Ledger{Channel: c.ch.ID, Attempts: x.report.attempts, Queue: x.search.began.Sub(x.began) + x.search.waited, Cache: x.q.Ledger.Cache}
 	if x.g.ledger == nil {
 		return
 	}
-	if x.rows == nil {
-		x.rows = x.row[:0]
+	if x.report.rows == nil {
+		x.report.rows = x.report.row[:0]
 	}
-	x.rows = append(x.rows, leg{ch: c.ch, upstream: c.upstream, at: time.Now(), queue: x.q.Ledger.Queue})
+	x.report.rows = append(x.report.rows, leg{ch: c.ch, upstream: c.upstream, at: time.Now(), queue: x.q.Ledger.Queue})
 }
 
 // untry forgets the attempt that runs: it came to nothing.
 func (x *Exchange) untry() {
-	if n := len(x.rows); n > 0 {
-		x.rows = x.rows[:n-1]
+	if n := len(x.report.rows); n > 0 {
+		x.report.rows = x.report.rows[:n-1]
 	}
-	x.q.Ledger = Ledger{Attempts: x.attempts, Queue: x.q.Ledger.Queue, Cache: x.q.Ledger.Cache}
+	x.q.Ledger = Ledger{Attempts: x.report.attempts, Queue: x.q.Ledger.Queue, Cache: x.q.Ledger.Cache}
 }
 
 // endTry notes the end of the attempt that runs.
 func (x *Exchange) endTry(err *translate.Error) {
-	n := len(x.rows)
-	if n == 0 || x.rows[n-1].over {
+	n := len(x.report.rows)
+	if n == 0 || x.report.rows[n-1].over {
 		return
 	}
-	t := &x.rows[n-1]
+	t := &x.report.rows[n-1]
 	t.over, t.err, t.took = true, err, time.Since(t.at)
 	t.open, t.first = x.q.Ledger.Open, x.q.Ledger.First
-	t.usage = x.answer.Usage
-	for i := range x.held {
-		if k := x.held[i].Kind; err != nil && !x.open && (k == translate.KindStart || k == translate.KindUsage) {
-			t.usage.Merge(x.held[i].Usage)
+	t.usage = x.answer.collected.Usage
+	for i := range x.answer.held {
+		if k := x.answer.held[i].Kind; err != nil && !x.open && (k == translate.KindStart || k == translate.KindUsage) {
+			t.usage.Merge(x.answer.held[i].Usage)
 		}
 	}
 }
@@ -91,8 +91,8 @@ func (x *Exchange) enterRows(err *translate.Error) {
 	row := x.requestRow(err)
 	var room [2]store.Entry // most are answered at the first attempt
 	rows := room[:0]
-	for i := range x.rows {
-		t := &x.rows[i]
+	for i := range x.report.rows {
+		t := &x.report.rows[i]
 		e := row
 		e.Input, e.Output, e.Cached, e.Estimated, e.Cost = 0, 0, 0, false, 0
 		e.Attempt, e.At, e.Channel, e.Key, e.Upstream = i+1, t.at.UnixMilli(), t.ch.ID, t.ch.key, t.upstream
@@ -103,8 +103,8 @@ func (x *Exchange) enterRows(err *translate.Error) {
 			}
 		}
 		e.Queue, e.Open, e.First, e.Took = t.queue.Microseconds(), t.open.Microseconds(), t.first.Microseconds(), t.took.Microseconds()
-		if i == len(x.rows)-1 && x.charged {
-			t.usage, e.Cost = x.used, x.paid
+		if i == len(x.report.rows)-1 && x.ticket.settled {
+			t.usage, e.Cost = x.ticket.used, x.ticket.cost
 		}
 		usageOf(&e, t.usage)
 		rows = append(rows, e)
@@ -120,13 +120,13 @@ func (x *Exchange) requestRow(err *translate.Error) store.Entry {
 	row := store.Entry{
 		Request: q.ID, At: x.began.UnixMilli(), Caller: c.Name, Group: c.Group, Rule: c.Limits, User: translate.Clip(q.Request.User),
 		Front: q.Front, Model: translate.Clip(q.Model.Name), Outcome: "ok", Status: 200,
-		Cost: x.paid, Queue: q.Ledger.Queue.Microseconds(), Took: time.Since(x.began).Microseconds(), Count: 1,
+		Cost: x.ticket.cost, Queue: q.Ledger.Queue.Microseconds(), Took: time.Since(x.began).Microseconds(), Count: 1,
 	}
-	usageOf(&row, x.used)
+	usageOf(&row, x.ticket.used)
 	switch {
 	case err != nil:
 		row.Outcome, row.Status = string(err.Code), err.Status()
-	case x.hit:
+	case x.answer.cached:
 		row.Outcome = "cache"
 	}
 	return row

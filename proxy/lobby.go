@@ -142,7 +142,7 @@ func (x *Exchange) ask(s limiter.Subject) error {
 func (x *Exchange) askOnce(s limiter.Subject) error {
 	grant, err := x.g.limiter.Admit(x.ctx, s)
 	if err == nil {
-		x.grant, x.reserved = &grant, s.Tokens
+		x.ticket.grant, x.ticket.reserved = &grant, s.Tokens
 	}
 	return err
 }
@@ -150,7 +150,7 @@ func (x *Exchange) askOnce(s limiter.Subject) error {
 // reserveMore reserves tokens of what became known later, and waits for them where
 // the rule has a queue.
 func (x *Exchange) reserveMore(tokens int) error {
-	again := func() error { return x.grant.More(tokens) }
+	again := func() error { return x.ticket.grant.More(tokens) }
 	if err := x.orSit(again(), again); err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (x *Exchange) reserveMore(tokens int) error {
 	if err := x.sitOut(); err != nil {
 		return err
 	}
-	x.reserved += tokens
+	x.ticket.reserved += tokens
 	return nil
 }
 
@@ -187,22 +187,22 @@ func (x *Exchange) countOf(over *limiter.Exceeded) string {
 // refused as the first in line was: it does not ask, for it might get in before it.
 func (x *Exchange) sit(name string, d *door, again func() error) error {
 	l := &x.g.lobby
-	w := l.room.enter(x.q.Caller.Name, []*slots{&d.slots}, &x.lobbyTicket)
+	w := l.room.enter(x.q.Caller.Name, []*slots{&d.slots}, &x.ticket.place)
 	if w == nil {
 		defer l.leave(name, d)
 		return l.refusal(d)
 	}
-	x.seat = &seat{name: name, door: d, w: w, end: time.Now().Add(roomTime), ask: again}
+	x.ticket.seat = &seat{name: name, door: d, w: w, end: time.Now().Add(roomTime), ask: again}
 	return nil
 }
 
 // rise gives up the seat, if the question has one.
 func (x *Exchange) rise() {
-	s, l := x.seat, &x.g.lobby
+	s, l := x.ticket.seat, &x.g.lobby
 	if s == nil {
 		return
 	}
-	x.seat = nil
+	x.ticket.seat = nil
 	if s.holds {
 		l.room.giveBack(&s.door.slots)
 	} else {
@@ -215,10 +215,10 @@ func (x *Exchange) rise() {
 // its seat then. The error is the latest refusal, or that of the context. What the
 // clock says would take too long is not waited for.
 func (x *Exchange) sitOut() *translate.Error {
-	if x.seat == nil || x.seat.holds {
+	if x.ticket.seat == nil || x.ticket.seat.holds {
 		return nil
 	}
-	return x.notAdmitted(x.seat.wait(x))
+	return x.notAdmitted(x.ticket.seat.wait(x))
 }
 
 func (s *seat) wait(x *Exchange) error {

@@ -220,7 +220,7 @@ func (m *meter) attempts() (n uint64) {
 func (x *Exchange) count(ch *Channel, err *translate.Error) {
 	m := &x.g.meters.none
 	if ch == nil {
-		ch = x.lease.ch // it was asked, in vain
+		ch = x.attempt.lease.ch // it was asked, in vain
 	}
 	if ch != nil {
 		m = ch.meter

@@ -21,12 +21,12 @@ type orphans struct {
 
 // mayEndAlone reports whether the answer is one to go on without its client.
 func (x *Exchange) mayEndAlone() bool {
-	return x.outlives && !x.whole && !x.finished && x.stream != nil && (x.err == nil || x.err.Fault == translate.FaultGone)
+	return x.attempt.outlives && !x.whole && !x.finished && x.attempt.stream != nil && (x.err == nil || x.err.Fault == translate.FaultGone)
 }
 
 // Adopted reports whether the answer goes on without its client, though the exchange
 // was closed.
-func (x *Exchange) Adopted() bool { return x.adopted }
+func (x *Exchange) Adopted() bool { return x.attempt.detached }
 
 // adopt reads x to its end in the background. It reports false if it does not.
 func (g *Gateway) adopt(x *Exchange) bool {
@@ -39,8 +39,8 @@ func (g *Gateway) adopt(x *Exchange) bool {
 	if o.stops == nil {
 		o.stops = make(map[*Exchange]func())
 	}
-	o.stops[x] = x.stop
-	x.adopted, x.err = true, nil
+	o.stops[x] = x.attempt.stop
+	x.attempt.detached, x.err = true, nil
 	o.running.Go(func() {
 		defer o.forget(x)
 		defer x.crashed()
@@ -60,7 +60,7 @@ func (x *Exchange) crashed() {
 		return
 	}
 	x.drop()
-	x.release(x.lease.ch, &translate.Error{Code: translate.CodeInternal, Message: "internal error"})
+	x.release(x.attempt.lease.ch, &translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 }
 
 func (o *orphans) forget(x *Exchange) {

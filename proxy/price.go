@@ -369,7 +369,7 @@ func (b *budget) exceeded(needs, left int64, wait time.Duration) *translate.Erro
 // that may have a kept answer, which costs nothing, is not refused here but where there
 // turns out to be none.
 func (x *Exchange) afford() *translate.Error {
-	x.broke = nil
+	x.ticket.cacheOnly = nil
 	b := x.plan.budgets[x.q.Caller.Limits]
 	if b == nil {
 		return nil
@@ -380,13 +380,13 @@ func (x *Exchange) afford() *translate.Error {
 	input, output := x.q.expects()
 	amount := x.plan.priceOf(x.q.Model, "").of(translate.Usage{Input: int64(input), Output: int64(output)})
 	var err *translate.Error
-	if x.bill != nil {
-		err = x.bill.raise(b, amount)
+	if x.ticket.bill != nil {
+		err = x.ticket.bill.raise(b, amount)
 	} else {
-		x.bill, err = x.g.purses.reserve(x.ctx, b, x.q.Caller.Name, amount)
+		x.ticket.bill, err = x.g.purses.reserve(x.ctx, b, x.q.Caller.Name, amount)
 	}
 	if err != nil && err.Spent != nil && x.q.mayBeKept() {
-		x.broke, err = err, nil
+		x.ticket.cacheOnly, err = err, nil
 	}
 	return err
 }
@@ -394,10 +394,10 @@ func (x *Exchange) afford() *translate.Error {
 // Cost is what the answer has cost so far, in the unit of the configured prices. What
 // nobody reported is estimated, cheaply: it is asked for with each frame.
 func (x *Exchange) Cost() float64 {
-	if x.lease.ch == nil || x.hit {
+	if x.attempt.lease.ch == nil || x.answer.cached {
 		return 0
 	}
-	p := x.plan.priceOf(x.q.Model, x.lease.upstream)
+	p := x.plan.priceOf(x.q.Model, x.attempt.lease.upstream)
 	if p == nil {
 		return 0
 	}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -77,7 +78,7 @@ func (k *quirks) names() []string {
 // that gives no reasons, and the trace of a cut where this model is known to give them:
 // gateways end every stream of theirs with the mark, also one that broke off behind them.
 func (x *Exchange) reasoned(end translate.Event) *translate.Error {
-	known := x.lease.quirks
+	known := x.attempt.lease.quirks
 	switch end.Reason {
 	case translate.ReasonGiven:
 		known.learn(quirkReason)
@@ -86,8 +87,129 @@ func (x *Exchange) reasoned(end translate.Event) *translate.Error {
 			return translate.Truncated(errNoReason)
 		}
 		if known.learn(quirkNoReason) {
-			x.g.log.Warn("the channel ends its answers without a finish_reason, which is taken for a good end until one has it", "channel", x.lease.ch.ID, "model", x.lease.upstream)
+			x.g.log.Warn("the channel ends its answers without a finish_reason, which is taken for a good end until one has it", "channel", x.attempt.lease.ch.ID, "model", x.attempt.lease.upstream)
 		}
 	}
 	return nil
+}
+
+// refusesMember begins the quirk of a back end that refuses questions with the member that
+// follows.
+const refusesMember = "refuses "
+
+const (
+	// quirkThinks: answers had thoughts, which go back with the calls that they led to.
+	quirkThinks quirk = "reasoning"
+	// quirkUserFirst: it refuses a conversation that does not begin with the user.
+	quirkUserFirst quirk = "user first"
+)
+
+func isThought(p translate.Part) bool { return p.Kind == translate.PartReasoning && p.Text != "" }
+
+// userFirst reports whether what c is told of a conversation must begin with the user.
+func (c *candidate) userFirst() bool {
+	return c.ch.kind.UserFirst || c.quirks.has(quirkUserFirst)
+}
+
+// wantsThoughts reports whether c is told again what was thought before tools were called: it
+// has shown thoughts, or it has answered nothing yet that would tell, and its name does not
+// either. Models that think refuse a call whose thoughts are missing; the others refuse the
+// member, which is learnt.
+func (c *candidate) wantsThoughts() bool {
+	if !c.ch.kind.Varied {
+		return false
+	}
+	if c.quirks.has(quirkThinks) {
+		return true
+	}
+	if c.quirks.has(quirkReason) || c.quirks.has(quirkNoReason) {
+		return false
+	}
+	for _, prefix := range [...]string{"gpt-", "chatgpt-", "o1", "o3", "o4", "claude-"} {
+		if strings.HasPrefix(c.upstream[strings.LastIndexByte(c.upstream, '/')+1:], prefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// wants are what a refusal says of the conversation as a whole.
+func wants(err *translate.Error) (q quirk) {
+	if err.Upstream == nil || err.Fault != translate.FaultRejected && err.Fault != translate.FaultUnclear {
+		return ""
+	}
+	words := strings.ToLower(err.Upstream.Message)
+	has := func(all ...string) bool {
+		return !slices.ContainsFunc(all, func(w string) bool { return !strings.Contains(words, w) })
+	}
+	switch {
+	case has("reasoning_content", "missing"), has("reasoning_content", "must be"):
+		return quirkThinks
+	case has("first message", "user"), has("must alternate", "user"), has("start with", "user"), has("begin with", "user"), has("should alternate", "user"):
+		return quirkUserFirst
+	}
+	return ""
+}
+
+// canGive reports whether the question would be another one if q were known.
+func (x *Exchange) canGive(q quirk) bool {
+	if q == quirkThinks {
+		return strings.Contains(x.q.Ledger.Dropped, "reasoning")
+	}
+	return x.q.Turn != nil || x.prompt.window >= 0
+}
+
+// omitted are the members that questions are told without, as paths; nil: all are told.
+func (k *quirks) omitted() (paths []string) {
+	if k == nil {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, q := range k.shown {
+		if path, ok := strings.CutPrefix(string(q), refusesMember); ok {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// rephrased learns from a refusal that names members which can be left out of the question,
+// and reports whether the same channel is to be asked again without them: it has not read the
+// question, and no client has seen anything.
+func (x *Exchange) rephrased(c *candidate, err *translate.Error) bool {
+	if x.report.attempts >= maxAttempts {
+		return false
+	}
+	if q := wants(err); q != "" && x.canGive(q) && c.quirks.learn(q) {
+		x.search.again = c
+		x.g.log.Warn("the channel wants conversations in another form", "channel", c.ch.ID, "model", c.upstream, "form", string(q))
+		return true
+	}
+	if len(err.Unknown) == 0 {
+		return false
+	}
+	news := false
+	for _, path := range err.Unknown {
+		// Another question may have learnt it since this one was sent.
+		news = c.quirks.learn(quirk(refusesMember+path)) || news || !slices.Contains(x.attempt.omit, path) && c.quirks.has(quirk(refusesMember+path))
+	}
+	if !news {
+		return false
+	}
+	x.search.again = c
+	x.g.log.Warn("the channel refuses members of a question, which are left out from now on", "channel", c.ch.ID, "model", c.upstream, "members", strings.Join(err.Unknown, ", "))
+	return true
+}
+
+// askAgain returns the candidate that is to be asked once more, in another form, if it can be;
+// else nil.
+func (x *Exchange) askAgain() *candidate {
+	c := x.search.again
+	x.search.again = nil
+	if c == nil || !x.reserve(c) {
+		return nil
+	}
+	x.report.trace.chosen(c, bySecond, 1)
+	return c
 }

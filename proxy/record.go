@@ -300,13 +300,13 @@ func (r *live) begin(q *Question) {
 
 // keep ends the exchange's record.
 func (x *Exchange) keep(err *translate.Error) {
-	r := x.rec
-	x.rec = nil
+	r := x.report.trace
+	x.report.trace = nil
 	if r == nil {
 		return
 	}
 	r.mu.Lock()
-	r.room, r.took, r.end = x.waited, time.Since(r.received), endOf(err)
+	r.room, r.took, r.end = x.search.waited, time.Since(r.received), endOf(err)
 	r.mu.Unlock()
 	x.g.records.keep(r)
 }

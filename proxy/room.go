@@ -233,8 +233,8 @@ func (r *room) leave(w *waiter) {
 
 // giveBack returns a slot that was handed over and not used.
 func (x *Exchange) giveBack() {
-	if s := x.granted; s != nil {
-		if x.granted = nil; s.spare == nil { // whoever heard of a connection has looked for it
+	if s := x.search.handed; s != nil {
+		if x.search.handed = nil; s.spare == nil { // whoever heard of a connection has looked for it
 			x.g.room.giveBack(s)
 		}
 	}
@@ -243,14 +243,14 @@ func (x *Exchange) giveBack() {
 // queue waits for a slot of one of the channels that were passed over because they
 // are full, or until another one may be asked again whose cool-down or breaker kept
 // the question from it. It returns nil when the search is worth another round, and
-// errNext when it is not.
+// errExhausted when it is not.
 func (x *Exchange) queue() *translate.Error {
 	x.giveBack()
-	left, dials := roomTime-x.waited, dialTime-time.Since(x.asking)
+	left, dials := roomTime-x.search.waited, dialTime-time.Since(x.search.began)
 	soonest := dialTime
 	var wants []*slots
 	var alone []*Channel
-	for _, p := range x.passed {
+	for _, p := range x.search.skipped {
 		if p.full != nil && p.full.gate != nil && x.alone() {
 			alone = append(alone, p.ch)
 		}
@@ -266,12 +266,12 @@ func (x *Exchange) queue() *translate.Error {
 		}
 	}
 	wake := min(soonest, left)
-	if len(wants) == 0 || left <= 0 || x.attempts >= maxAttempts {
-		return errNext
+	if len(wants) == 0 || left <= 0 || x.report.attempts >= maxAttempts {
+		return errExhausted
 	}
-	w := x.g.room.enter(x.q.Caller.Name, wants, &x.ticket, alone...)
+	w := x.g.room.enter(x.q.Caller.Name, wants, &x.search.place, alone...)
 	if w == nil {
-		return errNext
+		return errExhausted
 	}
 	if slices.ContainsFunc(alone, func(ch *Channel) bool { return ch.dials.Idle("") }) {
 		x.g.room.leave(w) // it has come between the search and the room
@@ -282,18 +282,18 @@ func (x *Exchange) queue() *translate.Error {
 	defer t.Stop()
 	select {
 	case s := <-w.given:
-		x.waited += time.Since(began)
-		if x.granted = s; s == nil {
-			return errNext
+		x.search.waited += time.Since(began)
+		if x.search.handed = s; s == nil {
+			return errExhausted
 		}
 		return nil
 	case <-t.C:
 		x.g.room.leave(w)
-		x.waited += time.Since(began)
+		x.search.waited += time.Since(began)
 		if wake < left {
 			return nil
 		}
-		return errNext
+		return errExhausted
 	case <-x.ctx.Done():
 		x.g.room.leave(w)
 		return gone(x.ctx)

@@ -111,18 +111,18 @@ func (r *threads) number(t *Thread) {
 // newest stored one.
 func (x *Exchange) history(keep int) ([]translate.Message, error) {
 	if x.q.Restart {
-		stored, skipped, err := x.g.tail(context.Background(), x.q.Turn, keep, x.reading)
+		stored, skipped, err := x.g.tail(context.Background(), x.q.Turn, keep, x.prompt.reading)
 		if err != nil {
 			return nil, err
 		}
-		x.unread = skipped
+		x.prompt.unread = skipped
 		return x.rewind(stored)
 	}
-	stored, skipped, err := x.g.history(context.Background(), x.q.Turn, keep, x.reading)
+	stored, skipped, err := x.g.history(context.Background(), x.q.Turn, keep, x.prompt.reading)
 	if err != nil {
 		return nil, err
 	}
-	x.unread = skipped
+	x.prompt.unread = skipped
 	earlier := make([]translate.Message, 0, len(stored)+len(x.q.Request.Messages))
 	for i := range stored {
 		earlier = append(earlier, stored[i].Message)
@@ -133,21 +133,21 @@ func (x *Exchange) history(keep int) ([]translate.Message, error) {
 // rewind returns those of the stored messages that the newest question, which they end
 // with, is asked again with, and notes what its answer takes the place of.
 func (x *Exchange) rewind(stored []store.Message) ([]translate.Message, error) {
-	x.anew = anew{}
+	x.prompt.anew = anew{}
 	newest := len(stored) - 1
 	for newest >= 0 && stored[newest].Role == translate.RoleAssistant {
 		if stored[newest].Mark == store.MarkNone {
-			x.anew.marks = append(x.anew.marks, store.Remark{Back: len(stored) - 1 - newest, Mark: store.MarkSuperseded})
-			x.anew.replace++
+			x.prompt.anew.marks = append(x.prompt.anew.marks, store.Remark{Back: len(stored) - 1 - newest, Mark: store.MarkSuperseded})
+			x.prompt.anew.replace++
 		}
 		newest--
 	}
 	if newest < 0 {
 		return nil, translate.Invalid("there is nothing to answer anew")
 	}
-	x.anew.question, x.anew.back = stored[newest], len(stored)-1-newest
-	x.anew.unanswered = stored[newest].Mark != store.MarkNone
-	x.anew.question.Mark = store.MarkNone
+	x.prompt.anew.question, x.prompt.anew.back = stored[newest], len(stored)-1-newest
+	x.prompt.anew.unanswered = stored[newest].Mark != store.MarkNone
+	x.prompt.anew.question.Mark = store.MarkNone
 	earlier := make([]translate.Message, 0, newest+1)
 	for i := range stored[:newest] {
 		if stored[i].Mark == store.MarkNone {
@@ -159,7 +159,7 @@ func (x *Exchange) rewind(stored []store.Message) ([]translate.Message, error) {
 
 // store keeps the turn, if the question belongs to a conversation.
 func (x *Exchange) store(incomplete bool) *translate.Error {
-	if x.q.Turn == nil || x.answer.Finish == translate.FinishSilent {
+	if x.q.Turn == nil || x.answer.collected.Finish == translate.FinishSilent {
 		return nil
 	}
 	c := x.change(incomplete)
@@ -168,7 +168,7 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 	}
 	// An answer that was given is stored even if its client leaves meanwhile.
 	var err error
-	if x.stored, err = x.g.keep(context.Background(), x.q.Turn, c, x.window, x.reading); err != nil {
+	if x.answer.stored, err = x.g.keep(context.Background(), x.q.Turn, c, x.prompt.window, x.prompt.reading); err != nil {
 		return store.Failed(err)
 	}
 	return nil
@@ -177,31 +177,31 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 // change is what the question and what came of its answer do to the conversation.
 func (x *Exchange) change(incomplete bool) *change {
 	now := time.Now().UnixMilli()
-	c := &change{turn: store.Turn{Model: x.q.Model.Name, Web: x.base.Web, At: now}}
-	none := incomplete && x.answer.Empty()
-	for _, m := range x.fresh {
+	c := &change{turn: store.Turn{Model: x.q.Model.Name, Web: x.prompt.req.Web, At: now}}
+	none := incomplete && x.answer.collected.Empty()
+	for _, m := range x.prompt.added {
 		c.said = append(c.said, store.Message{Message: m, At: x.q.Received.UnixMilli()})
 	}
 	c.turn.Messages = c.said[:len(c.said):len(c.said)]
 	switch {
-	case x.q.Turn.listed && len(x.fresh) == 1:
+	case x.q.Turn.listed && len(x.prompt.added) == 1:
 		c.turn.Messages, c.turn.Marks = nil, []store.Remark{{}}
-	case x.anew.unanswered:
-		c.said = []store.Message{x.anew.question}
-		c.turn.Marks = []store.Remark{{Back: x.anew.back}}
+	case x.prompt.anew.unanswered:
+		c.said = []store.Message{x.prompt.anew.question}
+		c.turn.Marks = []store.Remark{{Back: x.prompt.anew.back}}
 	}
 	if x.q.Restart && !none {
-		c.turn.Marks = append(c.turn.Marks, x.anew.marks...)
-		c.replace, c.again = x.anew.replace, !x.anew.unanswered
+		c.turn.Marks = append(c.turn.Marks, x.prompt.anew.marks...)
+		c.replace, c.again = x.prompt.anew.replace, !x.prompt.anew.unanswered
 	}
 	switch {
 	case !none:
-		x.answer.Settle()
-		answer := x.answer.Message()
+		x.answer.collected.Settle()
+		answer := x.answer.collected.Message()
 		answer.Parts = slices.Clone(answer.Parts) // the conversation outlives the exchange
 		m := store.Message{Message: answer, At: now, Incomplete: incomplete}
 		c.said, c.turn.Messages = append(c.said, m), append(c.turn.Messages, m)
-	case len(c.turn.Messages) > 0 || len(c.turn.Marks) > 0 || x.q.Restart && len(x.base.Messages) > 0:
+	case len(c.turn.Messages) > 0 || len(c.turn.Marks) > 0 || x.q.Restart && len(x.prompt.req.Messages) > 0:
 		c.turn.Messages = append(c.turn.Messages, store.Message{Message: translate.TextMessage(translate.RoleAssistant, emptyAnswer), At: now, Mark: store.MarkEmpty})
 	}
 	return c
@@ -224,7 +224,7 @@ func (x *Exchange) keepPartial() {
 // the answer, and the error.
 func (x *Exchange) keepFailed(err *translate.Error) {
 	u := x.q.Turn
-	if x.q.Failure == nil || u == nil || x.stored || err.Fault == translate.FaultGone || err.Code == translate.CodeCanceled {
+	if x.q.Failure == nil || u == nil || x.answer.stored || err.Fault == translate.FaultGone || err.Code == translate.CodeCanceled {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), noteWait)
@@ -233,15 +233,15 @@ func (x *Exchange) keepFailed(err *translate.Error) {
 		return
 	}
 	n := Note{Text: x.q.Failure(err), Model: x.q.Model.Name, Web: x.q.Request.Web}
-	if x.answer.Size() <= mostFailed {
-		x.answer.Settle()
-		n.Text = x.answer.Text() + n.Text
+	if x.answer.collected.Size() <= mostFailed {
+		x.answer.collected.Settle()
+		n.Text = x.answer.collected.Text() + n.Text
 	}
 	if !x.q.Restart && !u.listed {
 		n.Question = x.q.entries(store.MarkFailed)
 	}
 	note := x.g.note
-	if x.attempts == 0 {
+	if x.report.attempts == 0 {
 		note = x.g.noteRefused
 	}
 	failed := note(ctx, u, n)

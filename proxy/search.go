@@ -9,64 +9,89 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// run looks for a channel that answers: among those of the model, then among
+// search is the scratch of the choice of a channel, which is over at the commit point.
+type search struct {
+	targets   [throngFrom - 1]*balance.Target // room for a choice, see pickFrom
+	at        [throngFrom - 1]*candidate
+	one       [1]*route   // room for the routes that are searched
+	sampled   []candidate // the throng that is looked at
+	sampledAt time.Time
+
+	began   time.Time
+	skipped []exclusion   // candidates that were not asked
+	known   int           // how many of them are of earlier routes
+	later   []*route      // what is searched after the present one
+	tier    []candidate   // that the newest attempt's candidate is of
+	next    Lease         // of the attempt that comes
+	retry   *candidate    // the one that may get a second try
+	pause   time.Duration // the least before it
+	empties int           // answers without content
+	again   *candidate    // the one that is to be asked once more, in another form
+	cuts    int           // how often less was sent, of the present route
+	most    int           // bytes that may be sent now; 0: what the model takes
+	handed  *slots        // a slot that was handed over, until it is used
+	place   uint64        // in the room of those that wait for a full channel
+	waited  time.Duration // for a full channel, or for a dial
+}
+
+// tryRoutes looks for a channel that answers: among those of the model, then among
 // those of its fallbacks. While all that could are full it waits for one of them.
-func (x *Exchange) run() *translate.Error {
+func (x *Exchange) tryRoutes() *translate.Error {
 	p := x.plan
-	x.asking = time.Now()
-	routes := p.routesOf(x.road[:0], x.q.Model)
-	x.rec.routed(routes, x.asking.Sub(x.began))
+	x.search.began = time.Now()
+	routes := p.routesOf(x.search.one[:0], x.q.Model)
+	x.report.trace.routed(routes, x.search.began.Sub(x.began))
 	defer x.giveBack()
-	defer x.next.Release()
+	defer x.search.next.Release()
 	for {
-		err := x.tour(p, &routes)
-		if err != errNext {
+		err := x.onePass(p, &routes)
+		if err != errExhausted {
 			return err
 		}
-		if err = x.queue(); err == errNext {
+		if err = x.queue(); err == errExhausted {
 			break
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if x.media && len(x.failures) == 0 && len(x.passed) == 0 {
+	if x.prompt.media && len(x.report.failures) == 0 && len(x.search.skipped) == 0 {
 		return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: "unsupported content_type"}
 	}
-	for i := range x.passed {
-		if p := &x.passed[i]; p.full != nil && p.full.gate != nil {
+	for i := range x.search.skipped {
+		if p := &x.search.skipped[i]; p.full != nil && p.full.gate != nil {
 			p.wait = p.full.gate.invite(time.Now())
 		}
 	}
-	return verdict(x.failures, x.passed, config.KindOf(x.q.Front).NoModel)
+	return verdict(x.report.failures, x.search.skipped, config.KindOf(x.q.Front).NoModel)
 }
 
-// tour searches all routes once. A route whose model refused the question for its
+// onePass searches all routes once. A route whose model refused the question for its
 // length is taken off.
-func (x *Exchange) tour(p *Plan, routes *[]*route) *translate.Error {
-	x.passed = x.passed[:0]
+func (x *Exchange) onePass(p *Plan, routes *[]*route) *translate.Error {
+	x.search.skipped = x.search.skipped[:0]
 	all := *routes
 	for i, r := range all {
-		x.later = all[i+1:]
-		err := x.search(p, r)
-		if err == errNext {
+		x.search.later = all[i+1:]
+		err := x.tryCandidates(p, r)
+		if err == errExhausted {
 			continue
 		}
-		if err == nil || len(x.later) == 0 || !tooLong(err) {
+		if err == nil || len(x.search.later) == 0 || !tooLong(err) {
 			return err
 		}
-		*routes = x.later
+		*routes = x.search.later
 	}
-	return errNext
+	return errExhausted
 }
 
 // suits reports whether c can be told the question at all: images, voice and video
 // of iagent clients mean something to few kinds of channel (product.md 6, settled detail
 // 11).
-func (x *Exchange) suits(c *candidate) bool { return !x.media || c.ch.kind.Media }
+func (x *Exchange) suits(c *candidate) bool { return !x.prompt.media || c.ch.kind.Media }
 
-// errNext says that a route has nobody left to ask.
-var errNext = &translate.Error{}
+// errExhausted says that a route has nobody left to ask.
+var errExhausted = &translate.Error{}
 
 // tooLong reports whether a model refused a question for its length: another
 // model may take it (product.md 6, defaults 4).
@@ -74,11 +99,11 @@ func tooLong(err *translate.Error) bool {
 	return err.TooLong != nil || err.Upstream != nil && err.Upstream.Code == translate.CodeTooLong
 }
 
-// search tries the candidates of r until one answers. Any error but errNext is
+// tryCandidates tries the candidates of r until one answers. Any error but errExhausted is
 // final for this route.
-func (x *Exchange) search(p *Plan, r *route) *translate.Error {
-	x.retry, x.known, x.cuts, x.most = nil, len(x.passed), 0, 0
-	for x.attempts < maxAttempts && (x.attempts == 0 || time.Since(x.asking) <= lastAttempt) {
+func (x *Exchange) tryCandidates(p *Plan, r *route) *translate.Error {
+	x.search.retry, x.search.known, x.search.cuts, x.search.most = nil, len(x.search.skipped), 0, 0
+	for x.report.attempts < maxAttempts && (x.report.attempts == 0 || time.Since(x.search.began) <= lastAttempt) {
 		c, more := x.askAgain(), false
 		if c != nil {
 			more = x.another(r.tiers, c, time.Now())
@@ -91,10 +116,10 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 		if c == nil {
 			break
 		}
-		if x.attempts++; x.attempts == maxAttempts {
+		if x.report.attempts++; x.report.attempts == maxAttempts {
 			more = false
 		}
-		err := x.attempt(*c, more)
+		err := x.try(*c, more)
 		if err == nil {
 			return nil
 		}
@@ -106,10 +131,10 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 		}
 		again := x.rephrased(c, err) || x.less(c, err)
 		if !again {
-			x.failures = append(x.failures, failure{c.ch, c.cell, err})
+			x.report.failures = append(x.report.failures, failure{c.ch, c.cell, err})
 		}
 		x.tried(c.ch, err)
-		x.rec.attempted(&x.q.Ledger, err)
+		x.report.trace.attempted(&x.q.Ledger, err)
 		x.endTry(err)
 		if x.ctx.Err() != nil {
 			return gone(x.ctx)
@@ -122,18 +147,18 @@ func (x *Exchange) search(p *Plan, r *route) *translate.Error {
 			return err
 		}
 		if err == errEmpty {
-			if x.empties++; x.empties > 1 {
+			if x.search.empties++; x.search.empties > 1 {
 				return err // it was paid for each time
 			}
 		}
 		if replay := c.ch.conf.Replay; then.sent && replay != nil && !*replay {
 			return err
 		}
-		if x.retry = nil; passes(err) && x.failed(c.cell) == 1 && (err != errEmpty || !more) {
-			x.retry, x.rest = c, err.Retry
+		if x.search.retry = nil; passes(err) && x.failed(c.cell) == 1 && (err != errEmpty || !more) {
+			x.search.retry, x.search.pause = c, err.Retry
 		}
 	}
-	return errNext
+	return errExhausted
 }
 
 // passes reports whether err is of a kind that goes by soon: the same channel is
@@ -146,16 +171,16 @@ func passes(err *translate.Error) bool {
 // secondTry returns, after a pause, the candidate that failed just now if it is of
 // tier, where nobody else is left, and may be asked again; else nil.
 func (x *Exchange) secondTry(tier []candidate) *candidate {
-	c := x.retry
+	c := x.search.retry
 	if c == nil || !slices.ContainsFunc(tier, func(o candidate) bool { return o.cell == c.cell }) {
 		return nil
 	}
-	x.retry = nil
+	x.search.retry = nil
 	// Without this look it would pause for a breaker that the failure has opened.
 	if c.barred(time.Now()).wait > shortWait {
 		return nil
 	}
-	if !x.pause(x.rest) || c.barred(time.Now()).state != "" || !x.reserve(c) {
+	if !x.pause(x.search.pause) || c.barred(time.Now()).state != "" || !x.reserve(c) {
 		return nil
 	}
 	return c
@@ -164,7 +189,7 @@ func (x *Exchange) secondTry(tier []candidate) *candidate {
 // failed is how often a cell was tried in vain for this question.
 func (x *Exchange) failed(c *cell) int {
 	n := 0
-	for _, f := range x.failures {
+	for _, f := range x.report.failures {
 		if f.cell == c {
 			n++
 		}
@@ -199,16 +224,16 @@ func (c *candidate) exclusion(b bar) exclusion {
 // ended.
 func (x *Exchange) pick(p *Plan, r *route) (c *candidate, more bool) {
 	now := time.Now()
-	x.passed = x.passed[:x.known]
+	x.search.skipped = x.search.skipped[:x.search.known]
 	for i, tier := range r.tiers {
-		x.tier = tier
+		x.search.tier = tier
 		if c = x.pickOf(r.throngs[i], tier, now); c != nil {
 			return c, x.another(r.tiers[i:], c, now)
 		}
 		left := 0
 		if c, left = x.pickFrom(p, tier, now); c == nil {
 			if c = x.secondTry(tier); c != nil {
-				x.rec.chosen(c, bySecond, 1)
+				x.report.trace.chosen(c, bySecond, 1)
 			}
 		}
 		if c != nil {
@@ -223,7 +248,7 @@ func (x *Exchange) pick(p *Plan, r *route) (c *candidate, more bool) {
 
 // pickFrom is pick among the candidates of one tier that were not asked yet.
 func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidate, int) {
-	targets, at := x.targets[:0], x.at[:0]
+	targets, at := x.search.targets[:0], x.search.at[:0]
 	for i := range tier {
 		c := &tier[i]
 		if !x.untried(c) {
@@ -236,8 +261,8 @@ func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidat
 		if b.state != "" {
 			e := c.exclusion(b)
 			e.full = turn
-			x.passed = append(x.passed, e)
-			x.rec.barred(c, b)
+			x.search.skipped = append(x.search.skipped, e)
+			x.report.trace.barred(c, b)
 			continue
 		}
 		targets, at = append(targets, c.target), append(at, c)
@@ -257,7 +282,7 @@ func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidat
 			if among == 1 {
 				by = byAlone
 			}
-			x.rec.chosen(c, by, among)
+			x.report.trace.chosen(c, by, among)
 			return c, len(at)
 		}
 	}
@@ -287,7 +312,7 @@ func (x *Exchange) stepBack(targets []*balance.Target, at []*candidate, now time
 // joins reports whether c takes part in the choice for one question.
 func (x *Exchange) joins(c *candidate, now time.Time) bool {
 	if c.cell.lags(now) {
-		x.rec.barred(c, c.cell.lag(now))
+		x.report.trace.barred(c, c.cell.lag(now))
 		return false
 	}
 	return c.cell.joins(now, x.g.chance)
@@ -299,7 +324,7 @@ func (x *Exchange) another(tiers [][]candidate, c *candidate, now time.Time) boo
 	if x.anyFree(tiers, c, now) {
 		return true
 	}
-	return slices.ContainsFunc(x.later, func(r *route) bool { return x.anyFree(r.tiers, c, now) })
+	return slices.ContainsFunc(x.search.later, func(r *route) bool { return x.anyFree(r.tiers, c, now) })
 }
 
 func (x *Exchange) anyFree(tiers [][]candidate, but *candidate, now time.Time) bool {
@@ -325,9 +350,9 @@ func (x *Exchange) free(c *candidate, now time.Time) bool {
 
 // reserve leases c for the next attempt, or notes why not.
 func (x *Exchange) reserve(c *candidate) bool {
-	handed := x.granted == c.ch.load
+	handed := x.search.handed == c.ch.load
 	if handed {
-		x.granted = nil
+		x.search.handed = nil
 	}
 	l, b := c.Lease(handed)
 	if b.state != "" {
@@ -338,10 +363,10 @@ func (x *Exchange) reserve(c *candidate) bool {
 		l.Release()
 		e := c.exclusion(c.ch.gate.bar(time.Now()))
 		e.full, e.busy = &c.ch.gate.turn, true
-		x.passed = append(x.passed, e)
+		x.search.skipped = append(x.search.skipped, e)
 		return false
 	}
-	x.next = l
+	x.search.next = l
 	x.giveBack() // what was handed over for another channel
 	return true
 }
@@ -352,8 +377,8 @@ func (x *Exchange) barred(c *candidate, b bar) {
 	if b.state == "full" {
 		e.busy, e.full = true, c.ch.load
 	}
-	x.rec.barred(c, b)
-	x.passed = append(x.passed, e)
+	x.report.trace.barred(c, b)
+	x.search.skipped = append(x.search.skipped, e)
 }
 
 // prefer returns the candidate that remembers the conversation, or -1.
@@ -372,8 +397,8 @@ func (x *Exchange) prefer(at []*candidate) int {
 // in every process (FNV-1a).
 func (x *Exchange) affinity() uint64 {
 	h := uint64(14695981039346656037)
-	for i := range len(x.scope) {
-		h = (h ^ uint64(x.scope[i])) * 1099511628211
+	for i := range len(x.prompt.scope) {
+		h = (h ^ uint64(x.prompt.scope[i])) * 1099511628211
 	}
 	return h
 }

@@ -288,23 +288,23 @@ func fit(msgs []translate.Message, room, must int) (kept []translate.Message, be
 // shorten makes of msgs what c's model takes, and notes what stayed behind. cut says that
 // something did because of what c's model takes.
 func (x *Exchange) shorten(c *candidate, msgs []translate.Message) (kept []translate.Message, cut bool) {
-	room := c.span.room(x.base.Params.MaxTokens)
-	if x.most > 0 && (room == 0 || x.most < room) {
-		room = x.most
+	room := c.span.room(x.prompt.req.Params.MaxTokens)
+	if x.search.most > 0 && (room == 0 || x.search.most < room) {
+		room = x.search.most
 	}
-	fixed := sentBytes(&x.base) - bytesOf(x.base.Messages)
+	fixed := sentBytes(&x.prompt.req) - bytesOf(x.prompt.req.Messages)
 	kept, behind := msgs, 0
 	if room > 0 {
-		kept, behind = fit(msgs, room-fixed, len(x.fresh))
+		kept, behind = fit(msgs, room-fixed, len(x.prompt.added))
 	}
-	unread := x.unread
+	unread := x.prompt.unread
 	if x.q.Turn.thread.unkept {
 		unread = 0 // that is gone for every model
-	} else if x.window >= 0 {
-		unread = min(unread, max(0, x.window-(x.earlier[1]-x.earlier[0])))
+	} else if x.prompt.window >= 0 {
+		unread = min(unread, max(0, x.prompt.window-(x.prompt.stored[1]-x.prompt.stored[0])))
 	}
-	x.sentLength = fixed + bytesOf(kept)
-	x.load, x.spare = x.sentLength+messageExtra*len(kept), len(kept)-leadingSystem(kept) > max(len(x.fresh), 1)
+	x.attempt.length = fixed + bytesOf(kept)
+	x.attempt.load, x.attempt.spare = x.attempt.length+messageExtra*len(kept), len(kept)-leadingSystem(kept) > max(len(x.prompt.added), 1)
 	x.q.Ledger.Behind = behind + unread
 	return kept, room > 0 && behind+unread > 0
 }
@@ -326,23 +326,23 @@ func bytesOf(msgs []translate.Message) (n int) {
 // less reports whether the question, which c's model refused with err for its length, is
 // to be asked again with less of its conversation.
 func (x *Exchange) less(c *candidate, err *translate.Error) bool {
-	if x.q.Turn == nil || x.load == 0 || !tooLong(err) && !tooLarge(err) {
+	if x.q.Turn == nil || x.attempt.load == 0 || !tooLong(err) && !tooLarge(err) {
 		return false
 	}
 	limit, tokens := lengthSaid(err)
-	if limit < leastLimit || limit > int64(x.load) {
+	if limit < leastLimit || limit > int64(x.attempt.load) {
 		limit = 0
 	}
-	if x.inSync {
+	if x.attempt.inSync {
 		tokens = 0 // the back end has counted what it remembers
 	}
-	c.span.refused(x.load, limit, tokens, x.base.Params.MaxTokens)
-	if x.cuts == maxCuts || x.attempts >= maxAttempts || !x.spare && !x.inSync {
+	c.span.refused(x.attempt.load, limit, tokens, x.prompt.req.Params.MaxTokens)
+	if x.search.cuts == maxCuts || x.report.attempts >= maxAttempts || !x.attempt.spare && !x.attempt.inSync {
 		return false
 	}
-	x.again = c
-	if x.cuts++; x.cuts == maxCuts || limit == 0 {
-		x.most = min(x.load>>x.cuts, [...]int{firstCut, lastCut}[x.cuts-1])
+	x.search.again = c
+	if x.search.cuts++; x.search.cuts == maxCuts || limit == 0 {
+		x.search.most = min(x.attempt.load>>x.search.cuts, [...]int{firstCut, lastCut}[x.search.cuts-1])
 	}
 	return true
 }
@@ -365,14 +365,14 @@ func lengthSaid(err *translate.Error) (limit, tokens int64) {
 // fits notes that the model took what it was sent, and how many tokens that was if it said
 // so.
 func (x *Exchange) fits() {
-	if x.load == 0 {
+	if x.attempt.load == 0 {
 		return
 	}
-	tokens := x.answer.Usage.Input
-	if x.inSync || x.answer.Usage.Estimated || x.doubted {
+	tokens := x.answer.collected.Usage.Input
+	if x.attempt.inSync || x.answer.collected.Usage.Estimated || x.answer.doubted {
 		tokens = 0
 	}
-	x.lease.span.taken(x.load, tokens)
+	x.attempt.lease.span.taken(x.attempt.load, tokens)
 }
 
 // window is what is read of a conversation for a question that sees keep messages before

@@ -56,12 +56,12 @@ type looker Exchange
 // Only the first attempt is chosen so: with a failure, all are looked at, and the
 // record says of each what kept it away.
 func (x *Exchange) pickOf(cr *throng, tier []candidate, now time.Time) *candidate {
-	if cr == nil || x.attempts > 0 || x.granted != nil || x.waited > 0 {
+	if cr == nil || x.report.attempts > 0 || x.search.handed != nil || x.search.waited > 0 {
 		return nil
 	}
-	x.looking, x.lookedAt = tier, now
-	defer func() { x.looking = nil }()
-	known := len(x.passed)
+	x.search.sampled, x.search.sampledAt = tier, now
+	defer func() { x.search.sampled = nil }()
+	known := len(x.search.skipped)
 	for range throngTries {
 		n, by := x.remembered(cr, tier), byMemory
 		if n < 0 {
@@ -71,12 +71,12 @@ func (x *Exchange) pickOf(cr *throng, tier []candidate, now time.Time) *candidat
 			break
 		}
 		if c := &tier[n]; x.reserve(c) {
-			x.rec.drew()
-			x.rec.chosen(c, by, len(tier))
+			x.report.trace.drew()
+			x.report.trace.chosen(c, by, len(tier))
 			return c
 		}
 	}
-	x.passed = x.passed[:known] // the look at all finds them again
+	x.search.skipped = x.search.skipped[:known] // the look at all finds them again
 	return nil
 }
 
@@ -86,7 +86,7 @@ func (x *Exchange) remembered(cr *throng, tier []candidate) int {
 		return -1
 	}
 	n, ok := cr.at[x.g.memories.peek(x.before())]
-	if !ok || !x.free(&tier[n], x.lookedAt) || tier[n].ch.load.full() {
+	if !ok || !x.free(&tier[n], x.search.sampledAt) || tier[n].ch.load.full() {
 		return -1
 	}
 	return n
@@ -94,23 +94,23 @@ func (x *Exchange) remembered(cr *throng, tier []candidate) int {
 
 // Usable implements [balance.Look].
 func (l *looker) Usable(i int) bool {
-	x, c := (*Exchange)(l), &l.looking[i]
+	x, c := (*Exchange)(l), &l.search.sampled[i]
 	if !x.suits(c) {
 		return false
 	}
-	if b := c.barred(l.lookedAt); b.state != "" {
-		x.rec.barred(c, b)
+	if b := c.barred(l.search.sampledAt); b.state != "" {
+		x.report.trace.barred(c, b)
 		return false
 	}
-	if b, _ := x.gated(c, l.lookedAt); b.state != "" {
-		x.rec.barred(c, b)
+	if b, _ := x.gated(c, l.search.sampledAt); b.state != "" {
+		x.report.trace.barred(c, b)
 		return false
 	}
 	if c.ch.load.full() {
-		x.rec.barred(c, atLimit())
+		x.report.trace.barred(c, atLimit())
 		return false
 	}
-	return x.joins(c, l.lookedAt)
+	return x.joins(c, l.search.sampledAt)
 }
 
 // full reports whether a question that comes now would find no slot.

@@ -9,6 +9,15 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
+// report is what is told of an exchange: to explain, to the ledger, to metrics and the log.
+type report struct {
+	trace    *live // nil: it is kept
+	rows     []leg // for the ledger
+	row      [1]leg
+	attempts int
+	failures []failure
+}
+
 // keptOut reports whether err is a refusal under a limit or a budget of the caller, which
 // is nobody's failure.
 func keptOut(err *translate.Error) bool {
@@ -39,7 +48,7 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 	attrs := append(some[:0],
 		slog.String("id", x.q.ID), slog.String("front", x.q.Front), slog.String("caller", x.q.Caller.Name),
 		slog.String("model", translate.Clip(x.q.Model.Name)), slog.String("code", code),
-		slog.Int("attempts", x.attempts),
+		slog.Int("attempts", x.report.attempts),
 		slog.Duration("took", time.Since(x.began).Round(time.Microsecond)))
 	if ch != nil {
 		u := x.Usage()
@@ -54,12 +63,12 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 	if n := x.q.Ledger.Behind; n > 0 {
 		attrs = append(attrs, slog.Int("left_behind", n))
 	}
-	for _, f := range x.failures {
+	for _, f := range x.report.failures {
 		attrs = append(attrs, slog.Group("failed_"+f.ch.ID, slog.String("code", string(f.err.Code)), slog.String("why", x.plan.mask().Log(f.err.Error()))))
 	}
 	if limited {
 		attrs = append(attrs, slog.String("why", err.Message))
-	} else if err != nil && len(x.failures) == 0 {
+	} else if err != nil && len(x.report.failures) == 0 {
 		attrs = append(attrs, slog.String("why", x.plan.mask().Log(err.Error())))
 	}
 	// Not LogAttrs, which looks for the place in the code: that is always this one, and

@@ -5,6 +5,25 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
+// answer is what has come of an attempt.
+type answer struct {
+	copies    []byte            // what held events refer to
+	held      []translate.Event // what came before the commit point
+	heldAt    int               // the next of them
+	first     translate.Event   // the first content
+	hasFirst  bool              // it was not given out yet
+	collected translate.Answer  // usage and, where it is needed, all of it
+	raw       []byte            // a whole answer as it came
+	textBytes int
+	shown     bool    // some of it was text
+	thought   bool    // some of it was thought
+	doubted   bool    // some of the usage that was reported cannot be
+	excess    bool    // because it is more than any model can use
+	stored    bool    // the turn is
+	cached    bool    // it was kept
+	flight    *flight // others wait for it
+}
+
 // mayBeEmpty tells whether an answer that ended so may be without content.
 func mayBeEmpty(f translate.Finish) bool {
 	switch f {
@@ -21,7 +40,7 @@ func (x *Exchange) empty(end translate.Event) *translate.Error {
 	switch {
 	case mayBeEmpty(end.Finish):
 		return x.untold(end, false)
-	case x.passThrough && config.KindOf(x.base.Dialect).Empty && end.Reason == translate.ReasonGiven:
+	case x.attempt.passThrough && config.KindOf(x.prompt.req.Dialect).Empty && end.Reason == translate.ReasonGiven:
 		return nil
 	}
 	return errEmpty
@@ -32,7 +51,7 @@ var errEmpty = translate.Broken("the model gave an empty answer", nil)
 // untold is what a client is told of a good answer of which its dialect can show nothing;
 // nil: there is something to show, or its dialect has a place for the reason.
 func (x *Exchange) untold(end translate.Event, shown bool) *translate.Error {
-	if shown || end.Finish == translate.FinishSilent || !config.KindOf(x.base.Dialect).TextOnly {
+	if shown || end.Finish == translate.FinishSilent || !config.KindOf(x.prompt.req.Dialect).TextOnly {
 		return nil
 	}
 	message := "the model gave no text"
