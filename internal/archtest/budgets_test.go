@@ -25,12 +25,12 @@ var (
 
 // roomy are the exceptions to the budgets, and why.
 var roomy = map[string]string{
-	"store/store.go Store":               "one method for each thing that the dialects' own APIs can do with a conversation",
-	"internal/jsonx/scan.go begin":       "whether a value is within, and whether the text is valid, inside one scanner",
-	"internal/jsonx/scan.go behind":      "whether there is another value, and whether the text is valid, inside one scanner",
-	"internal/jsonx/scan.go str":         "whether a string has escapes, and whether it is valid, inside one scanner",
-	"proxy/front/messages.go read":       "ok beside what was read, as everywhere",
-	"proxy/front/messages.go readShared": "the same",
+	"store/store.go Store":                "one method for each thing that the dialects' own APIs can do with a conversation",
+	"internal/jsonx/scan.go begin":        "whether a value is within, and whether the text is valid, inside one scanner",
+	"internal/jsonx/scan.go behind":       "whether there is another value, and whether the text is valid, inside one scanner",
+	"internal/jsonx/scan.go str":          "whether a string has escapes, and whether it is valid, inside one scanner",
+	"proxy/front/websocket.go read":       "ok beside what was read, as everywhere",
+	"proxy/front/websocket.go readShared": "the same",
 }
 
 // budgets checks sizes, and remembers which exceptions were needed.

@@ -2,7 +2,6 @@ package front
 
 import (
 	"bytes"
-	"errors"
 	"strconv"
 	"time"
 
@@ -33,63 +32,15 @@ var aliveComment = sse.AppendComment(nil, "keep-alive")
 
 var errClientGone = &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "the client has left"}
 
-// wire is what the HTTP fronts differ in when they answer a question.
-type wire struct {
-	dialect translate.Dialect
-	status  func(*translate.Error) int
-	// start: an early head is followed by the start event of the dialect; false: by a comment.
-	start bool
-	// mark is the last event of a stream, and word what of it tells it from all others; "":
-	// there is none that an answer which passes through could lack.
-	mark, word string
-}
-
 // markMost is how long an end mark may be: longer events are none.
 const markMost = 96
 
 // marks reports whether raw, an event of an answer that passes through, is its end mark.
-func (w *wire) marks(raw []byte) bool {
-	if len(raw) > markMost || w.word == "" || !bytes.Contains(raw, []byte(w.word)) {
+func (f *Front) marks(raw []byte) bool {
+	if len(raw) > markMost || f.word == "" || !bytes.Contains(raw, []byte(f.word)) {
 		return false
 	}
-	return w.word[0] == '"' || bytes.IndexByte(raw, '{') < 0 // the model may say the word
-}
-
-// fail answers err in the front's own form.
-func (c *call) fail(w *wire, err *translate.Error) {
-	c.retryAfter(err)
-	if over, ok := err.Cause.(*limiter.Exceeded); ok {
-		over.Headers(time.Now(), c.setHeader)
-	}
-	enc := w.dialect.NewEncoder(&translate.Request{}, translate.Head{RequestID: c.id})
-	status := w.status(err)
-	if status == fasthttp.StatusUnauthorized {
-		c.ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
-	}
-	if hopeless(w, status, err) {
-		c.ctx.Response.Header.Set("X-Should-Retry", "false")
-	}
-	c.json(status, enc.AppendError(nil, err, false))
-}
-
-// hopeless reports whether the same question would be refused again. The libraries of both
-// vendors ask it again all the same after some of these statuses, unless x-should-retry
-// forbids that, and forget any Retry-After above a minute.
-func hopeless(w *wire, status int, err *translate.Error) bool {
-	if w != &openaiWire && w != &anthropicWire {
-		return false
-	}
-	switch status {
-	case fasthttp.StatusUnauthorized, fasthttp.StatusForbidden, fasthttp.StatusNotFound, fasthttp.StatusUnprocessableEntity:
-		return true
-	}
-	return err.Spent != nil
-}
-
-func (c *call) retryAfter(err *translate.Error) {
-	if n := err.RetrySeconds(); n > 0 && (err.Code == translate.CodeRateLimited || err.Code == translate.CodeUnavailable) {
-		c.ctx.Response.Header.Set("Retry-After", strconv.Itoa(n))
-	}
+	return f.word[0] == '"' || bytes.IndexByte(raw, '{') < 0 // the model may say the word
 }
 
 // setHeader sets one header of the answer; value may change afterwards.
@@ -101,7 +52,7 @@ func (c *call) limits(s limiter.State) { s.Headers(time.Now(), c.setHeader) }
 
 // answer puts q to the gateway and writes what comes of it, streamed or whole as
 // q.Request.Stream says.
-func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
+func (c *call) answer(q *proxy.Question, head translate.Head) {
 	q.ID = c.id
 	if c.held != nil {
 		c.held.Decoded(q.Request)
@@ -110,16 +61,16 @@ func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 	if q.Caller.Limited() {
 		q.Address, q.Admitted = c.address(), c.limits
 	}
-	enc := w.dialect.NewEncoder(q.Request, head)
+	enc := c.front.dialect.NewEncoder(q.Request, head)
 	if !q.Request.Stream {
-		c.answerWhole(w, q, enc)
+		c.answerWhole(q, enc)
 		c.once.settle(&c.ctx.Response)
 		return
 	}
 	if c.once != nil {
-		c.once.stream(func() translate.Encoder { return w.dialect.NewEncoder(q.Request, head) })
+		c.once.stream(func() translate.Encoder { return c.front.dialect.NewEncoder(q.Request, head) })
 	}
-	b := newStream(c, w, enc)
+	b := newStream(c, enc)
 	if q.Caller.Limited() {
 		q.Admitted = func(s limiter.State) {
 			c.limits(s)
@@ -139,7 +90,7 @@ func (c *call) answer(w *wire, q *proxy.Question, head translate.Head) {
 		c.way(q)
 	}
 	if err != nil && !late {
-		c.failed(w, err)
+		c.failed(err)
 		c.once.settle(&c.ctx.Response)
 		return
 	}
@@ -155,7 +106,7 @@ func streamHeaders(h *fasthttp.ResponseHeader) {
 	h.Set("X-Accel-Buffering", "no")
 }
 
-func (c *call) answerWhole(w *wire, q *proxy.Question, enc translate.Encoder) {
+func (c *call) answerWhole(q *proxy.Question, enc translate.Encoder) {
 	watched := conn.Of(c.ctx.Conn())
 	ctx, leave := watched.Life(c.s.life, errClientGone)
 	watched.Watch(watchAfter, leave)
@@ -163,13 +114,13 @@ func (c *call) answerWhole(w *wire, q *proxy.Question, enc translate.Encoder) {
 	x, err := c.s.g.Open(ctx, q)
 	c.way(q)
 	if err != nil {
-		c.failed(w, err)
+		c.failed(err)
 		return
 	}
 	defer func() { _ = x.Close() }()
 	a, err := x.Whole()
 	if err != nil {
-		c.failed(w, err)
+		c.failed(err)
 		return
 	}
 	c.ctx.SetStatusCode(fasthttp.StatusOK)
@@ -208,22 +159,4 @@ func (c *call) way(q *proxy.Question) {
 func appendTiming(b []byte, name string, d time.Duration) []byte {
 	b = append(append(b, name...), ";dur="...)
 	return strconv.AppendFloat(b, float64(d.Microseconds())/1000, 'f', -1, 64)
-}
-
-// failed answers a question that got no answer.
-func (c *call) failed(w *wire, err error) {
-	e := typed(err)
-	if e.Fault == translate.FaultGone {
-		// Nobody is there to read it.
-		c.ctx.SetConnectionClose()
-	}
-	c.fail(w, e)
-}
-
-func typed(err error) *translate.Error {
-	var e *translate.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return &translate.Error{Code: translate.CodeInternal, Message: "internal error", Cause: err}
 }

@@ -6,67 +6,80 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/anthropic"
 )
 
-// anthropicFront is the server side of Anthropic's messages.
-type anthropicFront struct{}
+// anthropicFront is the server side of Anthropic's messages. The lists of models share their
+// paths with openai's.
+var anthropicFront = Front{
+	dialect: anthropic.Dialect,
+	routes: func() []Route {
+		return []Route{
+			{Method: "POST", Path: "/v1/messages", Handle: (*call).ask},
+			{Method: "POST", Path: "/v1/messages/count_tokens", Handle: countTokens},
+		}
+	},
+	base:   "/v1",
+	owns:   "/v1/messages",
+	claims: func(c *call) bool { return len(c.ctx.Request.Header.Peek("anthropic-version")) > 0 },
+	instead: func(path string) string {
+		if strings.HasPrefix(path, "/v1/messages/") {
+			return "POST /v1/messages or POST /v1/messages/count_tokens"
+		}
+		return ""
+	},
 
-var anthropicWire = wire{dialect: anthropic.Dialect, status: anthropic.Status, mark: "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", word: `"message_stop"`}
+	token:    anthropicToken,
+	limit:    func(s *settings) int { return int(s.Anthropic.MaxBody) },
+	complete: func(c *call, req *translate.Request) { req.Beta = anthropicBeta(c) },
+	newID:    func() string { return ids.New("msg_") },
+	status:   anthropic.Status,
+	repeats:  true,
+	idHeader: "Request-Id",
+	headers:  []string{"anthropic-version", "anthropic-beta"},
+	mark:     "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+	word:     `"message_stop"`,
 
-// Routes implements [Front]. The model list shares its path with openai's.
-func (anthropicFront) Routes(s *Server) []Route {
-	return []Route{
-		{"POST", "/v1/messages", func(c *call) {
-			c.ask(&anthropicWire, anthropicToken(c), int(s.settings().Anthropic.MaxBody), newMessageID)
-		}},
-		{"POST", "/v1/messages/count_tokens", countTokens},
-	}
-}
-
-// Bodies implements [Front].
-func (anthropicFront) Bodies() bodyRule {
-	return bodyRule{
-		most:  func(s *settings) int { return int(s.Anthropic.MaxBody) },
-		token: anthropicToken,
-		refuse: func(c *call, err *translate.Error) {
-			c.anthropicID()
-			c.fail(&anthropicWire, err)
-		},
-	}
+	appendModels: func(dst []byte, names []string) []byte {
+		list := make([]anthropic.Model, 0, len(names))
+		for _, n := range names {
+			list = append(list, anthropic.Model{ID: n, Name: n, Created: modelsSince})
+		}
+		return anthropic.AppendModels(dst, list)
+	},
+	appendModel: func(dst []byte, name string) []byte {
+		return anthropic.AppendModel(dst, anthropic.Model{ID: name, Name: name, Created: modelsSince})
+	},
 }
 
 // countTokens answers POST /v1/messages/count_tokens.
 func countTokens(c *call) {
-	w := &anthropicWire
-	req := &translate.Request{Dialect: w.dialect.Name(), Beta: anthropicBeta(c)}
-	caller, model, err := c.asked(w, anthropicToken(c), int(c.s.settings().Anthropic.MaxBody), func() *translate.Error {
+	req := &translate.Request{Dialect: c.front.Name()}
+	caller, model, err := c.asked(req, func() *translate.Error {
 		if err := anthropic.Counting.DecodeRequest(req, c.ctx.Request.Body()); err != nil {
 			return typed(err)
 		}
 		return nil
-	}, req)
+	})
 	if err != nil {
-		c.fail(w, err)
+		c.fail(err)
 		return
 	}
 	watched := conn.Of(c.ctx.Conn())
 	ctx, leave := watched.Life(c.s.life, errClientGone)
 	watched.Watch(watchAfter, leave)
 	defer watched.Unwatch()
-	q := &proxy.Question{ID: c.id, Front: w.dialect.Name(), Caller: caller, Model: model, Request: req, Address: c.address()}
+	q := &proxy.Question{ID: c.id, Front: c.front.Name(), Caller: caller, Model: model, Request: req, Address: c.address()}
 	tokens, err := c.s.g.Count(ctx, q)
 	if err != nil {
-		c.failed(w, err)
+		c.failed(err)
 		return
 	}
 	c.json(fasthttp.StatusOK, anthropic.AppendCount(nil, tokens))
 }
-
-// isAnthropic reports whether a request on a shared path speaks this dialect.
-func isAnthropic(c *call) bool { return len(c.ctx.Request.Header.Peek("anthropic-version")) > 0 }
 
 // anthropicToken is the key in x-api-key, else in Authorization.
 func anthropicToken(c *call) string {
@@ -91,33 +104,4 @@ func anthropicBeta(c *call) string {
 		return ""
 	}
 	return beta
-}
-
-// requestIDHeader is where Anthropic's own libraries look for the id of a request.
-const requestIDHeader = "Request-Id"
-
-// anthropicID says the id of the request where this dialect has it, besides
-// X-Request-Id.
-func (c *call) anthropicID() { c.ctx.Response.Header.Set(requestIDHeader, c.id) }
-
-func listAnthropic(c *call) {
-	c.anthropicID()
-	caller, err := c.identify(anthropicToken(c))
-	if err != nil {
-		c.fail(&anthropicWire, err)
-		return
-	}
-	c.json(200, anthropic.AppendModels(nil, anthropicModels(c.s.g.Models(caller))))
-}
-
-func anthropicModels(names []string) []anthropic.Model {
-	list := make([]anthropic.Model, 0, len(names))
-	for _, n := range names {
-		list = append(list, anthropic.Model{ID: n, Name: n, Created: modelsSince})
-	}
-	return list
-}
-
-func appendAnthropicModel(id string) []byte {
-	return anthropic.AppendModel(nil, anthropic.Model{ID: id, Name: id, Created: modelsSince})
 }

@@ -27,20 +27,6 @@ const (
 	paceBytes = 40 << 10
 )
 
-// bodyRule says how long the bodies of a front's requests may be, and how it speaks to
-// who sends more than that.
-type bodyRule struct {
-	most   func(*settings) int           // bytes, for a caller that is known
-	token  func(*call) string            // its credential
-	refuse func(*call, *translate.Error) // answers in the front's dialect
-}
-
-// smallBodies is the rule of all paths that need no body.
-var smallBodies = bodyRule{
-	most:   func(*settings) int { return strangerBody },
-	refuse: (*call).failPlain,
-}
-
 // leaveBody has fasthttp leave a body alone that is longer than inlineBody, or of unknown
 // length: what it would make room for at once is as much as the client says. Whoever
 // handles the request reads it with readBody, or closes the connection.
@@ -73,7 +59,7 @@ func left(ctx *fasthttp.RequestCtx) *leftBody {
 
 // withBody has handle find the whole body in the request. It answers who sends too
 // much, too slowly, or more than is to be had at the moment.
-func (c *call) withBody(rule *bodyRule, handle func(*call)) {
+func (c *call) withBody(handle func(*call)) {
 	b := left(c.ctx)
 	coding, ok := c.coding()
 	switch there := b == nil || b.read; {
@@ -81,15 +67,15 @@ func (c *call) withBody(rule *bodyRule, handle func(*call)) {
 		handle(c)
 		return
 	case !ok:
-		rule.refuse(c, c.wrongCoding())
+		c.refuseBody(c.wrongCoding())
 		return
 	case there:
-		c.inline(rule, coding, handle)
+		c.inline(coding, handle)
 		return
 	}
 	c.hold()
 	defer func() { c.held.release() }()
-	in := &intake{call: c, rule: rule, wire: conn.Of(c.ctx.Conn()), coding: coding}
+	in := &intake{call: c, wire: conn.Of(c.ctx.Conn()), coding: coding}
 	body, err := in.read(b)
 	if err == nil {
 		b.read = true
@@ -101,11 +87,20 @@ func (c *call) withBody(rule *bodyRule, handle func(*call)) {
 	var known *translate.Error
 	if errors.As(err, &known) {
 		in.wire.Linger()
-		rule.refuse(c, known)
+		c.refuseBody(known)
 	} else {
 		c.unreadable(err)
 	}
 	c.ctx.SetConnectionClose()
+}
+
+// refuseBody answers a request whose body was not read.
+func (c *call) refuseBody(err *translate.Error) {
+	if c.front.refuse == nil {
+		c.fail(err)
+		return
+	}
+	c.front.refuse(c, err)
 }
 
 // hold begins to charge what the body takes.
@@ -118,7 +113,6 @@ type intake struct {
 	*call
 	coding string // that it is to be unpacked from; empty: none
 	whole  bool   // it has come, and needs no pace
-	rule   *bodyRule
 	wire   *conn.Conn
 	most   int  // bytes that the body may have
 	known  bool // most is that of the caller
@@ -136,7 +130,7 @@ func (in *intake) read(b *leftBody) (body []byte, err error) {
 		return nil, errors.New("the body was not left alone") // it must never be
 	}
 	in.until = in.wire.ReadDeadline()
-	in.most = min(strangerBody, in.rule.most(in.s.settings()))
+	in.most = min(strangerBody, in.front.limit(in.s.settings()))
 	if err := in.admit(b.length); err != nil {
 		return nil, err
 	}
@@ -189,14 +183,14 @@ func (in *intake) admit(n int) error {
 		return nil
 	}
 	large := &translate.Error{Code: translate.CodeTooLarge, Message: "the body is too large"}
-	if in.known || in.most < strangerBody || in.rule.token == nil {
+	if in.known || in.most < strangerBody || in.front.token == nil {
 		return large
 	}
-	caller, err := in.identify(in.rule.token(in.call))
+	caller, err := in.identify(in.front.token(in.call))
 	if err != nil {
 		return err
 	}
-	in.known, in.most = true, in.rule.most(in.s.settings())
+	in.known, in.most = true, in.front.limit(in.s.settings())
 	if anonymous := in.s.settings().Callers.Anonymous; caller.Anonymous && anonymous != nil {
 		in.most = min(in.most, int(anonymous.MaxBody))
 	}

@@ -16,38 +16,34 @@ import (
 )
 
 // chatnioFront is the server side of chatnio's WebSocket and of the REST calls
-// that go with it. Each path is served at the root and under /api (docs/rules/chatnio.md 8.1).
-type chatnioFront struct{}
+// that go with it. None of the calls has a HEAD, since some of them change something.
+var chatnioFront = Front{
+	dialect: chatnio.Dialect,
+	routes:  chatnioRoutes,
+	token:   chatnioToken,
+	limit:   func(*settings) int { return formLimit },
+	refuse:  chatnioRefuse,
+}
 
-// Routes implements [Front].
-func (chatnioFront) Routes(*Server) []Route {
+// chatnioRoutes has each path at the root and under /api (docs/rules/chatnio.md 8.1).
+func chatnioRoutes() []Route {
 	hello, admin := public(chatnioHello), public(chatnioAdmin)
 	routes := []Route{
-		{"GET", "/chat", chatnioSocket}, {"GET", "/api/chat", chatnioSocket}, {"*", "/chat", chatnioElse},
-		{"GET", "/", hello}, {"GET", "/api", hello}, {"GET", "/api/hello", hello}, {"*", "/", chatnioElse},
-		{"*", "/admin/{path:*}", admin}, {"*", "/api/admin/{path:*}", admin},
-		{"GET", "/api/v1/models", listModels},
+		{Method: "GET", Path: "/chat", Handle: chatnioSocket}, {Method: "GET", Path: "/api/chat", Handle: chatnioSocket}, {Method: "*", Path: "/chat", Handle: chatnioElse},
+		{Method: getHead, Path: "/", Handle: hello}, {Method: getHead, Path: "/api", Handle: hello}, {Method: getHead, Path: "/api/hello", Handle: hello}, {Method: "*", Path: "/", Handle: chatnioElse},
+		{Method: "*", Path: "/admin/{path:*}", Handle: admin}, {Method: "*", Path: "/api/admin/{path:*}", Handle: admin},
 	}
 	seen := make(map[string]bool)
 	for _, list := range [][]Route{chatnioCalls, accountCalls} {
 		for _, r := range list {
-			routes = append(routes, r, Route{r.Method, "/api" + r.Path, r.Handle})
+			routes = append(routes, r, Route{Method: r.Method, Path: "/api" + r.Path, Handle: r.Handle})
 			if !seen[r.Path] {
 				seen[r.Path] = true
-				routes = append(routes, Route{"*", r.Path, chatnioElse}, Route{"*", "/api" + r.Path, chatnioElse})
+				routes = append(routes, Route{Method: "*", Path: r.Path, Handle: chatnioElse}, Route{Method: "*", Path: "/api" + r.Path, Handle: chatnioElse})
 			}
 		}
 	}
 	return routes
-}
-
-// Bodies implements [Front].
-func (chatnioFront) Bodies() bodyRule {
-	return bodyRule{
-		most:   func(*settings) int { return formLimit },
-		token:  chatnioToken,
-		refuse: chatnioRefuse,
-	}
 }
 
 // chatnioRefuse answers a call whose body was not read.

@@ -17,27 +17,23 @@ import (
 
 // chatnioCalls are the REST calls around the socket (docs/rules/chatnio.md 6), without /api.
 var chatnioCalls = []Route{
-	{"GET", "/conversation/list", signedIn(stored(chatnioList))},
-	{"GET", "/conversation/load", signedIn(stored(chatnioLoad))},
-	{"GET", "/conversation", signedIn(stored(chatnioLoad))}, // docs/rules/chatnio.md 10: the published example
-	{"GET", "/conversation/delete", signedIn(stored(chatnioDelete))},
-	{"GET", "/conversation/clean", signedIn(stored(chatnioClean))},
-	{"POST", "/conversation/rename", signedIn(stored(chatnioRename))},
-	{"POST", "/conversation/share", signedIn(stored(chatnioShare))},
-	{"GET", "/conversation/view", public(stored(chatnioView))},
-	{"GET", "/conversation/share/list", signedIn(stored(chatnioShares))},
-	{"GET", "/conversation/share/delete", signedIn(stored(chatnioUnshare))},
-	{"GET", "/conversation/mask/view", masking(chatnioMasks)},
-	{"POST", "/conversation/mask/save", masking(chatnioSaveMask)},
-	{"POST", "/conversation/mask/delete", masking(chatnioDeleteMask)},
+	{Method: "GET", Path: "/conversation/list", Handle: signedIn(stored(chatnioList))},
+	{Method: "GET", Path: "/conversation/load", Handle: signedIn(stored(chatnioLoad))},
+	{Method: "GET", Path: "/conversation", Handle: signedIn(stored(chatnioLoad))}, // docs/rules/chatnio.md 10: the published example
+	{Method: "GET", Path: "/conversation/delete", Handle: signedIn(stored(chatnioDelete))},
+	{Method: "GET", Path: "/conversation/clean", Handle: signedIn(stored(chatnioClean))},
+	{Method: "POST", Path: "/conversation/rename", Handle: signedIn(stored(chatnioRename))},
+	{Method: "POST", Path: "/conversation/share", Handle: signedIn(stored(chatnioShare))},
+	{Method: "GET", Path: "/conversation/view", Handle: public(stored(chatnioView))},
+	{Method: "GET", Path: "/conversation/share/list", Handle: signedIn(stored(chatnioShares))},
+	{Method: "GET", Path: "/conversation/share/delete", Handle: signedIn(stored(chatnioUnshare))},
+	{Method: "GET", Path: "/conversation/mask/view", Handle: masking(chatnioMasks)},
+	{Method: "POST", Path: "/conversation/mask/save", Handle: masking(chatnioSaveMask)},
+	{Method: "POST", Path: "/conversation/mask/delete", Handle: masking(chatnioDeleteMask)},
 }
 
-const (
-	// storeWait bounds a call's use of the store.
-	storeWait = 30 * time.Second
-	// formLimit bounds the body of a call; none needs more than a frame may hold.
-	formLimit = frameLimit
-)
+// formLimit bounds the body of a call; none needs more than a frame may hold.
+const formLimit = frameLimit
 
 // The texts of the real server (docs/rules/chatnio.md 3.1 and 6).
 const (
@@ -45,7 +41,6 @@ const (
 	textNotFound    = "conversation not found"
 	textBadID       = "invalid id"
 	textBadForm     = "invalid form"
-	textStoreFailed = "the conversation store failed" // ours
 )
 
 // public finds the caller of a call that anyone may make: nil if it is not signed

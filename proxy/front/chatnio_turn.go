@@ -44,7 +44,7 @@ func (t *talk) turn(next *task) {
 	defer cancel(nil)
 	t.begin(next, cancel)
 	q := &proxy.Question{
-		ID: ids.New("req_"), Session: t.session.id, Front: "chatnio", Caller: t.caller, Model: model, Received: received,
+		ID: ids.New("req_"), Session: t.session.id, Front: chatnio.Dialect.Name(), Caller: t.caller, Model: model, Received: received,
 		Request: req, Restart: restart, KeepPartial: true, Address: t.address,
 		Failure: chatnio.NewEncoder(req, translate.Head{}).ErrorText,
 	}
@@ -184,10 +184,6 @@ func (t *talk) began(number int64) {
 	t.stays.release()
 }
 
-func storeFault(err error) *translate.Error {
-	return &translate.Error{Code: translate.CodeInternal, Message: textStoreFailed, Cause: err}
-}
-
 // forget gives back the number of a socket that has ended, and what was only said on it.
 func (t *talk) forget() {
 	t.s.chats.give(t.who)
@@ -270,19 +266,6 @@ func (t *talk) noteIn(ctx context.Context, n proxy.Note, message string) (number
 		return 0, err
 	}
 	return t.s.g.Note(ctx, place, n)
-}
-
-// clipTitle makes a title of a message (docs/rules/chatnio.md 6).
-func clipTitle(message string) string {
-	n := 0
-	for i := range message {
-		if n == 50 {
-			return message[:i] + "..."
-		}
-		n++
-	}
-	return message
-
 }
 
 // first sends frame 1 of a turn. A store that failed left no number to send.

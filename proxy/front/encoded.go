@@ -100,18 +100,18 @@ func (p *packed) Read(b []byte) (int, error) {
 }
 
 // inline unpacks a body that the server has read already.
-func (c *call) inline(rule *bodyRule, coding string, handle func(*call)) {
+func (c *call) inline(coding string, handle func(*call)) {
 	c.hold()
 	defer func() { c.held.release() }()
-	in := &intake{call: c, rule: rule, whole: true}
-	in.most = min(strangerBody, rule.most(c.s.settings()))
+	in := &intake{call: c, whole: true}
+	in.most = min(strangerBody, c.front.limit(c.s.settings()))
 	body, err := in.unpack(bytes.NewReader(c.ctx.Request.Body()), coding)
 	if err == nil {
 		err = in.settle(body)
 	}
 	if err != nil {
 		c.held.release()
-		rule.refuse(c, typed(err))
+		c.refuseBody(typed(err))
 		return
 	}
 	c.ctx.Request.SetBodyRaw(body)

@@ -1,45 +1,118 @@
-// Package front is the server side: how clients reach the gateway. Each dialect's
-// front is one file; they share one port, the way in which an answer is written
-// (answer.go) and the life of a WebSocket (session.go).
+// Package front is the server side: how clients reach the gateway. Each dialect is one
+// [Front], in files of its name; what all share names none of them: the way in which a
+// question of a stateless dialect is read (stateless.go), a conversation is found
+// (conversation.go), an answer is written (answer.go, stream.go), and a WebSocket lives
+// (session.go, websocket.go).
 package front
 
-import "github.com/valyala/fasthttp"
+import (
+	"github.com/valyala/fasthttp"
 
-// Front is one dialect's server side: its paths and what answers on them.
-type Front interface {
-	// Routes returns the front's paths. It is called once, when the server is
-	// made.
-	Routes(s *Server) []Route
-	// Bodies returns the rule of the bodies of their requests.
-	Bodies() bodyRule
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// Front describes one dialect's server side: its paths, and all that the shared roads must
+// know of it. It is never changed.
+type Front struct {
+	// dialect is what its clients speak. Its name is the front's.
+	dialect translate.Dialect
+	// refusals is in whose form a request is refused, where the dialect has none that HTTP
+	// could carry; nil: in that of dialect.
+	refusals translate.Dialect
+	// routes returns its paths. It is called once for each server.
+	routes func() []Route
+
+	// base is the path that the addresses which clients are given end with, or lack, or have
+	// twice: they are answered all the same. Empty: addresses have to be right.
+	base string
+	// owns is what paths begin with of which the front tells that they are not served; empty:
+	// base and a slash. Of several fronts the one with the longest counts.
+	owns string
+	// claims reports whether a request on a path that several fronts of one base share is for
+	// this one; nil: it never is.
+	claims func(c *call) bool
+	// instead says what is to be used in place of a path that is not served; empty, or nil:
+	// whatever there is.
+	instead func(path string) string
+
+	// token is the credential of a request; nil: it has none by which a longer body could be
+	// allowed.
+	token func(c *call) string
+	// limit is how many bytes the body of a request may have, if its caller is known.
+	limit func(s *settings) int
+	// refuse answers a request whose body was not read; nil: with fail.
+	refuse func(c *call, err *translate.Error)
+	// complete adds what the headers of a request say of the question; nil: nothing.
+	complete func(c *call, req *translate.Request)
+	// newID makes an answer's id; nil: it is the channel's.
+	newID func() string
+
+	// status is that of a refusal; nil: the one of the catalogue.
+	status func(*translate.Error) int
+	// repeats: the dialect's client libraries ask again after most refusals, unless
+	// X-Should-Retry forbids it.
+	repeats bool
+	// idHeader is where clients look for the id of a request besides X-Request-Id; empty:
+	// nowhere.
+	idHeader string
+	// headers are those besides that its requests have, which pages may send.
+	headers []string
+
+	// start: an answer whose status line cannot be held any longer begins with the event of
+	// the start; false: with a comment.
+	start bool
+	// mark is the last event of a stream, and word what of it tells it from all others; empty:
+	// there is none that an answer which passes through could lack.
+	mark, word string
+
+	// appendModels and appendModel append the list of models, and one of them; nil: there is no
+	// such list.
+	appendModels func(dst []byte, names []string) []byte
+	appendModel  func(dst []byte, name string) []byte
 }
+
+// Name is the front's name in metrics, logs and the ledger: its dialect's.
+func (f *Front) Name() string { return f.dialect.Name() }
 
 // Route is one path of a front. Path is as fasthttp/router takes it, without a
 // trailing slash; the server adds the configured prefix and also takes the path
 // with a slash. Handle runs on the connection's goroutine and may not keep the
 // context after it returned.
 type Route struct {
+	// Method is GET, POST ..., * for all, or GET+HEAD.
 	Method string
 	Path   string
 	Handle func(c *call)
+	// Shared: another front of the same base, in whose form Handle answers then, may claim a
+	// request.
+	Shared bool
 }
 
-// All is every front that the server has.
-var All = []Front{
-	openaiFront{},
-	anthropicFront{},
-	chatnioFront{},
-	restFront{},
-	iagentFront{},
+// getHead is the method of what may be asked for its head alone.
+const getHead = fasthttp.MethodGet + "+" + fasthttp.MethodHead
+
+// stranger is in the place of a front where a request has reached none.
+var stranger = Front{
+	limit:  func(*settings) int { return strangerBody },
+	refuse: (*call).failPlain,
 }
 
 // call is one HTTP request on its way through a front.
 type call struct {
-	s   *Server
-	ctx *fasthttp.RequestCtx
-	id  string // request id
+	s     *Server
+	ctx   *fasthttp.RequestCtx
+	front *Front // that it has reached
+	id    string // request id
 	// once is set while a request with an Idempotency-Key is answered.
 	once *once
 	// held is what its body takes of the server's budget; nil: too little to count.
 	held *charge
+}
+
+// reaches says which front answers the call.
+func (c *call) reaches(f *Front) {
+	c.front = f
+	if f.idHeader != "" {
+		c.ctx.Response.Header.Set(f.idHeader, c.id)
+	}
 }

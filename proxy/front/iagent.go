@@ -14,19 +14,18 @@ import (
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
+	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
 
 // iagentFront is the server side of the iagent message format: one socket for
 // many users (docs/rules/iagent.md 2 and 4).
-type iagentFront struct{}
-
-// Routes implements [Front].
-func (iagentFront) Routes(*Server) []Route {
-	return []Route{{"GET", "/ws/v1/chat", iagentSocket}}
+var iagentFront = Front{
+	dialect:  iagent.Dialect,
+	refusals: rest.Dialect, // of the same family of servers
+	routes:   func() []Route { return []Route{{Method: "GET", Path: "/ws/v1/chat", Handle: iagentSocket}} },
+	limit:    func(*settings) int { return strangerBody },
+	refuse:   (*call).failPlain,
 }
-
-// Bodies implements [Front].
-func (iagentFront) Bodies() bodyRule { return smallBodies }
 
 // Bounds of docs/rules/iagent.md 4.
 const (
@@ -47,21 +46,21 @@ func iagentSocket(c *call) {
 		err = &translate.Error{Code: translate.CodeUnauthorized, Message: "app_token is missing"}
 	}
 	if err != nil {
-		c.fail(&restWire, err)
+		c.fail(err)
 		return
 	}
 	if !websocket.FastHTTPIsWebSocketUpgrade(c.ctx) {
-		c.fail(&restWire, &translate.Error{Code: translate.CodeUpgradeRequired, Message: "this path takes WebSockets only"})
+		c.fail(&translate.Error{Code: translate.CodeUpgradeRequired, Message: "this path takes WebSockets only"})
 		c.ctx.Response.Header.Set("Upgrade", "websocket")
 		c.ctx.Response.Header.Set("Connection", "Upgrade")
 		return
 	}
 	if c.s.ending() {
-		c.fail(&restWire, &translate.Error{Code: translate.CodeUnavailable, Message: "the gateway is shutting down", Retry: time.Second})
+		c.fail(&translate.Error{Code: translate.CodeUnavailable, Message: "the gateway is shutting down", Retry: time.Second})
 		return
 	}
 	if !c.s.sockets.take(caller.Name, c.s.settings().IAgent.Sockets) {
-		c.fail(&restWire, &translate.Error{Code: translate.CodeRateLimited, Message: "too many connections for this token", Retry: time.Second})
+		c.fail(&translate.Error{Code: translate.CodeRateLimited, Message: "too many connections for this token", Retry: time.Second})
 		return
 	}
 	server, address := c.s, c.address()

@@ -148,7 +148,7 @@ func (o *question) prepare(received time.Time) {
 		return
 	}
 	m.Request(&o.req)
-	o.q = proxy.Question{ID: ids.New("req_"), Session: c.session.id, Front: "iagent", Caller: c.caller, Model: model, Received: received, Request: &o.req,
+	o.q = proxy.Question{ID: ids.New("req_"), Session: c.session.id, Front: iagent.Dialect.Name(), Caller: c.caller, Model: model, Received: received, Request: &o.req,
 		Address: c.address, User: m.Sender}
 	if err := c.s.g.Admit(o.ctx, &o.q); err != nil {
 		o.known = o.refused(err)

@@ -66,10 +66,10 @@ type once struct {
 // unique looks at the request's Idempotency-Key. It returns false when it has
 // answered the request: with a repetition of the first answer, or because the key
 // cannot be used. The call's once is then nil, else it must be settled.
-func (c *call) unique(w *wire, caller *proxy.Caller) bool {
+func (c *call) unique(caller *proxy.Caller) bool {
 	key, given, err := onceHeader(c.ctx.Request.Header.PeekAll("Idempotency-Key"))
 	if err != nil {
-		c.fail(w, err)
+		c.fail(err)
 		return false
 	}
 	if !given {
@@ -90,9 +90,9 @@ func (c *call) unique(w *wire, caller *proxy.Caller) bool {
 		c.once = &once{of: store, one: one}
 		return true
 	case !same:
-		c.fail(w, &translate.Error{Code: translate.CodeKeyReused, Message: "this Idempotency-Key was used for another request"})
+		c.fail(&translate.Error{Code: translate.CodeKeyReused, Message: "this Idempotency-Key was used for another request"})
 	case !done:
-		c.fail(w, &translate.Error{Code: translate.CodeInProgress, Message: "the request with this Idempotency-Key is still running"})
+		c.fail(&translate.Error{Code: translate.CodeInProgress, Message: "the request with this Idempotency-Key is still running"})
 	default:
 		c.repeat(known)
 	}

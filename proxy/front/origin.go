@@ -13,8 +13,23 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// exposed are the headers of an answer that a page of another origin may read.
-const exposed = "X-Request-Id, Request-Id, Retry-After, X-Should-Retry, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Idempotent-Replayed, X-Dragoman-Dropped, X-Dragoman-Channel, X-Dragoman-Attempts, X-Dragoman-Cache, Server-Timing"
+// pageHeaders are the headers of an answer that a page of another origin may read, and
+// those of a request that it may send and that a wildcard does not let in everywhere.
+func (s *Server) pageHeaders() (exposed, named string) {
+	exposed, named = commonExposed, commonNamed
+	for _, f := range s.fronts {
+		if f.idHeader != "" {
+			exposed += ", " + f.idHeader
+		}
+		for _, name := range f.headers {
+			named += ", " + name
+		}
+	}
+	return exposed, named
+}
+
+// commonExposed are those of all fronts.
+const commonExposed = "X-Request-Id, Retry-After, X-Should-Retry, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Idempotent-Replayed, X-Dragoman-Dropped, X-Dragoman-Channel, X-Dragoman-Attempts, X-Dragoman-Cache, Server-Timing"
 
 // allowPage lets a page of any origin read the answer and the headers that matter,
 // whatever the answer is: a browser keeps even a refusal from a page that was not let
@@ -26,7 +41,7 @@ func (c *call) allowPage() {
 	}
 	h := &c.ctx.Response.Header
 	h.SetBytesV(fasthttp.HeaderAccessControlAllowOrigin, origin)
-	h.Set(fasthttp.HeaderAccessControlExposeHeaders, exposed)
+	h.Set(fasthttp.HeaderAccessControlExposeHeaders, c.s.exposed)
 	h.Set(fasthttp.HeaderVary, fasthttp.HeaderOrigin)
 }
 
@@ -38,16 +53,16 @@ func (c *call) preflight() {
 	c.allowAll()
 }
 
-// namedHeaders are those of requests that a wildcard does not let in everywhere.
-const namedHeaders = "Authorization, Content-Type, X-API-Key, Api-Key, X-Request-Id, Idempotency-Key, anthropic-version, anthropic-beta"
+// commonNamed are those of all fronts.
+const commonNamed = "Authorization, Content-Type, X-API-Key, Api-Key, X-Request-Id, Idempotency-Key"
 
 // allowAll says what a page of another origin may send.
 func (c *call) allowAll() {
 	h := &c.ctx.Response.Header
 	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
-	allowed := "*, " + namedHeaders
+	allowed := "*, " + c.s.named
 	if bytes.Contains(bytes.ToLower(c.ctx.Request.Header.Peek("Access-Control-Request-Headers")), []byte("forwarded")) {
-		allowed = namedHeaders // what proxies say of a client is not a page's to say
+		allowed = c.s.named // what proxies say of a client is not a page's to say
 	}
 	h.Set("Access-Control-Allow-Headers", allowed)
 	h.Set("Access-Control-Max-Age", "7200")

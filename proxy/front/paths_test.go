@@ -60,3 +60,19 @@ func TestNoSubprotocolAndNoCompressionIsEverChosen(t *testing.T) {
 		_ = conn.Close()
 	}
 }
+
+// The vendor's libraries take the id of a request from there, whatever the answer is.
+func TestEveryAnswerOfTheAnthropicFrontHasItsRequestID(t *testing.T) {
+	t.Parallel()
+	w := world.Start(t, callers+"channels:\n"+channel("a", "mock", "", "echo"))
+	for path, status := range map[string]int{"/v1/messages": 400, "/v1/messages/batches": 404, "/v1/models": 200, "/v1/models/none": 404, "/v1/files": 404} {
+		method := "GET"
+		if path == "/v1/messages" {
+			method = "POST"
+		}
+		got, header, body := w.Do(t, method, path, "", "anthropic-version", "2023-06-01", "x-api-key", key)
+		if id := header.Get("Request-Id"); got != status || id == "" || id != header.Get("X-Request-Id") {
+			t.Errorf("%s: status %d, Request-Id %q, X-Request-Id %q: %s", path, got, id, header.Get("X-Request-Id"), body)
+		}
+	}
+}

@@ -27,12 +27,17 @@ func (s *Server) settings() *settings { return s.live.Load() }
 // the server was made. It is safe for concurrent use. The gateway has an Apply of its
 // own.
 func (s *Server) Apply(conf *config.Config) {
-	s.live.Store(settingsOf(conf))
-	s.bodies.bound(int(conf.Bodies), largestBody(conf))
+	live := settingsOf(conf)
+	s.live.Store(live)
+	s.bodies.bound(int(conf.Bodies), s.largestBody(live))
 }
 
 // largestBody is the longest body that any front takes, and no less than what lets a
 // message of a socket in, and what is made of it, where a part of a share is spared.
-func largestBody(conf *config.Config) int {
-	return int(max(conf.Rest.MaxBody, conf.OpenAI.MaxBody, conf.Anthropic.MaxBody, 2*formLimit))
+func (s *Server) largestBody(conf *settings) int {
+	most := 2 * formLimit
+	for _, f := range s.fronts {
+		most = max(most, f.limit(conf))
+	}
+	return most
 }

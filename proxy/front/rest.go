@@ -11,56 +11,40 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
 
-// restFront is the server side of the Chat API: docs/rules/rest.md 2 and 3.
-type restFront struct{}
-
-var restWire = wire{dialect: rest.Dialect, status: restStatus, start: true}
-
-// restStatus: an upstream's refusal of the question is a MODEL_ERROR like any
-// other here (docs/rules/faults.md 5).
-func restStatus(err *translate.Error) int { return err.Status() }
-
-// Routes implements [Front].
-func (restFront) Routes(*Server) []Route {
-	return []Route{
-		{"POST", "/api/chat", func(c *call) { c.restAsk(false) }},
-		{"POST", "/api/chat/stream", func(c *call) { c.restAsk(true) }},
-		{"GET", "/api/conversations", restCaller(restList)},
-		{"GET", "/api/conversations/{id}", restCaller(restLoad)},
-		{"DELETE", "/api/conversations/{id}", restCaller(restDelete)},
-		{"POST", "/api/conversations/{id}/clear", restCaller(restClear)},
-	}
-}
-
-// Bodies implements [Front].
-func (restFront) Bodies() bodyRule {
-	return bodyRule{
-		most:   func(s *settings) int { return int(s.Rest.MaxBody) },
-		token:  restToken,
-		refuse: func(c *call, err *translate.Error) { c.fail(&restWire, err) },
-	}
-}
-
-// restToken is the key of docs/rules/rest.md 2.2: Bearer, or X-API-Key.
-func restToken(c *call) string {
-	return c.bearer()
+// restFront is the server side of the Chat API: docs/rules/rest.md 2 and 3. An upstream's
+// refusal of the question is a MODEL_ERROR like any other here, so that the statuses are
+// those of the catalogue.
+var restFront = Front{
+	dialect: rest.Dialect,
+	routes: func() []Route {
+		return []Route{
+			{Method: "POST", Path: "/api/chat", Handle: func(c *call) { c.restAsk(false) }},
+			{Method: "POST", Path: "/api/chat/stream", Handle: func(c *call) { c.restAsk(true) }},
+			{Method: getHead, Path: "/api/conversations", Handle: restCaller(restList)},
+			{Method: getHead, Path: "/api/conversations/{id}", Handle: restCaller(restLoad)},
+			{Method: "DELETE", Path: "/api/conversations/{id}", Handle: restCaller(restDelete)},
+			{Method: "POST", Path: "/api/conversations/{id}/clear", Handle: restCaller(restClear)},
+		}
+	},
+	token: (*call).bearer, // or X-API-Key: docs/rules/rest.md 2.2
+	limit: func(s *settings) int { return int(s.Rest.MaxBody) },
+	start: true,
 }
 
 func restCaller(handle func(c *call, caller *proxy.Caller)) func(*call) {
 	return func(c *call) {
-		caller, err := c.identify(restToken(c))
+		caller, err := c.identify(c.bearer())
 		if err == nil {
 			err = c.unseen(caller)
 		}
 		if err != nil {
-			c.fail(&restWire, err)
+			c.fail(err)
 			return
 		}
 		handle(c, caller)
@@ -70,74 +54,47 @@ func restCaller(handle func(c *call, caller *proxy.Caller)) func(*call) {
 // restAsk answers a question, in one piece or as a stream.
 func (c *call) restAsk(stream bool) {
 	now := time.Now()
-	caller, err := c.identify(restToken(c))
+	caller, err := c.identify(c.bearer())
 	if err != nil {
-		c.fail(&restWire, err)
+		c.fail(err)
 		return
 	}
-	if err := c.checkBody(int(c.s.settings().Rest.MaxBody)); err != nil {
-		c.fail(&restWire, err)
+	if err := c.checkBody(); err != nil {
+		c.fail(err)
 		return
 	}
 	ask, wrong := rest.DecodeAsk(c.ctx.Request.Body())
 	if wrong != nil {
-		c.fail(&restWire, typed(wrong))
+		c.fail(typed(wrong))
 		return
 	}
 	apart := c.apart(caller)
 	if apart && ask.Conversation != "" {
-		c.fail(&restWire, c.unseen(caller))
+		c.fail(c.unseen(caller))
 		return
 	}
 	model, err := c.s.g.Resolve(caller, ask.Preset)
 	if err != nil {
-		c.fail(&restWire, c.unknownPreset(&ask, err))
+		c.fail(c.unknownPreset(&ask, err))
 		return
 	}
-	if !c.unique(&restWire, caller) {
+	if !c.unique(caller) {
 		return
 	}
 	req := &translate.Request{Dialect: rest.Dialect.Name(), Stream: stream}
 	ask.Request(req)
 	req.Stream = stream
 	q := &proxy.Question{
-		ID: c.id, Front: "rest", Caller: caller, Model: model, Received: now, Request: req, User: ask.User,
+		ID: c.id, Front: c.front.Name(), Caller: caller, Model: model, Received: now, Request: req, User: ask.User,
 	}
 	defer c.s.g.Dismiss(q)
-	if err := c.join(q, &ask, apart); err != nil {
+	if err := c.join(q, c.s.restIdentity(&ask), apart); err != nil {
 		c.once.forget()
 		c.way(q)
-		c.failed(&restWire, err)
+		c.failed(err)
 		return
 	}
-	c.answer(&restWire, q, translate.Head{Created: now.UnixMilli(), Conversation: q.Turn.ID(), RequestID: c.id})
-}
-
-// join admits q and takes its place in its conversation, or in one of its own that is
-// not stored. A client that leaves while q waits for a limit is noticed.
-func (c *call) join(q *proxy.Question, ask *rest.Ask, apart bool) error {
-	if q.Caller.Limited() {
-		q.Address = c.address()
-	}
-	if apart {
-		if err := c.s.g.Admit(c.s.life, q); err != nil {
-			return err
-		}
-		q.Turn = c.s.g.Unstored(new(proxy.Thread))
-		return nil
-	}
-	id := c.s.restIdentity(ask)
-	if err := c.s.g.Admit(c.s.life, q); err != nil || !q.Waiting() {
-		if err == nil {
-			err = c.s.g.Join(c.s.life, q, id)
-		}
-		return err
-	}
-	watched := conn.Of(c.ctx.Conn())
-	ctx, leave := watched.Life(c.s.life, errClientGone)
-	watched.Watch(watchAfter, leave)
-	defer watched.Unwatch()
-	return c.s.g.Join(ctx, q, id)
+	c.answer(q, translate.Head{Created: now.UnixMilli(), Conversation: q.Turn.ID(), RequestID: c.id})
 }
 
 // unknownPreset tells a preset that does not exist from one that is not for this
@@ -152,22 +109,6 @@ func (c *call) unknownPreset(ask *rest.Ask, err *translate.Error) *translate.Err
 	}
 	return &e
 }
-
-// identityKey names a conversation by who is talking: what it is for, and the ids,
-// none of which can be taken for a part of another.
-func identityKey(kind string, ids ...string) string {
-	var room [128]byte
-	key := append(room[:0], kind...)
-	for _, id := range ids {
-		key = strconv.AppendInt(append(key, 0), int64(len(id)), 10)
-		key = append(append(key, ':'), id...)
-	}
-	return string(key)
-}
-
-// privateKey is the identity of a private chat with the default agent. The rest
-// and the iagent front share it (docs/rules/conversations.md 11).
-func privateKey(user string) string { return identityKey("private", user) }
 
 // restIdentity says which conversation a question belongs to: one per caller,
 // group and user (docs/rules/rest.md 2.5), or the one that the client names.
@@ -198,7 +139,7 @@ func restList(c *call, caller *proxy.Caller) {
 	limit, ok := queryInt(args, "limit", 50, 1)
 	offset, ok2 := queryInt(args, "offset", 0, 0)
 	if !ok || !ok2 {
-		c.fail(&restWire, translate.Invalid("limit and offset must be whole numbers, limit at least 1"))
+		c.fail(translate.Invalid("limit and offset must be whole numbers, limit at least 1"))
 		return
 	}
 	f := store.Filter{Owner: caller.Name, Plain: true, Limit: min(limit, 100), Offset: offset}
@@ -208,7 +149,7 @@ func restList(c *call, caller *proxy.Caller) {
 		}
 		id := string(args.Peek(name))
 		if err := translate.Bound(name, id, translate.MaxID); err != nil {
-			c.fail(&restWire, typed(err))
+			c.fail(typed(err))
 			return
 		}
 		*to = &id
@@ -250,18 +191,18 @@ func (c *call) pathID() string {
 
 func (c *call) restStoreFailed(err error) {
 	if errors.Is(err, store.ErrNotFound) {
-		c.fail(&restWire, &translate.Error{Code: translate.CodeConversation, Message: "no such conversation"})
+		c.fail(&translate.Error{Code: translate.CodeConversation, Message: "no such conversation"})
 		return
 	}
 	c.s.log.Error("store", "id", c.id, "why", err)
-	c.fail(&restWire, &translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed"})
+	c.fail(&translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed"})
 }
 
 // restLoad answers GET /api/conversations/:id.
 func restLoad(c *call, caller *proxy.Caller) {
 	limit, ok := queryInt(c.ctx.QueryArgs(), "limit", 100, 1)
 	if !ok {
-		c.fail(&restWire, translate.Invalid("limit must be a whole number of at least 1"))
+		c.fail(translate.Invalid("limit must be a whole number of at least 1"))
 		return
 	}
 	id := c.pathID()

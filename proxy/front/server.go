@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -34,12 +33,13 @@ const (
 
 // Server serves all fronts on one port.
 type Server struct {
-	conf *config.Config // that it was made with
-	live atomic.Pointer[settings]
-	g    *proxy.Gateway
-	log  *slog.Logger
-	http *fasthttp.Server
-	ln   *conn.Listener
+	conf   *config.Config // that it was made with
+	fronts []*Front
+	live   atomic.Pointer[settings]
+	g      *proxy.Gateway
+	log    *slog.Logger
+	http   *fasthttp.Server
+	ln     *conn.Listener
 
 	// life ends when running answers have to end, with the reason as its cause.
 	life context.Context
@@ -50,6 +50,8 @@ type Server struct {
 	sockets *counts      // its connections, per caller
 	chats   *counts      // those of the chatnio front, per caller or address
 	bodies  *budget      // what bodies and messages take
+	exposed string       // headers of answers that pages may read
+	named   string       // headers of requests that pages may send and a wildcard does not let in everywhere
 	numbers numbers      // conversations of open chatnio sockets
 	mingles atomic.Bool  // it was said that callers cannot be told apart behind a proxy
 
@@ -63,10 +65,13 @@ type Server struct {
 // farewell, and its end when its answers have ended.
 type closer interface{ goAway() }
 
-// New returns a server for conf's fronts in front of g. It listens nowhere yet.
-func New(conf *config.Config, g *proxy.Gateway, log *slog.Logger) *Server {
-	s := &Server{conf: conf, g: g, log: log, open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}, chats: &counts{of: make(map[string]int)}, bodies: newBudget(int(conf.Bodies), largestBody(conf))}
-	s.live.Store(settingsOf(conf))
+// newServer returns a server of fronts. It listens nowhere yet.
+func newServer(conf *config.Config, g *proxy.Gateway, log *slog.Logger, fronts []*Front) *Server {
+	live := settingsOf(conf)
+	s := &Server{conf: conf, fronts: fronts, g: g, log: log, open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}, chats: &counts{of: make(map[string]int)}}
+	s.live.Store(live)
+	s.bodies = newBudget(int(conf.Bodies), s.largestBody(live))
+	s.exposed, s.named = s.pageHeaders()
 	s.life, s.kill = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{
 		Handler:                       s.route(),
@@ -225,97 +230,6 @@ func (s *Server) exit(one closer) {
 	delete(s.open, one)
 	s.mu.Unlock()
 	s.sessions.Done()
-}
-
-// route builds the one handler of all fronts.
-func (s *Server) route() fasthttp.RequestHandler {
-	r := router.New()
-	r.RedirectTrailingSlash, r.RedirectFixedPath, r.HandleOPTIONS = false, false, false
-	for _, f := range All {
-		rule := f.Bodies()
-		for _, route := range f.Routes(s) {
-			handle := s.guard(func(c *call) { c.withBody(&rule, route.Handle) })
-			r.Handle(route.Method, s.conf.Prefix+route.Path, handle)
-			if route.Method == fasthttp.MethodGet && harmless(f, route.Path) {
-				r.Handle(fasthttp.MethodHead, s.conf.Prefix+route.Path, handle)
-			}
-		}
-	}
-	unknown := s.guard(func(c *call) { c.withBody(&smallBodies, notFound) })
-	r.NotFound = func(ctx *fasthttp.RequestCtx) {
-		if !trimSlash(ctx) && !s.meant(ctx) {
-			unknown(ctx)
-			return
-		}
-		r.Handler(ctx)
-	}
-	r.MethodNotAllowed = s.guard(func(c *call) { c.withBody(&smallBodies, wrongMethod) })
-	return s.strictly(r.Handler)
-}
-
-// harmless reports whether GET of a front's path may be asked as HEAD. It may not of a
-// socket, nor of chatnio's calls: they have no HEAD, and some of them change something.
-func harmless(f Front, path string) bool {
-	switch f.(type) {
-	case iagentFront:
-		return false
-	case chatnioFront:
-		return path == "/" || path == "/api" || path == "/api/hello" || path == "/api/v1/models"
-	}
-	return true
-}
-
-// meant gives a request whose path is known to nobody the one that its client means, and reports
-// whether there is one: without doubled slashes, and with /v1 once before what the vendors have
-// there, which base addresses have in all ways.
-func (s *Server) meant(ctx *fasthttp.RequestCtx) bool {
-	path, query, asked := bytes.Cut(ctx.Request.Header.RequestURI(), []byte("?"))
-	rest, ok := bytes.CutPrefix(path, []byte(s.conf.Prefix))
-	if !ok || len(rest) == 0 || rest[0] != '/' {
-		return false
-	}
-	single := make([]byte, 0, len(rest)+len("/v1"))
-	for _, c := range rest {
-		if c != '/' || len(single) == 0 || single[len(single)-1] != '/' {
-			single = append(single, c)
-		}
-	}
-	name := single
-	for _, before := range []string{"/api/v1/", "/v1/"} {
-		for bytes.HasPrefix(name, []byte(before)) {
-			name = name[len(before)-1:]
-		}
-	}
-	for _, known := range []string{"/chat/completions", "/messages", "/messages/count_tokens", "/models"} {
-		if string(name) == known {
-			single = append([]byte("/v1"), name...)
-		}
-	}
-	if bytes.Equal(single, rest) {
-		return false
-	}
-	uri := append([]byte(s.conf.Prefix), single...)
-	if asked {
-		uri = append(append(uri, '?'), query...)
-	}
-	ctx.Request.SetRequestURIBytes(uri)
-	return true
-}
-
-// trimSlash takes a slash off the end of the path, and reports whether there was
-// one: some clients write it, and do not follow a redirect (docs/rules/chatnio.md 7).
-func trimSlash(ctx *fasthttp.RequestCtx) bool {
-	path := ctx.URI().PathOriginal()
-	trimmed := bytes.TrimRight(path, "/")
-	if len(trimmed) == len(path) || len(trimmed) == 0 {
-		return false
-	}
-	uri := append([]byte(nil), trimmed...)
-	if query := ctx.URI().QueryString(); len(query) > 0 {
-		uri = append(append(uri, '?'), query...)
-	}
-	ctx.Request.SetRequestURIBytes(uri)
-	return true
 }
 
 // guard makes a call of each request, gives it an id, and turns a panic into an

@@ -27,7 +27,7 @@ type stream struct {
 	leave  func()          // ends it
 	conn   net.Conn
 	watch  *conn.Conn
-	wire   *wire
+	front  *Front
 	enc    translate.Encoder
 	id     string
 	onward func()  // resume
@@ -54,8 +54,8 @@ type stream struct {
 	closed   bool
 }
 
-func newStream(c *call, w *wire, enc translate.Encoder) *stream {
-	b := &stream{s: c.s, conn: c.ctx.Conn(), wire: w, enc: enc, id: c.id, once: c.once, page: c.pageHeaders(), last: time.Now(), bare: !c.ctx.Request.Header.IsHTTP11()}
+func newStream(c *call, enc translate.Encoder) *stream {
+	b := &stream{s: c.s, conn: c.ctx.Conn(), front: c.front, enc: enc, id: c.id, once: c.once, page: c.pageHeaders(), last: time.Now(), bare: !c.ctx.Request.Header.IsHTTP11()}
 	b.watch = conn.Of(b.conn)
 	b.ctx, b.leave = b.watch.Life(c.s.life, errClientGone)
 	b.watch.Watch(watchAfter, b.leave)
@@ -280,15 +280,15 @@ func (b *stream) beginLate() {
 	first := append(newChunk(), aliveComment...)
 	if !b.late {
 		b.late = true
-		if b.wire.start {
+		if b.front.start {
 			first = b.enc.Append(newChunk(), translate.Event{Kind: translate.KindStart})
 		}
 		more, coding := b.page, "Transfer-Encoding: chunked\r\n"
 		if b.bare {
 			coding = ""
 		}
-		if b.wire == &anthropicWire {
-			more += requestIDHeader + ": " + b.id + "\r\n"
+		if b.front.idHeader != "" {
+			more += b.front.idHeader + ": " + b.id + "\r\n"
 		}
 		b.limits.Headers(time.Now(), func(name string, value []byte) { more += name + ": " + string(value) + "\r\n" })
 		b.head.keep(fmt.Appendf(b.head.open(), "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\n%s\r\n", b.id, more, coding))
@@ -363,7 +363,7 @@ func (b *stream) pump() (rests bool, err error) {
 		p := buf.open()
 		if through {
 			p = append(p, ev.Raw...)
-			b.marked = b.marked || b.wire.marks(ev.Raw)
+			b.marked = b.marked || b.front.marks(ev.Raw)
 		} else {
 			p = b.enc.Append(p, ev)
 		}
@@ -392,8 +392,8 @@ func (b *stream) finish(buf *chunk, through bool, err error) error {
 	if err == io.EOF {
 		if through && !b.marked {
 			// It ended well without its mark, which clients wait for.
-			p = append(p, b.wire.mark...)
-			b.once.event(translate.Event{Raw: []byte(b.wire.mark)})
+			p = append(p, b.front.mark...)
+			b.once.event(translate.Event{Raw: []byte(b.front.mark)})
 		}
 		b.once.end(nil, fasthttp.StatusOK)
 		if !through {
@@ -404,7 +404,7 @@ func (b *stream) finish(buf *chunk, through bool, err error) error {
 		if e.Fault == translate.FaultGone {
 			return err
 		}
-		b.once.end(e, b.wire.status(e))
+		b.once.end(e, b.front.statusOf(e))
 		p = b.enc.AppendError(p, e, true)
 	}
 	p = buf.keep(p)

@@ -1,0 +1,74 @@
+package front
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// storeWait bounds one call's use of the store.
+const storeWait = 30 * time.Second
+
+// textStoreFailed is all that a client is told of a fault of the store.
+const textStoreFailed = "the conversation store failed"
+
+func storeFault(err error) *translate.Error {
+	return &translate.Error{Code: translate.CodeInternal, Message: textStoreFailed, Cause: err}
+}
+
+// join admits q and takes its place in the conversation of id, or apart from all in one of
+// its own that is not stored. A client that leaves while q waits for a limit is noticed.
+func (c *call) join(q *proxy.Question, id proxy.Identity, apart bool) error {
+	if q.Caller.Limited() {
+		q.Address = c.address()
+	}
+	if apart {
+		if err := c.s.g.Admit(c.s.life, q); err != nil {
+			return err
+		}
+		q.Turn = c.s.g.Unstored(new(proxy.Thread))
+		return nil
+	}
+	if err := c.s.g.Admit(c.s.life, q); err != nil || !q.Waiting() {
+		if err == nil {
+			err = c.s.g.Join(c.s.life, q, id)
+		}
+		return err
+	}
+	watched := conn.Of(c.ctx.Conn())
+	ctx, leave := watched.Life(c.s.life, errClientGone)
+	watched.Watch(watchAfter, leave)
+	defer watched.Unwatch()
+	return c.s.g.Join(ctx, q, id)
+}
+
+// identityKey names a conversation by who is talking: what it is for, and the ids,
+// none of which can be taken for a part of another.
+func identityKey(kind string, ids ...string) string {
+	var room [128]byte
+	key := append(room[:0], kind...)
+	for _, id := range ids {
+		key = strconv.AppendInt(append(key, 0), int64(len(id)), 10)
+		key = append(append(key, ':'), id...)
+	}
+	return string(key)
+}
+
+// privateKey is the identity of a private chat with the default agent. The rest
+// and the iagent front share it (docs/rules/conversations.md 11).
+func privateKey(user string) string { return identityKey("private", user) }
+
+// clipTitle makes a title of a message (docs/rules/chatnio.md 6).
+func clipTitle(message string) string {
+	n := 0
+	for i := range message {
+		if n == 50 {
+			return message[:i] + "..."
+		}
+		n++
+	}
+	return message
+}

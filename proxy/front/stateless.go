@@ -1,0 +1,106 @@
+package front
+
+import (
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// ask answers a question of a stateless front, whose clients send the whole conversation
+// each time.
+func (c *call) ask() {
+	now := time.Now()
+	req := &translate.Request{Dialect: c.front.Name()}
+	var peeked translate.Dialect
+	caller, model, err := c.asked(req, func() (err *translate.Error) {
+		peeked, err = c.read(req)
+		return err
+	})
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	if !c.unique(caller) {
+		return
+	}
+	c.answer(&proxy.Question{
+		Front: c.front.Name(), Caller: caller, Model: model, Received: now, Request: req, Peeked: peeked,
+	}, translate.Head{NewID: c.front.newID, Created: now.UnixMilli(), RequestID: c.id})
+}
+
+// asked says who asks which model, and has read fill req from the body. The order of what is
+// checked is the same for all: the credential, the body, the model.
+func (c *call) asked(req *translate.Request, read func() *translate.Error) (*proxy.Caller, *proxy.Model, *translate.Error) {
+	token, address := c.front.token(c), ""
+	if token == "" {
+		address = c.address()
+	}
+	caller, err := c.s.g.Identify(token, address)
+	if err != nil && token != "" {
+		err = c.s.g.BadKey(err, c.address())
+	}
+	if err == nil && caller.Anonymous {
+		err = c.misnamed()
+	}
+	if err == nil {
+		err = c.checkBody()
+	}
+	if err == nil {
+		if c.front.complete != nil {
+			c.front.complete(c, req)
+		}
+		err = read()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	model, err := c.s.g.Resolve(caller, req.Model)
+	if err != nil {
+		return nil, nil, unknownModel(err)
+	}
+	return caller, model, nil
+}
+
+// longBody is the length from which on a client that leaves ends the reading of its body.
+const longBody = 1 << 20
+
+// read is peek for the body of c.
+func (c *call) read(req *translate.Request) (translate.Dialect, *translate.Error) {
+	body := c.ctx.Request.Body()
+	if len(body) < longBody {
+		return peek(c.front.dialect, req, body)
+	}
+	watched := conn.Of(c.ctx.Conn())
+	ctx, leave := watched.Life(c.s.life, errClientGone)
+	watched.Watch(watchAfter, leave)
+	defer watched.Unwatch()
+	req.Stop = func() bool { return ctx.Err() != nil }
+	peeked, err := peek(c.front.dialect, req, body)
+	req.Stop = nil
+	return peeked, err
+}
+
+// peek fills req as far as it must be known if the question is passed on. The
+// dialect that it returns, if any, is to decode the rest where it is not.
+func peek(d translate.Dialect, req *translate.Request, body []byte) (translate.Dialect, *translate.Error) {
+	if p, ok := d.(translate.Peeker); ok && p.Peek(req, body) {
+		return d, nil
+	}
+	if err := d.DecodeRequest(req, body); err != nil {
+		return nil, typed(err)
+	}
+	return nil, nil
+}
+
+// unknownModel hides, as the vendors do, whether a model does not exist or is not
+// for this caller (docs/rules/faults.md 6).
+func unknownModel(err *translate.Error) *translate.Error {
+	if err.Code != translate.CodePermission {
+		return err
+	}
+	e := *err
+	e.Code = translate.CodeModelNotFound
+	return &e
+}
