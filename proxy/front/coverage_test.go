@@ -17,6 +17,7 @@ import (
 // testdata/coverage, but for those that only tell where a protocol comes from.
 var covered = map[string][]string{
 	"chatnio": {"1"}, "rest": {"1"}, "iagent": {"1"}, "openai": nil, "anthropic": nil, "conversations": nil,
+	"faults": nil, "channels": nil, "limits": nil,
 }
 
 // ruleHead is the heading of a section, and ruleItem a paragraph with a number of its own.
@@ -121,7 +122,7 @@ func testsOf(t *testing.T) map[string][]string {
 // prefers is the package whose test is meant, by the dialect that is covered,
 // where several have one of the same name.
 func prefers(dialect string, dirs []string) string {
-	for _, want := range []string{"translate/" + dialect, "proxy/front"} {
+	for _, want := range []string{"translate/" + dialect, "proxy/front", "proxy"} {
 		if slices.Contains(dirs, want) {
 			return want
 		}
@@ -185,8 +186,8 @@ func coverDialect(t *testing.T, dialect string, history []string, tests map[stri
 		t.Errorf("statements are told of the sections\n%s\nand the rules have\n%s", strings.Join(told, "\n"), strings.Join(must, "\n"))
 	}
 	what := dialect + " wire"
-	if dialect == "conversations" {
-		what = "rules for conversations"
+	if slices.Contains([]string{"conversations", "faults", "channels", "limits"}, dialect) {
+		what = "rules for " + dialect
 	}
 	page := "# What of the " + what + " is tested\n\nMade from `proxy/front/testdata/coverage/" + dialect + ".txt` by `go test ./proxy/front -run Document -update`,\n" +
 		"which also checks that every test exists. Sections are those of the [rules](../rules/" + dialect + ".md); names of\n" +
