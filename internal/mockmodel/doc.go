@@ -6,114 +6,73 @@
 // on the wire was written from the protocol documents a second time, so that a
 // mistake made alike in a decoder and an encoder still shows.
 //
-// # The model's name is the script
-//
-// A name is a list of words joined with - or +. Some words take a number, which
-// is the next word. Unknown words mean nothing, so mock-echo, small and gpt-4o
-// are all plain echo. Words combine: long-50-slow-20-cut sends numbered pieces
-// 20 ms apart and breaks off after two of them.
-//
-// What it answers (the last such word counts):
-//
-//	echo       Hello, you said "LAST USER TEXT" (n=MESSAGES WITHOUT SYSTEM), in 5 pieces; the default
-//	recall     every message it was given: system: S | user: A | assistant: B | user: C
-//	say        the last user text itself, one piece per character
-//	long-N     N numbered pieces: w0 w1 w2 … (100)
-//	burst-N    long-N in a single write (10)
-//	unicode    UnicodeText: CJK, emoji, right to left, combining marks, escapes
-//	image      I see N images
-//	tool       calls the first tool offered, or lookup, with {"q":"LAST TEXT"} in 3 pieces;
-//	           after a tool's result it answers: tool said: RESULT
-//	tools      two such calls in parallel
-//
-// How it answers:
-//
-//	reason     three pieces of reasoning come first
-//	length     the answer ends for its length
-//	filter     the answer ends for a content filter
-//	nousage    no usage is reported (chatnio: quota stays 0)
-//	forget     chatnio, rest, iagent: the turn is not remembered
-//	first-N    N milliseconds before the first piece (500)
-//	slow-N     N milliseconds between pieces (100)
-//	per-N      N pieces in one write (10)
-//	times-N    the fault below only for the first N requests with this name (1)
-//
-// How it fails:
-//
-//	fail-S     refuses with HTTP status S (500), in the dialect's own form
-//	retry-N    with fail: Retry-After: N seconds (1)
-//	context    refuses with 400 context_length_exceeded
-//	takes-N    refuses so where all messages together have more than N words, which it
-//	           counts as tokens (1000)
-//	policy     refuses with 400 content_policy_violation
-//	refuse     in the process: the dial fails; served: like drop
-//	drop       reads the request, then closes without a byte
-//	hang       never answers, not even with headers
-//	stall      headers and start, then silence
-//	stallmid   silence after two pieces
-//	cut0       the connection is cut after headers and start
-//	cut        the connection is cut after two pieces, within a chunk
-//	garbage    status 200 and nonsense
-//	garbagemid nonsense after two pieces; iagent: a reply to the question that says nothing
-//	empty      a well-formed answer with no content and no usage
-//	blank      status 200 and an empty body, or no events at all
-//	error200   an error object inside status 200, before any content
-//	errormid   an error in the stream after two pieces
-//	noend      all of the text, then the end of the connection without an end mark; an
-//	           iagent reply is whole without one
-//	silent     iagent: resp_code 10; elsewhere like empty
-//	double     chatnio: two end frames; iagent: two replies
+// The model's name is the script, a list of [Words] joined with - or +. Some
+// words take a number, which is the next word. Unknown words mean nothing, so
+// mock-echo, small and gpt-4o are all plain echo. Words combine:
+// long-50-slow-20-cut sends numbered pieces 20 ms apart and breaks off after two
+// of them. docs/mock.md is made from the table.
 //
 // The counts it reports: input is the number of words of all messages, output
 // the number of pieces.
 package mockmodel
 
+// The parts of the vocabulary.
+const (
+	Answers = "What it answers"
+	Manner  = "How it answers"
+	Faults  = "How it fails"
+)
+
 // Word is one word of the vocabulary.
 type Word struct {
+	Part    string // Answers, Manner or Faults
 	Name    string // as written in a model's name, with -N where a number may follow
+	Default string // the number where the name gives none
 	Meaning string
 }
 
-// Words is the vocabulary, in the order of the package comment. It must not be
-// changed.
+// Words is the vocabulary. Of the words that decide the content, and of the faults, the last
+// one in a name counts. It must not be changed.
 var Words = []Word{
-	{"echo", "repeats the last user text; the default"},
-	{"recall", "lists every message it was given"},
-	{"say", "the last user text itself, one piece per character"},
-	{"long-N", "N numbered pieces: w0 w1 w2 …"},
-	{"burst-N", "N numbered pieces in a single write"},
-	{"unicode", "CJK, emoji, right to left, combining marks, escapes"},
-	{"image", "says how many images it saw"},
-	{"tool", "calls the first tool offered, or lookup; then repeats its result"},
-	{"tools", "two tool calls in parallel"},
-	{"reason", "reasoning first"},
-	{"length", "ends for its length"},
-	{"filter", "ends for a content filter"},
-	{"nousage", "reports no usage"},
-	{"forget", "chatnio, rest, iagent: the turn is not remembered"},
-	{"first-N", "N ms before the first piece"},
-	{"slow-N", "N ms between pieces"},
-	{"per-N", "N pieces in one write"},
-	{"times-N", "the fault happens for the first N requests only"},
-	{"fail-S", "refuses with HTTP status S"},
-	{"retry-N", "with fail: Retry-After N seconds"},
-	{"context", "refuses with 400 context_length_exceeded"},
-	{"takes-N", "refuses so beyond N words of all messages"},
-	{"policy", "refuses with 400 content_policy_violation"},
-	{"refuse", "in the process: the dial fails; served: like drop"},
-	{"drop", "reads the request, then closes without a byte"},
-	{"hang", "never answers, not even with headers"},
-	{"stall", "headers and start, then silence"},
-	{"stallmid", "silence after two pieces"},
-	{"cut0", "cuts the connection after headers and start"},
-	{"cut", "cuts the connection after two pieces"},
-	{"garbage", "status 200 and nonsense"},
-	{"garbagemid", "nonsense after two pieces"},
-	{"empty", "a well-formed answer without content"},
-	{"blank", "status 200 and no body or events"},
-	{"error200", "an error object inside status 200"},
-	{"errormid", "an error after two pieces"},
-	{"noend", "all of the text, but no end mark"},
-	{"silent", "iagent: resp_code 10; elsewhere like empty"},
-	{"double", "chatnio: two end frames; iagent: two replies"},
+	{Answers, "echo", "", "repeats the last user text and says how many messages it was given; the default"},
+	{Answers, "recall", "", "lists every message it was given"},
+	{Answers, "say", "", "the last user text itself, one piece per character"},
+	{Answers, "long-N", "100", "N numbered pieces"},
+	{Answers, "burst-N", "10", "N numbered pieces in a single write"},
+	{Answers, "unicode", "", "CJK, emoji, right to left, combining marks, escapes"},
+	{Answers, "image", "", "says how many images it saw"},
+	{Answers, "tool", "", "calls the first tool offered, or lookup, in 3 pieces; after the result repeats that"},
+	{Answers, "tools", "", "two tool calls in parallel"},
+
+	{Manner, "reason", "", "three pieces of reasoning first"},
+	{Manner, "length", "", "ends for its length"},
+	{Manner, "filter", "", "ends for a content filter"},
+	{Manner, "nousage", "", "reports no usage; chatnio: quota stays 0"},
+	{Manner, "forget", "", "chatnio, rest, iagent: the turn is not remembered"},
+	{Manner, "first-N", "500", "N ms before the first piece"},
+	{Manner, "slow-N", "100", "N ms between pieces"},
+	{Manner, "per-N", "10", "N pieces in one write"},
+	{Manner, "times-N", "1", "the fault happens for the first N requests with this name only"},
+
+	{Faults, "fail-S", "500", "refuses with HTTP status S, in the dialect's own form"},
+	{Faults, "retry-N", "1", "with fail: Retry-After: N seconds"},
+	{Faults, "context", "", "refuses with 400 context_length_exceeded"},
+	{Faults, "takes-N", "1000", "refuses so where all messages have more than N words, which it counts as tokens"},
+	{Faults, "policy", "", "refuses with 400 content_policy_violation"},
+	{Faults, "refuse", "", "in the process: the dial fails; served: like drop"},
+	{Faults, "drop", "", "reads the request, then closes without a byte"},
+	{Faults, "hang", "", "never answers, not even with headers"},
+	{Faults, "stall", "", "headers and start, then silence"},
+	{Faults, "stallmid", "", "silence after two pieces"},
+	{Faults, "cut0", "", "cuts the connection after headers and start"},
+	{Faults, "cut", "", "cuts the connection after two pieces, within a chunk"},
+	{Faults, "garbage", "", "status 200 and nonsense"},
+	{Faults, "garbagemid", "", "nonsense after two pieces; iagent: a reply to the question that says nothing"},
+	{Faults, "empty", "", "a well-formed answer without content and usage"},
+	{Faults, "blank", "", "status 200 and no body or events"},
+	{Faults, "error200", "", "an error object inside status 200, before any content"},
+	{Faults, "errormid", "", "an error in the stream after two pieces"},
+	{Faults, "noend", "", "all of the text, but no end mark; an iagent reply is whole without one"},
+	{Faults, "silent", "", "iagent: resp_code 10; elsewhere like empty"},
+	{Faults, "double", "", "chatnio: two end frames; iagent: two replies"},
 }

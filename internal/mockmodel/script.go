@@ -47,8 +47,8 @@ const (
 	FinishFilter
 )
 
-// Fault says how an answer goes wrong. The zero value is no fault. The package
-// comment tells what each does, under the word of the same name.
+// Fault says how an answer goes wrong. The zero value is no fault. [Words] tells
+// what each does, under the word of the same name.
 type Fault uint8
 
 // The faults.

@@ -77,6 +77,9 @@ func TestEveryWordOfTheTableIsUnderstood(t *testing.T) {
 			continue
 		}
 		got, plain := parse(name), spec{}
+		if w.Default != "" && !reflect.DeepEqual(got, parse(name+"-"+w.Default)) {
+			t.Errorf("%s: the default is not %s", name, w.Default)
+		}
 		if reflect.DeepEqual(got, plain) {
 			t.Errorf("%s changes nothing", w.Name)
 		}
