@@ -120,12 +120,15 @@ func testsOf(t *testing.T) map[string][]string {
 }
 
 // prefers is the package whose test is meant, by the dialect that is covered,
-// where several have one of the same name.
+// where several have one of the same name. The rooms of the gateway are all proxy.
 func prefers(dialect string, dirs []string) string {
 	for _, want := range []string{"translate/" + dialect, "proxy/front", "proxy"} {
 		if slices.Contains(dirs, want) {
 			return want
 		}
+	}
+	if room, ok := strings.CutPrefix(dirs[0], "proxy/"); ok && room != "upstream" && room != "balance" {
+		return "proxy"
 	}
 	return dirs[0]
 }
