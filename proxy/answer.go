@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/answercache"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -15,13 +16,13 @@ type answer struct {
 	collected translate.Answer  // usage and, where it is needed, all of it
 	raw       []byte            // a whole answer as it came
 	textBytes int
-	shown     bool    // some of it was text
-	thought   bool    // some of it was thought
-	doubted   bool    // some of the usage that was reported cannot be
-	excess    bool    // because it is more than any model can use
-	stored    bool    // the turn is
-	cached    bool    // it was kept
-	flight    *flight // others wait for it
+	shown     bool              // some of it was text
+	thought   bool              // some of it was thought
+	doubted   bool              // some of the usage that was reported cannot be
+	excess    bool              // because it is more than any model can use
+	stored    bool              // the turn is
+	cached    bool              // it was kept
+	flight    *answercache.Call // others wait for it
 }
 
 // mayBeEmpty tells whether an answer that ended so may be without content.

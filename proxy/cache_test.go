@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -29,7 +28,7 @@ func cached(t *testing.T, scripts ...script) *world {
 func (w *world) asked() int { return len(w.up["a"].asked()) }
 
 // endCache ends the goroutines of the cache inside the bubble.
-func (w *world) endCache() { w.g.answers.close() }
+func (w *world) endCache() { w.g.answers.Close() }
 
 func TestTheSameQuestionIsAnsweredFromTheCacheStreamedAndWhole(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -158,25 +157,4 @@ func TestAWaiterTakesOverFromAClientThatLeaves(t *testing.T) {
 			t.Errorf("the model was asked %d times, want 2", n)
 		}
 	})
-}
-
-func TestTheCacheIsBoundedInBytes(t *testing.T) {
-	t.Parallel()
-	a := &answers{size: 64 << 10}
-	defer a.close()
-	large := make([]byte, 1<<10)
-	for i := range 1000 {
-		key := [32]byte{byte(i), byte(i >> 8), 1}
-		_, f, lead := a.find(key, time.Hour)
-		if !lead {
-			t.Fatal("a new question is known")
-		}
-		a.land(f, &kept{key: key, answer: translate.Answer{Parts: []translate.Part{{Kind: translate.PartText, Text: fmt.Sprint(i, string(large))}}}}, false)
-	}
-	if used := a.kept.MaxCost() - a.kept.RemainingCost(); used > 64<<10 {
-		t.Errorf("%d bytes are kept", used)
-	}
-	if len(a.flights) != 0 {
-		t.Errorf("%d flights are left", len(a.flights))
-	}
 }

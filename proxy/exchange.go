@@ -430,7 +430,7 @@ func (x *Exchange) release(ch *Channel, err *translate.Error) {
 	} else {
 		said = x.g.refusals.note(x, err)
 	}
-	x.land(err)
+	x.completeCall(err)
 	if x.q.Turn != nil {
 		x.q.Turn.Done()
 	}

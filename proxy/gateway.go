@@ -18,6 +18,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/keyset"
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/answercache"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -49,7 +50,7 @@ type Gateway struct {
 	refusals refusals
 	notes    notes
 	purses   purses
-	answers  answers
+	answers  *answercache.Cache
 	aging    *retention // nil: conversations are kept for ever
 
 	open     sync.WaitGroup // exchanges
@@ -100,7 +101,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	g.ledger = newLedger(st, conf.Ledger, log)
 	g.refusals.log, g.refusals.ledger = log, g.ledger
 	g.purses.ledger, g.purses.log = g.ledger, log
-	g.answers.size = int(conf.Cache.Size)
+	g.answers = answercache.New(int(conf.Cache.Size))
 	g.plan.Store(p)
 	g.plans = []*Plan{p}
 	g.probe(p, nil)
@@ -139,7 +140,7 @@ func (g *Gateway) Close() error {
 	g.aging.close()
 	g.plan.Load().close()
 	g.keys.Close()
-	g.answers.close()
+	g.answers.Close()
 	g.refusals.close()
 	return g.ledger.close()
 }
@@ -261,7 +262,7 @@ func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
 	}
 	hit := false
 	if err == nil {
-		hit, err = x.recalls()
+		hit, err = x.lookupCache()
 	}
 	if err == nil && !hit {
 		err = x.ticket.cacheOnly
