@@ -14,4 +14,9 @@
 //  3. A dst passed to an Append function may be reallocated: use the result.
 //  4. A [Decoder] may not keep the frame it was given beyond the next call.
 //  5. Only byte buffers are pooled, never objects with an identity.
+//  6. A [Raw] is no copy of the message that it is read from.
+//
+// Whoever keeps an event longer copies it; [Answer.Add] does. Tests overwrite borrowed
+// bytes after use. A message is scanned for its bounds before anything is made of it, so
+// that the values made of it take no more than six times its size.
 package translate

@@ -1,8 +1,3 @@
-// Package front is the server side: how clients reach the gateway. Each dialect is one
-// [Front], in files of its name; what all share names none of them: the way in which a
-// question of a stateless dialect is read (stateless.go), a conversation is found
-// (conversation.go), an answer is written (answer.go, stream.go), and a WebSocket lives
-// (session.go, websocket.go).
 package front
 
 import (
