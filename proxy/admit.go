@@ -125,7 +125,7 @@ func (x *Exchange) notAdmitted(err error) *translate.Error {
 	case errors.As(err, &over):
 		return over.Refusal()
 	case x.ctx.Err() != nil:
-		return gone(x.ctx)
+		return translate.Gone(context.Cause(x.ctx))
 	}
 	return &translate.Error{Code: translate.CodeInternal, Message: "internal error", Cause: err}
 }

@@ -148,7 +148,7 @@ func (x *Exchange) lifeOf(ch *Channel) (context.Context, context.CancelCauseFunc
 	if x.attempt.outlives {
 		let = context.AfterFunc(x.ctx, func() {
 			defer func() { _ = recover() }()
-			if err := gone(x.ctx); err.Fault != translate.FaultGone {
+			if err := translate.Gone(context.Cause(x.ctx)); err.Fault != translate.FaultGone {
 				cancel(err) // it is the gateway that ends
 			}
 		})

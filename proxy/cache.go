@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -50,7 +51,7 @@ func (x *Exchange) lookupCache() (bool, *translate.Error) {
 		select {
 		case <-call.Done():
 		case <-x.ctx.Done():
-			return false, gone(x.ctx)
+			return false, translate.Gone(context.Cause(x.ctx))
 		}
 		a, retry := call.Result()
 		if a != nil {

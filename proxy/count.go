@@ -79,7 +79,7 @@ func (g *Gateway) Count(ctx context.Context, q *Question) (tokens int, err *tran
 		return n, nil
 	}
 	if ctx.Err() != nil {
-		return 0, gone(ctx)
+		return 0, translate.Gone(context.Cause(ctx))
 	}
 	input, _ := q.expects()
 	return max(input, 1), nil

@@ -30,7 +30,7 @@ type SetText struct {
 func (g *Gateway) Edit(ctx context.Context, u *Turn, e Edit) error {
 	defer u.Done()
 	if err := u.Wait(ctx); err != nil {
-		return gone(ctx)
+		return translate.Gone(context.Cause(ctx))
 	}
 	t := u.thread
 	if t.unkept {

@@ -125,7 +125,7 @@ func (x *Exchange) ready() (here bool, ev translate.Event, err error) {
 		return true, ev, x.err
 	}
 	if x.attempt.outlives && !x.attempt.detached && !x.finished && x.ctx.Err() != nil {
-		x.err = gone(x.ctx)
+		x.err = translate.Gone(context.Cause(x.ctx))
 		return true, ev, x.err
 	}
 	if x.answer.heldAt < len(x.answer.held) {
@@ -191,7 +191,7 @@ func (x *Exchange) settle() {
 // cut reports an answer that broke off after the commit point.
 func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 	if x.ctx.Err() != nil && !x.attempt.outlives {
-		err = gone(x.ctx)
+		err = translate.Gone(context.Cause(x.ctx))
 	}
 	if err.Fault != translate.FaultGone {
 		e := *err
@@ -310,17 +310,17 @@ func (x *Exchange) input() int64 {
 	_ = x.decode(nil) // what cannot be decoded counts with its whole length
 	n := 0
 	if x.passes(x.attempt.lease.ch) {
-		n = passedBytes(&x.prompt.req)
+		n = x.prompt.req.PassedLength()
 	} else if n = x.attempt.length; x.attempt.load == 0 {
-		n = sentBytes(&x.prompt.req)
+		n = x.prompt.req.Length()
 	}
-	x.attempt.inputTokens = int64(tokensOf(n))
+	x.attempt.inputTokens = int64(translate.Tokens(n))
 	return x.attempt.inputTokens
 }
 
 // written is the estimate of what the model has answered so far.
 func (x *Exchange) written() int64 {
-	n := int64(tokensOf(x.answer.textBytes))
+	n := int64(translate.Tokens(x.answer.textBytes))
 	if x.attempt.passThrough {
 		n *= int64(max(x.prompt.req.Params.Choices, 1)) // the others go by unread, and are as long
 	}
@@ -394,7 +394,7 @@ func (x *Exchange) Close() error {
 func (x *Exchange) settleAll() {
 	x.keepPartial()
 	if !x.finished && x.err == nil {
-		x.err = gone(x.ctx) // whoever read the answer gave it up
+		x.err = translate.Gone(context.Cause(x.ctx)) // whoever read the answer gave it up
 	}
 	if x.err != nil {
 		x.keepFailed(x.err)

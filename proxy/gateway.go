@@ -7,7 +7,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -344,7 +343,7 @@ func (x *Exchange) prepare() *translate.Error {
 	var earlier []translate.Message
 	if x.q.Turn != nil {
 		if x.q.Turn.Wait(x.ctx) != nil {
-			return gone(x.ctx)
+			return translate.Gone(context.Cause(x.ctx))
 		}
 		// A question that was stopped just now is stored none the less, which takes
 		// knowing its conversation.
@@ -379,7 +378,7 @@ func (x *Exchange) prepare() *translate.Error {
 	}
 	x.prompt.window = keep
 	if x.ctx.Err() != nil {
-		return gone(x.ctx)
+		return translate.Gone(context.Cause(x.ctx))
 	}
 	return nil
 }
@@ -397,13 +396,4 @@ func applyPreset(r *translate.Request, system string, maxTokens *int, temperatur
 	if r.Params.TopP == nil {
 		r.Params.TopP = topP
 	}
-}
-
-// gone is what has become of a question whose context ended.
-func gone(ctx context.Context) *translate.Error {
-	var e *translate.Error
-	if errors.As(context.Cause(ctx), &e) {
-		return e
-	}
-	return &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "the client has left", Cause: context.Cause(ctx)}
 }

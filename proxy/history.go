@@ -315,7 +315,7 @@ func sum(sizes []int32) (n int) {
 }
 
 func sizeOf(m *store.Message) int32 {
-	return int32(min(messageBytes(&m.Message), math.MaxInt32))
+	return int32(min(m.Message.Length(), math.MaxInt32))
 }
 
 func lengthOf(messages []store.Message) (n int) {

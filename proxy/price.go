@@ -299,7 +299,7 @@ func (p *purses) reserve(ctx context.Context, b *budget, caller string, amount i
 	now := time.Now()
 	w, to, err := p.open(ctx, b, caller, now)
 	if err != nil {
-		return nil, gone(ctx)
+		return nil, translate.Gone(context.Cause(ctx))
 	}
 	left := b.amount - w.spent - w.held
 	if amount > 0 && amount > left { // what costs nothing is asked also when nothing is left

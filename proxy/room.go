@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -296,6 +297,6 @@ func (x *Exchange) queue() *translate.Error {
 		return errExhausted
 	case <-x.ctx.Done():
 		x.g.room.leave(w)
-		return gone(x.ctx)
+		return translate.Gone(context.Cause(x.ctx))
 	}
 }

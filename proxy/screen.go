@@ -213,7 +213,7 @@ func (x *Exchange) keepPartial() {
 		return
 	}
 	if x.err == nil {
-		x.err = gone(x.ctx)
+		x.err = translate.Gone(context.Cause(x.ctx))
 	}
 	if err := x.store(true); err != nil {
 		x.err = err
@@ -268,7 +268,7 @@ func (g *Gateway) Note(ctx context.Context, u *Turn, n Note) (number int64, err 
 	ctx, cancel := context.WithTimeout(ctx, noteWait)
 	defer cancel()
 	if err := u.Wait(ctx); err != nil {
-		return 0, gone(ctx)
+		return 0, translate.Gone(context.Cause(ctx))
 	}
 	if err := g.noteRefused(ctx, u, n); errors.Is(err, ErrUnnoted) {
 		return 0, ErrUnnoted

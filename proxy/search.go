@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -111,7 +112,7 @@ func (x *Exchange) tryCandidates(p *Plan, r *route) *translate.Error {
 			c, more = x.pick(p, r)
 		}
 		if x.ctx.Err() != nil {
-			return gone(x.ctx)
+			return translate.Gone(context.Cause(x.ctx))
 		}
 		if c == nil {
 			break
@@ -125,7 +126,7 @@ func (x *Exchange) tryCandidates(p *Plan, r *route) *translate.Error {
 		}
 		if err == errLater {
 			if x.ctx.Err() != nil {
-				return gone(x.ctx)
+				return translate.Gone(context.Cause(x.ctx))
 			}
 			continue
 		}
@@ -137,7 +138,7 @@ func (x *Exchange) tryCandidates(p *Plan, r *route) *translate.Error {
 		x.report.trace.attempted(&x.q.Ledger, err)
 		x.endTry(err)
 		if x.ctx.Err() != nil {
-			return gone(x.ctx)
+			return translate.Gone(context.Cause(x.ctx))
 		}
 		if again {
 			continue

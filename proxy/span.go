@@ -121,7 +121,7 @@ func (s *span) limit() int64 {
 
 func (s *span) density() float64 {
 	if s.perToken == 0 {
-		return bytesPerToken
+		return translate.BytesPerToken
 	}
 	return s.perToken
 }
@@ -196,7 +196,7 @@ const learnFrom = 2048
 // learn notes that so many bytes were so many tokens. What is denser counts at once. s.mu
 // is held.
 func (s *span) learn(bytes int, tokens int64) {
-	d := min(max(float64(bytes)/float64(tokens), 1), bytesPerToken)
+	d := min(max(float64(bytes)/float64(tokens), 1), translate.BytesPerToken)
 	if now := s.density(); d < now {
 		s.perToken = d
 	} else {
@@ -213,7 +213,7 @@ func (s *span) tokens() int64 {
 	defer s.mu.Unlock()
 	limit := s.limit()
 	if s.tooMuch > 0 {
-		if most := int64(tokensOf(s.next())); limit == 0 || most < limit {
+		if most := int64(translate.Tokens(s.next())); limit == 0 || most < limit {
 			limit = most
 		}
 	}
@@ -258,7 +258,7 @@ func (p *Plan) reading(m *Model, maxTokens *int, keep int) int {
 func fit(msgs []translate.Message, room, must int) (kept []translate.Message, behind int) {
 	first := 0
 	for first < len(msgs) && msgs[first].Role == translate.RoleSystem {
-		room -= messageBytes(&msgs[first]) + messageExtra
+		room -= msgs[first].Length() + messageExtra
 		first++
 	}
 	last := max(len(msgs)-max(must, 1), first)
@@ -267,7 +267,7 @@ func fit(msgs []translate.Message, room, must int) (kept []translate.Message, be
 	}
 	start := len(msgs)
 	for start > first {
-		if room -= messageBytes(&msgs[start-1]) + messageExtra; room < 0 {
+		if room -= msgs[start-1].Length() + messageExtra; room < 0 {
 			break
 		}
 		start--
@@ -292,7 +292,7 @@ func (x *Exchange) shorten(c *candidate, msgs []translate.Message) (kept []trans
 	if x.search.most > 0 && (room == 0 || x.search.most < room) {
 		room = x.search.most
 	}
-	fixed := sentBytes(&x.prompt.req) - bytesOf(x.prompt.req.Messages)
+	fixed := x.prompt.req.Length() - bytesOf(x.prompt.req.Messages)
 	kept, behind := msgs, 0
 	if room > 0 {
 		kept, behind = fit(msgs, room-fixed, len(x.prompt.added))
@@ -318,7 +318,7 @@ func leadingSystem(msgs []translate.Message) (n int) {
 
 func bytesOf(msgs []translate.Message) (n int) {
 	for i := range msgs {
-		n += messageBytes(&msgs[i])
+		n += msgs[i].Length()
 	}
 	return n
 }

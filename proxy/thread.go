@@ -283,7 +283,7 @@ func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id Identity) (*Turn, e
 		}
 		conv, err := g.find(ctx, c, id)
 		if err != nil && ctx.Err() != nil {
-			return nil, gone(ctx)
+			return nil, translate.Gone(context.Cause(ctx))
 		}
 		if err != nil {
 			return nil, err
@@ -355,7 +355,7 @@ func (g *Gateway) recall(ctx context.Context, c *Caller, u *Turn, rested bool) (
 // lost is why a look-up did not succeed.
 func lost(ctx context.Context, err error) *translate.Error {
 	if ctx.Err() != nil {
-		return gone(ctx)
+		return translate.Gone(context.Cause(ctx))
 	}
 	return store.Failed(err)
 }

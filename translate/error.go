@@ -1,6 +1,9 @@
 package translate
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Code is a failure as a client is told of it. The names are those of the rest
 // dialect (docs/rules/rest.md 2.6); the other dialects map them.
@@ -231,4 +234,14 @@ func itoa(n int) string {
 		b[i] = byte('0' + n%10)
 	}
 	return string(b[i:])
+}
+
+// Gone is what has become of a question whose context ended with cause: the *Error in
+// it, if there is one, else the client has left.
+func Gone(cause error) *Error {
+	var e *Error
+	if errors.As(cause, &e) {
+		return e
+	}
+	return &Error{Code: CodeCanceled, Fault: FaultGone, Message: "the client has left", Cause: cause}
 }
