@@ -38,3 +38,37 @@ func TestTheTablesOfErrorsInTheWireDocumentsAreTheCatalogue(t *testing.T) {
 		}
 	}
 }
+
+var codeInDocs = regexp.MustCompile("`([A-Z][A-Z_]+)`")
+
+func TestTheRulesOfFaultsHaveTheWholeCatalogue(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/rules/faults.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows, _ := strings.Cut(string(text), "\n## 1 ")
+	rows, _, _ = strings.Cut(rows, "\n## ")
+	told := map[translate.Code]bool{}
+	for line := range strings.Lines(rows) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 6 {
+			continue
+		}
+		for _, m := range codeInDocs.FindAllStringSubmatch(cells[1], -1) {
+			code := translate.Code(m[1])
+			told[code] = true
+			if status := strconv.Itoa(code.Status()); !code.Known() || !strings.HasPrefix(strings.TrimSpace(cells[2]), status) {
+				t.Errorf("%s is told with %s, and it is %s", code, cells[2], status)
+			}
+		}
+	}
+	for _, code := range []translate.Code{translate.CodeValidation, translate.CodeUnauthorized, translate.CodeInvalidToken, translate.CodeTokenExpired, translate.CodePermission,
+		translate.CodeConversation, translate.CodePreset, translate.CodeNotFound, translate.CodeModelNotFound, translate.CodeMethod, translate.CodeInProgress,
+		translate.CodeTooLarge, translate.CodeMediaType, translate.CodeKeyReused, translate.CodeRateLimited, translate.CodeInternal, translate.CodeModel,
+		translate.CodeUnavailable, translate.CodeUpgradeRequired} {
+		if !told[code] {
+			t.Errorf("%s is not told", code)
+		}
+	}
+}
