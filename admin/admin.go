@@ -37,7 +37,7 @@ const (
 	mayIdle     = 120 * time.Second
 )
 
-// Options are what a server is made of.
+// Options are the parts and settings of a server.
 type Options struct {
 	// Gateway is what it shows and changes.
 	Gateway *proxy.Gateway
@@ -198,7 +198,7 @@ func (s *Server) authorized(r *http.Request) bool {
 	return subtle.ConstantTimeCompare(sum[:], s.token[:]) == 1
 }
 
-// refusal is what a call without the token is told. Wrong tokens are counted by
+// refusal returns the error of a call without the token. Wrong tokens are counted by
 // address; the right one is taken at any time, so that nobody can lock operators out.
 func (s *Server) refusal(r *http.Request) *translate.Error {
 	err := &translate.Error{Code: translate.CodeUnauthorized, Message: "the operator's token is needed: Authorization: Bearer TOKEN"}

@@ -115,7 +115,7 @@ type Store struct {
 	Keep time.Duration `yaml:"keep"`
 }
 
-// Shared is what several processes share.
+// Shared is the server on which several processes share counts and hints.
 type Shared struct {
 	// URL names a Redis or Valkey, redis://USER:PASSWORD@HOST:PORT/DB, rediss:// with TLS, or
 	// valkey:// and valkeys://; user, password and DB may be left out. Processes with the same
@@ -139,7 +139,7 @@ type Callers struct {
 	Limits Names `yaml:"limits"`
 }
 
-// Anonymous is what callers without a key may do.
+// Anonymous is the set of rights of callers without a key.
 type Anonymous struct {
 	// MaxBody is how long a request of one may be, where the path does not bound it to
 	// less. Default 1MiB.
@@ -150,7 +150,7 @@ type Anonymous struct {
 // Names is a list that may also be written as a single name.
 type Names []string
 
-// Access is what a caller may do.
+// Access holds the rights of a caller.
 type Access struct {
 	// Limits is a name among limits, or a list of them: a question must pass all.
 	// Default: no limit.
@@ -230,8 +230,8 @@ type Limit struct {
 	Budget Budget `yaml:"budget"`
 }
 
-// Price is what one model costs, in whatever unit the budgets are in; chatnio
-// clients see it as points.
+// Price is the price of one model, in the unit of the budgets; chatnio clients see it
+// as points.
 type Price struct {
 	// Input is for a million tokens of the question. Default 0.
 	Input float64 `yaml:"input"`

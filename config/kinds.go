@@ -2,9 +2,9 @@ package config
 
 import "slices"
 
-// Kind is what is known of one kind of channel, and of the dialect of its name, without
-// speaking it. Whatever differs by kind and is not the protocol itself is a fact here, so
-// that no other package but the two ends of the protocol names a kind.
+// Kind holds the facts of one kind of channel and of its dialect that need no codec.
+// Every difference between kinds that is not the protocol itself is a fact here, so that
+// no package but the two ends of the protocol names a kind.
 type Kind struct {
 	Name string
 	// Dialect is the wire protocol of such a channel: questions of clients of that dialect

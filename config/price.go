@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// longestMonth is what a ledger must keep to know what was spent in a month.
+// longestMonth is the age of rows that a ledger must keep for budgets per month.
 const longestMonth = 31 * 24 * time.Hour
 
 func (k *checker) prices() {

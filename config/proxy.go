@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// Direct is what proxy says where no proxy is used.
+// Direct is the value of proxy that means none.
 const Direct = "direct"
 
 // errProxy never shows the value: there may be a password in it.
@@ -87,7 +87,7 @@ func ParseProxy(value string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, User: u.User, Host: net.JoinHostPort(u.Hostname(), port)}, nil
 }
 
-// environment is what variables say of proxies.
+// environment holds the variables of the process that name proxies.
 type environment struct {
 	plain, secured variable
 	passes         func(*url.URL) (*url.URL, error) // nil for what needs no proxy
@@ -185,7 +185,7 @@ func (c *Channel) SetWay(w Way) { c.way = w }
 // Way is how JWKS is reached.
 func (j *JWT) Way() Way { return j.way }
 
-// Secrets are what c sends with its requests, and tells its proxy, that nobody may see: all
+// Secrets returns what of the requests of c, and of its proxy, must not be shown: all
 // values of headers and query but those of names that are known to say nothing.
 func (c *Channel) Secrets() []string {
 	var all []string

@@ -9,7 +9,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Kind is what a limit counts.
+// Kind is the quantity that a limit counts.
 type Kind uint8
 
 // The kinds.

@@ -33,7 +33,7 @@ type Counts interface {
 	Run(ctx context.Context, script string, keys, args []string) (string, error)
 }
 
-// JointOptions are what a Joint can be told.
+// JointOptions are the settings of a Joint.
 type JointOptions struct {
 	// Log is told when the shared counts are lost and when they are back. nil: nobody.
 	Log *slog.Logger

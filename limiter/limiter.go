@@ -64,7 +64,7 @@ func scopeOf(per string) Scope {
 	return Caller
 }
 
-// Scope is what the configuration counts the rule by.
+// Scope returns the scope in which the rule counts.
 func (r *Rule) Scope() Scope {
 	if r.shared {
 		return All
@@ -103,7 +103,8 @@ func usable(r config.Rate) config.Rate {
 	return r
 }
 
-// Scope is what a rule counts by. The same key in two scopes is two counts.
+// Scope is the subject of a count: a caller, a group, an address. The same key in two
+// scopes is two counts.
 type Scope uint8
 
 // The scopes.

@@ -20,7 +20,7 @@ const shards = 64
 // errBounds is a mistake of the program, not of a client.
 var errBounds = errors.New("limiter: a question has too many bounds")
 
-// Options are what a Local can be told. The zero value is what a gateway uses.
+// Options are the settings of a Local. A gateway uses the zero value.
 type Options struct {
 	// Now is the clock. It is called by many goroutines. Default: time.Now.
 	Now func() time.Time

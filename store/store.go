@@ -92,8 +92,8 @@ const (
 // Plain reports whether m was said, and to its end.
 func (m *Message) Plain() bool { return m.Mark == MarkNone && !m.Incomplete }
 
-// MessageWeight is what a message, and each of its parts, weighs beside its texts, in
-// bytes, so that many empty ones count too. It is about what they take in memory.
+// MessageWeight is the weight of a message, and of each of its parts, beside its texts, in
+// bytes, so that many empty ones count too. It is about their size in memory.
 const MessageWeight = 128
 
 // Weight is about how many bytes m takes in memory.
@@ -129,7 +129,7 @@ func Without(msgs []Message, index int) []Message {
 	return msgs
 }
 
-// Turn is what one exchange adds to a conversation.
+// Turn holds the messages and marks that one exchange adds to a conversation.
 type Turn struct {
 	// Marks are given to messages that are there already, before Messages are added. One
 	// that is not there refuses the turn with ErrNotFound.

@@ -35,7 +35,7 @@ func quickStart(lookup func(string) (string, bool)) (*config.Config, string, err
 	return conf, demo, err
 }
 
-// letSignIn makes that the web application's form takes the name and the key of a quick
+// letSignIn lets the login of chatnio's web application take the name and the key of a quick
 // start. What its tokens are signed with is kept beside the store, for its owner only.
 func letSignIn(conf *config.Config) error {
 	secret, _, err := admin.EnsureToken(admin.FileBeside(conf.Store.URL, "jwt-secret"))

@@ -109,7 +109,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// ReadDeadline is what SetReadDeadline was last given; zero: there is none.
+// ReadDeadline returns the last argument of SetReadDeadline; zero: there is no deadline.
 func (c *Conn) ReadDeadline() (t time.Time) {
 	if by := c.readBy.Load(); by != 0 {
 		t = time.Unix(0, by)

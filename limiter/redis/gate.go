@@ -15,8 +15,8 @@ var (
 	errShape   = errors.New("a reply is of another kind than was asked for")
 )
 
-// protocolError is that a server does not keep to the protocol. It says nothing of what
-// the server sent.
+// protocolError reports a server that breaks the protocol. It repeats no byte that the
+// server sent.
 type protocolError struct{ why error }
 
 func (e *protocolError) Error() string {

@@ -148,7 +148,7 @@ func (s *httpStream) Later(resume func()) bool {
 	return true
 }
 
-// linger is what remains of a stream while it waits.
+// linger waits for the next bytes on a goroutine of its own, which has the smallest stack.
 func (s *httpStream) linger() {
 	defer func() { _ = recover() }()
 	s.buf = s.conn.wait.await(s.up, s.hungry)

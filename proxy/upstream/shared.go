@@ -68,8 +68,8 @@ type waiter struct {
 	reply   chan reply // one
 }
 
-// reply is what became of a question. One without an answer and an error says that
-// it was never sent and has to go on another connection.
+// reply is the result of a question. One with neither answer nor error means that the
+// question was never sent and has to go on another connection.
 type reply struct {
 	answer   iagent.Answer
 	answered bool

@@ -55,8 +55,8 @@ type Upstream interface {
 	Close() error
 }
 
-// Options are what a channel's configuration does not say. The zero value is
-// what the gateway uses.
+// Options are settings that a channel's configuration does not have. The gateway uses the
+// zero value.
 type Options struct {
 	// Trace, if not nil, is shown every message as it goes out ('>') and the
 	// pieces of answers as they come in ('<'). Headers and first frames, which

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Room is what a file takes, and what compacting it does. All sizes are bytes.
+// Room holds what compacting a file saves and what it needs of the disk, in bytes.
 type Room struct {
 	Path   string // of the file, from the root on, with symbolic links followed
 	Before int64  // the file with its log

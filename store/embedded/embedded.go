@@ -10,7 +10,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/store"
 )
 
-// ErrClosed is what every call returns after Close.
+// ErrClosed is returned by every call after Close.
 var ErrClosed = errors.New("store: closed")
 
 var errNumber = errors.New("store: a conversation's number is below 1")

@@ -233,7 +233,7 @@ func retell(w *session, cid, at int64) error {
 	return err
 }
 
-// newestPlain is what a list says of the newest plain message.
+// newestPlain returns the text by which lists show the newest plain message.
 func newestPlain(w *session, cid int64) (last string, err error) {
 	var parts string
 	err = w.scan([]any{&parts}, `SELECT parts FROM messages WHERE conv = ? AND mark = 0 AND incomplete = 0 ORDER BY seq DESC LIMIT 1`, cid)
