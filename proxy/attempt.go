@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -481,12 +480,8 @@ func (x *Exchange) fault(err error) *translate.Error {
 
 // typed returns err as the *translate.Error that every upstream promises.
 func typed(err error) *translate.Error {
-	var e *translate.Error
-	if errors.As(err, &e) {
-		return e
-	}
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return translate.Truncated(err)
 	}
-	return translate.Broken("the model's answer could not be read", err)
+	return translate.AsError(err, translate.Error{Code: translate.CodeModel, Fault: translate.FaultBroken, Message: "the model's answer could not be read"})
 }

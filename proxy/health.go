@@ -158,7 +158,7 @@ func (c *candidate) state(now time.Time) ModelState {
 	n := c.cell.br.Counts()
 	s := ModelState{
 		Upstream: c.upstream, State: "ready", Requests: n.TotalSuccesses + n.TotalFailures, Failures: n.TotalFailures, Streak: c.cell.row.Load(),
-		FirstMs: milliseconds(c.cell.streams.average()), WholeMs: milliseconds(c.cell.wholes.average()), Quirks: c.quirks.names(), Context: c.span.tokens(),
+		FirstMs: millis(c.cell.streams.average()), WholeMs: millis(c.cell.wholes.average()), Quirks: c.quirks.names(), Context: c.span.tokens(),
 	}
 	b := c.barred(now)
 	s.Seconds = b.wait.Seconds()
@@ -184,8 +184,6 @@ func (c *candidate) state(now time.Time) ModelState {
 	}
 	return s
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // bar is what keeps questions from a candidate. The zero value is nothing.
 type bar struct {

@@ -158,6 +158,15 @@ type Spent struct {
 	Left  float64 // what was left; negative after an answer that cost more than was left
 }
 
+// Rejection returns what an upstream said of the question itself, nil where e is anything
+// else: clients branch on its status, type and code.
+func (e *Error) Rejection() *Refusal {
+	if r := e.Upstream; e.Fault == FaultRejected && r != nil && r.Status >= 400 && r.Status < 500 {
+		return r
+	}
+	return nil
+}
+
 // Refusal is an upstream's 400-class answer to the question itself.
 type Refusal struct {
 	Status  int    // its HTTP status; 0: it came on a socket
@@ -200,6 +209,17 @@ func (e *Error) RetrySeconds() int {
 		return 0
 	}
 	return max(1, int((e.Retry+time.Second-1)/time.Second))
+}
+
+// AsError returns the *Error in err. Where there is none it returns fallback, with err as its
+// cause.
+func AsError(err error, fallback Error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	fallback.Cause = err
+	return &fallback
 }
 
 // Invalid returns a [CodeValidation] error.

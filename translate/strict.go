@@ -36,6 +36,9 @@ func Unmarshal(path string, raw []byte, v any) error {
 	return Invalid("the body is not valid JSON")
 }
 
+// Index is the path of the ith element of the list at path.
+func Index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
 // article words encoding/json's name of what it found.
 func article(value string) string {
 	switch value {
@@ -84,6 +87,17 @@ func (r *Request) RawOutline() jsonx.Outline {
 	}
 	o, _ := jsonx.Members(r.Raw) // without a member where it is no object
 	return o
+}
+
+// AppendRaw appends r.Raw with the model replaced by r.Model, and forgets what was noted as
+// dropped. o is the outline of r.Raw.
+func (r *Request) AppendRaw(dst []byte, o jsonx.Outline) ([]byte, error) {
+	model := o.Find("model")
+	if model == nil {
+		return dst, &Error{Code: CodeInternal, Message: "the request cannot be passed on"}
+	}
+	r.Dropped = nil
+	return jsonx.Splice(dst, r.Raw, model, r.Model), nil
 }
 
 // Outline scans a client's message. ok is true for JSON of one reading: valid

@@ -113,6 +113,15 @@ func Compact(value []byte) string {
 	return b.String()
 }
 
+// CloseList ends the array whose first element begins at start of dst, and whose elements each
+// left a comma behind.
+func CloseList(dst []byte, start int) []byte {
+	if len(dst) > start {
+		dst = dst[:len(dst)-1]
+	}
+	return append(dst, ']')
+}
+
 // AppendInt appends n.
 func AppendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }
 

@@ -1,5 +1,7 @@
 package jsonx
 
+import "bytes"
+
 // Member is one name of a JSON object and where its value lies.
 type Member struct {
 	// Key is the name, unescaped. It aliases the scanned bytes where the name
@@ -419,4 +421,18 @@ func (s *scanner) digits() bool {
 		s.i++
 	}
 	return s.i > start
+}
+
+// Splice appends text with the value of its member m replaced by a string.
+func Splice(dst, text []byte, m *Member, value string) []byte {
+	dst = append(dst, text[:m.Start]...)
+	dst = AppendString(dst, value)
+	return append(dst, text[m.End:]...)
+}
+
+// IsObject reports whether text begins as an object does. It tells one from null, which
+// encoding/json takes for an object as well.
+func IsObject(text []byte) bool {
+	text = bytes.TrimLeft(text, " \t\r\n")
+	return len(text) > 0 && text[0] == '{'
 }

@@ -131,7 +131,7 @@ func (c *call) why(err error) string {
 		return textNotFound
 	}
 	c.s.log.Error("store", "id", c.id, "why", err)
-	return textStoreFailed
+	return store.FailedText
 }
 
 func chatnioList(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {

@@ -115,7 +115,7 @@ func (t *talk) locate(ctx context.Context) error {
 	}
 	_, err := t.s.g.Store().Load(ctx, t.caller.Name, store.Ref{Num: t.number}, store.Newest(-1))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return storeFault(err)
+		return store.Failed(err)
 	}
 	if t.stored = err == nil; t.stored {
 		t.hold(t.number)
@@ -145,7 +145,7 @@ func (t *talk) settle() error {
 	}
 	n, err := t.s.g.Store().Number(ctx, t.caller.Name)
 	if err != nil {
-		return storeFault(err)
+		return store.Failed(err)
 	}
 	t.hold(n)
 	return nil

@@ -6,18 +6,10 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy"
-	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // storeWait bounds one call's use of the store.
 const storeWait = 30 * time.Second
-
-// textStoreFailed is all that a client is told of a fault of the store.
-const textStoreFailed = "the conversation store failed"
-
-func storeFault(err error) *translate.Error {
-	return &translate.Error{Code: translate.CodeInternal, Message: textStoreFailed, Cause: err}
-}
 
 // join admits q and takes its place in the conversation of id, or apart from all in one of
 // its own that is not stored. A client that leaves while q waits for a limit is noticed.

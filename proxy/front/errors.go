@@ -2,7 +2,6 @@ package front
 
 import (
 	"bytes"
-	"errors"
 	"strconv"
 	"time"
 
@@ -73,11 +72,7 @@ func (c *call) failed(err error) {
 }
 
 func typed(err error) *translate.Error {
-	var e *translate.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return &translate.Error{Code: translate.CodeInternal, Message: "internal error", Cause: err}
+	return translate.AsError(err, translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 }
 
 // failPlain answers a request that reached no front, or not far enough to have

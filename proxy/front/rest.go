@@ -195,7 +195,7 @@ func (c *call) restStoreFailed(err error) {
 		return
 	}
 	c.s.log.Error("store", "id", c.id, "why", err)
-	c.fail(&translate.Error{Code: translate.CodeInternal, Message: "the conversation store failed"})
+	c.fail(&translate.Error{Code: translate.CodeInternal, Message: store.FailedText})
 }
 
 // restLoad answers GET /api/conversations/:id.

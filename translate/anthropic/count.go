@@ -23,21 +23,11 @@ func (counting) DecodeRequest(req *translate.Request, body []byte) error {
 // AppendRequest appends what counts of req: the vendor refuses all else here.
 func (counting) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	if req.PassThrough {
-		return appendRaw(dst, req)
+		return req.AppendRaw(dst, req.RawOutline())
 	}
-	if err := checkImages(req); err != nil {
+	dst, plan, err := appendQuestion(dst, req, false)
+	if err != nil {
 		return dst, err
-	}
-	dst = req.Room(dst)
-	plan := planThinking(req)
-	msgs := arranged(req, &plan)
-	dst = append(dst, `{"model":`...)
-	dst = jsonx.AppendString(dst, req.Model)
-	leading := translate.Leading(msgs)
-	dst = appendSystem(dst, req, msgs[:leading])
-	dst, said := appendMessages(dst, req, msgs[leading:])
-	if !said {
-		return dst, req.Nothing()
 	}
 	dst = appendThought(dst, &plan)
 	return append(appendTools(dst, req), '}'), nil

@@ -95,7 +95,7 @@ func appendDocument(dst []byte, req *translate.Request, p *translate.Part) []byt
 		dst = append(dst, `,"title":`...)
 		dst = jsonx.AppendString(dst, p.Name)
 		dst = append(dst, `,"content":[`...)
-		dst = closeList(appendText(dst, p.Text, nil), len(dst))
+		dst = jsonx.CloseList(appendText(dst, p.Text, nil), len(dst))
 		return appendCited(dst, p)
 	}
 	source, ok := appendSource(append(dst, `{"type":"document","source":`...), req, p)

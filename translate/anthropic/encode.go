@@ -267,7 +267,7 @@ func (e *encoder) AppendWhole(dst []byte, a *translate.Answer) []byte {
 	for i := range a.Parts {
 		dst = appendPart(dst, &a.Parts[i])
 	}
-	dst = closeList(dst, start)
+	dst = jsonx.CloseList(dst, start)
 	dst = append(dst, ',')
 	dst = appendStop(dst, a.Finish, a.Sequence)
 	dst = append(dst, `,"usage":`...)

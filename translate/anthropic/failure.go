@@ -10,20 +10,11 @@ import (
 // statusOverloaded is the vendor's own status for having no capacity.
 const statusOverloaded = 529
 
-// rejection returns what an upstream said of the question itself, nil where err
-// is anything else: clients branch on its status and type.
-func rejection(err *translate.Error) *translate.Refusal {
-	if r := err.Upstream; err.Fault == translate.FaultRejected && r != nil && r.Status >= 400 && r.Status < 500 {
-		return r
-	}
-	return nil
-}
-
 // Status returns the HTTP status with which an anthropic client is told of err:
 // that of the upstream where it rejected the question, 529 where no channel can
 // take it, else that of the code, 504 for a model that took too long.
 func Status(err *translate.Error) int {
-	if r := rejection(err); r != nil {
+	if r := err.Rejection(); r != nil {
 		return r.Status
 	}
 	if err.Code == translate.CodeUnavailable {
@@ -60,7 +51,7 @@ func kindOf(status int) string {
 // of a stream that has begun, after which no message_stop may follow.
 func (e *encoder) AppendError(dst []byte, err *translate.Error, started bool) []byte {
 	kind, message := kindOf(Status(err)), err.Message
-	if r := rejection(err); r != nil {
+	if r := err.Rejection(); r != nil {
 		told := r.Told(err.Masker)
 		kind, message = cmp.Or(told.Type, kind), cmp.Or(told.Message, message)
 	}

@@ -88,7 +88,7 @@ func eachBlock(path string, raw translate.Raw, take func(path string, b *wireBlo
 		if err != nil {
 			return err
 		}
-		return take(index(path, 0), &wireBlock{Type: "text", Text: text})
+		return take(translate.Index(path, 0), &wireBlock{Type: "text", Text: text})
 	}
 	if raw[0] != '[' {
 		return translate.Invalid(path + " must be a string or an array of blocks")
@@ -97,7 +97,7 @@ func eachBlock(path string, raw translate.Raw, take func(path string, b *wireBlo
 	var b wireBlock
 	fields := b.fields()
 	for raw := range jsonx.Elements(raw) {
-		at := index(path, i)
+		at := translate.Index(path, i)
 		i++
 		b = wireBlock{}
 		if err := translate.Object(at, raw, fields); err != nil {
@@ -136,7 +136,7 @@ func decodeMessages(req *translate.Request, raw translate.Raw) error {
 		if err := req.Stopped(i); err != nil {
 			return err
 		}
-		path := index("messages", i)
+		path := translate.Index("messages", i)
 		i++
 		w = wireMessage{}
 		if err := translate.Object(path, raw, fields); err != nil {

@@ -21,7 +21,7 @@ func AppendModels(dst []byte, models []Model) []byte {
 	for i := range models {
 		dst = append(AppendModel(dst, models[i]), ',')
 	}
-	dst = closeList(dst, start)
+	dst = jsonx.CloseList(dst, start)
 	dst = append(dst, `,"has_more":false,"first_id":`...)
 	if len(models) == 0 {
 		return append(dst, `null,"last_id":null}`...)

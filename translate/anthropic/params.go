@@ -238,5 +238,5 @@ func appendStops(dst []byte, req *translate.Request) []byte {
 	if len(dst) == start {
 		return dst[:before]
 	}
-	return closeList(dst, start)
+	return jsonx.CloseList(dst, start)
 }

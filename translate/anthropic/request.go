@@ -186,8 +186,6 @@ func (codec) Peek(req *translate.Request, body []byte) bool {
 	return true
 }
 
-func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
-
 // decodeThinking reads the budget of thinking, or the effort of a model that
 // chooses its budget itself, for which the vendor's default is high.
 func decodeThinking(req *translate.Request, w *wireRequest) error {
@@ -268,7 +266,7 @@ func decodeTools(req *translate.Request, raw translate.Raw) error {
 		if err := req.Stopped(i); err != nil {
 			return err
 		}
-		path := index("tools", i)
+		path := translate.Index("tools", i)
 		t = wireTool{}
 		if err := translate.Object(path, raw, fields); err != nil {
 			return err

@@ -17,23 +17,11 @@ const defaultMaxTokens = 4096
 // AppendRequest appends the body that puts req to an upstream.
 func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	if req.PassThrough {
-		return appendRaw(dst, req)
+		return req.AppendRaw(dst, req.RawOutline())
 	}
-	if err := checkImages(req); err != nil {
+	dst, plan, err := appendQuestion(dst, req, true)
+	if err != nil {
 		return dst, err
-	}
-	dst = req.Room(dst)
-	plan := planThinking(req)
-	msgs := arranged(req, &plan)
-	dst = append(dst, `{"model":`...)
-	dst = jsonx.AppendString(dst, req.Model)
-	dst = append(dst, `,"max_tokens":`...)
-	dst = jsonx.AppendInt(dst, int64(plan.maxTokens))
-	leading := translate.Leading(msgs)
-	dst = appendSystem(dst, req, msgs[:leading])
-	dst, said := appendMessages(dst, req, msgs[leading:])
-	if !said {
-		return dst, req.Nothing()
 	}
 	if req.Stream {
 		dst = append(dst, `,"stream":true`...)
@@ -48,25 +36,29 @@ func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
-// appendRaw appends the client's body with another model.
-func appendRaw(dst []byte, req *translate.Request) ([]byte, error) {
-	o := req.RawOutline()
-	m := o.Find("model")
-	if m == nil {
-		return dst, &translate.Error{Code: translate.CodeInternal, Message: "the request cannot be passed on"}
+// appendQuestion appends the beginning of a body up to the messages, and returns how the
+// question is thought about. limited: it has max_tokens, which a question that is only counted
+// has not.
+func appendQuestion(dst []byte, req *translate.Request, limited bool) ([]byte, thinking, error) {
+	if err := checkImages(req); err != nil {
+		return dst, thinking{}, err
 	}
-	req.Dropped = nil
-	dst = append(dst, req.Raw[:m.Start]...)
+	dst = req.Room(dst)
+	plan := planThinking(req)
+	msgs := arranged(req, &plan)
+	dst = append(dst, `{"model":`...)
 	dst = jsonx.AppendString(dst, req.Model)
-	return append(dst, req.Raw[m.End:]...), nil
-}
-
-// closeList ends an array whose elements each left a comma behind.
-func closeList(dst []byte, start int) []byte {
-	if len(dst) > start {
-		dst = dst[:len(dst)-1]
+	if limited {
+		dst = append(dst, `,"max_tokens":`...)
+		dst = jsonx.AppendInt(dst, int64(plan.maxTokens))
 	}
-	return append(dst, ']')
+	leading := translate.Leading(msgs)
+	dst = appendSystem(dst, req, msgs[:leading])
+	dst, said := appendMessages(dst, req, msgs[leading:])
+	if !said {
+		return dst, plan, req.Nothing()
+	}
+	return dst, plan, nil
 }
 
 func appendText(dst []byte, text string, cache json.RawMessage) []byte {
@@ -125,7 +117,7 @@ func appendSystem(dst []byte, req *translate.Request, system []translate.Message
 	if asJSON {
 		dst = appendText(dst, anyJSON, nil)
 	}
-	return closeList(dst, start)
+	return jsonx.CloseList(dst, start)
 }
 
 // appendMessages appends the turns. Neighbours of one role become one message,
@@ -166,7 +158,7 @@ func appendMessages(dst []byte, req *translate.Request, msgs []translate.Message
 	if open != "" {
 		dst = append(dst[:len(dst)-1], `]},`...)
 	}
-	return closeList(dst, start), said && open != ""
+	return jsonx.CloseList(dst, start), said && open != ""
 }
 
 // appendOpening ends the message of the role open, if there is one, and begins another.
@@ -255,7 +247,7 @@ func appendResult(dst []byte, text string, images []translate.Part) []byte {
 	for i := range images {
 		dst = appendImage(dst, &images[i])
 	}
-	return closeList(dst, start)
+	return jsonx.CloseList(dst, start)
 }
 
 // blank reports whether a text says nothing.
@@ -400,7 +392,7 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 		}
 		dst = appendCache(dst, t.Cache)
 	}
-	dst = closeList(dst, start)
+	dst = jsonx.CloseList(dst, start)
 	return appendToolChoice(dst, &req.ToolChoice)
 }
 

@@ -39,16 +39,16 @@ type wireAuth struct {
 // is good is not its business.
 func DecodeAuth(frame []byte) (Auth, error) {
 	var w wireAuth
-	if err := json.Unmarshal(frame, &w); err != nil || !isObject(frame) {
+	if err := json.Unmarshal(frame, &w); err != nil || !jsonx.IsObject(frame) {
 		return Auth{}, invalid("the first frame is not a JSON object", err)
 	}
-	a := Auth{Token: bareToken(w.Token), ID: -1, Chat: !absent(w.Type) || !absent(w.Message)}
+	a := Auth{Token: bareToken(w.Token), ID: -1, Chat: !w.Type.Null() || !w.Message.Null()}
 	if nested, ok := nestedAuth(a.Token); ok {
 		a.Token = bareToken(nested.Token)
 		if scalar(w.ID) == "" {
 			w.ID = nested.ID
 		}
-		if absent(w.Ref) {
+		if w.Ref.Null() {
 			w.Ref = nested.Ref
 		}
 	}
@@ -64,7 +64,7 @@ func DecodeAuth(frame []byte) (Auth, error) {
 
 // bareToken returns what is left of a token without what clients wrap it in.
 func bareToken(raw translate.Raw) string {
-	if absent(raw) {
+	if raw.Null() {
 		return ""
 	}
 	s := string(raw)
@@ -90,7 +90,7 @@ func BareToken(s string) string {
 }
 
 func nestedAuth(token string) (w wireAuth, ok bool) {
-	if !isObject([]byte(token)) {
+	if !jsonx.IsObject([]byte(token)) {
 		return w, false
 	}
 	return w, json.Unmarshal([]byte(token), &w) == nil

@@ -92,7 +92,7 @@ func DecodeMask(body []byte) (Mask, error) {
 		m.ID = n
 	}
 	var msgs []translate.Message
-	if !absent(w.Context) {
+	if !w.Context.Null() {
 		var ok bool
 		if msgs, ok = DecodeMessages(w.Context); !ok {
 			return Mask{}, translate.Invalid(MaskInvalid)

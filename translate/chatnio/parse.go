@@ -1,7 +1,6 @@
 package chatnio
 
 import (
-	"bytes"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -49,7 +48,7 @@ func (p *parser) question(f *Frame, w *wireFrame) {
 }
 
 func (p *parser) text(field string, raw translate.Raw) string {
-	if absent(raw) {
+	if raw.Null() {
 		return ""
 	}
 	var s string
@@ -62,7 +61,7 @@ func (p *parser) text(field string, raw translate.Raw) string {
 // scalar returns a boolean's or number's text, with or without quotes; empty
 // when there is none.
 func scalar(raw translate.Raw) string {
-	if absent(raw) {
+	if raw.Null() {
 		return ""
 	}
 	if raw[0] != '"' {
@@ -123,12 +122,4 @@ func integral(s string) (int64, bool) {
 		return 0, false
 	}
 	return int64(f), true
-}
-
-func absent(raw translate.Raw) bool { return len(raw) == 0 || string(raw) == "null" }
-
-// isObject tells an object from null, which encoding/json takes for one.
-func isObject(frame []byte) bool {
-	frame = bytes.TrimLeft(frame, " \t\r\n")
-	return len(frame) > 0 && frame[0] == '{'
 }

@@ -69,7 +69,7 @@ type wireFrame struct {
 // as far as it was readable, so that the caller knows whether an answer is due.
 func DecodeFrame(frame []byte) (Frame, error) {
 	var w wireFrame
-	if err := json.Unmarshal(frame, &w); err != nil || !isObject(frame) {
+	if err := json.Unmarshal(frame, &w); err != nil || !jsonx.IsObject(frame) {
 		e := translate.NoObject("frame", frame)
 		e.Cause = err
 		return Frame{}, e

@@ -97,7 +97,7 @@ const maxID = 128
 // clients have nothing to say in it.
 func DecodeMessage(frame []byte) (Message, *translate.Error) {
 	w, err := fieldsOf(frame)
-	if err != nil || !isObject(frame) {
+	if err != nil || !jsonx.IsObject(frame) {
 		e := translate.NoObject("message", frame)
 		e.Cause = err
 		return Message{}, e
@@ -282,10 +282,4 @@ func namesFiles(content string) bool {
 		return true
 	}
 	return len(w.One) > 0 && string(w.One) != "null" && string(w.One) != `""`
-}
-
-// isObject tells an object from null, which encoding/json takes for one.
-func isObject(frame []byte) bool {
-	frame = bytes.TrimLeft(frame, " \t\r\n")
-	return len(frame) > 0 && frame[0] == '{'
 }

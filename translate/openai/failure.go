@@ -1,24 +1,17 @@
 package openai
 
 import (
+	"cmp"
+
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
-
-// rejection returns what an upstream said of the question itself, nil where err
-// is anything else: clients branch on its status, type and code.
-func rejection(err *translate.Error) *translate.Refusal {
-	if r := err.Upstream; err.Fault == translate.FaultRejected && r != nil && r.Status >= 400 && r.Status < 500 {
-		return r
-	}
-	return nil
-}
 
 // Status returns the HTTP status with which an openai client is told of err:
 // that of the upstream where it rejected the question, else that of the code,
 // 504 for a model that took too long.
 func Status(err *translate.Error) int {
-	if r := rejection(err); r != nil {
+	if r := err.Rejection(); r != nil {
 		return r.Status
 	}
 	return err.Status()
@@ -64,10 +57,10 @@ func (e *encoder) AppendError(dst []byte, err *translate.Error, started bool) []
 		kind, code = "insufficient_quota", "insufficient_quota"
 	}
 	message, param := err.Message, err.Param
-	if r := rejection(err); r != nil {
+	if r := err.Rejection(); r != nil {
 		told := r.Told(err.Masker)
-		kind, code, param = orElse(told.Type, "invalid_request_error"), told.Code, told.Param
-		message = orElse(told.Message, err.Message)
+		kind, code, param = cmp.Or(told.Type, "invalid_request_error"), told.Code, told.Param
+		message = cmp.Or(told.Message, err.Message)
 	}
 	if started {
 		dst = append(dst, `data: `...)
@@ -85,13 +78,6 @@ func (e *encoder) AppendError(dst []byte, err *translate.Error, started bool) []
 		dst = append(dst, "\n\n"...)
 	}
 	return dst
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 func appendWord(dst []byte, s string) []byte {

@@ -37,7 +37,7 @@ func decodeFunctions(req *translate.Request, w *wireRequest) error {
 	i := -1
 	for raw := range functions {
 		i++
-		path := index("functions", i)
+		path := translate.Index("functions", i)
 		var f wireFunction
 		if err := f.read(path, raw); err != nil {
 			return err

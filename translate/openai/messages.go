@@ -99,7 +99,7 @@ func decodeMessages(req *translate.Request, raw translate.Raw) error {
 		if err := req.Stopped(i); err != nil {
 			return err
 		}
-		path := index("messages", i)
+		path := translate.Index("messages", i)
 		i++
 		last := len(msgs) - 1
 		before := translate.Role(0)
@@ -250,7 +250,7 @@ func (d *decoding) toolCalls(path string, raw translate.Raw) error {
 		if err := d.req.Stopped(i); err != nil {
 			return err
 		}
-		at := index(path, i)
+		at := translate.Index(path, i)
 		i++
 		c := &d.call
 		*c = wireCall{}
@@ -299,7 +299,7 @@ func (d *decoding) content(path string, raw translate.Raw) error {
 		if err := d.req.Stopped(i); err != nil {
 			return err
 		}
-		p, err := d.decodePart(index(path, i), raw)
+		p, err := d.decodePart(translate.Index(path, i), raw)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ func AppendModels(dst []byte, models []Model) []byte {
 	for i := range models {
 		dst = append(AppendModel(dst, models[i]), ',')
 	}
-	return append(closeList(dst, start), '}')
+	return append(jsonx.CloseList(dst, start), '}')
 }
 
 // AppendModel appends the object that answers GET /v1/models/:id.

@@ -308,7 +308,7 @@ func decodeTools(req *translate.Request, w *wireRequest) error {
 		if err := req.Stopped(i); err != nil {
 			return err
 		}
-		path := index("tools", i)
+		path := translate.Index("tools", i)
 		var kind string
 		var function translate.Raw
 		if err := translate.Object(path, raw, []translate.Field{{Name: "type", To: &kind}, {Name: "function", To: &function}}); err != nil {
@@ -373,5 +373,3 @@ func decodeToolChoice(req *translate.Request, raw translate.Raw) error {
 	c.Mode, c.Name = translate.ToolNamed, named.Function.Name
 	return translate.Bound("tool_choice.function.name", c.Name, translate.MaxToolName)
 }
-
-func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }

@@ -29,7 +29,7 @@ func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 			return dst, req.Nothing()
 		}
 	}
-	dst = closeList(dst, start)
+	dst = jsonx.CloseList(dst, start)
 	if req.Stream {
 		dst = append(dst, `,"stream":true,"stream_options":{"include_usage":true}`...)
 	}
@@ -42,37 +42,24 @@ func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
-// closeList ends an array whose elements each left a comma behind.
-func closeList(dst []byte, start int) []byte {
-	if len(dst) > start {
-		dst = dst[:len(dst)-1]
-	}
-	return append(dst, ']')
-}
-
 // appendRaw appends the client's body with another model, and with the wish for
 // usage where a stream has none.
 func appendRaw(dst []byte, req *translate.Request) ([]byte, error) {
 	o := req.RawOutline()
-	model := o.Find("model")
-	if model == nil {
-		return dst, &translate.Error{Code: translate.CodeInternal, Message: "the request cannot be passed on"}
+	model, options, omits := o.Find("model"), o.Find("stream_options"), req.Omits("stream_options")
+	asIs := omits && options == nil || !omits && (!req.Stream || req.UsageInStream)
+	if model == nil || asIs {
+		return req.AppendRaw(dst, o)
 	}
 	req.Dropped = nil
-	raw, options, omits := req.Raw, o.Find("stream_options"), req.Omits("stream_options")
-	if options != nil && omits {
+	raw := req.Raw
+	switch {
+	case omits:
 		req.Drop("stream_options")
 		return appendWithout(dst, req, model, options), nil
-	}
-	if !req.Stream || req.UsageInStream {
-		return splice(dst, raw, model, req.Model), nil
-	}
-	switch {
-	case options == nil && omits:
-		return splice(dst, raw, model, req.Model), nil
 	case options == nil:
 		end := bytes.LastIndexByte(raw, '}')
-		dst = splice(dst, raw[:end], model, req.Model)
+		dst = jsonx.Splice(dst, raw[:end], model, req.Model)
 		dst = append(dst, `,"stream_options":{"include_usage":true}`...)
 		return append(dst, raw[end:]...), nil
 	case options.Start < model.Start:
@@ -82,7 +69,7 @@ func appendRaw(dst []byte, req *translate.Request) ([]byte, error) {
 		dst = jsonx.AppendString(dst, req.Model)
 		return append(dst, raw[model.End:]...), nil
 	}
-	dst = splice(dst, raw[:options.Start], model, req.Model)
+	dst = jsonx.Splice(dst, raw[:options.Start], model, req.Model)
 	dst = appendOptions(dst, raw[options.Start:options.End])
 	return append(dst, raw[options.End:]...), nil
 }
@@ -107,7 +94,7 @@ func appendWithout(dst []byte, req *translate.Request, model, m *jsonx.Member) [
 		dst = jsonx.AppendString(dst, req.Model)
 		return append(dst, raw[model.End:]...)
 	}
-	dst = splice(dst, raw[:start], model, req.Model)
+	dst = jsonx.Splice(dst, raw[:start], model, req.Model)
 	return append(dst, raw[end:]...)
 }
 
@@ -124,13 +111,6 @@ func appendOptions(dst, options []byte) []byte {
 	}
 	dst = append(dst, `{"include_usage":true,`...)
 	return append(dst, options[bytes.IndexByte(options, '{')+1:]...)
-}
-
-// splice appends raw with the value m replaced by model.
-func splice(dst, raw []byte, m *jsonx.Member, model string) []byte {
-	dst = append(dst, raw[:m.Start]...)
-	dst = jsonx.AppendString(dst, model)
-	return append(dst, raw[m.End:]...)
 }
 
 // appendMessage appends m with a comma after it, or nothing where nothing of m
@@ -310,7 +290,7 @@ func appendParts(dst []byte, req *translate.Request, m *translate.Message) []byt
 			dst = append(dst, `}},`...)
 		}
 	}
-	return closeList(dst, start)
+	return jsonx.CloseList(dst, start)
 }
 
 func appendCalls(dst []byte, req *translate.Request, m *translate.Message) []byte {
@@ -327,7 +307,7 @@ func appendCalls(dst []byte, req *translate.Request, m *translate.Message) []byt
 			dst = append(dst, ',')
 		}
 	}
-	return closeList(dst, start)
+	return jsonx.CloseList(dst, start)
 }
 
 func appendCall(dst []byte, p *translate.Part) []byte {
@@ -404,7 +384,7 @@ func appendParams(dst []byte, req *translate.Request) []byte {
 			dst = jsonx.AppendString(dst, s)
 			dst = append(dst, ',')
 		}
-		dst = closeList(dst, start)
+		dst = jsonx.CloseList(dst, start)
 	}
 	if p.ReasoningEffort != "" {
 		dst = append(dst, `,"reasoning_effort":`...)
@@ -477,7 +457,7 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 		}
 		dst = append(dst, `}},`...)
 	}
-	dst = closeList(dst, start)
+	dst = jsonx.CloseList(dst, start)
 	switch c.Mode {
 	case translate.ToolAuto:
 		dst = append(dst, `,"tool_choice":"auto"`...)

@@ -81,7 +81,7 @@ func anyAsk(body []byte) (Ask, error) {
 		PresetID     translate.Raw `json:"presetId"`
 		Conversation translate.Raw `json:"conversationId"`
 	}
-	if err := json.Unmarshal(body, &w); err != nil || !isObject(body) {
+	if err := json.Unmarshal(body, &w); err != nil || !jsonx.IsObject(body) {
 		e := translate.NoObject("body", body)
 		e.Cause = err
 		return Ask{}, e
@@ -188,10 +188,4 @@ func (p *parser) id(field string, raw translate.Raw) string {
 		return ""
 	}
 	return strconv.FormatInt(int64(f), 10)
-}
-
-// isObject tells an object from null, which encoding/json takes for one.
-func isObject(body []byte) bool {
-	body = bytes.TrimLeft(body, " \t\r\n")
-	return len(body) > 0 && body[0] == '{'
 }
