@@ -79,9 +79,6 @@ func (m *Masker) host(h string) {
 	}
 }
 
-// Mask hides from clients what needs no configuration to be known.
-func Mask(s string) string { return (*Masker)(nil).Client(s) }
-
 // MaskKeys hides from the log what needs no configuration to be known for a credential.
 func MaskKeys(s string) string { return (*Masker)(nil).Log(s) }
 

@@ -13,6 +13,9 @@ import (
 	"unicode/utf8"
 )
 
+// mask is what clients see where nothing is configured.
+func mask(s string) string { return (*Masker)(nil).Client(s) }
+
 func TestMaskHidesAddressesAndCredentials(t *testing.T) {
 	t.Parallel()
 	for _, secret := range []string{
@@ -24,7 +27,7 @@ func TestMaskHidesAddressesAndCredentials(t *testing.T) {
 		"5e884898da28047151d0e56f8dc6292773603d0d", "123e4567-e89b-12d3-a456-426614174000",
 		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IifQ.c2lnbmF0dXJlMTIzNDU2", "dGhpcyBpcyBhIHNlY3JldDEyMzQ1Njc4OTA=",
 	} {
-		got := Mask("it failed at " + secret + " (see there)")
+		got := mask("it failed at " + secret + " (see there)")
 		if strings.Contains(got, strings.TrimPrefix(strings.TrimPrefix(secret, "Bearer "), "bearer ")) {
 			t.Errorf("Mask left %q in %q", secret, got)
 		}
@@ -32,7 +35,7 @@ func TestMaskHidesAddressesAndCredentials(t *testing.T) {
 			t.Errorf("Mask damaged what surrounds %q: %q", secret, got)
 		}
 	}
-	if got := Mask(`{"api_key":"hunter2hunter2"}`); strings.Contains(got, "hunter2") {
+	if got := mask(`{"api_key":"hunter2hunter2"}`); strings.Contains(got, "hunter2") {
 		t.Errorf("Mask left a named secret: %q", got)
 	}
 }
@@ -49,8 +52,8 @@ func TestMaskLeavesOrdinaryMessagesAlone(t *testing.T) {
 		"Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) value is supported.",
 		"invalid_request_error: context_length_exceeded", "Модель отклонила вопрос",
 	} {
-		if got := Mask(s); got != s {
-			t.Errorf("Mask(%q) = %q", s, got)
+		if got := mask(s); got != s {
+			t.Errorf("%q became %q", s, got)
 		}
 	}
 }
@@ -67,7 +70,7 @@ func TestMaskHidesHostsPathsAndNumbersOfAddresses(t *testing.T) {
 		"http%3A%2F%2F10.0.0.7%3A8080%2Fx", "\uff11\uff10\uff0e\uff10\uff0e\uff10\uff0e\uff17", "10.0\u200b.0.7", "llm\u00ad.corp.\u200dinternal", `http:\/\/10.0.0.7\/x`,
 		"vault\u3002corp", "ｌｌｍ．ｃｏｒｐ",
 	} {
-		got := Mask("it failed at " + secret + " (see there)")
+		got := mask("it failed at " + secret + " (see there)")
 		if strings.Contains(got, secret) || !strings.Contains(got, "[") {
 			t.Errorf("Mask left %q in %q", secret, got)
 		}
@@ -88,8 +91,8 @@ func TestMaskLeavesIDsOfRequestsAndWhatIsNoAddress(t *testing.T) {
 		"litellm.exceptions.BadRequestError: x", "torch.cuda.OutOfMemoryError", "gemini-1.5-pro", "llama3.1-70b", "1/2", "100%", "50%de", `a\nb`, `\d+\w`,
 		"deepseek-ai/DeepSeek-V2.5", "the answer is 1700000000", "qwen2.5-coder:32b",
 	} {
-		if got := Mask(s); got != s {
-			t.Errorf("Mask(%q) = %q", s, got)
+		if got := mask(s); got != s {
+			t.Errorf("%q became %q", s, got)
 		}
 	}
 }
@@ -100,11 +103,11 @@ func TestAPageForBrowsersBecomesASentence(t *testing.T) {
 		"<!DOCTYPE html><html><body>nginx on vm-3</body></html>", "  \n<html>\n<head><title>502 Bad Gateway</title>", "error: <HTML><body>x", "<?xml version=\"1.0\"?><Error/>",
 		"&lt;html&gt;x", "<center><h1>403 Forbidden</h1></center>",
 	} {
-		if got := Mask(page); got != maskedPage {
+		if got := mask(page); got != maskedPage {
 			t.Errorf("%q became %q", page, got)
 		}
 	}
-	if got := Mask("the model wrote 1 < 2 and <b>"); got != "the model wrote 1 < 2 and <b>" {
+	if got := mask("the model wrote 1 < 2 and <b>"); got != "the model wrote 1 < 2 and <b>" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -299,7 +302,7 @@ func TestWhatIsShownHasABoundAndNothingIsShownOfAKeyAtIt(t *testing.T) {
 	if got := m.Client(strings.Repeat("你", 10_000)); !utf8.ValidString(got) || len(got) > maskedMost || len(got) < maskedMost-8 {
 		t.Errorf("%d bytes, ending with %q", len(got), got[len(got)-8:])
 	}
-	if got := Mask(strings.Repeat("x", maskedMost)); len(got) != len(maskedKey) {
+	if got := mask(strings.Repeat("x", maskedMost)); len(got) != len(maskedKey) {
 		t.Errorf("got %d bytes", len(got))
 	}
 }
@@ -359,11 +362,11 @@ func FuzzMaskNeverLetsAPlantedKeyThrough(f *testing.F) {
 	f.Add("\xff\x00", "::")
 	f.Fuzz(func(t *testing.T, before, after string) {
 		const key = "sk-0123456789abcdef0123456789abcdef"
-		if got := Mask(before + " " + key + " " + after); strings.Contains(got, key) {
-			t.Fatalf("Mask(%q) kept the key: %q", before+" "+key+" "+after, got)
+		if got := mask(before + " " + key + " " + after); strings.Contains(got, key) {
+			t.Fatalf("%q kept the key: %q", before+" "+key+" "+after, got)
 		}
 		const url = "https://upstream.internal.example/v1"
-		if got := Mask(before + " " + url + " " + after); strings.Contains(got, "upstream.internal.example") {
+		if got := mask(before + " " + url + " " + after); strings.Contains(got, "upstream.internal.example") {
 			t.Fatalf("Mask kept the address: %q", got)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -67,4 +68,59 @@ func runByClient(path string, t *wireTool, raw translate.Raw) (tool translate.To
 		return tool, true, err
 	}
 	return tool, false, nil
+}
+
+func appendTools(dst []byte, req *translate.Request) []byte {
+	if len(req.Tools) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"tools":[`...)
+	start := len(dst)
+	for i := range req.Tools {
+		t := &req.Tools[i]
+		if t.Own != nil {
+			dst = append(append(dst, t.Own...), ',')
+			continue
+		}
+		dst = append(dst, `{"name":`...)
+		dst = jsonx.AppendString(dst, t.Name)
+		if t.Description != "" {
+			dst = append(dst, `,"description":`...)
+			dst = jsonx.AppendString(dst, t.Description)
+		}
+		dst = append(dst, `,"input_schema":`...)
+		if len(t.Schema) > 0 {
+			dst = append(dst, req.ObjectSchema("input_schema", t.Schema)...)
+		} else {
+			dst = append(dst, `{"type":"object","properties":{}}`...)
+		}
+		if t.Strict {
+			dst = append(dst, `,"strict":true`...)
+		}
+		dst = appendCache(dst, t.Cache)
+	}
+	dst = jsonx.CloseList(dst, start)
+	return appendToolChoice(dst, &req.ToolChoice)
+}
+
+func appendToolChoice(dst []byte, c *translate.ToolChoice) []byte {
+	if c.Mode == translate.ToolDefault && !c.NoParallel {
+		return dst
+	}
+	dst = append(dst, `,"tool_choice":{"type":`...)
+	switch c.Mode {
+	case translate.ToolNone:
+		return append(dst, `"none"}`...)
+	case translate.ToolRequired:
+		dst = append(dst, `"any"`...)
+	case translate.ToolNamed:
+		dst = append(dst, `"tool","name":`...)
+		dst = jsonx.AppendString(dst, c.Name)
+	default:
+		dst = append(dst, `"auto"`...)
+	}
+	if c.NoParallel {
+		dst = append(dst, `,"disable_parallel_tool_use":true`...)
+	}
+	return append(dst, '}')
 }
