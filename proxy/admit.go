@@ -136,13 +136,18 @@ func (q *Question) complete(ctx context.Context) *translate.Error {
 	if q.Peeked == nil {
 		return nil
 	}
-	full := translate.Request{Beta: q.Request.Beta, Stop: func() bool { return ctx.Err() != nil }}
+	full := again(q.Request, func() bool { return ctx.Err() != nil })
 	if err := q.Peeked.DecodeRequest(&full, q.Request.Raw); err != nil {
 		return typed(err)
 	}
 	full.Stop = nil
 	*q.Request, q.Peeked = full, nil
 	return nil
+}
+
+// again is req before it was peeked at: what is not in its body stands already.
+func again(req *translate.Request, stop func() bool) translate.Request {
+	return translate.Request{Beta: req.Beta, Model: req.Model, Stream: req.Stream, Stop: stop}
 }
 
 // pay settles the grant and the bill, once, with what the exchange used: all of it for an answer
@@ -181,7 +186,7 @@ func (x *Exchange) charge() {
 // mayPass reports whether the question may be passed on as it came, so that it
 // need not be decoded before it is known who answers it.
 func (q *Question) mayPass() bool {
-	return q.Turn == nil && q.Model.preset == nil && q.Request.Raw != nil && slices.Contains(q.Model.route.kinds, q.Request.Dialect)
+	return q.Turn == nil && q.Model.preset == nil && q.Request.Raw != nil && slices.Contains(q.Model.route.spoken, q.Request.Dialect)
 }
 
 // complete decodes a question that was only peeked at, while anybody waits for its answer.
@@ -195,7 +200,7 @@ func (x *Exchange) decode(stop func() bool) *translate.Error {
 	if x.prompt.lazy == nil {
 		return nil
 	}
-	full := translate.Request{Beta: x.prompt.req.Beta, Stop: stop}
+	full := again(&x.prompt.req, stop)
 	if err := x.prompt.lazy.DecodeRequest(&full, x.prompt.req.Raw); err != nil {
 		return typed(err)
 	}

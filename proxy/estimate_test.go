@@ -42,7 +42,7 @@ func TestTheEstimateCountsEachChoiceThatCanBeAnswered(t *testing.T) {
 		most    *int
 		raw     []byte
 		preset  *config.Preset
-		kinds   []string
+		spoken  []string
 		want    int
 	}{
 		{"not said", 0, &ten, []byte("{}"), nil, []string{"openai"}, 1 + 10},
@@ -55,7 +55,7 @@ func TestTheEstimateCountsEachChoiceThatCanBeAnswered(t *testing.T) {
 		{"not to be passed on as it is", 3, &ten, nil, nil, []string{"openai"}, 1 + 10},
 	} {
 		q := &Question{
-			Model:   &Model{preset: c.preset, route: &route{kinds: c.kinds}},
+			Model:   &Model{preset: c.preset, route: &route{spoken: c.spoken}},
 			Request: &translate.Request{Dialect: "openai", Raw: c.raw, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "1234")}},
 		}
 		q.Request.Params.MaxTokens, q.Request.Params.Choices = c.most, c.choices

@@ -48,7 +48,7 @@ type Plan struct {
 type route struct {
 	tiers   [][]candidate
 	throngs []*throng // of each tier; nil: it is small
-	kinds   []string  // of the channels, each once
+	spoken  []string  // dialects of the channels, each once
 	price   *price    // the first that is known by an upstream's name; nil: none
 	plain   *Model    // the model itself, without a preset
 }
@@ -236,8 +236,8 @@ func (p *Plan) addRoute(m config.Model, c candidate) {
 		r.tiers = slices.Insert(r.tiers, at, nil)
 	}
 	r.tiers[at] = append(r.tiers[at], c)
-	if !slices.Contains(r.kinds, c.ch.conf.Kind) {
-		r.kinds = append(r.kinds, c.ch.conf.Kind)
+	if d := c.ch.kind.Dialect; d != "" && !slices.Contains(r.spoken, d) {
+		r.spoken = append(r.spoken, d)
 	}
 }
 

@@ -45,6 +45,20 @@ func (h *Head) SettleID(channels string) {
 	}
 }
 
+// Pather is a Dialect whose requests say in their path which model is asked and whether the
+// answer is to be a stream, not in their body. The body of a question that passes through
+// goes on as it came: req.Model and req.Stream reach the back end by AppendPath.
+type Pather interface {
+	// AppendPath appends to dst where req goes, behind the base of the channel's URL: a path
+	// with everything escaped that needs it, and a query of the dialect's own if it has one.
+	AppendPath(dst []byte, req *Request) []byte
+	// FromPath fills Model and Stream of req from the target of a client's request: the path
+	// behind the configured prefix, unescaped where its client has escaped it, and the query.
+	// It is called before DecodeRequest and Peek, which leave both as they are. The error is
+	// an *Error.
+	FromPath(req *Request, path, query string) error
+}
+
 // Decoder turns what an upstream sends into events. Errors are *Error.
 type Decoder interface {
 	// Decode appends the events that frame carries: none, one or several. A

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,7 +45,10 @@ func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 // mock is an upstream whose models are scripts.
-type mock struct{ m mockmodel.Model }
+type mock struct {
+	m       mockmodel.Model
+	streams *atomic.Bool // whether the last question asked for a stream; nil: nobody wants to know
+}
 
 // bug is the script of a model that panics.
 const bug = "bug"
@@ -52,6 +56,9 @@ const bug = "bug"
 func (u *mock) Open(ctx context.Context, req *translate.Request) (translate.Stream, error) {
 	if req.Model == bug {
 		panic("what is wrong is nobody's business")
+	}
+	if u.streams != nil {
+		u.streams.Store(req.Stream)
 	}
 	return u.m.Open(ctx, req.Model, req)
 }
@@ -67,12 +74,20 @@ type house struct {
 	// downs are the shutdowns that a test began: two at once would wait for each
 	// other's lock, which no bubble can see.
 	downs sync.WaitGroup
+
+	streams atomic.Bool // the model was asked for a stream
 }
 
 const modelName = "echo"
 
 // inHouse runs f against a server whose model does what script says.
 func inHouse(t *testing.T, script string, f func(*testing.T, *house)) {
+	t.Helper()
+	inHouseOf(t, script, All, f)
+}
+
+// inHouseOf is inHouse with other fronts.
+func inHouseOf(t *testing.T, script string, fronts []*Front, f func(*testing.T, *house)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -89,11 +104,12 @@ channels: [{id: a, kind: mock, models: [{name: %s, upstream: %s}], timeouts: {ga
 			t.Fatal(err)
 		}
 		log := slog.New(slog.DiscardHandler)
-		g, err := proxy.New(conf, st, func(*config.Channel, string) (proxy.Upstream, error) { return &mock{}, nil }, log, proxy.Options{})
+		h := &house{t: t, ln: &pipes{ch: make(chan net.Conn), closed: make(chan struct{})}}
+		g, err := proxy.New(conf, st, func(*config.Channel, string) (proxy.Upstream, error) { return &mock{streams: &h.streams}, nil }, log, proxy.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &house{t: t, g: g, s: New(conf, g, log), ln: &pipes{ch: make(chan net.Conn), closed: make(chan struct{})}}
+		h.g, h.s = g, newServer(conf, g, log, fronts)
 		h.wg.Go(func() {
 			if err := h.s.Serve(h.ln); err != nil {
 				t.Errorf("Serve: %v", err)

@@ -51,6 +51,9 @@ func (c *call) asked(req *translate.Request, read func() *translate.Error) (*pro
 		if c.front.complete != nil {
 			c.front.complete(c, req)
 		}
+		err = c.pathOf(req)
+	}
+	if err == nil {
 		err = read()
 	}
 	if err != nil {
@@ -61,6 +64,18 @@ func (c *call) asked(req *translate.Request, read func() *translate.Error) (*pro
 		return nil, nil, unknownModel(err)
 	}
 	return caller, model, nil
+}
+
+// pathOf reads what the dialect says in its paths.
+func (c *call) pathOf(req *translate.Request) *translate.Error {
+	p, ok := c.front.dialect.(translate.Pather)
+	if !ok {
+		return nil
+	}
+	if err := p.FromPath(req, c.path(), string(c.ctx.URI().QueryString())); err != nil {
+		return typed(err)
+	}
+	return nil
 }
 
 // longBody is the length from which on a client that leaves ends the reading of its body.

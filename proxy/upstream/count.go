@@ -19,12 +19,17 @@ type counter struct {
 // newAnthropic returns a channel of that kind. What counts has connections of its own, so
 // that it waits for no answer.
 func newAnthropic(conf *config.Channel, key string, o Options) (Upstream, error) {
-	answers, err := newHTTP(conf, key, o, route{anthropic.Dialect, "/messages", "/messages", "x-api-key"})
+	r := route{
+		dialect: anthropic.Dialect, whole: "/messages", stream: "/messages", auth: "x-api-key",
+		headers: [][2]string{{"anthropic-version", "2023-06-01"}}, beta: "anthropic-beta", needs: []string{"max_tokens"},
+	}
+	answers, err := newHTTP(conf, key, o, r)
 	if err != nil {
 		return nil, err
 	}
 	const path = "/messages/count_tokens"
-	counts, err := newHTTP(conf, key, o, route{anthropic.Counting, path, path, "x-api-key"})
+	r.dialect, r.whole, r.stream = anthropic.Counting, path, path
+	counts, err := newHTTP(conf, key, o, r)
 	return &counter{answers, counts}, err
 }
 

@@ -20,6 +20,7 @@ const defaultConnect = 3 * time.Second
 type address struct {
 	url     *url.URL // scheme http or https
 	suffix  string   // of its path, behind what is configured
+	varies  bool     // the suffix is another one for each question
 	dialed  string   // host:port
 	tls     *tls.Config
 	connect time.Duration

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -25,9 +26,15 @@ const (
 // route is where an HTTP dialect's questions go and how a key is shown.
 type route struct {
 	dialect translate.Dialect
-	whole   string // path behind the base, for answers in one piece
+	whole   string // path behind the base, for answers in one piece; a [translate.Pather] has none
 	stream  string // the same for streams
-	auth    string // how a key is shown where nothing else is configured
+	auth    string // bearer, or the header in which a key is shown where nothing else is configured
+	// headers are those besides that every request has, each with its value.
+	headers [][2]string
+	// beta is the header in which a client's own goes on with what passes through.
+	beta string
+	// needs are members without which the dialect has no question.
+	needs []string
 }
 
 // httpUpstream is a channel that is asked with POST: one request, one answer.
@@ -38,12 +45,20 @@ type httpUpstream struct {
 	event int // bytes that one event may have; 0: as many as a whole answer
 	conns pool
 	// heads are all of a request before the number of the content length, for a
-	// whole answer and for a stream. margin has room for the longer one.
-	heads    [2]string
+	// whole answer and for a stream. margin has room for the longer one, but for a path.
+	heads    [2]requestHead
 	margin   int
-	buffers  sync.Pool // of *[]byte
-	large    sync.Pool // of *[]byte, of keepBuffer each
-	memories sync.Pool // of *jsonx.Memory, for decoders
+	paths    translate.Pather // has the paths; nil: they are in heads
+	buffers  sync.Pool        // of *[]byte
+	large    sync.Pool        // of *[]byte, of keepBuffer each
+	memories sync.Pool        // of *jsonx.Memory, for decoders
+}
+
+// requestHead is the head of a request up to the number of the content length.
+type requestHead struct {
+	before string // the path behind the base
+	query  string // of the configuration, behind the path
+	after  string
 }
 
 // newHTTP returns a channel of kind r.
@@ -52,6 +67,7 @@ func newHTTP(conf *config.Channel, key string, o Options, r route) (Upstream, er
 		return nil, errors.New("key has a character that no header can carry")
 	}
 	u := &httpUpstream{route: r, opts: o, key: secret(key)}
+	u.paths, _ = r.dialect.(translate.Pather)
 	for i, path := range []string{r.whole, r.stream} {
 		at, err := newAddress(conf, path, o)
 		if err != nil {
@@ -59,24 +75,36 @@ func newHTTP(conf *config.Channel, key string, o Options, r route) (Upstream, er
 		}
 		// A proxy is given requests that are not behind TLS as they are: many allow tunnels
 		// for TLS only.
+		at.varies = u.paths != nil
 		at.given = at.tls == nil && at.via != nil && at.via.speaksHTTP()
 		u.conns.tubes = newTubes(&at, conf.Transport, conf.MaxAge)
 		u.conns.at = at
 		u.heads[i] = headOf(conf, key, &at, r, i == 1)
 	}
 	u.conns.limit, u.conns.maxAge = conf.Concurrent, conf.MaxAge
-	u.margin = max(len(u.heads[0]), len(u.heads[1])) + len("9223372036854775807")
+	u.margin = max(u.heads[0].size(), u.heads[1].size()) + len("9223372036854775807")
 	return u, nil
 }
 
-// headOf is all of a request before the number of the content length.
-func headOf(conf *config.Channel, key string, at *address, r route, stream bool) string {
-	var b strings.Builder
-	b.WriteString("POST ")
+// size is how many bytes the head takes, but for a path.
+func (h *requestHead) size() int { return len(h.before) + len(h.query) + len(h.after) }
+
+// headOf is the head of the requests to at, whose path is complete but where it varies.
+func headOf(conf *config.Channel, key string, at *address, r route, stream bool) requestHead {
+	h := requestHead{before: "POST ", query: at.url.RawQuery}
 	if at.given {
-		b.WriteString("http://" + at.url.Host)
+		h.before += "http://" + at.url.Host
 	}
-	b.WriteString(at.url.RequestURI() + " HTTP/1.1\r\nHost: " + at.url.Host + "\r\n")
+	if path := at.url.EscapedPath(); path != "" || at.varies {
+		h.before += path
+	} else {
+		h.before += "/"
+	}
+	if !at.varies && h.query != "" {
+		h.before, h.query = h.before+"?"+h.query, ""
+	}
+	var b strings.Builder
+	b.WriteString(" HTTP/1.1\r\nHost: " + at.url.Host + "\r\n")
 	if at.given {
 		b.WriteString(at.via.credential())
 	}
@@ -84,7 +112,8 @@ func headOf(conf *config.Channel, key string, at *address, r route, stream bool)
 		b.WriteString(h[0] + ": " + h[1] + "\r\n")
 	}
 	b.WriteString("Content-Length: ")
-	return b.String()
+	h.after = b.String()
+	return h
 }
 
 // headersOf are the headers of every request, in their order: those of the
@@ -95,9 +124,7 @@ func headersOf(conf *config.Channel, key string, r route, stream bool) [][2]stri
 		accept = "text/event-stream, application/json"
 	}
 	all := [][2]string{{"User-Agent", "dragoman"}, {"Content-Type", "application/json"}, {"Accept", accept}, {"Accept-Encoding", "identity"}}
-	if conf.Kind == "anthropic" {
-		all = append(all, [2]string{"anthropic-version", "2023-06-01"})
-	}
+	all = append(all, r.headers...)
 	all = slices.DeleteFunc(all, func(h [2]string) bool { return configured(conf.Headers, h[0]) })
 	switch auth := cmp.Or(conf.Auth, r.auth); {
 	case key == "" || auth == "none":
@@ -174,15 +201,16 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 // message renders the whole request into buf: the body first, behind a margin,
 // then the head right before it, so that one write sends both.
 func (u *httpUpstream) message(buf *[]byte, req *translate.Request) ([]byte, error) {
-	head := u.heads[0]
+	head := &u.heads[0]
 	if req.Stream {
-		head = u.heads[1]
+		head = &u.heads[1]
 	}
+	path := u.pathOf(head, req)
 	end := "\r\n\r\n"
-	if req.PassThrough && req.Beta != "" {
-		end = "\r\nanthropic-beta: " + req.Beta + end
+	if req.PassThrough && req.Beta != "" && u.beta != "" {
+		end = "\r\n" + u.beta + ": " + req.Beta + end
 	}
-	margin := u.margin + len(end)
+	margin := u.margin + len(path) + len(end)
 	p := slices.Grow((*buf)[:0], margin)[:margin]
 	p, err := u.dialect.AppendRequest(p, req)
 	if err != nil {
@@ -196,11 +224,30 @@ func (u *httpUpstream) message(buf *[]byte, req *translate.Request) ([]byte, err
 	u.opts.trace('>', body)
 	var number [24]byte
 	length := strconv.AppendInt(number[:0], int64(len(body)), 10)
-	start := margin - len(end) - len(length) - len(head)
-	copy(p[start:], head)
-	copy(p[start+len(head):], length)
+	start := margin - len(end) - len(length) - len(head.after) - len(path) - len(head.before)
+	at := start
+	for _, piece := range [...]string{head.before, path, head.after} {
+		at += copy(p[at:], piece)
+	}
+	copy(p[at:], length)
 	copy(p[margin-len(end):], end)
 	return p[start:], nil
+}
+
+// pathOf is the path of req behind what head has of it, with the query; empty: head has all.
+func (u *httpUpstream) pathOf(head *requestHead, req *translate.Request) string {
+	if u.paths == nil {
+		return ""
+	}
+	path := u.paths.AppendPath(nil, req)
+	if head.query == "" {
+		return string(path)
+	}
+	between := byte('?')
+	if bytes.IndexByte(path, '?') >= 0 {
+		between = '&'
+	}
+	return string(append(append(path, between), head.query...))
 }
 
 // giveBack takes a buffer back, and what it has become.

@@ -14,7 +14,7 @@ type kind func(conf *config.Channel, key string, o Options) (Upstream, error)
 
 // kinds is the table of all kinds; it is never changed.
 var kinds = map[string]kind{
-	"openai":    asked(route{openai.Dialect, "/chat/completions", "/chat/completions", "bearer"}),
+	"openai":    asked(route{dialect: openai.Dialect, whole: "/chat/completions", stream: "/chat/completions", auth: "bearer"}),
 	"anthropic": newAnthropic,
 	"rest":      newRest,
 	"chatnio":   newSocket,
@@ -26,7 +26,7 @@ var kinds = map[string]kind{
 const maxRestEvent = 1 << 20
 
 func newRest(conf *config.Channel, key string, o Options) (Upstream, error) {
-	up, err := newHTTP(conf, key, o, route{rest.Dialect, "/api/chat", "/api/chat/stream", "bearer"})
+	up, err := newHTTP(conf, key, o, route{dialect: rest.Dialect, whole: "/api/chat", stream: "/api/chat/stream", auth: "bearer"})
 	if u, ok := up.(*httpUpstream); ok {
 		u.event = maxRestEvent
 	}

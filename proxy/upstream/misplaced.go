@@ -96,7 +96,7 @@ func (a *address) redirected(status int, location string) error {
 	}
 	to = &url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}
 	base := *to
-	if path, ok := strings.CutSuffix(to.Path, a.suffix); ok {
+	if path, ok := strings.CutSuffix(to.Path, a.suffix); ok && !a.varies {
 		base.Path = path
 		return fmt.Errorf("it redirects with status %d to %s: set url: %s", status, to, base.String())
 	}

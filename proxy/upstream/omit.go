@@ -38,9 +38,7 @@ func (u *httpUpstream) omissible(req *translate.Request, named []string) []strin
 			named = []string{streamOptions}
 		}
 	}
-	if u.dialect.Name() != "openai" {
-		named = slices.DeleteFunc(named, func(path string) bool { return path == "max_tokens" }) // others need it
-	}
+	named = slices.DeleteFunc(named, func(path string) bool { return slices.Contains(u.needs, path) })
 	if len(named) == 0 {
 		return nil
 	}
