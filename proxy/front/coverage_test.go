@@ -82,10 +82,10 @@ func statements(t *testing.T, dialect string) []statement {
 	return all
 }
 
-// testsOf returns where each test function of the repository stands.
-func testsOf(t *testing.T) map[string][]string {
+// testsOf returns the test functions of the repository, without Test.
+func testsOf(t *testing.T) map[string]bool {
 	t.Helper()
-	found := map[string][]string{}
+	found := map[string]bool{}
 	root := filepath.Join("..", "..")
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -101,14 +101,9 @@ func testsOf(t *testing.T) map[string][]string {
 		if err != nil {
 			return err
 		}
-		dir, err := filepath.Rel(root, filepath.Dir(path))
-		if err != nil {
-			return err
-		}
 		for _, decl := range file.Decls {
 			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") {
-				name := strings.TrimPrefix(f.Name.Name, "Test")
-				found[name] = append(found[name], filepath.ToSlash(dir))
+				found[strings.TrimPrefix(f.Name.Name, "Test")] = true
 			}
 		}
 		return nil
@@ -117,20 +112,6 @@ func testsOf(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	return found
-}
-
-// prefers is the package whose test is meant, by the dialect that is covered,
-// where several have one of the same name. The rooms of the gateway are all proxy.
-func prefers(dialect string, dirs []string) string {
-	for _, want := range []string{"translate/" + dialect, "proxy/front", "proxy"} {
-		if slices.Contains(dirs, want) {
-			return want
-		}
-	}
-	if room, ok := strings.CutPrefix(dirs[0], "proxy/"); ok && room != "upstream" && room != "balance" {
-		return "proxy"
-	}
-	return dirs[0]
 }
 
 func TestEveryStatementOfTheWireIsCoveredByATestThatExistsOrAReasonInTheDocument(t *testing.T) {
@@ -147,7 +128,7 @@ func TestEveryStatementOfTheWireIsCoveredByATestThatExistsOrAReasonInTheDocument
 	}
 }
 
-func coverDialect(t *testing.T, dialect string, history []string, tests map[string][]string) {
+func coverDialect(t *testing.T, dialect string, history []string, tests map[string]bool) {
 	t.Helper()
 	sections, items := rules(t, dialect)
 	var must []string
@@ -176,12 +157,11 @@ func coverDialect(t *testing.T, dialect string, history []string, tests map[stri
 		tested++
 		var by []string
 		for _, name := range s.tests {
-			dirs := tests[name]
-			if dirs == nil {
+			if !tests[name] {
 				t.Errorf("%s, %q: there is no Test%s", s.section, s.what, name)
 				continue
 			}
-			by = append(by, "`"+name+"` ("+prefers(dialect, dirs)+")")
+			by = append(by, "`"+name+"`")
 		}
 		rows.WriteString("| " + s.what + " | " + strings.Join(by, ", ") + " |\n")
 	}
@@ -194,7 +174,7 @@ func coverDialect(t *testing.T, dialect string, history []string, tests map[stri
 	}
 	page := "# What of the " + what + " is tested\n\nMade from `proxy/front/testdata/coverage/" + dialect + ".txt` by `go test ./proxy/front -run Document -update`,\n" +
 		"which also checks that every test exists. Sections are those of the [rules](../rules/" + dialect + ".md); names of\n" +
-		"tests are without `Test`.\n" + rows.String()
+		"tests are without `Test`: `go test ./... -run NAME` runs one.\n" + rows.String()
 	compareFile(t, "../../docs/coverage/"+dialect+".md", page)
 	t.Logf("%d statements are tested, %d have a reason", tested, reasons)
 }
@@ -214,7 +194,7 @@ func TestTheTestsThatTheChatnioDocumentNamesExist(t *testing.T) {
 	}
 	tests := testsOf(t)
 	for _, m := range names {
-		if tests[m[1]] == nil {
+		if !tests[m[1]] {
 			t.Errorf("there is no Test%s", m[1])
 		}
 	}
