@@ -56,7 +56,7 @@ func (codec) Name() string { return name }
 
 // NewDecoder returns a decoder for one answer to req.
 func (codec) NewDecoder(req *translate.Request) translate.Decoder {
-	return &decoder{pass: req.PassThrough}
+	return &decoder{Deltas: translate.Deltas{Pass: req.PassThrough}}
 }
 
 // NewEncoder returns an encoder for one answer to req.

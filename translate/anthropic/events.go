@@ -15,24 +15,20 @@ const maxCalls = 1024
 // decoder reads one answer. Events alias the frame, the parser's copy of it or the
 // scratch.
 type decoder struct {
-	parser   jsonx.Parser
-	pass     bool // every frame must give an event, see Decode
+	translate.Deltas
 	started  bool
 	reason   translate.Finish // the last that was given; 0: none was
 	sequence []byte           // that it names, in memory of its own
 	alone    bool             // an end mark came without a reason
 	finished bool             // KindFinish was appended
 	done     bool
-	other    bool // the frame begins content that has no form here
 	// quiet: the open block is thinking and has shown no text so far; a
 	// signature then stands for the whole block.
-	quiet   bool
-	alike   translate.Kind // of the frames that the parser has learnt
-	calls   []call
-	counts  counts
-	id      []byte // the answer's, of which missing ids of calls are made
-	room    [48]byte
-	scratch []byte
+	quiet  bool
+	calls  []call
+	counts counts
+	id     []byte // the answer's, of which missing ids of calls are made
+	room   [48]byte
 }
 
 // call is a tool call by the index of its block; its place in the slice is the
@@ -76,46 +72,30 @@ func (c *counts) add(v *fastjson.Value) bool {
 // own type field decides what it is. In a passed-through answer a frame that
 // means nothing gives one KindOpaque, so that it reaches the client.
 func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
-	d.other, d.scratch = false, d.scratch[:0]
+	d.Begin()
 	before := len(evs)
-	if d.done {
-		// Nothing can follow.
-	} else if piece, grown, ok := d.parser.Match(frame, d.scratch); ok {
-		d.scratch = grown
-		d.quiet = d.quiet && (d.alike != translate.KindReasoning || len(piece) == 0)
-		evs = text(evs, d.alike, piece)
-	} else {
-		var err error
-		if evs, err = d.decode(evs, frame); err != nil {
-			return evs, err
-		}
-		d.learn(evs[before:], frame)
-		if d.pass && d.other {
-			evs = append(evs, translate.Event{Kind: translate.KindOther})
-		}
+	evs, err := d.frame(evs, frame)
+	if err != nil {
+		return evs, err
 	}
-	if d.pass && len(evs) == before {
-		evs = append(evs, translate.Event{Kind: translate.KindOpaque})
-	}
-	return evs, nil
+	return d.Passed(evs, before), nil
 }
 
-// learn remembers a frame that was nothing but a piece of text: nearly all of an
-// answer is like it.
-func (d *decoder) learn(evs []translate.Event, frame []byte) {
-	if len(evs) != 1 {
-		return
+// frame appends the events of a frame, by its likeness to the one before where it is like it.
+func (d *decoder) frame(evs []translate.Event, frame []byte) ([]translate.Event, error) {
+	if d.done {
+		return evs, nil // nothing can follow
 	}
-	key := "text"
-	switch evs[0].Kind {
-	case translate.KindText:
-	case translate.KindReasoning:
-		key = "thinking"
-	default:
-		return
+	before := len(evs)
+	if out, ok := d.Match(evs, frame); ok {
+		d.quiet = d.quiet && (len(out) == before || out[before].Kind != translate.KindReasoning)
+		return out, nil
 	}
-	d.alike = evs[0].Kind
-	d.parser.Learn(frame, key, evs[0].Text)
+	evs, err := d.decode(evs, frame)
+	if err == nil {
+		d.Learn(evs[before:], frame, "text", "thinking")
+	}
+	return evs, err
 }
 
 // Done reports whether message_stop was seen, or an answer in one piece.
@@ -130,9 +110,6 @@ func (d *decoder) End(evs []translate.Event) []translate.Event {
 	return d.finish(evs)
 }
 
-// Borrow implements [translate.Borrower].
-func (d *decoder) Borrow(m *jsonx.Memory) { d.parser.Borrow(m) }
-
 func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
 	if len(frame) == 0 || frame[0] != '{' {
 		if translate.DoneMark(frame) {
@@ -143,7 +120,7 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 			return evs, nil
 		}
 	}
-	v, err := d.parser.ParseBytes(frame)
+	v, err := d.Parser.ParseBytes(frame)
 	if err != nil || v.Type() != fastjson.TypeObject {
 		return evs, broken()
 	}
@@ -267,18 +244,11 @@ func finishOf(reason []byte) (f translate.Finish, failed bool) {
 	return translate.FinishOf(reason)
 }
 
-func text(evs []translate.Event, k translate.Kind, piece []byte) []translate.Event {
-	if len(piece) == 0 {
-		return evs
-	}
-	return append(evs, translate.Event{Kind: k, Text: piece})
-}
-
 // marked appends a signature event of a mark and what it marks.
 func (d *decoder) marked(evs []translate.Event, mark string, data []byte) []translate.Event {
-	start := len(d.scratch)
-	d.scratch = append(append(d.scratch, mark...), data...)
-	return text(evs, translate.KindSignature, d.scratch[start:])
+	start := len(d.Scratch)
+	d.Scratch = append(append(d.Scratch, mark...), data...)
+	return translate.AppendPiece(evs, translate.KindSignature, d.Scratch[start:])
 }
 
 // blockStart begins a block. Blocks of unknown types, such as those of tools that
@@ -292,18 +262,18 @@ func (d *decoder) blockStart(evs []translate.Event, v *fastjson.Value) ([]transl
 	}
 	switch kind {
 	case "text":
-		evs = text(evs, translate.KindText, block.GetStringBytes("text"))
+		evs = translate.AppendPiece(evs, translate.KindText, block.GetStringBytes("text"))
 	case "thinking":
 		thought := block.GetStringBytes("thinking")
 		d.quiet = len(thought) == 0
-		evs = text(evs, translate.KindReasoning, thought)
+		evs = translate.AppendPiece(evs, translate.KindReasoning, thought)
 		evs = d.signature(evs, block.GetStringBytes("signature"))
 	case "redacted_thinking":
 		evs = d.marked(evs, markRedacted, block.GetStringBytes("data"))
 	case "tool_use":
 		return d.callStart(evs, v.GetInt("index"), block)
 	default:
-		d.other = d.other || block != nil
+		d.Other = d.Other || block != nil
 	}
 	return evs, nil
 }
@@ -333,10 +303,10 @@ func (d *decoder) callID(id []byte, n int) []byte {
 	if len(id) > 0 {
 		return id
 	}
-	start := len(d.scratch)
-	d.scratch = append(append(d.scratch, "toolu_"...), d.id...)
-	d.scratch = jsonx.AppendInt(append(d.scratch, '_'), int64(n))
-	return d.scratch[start:]
+	start := len(d.Scratch)
+	d.Scratch = append(append(d.Scratch, "toolu_"...), d.id...)
+	d.Scratch = jsonx.AppendInt(append(d.Scratch, '_'), int64(n))
+	return d.Scratch[start:]
 }
 
 // inputText is an input as JSON text, which some servers give as text already; nil: it is
@@ -362,11 +332,11 @@ func (d *decoder) delta(evs []translate.Event, v *fastjson.Value) []translate.Ev
 	delta := v.Get("delta")
 	switch string(delta.GetStringBytes("type")) {
 	case "text_delta":
-		return text(evs, translate.KindText, delta.GetStringBytes("text"))
+		return translate.AppendPiece(evs, translate.KindText, delta.GetStringBytes("text"))
 	case "thinking_delta":
 		thought := delta.GetStringBytes("thinking")
 		d.quiet = d.quiet && len(thought) == 0
-		return text(evs, translate.KindReasoning, thought)
+		return translate.AppendPiece(evs, translate.KindReasoning, thought)
 	case "signature_delta":
 		return d.signature(evs, delta.GetStringBytes("signature"))
 	case "input_json_delta":
@@ -386,9 +356,9 @@ func (d *decoder) partial(v *fastjson.Value) []byte {
 	if v == nil || v.Type() != fastjson.TypeObject {
 		return v.GetStringBytes()
 	}
-	start := len(d.scratch)
-	d.scratch = v.MarshalTo(d.scratch)
-	return d.scratch[start:]
+	start := len(d.Scratch)
+	d.Scratch = v.MarshalTo(d.Scratch)
+	return d.Scratch[start:]
 }
 
 func (d *decoder) signature(evs []translate.Event, piece []byte) []translate.Event {
@@ -399,7 +369,7 @@ func (d *decoder) signature(evs []translate.Event, piece []byte) []translate.Eve
 		d.quiet = false
 		return d.marked(evs, markThinking, piece)
 	}
-	return text(evs, translate.KindSignature, piece)
+	return translate.AppendPiece(evs, translate.KindSignature, piece)
 }
 
 // callOf returns which call a block is, -1 for none.
@@ -449,11 +419,11 @@ func (d *decoder) flush(evs []translate.Event) []translate.Event {
 // DecodeWhole appends the events of a message object, or returns the failure
 // that status and body tell of.
 func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([]translate.Event, error) {
-	d.scratch = d.scratch[:0]
+	d.Begin()
 	if status < 200 || status > 299 {
 		return evs, translate.Refused(status, body)
 	}
-	v, err := d.parser.ParseBytes(body)
+	v, err := d.Parser.ParseBytes(body)
 	if err != nil || v.Type() != fastjson.TypeObject {
 		return evs, broken()
 	}
@@ -468,7 +438,7 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 	default:
 		return evs, translate.Broken("the model's answer has no content", nil)
 	}
-	evs = text(d.start(evs, v), translate.KindText, blocks.GetStringBytes())
+	evs = translate.AppendPiece(d.start(evs, v), translate.KindText, blocks.GetStringBytes())
 	list := blocks.GetArray()
 	if blocks.Type() == fastjson.TypeObject {
 		list = []*fastjson.Value{blocks}
@@ -481,7 +451,7 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 	if err := d.ends(reason, v.GetStringBytes("stop_sequence")); err != nil {
 		return evs, err
 	}
-	if d.pass && d.other {
+	if d.Pass && d.Other {
 		evs = append(evs, translate.Event{Kind: translate.KindOther})
 	}
 	return d.End(evs), nil
@@ -490,22 +460,22 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 // block appends the events of a whole block.
 func (d *decoder) block(evs []translate.Event, b *fastjson.Value) ([]translate.Event, error) {
 	if b.Type() == fastjson.TypeString {
-		return text(evs, translate.KindText, b.GetStringBytes()), nil
+		return translate.AppendPiece(evs, translate.KindText, b.GetStringBytes()), nil
 	}
 	switch string(b.GetStringBytes("type")) {
 	case "text":
-		evs = text(evs, translate.KindText, b.GetStringBytes("text"))
+		evs = translate.AppendPiece(evs, translate.KindText, b.GetStringBytes("text"))
 	case "thinking":
 		thought := b.GetStringBytes("thinking")
 		d.quiet = len(thought) == 0
-		evs = d.signature(text(evs, translate.KindReasoning, thought), b.GetStringBytes("signature"))
+		evs = d.signature(translate.AppendPiece(evs, translate.KindReasoning, thought), b.GetStringBytes("signature"))
 	case "redacted_thinking":
 		evs = d.marked(evs, markRedacted, b.GetStringBytes("data"))
 	case "tool_use":
 		evs, err := d.callStart(evs, len(d.calls), b)
 		return d.flush(evs), err
 	default:
-		d.other = true
+		d.Other = true
 	}
 	return evs, nil
 }

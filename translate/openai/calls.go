@@ -136,9 +136,9 @@ func (d *decoder) argsOf(v *fastjson.Value) []byte {
 
 // marshal returns the text of v in the decoder's own memory.
 func (d *decoder) marshal(v *fastjson.Value) []byte {
-	start := len(d.scratch)
-	d.scratch = v.MarshalTo(d.scratch)
-	return d.scratch[start:]
+	start := len(d.Scratch)
+	d.Scratch = v.MarshalTo(d.Scratch)
+	return d.Scratch[start:]
 }
 
 // add appends the events of p.
@@ -278,28 +278,28 @@ var proofKeys = [...]string{"extra_content", "provider_specific_fields", "though
 
 // proofOf returns the members of a call that its server wants back, in the decoder's memory.
 func (d *decoder) proofOf(v *fastjson.Value) []byte {
-	start := len(d.scratch)
+	start := len(d.Scratch)
 	for _, key := range proofKeys {
 		e := v.Get(key)
 		if e == nil || e.Type() == fastjson.TypeNull {
 			continue
 		}
-		if len(d.scratch) > start {
-			d.scratch = append(d.scratch, ',')
+		if len(d.Scratch) > start {
+			d.Scratch = append(d.Scratch, ',')
 		}
-		d.scratch = append(append(append(d.scratch, '"'), key...), `":`...)
-		d.scratch = e.MarshalTo(d.scratch)
+		d.Scratch = append(append(append(d.Scratch, '"'), key...), `":`...)
+		d.Scratch = e.MarshalTo(d.Scratch)
 	}
-	if len(d.scratch)-start > maxProof {
+	if len(d.Scratch)-start > maxProof {
 		return nil
 	}
-	return d.scratch[start:]
+	return d.Scratch[start:]
 }
 
 // proved appends the proof of a call that has begun, if there is one. A client that the
 // answer passes through to has it.
 func (d *decoder) proved(evs []translate.Event, c *call, proof []byte) []translate.Event {
-	if len(proof) == 0 || d.pass {
+	if len(proof) == 0 || d.Pass {
 		return evs
 	}
 	id := d.copied(c.id)
@@ -311,7 +311,7 @@ func (d *decoder) proved(evs []translate.Event, c *call, proof []byte) []transla
 
 // nameOf is the client's name of a tool.
 func (d *decoder) nameOf(told []byte) string {
-	if long, ok := d.long[string(told)]; ok && !d.pass {
+	if long, ok := d.long[string(told)]; ok && !d.Pass {
 		return long
 	}
 	return string(told)
@@ -341,19 +341,19 @@ func (d *decoder) endCalls(evs []translate.Event) []translate.Event {
 }
 
 func (d *decoder) copied(s string) []byte {
-	start := len(d.scratch)
-	d.scratch = append(d.scratch, s...)
-	return d.scratch[start:]
+	start := len(d.Scratch)
+	d.Scratch = append(d.Scratch, s...)
+	return d.Scratch[start:]
 }
 
 // makeID makes the id of a call whose server gave none.
 func (d *decoder) makeID(n int) []byte {
-	start := len(d.scratch)
-	d.scratch = append(d.scratch, "call_"...)
-	d.scratch = append(d.scratch, d.ids...)
-	d.scratch = append(d.scratch, '_')
-	d.scratch = strconv.AppendInt(d.scratch, int64(n), 10)
-	return d.scratch[start:]
+	start := len(d.Scratch)
+	d.Scratch = append(d.Scratch, "call_"...)
+	d.Scratch = append(d.Scratch, d.ids...)
+	d.Scratch = append(d.Scratch, '_')
+	d.Scratch = strconv.AppendInt(d.Scratch, int64(n), 10)
+	return d.Scratch[start:]
 }
 
 // extent finds the end of a JSON text that comes in pieces, if that is an object, a list

@@ -51,8 +51,8 @@ func (codec) Name() string { return name }
 
 // NewDecoder returns a decoder for one answer to req.
 func (codec) NewDecoder(req *translate.Request) translate.Decoder {
-	d := &decoder{pass: req.PassThrough, showUsage: req.UsageInStream, tools: req.Tools}
-	if d.long = req.LongNames(maxName); d.long != nil && !d.pass {
+	d := &decoder{Deltas: translate.Deltas{Pass: req.PassThrough}, showUsage: req.UsageInStream, tools: req.Tools}
+	if d.long = req.LongNames(maxName); d.long != nil && !d.Pass {
 		d.tools = slices.Clone(req.Tools)
 		for i := range d.tools {
 			d.tools[i].Name = translate.ShortName(d.tools[i].Name, maxName)

@@ -35,7 +35,7 @@ func texts(evs []translate.Event, k translate.Kind, v *fastjson.Value, depth int
 	}
 	switch v.Type() {
 	case fastjson.TypeString:
-		return text(evs, k, v.GetStringBytes())
+		return translate.AppendPiece(evs, k, v.GetStringBytes())
 	case fastjson.TypeArray:
 		for _, e := range v.GetArray() {
 			evs = texts(evs, k, e, depth+1)
@@ -51,13 +51,6 @@ func texts(evs []translate.Event, k translate.Kind, v *fastjson.Value, depth int
 	return evs
 }
 
-func text(evs []translate.Event, k translate.Kind, piece []byte) []translate.Event {
-	if len(piece) == 0 {
-		return evs
-	}
-	return append(evs, translate.Event{Kind: k, Text: piece})
-}
-
 // content appends a text, or the parts that some servers send instead. thought says
 // that the thoughts were told already.
 func (d *decoder) content(evs []translate.Event, v *fastjson.Value, thought bool) []translate.Event {
@@ -66,13 +59,13 @@ func (d *decoder) content(evs []translate.Event, v *fastjson.Value, thought bool
 	}
 	switch v.Type() {
 	case fastjson.TypeString:
-		return text(evs, translate.KindText, v.GetStringBytes())
+		return translate.AppendPiece(evs, translate.KindText, v.GetStringBytes())
 	case fastjson.TypeObject:
 		return d.part(evs, v, thought)
 	}
 	for _, p := range v.GetArray() {
 		if p.Type() == fastjson.TypeString {
-			evs = text(evs, translate.KindText, p.GetStringBytes())
+			evs = translate.AppendPiece(evs, translate.KindText, p.GetStringBytes())
 		} else {
 			evs = d.part(evs, p, thought)
 		}
@@ -94,18 +87,18 @@ func (d *decoder) part(evs []translate.Event, p *fastjson.Value, thought bool) [
 	}
 	before := len(evs)
 	if t := p.Get("text"); t != nil && t.Type() == fastjson.TypeObject {
-		evs = text(evs, translate.KindText, t.GetStringBytes("value")) // as in OpenAI's assistants
+		evs = translate.AppendPiece(evs, translate.KindText, t.GetStringBytes("value")) // as in OpenAI's assistants
 	} else {
-		evs = text(evs, translate.KindText, t.GetStringBytes())
+		evs = translate.AppendPiece(evs, translate.KindText, t.GetStringBytes())
 	}
-	d.other = d.other || len(evs) == before && len(kind) > 0 && string(kind) != "text"
+	d.Other = d.Other || len(evs) == before && len(kind) > 0 && string(kind) != "text"
 	return evs
 }
 
 // refusal appends the words with which the model declined.
 func (d *decoder) refusal(evs []translate.Event, words []byte) []translate.Event {
 	d.refused = d.refused || len(words) > 0
-	return text(evs, translate.KindText, words)
+	return translate.AppendPiece(evs, translate.KindText, words)
 }
 
 // beside reports whether a delta or a message has content that has no form here.

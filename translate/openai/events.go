@@ -5,17 +5,15 @@ import (
 
 	"github.com/valyala/fastjson"
 
-	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // decoder reads one answer, of OpenAI or of one of the many servers that imitate it.
 // Events alias the frame, the parser's copy of it or the decoder's memory.
 type decoder struct {
-	parser    jsonx.Parser
+	translate.Deltas
 	tools     []translate.Tool  // that the client offered, as the back end knows them
 	long      map[string]string // names of tools that were shortened, by what they became; nil: none
-	pass      bool              // every frame must give an event, see Decode
 	showUsage bool              // the client asked for the usage chunk
 	started   bool
 	said      bool             // there was content
@@ -24,10 +22,8 @@ type decoder struct {
 	finished  bool             // KindFinish was appended
 	done      bool
 	refused   bool // the model declined in its own words
-	other     bool // the frame has content that has no form here
 	plain     bool // the frame has nothing beside its content
 	hide      bool
-	alike     translate.Kind // of the frames that the parser has learnt
 	usage     translate.Usage
 	calls     []call
 	begun     int32  // of calls
@@ -36,7 +32,6 @@ type decoder struct {
 	list      int    // counts the frames with calls
 	ids       []byte // the answer's id, from which missing ids of calls are made
 	room      [48]byte
-	scratch   []byte
 	single    [1]*fastjson.Value
 }
 
@@ -44,45 +39,32 @@ type decoder struct {
 // passed-through answer a frame that means nothing gives one KindOpaque, so that
 // it reaches the client.
 func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
-	d.hide, d.other, d.plain, d.scratch = false, false, true, d.scratch[:0]
+	d.Begin()
+	d.hide, d.plain = false, true
 	before := len(evs)
-	if d.done {
-		// Nothing can follow.
-	} else if piece, grown, ok := d.parser.Match(frame, d.scratch); ok && d.held == 0 {
-		d.scratch = grown
-		evs = text(evs, d.alike, piece)
-	} else {
-		var err error
-		if evs, err = d.decode(evs, frame); err != nil {
-			return evs, err
-		}
-		d.learn(evs[before:], frame)
-		if d.pass && d.other {
-			evs = append(evs, translate.Event{Kind: translate.KindOther})
-		}
+	evs, err := d.frame(evs, frame)
+	if err != nil {
+		return evs, err
 	}
-	if d.pass && len(evs) == before {
-		evs = append(evs, translate.Event{Kind: translate.KindOpaque})
-	}
-	return evs, nil
+	return d.Passed(evs, before), nil
 }
 
-// learn remembers a frame that was nothing but a piece of text: nearly all of an
-// answer is like it.
-func (d *decoder) learn(evs []translate.Event, frame []byte) {
-	if len(evs) != 1 || d.hide || d.refused || d.other || !d.plain {
-		return
+// frame appends the events of a frame, by its likeness to the one before where it is like it.
+func (d *decoder) frame(evs []translate.Event, frame []byte) ([]translate.Event, error) {
+	if d.done {
+		return evs, nil // nothing can follow
 	}
-	key := "content"
-	switch evs[0].Kind {
-	case translate.KindText:
-	case translate.KindReasoning:
-		key = "reasoning_content"
-	default:
-		return
+	if d.held == 0 {
+		if out, ok := d.Match(evs, frame); ok {
+			return out, nil
+		}
 	}
-	d.alike = evs[0].Kind
-	d.parser.Learn(frame, key, evs[0].Text)
+	before := len(evs)
+	evs, err := d.decode(evs, frame)
+	if err == nil && d.plain && !d.hide && !d.refused && !d.Other {
+		d.Learn(evs[before:], frame, "content", "reasoning_content")
+	}
+	return evs, err
 }
 
 // Hide reports that the frame that was decoded last must not be shown to the
@@ -98,12 +80,9 @@ func (d *decoder) Complete() bool { return d.reason != 0 && !d.done }
 
 // End implements [translate.Ender].
 func (d *decoder) End(evs []translate.Event) []translate.Event {
-	d.done, d.scratch = true, d.scratch[:0]
+	d.done, d.Scratch = true, d.Scratch[:0]
 	return d.finish(evs)
 }
-
-// Borrow implements [translate.Borrower].
-func (d *decoder) Borrow(m *jsonx.Memory) { d.parser.Borrow(m) }
 
 // doubled is what some gateways leave in the data of an event: the name of its field.
 var doubled = []byte("data:")
@@ -139,7 +118,7 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 	}
 	for _, c := range choices {
 		if c.GetInt("index") != 0 {
-			d.other = d.other || speaks(c)
+			d.Other = d.Other || speaks(c)
 			continue
 		}
 		if evs, err = d.choice(evs, c); err != nil {
@@ -164,7 +143,7 @@ func (d *decoder) choices(v *fastjson.Value) []*fastjson.Value {
 
 // object parses data, which must be an object, or a list that holds nothing else.
 func (d *decoder) object(data []byte) (*fastjson.Value, error) {
-	v, err := d.parser.ParseBytes(data)
+	v, err := d.Parser.ParseBytes(data)
 	if err == nil && v.Type() == fastjson.TypeArray && len(v.GetArray()) == 1 {
 		v = v.GetArray()[0]
 	}
@@ -205,7 +184,7 @@ func (d *decoder) choice(evs []translate.Event, c *fastjson.Value) ([]translate.
 		return evs, err
 	}
 	if said == nil {
-		evs = text(evs, translate.KindText, c.GetStringBytes("text")) // as completions before there was a chat
+		evs = translate.AppendPiece(evs, translate.KindText, c.GetStringBytes("text")) // as completions before there was a chat
 	}
 	d.said = d.said || len(evs) > before || d.held > 0
 	reason := c.GetStringBytes("finish_reason")
@@ -227,7 +206,7 @@ func (d *decoder) delta(evs []translate.Event, v *fastjson.Value) ([]translate.E
 		return evs, nil
 	}
 	if d.held == 0 && !oddDelta(v) {
-		return text(evs, translate.KindText, v.GetStringBytes("content")), nil
+		return translate.AppendPiece(evs, translate.KindText, v.GetStringBytes("content")), nil
 	}
 	before := len(evs)
 	if d.held > 0 && (holdsOne(v, "content", "refusal") || holdsOne(v, thoughtKeys[:]...)) {
@@ -236,7 +215,7 @@ func (d *decoder) delta(evs []translate.Event, v *fastjson.Value) ([]translate.E
 	evs = thoughts(evs, v)
 	evs = d.content(evs, v.Get("content"), len(evs) > before)
 	evs = d.refusal(evs, v.GetStringBytes("refusal"))
-	d.other = d.other || beside(v)
+	d.Other = d.Other || beside(v)
 	calls := v.Get("tool_calls")
 	if holds(calls) {
 		return d.toolCalls(evs, calls)
@@ -273,7 +252,8 @@ func (d *decoder) finish(evs []translate.Event) []translate.Event {
 // DecodeWhole appends the events of a chat.completion object, or returns the
 // failure that status and body tell of.
 func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([]translate.Event, error) {
-	d.hide, d.other, d.scratch = false, false, d.scratch[:0]
+	d.Begin()
+	d.hide = false
 	if status < 200 || status > 299 {
 		return evs, translate.Refused(status, body)
 	}
@@ -304,9 +284,9 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 		return evs, err
 	}
 	for i, c := range choices {
-		d.other = d.other || i != first && speaks(c)
+		d.Other = d.Other || i != first && speaks(c)
 	}
-	if d.pass && d.other {
+	if d.Pass && d.Other {
 		evs = append(evs, translate.Event{Kind: translate.KindOther})
 	}
 	return d.End(evs), nil
