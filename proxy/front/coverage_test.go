@@ -82,7 +82,7 @@ func statements(t *testing.T, dialect string) []statement {
 	return all
 }
 
-// testsOf returns the test functions of the repository, without Test.
+// testsOf returns the functions of the tests of the repository, those of tests without Test.
 func testsOf(t *testing.T) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
@@ -102,7 +102,7 @@ func testsOf(t *testing.T) map[string]bool {
 			return err
 		}
 		for _, decl := range file.Decls {
-			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
 				found[strings.TrimPrefix(f.Name.Name, "Test")] = true
 			}
 		}
@@ -197,5 +197,33 @@ func TestTheTestsThatTheChatnioDocumentNamesExist(t *testing.T) {
 		if !tests[m[1]] {
 			t.Errorf("there is no Test%s", m[1])
 		}
+	}
+}
+
+// wholeName is a test that a document names with its prefix.
+var wholeName = regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z0-9]+)`")
+
+func TestTheTestsThatOtherDocumentsNameExist(t *testing.T) {
+	t.Parallel()
+	all := testsOf(t)
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, page := range append(pages, "../../CONTRIBUTING.md", "../../ARCHITECTURE.md", "../../benchmarks/README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range wholeName.FindAllStringSubmatch(string(text), -1) {
+			named++
+			if name := strings.TrimPrefix(m[1], "Test"); !all[name] {
+				t.Errorf("%s names %s: there is no such test", page, m[1])
+			}
+		}
+	}
+	if named < 50 {
+		t.Errorf("only %d tests are named", named)
 	}
 }
