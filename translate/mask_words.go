@@ -10,40 +10,40 @@ import (
 
 // What is certainly meant as a credential.
 var (
-	maskBearer   = regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+([a-z0-9._~+/=\-*]{6,})`)
-	maskNamed    = regexp.MustCompile(`(?i)\b(?:api[-_ ]?key|x-api-key|access[-_ ]?token|token|secret|password|passwd|authorization)["']?\s*[=:]\s*["']?([^\s"'<>,;]{8,})`)
-	maskPrefixed = regexp.MustCompile(`(?i)\b(?:sk|pk|rk|xai|gsk|ghp|gho|ghs|hf|nvapi|pplx|fw|r8)[-_][a-z0-9_\-*.]*[a-z0-9*]|\b(?:AKIA|ASIA|AIza)[a-z0-9_\-*]{8,}|\b(?:org|proj|acct|user)-[a-z0-9]{8,}\b`)
-	maskUser     = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.\-]*://([^\s"'<>/@]*)@`)
-	maskQuery    = regexp.MustCompile(`(?i)[?&](?:key|token|sig|signature|code|password|secret|api_key|access_token)=([^\s"'<>&]+)`)
+	maskBearer   = lazily(`(?i)\b(?:bearer|basic)\s+([a-z0-9._~+/=\-*]{6,})`)
+	maskNamed    = lazily(`(?i)\b(?:api[-_ ]?key|x-api-key|access[-_ ]?token|token|secret|password|passwd|authorization)["']?\s*[=:]\s*["']?([^\s"'<>,;]{8,})`)
+	maskPrefixed = lazily(`(?i)\b(?:sk|pk|rk|xai|gsk|ghp|gho|ghs|hf|nvapi|pplx|fw|r8)[-_][a-z0-9_\-*.]*[a-z0-9*]|\b(?:AKIA|ASIA|AIza)[a-z0-9_\-*]{8,}|\b(?:org|proj|acct|user)-[a-z0-9]{8,}\b`)
+	maskUser     = lazily(`(?i)\b[a-z][a-z0-9+.\-]*://([^\s"'<>/@]*)@`)
+	maskQuery    = lazily(`(?i)[?&](?:key|token|sig|signature|code|password|secret|api_key|access_token)=([^\s"'<>&]+)`)
 )
 
 // What may be one: a long word that looks random, unless it is the id of a request.
 var (
-	maskToken = regexp.MustCompile(`[A-Za-z0-9+/_=.\-]{20,}`)
-	requestID = regexp.MustCompile(`(?i)\b(?:request|req|trace|correlation)[-_ ]?id\b["')]*\s*[:=]?\s*["'(]*([a-z0-9_\-]{4,128})|\b(req_[a-z0-9]{6,64})\b|\b(20\d{31})\b`)
+	maskToken = lazily(`[A-Za-z0-9+/_=.\-]{20,}`)
+	requestID = lazily(`(?i)\b(?:request|req|trace|correlation)[-_ ]?id\b["')]*\s*[:=]?\s*["'(]*([a-z0-9_\-]{4,128})|\b(req_[a-z0-9]{6,64})\b|\b(20\d{31})\b`)
 )
 
 // What is certainly an address or a path.
 var (
-	maskURL     = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.\-]*://[^\s"'<>]*`)
-	maskIPv4    = regexp.MustCompile(`(?i)\b(?:0x[0-9a-f]{1,2}|\d{1,4})(?:\.(?:0x[0-9a-f]{1,2}|\d{1,4})){3}\b(?::\d{1,5}\b)?`)
-	maskNumber  = regexp.MustCompile(`(?i)\b(?:0x[0-9a-f]{8}|\d{8,12})\b(?::\d{1,5}\b)?`)
-	maskIPv6    = regexp.MustCompile(`(?i)[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*(?:%[0-9a-z]+)?`)
-	maskUnix    = regexp.MustCompile(`(?:^|[\s"'` + "`" + `(\[{<=:,;|])(~?/[^\s"'` + "`" + `<>()\[\]{},;|]+)`)
-	maskWindows = regexp.MustCompile(`(?i)\b[a-z]:[\\/]+(?:[^"'<>|\r\n\\]{1,64}\\+)*[^\s"'<>|\\]*`)
-	maskUNC     = regexp.MustCompile(`\\{2,}[A-Za-z0-9_.$\-]+(?:\\+[^\s"'<>|\\]+)+`)
-	maskPod     = regexp.MustCompile(`\b[a-z0-9][a-z0-9\-]*-[0-9a-f]{8,10}-[a-z0-9]{5}\b`)
-	maskWord    = regexp.MustCompile(`[A-Za-z0-9_][A-Za-z0-9_.\-]*(?::\d{1,5}\b)?`)
+	maskURL     = lazily(`(?i)\b[a-z][a-z0-9+.\-]*://[^\s"'<>]*`)
+	maskIPv4    = lazily(`(?i)\b(?:0x[0-9a-f]{1,2}|\d{1,4})(?:\.(?:0x[0-9a-f]{1,2}|\d{1,4})){3}\b(?::\d{1,5}\b)?`)
+	maskNumber  = lazily(`(?i)\b(?:0x[0-9a-f]{8}|\d{8,12})\b(?::\d{1,5}\b)?`)
+	maskIPv6    = lazily(`(?i)[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*(?:%[0-9a-z]+)?`)
+	maskUnix    = lazily(`(?:^|[\s"'` + "`" + `(\[{<=:,;|])(~?/[^\s"'` + "`" + `<>()\[\]{},;|]+)`)
+	maskWindows = lazily(`(?i)\b[a-z]:[\\/]+(?:[^"'<>|\r\n\\]{1,64}\\+)*[^\s"'<>|\\]*`)
+	maskUNC     = lazily(`\\{2,}[A-Za-z0-9_.$\-]+(?:\\+[^\s"'<>|\\]+)+`)
+	maskPod     = lazily(`\b[a-z0-9][a-z0-9\-]*-[0-9a-f]{8,10}-[a-z0-9]{5}\b`)
+	maskWord    = lazily(`[A-Za-z0-9_][A-Za-z0-9_.\-]*(?::\d{1,5}\b)?`)
 )
 
 // each calls do with what the first group of re has found, or with the whole where
 // there is none. Looking is spared where t, in lower case, has none of needs, without
 // which re finds nothing.
-func (t *text) each(re *regexp.Regexp, do func(from, to int), needs ...string) {
+func (t *text) each(re func() *regexp.Regexp, do func(from, to int), needs ...string) {
 	if len(needs) > 0 && !slices.ContainsFunc(needs, func(n string) bool { return bytes.Contains(t.low, []byte(n)) }) {
 		return
 	}
-	for _, at := range re.FindAllSubmatchIndex(t.b, -1) {
+	for _, at := range re().FindAllSubmatchIndex(t.b, -1) {
 		from, to := at[0], at[1]
 		for i := 2; i+1 < len(at); i += 2 {
 			if at[i] >= 0 {
@@ -275,7 +275,7 @@ func wordSet(words string) map[string]bool {
 func publicSuffix(label string) bool { return suffixes[label] || len(label) == 2 }
 
 // numbered is the name of one of several hosts: backend-01, node3, ip-10-0-0-7.
-var numbered = regexp.MustCompile(`^[a-z][a-z\-]*[0-9][0-9a-z\-]*$`)
+var numbered = lazily(`^[a-z][a-z\-]*[0-9][0-9a-z\-]*$`)
 
 // hostName reports whether word, in lower case, looks like the name of a host.
 func hostName(word string) bool {
@@ -297,7 +297,7 @@ func hostName(word string) bool {
 			return true
 		}
 	}
-	return named && len(labels) > 2 && numbered.MatchString(labels[0])
+	return named && len(labels) > 2 && numbered().MatchString(labels[0])
 }
 
 // noPorts are words behind which a number is none of a port.

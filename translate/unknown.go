@@ -47,15 +47,15 @@ func (n *named) text(s string, depth int) {
 	if at := strings.IndexAny(s, "[{"); at > 0 && json.Valid([]byte(s[at:])) {
 		n.text(s[at:], depth+1) // an error of another server within a text
 	}
-	for _, m := range unknownLoc.FindAllStringSubmatch(s, -1) {
+	for _, m := range unknownLoc().FindAllStringSubmatch(s, -1) {
 		n.add(strings.Split(m[1], ","))
 	}
 	for _, re := range unknownWords {
-		for _, m := range re.FindAllStringSubmatch(s, -1) {
+		for _, m := range re().FindAllStringSubmatch(s, -1) {
 			n.list(m[1])
 		}
 	}
-	for _, m := range unknownAt.FindAllStringSubmatch(s, -1) {
+	for _, m := range unknownAt().FindAllStringSubmatch(s, -1) {
 		n.add(append(strings.Split(m[2], "."), m[1]))
 	}
 }
@@ -101,7 +101,7 @@ func (n *named) object(v *fastjson.Value) {
 		n.add(append(path, string(extra)))
 	}
 	param := string(v.GetStringBytes("param"))
-	if param != "" && unknownCode.MatchString(code+" "+kind+" "+string(v.GetStringBytes("message"))) {
+	if param != "" && unknownCode().MatchString(code+" "+kind+" "+string(v.GetStringBytes("message"))) {
 		n.add(strings.Split(param, "."))
 	}
 }
@@ -119,7 +119,7 @@ func components(list []*fastjson.Value) (path []string) {
 
 // list adds the names in a list of them, in quotes or without.
 func (n *named) list(names string) {
-	for _, name := range unknownName.FindAllString(names, -1) {
+	for _, name := range unknownName().FindAllString(names, -1) {
 		if name == "and" || name == "or" {
 			continue
 		}
@@ -183,30 +183,30 @@ const (
 )
 
 var (
-	unknownName = regexp.MustCompile(reName)
-	unknownCode = regexp.MustCompile(`(?i)unknown|unsupported|unrecognized|unexpected|wrong_api_format|not[ _]supported|not[ _]allowed|not[ _]permitted|extra[ _](?:inputs|fields|forbidden)`)
+	unknownName = lazily(reName)
+	unknownCode = lazily(`(?i)unknown|unsupported|unrecognized|unexpected|wrong_api_format|not[ _]supported|not[ _]allowed|not[ _]permitted|extra[ _](?:inputs|fields|forbidden)`)
 	// Python's form of pydantic's errors.
-	unknownLoc = regexp.MustCompile(`'type':\s*'(?:extra_forbidden|value_error\.extra|unexpected_keyword_argument)',\s*'loc':\s*[(\[]([^)\]]*)[)\]]`)
+	unknownLoc = lazily(`'type':\s*'(?:extra_forbidden|value_error\.extra|unexpected_keyword_argument)',\s*'loc':\s*[(\[]([^)\]]*)[)\]]`)
 	// Google's: the path comes after the name.
-	unknownAt = regexp.MustCompile(`(?i)unknown name ` + reQuote + `(` + reName + `)` + reQuote + ` at ` + reQuote + `(` + reName + `)`)
+	unknownAt = lazily(`(?i)unknown name ` + reQuote + `(` + reName + `)` + reQuote + ` at ` + reQuote + `(` + reName + `)`)
 
-	unknownWords = []*regexp.Regexp{
+	unknownWords = []func() *regexp.Regexp{
 		// Unrecognized request argument supplied: x; unknown field `x`; extraneous key [x]
-		regexp.MustCompile(`(?i)\b(?:unrecognized|unrecognised|unknown|unsupported|unexpected|extraneous|unpermitted|disallowed|additional|extra|not\s+supported)\s+` + reThing +
+		lazily(`(?i)\b(?:unrecognized|unrecognised|unknown|unsupported|unexpected|extraneous|unpermitted|disallowed|additional|extra|not\s+supported)\s+` + reThing +
 			`(?:\s+(?:supplied|provided|found|given|in\s+(?:the\s+)?(?:object|request|body|payload)(?:\s+body)?))*\s*[:=]?\s*[(\[{]?\s*:?(` + reList + `)`),
 		// x: Extra inputs are not permitted; property 'x' is unsupported; `x` is deprecated for this model
-		regexp.MustCompile(`(?i)(` + reOne + `)\s*(?:parameter|param|field|argument|property|option|key)?\s*:?\s*(?:(?:is|are|was|were)\s+)?(?:currently\s+|yet\s+)?` +
+		lazily(`(?i)(` + reOne + `)\s*(?:parameter|param|field|argument|property|option|key)?\s*:?\s*(?:(?:is|are|was|were)\s+)?(?:currently\s+|yet\s+)?` +
 			`(?:extra\s+inputs\s+are\s+not\s+permitted|extra\s+fields\s+not\s+permitted|not\s+(?:yet\s+|currently\s+)?(?:supported|allowed|permitted|recognized|recognised|known|accepted|available|implemented|a\s+(?:valid|known|supported|recognized)\s+(?:field|parameter|argument|property|key))|unsupported|unexpected|unknown|unrecognized|unrecognised|deprecated\s+for|could\s+not\s+be\s+mapped)`),
 		// ('a', 'b' were unexpected)
-		regexp.MustCompile(`(?i)\((` + reList + `)\s+(?:was|were)\s+unexpected`),
+		lazily(`(?i)\((` + reList + `)\s+(?:was|were)\s+unexpected`),
 		// Extra inputs are not permitted, field: 'x'
-		regexp.MustCompile(`(?i)not\s+permitted,\s*field:\s*(` + reOne + `)`),
+		lazily(`(?i)not\s+permitted,\s*field:\s*(` + reOne + `)`),
 		// does not support parameters: ['x']; does not support x
-		regexp.MustCompile(`(?i)\b(?:(?:does|do|did)\s+not|(?:does|do)n['\x{2019}]t|cannot)\s+(?:support|accept|recognize|recognise|allow|know|permit|take|have)\s+(?:the\s+)?(?:` + reThing + `\s*)?:?\s*[(\[{]?\s*(` + reList + `)`),
+		lazily(`(?i)\b(?:(?:does|do|did)\s+not|(?:does|do)n['\x{2019}]t|cannot)\s+(?:support|accept|recognize|recognise|allow|know|permit|take|have)\s+(?:the\s+)?(?:` + reThing + `\s*)?:?\s*[(\[{]?\s*(` + reList + `)`),
 		// Argument not supported on this model: x
-		regexp.MustCompile(`(?i)\bnot\s+supported\s+(?:on|by|for|with|in)\s+(?:this|the)\s+\w+\s*:\s*(` + reList + `)`),
+		lazily(`(?i)\bnot\s+supported\s+(?:on|by|for|with|in)\s+(?:this|the)\s+\w+\s*:\s*(` + reList + `)`),
 		// `a` and `b` cannot both be specified
-		regexp.MustCompile(`(?i)` + reOne + `\s+and\s+(` + reOne + `)\s+(?:cannot|can't|can\s+not|may\s+not|must\s+not)\s+(?:both\s+)?be\s+(?:both\s+)?(?:specified|set|used|given|present|provided)`),
+		lazily(`(?i)` + reOne + `\s+and\s+(` + reOne + `)\s+(?:cannot|can't|can\s+not|may\s+not|must\s+not)\s+(?:both\s+)?be\s+(?:both\s+)?(?:specified|set|used|given|present|provided)`),
 	}
 )
 

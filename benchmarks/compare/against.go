@@ -132,13 +132,17 @@ func (b *bench) against(ctx context.Context, binary string, only *regexp.Regexp)
 	if len(list) == 0 {
 		return errors.New("no row has such a name")
 	}
+	before, err := b.copies(binary)
+	if err != nil {
+		return err
+	}
 	for round := range b.Rounds {
 		for i := 0; i < len(list); {
 			end := i + 1
 			for end < len(list) && list[end].scenario.Name == list[i].scenario.Name {
 				end++
 			}
-			if err := b.duel(ctx, binary, round, list[i:end]); err != nil {
+			if err := b.duel(ctx, before, round, list[i:end]); err != nil {
 				return fmt.Errorf("%s: %w", list[i].scenario.Name, err)
 			}
 			i = end
@@ -153,6 +157,29 @@ func (b *bench) against(ctx context.Context, binary string, only *regexp.Regexp)
 		fmt.Printf("\n%d rounds are too few to rely on; %d or more are.\n", b.Rounds, pairedRounds)
 	}
 	return verdict(rows)
+}
+
+// copies writes both binaries anew, in the same way: how much of a file the kernel maps
+// at once depends on how it was written. It returns the path of the one of before.
+func (b *bench) copies(binary string) (before string, err error) {
+	before = b.path("before")
+	if err := rewrite(binary, before); err != nil {
+		return "", err
+	}
+	now := b.path("dragoman")
+	if err := rewrite(now, now+".copy"); err != nil {
+		return "", err
+	}
+	return before, os.Rename(now+".copy", now)
+}
+
+// rewrite copies a program.
+func rewrite(from, to string) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o700)
 }
 
 // verdict names the rows that are worse; nil: none is.

@@ -97,9 +97,10 @@ func (r *run) metric(name string) (float64, error) {
 	return 0, fmt.Errorf("no metric %s", name)
 }
 
-// judge compares the last minute with the one after Settle.
+// judge compares the last minutes with those after Settle: three of each, since what the
+// hostile ones hold changes from one to the next.
 func (r *run) judge(out io.Writer, all []look) error {
-	span := min(time.Minute, (r.For-r.Settle)/3)
+	span := min(3*time.Minute, (r.For-r.Settle)/3)
 	var early, late []look
 	for _, l := range all {
 		if l.at >= r.Settle && l.at < r.Settle+span {

@@ -112,6 +112,7 @@ type Conn struct {
 	stashed *[stashSize]byte // what back is of; nil: of nothing that is pooled
 	heads   heads            // see SplitHeads
 	readBy  atomic.Int64     // see SetReadDeadline
+	writeBy atomic.Int64     // see SetWriteDeadline
 	lingers atomic.Bool      // see Linger
 	served  uint32           // how often Again was called
 	ahead   ahead
@@ -419,6 +420,8 @@ func (c *Conn) HandOver() { c.handed.Store(true) }
 // SetDeadline sets both deadlines. After HandOver it does not tell what failed.
 func (c *Conn) SetDeadline(t time.Time) error {
 	err := c.Conn.SetDeadline(t)
+	c.readBy.Store(nanos(t))
+	c.writeBy.Store(nanos(t))
 	if c.handed.Load() {
 		return nil
 	}

@@ -101,12 +101,16 @@ func (c *Conn) readBack(p []byte) int {
 
 // SetReadDeadline sets the time by which a read must have come back.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	by := int64(0)
-	if !t.IsZero() {
-		by = t.UnixNano()
-	}
-	c.readBy.Store(by)
+	c.readBy.Store(nanos(t))
 	return c.Conn.SetReadDeadline(t)
+}
+
+// nanos returns the nanoseconds since 1970, 0 for the zero time.
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
 }
 
 // ReadDeadline returns the last argument of SetReadDeadline; zero: there is no deadline.

@@ -39,7 +39,17 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if c.holds.Load() {
 		return nil // whoever releases it sets another one
 	}
+	c.writeBy.Store(nanos(t))
 	return c.Conn.SetWriteDeadline(t)
+}
+
+// BoundWrite gives a write that begins now at most the time wait, and three quarters of
+// it at least. A deadline that is in between stays: each change costs a timer's.
+func (c *Conn) BoundWrite(wait time.Duration) {
+	now := time.Now()
+	if left := time.Duration(c.writeBy.Load() - now.UnixNano()); left < wait*3/4 || left > wait {
+		_ = c.SetWriteDeadline(now.Add(wait))
+	}
 }
 
 // Flush writes what was held back and will not go out with another write, since
@@ -48,7 +58,7 @@ func (c *Conn) Flush(until time.Time) error {
 	if len(c.held) == 0 {
 		return nil
 	}
-	_ = c.Conn.SetWriteDeadline(until)
+	_ = c.SetWriteDeadline(until)
 	_, err := c.Conn.Write(c.held)
 	c.held = nil
 	return err

@@ -102,3 +102,22 @@ func TestALargeBufferIsNotKept(t *testing.T) {
 		t.Errorf("%d bytes are kept", cap(c.held))
 	}
 }
+
+func TestADeadlineThatIsFarEnoughOffStays(t *testing.T) {
+	t.Parallel()
+	socket := &socketOf{}
+	c := &Conn{Conn: socket}
+	for range 3 {
+		c.BoundWrite(time.Hour)
+	}
+	if socket.deadlines != 1 {
+		t.Errorf("three writes set %d deadlines, want one", socket.deadlines)
+	}
+	for _, other := range []time.Time{{}, time.Now().Add(44 * time.Minute), time.Now().Add(2 * time.Hour)} {
+		_ = c.SetWriteDeadline(other)
+		before := socket.deadlines
+		if c.BoundWrite(time.Hour); socket.deadlines != before+1 {
+			t.Errorf("the deadline %v stays for a write that has an hour", other)
+		}
+	}
+}

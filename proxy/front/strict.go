@@ -6,6 +6,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -43,7 +44,9 @@ func boundWrite(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	wait := writeTimeout + time.Duration(len(ctx.Response.Body())>>16)*time.Second
-	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(wait))
+	if c := conn.Of(ctx.Conn()); c != nil {
+		c.BoundWrite(wait)
+	}
 }
 
 // ambiguous says what is unclear about a request; empty: nothing.

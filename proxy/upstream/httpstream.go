@@ -387,8 +387,11 @@ func (s *httpStream) whole() error {
 func alone(content []byte) []byte {
 	for {
 		text := bytes.TrimRight(content, " \t\r\n")
+		if bytes.HasSuffix(text, []byte("}")) {
+			return content // most bodies: they need no look at all of their bytes
+		}
 		at := bytes.LastIndexByte(text, '\n')
-		if line := text[at+1:]; at < 0 || !looksLikeEvents(line) || bytes.HasSuffix(line, []byte("}")) {
+		if at < 0 || !looksLikeEvents(text[at+1:]) {
 			return content
 		}
 		content = text[:at]

@@ -75,7 +75,8 @@ var (
 		{"cache_creation_input_tokens"}, {"prompt_tokens_details", "cache_write_tokens"}, {"prompt_tokens_details", "cache_creation_tokens"},
 		{"prompt_tokens_details", "cache_creation_input_tokens"},
 	}
-	reasoningPaths = [][]string{
+	cacheWriteDetails = [][]string{{"cache_write_tokens"}, {"cache_creation_tokens"}, {"cache_creation_input_tokens"}}
+	reasoningPaths    = [][]string{
 		{"completion_tokens_details", "reasoning_tokens"}, {"output_tokens_details", "reasoning_tokens"}, {"reasoning_tokens"}, {"thoughtsTokenCount"},
 	}
 )
@@ -85,6 +86,9 @@ var (
 func readUsage(v *fastjson.Value) (u translate.Usage, ok bool) {
 	if v == nil || v.Type() != fastjson.TypeObject {
 		return u, false
+	}
+	if u, ok = ownUsage(v.GetObject()); ok {
+		return u, true
 	}
 	for _, key := range [...]string{"tokens", "billed_units"} {
 		if inner := v.Get(key); inner != nil && inner.Type() == fastjson.TypeObject {
@@ -108,6 +112,37 @@ func readUsage(v *fastjson.Value) (u translate.Usage, ok bool) {
 		case u.Input == 0 && u.Output > 0 && total > u.Output && v.Get("prompt_tokens") == nil:
 			u.Input = total - u.Output
 		}
+	}
+	return u, true
+}
+
+// ownUsage reads counts under OpenAI's own names, as nearly all servers send them. ok is
+// false where there is more to look for: another member, or a count that is missing.
+func ownUsage(o *fastjson.Object) (u translate.Usage, ok bool) {
+	input, output := o.Get("prompt_tokens"), o.Get("completion_tokens")
+	if input == nil || output == nil {
+		return u, false
+	}
+	known := 2
+	for _, name := range [...]string{"total_tokens", "prompt_tokens_details", "completion_tokens_details"} {
+		if known == o.Len() {
+			break
+		}
+		at := o.Get(name)
+		if at == nil {
+			continue
+		}
+		switch known++; name {
+		case "prompt_tokens_details":
+			u.CacheRead = translate.CountOf(at.Get("cached_tokens"))
+			u.CacheWrite = countIn(at, cacheWriteDetails...)
+		case "completion_tokens_details":
+			u.Reasoning = translate.CountOf(at.Get("reasoning_tokens"))
+		}
+	}
+	u.Input, u.Output = translate.CountOf(input), translate.CountOf(output)
+	if known != o.Len() || u.Input == 0 || u.Output == 0 {
+		return translate.Usage{}, false
 	}
 	return u, true
 }
