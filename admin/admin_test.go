@@ -108,7 +108,7 @@ func (d *desk) ask(id string) error {
 	if bad != nil {
 		d.Fatal(bad)
 	}
-	x, err := d.g.Open(d.Context(), &proxy.Question{ID: id, Front: "openai", Caller: who, Model: m, Request: &translate.Request{
+	x, err := d.g.Open(d.Context(), proxy.Question{ID: id, Front: "openai", Caller: who, Model: m, Request: &translate.Request{
 		Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hello")}}})
 	if err != nil {
 		return err

@@ -4,27 +4,26 @@ import (
 	"context"
 	"errors"
 	"math"
-	"slices"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// keyOf is what q counts as under a rule of scope.
-func (q *Question) keyOf(scope limiter.Scope) string {
-	c := q.Caller
+// keyOf is what the question counts as under a rule of scope.
+func (x *Exchange) keyOf(scope limiter.Scope) string {
+	c := x.q.Caller
 	switch scope {
 	case limiter.User:
-		return c.Name + "\x00" + q.User
+		return c.Name + "\x00" + x.q.User
 	case limiter.Group:
 		if c.Group == "" {
 			return "\x00" + c.Name // no group is called that: it counts alone
 		}
 		return c.Group
 	case limiter.Address:
-		return q.Address
+		return x.q.Address
 	case limiter.Model:
-		return q.Model.Name
+		return x.prompt.model.Name
 	case limiter.All:
 		return ""
 	}
@@ -48,31 +47,31 @@ type ticket struct {
 // among those that wait for it. It is the one way in, whatever the front: once for
 // each question, before anything is read or waited for, so that what waits is bounded
 // too. A caller without limits costs nothing here. It never waits itself.
-func (x *Exchange) admit() *translate.Error {
-	if err := x.afford(); err != nil {
+func (p *Pending) admit() *translate.Error {
+	if err := p.afford(); err != nil {
 		return err
 	}
-	if !x.q.Caller.Limited() {
+	if !p.x.q.Caller.Limited() {
 		return nil
 	}
-	s, err := x.subject()
+	s, err := p.subject()
 	if err != nil {
 		return err
 	}
-	return x.notAdmitted(x.ask(s))
+	return p.notAdmitted(p.ask(s))
 }
 
 // subject is what the question counts as, with what is known of its conversation.
-func (x *Exchange) subject() (limiter.Subject, *translate.Error) {
+func (p *Pending) subject() (limiter.Subject, *translate.Error) {
 	s := limiter.Subject{}
-	if x.q.Caller.CountsTokens() {
-		if err := x.q.complete(x.ctx); err != nil {
+	if p.x.q.Caller.CountsTokens() {
+		if err := p.x.complete(); err != nil {
 			return s, err
 		}
-		s.Tokens = x.q.needs()
+		s.Tokens = p.x.prompt.needs()
 	}
-	for _, r := range x.q.Caller.Rules {
-		s.Under(r, r.Scope(), x.q.keyOf(r.Scope()))
+	for _, r := range p.x.q.Caller.Rules {
+		s.Under(r, r.Scope(), p.x.keyOf(r.Scope()))
 	}
 	return s, nil
 }
@@ -80,86 +79,68 @@ func (x *Exchange) subject() (limiter.Subject, *translate.Error) {
 // admitted completes the admission: it waits for a limit where the question has to,
 // and reserves what its conversation, which was not known before, adds to it. What
 // is refused now was never there.
-func (x *Exchange) admitted() *translate.Error {
-	if err := x.sitOut(); err != nil {
+func (p *Pending) admitted() *translate.Error {
+	if err := p.sitOut(); err != nil {
 		return err
 	}
-	x.rise()
-	if x.q.Turn != nil {
-		if err := x.addHistory(); err != nil {
-			x.takeBack()
+	p.x.ticket.leave(&p.x.g.lobby)
+	if p.x.prompt.turn != nil {
+		if err := p.addHistory(); err != nil {
+			p.takeBack()
 			return err
 		}
 	}
-	if x.ticket.grant != nil && x.q.Admitted != nil {
-		x.q.Admitted(x.ticket.grant.Report())
+	if p.x.ticket.grant != nil && p.told != nil {
+		p.told(p.x.ticket.grant.Report())
 	}
+	p.told = nil // it may hold the client's request
 	return nil
 }
 
-func (x *Exchange) addHistory() *translate.Error {
-	if x.ticket.grant != nil && x.q.Caller.CountsTokens() {
-		if err := x.notAdmitted(x.reserveMore(x.q.needs() - x.ticket.reserved)); err != nil {
+func (p *Pending) addHistory() *translate.Error {
+	if p.x.ticket.grant != nil && p.x.q.Caller.CountsTokens() {
+		if err := p.notAdmitted(p.reserveMore(p.x.prompt.needs() - p.x.ticket.reserved)); err != nil {
 			return err
 		}
 	}
-	return x.afford()
+	return p.afford()
 }
 
 // takeBack gives back what the question was admitted with, as if it had not come.
-func (x *Exchange) takeBack() {
+func (p *Pending) takeBack() {
+	x := &p.x
 	if x.ticket.grant != nil {
 		x.ticket.grant.Cancel()
 		x.ticket.grant = nil
-		x.g.lobby.freed(x.q)
+		x.g.lobby.freed(x)
 	}
 	x.ticket.bill.settle(0)
 	x.ticket.bill = nil
 }
 
-func (x *Exchange) notAdmitted(err error) *translate.Error {
+func (p *Pending) notAdmitted(err error) *translate.Error {
 	var over *limiter.Exceeded
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &over):
 		return over.Refusal()
-	case x.ctx.Err() != nil:
-		return translate.Gone(context.Cause(x.ctx))
+	case p.x.ctx.Err() != nil:
+		return translate.Gone(context.Cause(p.x.ctx))
 	}
 	return &translate.Error{Code: translate.CodeInternal, Message: "internal error", Cause: err}
 }
 
-// complete decodes a question that its front has only peeked at, before anything
-// else looks at it.
-func (q *Question) complete(ctx context.Context) *translate.Error {
-	if q.Peeked == nil {
-		return nil
-	}
-	full := again(q.Request, func() bool { return ctx.Err() != nil })
-	if err := q.Peeked.DecodeRequest(&full, q.Request.Raw); err != nil {
-		return typed(err)
-	}
-	full.Stop = nil
-	*q.Request, q.Peeked = full, nil
-	return nil
-}
-
-// again is req before it was peeked at: what is not in its body stands already.
-func again(req *translate.Request, stop func() bool) translate.Request {
-	return translate.Request{Beta: req.Beta, Model: req.Model, Stream: req.Stream, Stop: stop}
-}
-
-// pay settles the grant and the bill, once, with what the exchange used: all of it for an answer
-// that began, even if it broke off, and for a question that its client left while it
-// was asked; nothing for one that failed or that a kept answer was given to. It is called before the client can know
-// that its answer is over, so that the next question finds the place free.
-func (x *Exchange) pay(err *translate.Error) {
+// pay settles the ticket, once, with what the exchange used if that is due: for answers that
+// began, even if they broke off, and for questions that their client left while they were
+// asked; not for failures and kept answers. It is called before the client can know that its
+// answer is over, so that the next question finds the place free.
+func (x *Exchange) pay(due bool) {
 	if x.ticket.settled {
 		return
 	}
 	x.ticket.settled = true
-	if x.open && !x.answer.cached || x.report.attempts > 0 && err != nil && err.Fault == translate.FaultGone {
+	if due {
 		x.charge()
 	}
 	x.ticket.bill.settle(x.ticket.cost)
@@ -167,7 +148,7 @@ func (x *Exchange) pay(err *translate.Error) {
 	if x.ticket.grant != nil {
 		x.ticket.grant.Settle(int(min(x.ticket.used.Total(), math.MaxInt32)))
 		x.ticket.grant = nil
-		x.g.lobby.freed(x.q)
+		x.g.lobby.freed(x)
 	}
 }
 
@@ -179,35 +160,6 @@ func (x *Exchange) charge() {
 		if x.answer.excess {
 			priced.Output = translate.HoldTokens
 		}
-		x.ticket.cost = x.plan.priceOf(x.q.Model, x.attempt.lease.upstream).of(priced)
+		x.ticket.cost = x.plan.priceOf(x.prompt.model, x.attempt.lease.upstream).of(priced)
 	}
-}
-
-// mayPass reports whether the question may be passed on as it came, so that it
-// need not be decoded before it is known who answers it.
-func (q *Question) mayPass() bool {
-	return q.Turn == nil && q.Model.preset == nil && q.Request.Raw != nil && slices.Contains(q.Model.route.spoken, q.Request.Dialect)
-}
-
-// complete decodes a question that was only peeked at, while anybody waits for its answer.
-// The error says what is wrong with it.
-func (x *Exchange) complete() *translate.Error {
-	return x.decode(func() bool { return x.ctx.Err() != nil })
-}
-
-// decode decodes a question that was only peeked at. stop as in a translate.Request.
-func (x *Exchange) decode(stop func() bool) *translate.Error {
-	if x.prompt.lazy == nil {
-		return nil
-	}
-	full := again(&x.prompt.req, stop)
-	if err := x.prompt.lazy.DecodeRequest(&full, x.prompt.req.Raw); err != nil {
-		return typed(err)
-	}
-	full.Stop = nil
-	x.prompt.req, x.prompt.lazy = full, nil
-	if x.q.Holding != nil {
-		x.q.Holding.Decoded(&x.prompt.req)
-	}
-	return nil
 }

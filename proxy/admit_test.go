@@ -35,7 +35,7 @@ func limited(t *testing.T, l config.Limit, scripts ...script) *world {
 
 func perMinute(n int) config.Rate { return config.Rate{N: n, Per: time.Minute} }
 
-func (w *world) by(token, address string) *Question {
+func (w *world) by(token, address string) *question {
 	w.t.Helper()
 	c, err := w.g.Identify(token, address)
 	if err != nil {
@@ -44,10 +44,10 @@ func (w *world) by(token, address string) *Question {
 	return w.questionOf(c, "", "hi")
 }
 
-func (w *world) bob() *Question { return w.by(limitedKey, "") }
+func (w *world) bob() *question { return w.by(limitedKey, "") }
 
 // left asks q and returns how the limits stood once it was admitted.
-func (w *world) left(q *Question) (now limiter.State) {
+func (w *world) left(q *question) (now limiter.State) {
 	q.Admitted = func(s limiter.State) { now = s }
 	_ = w.ask(context.Background(), q)
 	return now
@@ -229,38 +229,38 @@ func TestThePlaceOfARunningQuestionIsFreeHoweverItEnds(t *testing.T) {
 	cut := &translate.Error{Code: translate.CodeModel, Fault: translate.FaultBroken, Message: "cut"}
 	ways := map[string]struct {
 		script script
-		end    func(t *testing.T, w *world, q *Question)
+		end    func(t *testing.T, w *world, q *question)
 	}{
-		"answered": {says("yes"), func(t *testing.T, w *world, q *Question) { w.ask(t.Context(), q).mustSay(t, "yes") }},
-		"answered whole": {says("yes"), func(t *testing.T, w *world, q *Question) {
+		"answered": {says("yes"), func(t *testing.T, w *world, q *question) { w.ask(t.Context(), q).mustSay(t, "yes") }},
+		"answered whole": {says("yes"), func(t *testing.T, w *world, q *question) {
 			q.Request.Stream = false
 			w.ask(t.Context(), q).mustSay(t, "yes")
 		}},
-		"rejected": {script{err: &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected}}, func(t *testing.T, w *world, q *Question) {
+		"rejected": {script{err: &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected}}, func(t *testing.T, w *world, q *question) {
 			w.ask(t.Context(), q).mustFail(t, translate.CodeModel, translate.FaultRejected)
 		}},
-		"cut": {script{steps: []step{text("a"), fails(cut)}}, func(t *testing.T, w *world, q *Question) {
+		"cut": {script{steps: []step{text("a"), fails(cut)}}, func(t *testing.T, w *world, q *question) {
 			w.ask(t.Context(), q).mustFail(t, translate.CodeModel, translate.FaultCut)
 		}},
-		"left before the first word": {script{hang: true}, func(t *testing.T, w *world, q *Question) {
+		"left before the first word": {script{hang: true}, func(t *testing.T, w *world, q *question) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			w.ask(ctx, q).mustFail(t, translate.CodeCanceled, translate.FaultGone)
 		}},
-		"left in the middle": {script{steps: []step{text("a"), hangs()}}, func(t *testing.T, w *world, q *Question) {
+		"left in the middle": {script{steps: []step{text("a"), hangs()}}, func(t *testing.T, w *world, q *question) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			w.ask(ctx, q).mustFail(t, translate.CodeCanceled, translate.FaultGone)
 		}},
-		"given up by its reader": {says("yes"), func(t *testing.T, w *world, q *Question) {
-			x, err := w.g.Open(t.Context(), q)
+		"given up by its reader": {says("yes"), func(t *testing.T, w *world, q *question) {
+			x, err := w.open(t.Context(), q)
 			if err != nil {
 				t.Fatal(err)
 			}
 			_ = x.Close()
 			_ = x.Close()
 		}},
-		"a bug": {script{steps: []step{{crash: true}}}, func(t *testing.T, w *world, q *Question) {
+		"a bug": {script{steps: []step{{crash: true}}}, func(t *testing.T, w *world, q *question) {
 			defer func() { _ = recover() }()
 			_ = w.ask(t.Context(), q)
 		}},
@@ -275,7 +275,7 @@ func TestThePlaceOfARunningQuestionIsFreeHoweverItEnds(t *testing.T) {
 				w.up["a"].mu.Unlock()
 				time.Sleep(time.Hour) // a failing channel is asked again
 				// One place, not two: what is settled twice would make room for both.
-				x, err := w.g.Open(t.Context(), w.bob())
+				x, err := w.open(t.Context(), w.bob())
 				if err != nil {
 					t.Fatalf("the place is taken: %v", err)
 				}
@@ -291,7 +291,7 @@ func TestThePlaceOfARunningQuestionIsFreeHoweverItEnds(t *testing.T) {
 func TestThePlaceIsFreeBeforeTheEndIsTold(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := limited(t, config.Limit{Concurrent: 1}, says("yes"))
-		x, err := w.g.Open(t.Context(), w.bob())
+		x, err := w.open(t.Context(), w.bob())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +309,7 @@ func TestThePlaceIsFreeBeforeTheEndIsTold(t *testing.T) {
 func TestAQuestionThatWaitsForItsTurnHoldsItsPlace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := limited(t, config.Limit{Concurrent: 2}, says("yes"))
-		first, err := w.g.Open(t.Context(), w.in("k", w.bob()))
+		first, err := w.open(t.Context(), w.in("k", w.bob()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -350,7 +350,7 @@ func TestTokensAreCorrectedToWhatWasUsed(t *testing.T) {
 				w.ask(t.Context(), q).mustFail(t, translate.CodeRateLimited, 0)
 				continue
 			}
-			if s, want := w.left(q), all-c.used-q.needs(); s.Kind != limiter.Tokens || s.Remaining != want {
+			if s, want := w.left(q), all-c.used-w.needs(q); s.Kind != limiter.Tokens || s.Remaining != want {
 				t.Errorf("%s: %+v, want %d left", c.name, s, want)
 			}
 		}
@@ -362,7 +362,7 @@ func TestWhoLeavesInTheMiddlePaysForWhatCame(t *testing.T) {
 		const all = 3000
 		w := limited(t, config.Limit{Tokens: config.Rate{N: all, Per: 24 * time.Hour}}, script{steps: []step{text(strings.Repeat("word", 100)), hangs()}}, says("yes"))
 		ctx, cancel := context.WithCancel(t.Context())
-		x, err := w.g.Open(ctx, w.bob())
+		x, err := w.open(ctx, w.bob())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -372,7 +372,7 @@ func TestWhoLeavesInTheMiddlePaysForWhatCame(t *testing.T) {
 		cancel()
 		_ = x.Close()
 		q := w.bob()
-		if s, want := w.left(q), all-101-q.needs(); s.Remaining != want {
+		if s, want := w.left(q), all-101-w.needs(q); s.Remaining != want {
 			t.Errorf("%+v, want %d left", s, want)
 		}
 	})
@@ -427,13 +427,15 @@ func BenchmarkAdmission(b *testing.B) {
 			request := &translate.Request{Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")}}
 			g := &Gateway{limiter: limiter.NewLocal(limiter.Options{})}
 			g.plan.Store(&Plan{callers: &auth.Callers{}})
-			x := &Exchange{g: g, ctx: context.Background(), q: &Question{Caller: caller, Model: &Model{}, Request: request}, open: true, plan: g.plan.Load()}
-			x.answer.collected.Usage = translate.Usage{Input: 1, Output: 1}
+			p := g.pending(context.Background(), Question{Caller: caller, Model: &Model{}, Request: request})
+			p.x.plan = g.plan.Load()
+			p.x.answer.collected.Usage = translate.Usage{Input: 1, Output: 1}
 			for b.Loop() {
-				if err := x.admit(); err != nil {
+				if err := p.admit(); err != nil {
 					b.Fatal(err)
 				}
-				x.pay(nil)
+				p.x.pay(true)
+				p.x.ticket.settled = false
 			}
 		})
 	}
@@ -451,11 +453,11 @@ func (c *counting) Load(ctx context.Context, owner string, ref store.Ref, w stor
 }
 
 // put asks q in the conversation k the way that the stateful fronts do.
-func (w *world) put(ctx context.Context, k string, q *Question) result {
-	defer w.g.Dismiss(q)
-	err := w.g.Admit(ctx, q)
+func (w *world) put(ctx context.Context, k string, q *question) result {
+	defer q.dismiss()
+	err := w.admit(ctx, q)
 	if err == nil {
-		err = w.g.Join(ctx, q, talkOf(k))
+		err = w.join(ctx, q, talkOf(k))
 	}
 	if err != nil {
 		return result{err: err.(*translate.Error)}
@@ -474,7 +476,7 @@ func TestARefusedQuestionDoesNotReachTheStore(t *testing.T) {
 				w := limited(t, l, script{steps: []step{text("a"), hangs()}})
 				counts := &counting{Store: w.g.store}
 				w.g.store = counts
-				x, err := w.g.Open(t.Context(), w.bob())
+				x, err := w.open(t.Context(), w.bob())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -509,13 +511,13 @@ func TestAQuestionThatItsConversationKeepsOutCostsNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			q := w.bob()
-			if err := w.g.Admit(t.Context(), q); err != nil {
+			if err := w.admit(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.g.Join(t.Context(), q, Identity{Find: store.Ref{ID: "conv_none"}}); err == nil {
+			if err := w.join(t.Context(), q, Identity{Find: store.Ref{ID: "conv_none"}}); err == nil {
 				t.Fatal("there is no such conversation")
 			}
-			w.g.Dismiss(q)
+			q.dismiss()
 		}
 		for _, k := range []string{"second", "third"} {
 			w.put(t.Context(), k, w.bob()).mustSay(t, strings.Repeat("a", 8000))

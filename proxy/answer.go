@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"slices"
+
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/answercache"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -20,9 +22,36 @@ type answer struct {
 	thought   bool              // some of it was thought
 	doubted   bool              // some of the usage that was reported cannot be
 	excess    bool              // because it is more than any model can use
+	complete  bool              // its end mark was seen
 	stored    bool              // the turn is
+	unnoted   bool              // the turn failed, and is not stored with its error
 	cached    bool              // it was kept
-	flight    *answercache.Call // others wait for it
+	call      *answercache.Call // others wait for it
+}
+
+// reported is what the channel said of usage; held says that also what came before the
+// commit point counts, which was not looked at yet.
+func (a *answer) reported(held bool) translate.Usage {
+	u := a.collected.Usage
+	for i := range a.held {
+		if k := a.held[i].Kind; held && (k == translate.KindStart || k == translate.KindUsage) {
+			u.Merge(a.held[i].Usage)
+		}
+	}
+	return u
+}
+
+// copied copies what ev borrows behind what copies holds.
+func (a *answer) copied(ev translate.Event) translate.Event {
+	a.copies = slices.Grow(a.copies, len(ev.Text)+len(ev.ID)+len(ev.Name)+len(ev.Raw))
+	for _, p := range []*[]byte{&ev.Text, &ev.ID, &ev.Name, &ev.Raw} {
+		if *p != nil {
+			start := len(a.copies)
+			a.copies = append(a.copies, *p...)
+			*p = a.copies[start:len(a.copies):len(a.copies)]
+		}
+	}
+	return ev
 }
 
 // mayBeEmpty tells whether an answer that ended so may be without content.

@@ -53,69 +53,69 @@ type attempt struct {
 
 // try puts the question to c, whose slot it gives back when it fails; more as for
 // firstWait.
-func (x *Exchange) try(c candidate, more bool) *translate.Error {
-	x.attempt.lease, x.search.next = x.search.next, Lease{}
-	x.attempt.lease.sent = time.Now()
-	x.tries(c)
-	req, err := x.requestFor(c)
+func (s *search) try(c candidate, more bool) *translate.Error {
+	s.x.attempt.lease, s.next = s.next, Lease{}
+	s.x.attempt.lease.sent = time.Now()
+	s.x.report.begin(c, s.began.Sub(s.x.began)+s.x.report.waited)
+	req, err := s.requestFor(c)
 	if err != nil {
-		x.abandon(err)
+		s.x.attempt.abandon(err)
 		return err
 	}
-	ctx, cancel := x.lifeOf(c.ch)
-	began, first, headers := x.attempt.lease.sent, x.firstWait(c, more), c.ch.clocks.headers
+	ctx, cancel := s.x.attempt.lifeOf(s.x.ctx, c.ch)
+	began, first, headers := s.x.attempt.lease.sent, s.firstWait(c, more), c.ch.clocks.headers
 	if headers == 0 || headers > first {
 		headers = first
 	}
-	if x.attempt.clock = &x.attempt.early; x.attempt.early.timer != nil {
-		x.attempt.clock = new(clock) // a late look must find its own attempt ended
+	if s.x.attempt.clock = &s.x.attempt.early; s.x.attempt.early.timer != nil {
+		s.x.attempt.clock = new(clock) // a late look must find its own attempt ended
 	}
-	x.attempt.clock.start(cancel, headers, c.ch.clocks.total)
-	dials := x.attempt.lease.dial != nil
-	if dials && !x.attempt.lease.dialled() {
+	s.x.attempt.clock.start(cancel, headers, c.ch.clocks.total)
+	dials := s.x.attempt.lease.dial != nil
+	if dials && !s.x.attempt.lease.dialled() {
 		if req.Memory.InSync {
-			x.g.memories.put(x.before(), c, x.attempt.remote)
+			s.x.g.memories.put(s.x.prompt.place(), c, s.x.attempt.remote)
 		}
-		return x.turnedAway(c, began, nil)
+		return s.turnedAway(c, began, nil)
 	}
 	stream, failed := c.ch.up.Open(ctx, req)
-	x.attempt.opened = time.Now()
-	x.q.Ledger.Open, x.q.Ledger.Dropped = x.attempt.opened.Sub(began), strings.Join(req.Dropped, ", ")
+	s.x.attempt.opened = time.Now()
+	s.x.report.timing.Open, s.x.report.timing.Dropped = s.x.attempt.opened.Sub(began), strings.Join(req.Dropped, ", ")
 	if failed != nil {
-		err := x.fault(failed)
+		err := s.x.fault(failed)
 		switch {
 		case c.ch.gate == nil || err.Fault != translate.FaultBusy:
 		case dials:
-			return x.turnedAway(c, began, err)
+			return s.turnedAway(c, began, err)
 		default:
-			return x.turnedAway(c, began, nil) // the connection that was there is gone
+			return s.turnedAway(c, began, nil) // the connection that was there is gone
 		}
-		x.paced(err)
-		x.abandon(err)
+		s.x.attempt.paced(&s.x.report.timing, s.x.whole, err)
+		s.x.attempt.abandon(err)
 		return err
 	}
 	if headers < first {
-		x.attempt.clock.more(first - time.Since(began))
+		s.x.attempt.clock.more(first - time.Since(began))
 	}
-	if s, ok := stream.(connected); ok {
-		x.q.Ledger.Connect = s.Connecting()
+	if known, ok := stream.(connected); ok {
+		s.x.report.timing.Connect = known.Connecting()
 	}
-	x.attempt.stream, x.attempt.passThrough = stream, false
-	if err := x.commit(); err != nil {
-		x.paced(err)
-		x.abandon(err)
+	s.x.attempt.stream, s.x.attempt.passThrough = stream, false
+	if err := s.readFirst(); err != nil {
+		s.x.attempt.paced(&s.x.report.timing, s.x.whole, err)
+		s.x.attempt.abandon(err)
 		return err
 	}
-	x.paced(nil)
-	x.judge(nil)
-	x.tried(c.ch, nil)
-	x.report.trace.attempted(&x.q.Ledger, nil)
-	x.named(req.Model)
-	if x.whole {
-		x.attempt.clock.stop()
+	s.x.attempt.paced(&s.x.report.timing, s.x.whole, nil)
+	s.x.attempt.judge(nil)
+	c.ch.meter.tried(s.x.q.Received, nil)
+	s.x.report.trace.attempted(&s.x.report.timing, nil)
+	s.named(req.Model)
+	if s.x.whole {
+		s.x.attempt.clock.stop()
 		return nil
 	}
-	x.attempt.clock.committed(c.ch.clocks.gap)
+	s.x.attempt.clock.committed(c.ch.clocks.gap)
 	return nil
 }
 
@@ -124,137 +124,136 @@ type connected interface{ Connecting() time.Duration }
 
 // named says which model answers, by its upstream's name, where the channel's
 // dialect does not (product.md 6, default 1).
-func (x *Exchange) named(upstream string) {
-	if x.whole && x.answer.collected.Model == "" {
-		x.answer.collected.Model = upstream
+func (s *search) named(upstream string) {
+	if s.x.whole && s.x.answer.collected.Model == "" {
+		s.x.answer.collected.Model = upstream
 	}
-	for i := range x.answer.held {
-		if ev := &x.answer.held[i]; ev.Kind == translate.KindStart && len(ev.Name) == 0 {
+	for i := range s.x.answer.held {
+		if ev := &s.x.answer.held[i]; ev.Kind == translate.KindStart && len(ev.Name) == 0 {
 			ev.Name = []byte(upstream)
 		}
 	}
 }
 
-// lifeOf makes the context of an attempt on ch, which x.stop ends. Where answers
-// are to end without their client, it outlives the client.
-func (x *Exchange) lifeOf(ch *Channel) (context.Context, context.CancelCauseFunc) {
-	life, let := x.ctx, func() bool { return true }
-	x.attempt.outlives = ch.conf.OnLeave == "finish"
-	if x.attempt.outlives {
+// lifeOf makes the context of an attempt on ch, which stop ends. Where answers are to end
+// without their client, it outlives the client's, which client is.
+func (a *attempt) lifeOf(client context.Context, ch *Channel) (context.Context, context.CancelCauseFunc) {
+	life, let := client, func() bool { return true }
+	a.outlives = ch.conf.OnLeave == "finish"
+	if a.outlives {
 		life = context.WithoutCancel(life)
 	}
 	ctx, cancel := context.WithCancelCause(life)
-	if x.attempt.outlives {
-		let = context.AfterFunc(x.ctx, func() {
+	if a.outlives {
+		let = context.AfterFunc(client, func() {
 			defer func() { _ = recover() }()
-			if err := translate.Gone(context.Cause(x.ctx)); err.Fault != translate.FaultGone {
+			if err := translate.Gone(context.Cause(client)); err.Fault != translate.FaultGone {
 				cancel(err) // it is the gateway that ends
 			}
 		})
 	}
-	x.attempt.stop = func() { let(); cancel(nil) }
+	a.stop = func() { let(); cancel(nil) }
 	return ctx, cancel
 }
 
 // firstWait is how long the first content of c is waited for. more says that another
 // candidate could be asked in its place.
-func (x *Exchange) firstWait(c candidate, more bool) time.Duration {
-	x.attempt.peers, x.attempt.hurried = 0, false
+func (s *search) firstWait(c candidate, more bool) time.Duration {
+	s.x.attempt.peers, s.x.attempt.hurried = 0, false
 	if c.ch.clocks.first > 0 {
 		return c.ch.clocks.first
 	}
 	if !more {
 		return firstAlone
 	}
-	d := c.cell.pace(x.whole).patience()
+	d := c.cell.pace(s.x.whole).patience()
 	switch {
 	case d > 0:
-	case x.whole || c.ch.kind.Whole:
+	case s.x.whole || c.ch.kind.Whole:
 		d = firstAlone
 	default:
 		d = firstWithAlt
 	}
-	if x.attempt.peers = x.quickest(c); x.attempt.peers > 0 && x.attempt.peers < d {
-		x.attempt.hurried = true
-		return x.attempt.peers
+	if s.x.attempt.peers = s.quickest(c); s.x.attempt.peers > 0 && s.x.attempt.peers < d {
+		s.x.attempt.hurried = true
+		return s.x.attempt.peers
 	}
 	return d
 }
 
 // paced notes how long the first content took, if there was any, or was waited for
 // in vain.
-func (x *Exchange) paced(err *translate.Error) {
-	l := &x.q.Ledger
+func (a *attempt) paced(l *Timing, whole bool, err *translate.Error) {
 	if l.First == 0 {
-		l.First = time.Since(x.attempt.opened)
+		l.First = time.Since(a.opened)
 	}
-	took := l.Open + l.First
+	took, record := l.Open+l.First, a.lease.cell
 	if err == nil || err.Fault == translate.FaultSlow {
-		x.attempt.lease.cell.pace(x.whole).add(took)
-		x.attempt.lease.cell.speed.add(took)
+		record.pace(whole).add(took)
+		record.speed.add(took)
 	}
 	switch {
-	case err == nil && took <= x.attempt.peers:
-		x.attempt.lease.cell.keepsUp()
-	case err != nil && err.Fault == translate.FaultSlow && x.attempt.hurried:
-		x.attempt.lease.cell.fallBehind(time.Now(), took)
+	case err == nil && took <= a.peers:
+		record.keepsUp()
+	case err != nil && err.Fault == translate.FaultSlow && a.hurried:
+		record.fallBehind(time.Now(), took)
 	}
 }
 
 // requestFor is the question as c's channel gets it.
-func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error) {
-	x.attempt.inputTokens, x.attempt.omit = 0, c.quirks.omitted()
-	x.attempt.load, x.attempt.inSync, x.q.Ledger.Behind = 0, false, 0
-	x.attempt.remote = "" // what an earlier attempt used is out of sync now
-	pass := x.passes(c.ch)
+func (s *search) requestFor(c candidate) (*translate.Request, *translate.Error) {
+	s.x.attempt.inputTokens, s.x.attempt.omit = 0, c.quirks.omitted()
+	s.x.attempt.load, s.x.attempt.inSync, s.x.report.timing.Behind = 0, false, 0
+	s.x.attempt.remote = "" // what an earlier attempt used is out of sync now
+	pass := s.x.prompt.passes(c.ch)
 	if !pass {
-		if err := x.complete(); err != nil {
+		if err := s.x.complete(); err != nil {
 			return nil, err
 		}
 	}
 	if pass {
-		x.attempt.passed = x.prompt.req
-		x.attempt.passed.Model, x.attempt.passed.PassThrough, x.attempt.passed.Omit = c.upstream, true, x.attempt.omit
-		return &x.attempt.passed, nil
+		s.x.attempt.passed = s.x.prompt.req
+		s.x.attempt.passed.Model, s.x.attempt.passed.PassThrough, s.x.attempt.passed.Omit = c.upstream, true, s.x.attempt.omit
+		return &s.x.attempt.passed, nil
 	}
-	req := x.prompt.req
-	req.Model, req.Omit = c.upstream, x.attempt.omit
+	req := s.x.prompt.req
+	req.Model, req.Omit = c.upstream, s.x.attempt.omit
 	req.Refuses, req.Takes, req.Efforts = c.ch.refuses, c.ch.takes, c.ch.conf.Efforts
 	if req.Beta != "" {
 		req.Drop("anthropic-beta")
 	}
-	req.Messages = window(x.prompt.req.Messages, x.prompt.window)
+	req.Messages = window(s.x.prompt.req.Messages, s.x.prompt.window)
 	cut := false
-	if x.q.Turn != nil {
-		req.Messages, cut = x.shorten(&c, req.Messages)
-		req.Params.MaxTokens = c.span.answer(req.Params.MaxTokens, x.attempt.load)
+	if s.x.prompt.turn != nil {
+		req.Messages, cut = s.shorten(&c, req.Messages)
+		req.Params.MaxTokens = c.span.answer(req.Params.MaxTokens, s.x.attempt.load)
 	}
-	if c.userFirst() && (x.q.Turn != nil || len(req.Messages) < len(x.prompt.req.Messages)) {
+	if c.userFirst() && (s.x.prompt.turn != nil || len(req.Messages) < len(s.x.prompt.req.Messages)) {
 		req.Messages = fromUser(req.Messages)
 	}
-	req.Thoughts, req.Proof = c.wantsThoughts(), x.proofsFor(c)
+	req.Thoughts, req.Proof = c.wantsThoughts(), s.proofsFor(c)
 	if !c.ch.kind.Remembers() {
 		return &req, nil
 	}
 	req.Messages = translate.SystemFirst(req.Messages)
 	switch {
-	case c.ch.gate != nil && len(req.Messages) == 1 && (x.attempt.lease.idle || x.prompt.req.Context == 1):
+	case c.ch.gate != nil && len(req.Messages) == 1 && (s.x.attempt.lease.idle || s.x.prompt.req.Context == 1):
 		// It stands alone, so that it can go on anybody's connection. What that
 		// remembers afterwards is nobody's.
-		req.Memory = translate.Memory{Any: true, Idle: x.attempt.lease.idle}
-	case x.prompt.req.Context == 1:
+		req.Memory = translate.Memory{Any: true, Idle: s.x.attempt.lease.idle}
+	case s.x.prompt.req.Context == 1:
 		// Only the newest message: neither what the channel remembers nor what it
 		// will remember is this conversation.
 	default:
-		x.attempt.remote = x.g.memories.take(x.before(), c)
+		s.x.attempt.remote = s.x.g.memories.take(s.x.prompt.place(), c)
 		if cut && c.ch.kind.History == config.HistoryFold {
-			x.attempt.remote = "" // it remembers more than the model takes, and is never told to forget
+			s.x.attempt.remote = "" // it remembers more than the model takes, and is never told to forget
 		}
-		if x.attempt.inSync = x.attempt.remote != ""; x.attempt.inSync {
-			req.Memory = translate.Memory{ID: x.attempt.remote, InSync: true, Idle: x.attempt.lease.idle}
+		if s.x.attempt.inSync = s.x.attempt.remote != ""; s.x.attempt.inSync {
+			req.Memory = translate.Memory{ID: s.x.attempt.remote, InSync: true, Idle: s.x.attempt.lease.idle}
 		} else {
-			x.attempt.remote = ids.New("dg_")
-			req.Memory = translate.Memory{ID: x.attempt.remote, Idle: x.attempt.lease.idle}
+			s.x.attempt.remote = ids.New("dg_")
+			req.Memory = translate.Memory{ID: s.x.attempt.remote, Idle: s.x.attempt.lease.idle}
 		}
 	}
 	switch {
@@ -270,11 +269,6 @@ func (x *Exchange) requestFor(c candidate) (*translate.Request, *translate.Error
 		req.Messages = []translate.Message{folded}
 	}
 	return &req, nil
-}
-
-// passes reports whether ch gets the question as it came.
-func (x *Exchange) passes(ch *Channel) bool {
-	return x.q.Turn == nil && x.prompt.req.Raw != nil && x.q.Model.preset == nil && ch != nil && ch.speaks(x.prompt.req.Dialect)
 }
 
 // window keeps the system messages and the newest question with the keep
@@ -327,74 +321,74 @@ func hasResult(m *translate.Message) bool {
 	return slices.ContainsFunc(m.Parts, func(p translate.Part) bool { return p.Kind == translate.PartToolResult })
 }
 
-// commit reads up to the first content or a valid end; for a client that waits
+// readFirst reads up to the first content or a valid end; for a client that waits
 // for the whole answer, up to its end. What comes before is held.
-func (x *Exchange) commit() *translate.Error {
-	x.answer.held, x.answer.heldAt, x.answer.hasFirst, x.answer.collected = x.answer.held[:0], 0, false, translate.Answer{}
-	x.answer.raw, x.finished, x.answer.doubted, x.answer.excess, x.answer.textBytes, x.answer.copies = x.answer.raw[:0], false, false, false, 0, x.answer.copies[:0]
-	x.answer.shown, x.answer.thought = false, false
+func (s *search) readFirst() *translate.Error {
+	s.x.answer.held, s.x.answer.heldAt, s.x.answer.hasFirst, s.x.answer.collected = s.x.answer.held[:0], 0, false, translate.Answer{}
+	s.x.answer.raw, s.x.answer.complete, s.x.answer.doubted, s.x.answer.excess, s.x.answer.textBytes, s.x.answer.copies = s.x.answer.raw[:0], false, false, false, 0, s.x.answer.copies[:0]
+	s.x.answer.shown, s.x.answer.thought = false, false
 	began, heldBytes := false, 0
-	wait, waits := x.attempt.stream.(patient)
+	wait, waits := s.x.attempt.stream.(patient)
 	for {
 		if waits {
 			wait.Wait()
 		}
-		ev, err := x.attempt.stream.Next()
-		if err != nil && x.finished {
+		ev, err := s.x.attempt.stream.Next()
+		if err != nil && s.x.answer.complete {
 			// What fails behind the end mark is nobody's loss.
 			return nil
 		}
 		if err != nil {
-			return x.fault(err)
+			return s.x.fault(err)
 		}
-		x.believe(&ev)
+		s.x.believe(&ev)
 		if substance(ev) {
-			x.attempt.clock.content()
-			if x.whole && !began {
+			s.x.attempt.clock.content()
+			if s.x.whole && !began {
 				// It is on its way: from here on the gaps count, as for a stream.
 				began = true
-				x.q.Ledger.First = max(time.Since(x.attempt.opened), 1)
-				x.attempt.clock.committed(x.attempt.lease.ch.clocks.gap)
+				s.x.report.timing.First = max(time.Since(s.x.attempt.opened), 1)
+				s.x.attempt.clock.committed(s.x.attempt.lease.ch.clocks.gap)
 			}
 		}
 		// What came in another form than it was asked for has no Raw, and is
 		// translated like any other answer.
-		x.attempt.passThrough = x.attempt.passThrough || ev.Raw != nil
-		if x.whole {
-			if x.take(ev); x.answer.collected.Size() > translate.MaxAnswer || len(x.answer.raw) > translate.MaxAnswer {
+		s.x.attempt.passThrough = s.x.attempt.passThrough || ev.Raw != nil
+		if s.x.whole {
+			if s.take(ev); s.x.answer.collected.Size() > translate.MaxAnswer || len(s.x.answer.raw) > translate.MaxAnswer {
 				return translate.Broken("the model's answer is too long", nil)
 			}
 			if ev.Kind != translate.KindFinish {
 				continue
 			}
-			if err := x.reasoned(ev); err != nil {
+			if err := s.x.reasoned(ev); err != nil {
 				return err
 			}
-			if slices.ContainsFunc(x.answer.collected.Parts, isThought) {
-				x.attempt.lease.quirks.learn(quirkThinks)
+			if slices.ContainsFunc(s.x.answer.collected.Parts, isThought) {
+				s.x.attempt.lease.quirks.learn(quirkThinks)
 			}
-			if x.answer.collected.Empty() {
-				if err := x.empty(ev); err != nil {
+			if s.x.answer.collected.Empty() {
+				if err := s.x.empty(ev); err != nil {
 					return err
 				}
 			}
-			if err := x.untold(ev, x.answer.collected.Text() != ""); err != nil {
+			if err := s.x.untold(ev, s.x.answer.collected.Text() != ""); err != nil {
 				return err
 			}
 			continue
 		}
 		switch {
-		case ev.Kind == translate.KindFinish && x.empty(ev) != nil:
-			return x.empty(ev)
+		case ev.Kind == translate.KindFinish && s.x.empty(ev) != nil:
+			return s.x.empty(ev)
 		case ev.Kind == translate.KindFinish || substance(ev):
-			x.answer.first, x.answer.hasFirst = ev, true
+			s.x.answer.first, s.x.answer.hasFirst = ev, true
 			return nil
 		}
 		if heldBytes > maxHeld { // before this one: a long frame may hold the content behind it
 			return translate.Broken("the model sent too much before its answer", nil)
 		}
 		heldBytes += eventBytes + len(ev.Text) + len(ev.ID) + len(ev.Name) + len(ev.Raw)
-		x.answer.held = append(x.answer.held, x.clone(ev))
+		s.x.answer.held = append(s.x.answer.held, s.x.answer.copied(ev))
 	}
 }
 
@@ -405,65 +399,53 @@ func substance(ev translate.Event) bool {
 }
 
 // take adds ev to a whole answer.
-func (x *Exchange) take(ev translate.Event) {
-	x.answer.collected.Add(ev)
+func (s *search) take(ev translate.Event) {
+	s.x.answer.collected.Add(ev)
 	if ev.Kind == translate.KindToolProof {
-		x.g.proofs.keep(x.q.Caller.Name, ev.ID, &x.attempt.lease.candidate, ev.Text)
+		s.x.g.proofs.keep(s.x.q.Caller.Name, ev.ID, &s.x.attempt.lease.candidate, ev.Text)
 		return
 	}
-	x.answer.textBytes += len(ev.Text)
-	x.answer.raw = append(x.answer.raw, ev.Raw...)
+	s.x.answer.textBytes += len(ev.Text)
+	s.x.answer.raw = append(s.x.answer.raw, ev.Raw...)
 	if ev.Kind == translate.KindFinish {
-		x.finished = true
+		s.x.answer.complete = true
 	}
-}
-
-// clone copies what ev borrows behind what x.copies holds.
-func (x *Exchange) clone(ev translate.Event) translate.Event {
-	x.answer.copies = slices.Grow(x.answer.copies, len(ev.Text)+len(ev.ID)+len(ev.Name)+len(ev.Raw))
-	for _, p := range []*[]byte{&ev.Text, &ev.ID, &ev.Name, &ev.Raw} {
-		if *p != nil {
-			start := len(x.answer.copies)
-			x.answer.copies = append(x.answer.copies, *p...)
-			*p = x.answer.copies[start:len(x.answer.copies):len(x.answer.copies)]
-		}
-	}
-	return ev
 }
 
 // judge tells the channel's record how the attempt went, once.
-func (x *Exchange) judge(err *translate.Error) {
-	if err != nil && err.Fault == translate.FaultSlow && x.attempt.hurried {
-		x.attempt.lease.Excuse(err) // it was given up for others, and may be well
+func (a *attempt) judge(err *translate.Error) {
+	if err != nil && err.Fault == translate.FaultSlow && a.hurried {
+		a.lease.Excuse(err) // it was given up for others, and may be well
 		return
 	}
-	x.attempt.lease.Judge(err)
+	a.lease.Judge(err)
 }
 
 // abandon ends an attempt: err says why it gave no answer.
-func (x *Exchange) abandon(err *translate.Error) {
-	x.judge(err)
-	x.drop()
+func (a *attempt) abandon(err *translate.Error) {
+	a.judge(err)
+	a.end()
 }
 
-// drop gives back what an attempt held.
-func (x *Exchange) drop() {
-	if x.attempt.stream != nil && x.attempt.lease.ch.gate != nil {
-		defer x.tellWaiters(x.attempt.lease.ch)
+// end gives back what the attempt holds: its stream, its clock, its context, its lease, in
+// this order. It may be called again.
+func (a *attempt) end() {
+	if a.stream != nil && a.lease.ch.gate != nil {
+		defer a.lease.tellWaiters()
 	}
-	if x.attempt.stream != nil {
-		_ = x.attempt.stream.Close()
-		x.attempt.stream = nil
+	if a.stream != nil {
+		_ = a.stream.Close()
+		a.stream = nil
 	}
-	if x.attempt.clock != nil {
-		x.attempt.clock.stop()
-		x.attempt.clock = nil
+	if a.clock != nil {
+		a.clock.stop()
+		a.clock = nil
 	}
-	if x.attempt.stop != nil {
-		x.attempt.stop()
-		x.attempt.stop = nil
+	if a.stop != nil {
+		a.stop()
+		a.stop = nil
 	}
-	x.attempt.lease.Release()
+	a.lease.Release()
 }
 
 // fault is typed, of what the exchange's channel failed with: what it said of the

@@ -10,42 +10,38 @@ import (
 )
 
 // cacheKey names the question; ok is false for one that has no exact name.
-func (x *Exchange) cacheKey(p *config.Preset) (key answercache.Key, ok bool) {
+func (p *prompt) cacheKey(preset *config.Preset) (key answercache.Key, ok bool) {
 	q := answercache.Question{
-		Scope: "caller " + x.q.Caller.Name, Model: x.q.Model.Name, Messages: window(x.prompt.req.Messages, x.prompt.window), Tools: x.prompt.req.Tools,
-		Choice: x.prompt.req.ToolChoice, Params: x.prompt.req.Params, Web: x.prompt.req.Web,
+		Scope: "caller " + p.q.Caller.Name, Model: p.model.Name, Messages: window(p.req.Messages, p.window), Tools: p.req.Tools,
+		Choice: p.req.ToolChoice, Params: p.req.Params, Web: p.req.Web,
 	}
-	if p.CacheShared {
+	if preset.CacheShared {
 		q.Scope = "all"
 	}
 	return q.Key()
 }
 
-// mayBeKept reports whether there may be a kept answer to q.
-func (q *Question) mayBeKept() bool {
-	return q.Model.preset != nil && q.Model.preset.Cache > 0 && !q.Restart
-}
-
 // lookupCache looks for a cached answer, or waits for the one of the same question that
 // is under way. It reports whether there is one, with which the exchange then goes on.
-func (x *Exchange) lookupCache() (bool, *translate.Error) {
-	if !x.q.mayBeKept() {
+func (p *Pending) lookupCache() (bool, *translate.Error) {
+	x := &p.x
+	if !x.prompt.mayBeKept() {
 		return false, nil
 	}
-	p := x.q.Model.preset
-	key, ok := x.cacheKey(p)
+	preset := x.prompt.model.preset
+	key, ok := x.prompt.cacheKey(preset)
 	if !ok {
 		return false, nil
 	}
-	x.q.Ledger.Cache = "miss"
+	x.report.timing.Cache = "miss"
 	for {
-		a, call, lead := x.g.answers.Find(key, p.Cache)
+		a, call, lead := x.g.answers.Find(key, preset.Cache)
 		switch {
 		case a != nil:
 			x.serveCached(a)
 			return true, nil
 		case lead:
-			x.answer.flight = call
+			x.answer.call = call
 			return false, nil
 		}
 		select {
@@ -66,11 +62,11 @@ func (x *Exchange) lookupCache() (bool, *translate.Error) {
 
 // serveCached makes a the answer.
 func (x *Exchange) serveCached(a *answercache.Answer) {
-	x.answer.cached, x.q.Ledger.Cache = true, "hit"
+	x.answer.cached, x.report.timing.Cache = true, "hit"
 	ch := &Channel{ID: "cache", conf: &config.Channel{Kind: "cache"}, kind: config.KindOf("cache"), meter: x.g.meters.channel("cache")}
-	x.attempt.lease, x.q.Ledger.Dropped = Lease{candidate: candidate{ch: ch}}, a.Dropped
+	x.attempt.lease, x.report.timing.Dropped = Lease{candidate: candidate{ch: ch}}, a.Dropped
 	if x.whole {
-		x.answer.collected, x.finished = a.Whole(), true
+		x.answer.collected, x.answer.complete = a.Whole(), true
 		return
 	}
 	x.attempt.clock = &x.attempt.early
@@ -81,14 +77,14 @@ func (x *Exchange) serveCached(a *answercache.Answer) {
 // completeCall ends the call that others wait for, if the exchange leads one, with its
 // answer if they may have it.
 func (x *Exchange) completeCall(err *translate.Error) {
-	call := x.answer.flight
+	call := x.answer.call
 	if call == nil {
 		return
 	}
-	x.answer.flight = nil
+	x.answer.call = nil
 	var a *answercache.Answer
-	if err == nil && x.finished {
-		a = answercache.NewAnswer(&x.answer.collected, x.q.Ledger.Dropped)
+	if err == nil && x.answer.complete {
+		a = answercache.NewAnswer(&x.answer.collected, x.report.timing.Dropped)
 	}
 	x.g.answers.Complete(call, a, err != nil && err.Fault == translate.FaultGone)
 }

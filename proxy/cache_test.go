@@ -39,8 +39,8 @@ func TestTheSameQuestionIsAnsweredFromTheCacheStreamedAndWhole(t *testing.T) {
 			q.Request.Stream = stream
 			r := w.ask(t.Context(), q)
 			r.mustSay(t, "hello")
-			if want := []string{"miss", "hit", "hit"}[i]; q.Ledger.Cache != want {
-				t.Errorf("question %d: %q, want %q", i, q.Ledger.Cache, want)
+			if want := []string{"miss", "hit", "hit"}[i]; q.Timing.Cache != want {
+				t.Errorf("question %d: %q, want %q", i, q.Timing.Cache, want)
 			}
 		}
 		if n := w.asked(); n != 1 {
@@ -61,21 +61,21 @@ func TestAnotherQuestionIsNotAnsweredFromTheCache(t *testing.T) {
 		w := cached(t, says("x"))
 		defer w.endCache()
 		zero, one, seed := 0.0, 1, int64(7)
-		changes := []func(*Question){
-			func(*Question) {},
-			func(q *Question) { q.Caller = &Caller{Name: "bob"} },
-			func(q *Question) { q.Request.Messages[0].Parts[0].Text = "ho" },
-			func(q *Question) {
+		changes := []func(*question){
+			func(*question) {},
+			func(q *question) { q.Caller = &Caller{Name: "bob"} },
+			func(q *question) { q.Request.Messages[0].Parts[0].Text = "ho" },
+			func(q *question) {
 				q.Request.Messages = append([]translate.Message{translate.TextMessage(translate.RoleSystem, "s")}, q.Request.Messages...)
 			},
-			func(q *Question) { q.Request.Params.Temperature = &zero },
-			func(q *Question) { q.Request.Params.MaxTokens = &one },
-			func(q *Question) { q.Request.Params.Seed = &seed },
-			func(q *Question) { q.Request.Tools = []translate.Tool{{Name: "f"}} },
-			func(q *Question) { q.Request.Web = true },
-			func(q *Question) { q.Model, _ = w.g.Resolve(alice, "m") }, // without a preset
-			func(q *Question) { q.Request.Messages[0].Parts[0].Text = "\xff" },
-			func(q *Question) { q.Request.Messages[0].Parts[0].Text = "\xfe" },
+			func(q *question) { q.Request.Params.Temperature = &zero },
+			func(q *question) { q.Request.Params.MaxTokens = &one },
+			func(q *question) { q.Request.Params.Seed = &seed },
+			func(q *question) { q.Request.Tools = []translate.Tool{{Name: "f"}} },
+			func(q *question) { q.Request.Web = true },
+			func(q *question) { q.Model, _ = w.g.Resolve(alice, "m") }, // without a preset
+			func(q *question) { q.Request.Messages[0].Parts[0].Text = "\xff" },
+			func(q *question) { q.Request.Messages[0].Parts[0].Text = "\xfe" },
 		}
 		for i, change := range changes {
 			q := w.questionOf(alice, "p", "hi")

@@ -160,7 +160,7 @@ func TestASlowClientIsNotTheChannelsFault(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		gap := times(func(x *config.Timeouts) { x.Gap = 4 * time.Second })
 		w := newWorld(t, conf(channel("a", gap)), map[string][]script{"a": {says("x", "y", "z")}})
-		x, err := w.g.Open(t.Context(), w.question("hi"))
+		x, err := w.open(t.Context(), w.question("hi"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -166,7 +166,7 @@ func TestAnEndlessAnswerThatIsKeptIsCut(t *testing.T) {
 				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{again: []step{text(strings.Repeat("x", 4<<20))}}}})
 				q := w.in("k", w.question("hi"))
 				q.Request.Stream = stream
-				x, err := w.g.Open(t.Context(), q)
+				x, err := w.open(t.Context(), q)
 				for err == nil {
 					_, err = x.Next()
 				}
@@ -185,7 +185,7 @@ func TestUsageIsEstimatedWhereNobodyReportsIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("12345678"), {steps: []step{text("x"), usage(7, 5), finish()}}}})
 		for i, want := range []translate.Usage{{Input: 1, Output: 2, Estimated: true}, {Input: 7, Output: 5}} {
-			x, err := w.g.Open(t.Context(), w.question("four"))
+			x, err := w.open(t.Context(), w.question("four"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -229,7 +229,7 @@ func TestAnAnswerIsPassedThroughOnlyWhenNothingMustBeRewritten(t *testing.T) {
 				if c.turn {
 					w.in("k", q)
 				}
-				x, err := w.g.Open(t.Context(), q)
+				x, err := w.open(t.Context(), q)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -251,7 +251,7 @@ func TestAWholePassedThroughAnswerIsGivenAsItCame(t *testing.T) {
 		for range 2 {
 			q := w.question("hi")
 			q.Request.Stream, q.Request.Dialect, q.Request.Raw = false, "openai", []byte("{}")
-			x, err := w.g.Open(t.Context(), q)
+			x, err := w.open(t.Context(), q)
 			if err != nil {
 				continue
 			}

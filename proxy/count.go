@@ -40,14 +40,15 @@ type Counter interface {
 // under `concurrent` of the caller's limits while it runs, at most 60 a minute are counted for
 // a caller, and nothing else comes of it: no request, no tokens, no money, no row, and no word to a breaker. The error's
 // code is RATE_LIMITED, CHANNEL_UNAVAILABLE while the gateway drains, or that of a model that went away.
-func (g *Gateway) Count(ctx context.Context, q *Question) (tokens int, err *translate.Error) {
-	x := &Exchange{g: g, q: q, began: time.Now(), ctx: ctx}
+func (g *Gateway) Count(ctx context.Context, q Question) (tokens int, err *translate.Error) {
+	p := g.pending(ctx, q)
+	x := &p.x
 	if err := g.enter(x); err != nil {
 		return 0, err
 	}
 	defer g.open.Done()
-	defer g.leave(x)
-	if err := x.under(); err != nil {
+	defer g.leave(x.plan)
+	if err := p.under(); err != nil {
 		return 0, err
 	}
 	key := q.Caller.Name
@@ -57,22 +58,22 @@ func (g *Gateway) Count(ctx context.Context, q *Question) (tokens int, err *tran
 	s := limiter.Subject{}
 	s.Under(g.counts.rule, limiter.Caller, key)
 	grant, refused := g.counts.limiter.Admit(ctx, s)
-	if err := x.notAdmitted(refused); err != nil {
+	if err := p.notAdmitted(refused); err != nil {
 		return 0, err
 	}
 	defer grant.Settle(0)
 	if q.Caller.Limited() {
 		s := limiter.Subject{Place: true}
 		for _, r := range q.Caller.Rules {
-			s.Under(r, r.Scope(), q.keyOf(r.Scope()))
+			s.Under(r, r.Scope(), x.keyOf(r.Scope()))
 		}
 		place, refused := g.limiter.Admit(ctx, s)
-		if err := x.notAdmitted(refused); err != nil {
+		if err := p.notAdmitted(refused); err != nil {
 			return 0, err
 		}
 		defer func() {
 			place.Settle(0)
-			g.lobby.freed(q)
+			g.lobby.freed(x)
 		}()
 	}
 	if n, ok := x.countedBy(ctx); ok {
@@ -81,7 +82,7 @@ func (g *Gateway) Count(ctx context.Context, q *Question) (tokens int, err *tran
 	if ctx.Err() != nil {
 		return 0, translate.Gone(context.Cause(ctx))
 	}
-	input, _ := q.expects()
+	input, _ := x.prompt.expects()
 	return max(input, 1), nil
 }
 
@@ -91,7 +92,7 @@ func (x *Exchange) countedBy(ctx context.Context) (tokens int, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, countWait)
 	defer cancel()
 	now, asked := time.Now(), 0
-	for _, tier := range x.q.Model.route.tiers {
+	for _, tier := range x.prompt.model.route.tiers {
 		for i := range tier {
 			c := &tier[i]
 			up, counts := c.ch.up.(Counter)
@@ -115,7 +116,7 @@ func (x *Exchange) countedBy(ctx context.Context) (tokens int, ok bool) {
 func (x *Exchange) countRequest(c *candidate) *translate.Request {
 	req := *x.q.Request
 	req.Model, req.Dropped = c.upstream, nil
-	preset := x.q.Model.preset
+	preset := x.prompt.model.preset
 	if req.Raw != nil && preset == nil {
 		req.PassThrough = true
 		return &req

@@ -21,9 +21,9 @@ const (
 )
 
 // crowdOf are the questions of the crowd.
-func (w *world) crowdOf() []*Question {
+func (w *world) crowdOf() []*question {
 	w.t.Helper()
-	all := make([]*Question, thousand)
+	all := make([]*question, thousand)
 	for i := range all {
 		who, err := w.g.Identify(fmt.Sprint("key-", i%crowdCallers), "")
 		if err != nil {
@@ -46,7 +46,7 @@ func (w *world) storm() (admitted int) {
 	for i, q := range questions {
 		all.Go(func() {
 			<-start
-			refused[i] = w.g.Admit(context.Background(), q)
+			refused[i] = w.admit(context.Background(), q)
 		})
 	}
 	close(start)
@@ -56,7 +56,7 @@ func (w *world) storm() (admitted int) {
 		switch {
 		case refused[i] == nil:
 			admitted++
-			w.g.Dismiss(q)
+			q.dismiss()
 		case !errors.As(refused[i], &e) || e.Code != translate.CodeRateLimited:
 			w.t.Errorf("question %d: %v", i, refused[i])
 		}

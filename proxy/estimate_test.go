@@ -25,8 +25,8 @@ func TestTheEstimateIsThePromptAndTheLongestAnswer(t *testing.T) {
 		{"too large to count", "1234", &huge, nil, 1 + math.MaxInt32},
 		{"nonsense", "1234", &negative, preset, 3},
 	} {
-		q := &Question{Model: &Model{preset: c.preset}, Request: &translate.Request{Messages: []translate.Message{translate.TextMessage(translate.RoleUser, c.text)}}}
-		q.Request.Params.MaxTokens = c.most
+		q := &prompt{model: &Model{preset: c.preset}, req: translate.Request{Messages: []translate.Message{translate.TextMessage(translate.RoleUser, c.text)}}}
+		q.req.Params.MaxTokens = c.most
 		if got := q.needs(); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
@@ -54,11 +54,11 @@ func TestTheEstimateCountsEachChoiceThatCanBeAnswered(t *testing.T) {
 		{"a preset", 3, &ten, []byte("{}"), &config.Preset{}, []string{"openai"}, 1 + 10},
 		{"not to be passed on as it is", 3, &ten, nil, nil, []string{"openai"}, 1 + 10},
 	} {
-		q := &Question{
-			Model:   &Model{preset: c.preset, route: &route{spoken: c.spoken}},
-			Request: &translate.Request{Dialect: "openai", Raw: c.raw, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "1234")}},
+		q := &prompt{
+			model: &Model{preset: c.preset, route: &route{spoken: c.spoken}},
+			req:   translate.Request{Dialect: "openai", Raw: c.raw, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "1234")}},
 		}
-		q.Request.Params.MaxTokens, q.Request.Params.Choices = c.most, c.choices
+		q.req.Params.MaxTokens, q.req.Params.Choices = c.most, c.choices
 		if got := q.needs(); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}

@@ -14,32 +14,36 @@ import (
 // One goroutine uses it; to stop it from another, cancel the context it was opened
 // with. It holds that context, since it is that context's life.
 type Exchange struct {
-	g       *Gateway
-	q       *Question
-	plan    *Plan // that it is under, to its end
-	ctx     context.Context
-	began   time.Time
-	whole   bool
-	entered bool
-	open    bool // Open has returned it
-	closed  bool
-
-	finished  bool // the end mark was seen
-	estimated bool // the usage was, and given out
-	ended     bool // the whole answer was given out
+	g     *Gateway
+	q     Question // as its front put it; nobody writes to it
+	plan  *Plan    // that it is under, to its end; nil: the gateway was stopping already
+	ctx   context.Context
+	began time.Time
+	whole bool // its client waits for the complete answer
+	phase phase
 
 	ticket  ticket  // what it holds under the limits and the budget of its caller
 	prompt  prompt  // what is asked
-	search  search  // of a channel
 	attempt attempt // the newest one: the channel that answers
 	answer  answer  // what has come of it
 	report  report  // what is told of it
 	err     *translate.Error
 }
 
+// phase is how far an exchange has come. It only grows.
+type phase uint8
+
+const (
+	asking    phase = iota // a channel is sought
+	committed              // Open has returned it: no other channel any more
+	estimated              // the estimate of its usage was given out, its end is next
+	returned               // slot, ticket and connection are back; only the report is open
+	settled                // nothing may be touched
+)
+
 // Dropped names what the question said and the channel could not be told, with commas
 // between.
-func (x *Exchange) Dropped() string { return x.q.Ledger.Dropped }
+func (x *Exchange) Dropped() string { return x.report.timing.Dropped }
 
 // PassThrough reports whether the answer is in the client's own dialect already:
 // only Event.Raw is to be written, or [Exchange.Raw] for a whole answer.
@@ -59,7 +63,7 @@ func (x *Exchange) Whole() (*translate.Answer, error) {
 		x.err = err
 		return nil, err
 	}
-	x.settle()
+	x.giveBack()
 	return &x.answer.collected, nil
 }
 
@@ -68,7 +72,7 @@ func (x *Exchange) Raw() []byte { return x.answer.raw }
 
 // Next returns the next event of a streamed answer, see [translate.Stream].
 func (x *Exchange) Next() (translate.Event, error) {
-	if x.err != nil || x.attempt.outlives || x.ended || x.estimated || x.answer.hasFirst || x.answer.heldAt < len(x.answer.held) {
+	if x.err != nil || x.attempt.outlives || x.phase > committed || x.answer.hasFirst || x.answer.heldAt < len(x.answer.held) {
 		if here, ev, err := x.ready(); here {
 			return ev, err
 		}
@@ -86,7 +90,7 @@ func (x *Exchange) Next() (translate.Event, error) {
 // Wait returns when Next has something to say, or at once where that cannot be told.
 // Nobody has to call it. Who does waits on less of a stack: of the answers that are open nearly all wait.
 func (x *Exchange) Wait() {
-	if x.err != nil || x.ended || x.attempt.stream == nil || x.answer.hasFirst || x.answer.heldAt < len(x.answer.held) {
+	if x.err != nil || x.phase >= returned || x.attempt.stream == nil || x.answer.hasFirst || x.answer.heldAt < len(x.answer.held) {
 		return
 	}
 	if w, ok := x.attempt.stream.(patient); ok {
@@ -100,7 +104,7 @@ func (x *Exchange) Wait() {
 // so it calls resume on another goroutine when that may be so; until then the exchange
 // must not be used. Nobody has to call it. Who does needs no stack meanwhile.
 func (x *Exchange) Later(resume func()) bool {
-	if x.err != nil || x.ended || x.attempt.stream == nil || x.answer.hasFirst || x.answer.heldAt < len(x.answer.held) {
+	if x.err != nil || x.phase >= returned || x.attempt.stream == nil || x.answer.hasFirst || x.answer.heldAt < len(x.answer.held) {
 		return false
 	}
 	s, ok := x.attempt.stream.(interface{ Later(func()) bool })
@@ -124,7 +128,7 @@ func (x *Exchange) ready() (here bool, ev translate.Event, err error) {
 	if x.err != nil {
 		return true, ev, x.err
 	}
-	if x.attempt.outlives && !x.attempt.detached && !x.finished && x.ctx.Err() != nil {
+	if x.attempt.outlives && !x.attempt.detached && !x.answer.complete && x.ctx.Err() != nil {
 		x.err = translate.Gone(context.Cause(x.ctx))
 		return true, ev, x.err
 	}
@@ -138,10 +142,10 @@ func (x *Exchange) ready() (here bool, ev translate.Event, err error) {
 		ev, err = x.accept(x.answer.first)
 		return true, ev, err
 	}
-	if x.ended {
+	if x.phase >= returned {
 		return true, ev, io.EOF
 	}
-	if x.estimated {
+	if x.phase == estimated {
 		ev, err = x.over()
 		return true, ev, err
 	}
@@ -150,7 +154,7 @@ func (x *Exchange) ready() (here bool, ev translate.Event, err error) {
 
 // stopped is Next when the channel gave err.
 func (x *Exchange) stopped(err error) (translate.Event, error) {
-	if x.finished {
+	if x.answer.complete {
 		// The end mark was seen: what failed behind it is nobody's loss.
 		return x.over()
 	}
@@ -160,29 +164,30 @@ func (x *Exchange) stopped(err error) (translate.Event, error) {
 // over ends an answer. What nobody counted is estimated, as late as this because
 // counts may come behind the finish (product.md 6, settled detail 12).
 func (x *Exchange) over() (translate.Event, error) {
-	if !x.estimated && !x.attempt.passThrough {
+	if x.phase == committed && !x.attempt.passThrough {
 		if u := x.Usage(); u.Estimated {
-			x.estimated = true
+			x.phase = estimated
 			return translate.Event{Kind: translate.KindUsage, Usage: u}, nil
 		}
 	}
-	x.settle()
+	x.giveBack()
 	return translate.Event{}, io.EOF
 }
 
-// settle gives back what the answer needed, once nothing more will come of it. It
-// is done before the client can know that the answer is over: its next question
-// may come at once.
-func (x *Exchange) settle() {
-	if x.ended {
+// giveBack gives back what the answer needed, once nothing more will come of it. It is
+// done before the client can know that the answer is over: its next question may come at
+// once.
+func (x *Exchange) giveBack() {
+	if x.phase >= returned {
 		return
 	}
-	x.ended = true
-	x.fits()
-	x.drop()
-	x.pay(nil)
+	x.phase = returned
+	x.attempt.fits(x.answer.collected.Usage, x.answer.doubted)
+	x.attempt.end()
+	x.pay(!x.answer.cached)
 	if x.attempt.lease.ch.kind.Remembers() && x.attempt.remote != "" {
-		if said, ok := x.saidNow(); ok {
+		answer := x.answer.collected.Message()
+		if said, ok := x.prompt.hashAfter(answer, x.answer.stored); ok {
 			x.g.memories.put(x.g.memories.placeOf(x.prompt.scope, said), x.attempt.lease.candidate, x.attempt.remote)
 		}
 	}
@@ -201,10 +206,16 @@ func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 		}
 		err = &e
 		x.attempt.lease.cell.cutOff(err)
-		x.tried(x.attempt.lease.ch, err)
+		x.attempt.lease.ch.meter.tried(x.q.Received, err)
 	}
 	x.err = err
 	return translate.Event{}, err
+}
+
+// complete decodes a question that was only peeked at, while anybody waits for its answer.
+// The error says what is wrong with it.
+func (x *Exchange) complete() *translate.Error {
+	return x.prompt.decode(func() bool { return x.ctx.Err() != nil })
 }
 
 // accept counts and keeps what an event carries.
@@ -238,7 +249,7 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 		x.err = err
 		return translate.Event{}, err
 	}
-	x.finished = true
+	x.answer.complete = true
 	x.answer.collected.Finish = ev.Finish
 	if err := x.store(false); err != nil {
 		x.err = err
@@ -249,12 +260,12 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 
 // remembers reports whether the text of the answer is needed after it was sent.
 func (x *Exchange) remembers() bool {
-	return x.q.Turn != nil || x.attempt.lease.ch.kind.Remembers() || x.answer.flight != nil
+	return x.prompt.turn != nil || x.attempt.lease.ch.kind.Remembers() || x.answer.call != nil
 }
 
 // Ready reports whether Next would return without waiting.
 func (x *Exchange) Ready() bool {
-	return x.answer.heldAt < len(x.answer.held) || x.answer.hasFirst || x.err != nil || x.ended || x.attempt.stream.Ready()
+	return x.answer.heldAt < len(x.answer.held) || x.answer.hasFirst || x.err != nil || x.phase >= returned || x.attempt.stream.Ready()
 }
 
 // Usage returns what the answer used so far: as the channel reported it, and
@@ -273,7 +284,7 @@ func (x *Exchange) estimate(u *translate.Usage) {
 	}
 	u.CacheRead = min(u.CacheRead, u.Input)
 	u.Estimated = u.Estimated || x.answer.doubted
-	if u.Output != 0 && x.finished && !x.answer.doubted {
+	if u.Output != 0 && x.answer.complete && !x.answer.doubted {
 		return
 	}
 	if written := x.written(); written > u.Output {
@@ -307,9 +318,9 @@ func (x *Exchange) input() int64 {
 	if x.attempt.inputTokens > 0 {
 		return x.attempt.inputTokens
 	}
-	_ = x.decode(nil) // what cannot be decoded counts with its whole length
+	_ = x.prompt.decode(nil) // what cannot be decoded counts with its whole length
 	n := 0
-	if x.passes(x.attempt.lease.ch) {
+	if x.prompt.passes(x.attempt.lease.ch) {
 		n = x.prompt.req.PassedLength()
 	} else if n = x.attempt.length; x.attempt.load == 0 {
 		n = x.prompt.req.Length()
@@ -327,102 +338,48 @@ func (x *Exchange) written() int64 {
 	return n
 }
 
-// before is the point of the conversation that a remote memory must have reached
-// to be in sync.
-func (x *Exchange) before() place { return x.g.memories.placeOf(x.prompt.scope, x.saidBefore()) }
-
-// saidBefore is the fingerprint of all messages but the newest. What remembers the
-// conversation has heard a question that is asked again: it goes on from what was said
-// before that, where nobody but those who did not answer it may be.
-func (x *Exchange) saidBefore() fingerprint {
-	if x.prompt.hashed {
-		return x.prompt.hash
-	}
-	question := translate.Question(x.prompt.req.Messages)
-	msgs := x.prompt.req.Messages[:question]
-	from, to := 0, 0
-	var f fingerprint
-	if x.q.Turn != nil {
-		from, to = x.prompt.stored[0], min(x.prompt.stored[1], len(msgs))
-		f = x.g.memories.said(f, msgs[:from])
-		t := x.q.Turn.thread
-		switch f.version = t.version(); {
-		case x.q.Restart && x.prompt.anew.unanswered && x.prompt.anew.replace == 0:
-			// It was said to nobody who is known to have heard it.
-		case x.q.Restart && t.asked.after == f.version:
-			f.version = t.asked.before
-		case x.q.Restart:
-			f.rest = 1 // nobody's
-		}
-	}
-	f = x.g.memories.said(f, msgs[to:])
-	x.prompt.hash, x.prompt.hashed = x.g.memories.said(f, x.prompt.req.Messages[question+1:]), true
-	return x.prompt.hash
-}
-
-// saidNow is the fingerprint of all messages with the answer. There is none of a
-// conversation that the turn was not added to.
-func (x *Exchange) saidNow() (fingerprint, bool) {
-	switch answer := x.answer.collected.Message(); {
-	case x.q.Turn == nil && x.prompt.req.Messages[len(x.prompt.req.Messages)-1].Role == translate.RoleSystem:
-		return x.g.memories.said(x.g.memories.said(fingerprint{}, x.prompt.req.Messages), []translate.Message{answer}), true
-	case x.q.Turn == nil:
-		return x.g.memories.said(x.saidBefore(), []translate.Message{*x.prompt.req.Newest(), answer}), true
-	}
-	f := x.g.memories.said(fingerprint{}, x.prompt.req.Messages[:x.prompt.stored[0]])
-	f.version = x.q.Turn.thread.version()
-	return f, x.answer.stored
-}
-
 // Close settles the exchange: the upstream's connection, the channel's slot, the
 // place in the conversation, the room under the limits, the log. It is safe to call
 // it twice. An answer that is to end without its client goes on: the exchange must
 // not be used any more.
 func (x *Exchange) Close() error {
-	if x.closed {
+	if x.attempt.detached || x.phase == settled {
 		return nil
 	}
-	x.closed = true
 	if x.mayEndAlone() && x.g.adopt(x) {
 		return nil
 	}
-	x.settleAll()
+	x.finish()
 	return nil
 }
 
-// settleAll is Close when nothing more is read.
-func (x *Exchange) settleAll() {
+// finish ends an answer of which nothing more is read.
+func (x *Exchange) finish() {
 	x.keepPartial()
-	if !x.finished && x.err == nil {
+	if !x.answer.complete && x.err == nil {
 		x.err = translate.Gone(context.Cause(x.ctx)) // whoever read the answer gave it up
 	}
 	if x.err != nil {
 		x.keepFailed(x.err)
 	}
-	if x.finished && x.err == nil && !x.whole {
-		x.settle()
+	if x.answer.complete && x.err == nil && !x.whole {
+		x.giveBack()
 	}
-	x.drop()
-	x.release(x.attempt.lease.ch, x.err)
+	x.end(x.err)
 }
 
-// refuse settles an exchange that never came about.
-func (x *Exchange) refuse(err *translate.Error) {
-	x.closed = true
-	x.answer.collected = translate.Answer{}
-	if x.q.KeepPartial && err.Code == translate.CodeCanceled {
-		// The question is kept even though nothing of its answer came.
-		if e := x.store(true); e != nil {
-			err = e
-		}
+// end is the one settle: it gives back all that the exchange holds, in this order, and
+// tells how it went. Whatever called it first counts. err is nil for a good end.
+func (x *Exchange) end(err *translate.Error) {
+	if x.phase == settled {
+		return
 	}
-	x.keepFailed(err)
-	x.release(nil, err)
-}
-
-func (x *Exchange) release(ch *Channel, err *translate.Error) {
-	x.rise()
-	x.pay(err)
+	opened := x.phase != asking
+	x.phase = settled
+	x.attempt.abandon(err)
+	x.ticket.leave(&x.g.lobby)
+	x.pay(opened && !x.answer.cached || x.report.attempts > 0 && err != nil && err.Fault == translate.FaultGone)
+	x.report.ended(err, x.answer.reported(err != nil && !opened))
 	// What no channel was asked for leaves little behind, however much of it comes.
 	said := true
 	if err == nil || x.report.attempts > 0 || x.answer.cached {
@@ -431,16 +388,16 @@ func (x *Exchange) release(ch *Channel, err *translate.Error) {
 		said = x.g.refusals.note(x, err)
 	}
 	x.completeCall(err)
-	if x.q.Turn != nil {
-		x.q.Turn.Done()
+	if x.prompt.turn != nil {
+		x.prompt.turn.Done()
 	}
-	x.count(ch, err)
+	x.count(err)
 	if said {
-		x.log(ch, err)
+		x.log(opened, err)
 	}
-	x.keep(err)
-	if x.entered {
-		x.g.leave(x)
+	x.report.keep(&x.g.records, err)
+	if x.plan != nil {
+		x.g.leave(x.plan)
 		x.g.open.Done()
 	}
 }

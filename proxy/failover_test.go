@@ -185,11 +185,11 @@ func TestNoAttemptBeginsLaterThanThirtySeconds(t *testing.T) {
 func TestAChannelAtItsLimitIsPassedOver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a", atMost(1)), channel("b", tier(2), atMost(1))), map[string][]script{"a": {says("a")}, "b": {says("b")}})
-		first, err := w.g.Open(t.Context(), w.question("1"))
+		first, err := w.open(t.Context(), w.question("1"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := w.g.Open(t.Context(), w.question("2"))
+		second, err := w.open(t.Context(), w.question("2"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +212,7 @@ func TestTheKeysOfAChannelShareItsLimit(t *testing.T) {
 			map[string][]script{"a/k1": {says("1")}, "a/k2": {says("2")}, "a/k3": {says("3")}})
 		var open []*Exchange
 		for range 2 {
-			x, err := w.g.Open(t.Context(), w.question("hi"))
+			x, err := w.open(t.Context(), w.question("hi"))
 			if err != nil {
 				t.Fatal(err)
 			}

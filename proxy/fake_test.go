@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -401,18 +402,73 @@ func conf(channels ...config.Channel) *config.Config { return &config.Config{Cha
 
 var alice = &Caller{Name: "alice"}
 
+// question is a question of a test, its place in a conversation, and what is told of it.
+type question struct {
+	Question
+	Turn     *Turn // given back with the question
+	Admitted func(limiter.State)
+	Timing   Timing
+	p        *Pending // once it is admitted
+}
+
+func (w *world) admit(ctx context.Context, q *question) (err error) {
+	q.p, err = w.g.Admit(ctx, q.Question)
+	switch {
+	case err != nil && q.Turn != nil:
+		q.Turn.Done()
+	case err == nil && q.Turn != nil:
+		q.p.Enter(q.Turn)
+	}
+	return err
+}
+
+// join takes the place of q, which was admitted, in the conversation of id.
+func (w *world) join(ctx context.Context, q *question, id Identity) error {
+	err := q.p.Join(ctx, id)
+	q.Turn = q.p.Turn()
+	return err
+}
+
+// needs is the estimate for q.
+func (w *world) needs(q *question) int {
+	return w.g.pending(context.Background(), q.Question).x.prompt.needs()
+}
+
+func (q *question) dismiss() {
+	if q.p != nil {
+		q.p.Dismiss()
+	}
+}
+
+// open puts q to the gateway, admitted or not.
+func (w *world) open(ctx context.Context, q *question) (*Exchange, error) {
+	if q.p == nil {
+		if err := w.admit(ctx, q); err != nil {
+			return nil, err
+		}
+	}
+	p := q.p
+	q.p = nil // it may be put again
+	if q.Caller.Limited() {
+		p.Tell(q.Admitted)
+	}
+	x, err := p.Open(ctx)
+	q.Timing = p.Timing()
+	return x, err
+}
+
 // question is one of alice, streamed, outside any conversation.
-func (w *world) question(text string) *Question {
+func (w *world) question(text string) *question {
 	return w.questionOf(alice, "", text)
 }
 
-func (w *world) questionOf(c *Caller, model, text string) *Question {
+func (w *world) questionOf(c *Caller, model, text string) *question {
 	w.t.Helper()
 	m, err := w.g.Resolve(c, model)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	q := &Question{ID: "r1", Front: "test", Caller: c, Model: m, Request: &translate.Request{Dialect: "test", Stream: true}}
+	q := &question{Question: Question{ID: "r1", Front: "test", Caller: c, Model: m, Request: &translate.Request{Dialect: "test", Stream: true}}}
 	if text != "" {
 		q.Request.Messages = []translate.Message{translate.TextMessage(translate.RoleUser, text)}
 	}
@@ -420,7 +476,7 @@ func (w *world) questionOf(c *Caller, model, text string) *Question {
 }
 
 // in puts q into the conversation of alice under key.
-func (w *world) in(key string, q *Question) *Question {
+func (w *world) in(key string, q *question) *question {
 	w.t.Helper()
 	turn, err := w.g.Enqueue(context.Background(), q.Caller, talkOf(key))
 	if err != nil {
@@ -442,9 +498,9 @@ type result struct {
 }
 
 // ask puts q and reads the answer to its end.
-func (w *world) ask(ctx context.Context, q *Question) result {
+func (w *world) ask(ctx context.Context, q *question) result {
 	w.t.Helper()
-	x, err := w.g.Open(ctx, q)
+	x, err := w.open(ctx, q)
 	if err != nil {
 		return result{err: typed(err)}
 	}
@@ -474,7 +530,7 @@ func readAll(x *Exchange) result {
 			return r
 		}
 		r.text += map[bool]string{true: string(ev.Text)}[ev.Kind == translate.KindText]
-		r.events = append(r.events, new(Exchange).clone(ev))
+		r.events = append(r.events, new(answer).copied(ev))
 	}
 }
 

@@ -261,56 +261,53 @@ func (g *gate) pace(now time.Time) string {
 
 // gated says whether the gate of c's server keeps the question from it, and what is
 // waited for then. It does not where a connection is there that the question can go on.
-func (x *Exchange) gated(c *candidate, now time.Time) (bar, *slots) {
+func (s *search) gated(c *candidate, now time.Time) (bar, *slots) {
 	g := c.ch.gate
-	if g == nil || x.search.handed == &g.turn {
+	if g == nil || s.handed == &g.turn {
 		return bar{}, nil
 	}
 	b := g.bar(now)
-	if b.state == "" || x.undialled(c) {
+	if b.state == "" || s.undialled(c) {
 		return bar{}, nil
 	}
 	return b, &g.turn
 }
 
 // undialled reports whether a connection to c is there that the question can go on.
-func (x *Exchange) undialled(c *candidate) bool {
-	if x.complete() != nil {
+func (s *search) undialled(c *candidate) bool {
+	if s.x.complete() != nil {
 		return false
 	}
-	if x.alone() {
+	if s.x.prompt.alone() {
 		return c.ch.dials.Idle("")
 	}
-	remote := x.g.memories.remote(x.before(), *c)
+	remote := s.x.g.memories.remote(s.x.prompt.place(), *c)
 	return remote != "" && c.ch.dials.Idle(remote)
 }
 
 // spares reports whether the question is to go on a connection to c that is there,
 // although dials are made, if slowly. One that stands alone does so where its dial would
 // have to wait: a conversation loses its connection by that.
-func (x *Exchange) spares(c *candidate, now time.Time) bool {
-	if x.complete() != nil || x.alone() && x.prompt.req.Context != 1 && c.ch.gate.closed(now) == 0 {
+func (s *search) spares(c *candidate, now time.Time) bool {
+	if s.x.complete() != nil || s.x.prompt.alone() && s.x.prompt.req.Context != 1 && c.ch.gate.closed(now) == 0 {
 		return false
 	}
-	return x.undialled(c)
+	return s.undialled(c)
 }
-
-// alone reports whether the question is one message, with nothing before it.
-func (x *Exchange) alone() bool { return len(window(x.prompt.req.Messages, x.prompt.window)) == 1 }
 
 // mayDial takes leave to dial the candidate of l, or notes that the question goes on a
 // connection that is there. It reports false where neither can be.
-func (x *Exchange) mayDial(l *Lease) bool {
+func (s *search) mayDial(l *Lease) bool {
 	g, now := l.ch.gate, time.Now()
 	if g == nil {
 		return true
 	}
 	switch {
-	case g.bounded(now) && x.spares(&l.candidate, now):
+	case g.bounded(now) && s.spares(&l.candidate, now):
 		l.idle = true
 		return true
-	case x.search.handed == &g.turn:
-		x.search.handed = nil
+	case s.handed == &g.turn:
+		s.handed = nil
 	case g.turn.waiting.Load() > 0 || !g.take(now):
 		return false
 	}
@@ -318,11 +315,11 @@ func (x *Exchange) mayDial(l *Lease) bool {
 	return true
 }
 
-// tellWaiters lets those who wait for a dial know of the connection of ch that an answer has
+// tellWaiters lets those who wait for a dial know of the connection that the request has
 // left behind, if it has.
-func (x *Exchange) tellWaiters(ch *Channel) {
-	if ch.gate.turn.waiting.Load() > 0 && ch.dials.Idle("") {
-		x.g.room.offer(ch)
+func (l *Lease) tellWaiters() {
+	if l.ch.gate.turn.waiting.Load() > 0 && l.ch.dials.Idle("") {
+		l.ch.room.offer(l.ch)
 	}
 }
 
@@ -332,18 +329,16 @@ var errLater = &translate.Error{}
 
 // turnedAway takes back the attempt on c, for want of a connection. err is the server's
 // refusal of a dial that began at began; nil: none was made.
-func (x *Exchange) turnedAway(c candidate, began time.Time, err *translate.Error) *translate.Error {
+func (s *search) turnedAway(c candidate, began time.Time, err *translate.Error) *translate.Error {
 	if err != nil {
 		now := time.Now()
 		if every, changed := c.ch.gate.refused(now, began, err.Retry); changed {
-			x.g.log.Warn("the server throttles new connections, which are slowed", "channel", c.ch.ID, "none_for", c.ch.gate.shut(now), "then_one_in", every)
+			s.x.g.log.Warn("the server throttles new connections, which are slowed", "channel", c.ch.ID, "none_for", c.ch.gate.shut(now), "then_one_in", every)
 		}
-		x.tried(c.ch, err)
+		c.ch.meter.tried(s.x.q.Received, err)
 	}
-	x.attempt.lease.Excuse(errUntried)
-	x.drop()
-	x.report.attempts--
-	x.untry()
-	x.report.trace.untry()
+	s.x.attempt.lease.Excuse(errUntried)
+	s.x.attempt.end()
+	s.x.report.untry()
 	return errLater
 }

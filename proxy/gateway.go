@@ -9,7 +9,6 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -172,7 +171,7 @@ func (g *Gateway) Known(name string) bool {
 // Store is where conversations are kept.
 func (g *Gateway) Store() store.Store { return g.store }
 
-// Question is one exchange as a front wants it.
+// Question is one exchange as a front wants it. Nobody writes to it.
 type Question struct {
 	ID       string // request id, in the log: every question has its own
 	Session  string // id of the socket it came on, in the log; empty: it came alone
@@ -186,7 +185,8 @@ type Question struct {
 	// User is the end user behind the caller, where the dialect names one; limits
 	// may count by it.
 	User string
-	// Request is what was asked. With a Turn its Messages hold only what is new.
+	// Request is what was asked. In a conversation ([Pending.Join]) its Messages hold only
+	// what is new; else they are everything.
 	// It must not change while the exchange is open.
 	Request *translate.Request
 	// Peeked is set where Request holds only what its Peek has found, and decodes
@@ -195,10 +195,6 @@ type Question struct {
 	Peeked translate.Dialect
 	// Holding is told what becomes of the memory that the question takes; nil: nobody is.
 	Holding Holding
-	// Turn is the question's place in its conversation; nil: it stands alone, and
-	// Request.Messages is everything. Closing the exchange, or a failed Open,
-	// gives the place back.
-	Turn *Turn
 	// Restart asks for the last answer anew: Request.Messages is empty.
 	Restart bool
 	// KeepPartial stores an answer that its client stopped or left, marked as
@@ -209,17 +205,6 @@ type Question struct {
 	// stored with it, both marked, and the question of a new conversation before it is
 	// put to a model. nil: a turn that fails leaves nothing.
 	Failure func(*translate.Error) string
-	// Unnoted is set by Open or Close where the turn failed and is not stored with its
-	// error: its client has more on the screen than is stored.
-	Unnoted bool
-	// Admitted is told how the limits stand as soon as the question has passed
-	// them, on the goroutine of Open and before Open waits for anything; never for
-	// a caller without limits. nil: nobody is told.
-	Admitted func(limiter.State)
-	// Ledger is written by Open.
-	Ledger Ledger
-
-	opening *Exchange // between Admit and Open
 }
 
 // Holding accounts for the memory of one question. One goroutine calls it at a time.
@@ -229,158 +214,6 @@ type Holding interface {
 	// Release says that an answer which went on without its client is over. Of all
 	// others whoever has asked sees the end; see [Exchange.Adopted].
 	Release()
-}
-
-// Open admits q as [Gateway.Admit] does, if that was not done yet, and waits where q
-// has to wait for a limit. What the conversation adds to the question is reserved
-// too, under all limits of tokens or, with the question, under no limit at all. It then puts q to a channel and reads up to the answer's first content, trying
-// other channels until one gives some, the attempts are used up, or ctx ends. For
-// a client that waits for a whole answer (Request.Stream is false) it reads all of
-// it. When Open returns an exchange the answer is committed: nothing is retried
-// any more. The error is always a *translate.Error.
-func (g *Gateway) Open(ctx context.Context, q *Question) (*Exchange, error) {
-	x := q.opening
-	if x == nil {
-		var err *translate.Error
-		if x, err = g.begin(ctx, q); err != nil {
-			return nil, err
-		}
-	}
-	fresh := q.opening == nil
-	q.opening, x.ctx, x.whole = nil, ctx, !q.Request.Stream
-	defer x.panicked()
-	var err *translate.Error
-	if fresh {
-		err = x.letIn()
-	}
-	if err == nil {
-		err = x.admitted()
-	}
-	if err == nil {
-		err = x.prepare()
-	}
-	hit := false
-	if err == nil {
-		hit, err = x.lookupCache()
-	}
-	if err == nil && !hit {
-		err = x.ticket.cacheOnly
-	}
-	if err == nil && !hit {
-		err = x.tryRoutes()
-	}
-	if err != nil {
-		x.refuse(err)
-		return nil, err
-	}
-	x.open = true
-	return x, nil
-}
-
-// panicked gives everything back when a bug ended Open, so that it costs one
-// question and not its conversation, a slot and the end of the process.
-func (x *Exchange) panicked() {
-	if x.open || x.closed {
-		return
-	}
-	bug := &translate.Error{Code: translate.CodeInternal, Message: "internal error"}
-	x.abandon(bug)
-	x.closed = true
-	x.release(nil, bug)
-}
-
-// begin makes the exchange of q, which counts as open from now on.
-func (g *Gateway) begin(ctx context.Context, q *Question) (*Exchange, *translate.Error) {
-	x := &Exchange{g: g, q: q, began: time.Now(), ctx: ctx}
-	if q.Received.IsZero() {
-		q.Received = x.began
-	}
-	x.report.trace = g.records.take(q)
-	if err := g.enter(x); err != nil {
-		x.refuse(err)
-		return nil, err
-	}
-	return x, nil
-}
-
-// letIn admits the question under the plan that its exchange is under.
-func (x *Exchange) letIn() *translate.Error {
-	if err := x.under(); err != nil {
-		return err
-	}
-	return x.admit()
-}
-
-// enter counts x among those that run, and puts it under the present plan.
-func (g *Gateway) enter(x *Exchange) *translate.Error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	x.plan = g.plan.Load()
-	if g.draining {
-		return &translate.Error{Code: translate.CodeUnavailable, Message: "the gateway is shutting down", Retry: time.Second}
-	}
-	g.open.Add(1)
-	x.plan.users++
-	x.entered = true
-	return nil
-}
-
-// prepare waits for the question's turn and completes its messages.
-func (x *Exchange) prepare() *translate.Error {
-	x.prompt.req, x.prompt.lazy, x.prompt.window, x.prompt.scope = *x.q.Request, x.q.Peeked, -1, x.q.Caller.Name
-	if x.prompt.lazy != nil && x.q.mayPass() {
-		return nil
-	}
-	if err := x.complete(); err != nil {
-		return err
-	}
-	asked, keep := x.prompt.req.Messages, x.q.window()
-	x.prompt.req.Messages = nil
-	preset := x.q.Model.preset
-	if preset != nil {
-		applyPreset(&x.prompt.req, preset.System, preset.MaxTokens, preset.Temperature, preset.TopP)
-	}
-	var earlier []translate.Message
-	if x.q.Turn != nil {
-		if x.q.Turn.Wait(x.ctx) != nil {
-			return translate.Gone(context.Cause(x.ctx))
-		}
-		// A question that was stopped just now is stored none the less, which takes
-		// knowing its conversation.
-		x.prompt.reading = x.plan.reading(x.q.Model, x.prompt.req.Params.MaxTokens, keep)
-		err := x.g.list(x.q)
-		if err == nil {
-			earlier, err = x.history(keep)
-		}
-		if err != nil {
-			return store.Failed(err)
-		}
-		earlier = translate.Settled(earlier)
-		x.prompt.scope = x.q.Turn.ID()
-	}
-	if keep >= 0 {
-		x.prompt.req.Context = keep + 1
-	}
-	leading := translate.Leading(asked)
-	x.prompt.req.Messages, x.prompt.added = append(x.prompt.req.Messages, asked[:leading]...), asked[leading:len(asked):len(asked)]
-	for i := range x.prompt.added {
-		x.prompt.media = x.prompt.media || slices.ContainsFunc(x.prompt.added[i].Parts, func(p translate.Part) bool { return p.Kind == translate.PartMedia })
-	}
-	x.prompt.stored = [2]int{len(x.prompt.req.Messages), len(x.prompt.req.Messages) + len(earlier)}
-	if len(x.prompt.req.Messages) == 0 {
-		x.prompt.req.Messages = earlier // which has room for the question
-	} else {
-		x.prompt.req.Messages = append(slices.Grow(x.prompt.req.Messages, len(earlier)+len(x.prompt.added)), earlier...)
-	}
-	x.prompt.req.Messages = append(x.prompt.req.Messages, x.prompt.added...)
-	if len(x.prompt.added) == 0 && len(earlier) == 0 {
-		return translate.Invalid("there is no question")
-	}
-	x.prompt.window = keep
-	if x.ctx.Err() != nil {
-		return translate.Gone(context.Cause(x.ctx))
-	}
-	return nil
 }
 
 func applyPreset(r *translate.Request, system string, maxTokens *int, temperature, topP *float64) {

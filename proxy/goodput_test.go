@@ -79,7 +79,7 @@ type askOnce func(w *world) (first time.Duration, good bool)
 // viaGateway asks as a front does.
 func viaGateway(w *world) (first time.Duration, good bool) {
 	began := time.Now()
-	x, err := w.g.Open(context.Background(), w.question("hi"))
+	x, err := w.open(context.Background(), w.question("hi"))
 	if err != nil {
 		return 0, false
 	}

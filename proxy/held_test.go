@@ -17,7 +17,7 @@ import (
 )
 
 // windowed is a question that shows the model n messages, itself included.
-func (w *world) windowed(key string, n int, text string) *Question {
+func (w *world) windowed(key string, n int, text string) *question {
 	q := w.in(key, w.question(text))
 	q.Request.Context = n
 	return q

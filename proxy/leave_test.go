@@ -72,7 +72,7 @@ func TestAPlainCancelIsCanceledToo(t *testing.T) {
 func TestAClientThatLeavesWhileItWaitsForItsTurnAsksNobody(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1"), says("3")}})
-		x, err := w.g.Open(t.Context(), w.in("k", w.question("one")))
+		x, err := w.open(t.Context(), w.in("k", w.question("one")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func TestAnEndOfTheGatewayIsToldInBand(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{steps: []step{text("half"), hangs()}}}})
 		ctx, cancel := context.WithCancelCause(t.Context())
-		x, err := w.g.Open(ctx, w.question("hi"))
+		x, err := w.open(ctx, w.question("hi"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +133,7 @@ func TestAnEndOfTheGatewayIsToldInBand(t *testing.T) {
 func TestDrainRefusesNewQuestionsAndWaitsForRunningOnes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1")}})
-		x, err := w.g.Open(t.Context(), w.question("hi"))
+		x, err := w.open(t.Context(), w.question("hi"))
 		if err != nil {
 			t.Fatal(err)
 		}

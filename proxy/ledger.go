@@ -11,9 +11,9 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Ledger says in short where a question went and where its time was spent. Open
+// Timing says in short where a question went and where its time was spent. Open
 // writes it, whether or not it returns an exchange; it must not be read before.
-type Ledger struct {
+type Timing struct {
 	Channel  string // that was asked last; empty: none was
 	Attempts int
 	Queue    time.Duration // in the conversation's queue and for a full channel
@@ -43,41 +43,37 @@ type leg struct {
 	over     bool
 }
 
-// tries notes the beginning of an attempt on c.
-func (x *Exchange) tries(c candidate) {
-	x.q.Ledger = Ledger{Channel: c.ch.ID, Attempts: x.report.attempts, Queue: x.search.began.Sub(x.began) + x.search.waited, Cache: x.q.Ledger.Cache}
-	if x.g.ledger == nil {
+// begin notes the beginning of an attempt on c, for which the question has waited so long.
+func (r *report) begin(c candidate, queue time.Duration) {
+	r.timing = Timing{Channel: c.ch.ID, Attempts: r.attempts, Queue: queue, Cache: r.timing.Cache}
+	if !r.keeps {
 		return
 	}
-	if x.report.rows == nil {
-		x.report.rows = x.report.row[:0]
+	if r.rows == nil {
+		r.rows = r.row[:0]
 	}
-	x.report.rows = append(x.report.rows, leg{ch: c.ch, upstream: c.upstream, at: time.Now(), queue: x.q.Ledger.Queue})
+	r.rows = append(r.rows, leg{ch: c.ch, upstream: c.upstream, at: time.Now(), queue: queue})
 }
 
 // untry forgets the attempt that runs: it came to nothing.
-func (x *Exchange) untry() {
-	if n := len(x.report.rows); n > 0 {
-		x.report.rows = x.report.rows[:n-1]
+func (r *report) untry() {
+	r.attempts--
+	if n := len(r.rows); n > 0 {
+		r.rows = r.rows[:n-1]
 	}
-	x.q.Ledger = Ledger{Attempts: x.report.attempts, Queue: x.q.Ledger.Queue, Cache: x.q.Ledger.Cache}
+	r.timing = Timing{Attempts: r.attempts, Queue: r.timing.Queue, Cache: r.timing.Cache}
+	r.trace.untry()
 }
 
-// endTry notes the end of the attempt that runs.
-func (x *Exchange) endTry(err *translate.Error) {
-	n := len(x.report.rows)
-	if n == 0 || x.report.rows[n-1].over {
+// ended notes the end of the attempt that runs, and what its channel said of usage.
+func (r *report) ended(err *translate.Error, usage translate.Usage) {
+	n := len(r.rows)
+	if n == 0 || r.rows[n-1].over {
 		return
 	}
-	t := &x.report.rows[n-1]
-	t.over, t.err, t.took = true, err, time.Since(t.at)
-	t.open, t.first = x.q.Ledger.Open, x.q.Ledger.First
-	t.usage = x.answer.collected.Usage
-	for i := range x.answer.held {
-		if k := x.answer.held[i].Kind; err != nil && !x.open && (k == translate.KindStart || k == translate.KindUsage) {
-			t.usage.Merge(x.answer.held[i].Usage)
-		}
-	}
+	t := &r.rows[n-1]
+	t.over, t.err, t.took, t.usage = true, err, time.Since(t.at), usage
+	t.open, t.first = r.timing.Open, r.timing.First
 }
 
 // enterRows hands the rows of the exchange to the ledger: its attempts, then the
@@ -87,7 +83,6 @@ func (x *Exchange) enterRows(err *translate.Error) {
 	if l == nil {
 		return
 	}
-	x.endTry(err)
 	row := x.requestRow(err)
 	var room [2]store.Entry // most are answered at the first attempt
 	rows := room[:0]
@@ -116,11 +111,11 @@ func (x *Exchange) enterRows(err *translate.Error) {
 
 // requestRow is the row of the request itself.
 func (x *Exchange) requestRow(err *translate.Error) store.Entry {
-	c, q := x.q.Caller, x.q
+	c, q, model := x.q.Caller, &x.q, translate.Clip(x.prompt.model.Name)
 	row := store.Entry{
-		Request: q.ID, At: x.began.UnixMilli(), Caller: c.Name, Group: c.Group, Rule: c.Limits, User: translate.Clip(q.Request.User),
-		Front: q.Front, Model: translate.Clip(q.Model.Name), Outcome: "ok", Status: 200,
-		Cost: x.ticket.cost, Queue: q.Ledger.Queue.Microseconds(), Took: time.Since(x.began).Microseconds(), Count: 1,
+		Request: q.ID, At: x.began.UnixMilli(), Caller: c.Name, Group: c.Group, Rule: c.Limits, User: translate.Clip(x.prompt.req.User),
+		Front: q.Front, Model: model, Outcome: "ok", Status: 200,
+		Cost: x.ticket.cost, Queue: x.report.timing.Queue.Microseconds(), Took: time.Since(x.began).Microseconds(), Count: 1,
 	}
 	usageOf(&row, x.ticket.used)
 	switch {

@@ -94,15 +94,15 @@ func (l *lobby) refusal(d *door) *limiter.Exceeded {
 	return d.latest
 }
 
-// freed wakes those that wait for what q has given back.
-func (l *lobby) freed(q *Question) {
+// freed wakes those that wait for what x has given back.
+func (l *lobby) freed(x *Exchange) {
 	if l.count.Load() == 0 {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, r := range q.Caller.Rules {
-		name := doorOf(q, r)
+	for _, r := range x.q.Caller.Rules {
+		name := doorOf(x, r)
 		for _, d := range l.doors {
 			if d.behind != name {
 				continue
@@ -115,69 +115,69 @@ func (l *lobby) freed(q *Question) {
 	}
 }
 
-func doorOf(q *Question, r *limiter.Rule) string { return r.Name() + "\x00" + q.keyOf(r.Scope()) }
+func doorOf(x *Exchange, r *limiter.Rule) string { return r.Name() + "\x00" + x.keyOf(r.Scope()) }
 
 // ask asks the limiter, and takes a seat where it refuses and the rule has a queue,
 // or where others wait already: a newcomer must not come before them.
-func (x *Exchange) ask(s limiter.Subject) error {
+func (p *Pending) ask(s limiter.Subject) error {
 	again := func() error {
-		s, wrong := x.subject() // its conversation may be known by now
+		s, wrong := p.subject() // its conversation may be known by now
 		if wrong != nil {
 			return wrong
 		}
-		return x.askOnce(s)
+		return p.askOnce(s)
 	}
-	for _, r := range x.q.Caller.Rules {
-		if !x.plan.callers.Queues(r.Name()) {
+	for _, r := range p.x.q.Caller.Rules {
+		if !p.x.plan.callers.Queues(r.Name()) {
 			continue
 		}
-		name := doorOf(x.q, r)
-		if d := x.g.lobby.at(name, nil); d != nil {
-			return x.sit(name, d, again)
+		name := doorOf(&p.x, r)
+		if d := p.x.g.lobby.at(name, nil); d != nil {
+			return p.sit(name, d, again)
 		}
 	}
-	return x.orSit(x.askOnce(s), again)
+	return p.orSit(p.askOnce(s), again)
 }
 
-func (x *Exchange) askOnce(s limiter.Subject) error {
-	grant, err := x.g.limiter.Admit(x.ctx, s)
+func (p *Pending) askOnce(s limiter.Subject) error {
+	grant, err := p.x.g.limiter.Admit(p.x.ctx, s)
 	if err == nil {
-		x.ticket.grant, x.ticket.reserved = &grant, s.Tokens
+		p.x.ticket.grant, p.x.ticket.reserved = &grant, s.Tokens
 	}
 	return err
 }
 
 // reserveMore reserves tokens of what became known later, and waits for them where
 // the rule has a queue.
-func (x *Exchange) reserveMore(tokens int) error {
-	again := func() error { return x.ticket.grant.More(tokens) }
-	if err := x.orSit(again(), again); err != nil {
+func (p *Pending) reserveMore(tokens int) error {
+	again := func() error { return p.x.ticket.grant.More(tokens) }
+	if err := p.orSit(again(), again); err != nil {
 		return err
 	}
-	defer x.rise()
-	if err := x.sitOut(); err != nil {
+	defer p.x.ticket.leave(&p.x.g.lobby)
+	if err := p.sitOut(); err != nil {
 		return err
 	}
-	x.ticket.reserved += tokens
+	p.x.ticket.reserved += tokens
 	return nil
 }
 
 // orSit takes a seat where err is the refusal of a rule that has a queue, and which
 // time may change.
-func (x *Exchange) orSit(err error, again func() error) error {
+func (p *Pending) orSit(err error, again func() error) error {
 	var over *limiter.Exceeded
-	if !errors.As(err, &over) || over.TooLarge || over.Retry > roomTime || !x.plan.callers.Queues(over.Rule) {
+	if !errors.As(err, &over) || over.TooLarge || over.Retry > roomTime || !p.x.plan.callers.Queues(over.Rule) {
 		return err
 	}
-	name := x.countOf(over)
-	return x.sit(name, x.g.lobby.at(name, over), again)
+	name := p.x.countOf(over)
+	return p.sit(name, p.x.g.lobby.at(name, over), again)
 }
 
 // countOf names the count that has refused the question.
 func (x *Exchange) countOf(over *limiter.Exceeded) string {
 	for _, r := range x.q.Caller.Rules {
 		if r.Name() == over.Rule {
-			return doorOf(x.q, r)
+			return doorOf(x, r)
 		}
 	}
 	return over.Rule
@@ -185,24 +185,24 @@ func (x *Exchange) countOf(over *limiter.Exceeded) string {
 
 // sit takes a seat at d, which is in hand. Where the room is full the question is
 // refused as the first in line was: it does not ask, for it might get in before it.
-func (x *Exchange) sit(name string, d *door, again func() error) error {
-	l := &x.g.lobby
-	w := l.room.enter(x.q.Caller.Name, []*slots{&d.slots}, &x.ticket.place)
+func (p *Pending) sit(name string, d *door, again func() error) error {
+	l := &p.x.g.lobby
+	w := l.room.enter(p.x.q.Caller.Name, []*slots{&d.slots}, &p.x.ticket.place)
 	if w == nil {
 		defer l.leave(name, d)
 		return l.refusal(d)
 	}
-	x.ticket.seat = &seat{name: name, door: d, w: w, end: time.Now().Add(roomTime), ask: again}
+	p.x.ticket.seat = &seat{name: name, door: d, w: w, end: time.Now().Add(roomTime), ask: again}
 	return nil
 }
 
-// rise gives up the seat, if the question has one.
-func (x *Exchange) rise() {
-	s, l := x.ticket.seat, &x.g.lobby
+// leave gives up the seat, if the question has one.
+func (t *ticket) leave(l *lobby) {
+	s := t.seat
 	if s == nil {
 		return
 	}
-	x.ticket.seat = nil
+	t.seat = nil
 	if s.holds {
 		l.room.giveBack(&s.door.slots)
 	} else {
@@ -214,11 +214,11 @@ func (x *Exchange) rise() {
 // sitOut waits until the limiter admits the question, if that has to wait; it keeps
 // its seat then. The error is the latest refusal, or that of the context. What the
 // clock says would take too long is not waited for.
-func (x *Exchange) sitOut() *translate.Error {
-	if x.ticket.seat == nil || x.ticket.seat.holds {
+func (p *Pending) sitOut() *translate.Error {
+	if p.x.ticket.seat == nil || p.x.ticket.seat.holds {
 		return nil
 	}
-	return x.notAdmitted(x.ticket.seat.wait(x))
+	return p.notAdmitted(p.x.ticket.seat.wait(&p.x))
 }
 
 func (s *seat) wait(x *Exchange) error {
@@ -228,7 +228,7 @@ func (s *seat) wait(x *Exchange) error {
 	select {
 	case got := <-s.w.given:
 		if got == nil {
-			s.w.given <- nil // it had to make room; rise looks for it again
+			s.w.given <- nil // it had to make room; leave looks for it again
 			return l.refusal(s.door)
 		}
 		s.holds = true

@@ -84,7 +84,7 @@ func TestTheQueueOfALimitEndsWithItsClientOrItsTime(t *testing.T) {
 func TestTheFirstInLineIsWokenWhenAPlaceIsGivenBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := limited(t, config.Limit{Concurrent: 1, Queue: true}, script{steps: []step{text("a"), hangs()}}, says("yes"))
-		x, err := w.g.Open(t.Context(), w.bob())
+		x, err := w.open(t.Context(), w.bob())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestNobodyGetsInBeforeARoomFullOfWaiters(t *testing.T) {
 func TestAQuestionTakesItsPlaceWhenItIsAdmitted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := limited(t, config.Limit{Concurrent: 1, Queue: true}, script{steps: []step{text("a"), hangs()}}, says("yes"))
-		x, err := w.g.Open(t.Context(), w.bob())
+		x, err := w.open(t.Context(), w.bob())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,11 +146,11 @@ func TestAQuestionTakesItsPlaceWhenItIsAdmitted(t *testing.T) {
 		w.g.store = counts
 		var all sync.WaitGroup
 		q := w.bob()
-		if err := w.g.Admit(t.Context(), q); err != nil || !q.Waiting() {
-			t.Fatalf("%v, waiting %v", err, q.Waiting())
+		if err := w.admit(t.Context(), q); err != nil || !q.p.Waiting() {
+			t.Fatalf("%v, waiting %v", err, q.p.Waiting())
 		}
 		all.Go(func() {
-			if err := w.g.Join(t.Context(), q, talkOf("k")); err != nil {
+			if err := w.join(t.Context(), q, talkOf("k")); err != nil {
 				t.Error(err)
 				return
 			}
@@ -163,16 +163,16 @@ func TestAQuestionTakesItsPlaceWhenItIsAdmitted(t *testing.T) {
 		_ = x.Close()
 		all.Wait()
 		given := w.bob()
-		if err := w.g.Admit(t.Context(), given); err != nil || given.Waiting() {
-			t.Fatalf("%v, waiting %v", err, given.Waiting())
+		if err := w.admit(t.Context(), given); err != nil || given.p.Waiting() {
+			t.Fatalf("%v, waiting %v", err, given.p.Waiting())
 		}
 		second := w.bob()
-		if err := w.g.Admit(t.Context(), second); err != nil || !second.Waiting() {
-			t.Fatalf("%v, waiting %v", err, second.Waiting())
+		if err := w.admit(t.Context(), second); err != nil || !second.p.Waiting() {
+			t.Fatalf("%v, waiting %v", err, second.p.Waiting())
 		}
-		w.g.Dismiss(second)
-		w.g.Dismiss(second)
-		w.g.Dismiss(given)
+		second.dismiss()
+		second.dismiss()
+		given.dismiss()
 		w.ask(t.Context(), w.bob()).mustSay(t, "yes")
 	})
 }

@@ -158,7 +158,7 @@ func TestWhatHappensToAConversationPutsItsMemoryOutOfSync(t *testing.T) {
 }
 
 // turns is a stateless question with what was said before.
-func (w *world) stateless(said ...string) *Question {
+func (w *world) stateless(said ...string) *question {
 	q := w.question("")
 	for i, s := range said {
 		q.Request.Messages = append(q.Request.Messages, translate.TextMessage([]translate.Role{translate.RoleUser, translate.RoleAssistant}[i%2], s))

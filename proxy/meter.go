@@ -195,12 +195,13 @@ func (m *meter) read(id string) Tally {
 	return t
 }
 
-// tried counts an attempt on ch; err is nil for one that gave content.
-func (x *Exchange) tried(ch *Channel, err *translate.Error) {
-	switch m := ch.meter; {
+// tried counts an attempt for a question that came at received; err is nil for one that
+// gave content.
+func (m *meter) tried(received time.Time, err *translate.Error) {
+	switch {
 	case err == nil:
 		m.faults[0].Add(1)
-		m.first.add(time.Since(x.q.Received))
+		m.first.add(time.Since(received))
 	case err.Fault == 0 || int(err.Fault) >= len(m.faults):
 		m.faults[len(m.faults)-1].Add(1)
 	default:
@@ -217,12 +218,9 @@ func (m *meter) attempts() (n uint64) {
 }
 
 // count notes how the exchange ended.
-func (x *Exchange) count(ch *Channel, err *translate.Error) {
+func (x *Exchange) count(err *translate.Error) {
 	m := &x.g.meters.none
-	if ch == nil {
-		ch = x.attempt.lease.ch // it was asked, in vain
-	}
-	if ch != nil {
+	if ch := x.attempt.lease.ch; ch != nil { // it was asked, be it in vain
 		m = ch.meter
 	}
 	m.of(x.q.Front).n[outcomeOf(err)].Add(1)

@@ -21,7 +21,7 @@ type orphans struct {
 
 // mayEndAlone reports whether the answer is one to go on without its client.
 func (x *Exchange) mayEndAlone() bool {
-	return x.attempt.outlives && !x.whole && !x.finished && x.attempt.stream != nil && (x.err == nil || x.err.Fault == translate.FaultGone)
+	return x.attempt.outlives && !x.whole && !x.answer.complete && x.attempt.stream != nil && (x.err == nil || x.err.Fault == translate.FaultGone)
 }
 
 // Adopted reports whether the answer goes on without its client, though the exchange
@@ -49,7 +49,7 @@ func (g *Gateway) adopt(x *Exchange) bool {
 				break
 			}
 		}
-		x.settleAll()
+		x.finish()
 	})
 	return true
 }
@@ -59,8 +59,7 @@ func (x *Exchange) crashed() {
 	if recover() == nil {
 		return
 	}
-	x.drop()
-	x.release(x.attempt.lease.ch, &translate.Error{Code: translate.CodeInternal, Message: "internal error"})
+	x.end(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 }
 
 func (o *orphans) forget(x *Exchange) {

@@ -53,7 +53,7 @@ func TestDrainWaitsForAnswersWithoutClientsAndThenCutsThem(t *testing.T) {
 		endless := script{again: []step{text("x").in(time.Second)}}
 		w := newWorld(t, conf(channel("a", finishes)), map[string][]script{"a": {slowly(), endless}})
 		for range 2 {
-			x, err := w.g.Open(t.Context(), w.question("hi"))
+			x, err := w.open(t.Context(), w.question("hi"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +91,7 @@ func TestAnAnswerThatFailsWithoutItsClientGivesEverythingBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, conf(channel("a", finishes, atMost(1))), map[string][]script{"a": {{steps: []step{text("half"), last}}, says("well")}})
-				x, err := w.g.Open(t.Context(), w.in("k", w.question("hi")))
+				x, err := w.open(t.Context(), w.in("k", w.question("hi")))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -111,7 +111,7 @@ func TestTooManyAnswersWithoutClientsAreCancelled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a", finishes)), map[string][]script{"a": {{steps: []step{text("half"), hangs()}}}})
 		for range maxOrphans + 5 {
-			x, err := w.g.Open(t.Context(), w.question("hi"))
+			x, err := w.open(t.Context(), w.question("hi"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -57,7 +57,7 @@ func TestTheFirstContentIsWaitedForAsTheModelsRecordSays(t *testing.T) {
 				}
 				usual := script{after: c.usual / 2, steps: []step{start("x"), text("a").in(c.usual / 2), finish()}}
 				w := newWorld(t, conf, map[string][]script{"a": append(repeats(paceFrom, usual), script{steps: []step{start("x"), hangs()}}), "b": {says("b")}})
-				question := func() *Question {
+				question := func() *question {
 					q := w.question("hi")
 					q.Request.Stream = !c.whole
 					return q
@@ -75,15 +75,15 @@ func TestTheLedgerSaysWhereTheTimeWent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		good := script{after: 2 * time.Second, steps: []step{start("x"), text("b").in(3 * time.Second), finish()}}
 		w := newWorld(t, conf(channel("a"), channel("b", tier(2), atMost(1))), map[string][]script{"a": {refuses(fault(translate.FaultDial))}, "b": {good}})
-		first, err := w.g.Open(t.Context(), w.question("hi"))
+		first, err := w.open(t.Context(), w.question("hi"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.AfterFunc(time.Second, func() { _ = first.Close() })
 		q := w.question("hi")
 		w.ask(t.Context(), q).mustSay(t, "b")
-		if want := (Ledger{Channel: "b", Attempts: 2, Queue: time.Second, Open: 2 * time.Second, First: 3 * time.Second}); q.Ledger != want {
-			t.Errorf("%+v, want %+v", q.Ledger, want)
+		if want := (Timing{Channel: "b", Attempts: 2, Queue: time.Second, Open: 2 * time.Second, First: 3 * time.Second}); q.Timing != want {
+			t.Errorf("%+v, want %+v", q.Timing, want)
 		}
 	})
 }

@@ -368,25 +368,25 @@ func (b *budget) exceeded(needs, left int64, wait time.Duration) *translate.Erro
 // has one; and, called again, what has become known of its conversation since. A question
 // that may have a kept answer, which costs nothing, is not refused here but where there
 // turns out to be none.
-func (x *Exchange) afford() *translate.Error {
-	x.ticket.cacheOnly = nil
-	b := x.plan.budgets[x.q.Caller.Limits]
+func (p *Pending) afford() *translate.Error {
+	p.x.ticket.cacheOnly = nil
+	b := p.x.plan.budgets[p.x.q.Caller.Limits]
 	if b == nil {
 		return nil
 	}
-	if err := x.q.complete(x.ctx); err != nil {
+	if err := p.x.complete(); err != nil {
 		return err
 	}
-	input, output := x.q.expects()
-	amount := x.plan.priceOf(x.q.Model, "").of(translate.Usage{Input: int64(input), Output: int64(output)})
+	input, output := p.x.prompt.expects()
+	amount := p.x.plan.priceOf(p.x.prompt.model, "").of(translate.Usage{Input: int64(input), Output: int64(output)})
 	var err *translate.Error
-	if x.ticket.bill != nil {
-		err = x.ticket.bill.raise(b, amount)
+	if p.x.ticket.bill != nil {
+		err = p.x.ticket.bill.raise(b, amount)
 	} else {
-		x.ticket.bill, err = x.g.purses.reserve(x.ctx, b, x.q.Caller.Name, amount)
+		p.x.ticket.bill, err = p.x.g.purses.reserve(p.x.ctx, b, p.x.q.Caller.Name, amount)
 	}
-	if err != nil && err.Spent != nil && x.q.mayBeKept() {
-		x.ticket.cacheOnly, err = err, nil
+	if err != nil && err.Spent != nil && p.x.prompt.mayBeKept() {
+		p.x.ticket.cacheOnly, err = err, nil
 	}
 	return err
 }
@@ -397,7 +397,7 @@ func (x *Exchange) Cost() float64 {
 	if x.attempt.lease.ch == nil || x.answer.cached {
 		return 0
 	}
-	p := x.plan.priceOf(x.q.Model, x.attempt.lease.upstream)
+	p := x.plan.priceOf(x.prompt.model, x.attempt.lease.upstream)
 	if p == nil {
 		return 0
 	}

@@ -90,9 +90,9 @@ func (s *proofs) find(caller, id string, c *candidate) string {
 }
 
 // proofsFor returns how the proofs of c are found; nil: there are none.
-func (x *Exchange) proofsFor(c candidate) func(id string) string {
-	if x.g.proofs.count.Load() == 0 || !c.ch.kind.Varied {
+func (s *search) proofsFor(c candidate) func(id string) string {
+	if s.x.g.proofs.count.Load() == 0 || !c.ch.kind.Varied {
 		return nil
 	}
-	return func(id string) string { return x.g.proofs.find(x.q.Caller.Name, id, &c) }
+	return func(id string) string { return s.x.g.proofs.find(s.x.q.Caller.Name, id, &c) }
 }

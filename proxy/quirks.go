@@ -152,11 +152,11 @@ func wants(err *translate.Error) (q quirk) {
 }
 
 // canGive reports whether the question would be another one if q were known.
-func (x *Exchange) canGive(q quirk) bool {
+func (s *search) canGive(q quirk) bool {
 	if q == quirkThinks {
-		return strings.Contains(x.q.Ledger.Dropped, "reasoning")
+		return strings.Contains(s.x.report.timing.Dropped, "reasoning")
 	}
-	return x.q.Turn != nil || x.prompt.window >= 0
+	return s.x.prompt.turn != nil || s.x.prompt.window >= 0
 }
 
 // omitted are the members that questions are told without, as paths; nil: all are told.
@@ -177,13 +177,13 @@ func (k *quirks) omitted() (paths []string) {
 // rephrased learns from a refusal that names members which can be left out of the question,
 // and reports whether the same channel is to be asked again without them: it has not read the
 // question, and no client has seen anything.
-func (x *Exchange) rephrased(c *candidate, err *translate.Error) bool {
-	if x.report.attempts >= maxAttempts {
+func (s *search) rephrased(c *candidate, err *translate.Error) bool {
+	if s.x.report.attempts >= maxAttempts {
 		return false
 	}
-	if q := wants(err); q != "" && x.canGive(q) && c.quirks.learn(q) {
-		x.search.again = c
-		x.g.log.Warn("the channel wants conversations in another form", "channel", c.ch.ID, "model", c.upstream, "form", string(q))
+	if q := wants(err); q != "" && s.canGive(q) && c.quirks.learn(q) {
+		s.again = c
+		s.x.g.log.Warn("the channel wants conversations in another form", "channel", c.ch.ID, "model", c.upstream, "form", string(q))
 		return true
 	}
 	if len(err.Unknown) == 0 {
@@ -192,24 +192,24 @@ func (x *Exchange) rephrased(c *candidate, err *translate.Error) bool {
 	news := false
 	for _, path := range err.Unknown {
 		// Another question may have learnt it since this one was sent.
-		news = c.quirks.learn(quirk(refusesMember+path)) || news || !slices.Contains(x.attempt.omit, path) && c.quirks.has(quirk(refusesMember+path))
+		news = c.quirks.learn(quirk(refusesMember+path)) || news || !slices.Contains(s.x.attempt.omit, path) && c.quirks.has(quirk(refusesMember+path))
 	}
 	if !news {
 		return false
 	}
-	x.search.again = c
-	x.g.log.Warn("the channel refuses members of a question, which are left out from now on", "channel", c.ch.ID, "model", c.upstream, "members", strings.Join(err.Unknown, ", "))
+	s.again = c
+	s.x.g.log.Warn("the channel refuses members of a question, which are left out from now on", "channel", c.ch.ID, "model", c.upstream, "members", strings.Join(err.Unknown, ", "))
 	return true
 }
 
 // askAgain returns the candidate that is to be asked once more, in another form, if it can be;
 // else nil.
-func (x *Exchange) askAgain() *candidate {
-	c := x.search.again
-	x.search.again = nil
-	if c == nil || !x.reserve(c) {
+func (s *search) askAgain() *candidate {
+	c := s.again
+	s.again = nil
+	if c == nil || !s.reserve(c) {
 		return nil
 	}
-	x.report.trace.chosen(c, bySecond, 1)
+	s.x.report.trace.chosen(c, bySecond, 1)
 	return c
 }

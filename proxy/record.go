@@ -276,7 +276,7 @@ func (r *live) untry() {
 
 // attempted notes the end of an attempt's part before its content; err is nil if
 // there was some.
-func (r *live) attempted(l *Ledger, err *translate.Error) {
+func (r *live) attempted(l *Timing, err *translate.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.tries) == 0 {
@@ -298,15 +298,15 @@ func (r *live) begin(q *Question) {
 	}
 }
 
-// keep ends the exchange's record.
-func (x *Exchange) keep(err *translate.Error) {
-	r := x.report.trace
-	x.report.trace = nil
-	if r == nil {
+// keep ends the trace, and hands it to all.
+func (r *report) keep(all *records, err *translate.Error) {
+	t := r.trace
+	r.trace = nil
+	if t == nil {
 		return
 	}
-	r.mu.Lock()
-	r.room, r.took, r.end = x.search.waited, time.Since(r.received), endOf(err)
-	r.mu.Unlock()
-	x.g.records.keep(r)
+	t.mu.Lock()
+	t.room, t.took, t.end = r.waited, time.Since(t.received), endOf(err)
+	t.mu.Unlock()
+	all.keep(t)
 }

@@ -158,7 +158,7 @@ func TestARecordOfTheLongestNamesIsShort(t *testing.T) {
 	}
 	for range 2 * maxAttempts {
 		r.chosen(&candidate{}, byMemory, 3)
-		r.attempted(&Ledger{}, &translate.Error{Message: long})
+		r.attempted(&Timing{}, &translate.Error{Message: long})
 	}
 	r.end = endOf(&translate.Error{Message: long})
 	n := len(r.id) + len(r.caller) + len(r.model) + len(r.end.message) + int(unsafe.Sizeof(*r))

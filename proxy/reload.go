@@ -68,12 +68,12 @@ func (g *Gateway) compile(conf *config.Config, before *Plan) (*Plan, error) {
 // errEnded is why nothing is applied any more.
 var errEnded = errors.New("the gateway has ended")
 
-// leave takes x off its plan, and closes what only that one reached if x was the last
-// one under it.
-func (g *Gateway) leave(x *Exchange) {
+// leave takes an exchange off p, and closes what only p reached if it was the last one
+// under it.
+func (g *Gateway) leave(p *Plan) {
 	g.mu.Lock()
-	x.plan.users--
-	left := g.retire(x.plan)
+	p.users--
+	left := g.retire(p)
 	g.mu.Unlock()
 	closeAll(left)
 }
@@ -170,14 +170,14 @@ func (c *Channel) inherit(before *Channel) {
 
 // under takes the question to the plan that its exchange is under, if its front found
 // the model in an earlier one.
-func (x *Exchange) under() *translate.Error {
-	if x.q.Model.plan == x.plan {
+func (p *Pending) under() *translate.Error {
+	if p.x.prompt.model.plan == p.x.plan {
 		return nil
 	}
-	m, err := x.plan.resolve(x.q.Caller, x.q.Model.asked)
+	m, err := p.x.plan.resolve(p.x.q.Caller, p.x.prompt.model.asked)
 	if err != nil {
 		return err
 	}
-	x.q.Model = m
+	p.x.prompt.model = m
 	return nil
 }

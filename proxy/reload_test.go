@@ -22,7 +22,7 @@ func (w *world) apply(conf *config.Config) {
 func TestARunningAnswerEndsUnderTheConfigurationThatItBeganWith(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("old")), map[string][]script{"old": {says("one", "two")}, "new": {says("from new")}})
-		x, err := w.g.Open(t.Context(), w.question("hi"))
+		x, err := w.open(t.Context(), w.question("hi"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +106,7 @@ func TestAChannelThatIsGoneIsThereForAQuestionThatBeganTwoConfigurationsAgo(t *t
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1")}, "b": {says("2")}})
 		a := w.up["a"]
 		first, second := w.in("k", w.question("one")), w.in("k", w.question("two"))
-		x, err := w.g.Open(t.Context(), first)
+		x, err := w.open(t.Context(), first)
 		if err != nil {
 			t.Fatal(err)
 		}

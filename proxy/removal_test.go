@@ -31,11 +31,11 @@ func TestWhatWasAskedBeforeARemovalIsAnsweredButNotStored(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one"), {steps: []step{text("two").in(time.Second), finish()}}, says("three"), says("four"), says("five")}})
 				w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
-				x, err := w.g.Open(t.Context(), w.in("k", w.question("2"))) // runs
+				x, err := w.open(t.Context(), w.in("k", w.question("2"))) // runs
 				if err != nil {
 					t.Fatal(err)
 				}
-				old := x.q.Turn.ID()
+				old := x.prompt.turn.ID()
 				waits := w.in("k", w.question("3"))
 				if err := rm.do(w, old); err != nil {
 					t.Fatal(err)
@@ -143,9 +143,9 @@ func TestWhoeverBringsADeletedConversationBackAtTheSameTimeIsAnswered(t *testing
 					t.Fatal(err)
 				}
 				byKey := w.in("k", w.question("k"))
-				questions := []*Question{byKey, byNum}
+				questions := []*question{byKey, byNum}
 				if first == "by number" {
-					questions = []*Question{byNum, byKey}
+					questions = []*question{byNum, byKey}
 				}
 				for i, q := range questions {
 					r := w.ask(t.Context(), q)
@@ -169,7 +169,7 @@ func TestAnAnswerAnewToWhatWasClearedMeanwhileIsNotStored(t *testing.T) {
 		w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 		q := w.in("k", w.question(""))
 		q.Restart = true
-		x, err := w.g.Open(t.Context(), q)
+		x, err := w.open(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}

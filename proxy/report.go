@@ -16,6 +16,9 @@ type report struct {
 	row      [1]leg
 	attempts int
 	failures []failure
+	waited   time.Duration // for a full channel, or for a dial
+	timing   Timing
+	keeps    bool // there is a ledger
 }
 
 // keptOut reports whether err is a refusal under a limit or a budget of the caller, which
@@ -35,7 +38,7 @@ func levelOf(err *translate.Error) slog.Level {
 
 // log writes the one line of an exchange. It holds no text of the conversation and no
 // key; an error's words are for the operator, hosts and addresses included.
-func (x *Exchange) log(ch *Channel, err *translate.Error) {
+func (x *Exchange) log(opened bool, err *translate.Error) {
 	level, code := levelOf(err), "ok"
 	limited := false
 	if err != nil {
@@ -47,20 +50,20 @@ func (x *Exchange) log(ch *Channel, err *translate.Error) {
 	var some [16]slog.Attr
 	attrs := append(some[:0],
 		slog.String("id", x.q.ID), slog.String("front", x.q.Front), slog.String("caller", x.q.Caller.Name),
-		slog.String("model", translate.Clip(x.q.Model.Name)), slog.String("code", code),
+		slog.String("model", translate.Clip(x.prompt.model.Name)), slog.String("code", code),
 		slog.Int("attempts", x.report.attempts),
 		slog.Duration("took", time.Since(x.began).Round(time.Microsecond)))
-	if ch != nil {
-		u := x.Usage()
+	if opened {
+		ch, u := x.attempt.lease.ch, x.Usage()
 		attrs = append(attrs, slog.String("channel", ch.ID), slog.Int64("input_tokens", u.Input), slog.Int64("output_tokens", u.Output))
 	}
 	if s := x.q.Session; s != "" {
 		attrs = append(attrs, slog.String("session", s))
 	}
-	if d := x.q.Ledger.Dropped; d != "" {
+	if d := x.report.timing.Dropped; d != "" {
 		attrs = append(attrs, slog.String("dropped", d))
 	}
-	if n := x.q.Ledger.Behind; n > 0 {
+	if n := x.report.timing.Behind; n > 0 {
 		attrs = append(attrs, slog.Int("left_behind", n))
 	}
 	for _, f := range x.report.failures {

@@ -162,7 +162,7 @@ func TestWhatIsKeptIsWhatIsStored(t *testing.T) {
 // happen does one thing to the conversation key.
 func (w *world) happen(t *testing.T, r *rand.Rand, key string) {
 	t.Helper()
-	ask := func(change func(*Question)) {
+	ask := func(change func(*question)) {
 		q := w.questionOf(alice, []string{"", "p"}[r.IntN(2)], fmt.Sprint("question ", r.IntN(100)))
 		q.Request.Context = r.IntN(4)
 		if r.IntN(2) == 0 {
@@ -188,7 +188,7 @@ func (w *world) happen(t *testing.T, r *rand.Rand, key string) {
 	default:
 		ask(nil)
 	case 0:
-		ask(func(q *Question) { q.Request.Messages, q.Restart = nil, true })
+		ask(func(q *question) { q.Request.Messages, q.Restart = nil, true })
 	case 1:
 		w.stopped(t, key)
 	case 2:

@@ -233,10 +233,10 @@ func (r *room) leave(w *waiter) {
 }
 
 // giveBack returns a slot that was handed over and not used.
-func (x *Exchange) giveBack() {
-	if s := x.search.handed; s != nil {
-		if x.search.handed = nil; s.spare == nil { // whoever heard of a connection has looked for it
-			x.g.room.giveBack(s)
+func (s *search) giveBack() {
+	if slot := s.handed; slot != nil {
+		if s.handed = nil; slot.spare == nil { // whoever heard of a connection has looked for it
+			s.x.g.room.giveBack(slot)
 		}
 	}
 }
@@ -245,14 +245,14 @@ func (x *Exchange) giveBack() {
 // are full, or until another one may be asked again whose cool-down or breaker kept
 // the question from it. It returns nil when the search is worth another round, and
 // errExhausted when it is not.
-func (x *Exchange) queue() *translate.Error {
-	x.giveBack()
-	left, dials := roomTime-x.search.waited, dialTime-time.Since(x.search.began)
+func (s *search) queue() *translate.Error {
+	s.giveBack()
+	left, dials := roomTime-s.x.report.waited, dialTime-time.Since(s.began)
 	soonest := dialTime
 	var wants []*slots
 	var alone []*Channel
-	for _, p := range x.search.skipped {
-		if p.full != nil && p.full.gate != nil && x.alone() {
+	for _, p := range s.skipped {
+		if p.full != nil && p.full.gate != nil && s.x.prompt.alone() {
 			alone = append(alone, p.ch)
 		}
 		switch {
@@ -267,36 +267,36 @@ func (x *Exchange) queue() *translate.Error {
 		}
 	}
 	wake := min(soonest, left)
-	if len(wants) == 0 || left <= 0 || x.report.attempts >= maxAttempts {
+	if len(wants) == 0 || left <= 0 || s.x.report.attempts >= maxAttempts {
 		return errExhausted
 	}
-	w := x.g.room.enter(x.q.Caller.Name, wants, &x.search.place, alone...)
+	w := s.x.g.room.enter(s.x.q.Caller.Name, wants, &s.place, alone...)
 	if w == nil {
 		return errExhausted
 	}
 	if slices.ContainsFunc(alone, func(ch *Channel) bool { return ch.dials.Idle("") }) {
-		x.g.room.leave(w) // it has come between the search and the room
+		s.x.g.room.leave(w) // it has come between the search and the room
 		return nil
 	}
 	began := time.Now()
 	t := time.NewTimer(wake)
 	defer t.Stop()
 	select {
-	case s := <-w.given:
-		x.search.waited += time.Since(began)
-		if x.search.handed = s; s == nil {
+	case slot := <-w.given:
+		s.x.report.waited += time.Since(began)
+		if s.handed = slot; slot == nil {
 			return errExhausted
 		}
 		return nil
 	case <-t.C:
-		x.g.room.leave(w)
-		x.search.waited += time.Since(began)
+		s.x.g.room.leave(w)
+		s.x.report.waited += time.Since(began)
 		if wake < left {
 			return nil
 		}
 		return errExhausted
-	case <-x.ctx.Done():
-		x.g.room.leave(w)
-		return translate.Gone(context.Cause(x.ctx))
+	case <-s.x.ctx.Done():
+		s.x.g.room.leave(w)
+		return translate.Gone(context.Cause(s.x.ctx))
 	}
 }

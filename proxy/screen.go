@@ -34,18 +34,18 @@ type anew struct {
 
 // list stores the question of a conversation that is new, so that it can be listed and
 // read while it is answered. Until then it counts as one that failed, which is what it is
-// after a crash. It is q's turn.
-func (g *Gateway) list(q *Question) error {
-	u := q.Turn
+// after a crash. It is the question's turn.
+func (p *Pending) list() error {
+	u, q := p.x.prompt.turn, &p.x.q
 	if q.Failure == nil || q.Restart || u.listed || u.thread.unkept || u.thread.made.Created != 0 {
 		return nil
 	}
-	c := &change{turn: store.Turn{Model: q.Model.Name, Web: q.Request.Web, At: time.Now().UnixMilli(), Messages: q.entries(store.MarkFailed)}}
+	c := &change{turn: store.Turn{Model: p.x.prompt.model.Name, Web: q.Request.Web, At: time.Now().UnixMilli(), Messages: q.entries(store.MarkFailed)}}
 	if len(c.turn.Messages) != 1 {
 		return nil
 	}
 	begun := weigh(u.thread.made.Messages) + weigh(c.turn.Messages)
-	stored, err := g.keep(context.Background(), u, c, -1, readMost)
+	stored, err := p.x.g.keep(context.Background(), u, c, -1, readMost)
 	if u.listed = stored; stored {
 		u.begun = begun
 	}
@@ -60,26 +60,6 @@ func (q *Question) entries(mark store.Mark) (entries []store.Message) {
 		}
 	}
 	return entries
-}
-
-// Begin takes q's place in a conversation as [Gateway.Enqueue] does and, where that is
-// new, stores it with its question, so that it has a number, and can be listed and read,
-// before q is put to Open. It does not wait for a limit. After an error q must be put to
-// Dismiss.
-func (g *Gateway) Begin(ctx context.Context, q *Question, id Identity) error {
-	u, err := g.Enqueue(ctx, q.Caller, id)
-	if err != nil {
-		return err
-	}
-	q.Turn = u
-	if u.ready != nil {
-		return nil // others are before it; one of them stores it
-	}
-	if err := g.list(q); err != nil {
-		return store.Failed(err)
-	}
-	g.threads.number(u.thread)
-	return nil
 }
 
 // Number is the number of the turn's conversation; 0: it has none yet.
@@ -109,21 +89,21 @@ func (r *threads) number(t *Thread) {
 // history returns the messages of the conversation that go before the question, at
 // least the keep newest, or all if keep is negative. Asked again, the question is the
 // newest stored one.
-func (x *Exchange) history(keep int) ([]translate.Message, error) {
-	if x.q.Restart {
-		stored, skipped, err := x.g.tail(context.Background(), x.q.Turn, keep, x.prompt.reading)
+func (p *Pending) history(keep int) ([]translate.Message, error) {
+	if p.x.q.Restart {
+		stored, skipped, err := p.x.g.tail(context.Background(), p.x.prompt.turn, keep, p.x.prompt.reading)
 		if err != nil {
 			return nil, err
 		}
-		x.prompt.unread = skipped
-		return x.rewind(stored)
+		p.x.prompt.unread = skipped
+		return p.rewind(stored)
 	}
-	stored, skipped, err := x.g.history(context.Background(), x.q.Turn, keep, x.prompt.reading)
+	stored, skipped, err := p.x.g.history(context.Background(), p.x.prompt.turn, keep, p.x.prompt.reading)
 	if err != nil {
 		return nil, err
 	}
-	x.prompt.unread = skipped
-	earlier := make([]translate.Message, 0, len(stored)+len(x.q.Request.Messages))
+	p.x.prompt.unread = skipped
+	earlier := make([]translate.Message, 0, len(stored)+len(p.x.q.Request.Messages))
 	for i := range stored {
 		earlier = append(earlier, stored[i].Message)
 	}
@@ -132,22 +112,22 @@ func (x *Exchange) history(keep int) ([]translate.Message, error) {
 
 // rewind returns those of the stored messages that the newest question, which they end
 // with, is asked again with, and notes what its answer takes the place of.
-func (x *Exchange) rewind(stored []store.Message) ([]translate.Message, error) {
-	x.prompt.anew = anew{}
+func (p *Pending) rewind(stored []store.Message) ([]translate.Message, error) {
+	p.x.prompt.anew = anew{}
 	newest := len(stored) - 1
 	for newest >= 0 && stored[newest].Role == translate.RoleAssistant {
 		if stored[newest].Mark == store.MarkNone {
-			x.prompt.anew.marks = append(x.prompt.anew.marks, store.Remark{Back: len(stored) - 1 - newest, Mark: store.MarkSuperseded})
-			x.prompt.anew.replace++
+			p.x.prompt.anew.marks = append(p.x.prompt.anew.marks, store.Remark{Back: len(stored) - 1 - newest, Mark: store.MarkSuperseded})
+			p.x.prompt.anew.replace++
 		}
 		newest--
 	}
 	if newest < 0 {
 		return nil, translate.Invalid("there is nothing to answer anew")
 	}
-	x.prompt.anew.question, x.prompt.anew.back = stored[newest], len(stored)-1-newest
-	x.prompt.anew.unanswered = stored[newest].Mark != store.MarkNone
-	x.prompt.anew.question.Mark = store.MarkNone
+	p.x.prompt.anew.question, p.x.prompt.anew.back = stored[newest], len(stored)-1-newest
+	p.x.prompt.anew.unanswered = stored[newest].Mark != store.MarkNone
+	p.x.prompt.anew.question.Mark = store.MarkNone
 	earlier := make([]translate.Message, 0, newest+1)
 	for i := range stored[:newest] {
 		if stored[i].Mark == store.MarkNone {
@@ -159,7 +139,7 @@ func (x *Exchange) rewind(stored []store.Message) ([]translate.Message, error) {
 
 // store keeps the turn, if the question belongs to a conversation.
 func (x *Exchange) store(incomplete bool) *translate.Error {
-	if x.q.Turn == nil || x.answer.collected.Finish == translate.FinishSilent {
+	if x.prompt.turn == nil || x.answer.collected.Finish == translate.FinishSilent {
 		return nil
 	}
 	c := x.change(incomplete)
@@ -168,7 +148,7 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 	}
 	// An answer that was given is stored even if its client leaves meanwhile.
 	var err error
-	if x.answer.stored, err = x.g.keep(context.Background(), x.q.Turn, c, x.prompt.window, x.prompt.reading); err != nil {
+	if x.answer.stored, err = x.g.keep(context.Background(), x.prompt.turn, c, x.prompt.window, x.prompt.reading); err != nil {
 		return store.Failed(err)
 	}
 	return nil
@@ -177,14 +157,14 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 // change is what the question and what came of its answer do to the conversation.
 func (x *Exchange) change(incomplete bool) *change {
 	now := time.Now().UnixMilli()
-	c := &change{turn: store.Turn{Model: x.q.Model.Name, Web: x.prompt.req.Web, At: now}}
+	c := &change{turn: store.Turn{Model: x.prompt.model.Name, Web: x.prompt.req.Web, At: now}}
 	none := incomplete && x.answer.collected.Empty()
 	for _, m := range x.prompt.added {
 		c.said = append(c.said, store.Message{Message: m, At: x.q.Received.UnixMilli()})
 	}
 	c.turn.Messages = c.said[:len(c.said):len(c.said)]
 	switch {
-	case x.q.Turn.listed && len(x.prompt.added) == 1:
+	case x.prompt.turn.listed && len(x.prompt.added) == 1:
 		c.turn.Messages, c.turn.Marks = nil, []store.Remark{{}}
 	case x.prompt.anew.unanswered:
 		c.said = []store.Message{x.prompt.anew.question}
@@ -209,7 +189,7 @@ func (x *Exchange) change(incomplete bool) *change {
 
 // keepPartial stores what came of an answer that its client stopped or left.
 func (x *Exchange) keepPartial() {
-	if x.finished || !x.q.KeepPartial || (x.err != nil && x.err.Fault != translate.FaultGone) {
+	if x.answer.complete || !x.q.KeepPartial || (x.err != nil && x.err.Fault != translate.FaultGone) {
 		return
 	}
 	if x.err == nil {
@@ -223,7 +203,7 @@ func (x *Exchange) keepPartial() {
 // keepFailed stores what the client shows for a turn that failed with err: what came of
 // the answer, and the error.
 func (x *Exchange) keepFailed(err *translate.Error) {
-	u := x.q.Turn
+	u := x.prompt.turn
 	if x.q.Failure == nil || u == nil || x.answer.stored || err.Fault == translate.FaultGone || err.Code == translate.CodeCanceled {
 		return
 	}
@@ -232,7 +212,7 @@ func (x *Exchange) keepFailed(err *translate.Error) {
 	if u.Wait(ctx) != nil {
 		return
 	}
-	n := Note{Text: x.q.Failure(err), Model: x.q.Model.Name, Web: x.q.Request.Web}
+	n := Note{Text: x.q.Failure(err), Model: x.prompt.model.Name, Web: x.q.Request.Web}
 	if x.answer.collected.Size() <= mostFailed {
 		x.answer.collected.Settle()
 		n.Text = x.answer.collected.Text() + n.Text
@@ -245,7 +225,7 @@ func (x *Exchange) keepFailed(err *translate.Error) {
 		note = x.g.noteRefused
 	}
 	failed := note(ctx, u, n)
-	x.q.Unnoted = failed != nil
+	x.answer.unnoted = failed != nil
 	if failed != nil && !errors.Is(failed, ErrUnnoted) {
 		x.g.log.Warn("a turn that failed is not stored", "id", x.q.ID, "why", failed)
 	}

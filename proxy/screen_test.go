@@ -17,7 +17,7 @@ func shown(err *translate.Error) string { return "[" + string(err.Code) + "]" }
 
 // onScreenOf is a question whose client counts what is on its screen; an empty text is a
 // restart.
-func (w *world) onScreenOf(key, text string) *Question {
+func (w *world) onScreenOf(key, text string) *question {
 	q := w.question(text)
 	if text == "" {
 		q.Request.Messages, q.Restart = nil, true
@@ -157,10 +157,13 @@ func TestANewConversationIsStoredWithItsQuestionBeforeAModelIsAsked(t *testing.T
 		q := w.question("hi")
 		q.KeepPartial, q.Failure = true, shown
 		id := Identity{Make: &store.Conversation{Key: "k", Group: "chatnio:", Numbered: true, Messages: []store.Message{unsaid(translate.RoleSystem, "be kind")}}}
-		if err := w.g.Begin(t.Context(), q, id); err != nil {
+		if err := w.admit(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
-		if n := q.Turn.Number(); n != 1 {
+		if err := q.p.Begin(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		if n := q.p.Turn().Number(); n != 1 {
 			t.Errorf("it has number %d", n)
 		}
 		c, err := w.st.Load(t.Context(), "alice", store.Ref{Num: 1}, store.Window{})

@@ -12,6 +12,8 @@ import (
 
 // search is the scratch of the choice of a channel, which is over at the commit point.
 type search struct {
+	x *Exchange // that it is for
+
 	targets   [throngFrom - 1]*balance.Target // room for a choice, see pickFrom
 	at        [throngFrom - 1]*candidate
 	one       [1]*route   // room for the routes that are searched
@@ -32,56 +34,55 @@ type search struct {
 	most    int           // bytes that may be sent now; 0: what the model takes
 	handed  *slots        // a slot that was handed over, until it is used
 	place   uint64        // in the room of those that wait for a full channel
-	waited  time.Duration // for a full channel, or for a dial
 }
 
 // tryRoutes looks for a channel that answers: among those of the model, then among
 // those of its fallbacks. While all that could are full it waits for one of them.
-func (x *Exchange) tryRoutes() *translate.Error {
-	p := x.plan
-	x.search.began = time.Now()
-	routes := p.routesOf(x.search.one[:0], x.q.Model)
-	x.report.trace.routed(routes, x.search.began.Sub(x.began))
-	defer x.giveBack()
-	defer x.search.next.Release()
+func (s *search) tryRoutes() *translate.Error {
+	p := s.x.plan
+	s.began = time.Now()
+	routes := p.routesOf(s.one[:0], s.x.prompt.model)
+	s.x.report.trace.routed(routes, s.began.Sub(s.x.began))
+	defer s.giveBack()
+	defer s.next.Release()
 	for {
-		err := x.onePass(p, &routes)
+		err := s.onePass(p, &routes)
 		if err != errExhausted {
 			return err
 		}
-		if err = x.queue(); err == errExhausted {
+		if err = s.queue(); err == errExhausted {
 			break
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if x.prompt.media && len(x.report.failures) == 0 && len(x.search.skipped) == 0 {
+	if s.x.prompt.media && len(s.x.report.failures) == 0 && len(s.skipped) == 0 {
 		return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: "unsupported content_type"}
 	}
-	for i := range x.search.skipped {
-		if p := &x.search.skipped[i]; p.full != nil && p.full.gate != nil {
+	for i := range s.skipped {
+		if p := &s.skipped[i]; p.full != nil && p.full.gate != nil {
 			p.wait = p.full.gate.invite(time.Now())
 		}
 	}
-	return verdict(x.report.failures, x.search.skipped, config.KindOf(x.q.Front).NoModel)
+	return verdict(s.x.report.failures, s.skipped, config.KindOf(s.x.q.Front).NoModel)
 }
 
 // onePass searches all routes once. A route whose model refused the question for its
 // length is taken off.
-func (x *Exchange) onePass(p *Plan, routes *[]*route) *translate.Error {
-	x.search.skipped = x.search.skipped[:0]
+func (s *search) onePass(p *Plan, routes *[]*route) *translate.Error {
+	s.skipped = s.skipped[:0]
 	all := *routes
 	for i, r := range all {
-		x.search.later = all[i+1:]
-		err := x.tryCandidates(p, r)
+		s.later = all[i+1:]
+		err := s.tryCandidates(p, r)
 		if err == errExhausted {
 			continue
 		}
-		if err == nil || len(x.search.later) == 0 || !tooLong(err) {
+		if err == nil || len(s.later) == 0 || !tooLong(err) {
 			return err
 		}
-		*routes = x.search.later
+		*routes = s.later
 	}
 	return errExhausted
 }
@@ -89,7 +90,7 @@ func (x *Exchange) onePass(p *Plan, routes *[]*route) *translate.Error {
 // suits reports whether c can be told the question at all: images, voice and video
 // of iagent clients mean something to few kinds of channel (product.md 6, settled detail
 // 11).
-func (x *Exchange) suits(c *candidate) bool { return !x.prompt.media || c.ch.kind.Media }
+func (s *search) suits(c *candidate) bool { return !s.x.prompt.media || c.ch.kind.Media }
 
 // errExhausted says that a route has nobody left to ask.
 var errExhausted = &translate.Error{}
@@ -102,43 +103,43 @@ func tooLong(err *translate.Error) bool {
 
 // tryCandidates tries the candidates of r until one answers. Any error but errExhausted is
 // final for this route.
-func (x *Exchange) tryCandidates(p *Plan, r *route) *translate.Error {
-	x.search.retry, x.search.known, x.search.cuts, x.search.most = nil, len(x.search.skipped), 0, 0
-	for x.report.attempts < maxAttempts && (x.report.attempts == 0 || time.Since(x.search.began) <= lastAttempt) {
-		c, more := x.askAgain(), false
+func (s *search) tryCandidates(p *Plan, r *route) *translate.Error {
+	s.retry, s.known, s.cuts, s.most = nil, len(s.skipped), 0, 0
+	for s.x.report.attempts < maxAttempts && (s.x.report.attempts == 0 || time.Since(s.began) <= lastAttempt) {
+		c, more := s.askAgain(), false
 		if c != nil {
-			more = x.another(r.tiers, c, time.Now())
+			more = s.another(r.tiers, c, time.Now())
 		} else {
-			c, more = x.pick(p, r)
+			c, more = s.pick(p, r)
 		}
-		if x.ctx.Err() != nil {
-			return translate.Gone(context.Cause(x.ctx))
+		if s.x.ctx.Err() != nil {
+			return translate.Gone(context.Cause(s.x.ctx))
 		}
 		if c == nil {
 			break
 		}
-		if x.report.attempts++; x.report.attempts == maxAttempts {
+		if s.x.report.attempts++; s.x.report.attempts == maxAttempts {
 			more = false
 		}
-		err := x.try(*c, more)
+		err := s.try(*c, more)
 		if err == nil {
 			return nil
 		}
 		if err == errLater {
-			if x.ctx.Err() != nil {
-				return translate.Gone(context.Cause(x.ctx))
+			if s.x.ctx.Err() != nil {
+				return translate.Gone(context.Cause(s.x.ctx))
 			}
 			continue
 		}
-		again := x.rephrased(c, err) || x.less(c, err)
+		again := s.rephrased(c, err) || s.less(c, err)
 		if !again {
-			x.report.failures = append(x.report.failures, failure{c.ch, c.cell, err})
+			s.x.report.failures = append(s.x.report.failures, failure{c.ch, c.cell, err})
 		}
-		x.tried(c.ch, err)
-		x.report.trace.attempted(&x.q.Ledger, err)
-		x.endTry(err)
-		if x.ctx.Err() != nil {
-			return translate.Gone(context.Cause(x.ctx))
+		c.ch.meter.tried(s.x.q.Received, err)
+		s.x.report.trace.attempted(&s.x.report.timing, err)
+		s.x.report.ended(err, s.x.answer.reported(true))
+		if s.x.ctx.Err() != nil {
+			return translate.Gone(context.Cause(s.x.ctx))
 		}
 		if again {
 			continue
@@ -148,15 +149,15 @@ func (x *Exchange) tryCandidates(p *Plan, r *route) *translate.Error {
 			return err
 		}
 		if err == errEmpty {
-			if x.search.empties++; x.search.empties > 1 {
+			if s.empties++; s.empties > 1 {
 				return err // it was paid for each time
 			}
 		}
 		if replay := c.ch.conf.Replay; then.sent && replay != nil && !*replay {
 			return err
 		}
-		if x.search.retry = nil; passes(err) && x.failed(c.cell) == 1 && (err != errEmpty || !more) {
-			x.search.retry, x.search.pause = c, err.Retry
+		if s.retry = nil; passes(err) && s.failed(c.cell) == 1 && (err != errEmpty || !more) {
+			s.retry, s.pause = c, err.Retry
 		}
 	}
 	return errExhausted
@@ -171,26 +172,26 @@ func passes(err *translate.Error) bool {
 
 // secondTry returns, after a pause, the candidate that failed just now if it is of
 // tier, where nobody else is left, and may be asked again; else nil.
-func (x *Exchange) secondTry(tier []candidate) *candidate {
-	c := x.search.retry
+func (s *search) secondTry(tier []candidate) *candidate {
+	c := s.retry
 	if c == nil || !slices.ContainsFunc(tier, func(o candidate) bool { return o.cell == c.cell }) {
 		return nil
 	}
-	x.search.retry = nil
+	s.retry = nil
 	// Without this look it would pause for a breaker that the failure has opened.
 	if c.barred(time.Now()).wait > shortWait {
 		return nil
 	}
-	if !x.pause(x.search.pause) || c.barred(time.Now()).state != "" || !x.reserve(c) {
+	if !s.wait(s.pause) || c.barred(time.Now()).state != "" || !s.reserve(c) {
 		return nil
 	}
 	return c
 }
 
 // failed is how often a cell was tried in vain for this question.
-func (x *Exchange) failed(c *cell) int {
+func (s *search) failed(c *cell) int {
 	n := 0
-	for _, f := range x.report.failures {
+	for _, f := range s.x.report.failures {
 		if f.cell == c {
 			n++
 		}
@@ -199,18 +200,18 @@ func (x *Exchange) failed(c *cell) int {
 }
 
 // untried reports whether c could be asked for the first time.
-func (x *Exchange) untried(c *candidate) bool { return x.suits(c) && x.failed(c.cell) == 0 }
+func (s *search) untried(c *candidate) bool { return s.suits(c) && s.failed(c.cell) == 0 }
 
-// pause waits before a second try: as long as the back end asked for, else a
+// wait waits before a second try: as long as the back end asked for, else a
 // moment. It reports whether the question is still wanted.
-func (x *Exchange) pause(least time.Duration) bool {
-	wait := 50*time.Millisecond + time.Duration(x.g.chance(int64(100*time.Millisecond)))
+func (s *search) wait(least time.Duration) bool {
+	wait := 50*time.Millisecond + time.Duration(s.x.g.chance(int64(100*time.Millisecond)))
 	t := time.NewTimer(max(wait, least))
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
-	case <-x.ctx.Done():
+	case <-s.x.ctx.Done():
 		return false
 	}
 }
@@ -223,24 +224,24 @@ func (c *candidate) exclusion(b bar) exclusion {
 // pick returns the next candidate of r, its slot and its breaker's leave taken, and
 // whether another one could be asked; nil when there is none or the question's context
 // ended.
-func (x *Exchange) pick(p *Plan, r *route) (c *candidate, more bool) {
+func (s *search) pick(p *Plan, r *route) (c *candidate, more bool) {
 	now := time.Now()
-	x.search.skipped = x.search.skipped[:x.search.known]
+	s.skipped = s.skipped[:s.known]
 	for i, tier := range r.tiers {
-		x.search.tier = tier
-		if c = x.pickOf(r.throngs[i], tier, now); c != nil {
-			return c, x.another(r.tiers[i:], c, now)
+		s.tier = tier
+		if c = s.pickOf(r.throngs[i], tier, now); c != nil {
+			return c, s.another(r.tiers[i:], c, now)
 		}
 		left := 0
-		if c, left = x.pickFrom(p, tier, now); c == nil {
-			if c = x.secondTry(tier); c != nil {
-				x.report.trace.chosen(c, bySecond, 1)
+		if c, left = s.pickFrom(p, tier, now); c == nil {
+			if c = s.secondTry(tier); c != nil {
+				s.x.report.trace.chosen(c, bySecond, 1)
 			}
 		}
 		if c != nil {
-			return c, left > 0 || x.another(r.tiers[i+1:], c, now)
+			return c, left > 0 || s.another(r.tiers[i+1:], c, now)
 		}
-		if x.ctx.Err() != nil {
+		if s.x.ctx.Err() != nil {
 			return nil, false
 		}
 	}
@@ -248,42 +249,42 @@ func (x *Exchange) pick(p *Plan, r *route) (c *candidate, more bool) {
 }
 
 // pickFrom is pick among the candidates of one tier that were not asked yet.
-func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidate, int) {
-	targets, at := x.search.targets[:0], x.search.at[:0]
+func (s *search) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidate, int) {
+	targets, at := s.targets[:0], s.at[:0]
 	for i := range tier {
 		c := &tier[i]
-		if !x.untried(c) {
+		if !s.untried(c) {
 			continue
 		}
 		b, turn := c.barred(now), (*slots)(nil)
 		if b.state == "" {
-			b, turn = x.gated(c, now)
+			b, turn = s.gated(c, now)
 		}
 		if b.state != "" {
 			e := c.exclusion(b)
 			e.full = turn
-			x.search.skipped = append(x.search.skipped, e)
-			x.report.trace.barred(c, b)
+			s.skipped = append(s.skipped, e)
+			s.x.report.trace.barred(c, b)
 			continue
 		}
 		targets, at = append(targets, c.target), append(at, c)
 	}
-	front := x.stepBack(targets, at, now)
+	front := s.stepBack(targets, at, now)
 	for among := len(at); len(at) > 0; front-- {
 		if front == 0 {
 			front = len(at)
 		}
-		n, by := x.prefer(at), byMemory
+		n, by := s.prefer(at), byMemory
 		if n < 0 {
-			n, by = p.policy.Pick(targets[:front], x.affinity()), byPolicy
+			n, by = p.policy.Pick(targets[:front], s.x.prompt.affinity()), byPolicy
 		}
 		c := at[n]
 		targets, at = slices.Delete(targets, n, n+1), slices.Delete(at, n, n+1)
-		if x.reserve(c) {
+		if s.reserve(c) {
 			if among == 1 {
 				by = byAlone
 			}
-			x.report.trace.chosen(c, by, among)
+			s.x.report.trace.chosen(c, by, among)
 			return c, len(at)
 		}
 	}
@@ -293,10 +294,10 @@ func (x *Exchange) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidat
 // stepBack puts the candidates that sit this question out, since they have come back
 // only just now or are much slower than others, behind the others, and returns how
 // many stay in front: all, if none would.
-func (x *Exchange) stepBack(targets []*balance.Target, at []*candidate, now time.Time) int {
+func (s *search) stepBack(targets []*balance.Target, at []*candidate, now time.Time) int {
 	n := len(at)
 	for i := 0; i < n && len(at) > 1; {
-		if x.joins(at[i], now) {
+		if s.joins(at[i], now) {
 			i++
 			continue
 		}
@@ -311,27 +312,27 @@ func (x *Exchange) stepBack(targets []*balance.Target, at []*candidate, now time
 }
 
 // joins reports whether c takes part in the choice for one question.
-func (x *Exchange) joins(c *candidate, now time.Time) bool {
+func (s *search) joins(c *candidate, now time.Time) bool {
 	if c.cell.lags(now) {
-		x.report.trace.barred(c, c.cell.lag(now))
+		s.x.report.trace.barred(c, c.cell.lag(now))
 		return false
 	}
-	return c.cell.joins(now, x.g.chance)
+	return c.cell.joins(now, s.x.g.chance)
 }
 
 // another reports whether one of tiers, or of the routes after this one, could be
 // asked instead of c.
-func (x *Exchange) another(tiers [][]candidate, c *candidate, now time.Time) bool {
-	if x.anyFree(tiers, c, now) {
+func (s *search) another(tiers [][]candidate, c *candidate, now time.Time) bool {
+	if s.anyFree(tiers, c, now) {
 		return true
 	}
-	return slices.ContainsFunc(x.search.later, func(r *route) bool { return x.anyFree(r.tiers, c, now) })
+	return slices.ContainsFunc(s.later, func(r *route) bool { return s.anyFree(r.tiers, c, now) })
 }
 
-func (x *Exchange) anyFree(tiers [][]candidate, but *candidate, now time.Time) bool {
+func (s *search) anyFree(tiers [][]candidate, but *candidate, now time.Time) bool {
 	for _, tier := range tiers {
 		for i := range tier {
-			if c := &tier[i]; c != but && x.free(c, now) {
+			if c := &tier[i]; c != but && s.free(c, now) {
 				return true
 			}
 		}
@@ -341,65 +342,55 @@ func (x *Exchange) anyFree(tiers [][]candidate, but *candidate, now time.Time) b
 
 // free reports whether c could be asked for the first time, and nothing keeps the
 // question from it but maybe a slot.
-func (x *Exchange) free(c *candidate, now time.Time) bool {
-	if !x.untried(c) || c.barred(now).state != "" {
+func (s *search) free(c *candidate, now time.Time) bool {
+	if !s.untried(c) || c.barred(now).state != "" {
 		return false
 	}
-	b, _ := x.gated(c, now)
+	b, _ := s.gated(c, now)
 	return b.state == ""
 }
 
 // reserve leases c for the next attempt, or notes why not.
-func (x *Exchange) reserve(c *candidate) bool {
-	handed := x.search.handed == c.ch.load
+func (s *search) reserve(c *candidate) bool {
+	handed := s.handed == c.ch.load
 	if handed {
-		x.search.handed = nil
+		s.handed = nil
 	}
 	l, b := c.Lease(handed)
 	if b.state != "" {
-		x.barred(c, b)
+		s.barred(c, b)
 		return false
 	}
-	if !x.mayDial(&l) {
+	if !s.mayDial(&l) {
 		l.Release()
 		e := c.exclusion(c.ch.gate.bar(time.Now()))
 		e.full, e.busy = &c.ch.gate.turn, true
-		x.search.skipped = append(x.search.skipped, e)
+		s.skipped = append(s.skipped, e)
 		return false
 	}
-	x.search.next = l
-	x.giveBack() // what was handed over for another channel
+	s.next = l
+	s.giveBack() // what was handed over for another channel
 	return true
 }
 
 // barred notes that b kept the next attempt from c.
-func (x *Exchange) barred(c *candidate, b bar) {
+func (s *search) barred(c *candidate, b bar) {
 	e := c.exclusion(b)
 	if b.state == "full" {
 		e.busy, e.full = true, c.ch.load
 	}
-	x.report.trace.barred(c, b)
-	x.search.skipped = append(x.search.skipped, e)
+	s.x.report.trace.barred(c, b)
+	s.skipped = append(s.skipped, e)
 }
 
 // prefer returns the candidate that remembers the conversation, or -1.
-func (x *Exchange) prefer(at []*candidate) int {
+func (s *search) prefer(at []*candidate) int {
 	if !slices.ContainsFunc(at, func(c *candidate) bool { return c.ch.kind.Remembers() }) {
 		return -1
 	}
-	if x.complete() != nil {
+	if s.x.complete() != nil {
 		return -1
 	}
-	ch := x.g.memories.peek(x.before())
+	ch := s.x.g.memories.peek(s.x.prompt.place())
 	return slices.IndexFunc(at, func(c *candidate) bool { return c.ch == ch })
-}
-
-// affinity is equal for the questions of one conversation, or else of one caller,
-// in every process (FNV-1a).
-func (x *Exchange) affinity() uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(x.prompt.scope) {
-		h = (h ^ uint64(x.prompt.scope[i])) * 1099511628211
-	}
-	return h
 }

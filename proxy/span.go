@@ -287,25 +287,25 @@ func fit(msgs []translate.Message, room, must int) (kept []translate.Message, be
 
 // shorten makes of msgs what c's model takes, and notes what stayed behind. cut says that
 // something did because of what c's model takes.
-func (x *Exchange) shorten(c *candidate, msgs []translate.Message) (kept []translate.Message, cut bool) {
-	room := c.span.room(x.prompt.req.Params.MaxTokens)
-	if x.search.most > 0 && (room == 0 || x.search.most < room) {
-		room = x.search.most
+func (s *search) shorten(c *candidate, msgs []translate.Message) (kept []translate.Message, cut bool) {
+	room := c.span.room(s.x.prompt.req.Params.MaxTokens)
+	if s.most > 0 && (room == 0 || s.most < room) {
+		room = s.most
 	}
-	fixed := x.prompt.req.Length() - bytesOf(x.prompt.req.Messages)
+	fixed := s.x.prompt.req.Length() - bytesOf(s.x.prompt.req.Messages)
 	kept, behind := msgs, 0
 	if room > 0 {
-		kept, behind = fit(msgs, room-fixed, len(x.prompt.added))
+		kept, behind = fit(msgs, room-fixed, len(s.x.prompt.added))
 	}
-	unread := x.prompt.unread
-	if x.q.Turn.thread.unkept {
+	unread := s.x.prompt.unread
+	if s.x.prompt.turn.thread.unkept {
 		unread = 0 // that is gone for every model
-	} else if x.prompt.window >= 0 {
-		unread = min(unread, max(0, x.prompt.window-(x.prompt.stored[1]-x.prompt.stored[0])))
+	} else if s.x.prompt.window >= 0 {
+		unread = min(unread, max(0, s.x.prompt.window-(s.x.prompt.stored[1]-s.x.prompt.stored[0])))
 	}
-	x.attempt.length = fixed + bytesOf(kept)
-	x.attempt.load, x.attempt.spare = x.attempt.length+messageExtra*len(kept), len(kept)-leadingSystem(kept) > max(len(x.prompt.added), 1)
-	x.q.Ledger.Behind = behind + unread
+	s.x.attempt.length = fixed + bytesOf(kept)
+	s.x.attempt.load, s.x.attempt.spare = s.x.attempt.length+messageExtra*len(kept), len(kept)-leadingSystem(kept) > max(len(s.x.prompt.added), 1)
+	s.x.report.timing.Behind = behind + unread
 	return kept, room > 0 && behind+unread > 0
 }
 
@@ -325,24 +325,24 @@ func bytesOf(msgs []translate.Message) (n int) {
 
 // less reports whether the question, which c's model refused with err for its length, is
 // to be asked again with less of its conversation.
-func (x *Exchange) less(c *candidate, err *translate.Error) bool {
-	if x.q.Turn == nil || x.attempt.load == 0 || !tooLong(err) && !tooLarge(err) {
+func (s *search) less(c *candidate, err *translate.Error) bool {
+	if s.x.prompt.turn == nil || s.x.attempt.load == 0 || !tooLong(err) && !tooLarge(err) {
 		return false
 	}
 	limit, tokens := lengthSaid(err)
-	if limit < leastLimit || limit > int64(x.attempt.load) {
+	if limit < leastLimit || limit > int64(s.x.attempt.load) {
 		limit = 0
 	}
-	if x.attempt.inSync {
+	if s.x.attempt.inSync {
 		tokens = 0 // the back end has counted what it remembers
 	}
-	c.span.refused(x.attempt.load, limit, tokens, x.prompt.req.Params.MaxTokens)
-	if x.search.cuts == maxCuts || x.report.attempts >= maxAttempts || !x.attempt.spare && !x.attempt.inSync {
+	c.span.refused(s.x.attempt.load, limit, tokens, s.x.prompt.req.Params.MaxTokens)
+	if s.cuts == maxCuts || s.x.report.attempts >= maxAttempts || !s.x.attempt.spare && !s.x.attempt.inSync {
 		return false
 	}
-	x.search.again = c
-	if x.search.cuts++; x.search.cuts == maxCuts || limit == 0 {
-		x.search.most = min(x.attempt.load>>x.search.cuts, [...]int{firstCut, lastCut}[x.search.cuts-1])
+	s.again = c
+	if s.cuts++; s.cuts == maxCuts || limit == 0 {
+		s.most = min(s.x.attempt.load>>s.cuts, [...]int{firstCut, lastCut}[s.cuts-1])
 	}
 	return true
 }
@@ -362,17 +362,17 @@ func lengthSaid(err *translate.Error) (limit, tokens int64) {
 	return err.TooLong.Limit, err.TooLong.Sent
 }
 
-// fits notes that the model took what it was sent, and how many tokens that was if it said
-// so.
-func (x *Exchange) fits() {
-	if x.attempt.load == 0 {
+// fits notes that the model took what it was sent, and how many tokens that was if used
+// says so.
+func (a *attempt) fits(used translate.Usage, doubted bool) {
+	if a.load == 0 {
 		return
 	}
-	tokens := x.answer.collected.Usage.Input
-	if x.attempt.inSync || x.answer.collected.Usage.Estimated || x.answer.doubted {
+	tokens := used.Input
+	if a.inSync || used.Estimated || doubted {
 		tokens = 0
 	}
-	x.attempt.lease.span.taken(x.attempt.load, tokens)
+	a.lease.span.taken(a.load, tokens)
 }
 
 // window is what is read of a conversation for a question that sees keep messages before

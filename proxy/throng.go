@@ -49,68 +49,65 @@ func newThrong(tier []candidate, policy balance.Policy) *throng {
 	return c
 }
 
-// looker is an exchange that looks at single candidates of a throng.
-type looker Exchange
-
 // pickOf is pick among a throng, of which it looks at a few; nil if these do not tell.
 // Only the first attempt is chosen so: with a failure, all are looked at, and the
 // record says of each what kept it away.
-func (x *Exchange) pickOf(cr *throng, tier []candidate, now time.Time) *candidate {
-	if cr == nil || x.report.attempts > 0 || x.search.handed != nil || x.search.waited > 0 {
+func (s *search) pickOf(cr *throng, tier []candidate, now time.Time) *candidate {
+	if cr == nil || s.x.report.attempts > 0 || s.handed != nil || s.x.report.waited > 0 {
 		return nil
 	}
-	x.search.sampled, x.search.sampledAt = tier, now
-	defer func() { x.search.sampled = nil }()
-	known := len(x.search.skipped)
+	s.sampled, s.sampledAt = tier, now
+	defer func() { s.sampled = nil }()
+	known := len(s.skipped)
 	for range throngTries {
-		n, by := x.remembered(cr, tier), byMemory
+		n, by := s.remembered(cr, tier), byMemory
 		if n < 0 {
-			n, by = cr.draw.Draw(x.affinity(), (*looker)(x)), byPolicy
+			n, by = cr.draw.Draw(s.x.prompt.affinity(), s), byPolicy
 		}
 		if n < 0 {
 			break
 		}
-		if c := &tier[n]; x.reserve(c) {
-			x.report.trace.drew()
-			x.report.trace.chosen(c, by, len(tier))
+		if c := &tier[n]; s.reserve(c) {
+			s.x.report.trace.drew()
+			s.x.report.trace.chosen(c, by, len(tier))
 			return c
 		}
 	}
-	x.search.skipped = x.search.skipped[:known] // the look at all finds them again
+	s.skipped = s.skipped[:known] // the look at all finds them again
 	return nil
 }
 
 // remembered is where the candidate is that remembers the conversation, or -1.
-func (x *Exchange) remembered(cr *throng, tier []candidate) int {
-	if !cr.recalls || x.complete() != nil {
+func (s *search) remembered(cr *throng, tier []candidate) int {
+	if !cr.recalls || s.x.complete() != nil {
 		return -1
 	}
-	n, ok := cr.at[x.g.memories.peek(x.before())]
-	if !ok || !x.free(&tier[n], x.search.sampledAt) || tier[n].ch.load.full() {
+	n, ok := cr.at[s.x.g.memories.peek(s.x.prompt.place())]
+	if !ok || !s.free(&tier[n], s.sampledAt) || tier[n].ch.load.full() {
 		return -1
 	}
 	return n
 }
 
-// Usable implements [balance.Look].
-func (l *looker) Usable(i int) bool {
-	x, c := (*Exchange)(l), &l.search.sampled[i]
-	if !x.suits(c) {
+// Usable implements [balance.Look] for single candidates of a throng.
+func (s *search) Usable(i int) bool {
+	c := &s.sampled[i]
+	if !s.suits(c) {
 		return false
 	}
-	if b := c.barred(l.search.sampledAt); b.state != "" {
-		x.report.trace.barred(c, b)
+	if b := c.barred(s.sampledAt); b.state != "" {
+		s.x.report.trace.barred(c, b)
 		return false
 	}
-	if b, _ := x.gated(c, l.search.sampledAt); b.state != "" {
-		x.report.trace.barred(c, b)
+	if b, _ := s.gated(c, s.sampledAt); b.state != "" {
+		s.x.report.trace.barred(c, b)
 		return false
 	}
 	if c.ch.load.full() {
-		x.report.trace.barred(c, atLimit())
+		s.x.report.trace.barred(c, atLimit())
 		return false
 	}
-	return x.joins(c, l.search.sampledAt)
+	return s.joins(c, s.sampledAt)
 }
 
 // full reports whether a question that comes now would find no slot.

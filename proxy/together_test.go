@@ -102,7 +102,7 @@ func TestAnAnswerToWhatIsNotSoAnyMoreIsRefusedAndNotStored(t *testing.T) {
 					if q.Restart = restart; restart {
 						q.Request.Messages = nil
 					}
-					x, err := one.g.Open(t.Context(), q)
+					x, err := one.open(t.Context(), q)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -131,7 +131,7 @@ func TestAnAnswerToWhatIsNotSoAnyMoreIsRefusedAndNotStored(t *testing.T) {
 
 func TestOfTwoGatewaysThatBeginOneConversationOneIsRefused(t *testing.T) {
 	onOneStore(t, func() map[string][]script { return map[string][]script{"a": {says("ok")}} }, func(t *testing.T, one, two *world) {
-		x, err := one.g.Open(t.Context(), one.in("k", one.question("late")))
+		x, err := one.open(t.Context(), one.in("k", one.question("late")))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func TestTurnsOfOneConversationRunInTheirOrder(t *testing.T) {
 		for i := range n {
 			q := w.in("k", w.question(fmt.Sprint(i)))
 			all.Go(func() {
-				x, err := w.g.Open(t.Context(), q)
+				x, err := w.open(t.Context(), q)
 				if err != nil {
 					t.Error(err)
 					return
@@ -114,7 +114,7 @@ func TestAConversationThatIsNotThereCannotBeContinued(t *testing.T) {
 func TestTheTurnIsStoredBeforeItsFinishIsSeen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one")}})
-		x, err := w.g.Open(t.Context(), w.in("k", w.question("hi")))
+		x, err := w.open(t.Context(), w.in("k", w.question("hi")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +160,7 @@ func TestAnAnswerThatCannotBeStoredEndsInAnError(t *testing.T) {
 				w := newWorldOn(t, conf(channel("a")), map[string][]script{"a": {says("one")}}, badStore{st})
 				q := w.in("k", w.question("hi"))
 				q.Request.Stream = stream
-				x, err := w.g.Open(t.Context(), q)
+				x, err := w.open(t.Context(), q)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -189,7 +189,7 @@ func TestARestartPutsItsAnswerInThePlaceOfTheLast(t *testing.T) {
 			says("one"), says("two"), says("better"), {steps: []step{text("x"), fails(fault(translate.FaultBroken))}}}})
 		w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 		w.ask(t.Context(), w.in("k", w.question("2"))).mustSay(t, "two")
-		again := func() *Question {
+		again := func() *question {
 			q := w.in("k", w.question(""))
 			q.Restart = true
 			return q
@@ -299,7 +299,7 @@ func TestWhatIsDeletedBehindTheGatewaysBackBeginsAnewWithTheNextQuestion(t *test
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one"), {steps: []step{text("two").in(time.Second), finish()}}, says("three")}})
 		w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
-		x, err := w.g.Open(t.Context(), w.in("k", w.question("2")))
+		x, err := w.open(t.Context(), w.in("k", w.question("2")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -387,7 +387,7 @@ func TestASilentAnswerIsNotStored(t *testing.T) {
 func TestEditsWaitForTheirTurn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one")}})
-		x, err := w.g.Open(t.Context(), w.in("k", w.question("1")))
+		x, err := w.open(t.Context(), w.in("k", w.question("1")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -430,7 +430,7 @@ func TestAnAnswerThatEndedWellIsStoredOnce(t *testing.T) {
 		for _, toTheEnd := range []bool{true, false} {
 			q := w.in(fmt.Sprint(toTheEnd), w.question("hi"))
 			q.KeepPartial = true
-			x, err := w.g.Open(t.Context(), q)
+			x, err := w.open(t.Context(), q)
 			if err != nil {
 				t.Fatal(err)
 			}

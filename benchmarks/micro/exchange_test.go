@@ -74,7 +74,7 @@ func newAsker(tb testing.TB, g *proxy.Gateway, d translate.Dialect, model string
 // ask opens one exchange, writes its answer into a buffer and closes it.
 func (a *asker) ask(tb testing.TB) {
 	req := &translate.Request{Dialect: a.d.Name(), Stream: a.stream, User: "ann", Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hello there")}}
-	x, err := a.g.Open(context.Background(), &proxy.Question{ID: "req_1", Front: a.d.Name(), Caller: a.caller, Model: a.model, Request: req})
+	x, err := a.g.Open(context.Background(), proxy.Question{ID: "req_1", Front: a.d.Name(), Caller: a.caller, Model: a.model, Request: req})
 	if err != nil {
 		tb.Fatal(err)
 	}

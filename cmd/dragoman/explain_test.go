@@ -94,7 +94,7 @@ func TestExplainAsksTheRunningGateway(t *testing.T) {
 	}
 	m, _ := g.Resolve(who, "m")
 	put := func() {
-		x, err := g.Open(t.Context(), &proxy.Question{ID: "the-id", Front: "openai", Caller: who, Model: m, Request: &translate.Request{
+		x, err := g.Open(t.Context(), proxy.Question{ID: "the-id", Front: "openai", Caller: who, Model: m, Request: &translate.Request{
 			Stream: true, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")}}})
 		if err != nil {
 			t.Fatal(err)

@@ -254,7 +254,7 @@ func putOne(t *testing.T, g *proxy.Gateway) {
 	if bad != nil {
 		t.Fatal(bad)
 	}
-	_, err := g.Open(t.Context(), &proxy.Question{ID: "q", Front: "openai", Caller: who, Model: m, Request: &translate.Request{
+	_, err := g.Open(t.Context(), proxy.Question{ID: "q", Front: "openai", Caller: who, Model: m, Request: &translate.Request{
 		Model: "m", Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")},
 	}})
 	if err == nil {

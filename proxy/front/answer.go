@@ -2,6 +2,7 @@ package front
 
 import (
 	"bytes"
+	"context"
 	"strconv"
 	"time"
 
@@ -50,20 +51,42 @@ func (c *call) setHeader(name string, value []byte) { c.ctx.Response.Header.SetB
 // becomes of it (docs/rules/rest.md 2.7).
 func (c *call) limits(s limiter.State) { s.Headers(time.Now(), c.setHeader) }
 
-// answer puts q to the gateway and writes what comes of it, streamed or whole as
-// q.Request.Stream says.
-func (c *call) answer(q *proxy.Question, head translate.Head) {
+// question completes q, which the call asks, with all that the gateway wants to know of the
+// call.
+func (c *call) question(q *proxy.Question) *proxy.Question {
 	q.ID = c.id
 	if c.held != nil {
 		c.held.Decoded(q.Request)
 		q.Holding = c.held
 	}
 	if q.Caller.Limited() {
-		q.Address, q.Admitted = c.address(), c.limits
+		q.Address = c.address()
 	}
+	return q
+}
+
+// open puts q to a channel: p is q as it was admitted, nil if it was not yet. told is told
+// how the limits of its caller stand. The timing is that of [proxy.Pending.Timing].
+func (c *call) open(ctx context.Context, q *proxy.Question, p *proxy.Pending, told func(limiter.State)) (*proxy.Exchange, proxy.Timing, error) {
+	if p == nil {
+		var err error
+		if p, err = c.s.g.Admit(ctx, *q); err != nil {
+			return nil, proxy.Timing{}, err
+		}
+	}
+	if q.Caller.Limited() {
+		p.Tell(told)
+	}
+	x, err := p.Open(ctx)
+	return x, p.Timing(), err
+}
+
+// answer puts q to the gateway and writes what comes of it, streamed or whole as
+// q.Request.Stream says. p is q as it was admitted; nil: that is to be done.
+func (c *call) answer(q *proxy.Question, p *proxy.Pending, head translate.Head) {
 	enc := c.front.dialect.NewEncoder(q.Request, head)
 	if !q.Request.Stream {
-		c.answerWhole(q, enc)
+		c.answerWhole(q, p, enc)
 		c.once.settle(&c.ctx.Response)
 		return
 	}
@@ -71,23 +94,19 @@ func (c *call) answer(q *proxy.Question, head translate.Head) {
 		c.once.stream(func() translate.Encoder { return c.front.dialect.NewEncoder(q.Request, head) })
 	}
 	b := newStream(c, enc)
-	if q.Caller.Limited() {
-		q.Admitted = func(s limiter.State) {
-			c.limits(s)
-			b.admitted(s)
-		}
-	}
 	lent := false
 	defer func() {
 		if !lent {
 			b.close()
 		}
 	}()
-	x, err := c.s.g.Open(b.ctx, q)
-	q.Admitted = nil // it holds the request
+	x, timing, err := c.open(b.ctx, q, p, func(s limiter.State) {
+		c.limits(s)
+		b.admitted(s)
+	})
 	late := b.opened(x)
 	if !late {
-		c.way(q)
+		c.way(q.Caller, &timing)
 	}
 	if err != nil && !late {
 		c.failed(err)
@@ -106,13 +125,13 @@ func streamHeaders(h *fasthttp.ResponseHeader) {
 	h.Set("X-Accel-Buffering", "no")
 }
 
-func (c *call) answerWhole(q *proxy.Question, enc translate.Encoder) {
+func (c *call) answerWhole(q *proxy.Question, p *proxy.Pending, enc translate.Encoder) {
 	watched := conn.Of(c.ctx.Conn())
 	ctx, leave := watched.Life(c.s.life, errClientGone)
 	watched.Watch(watchAfter, leave)
 	defer watched.Unwatch()
-	x, err := c.s.g.Open(ctx, q)
-	c.way(q)
+	x, timing, err := c.open(ctx, q, p, c.limits)
+	c.way(q.Caller, &timing)
 	if err != nil {
 		c.failed(err)
 		return
@@ -134,8 +153,8 @@ func (c *call) answerWhole(q *proxy.Question, enc translate.Encoder) {
 
 // way says in headers which way the question went, what could not be said there,
 // and where its time was spent.
-func (c *call) way(q *proxy.Question) {
-	h, l := &c.ctx.Response.Header, &q.Ledger
+func (c *call) way(caller *proxy.Caller, l *proxy.Timing) {
+	h := &c.ctx.Response.Header
 	var buf [96]byte
 	h.SetBytesV("X-Dragoman-Attempts", strconv.AppendInt(buf[:0], int64(l.Attempts), 10))
 	if l.Cache != "" {
@@ -147,7 +166,7 @@ func (c *call) way(q *proxy.Question) {
 	if l.Attempts == 0 {
 		return
 	}
-	if !q.Caller.Anonymous { // channels have names for those who have keys
+	if !caller.Anonymous { // channels have names for those who have keys
 		h.Set("X-Dragoman-Channel", l.Channel)
 	}
 	b := appendTiming(buf[:0], "queue", l.Queue)

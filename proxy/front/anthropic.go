@@ -72,7 +72,7 @@ func countTokens(c *call) {
 	ctx, leave := watched.Life(c.s.life, errClientGone)
 	watched.Watch(watchAfter, leave)
 	defer watched.Unwatch()
-	q := &proxy.Question{ID: c.id, Front: c.front.Name(), Caller: caller, Model: model, Request: req, Address: c.address()}
+	q := proxy.Question{ID: c.id, Front: c.front.Name(), Caller: caller, Model: model, Request: req, Address: c.address()}
 	tokens, err := c.s.g.Count(ctx, q)
 	if err != nil {
 		c.failed(err)

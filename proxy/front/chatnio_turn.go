@@ -43,31 +43,31 @@ func (t *talk) turn(next *task) {
 	ctx, cancel := context.WithCancelCause(t.ctx)
 	defer cancel(nil)
 	t.begin(next, cancel)
-	q := &proxy.Question{
+	p, err := t.s.g.Admit(ctx, proxy.Question{
 		ID: ids.New("req_"), Session: t.session.id, Front: chatnio.Dialect.Name(), Caller: t.caller, Model: model, Received: received,
 		Request: req, Restart: restart, KeepPartial: true, Address: t.address,
 		Failure: chatnio.NewEncoder(req, translate.Head{}).ErrorText,
-	}
-	if err := t.s.g.Admit(ctx, q); err != nil {
+	})
+	if err != nil {
 		t.refuse(next, req, typed(err))
 		return
 	}
-	defer t.s.g.Dismiss(q)
-	if err := t.start(q, next.frame.Message); err != nil {
-		t.s.g.Dismiss(q)
+	defer p.Dismiss()
+	if err := t.start(p, next.frame); err != nil {
+		p.Dismiss()
 		t.refuse(next, req, typed(err))
 		return
 	}
 	if t.first() == nil {
 		t.lost = false
-		defer t.unnoted(q)
-		t.answer(ctx, q, next)
+		defer t.unnoted(p)
+		t.answer(ctx, p, req, next)
 	}
 }
 
-// unnoted notes that q is on the client's screen and not stored, if so.
-func (t *talk) unnoted(q *proxy.Question) {
-	if q.Unnoted {
+// unnoted notes that the question is on the client's screen and not stored, if so.
+func (t *talk) unnoted(p *proxy.Pending) {
+	if p.Unnoted() {
 		t.adrift, t.lost = true, true
 	}
 }
@@ -153,8 +153,8 @@ func (t *talk) settle() error {
 
 // start makes sure that the turn's conversation can be found by the number that its first
 // frame says: a new one is stored with its question.
-func (t *talk) start(q *proxy.Question, message string) error {
-	if !t.signed() || q.Restart {
+func (t *talk) start(p *proxy.Pending, frame chatnio.Frame) error {
+	if !t.signed() || frame.Type == chatnio.TypeRestart {
 		return t.settle()
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, storeWait)
@@ -165,10 +165,10 @@ func (t *talk) start(q *proxy.Question, message string) error {
 	if !t.s.g.MayNote(t.caller) {
 		return t.settle() // it is stored with its answer
 	}
-	if err := t.s.g.Begin(ctx, q, t.identity(message)); err != nil {
+	if err := p.Begin(ctx, t.identity(frame.Message)); err != nil {
 		return err
 	}
-	t.began(q.Turn.Number())
+	t.began(p.Turn().Number())
 	return nil
 }
 
@@ -198,18 +198,18 @@ func (t *talk) forget() {
 }
 
 // enter takes the turn's place in the conversation, if it has none yet.
-func (t *talk) enter(ctx context.Context, q *proxy.Question, message string) error {
-	if q.Turn != nil {
+func (t *talk) enter(ctx context.Context, p *proxy.Pending, message string) error {
+	if p.Turn() != nil {
 		return nil
 	}
 	if !t.signed() {
-		q.Turn = t.s.g.Unstored(&t.kept)
+		p.Enter(t.s.g.Unstored(&t.kept))
 		return nil
 	}
-	if !q.Waiting() {
+	if !p.Waiting() {
 		ctx = t.ctx // also a question that was stopped just now is stored
 	}
-	return t.s.g.Join(ctx, q, t.identity(message))
+	return p.Join(ctx, t.identity(message))
 }
 
 // identity is the connection's conversation; a new one is named after message.
@@ -320,15 +320,15 @@ func (t *talk) refuse(next *task, req *translate.Request, err *translate.Error) 
 }
 
 // answer streams the frames of one turn: exactly one of them says end.
-func (t *talk) answer(ctx context.Context, q *proxy.Question, next *task) {
-	enc := chatnio.NewEncoder(q.Request, translate.Head{Number: t.number})
-	if err := t.enter(ctx, q, next.frame.Message); err != nil {
+func (t *talk) answer(ctx context.Context, p *proxy.Pending, req *translate.Request, next *task) {
+	enc := chatnio.NewEncoder(req, translate.Head{Number: t.number})
+	if err := t.enter(ctx, p, next.frame.Message); err != nil {
 		err := typed(err)
 		t.note(next, enc.ErrorText(err))
 		t.end(enc, err, false)
 		return
 	}
-	x, err := t.s.g.Open(ctx, q)
+	x, err := p.Open(ctx)
 	if err != nil {
 		t.end(enc, typed(err), false)
 		return

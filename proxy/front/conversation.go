@@ -11,30 +11,21 @@ import (
 // storeWait bounds one call's use of the store.
 const storeWait = 30 * time.Second
 
-// join admits q and takes its place in the conversation of id, or apart from all in one of
-// its own that is not stored. A client that leaves while q waits for a limit is noticed.
-func (c *call) join(q *proxy.Question, id proxy.Identity, apart bool) error {
-	if q.Caller.Limited() {
-		q.Address = c.address()
-	}
+// join takes p's place in the conversation of id, or apart from all in one of its own that
+// is not stored. A client that leaves while p waits for a limit is noticed.
+func (c *call) join(p *proxy.Pending, id proxy.Identity, apart bool) error {
 	if apart {
-		if err := c.s.g.Admit(c.s.life, q); err != nil {
-			return err
-		}
-		q.Turn = c.s.g.Unstored(new(proxy.Thread))
+		p.Enter(c.s.g.Unstored(new(proxy.Thread)))
 		return nil
 	}
-	if err := c.s.g.Admit(c.s.life, q); err != nil || !q.Waiting() {
-		if err == nil {
-			err = c.s.g.Join(c.s.life, q, id)
-		}
-		return err
+	if !p.Waiting() {
+		return p.Join(c.s.life, id)
 	}
 	watched := conn.Of(c.ctx.Conn())
 	ctx, leave := watched.Life(c.s.life, errClientGone)
 	watched.Watch(watchAfter, leave)
 	defer watched.Unwatch()
-	return c.s.g.Join(ctx, q, id)
+	return p.Join(ctx, id)
 }
 
 // identityKey names a conversation by who is talking: what it is for, and the ids,

@@ -19,7 +19,7 @@ type question struct {
 	m    iagent.Message
 	ctx  context.Context // ends when nobody waits for the answer any more
 	stop context.CancelCauseFunc
-	q    proxy.Question
+	p    *proxy.Pending // nil: it was not admitted, or need not be
 	req  translate.Request
 	id   proxy.Identity
 	made store.Conversation
@@ -121,9 +121,13 @@ func (o *question) settle() {
 
 // leave gives back the question's place.
 func (o *question) leave() {
-	o.s.g.Dismiss(&o.q)
-	if o.q.Turn != nil {
-		o.q.Turn.Done()
+	if o.p == nil {
+		return
+	}
+	turn := o.p.Turn()
+	o.p.Dismiss()
+	if turn != nil {
+		turn.Done()
 	}
 }
 
@@ -148,26 +152,27 @@ func (o *question) prepare(received time.Time) {
 		return
 	}
 	m.Request(&o.req)
-	o.q = proxy.Question{ID: ids.New("req_"), Session: c.session.id, Front: iagent.Dialect.Name(), Caller: c.caller, Model: model, Received: received, Request: &o.req,
-		Address: c.address, User: m.Sender}
-	if err := c.s.g.Admit(o.ctx, &o.q); err != nil {
+	p, err := c.s.g.Admit(o.ctx, proxy.Question{ID: ids.New("req_"), Session: c.session.id, Front: iagent.Dialect.Name(), Caller: c.caller, Model: model, Received: received, Request: &o.req,
+		Address: c.address, User: m.Sender})
+	if err != nil {
 		o.known = o.refused(err)
 		return
 	}
+	o.p = p
 	o.id = iagentIdentity(m, agent, &o.made)
 	// One that waits for a limit takes its place when it is admitted: it must not
 	// keep this goroutine from reading.
-	if !o.q.Waiting() {
+	if !o.p.Waiting() {
 		o.known = o.join()
 	}
 }
 
 // join takes the question's place; what it returns, if anything, is the outcome.
 func (o *question) join() *outcome {
-	if err := o.s.g.Join(o.ctx, &o.q, o.id); err != nil {
+	if err := o.p.Join(o.ctx, o.id); err != nil {
 		return o.refused(err)
 	}
-	o.q.Turn.Hold()
+	o.p.Turn().Hold()
 	return nil
 }
 
@@ -184,13 +189,13 @@ func noModel(err *translate.Error) *translate.Error {
 
 // answer waits for the answer.
 func (o *question) answer() outcome {
-	if o.known == nil && o.q.Turn == nil {
+	if o.known == nil && o.p.Turn() == nil {
 		o.known = o.join()
 	}
 	if o.known != nil {
 		return *o.known
 	}
-	x, err := o.s.g.Open(o.ctx, &o.q)
+	x, err := o.p.Open(o.ctx)
 	if err != nil {
 		return *o.refused(err)
 	}

@@ -84,17 +84,22 @@ func (c *call) restAsk(stream bool) {
 	req := &translate.Request{Dialect: rest.Dialect.Name(), Stream: stream}
 	ask.Request(req)
 	req.Stream = stream
-	q := &proxy.Question{
-		ID: c.id, Front: c.front.Name(), Caller: caller, Model: model, Received: now, Request: req, User: ask.User,
+	q := c.question(&proxy.Question{
+		Front: c.front.Name(), Caller: caller, Model: model, Received: now, Request: req, User: ask.User,
+	})
+	p, failed := c.s.g.Admit(c.s.life, *q)
+	if failed == nil {
+		defer p.Dismiss()
+		failed = c.join(p, c.s.restIdentity(&ask), apart)
 	}
-	defer c.s.g.Dismiss(q)
-	if err := c.join(q, c.s.restIdentity(&ask), apart); err != nil {
+	if failed != nil {
 		c.once.forget()
-		c.way(q)
-		c.failed(err)
+		timing := p.Timing()
+		c.way(caller, &timing)
+		c.failed(failed)
 		return
 	}
-	c.answer(q, translate.Head{Created: now.UnixMilli(), Conversation: q.Turn.ID(), RequestID: c.id})
+	c.answer(q, p, translate.Head{Created: now.UnixMilli(), Conversation: p.Turn().ID(), RequestID: c.id})
 }
 
 // unknownPreset tells a preset that does not exist from one that is not for this
