@@ -17,14 +17,12 @@ const circleBudget = 8
 // circleCeilings are the packages with larger circles, and how large those may be. A
 // ceiling is only ever lowered.
 var circleCeilings = map[string]int{
-	"proxy":               50,
-	"proxy/front":         26,
-	"proxy/upstream":      13,
-	"internal/mockmodel":  13,
-	"store/embedded":      12,
-	"translate/anthropic": 11,
-	"cmd/dragoman":        10,
-	"limiter":             9,
+	"proxy":          50,
+	"proxy/front":    26,
+	"proxy/upstream": 13,
+	"store/embedded": 12,
+	"cmd/dragoman":   10,
+	"limiter":        9,
 }
 
 func TestFilesOfAPackageFormNoLargeCircle(t *testing.T) {

@@ -11,6 +11,9 @@ import (
 // maxAhead bounds what is read ahead of a request that is being answered.
 const maxAhead = 4096
 
+// errCut tells fasthttp that the connection is gone.
+var errCut = errors.New("the scripted model cuts the connection")
+
 // conn is a connection that its handler can wait on, cut and write past
 // fasthttp. While a request is handled nobody else reads it, so the handler may.
 type conn struct {

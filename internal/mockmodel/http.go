@@ -1,7 +1,6 @@
 package mockmodel
 
 import (
-	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -20,9 +19,6 @@ type style interface {
 	refuse(dst []byte, r refusal) []byte
 	settled() // the answer went out whole
 }
-
-// errCut tells fasthttp that the connection is gone.
-var errCut = errors.New("the scripted model cuts the connection")
 
 // answer is one answer over HTTP: a body that fasthttp writes.
 type answer struct {

@@ -2,7 +2,6 @@ package mockmodel
 
 import (
 	"encoding/json"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,35 +22,6 @@ type agentFrame struct {
 	ReceiverID  string  `json:"receiver_id"`
 	ContentType int     `json:"content_type"`
 	Content     string  `json:"content"`
-}
-
-// agentStore holds the turns of the conversations by their key.
-type agentStore struct {
-	mu sync.Mutex
-	by map[string][]Turn
-}
-
-func (s *agentStore) load(key string) []Turn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.by[key])
-}
-
-// add appends turns. New conversations are not stored once the store is full.
-func (s *agentStore) add(key string, turns ...Turn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.by == nil {
-		s.by = make(map[string][]Turn)
-	}
-	old, known := s.by[key]
-	if !known && len(s.by) >= maxTalks {
-		return
-	}
-	if len(old) >= maxTurns {
-		old = slices.Delete(old, 0, len(turns))
-	}
-	s.by[key] = append(old, turns...)
 }
 
 // agentSession is one iagent socket. Its reader owns it.

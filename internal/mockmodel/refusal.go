@@ -50,3 +50,24 @@ func quote(dst []byte, s string) []byte {
 	dst = append(dst, s...)
 	return append(dst, '"')
 }
+
+// openaiKind returns the type and the code that OpenAI gives a refusal.
+func openaiKind(r refusal) (kind, code string) {
+	switch {
+	case r.context:
+		return "invalid_request_error", "context_length_exceeded"
+	case r.policy:
+		return "invalid_request_error", "content_policy_violation"
+	case r.status == 401:
+		return "invalid_request_error", "invalid_api_key"
+	case r.status == 403:
+		return "permission_error", ""
+	case r.status == 404:
+		return "invalid_request_error", "model_not_found"
+	case r.status == 429:
+		return "requests", "rate_limit_exceeded"
+	case r.status < 500:
+		return "invalid_request_error", ""
+	}
+	return "server_error", ""
+}

@@ -53,13 +53,3 @@ type codec struct{}
 
 // Name returns "anthropic".
 func (codec) Name() string { return name }
-
-// NewDecoder returns a decoder for one answer to req.
-func (codec) NewDecoder(req *translate.Request) translate.Decoder {
-	return &decoder{Deltas: translate.Deltas{Pass: req.PassThrough}}
-}
-
-// NewEncoder returns an encoder for one answer to req.
-func (codec) NewEncoder(req *translate.Request, h translate.Head) translate.Encoder {
-	return &encoder{head: h, model: req.Model}
-}

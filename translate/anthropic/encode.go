@@ -24,6 +24,11 @@ type encoder struct {
 	held   []heldBlock    // what came before the open call had ended
 }
 
+// NewEncoder returns an encoder for one answer to req.
+func (codec) NewEncoder(req *translate.Request, h translate.Head) translate.Encoder {
+	return &encoder{head: h, model: req.Model}
+}
+
 // Append appends the events of the wire for ev. The end is held for AppendTail,
 // since the usage that belongs to it may come after KindFinish.
 func (e *encoder) Append(dst []byte, ev translate.Event) []byte {

@@ -68,6 +68,11 @@ func (c *counts) add(v *fastjson.Value) bool {
 	return true
 }
 
+// NewDecoder returns a decoder for one answer to req.
+func (codec) NewDecoder(req *translate.Request) translate.Decoder {
+	return &decoder{Deltas: translate.Deltas{Pass: req.PassThrough}}
+}
+
 // Decode appends the events of the data of one server-sent event; the event's
 // own type field decides what it is. In a passed-through answer a frame that
 // means nothing gives one KindOpaque, so that it reaches the client.

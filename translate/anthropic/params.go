@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"math"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
@@ -9,6 +10,9 @@ import (
 
 // minBudget is the smallest budget of thinking that the vendor takes.
 const minBudget = 1024
+
+// defaultMaxTokens is sent where nobody said a limit: the vendor demands one.
+const defaultMaxTokens = 4096
 
 // thinking is what is asked for: a budget, 0 for none, and the limit of the
 // answer, which must leave room beside it.
@@ -240,3 +244,5 @@ func appendStops(dst []byte, req *translate.Request) []byte {
 	}
 	return jsonx.CloseList(dst, start)
 }
+
+func finite(v *float64) bool { return v != nil && !math.IsNaN(*v) && !math.IsInf(*v, 0) }

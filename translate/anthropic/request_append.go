@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"encoding/json"
-	"math"
 	"slices"
 	"strings"
 	"unicode"
@@ -10,9 +9,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
-
-// defaultMaxTokens is sent where nobody said a limit: the vendor demands one.
-const defaultMaxTokens = 4096
 
 // AppendRequest appends the body that puts req to an upstream.
 func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
@@ -362,5 +358,3 @@ func nextSignature[T string | []byte](s T) (mark string, piece, rest T) {
 	}
 	return mark, s, s[len(s):]
 }
-
-func finite(v *float64) bool { return v != nil && !math.IsNaN(*v) && !math.IsInf(*v, 0) }
