@@ -261,7 +261,8 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 	if err != nil {
 		return evs, err
 	}
-	if err := failure(v, body, true); err != nil {
+	odd := oddTop(v)
+	if err := failure(v, body, odd); err != nil {
 		return evs, err
 	}
 	choices := d.choices(v)
@@ -275,7 +276,7 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 			break
 		}
 	}
-	d.usage, _ = usageIn(v, choices[first:first+1], true)
+	d.usage, _ = usageIn(v, choices[first:first+1], odd)
 	if !d.started {
 		evs = d.start(evs, v, true)
 		evs[len(evs)-1].Usage = d.usage
