@@ -9,6 +9,7 @@ import (
 	"text/template"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -43,18 +44,18 @@ type Channel struct {
 
 	refuses, takes translate.Traits // of its models, by its configuration
 
-	load   *slots       // of all keys of the configured channel
-	room   *room        // where questions wait for a slot of it; the gateway's
-	log    *slog.Logger // the same
-	dials  dialler      // up, if it is one
-	gate   *gate        // of its server, if it is
-	spare  slots        // word that one of its connections is idle
-	meter  *meter       // the same for all keys
-	prober *prober      // the same for all keys; nil: it is not probed
-	aside  aside        // the key; of one model of it see cell
-	doubt  doubt        // about the key
-	bans   *trials      // of its server; nil: that bans nobody
-	forced atomic.Int32 // a Force, the same for all keys of the configured channel
+	load   *fairqueue.Slots // of all keys of the configured channel
+	room   *fairqueue.Queue // where questions wait for a slot of it; the gateway's
+	log    *slog.Logger     // the same
+	dials  dialler          // up, if it is one
+	gate   *gate            // of its server, if it is
+	spare  fairqueue.Slots  // word that one of its connections is idle
+	meter  *meter           // the same for all keys
+	prober *prober          // the same for all keys; nil: it is not probed
+	aside  aside            // the key; of one model of it see cell
+	doubt  doubt            // about the key
+	bans   *trials          // of its server; nil: that bans nobody
+	forced atomic.Int32     // a Force, the same for all keys of the configured channel
 }
 
 // weightUnit is what a channel's weight counts, so that it can be shared out among

@@ -280,7 +280,7 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 		}
 	}
 	for _, x := range passed {
-		if e.Verdict == "" && x.full != nil && x.full.gate != nil && x.wait < dialTime {
+		if e.Verdict == "" && x.gate() != nil && x.wait < dialTime {
 			e.Verdict = "it would wait for a connection to " + x.ch.ID + ", whose server throttles new ones, for about " + seconds(x.wait)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -60,12 +61,20 @@ type failure struct {
 // exclusion is a candidate that was not asked, and why.
 type exclusion struct {
 	ch    *Channel
-	why   string          // for operators
-	said  string          // for clients
-	wait  time.Duration   // until it may be asked; 0: unknown
-	busy  bool            // it is throttled or full, not broken
-	full  *slots          // what it is waited for; nil: it is not full
-	fault translate.Fault // of which kind that is; 0: of none
+	why   string           // for operators
+	said  string           // for clients
+	wait  time.Duration    // until it may be asked; 0: unknown
+	busy  bool             // it is throttled or full, not broken
+	full  *fairqueue.Slots // what it is waited for; nil: it is not full
+	fault translate.Fault  // of which kind that is; 0: of none
+}
+
+// gate is what the candidate's dial waits for; nil: it does not wait for a dial.
+func (e *exclusion) gate() *gate {
+	if e.full == nil || e.full.Pacer == nil {
+		return nil
+	}
+	return e.ch.gate
 }
 
 // verdict makes one error of all that failed or was not asked: all throttled, or all

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -41,8 +42,8 @@ type dialler interface {
 // Whoever has leave gives it back, or uses it at once (start), and until then, where
 // dials are bounded, nobody else gets any.
 type gate struct {
-	turn slots
-	room *room
+	turn fairqueue.Slots
+	room *fairqueue.Queue
 
 	mu      sync.Mutex
 	every   time.Duration // configured: the least between two dials; 0: none is
@@ -58,7 +59,7 @@ type gate struct {
 
 func newGate() *gate {
 	g := &gate{}
-	g.turn.gate = g
+	g.turn.Pacer = g
 	return g
 }
 
@@ -82,7 +83,7 @@ func (p *Plan) gateOf(server string, dials config.Rate, before *Plan) *gate {
 }
 
 // openGates puts the configured paces of p into force.
-func (p *Plan) openGates(r *room) {
+func (p *Plan) openGates(r *fairqueue.Queue) {
 	for _, g := range p.gates {
 		g.mu.Lock()
 		if g.every = p.dials[g]; g.room == nil { // it never has another one
@@ -110,8 +111,8 @@ func (g *gate) wait(now time.Time) time.Duration {
 	return max(d, 0)
 }
 
-// take gives leave to dial, if that may be done now.
-func (g *gate) take(now time.Time) bool {
+// Take gives leave to dial, if that may be done now.
+func (g *gate) Take(now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.wait(now) > 0 || g.out > 0 && g.between(now) > 0 {
@@ -121,8 +122,8 @@ func (g *gate) take(now time.Time) bool {
 	return true
 }
 
-// giveBack takes back leave that was not used. The room hands it on.
-func (g *gate) giveBack() {
+// GiveBack takes back leave that was not used. The room hands it on.
+func (g *gate) GiveBack() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.out--
@@ -163,7 +164,7 @@ func (g *gate) refused(now, began time.Time, hint time.Duration) (every time.Dur
 // arm wakes the room when the next dial may begin, if somebody waits for it; g.mu is
 // held. While leave is out, whoever has it does so.
 func (g *gate) arm(now time.Time) {
-	if g.turn.waiting.Load() == 0 || g.out > 0 && g.between(now) > 0 {
+	if g.turn.Waiting() == 0 || g.out > 0 && g.between(now) > 0 {
 		return
 	}
 	if g.timer == nil {
@@ -173,16 +174,21 @@ func (g *gate) arm(now time.Time) {
 	g.timer.Reset(g.wait(now))
 }
 
+// Wanted is called when somebody may wait.
+func (g *gate) Wanted(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.arm(now)
+}
+
 // wake is run by the timer.
 func (g *gate) wake() {
 	defer func() { _ = recover() }()
-	g.room.mu.Lock()
-	defer g.room.mu.Unlock()
-	g.room.handOut(&g.turn)
+	g.room.HandOut(&g.turn)
 }
 
-// rest is called when nobody waits any more.
-func (g *gate) rest() {
+// Unwanted is called when nobody waits any more.
+func (g *gate) Unwanted() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.timer != nil {
@@ -201,7 +207,7 @@ func (g *gate) closed(now time.Time) time.Duration {
 // behind is closed; g.mu is held.
 func (g *gate) behind(now time.Time) time.Duration {
 	every := g.between(now)
-	d := g.wait(now) + time.Duration(g.turn.waiting.Load())*every
+	d := g.wait(now) + time.Duration(g.turn.Waiting())*every
 	if d == 0 && every > 0 && g.out > 0 {
 		d = every
 	}
@@ -261,7 +267,7 @@ func (g *gate) pace(now time.Time) string {
 
 // gated says whether the gate of c's server keeps the question from it, and what is
 // waited for then. It does not where a connection is there that the question can go on.
-func (s *search) gated(c *candidate, now time.Time) (bar, *slots) {
+func (s *search) gated(c *candidate, now time.Time) (bar, *fairqueue.Slots) {
 	g := c.ch.gate
 	if g == nil || s.handed == &g.turn {
 		return bar{}, nil
@@ -308,7 +314,7 @@ func (s *search) mayDial(l *Lease) bool {
 		return true
 	case s.handed == &g.turn:
 		s.handed = nil
-	case g.turn.waiting.Load() > 0 || !g.take(now):
+	case g.turn.Waiting() > 0 || !g.Take(now):
 		return false
 	}
 	l.dial = g
@@ -318,8 +324,8 @@ func (s *search) mayDial(l *Lease) bool {
 // tellWaiters lets those who wait for a dial know of the connection that the request has
 // left behind, if it has.
 func (l *Lease) tellWaiters() {
-	if l.ch.gate.turn.waiting.Load() > 0 && l.ch.dials.Idle("") {
-		l.ch.room.offer(l.ch)
+	if l.ch.gate.turn.Waiting() > 0 && l.ch.dials.Idle("") {
+		l.ch.room.Offer(&l.ch.spare)
 	}
 }
 

@@ -4,12 +4,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 )
 
 // opened is a gate in a room of its own.
 func opened(every time.Duration) *gate {
 	g := newGate()
-	g.room, g.every = &room{}, every
+	g.room, g.every = &fairqueue.Queue{}, every
 	return g
 }
 
@@ -19,8 +21,8 @@ func dialsOf(t *testing.T, g *gate, n int) (at []time.Duration) {
 	begin := time.Now()
 	for i := range n {
 		ticket := uint64(i + 1)
-		w := g.room.enter("x", []*slots{&g.turn}, &ticket)
-		<-w.given
+		w := g.room.Enter("x", &ticket, []*fairqueue.Slots{&g.turn}, nil)
+		<-w.Given()
 		if !g.start(time.Now()) {
 			t.Fatal("leave that was just given is void")
 		}
@@ -37,7 +39,7 @@ func TestDialsAreFreeUntilTheServerThrottlesOneAndEvenAfterwards(t *testing.T) {
 			t.Errorf("the last dial waited %v", at[99])
 		}
 		g.refused(time.Now(), time.Now(), 0)
-		if g.take(time.Now()) {
+		if g.Take(time.Now()) {
 			t.Error("leave is given right after a refusal")
 		}
 		at := dialsOf(t, g, 9)
@@ -81,7 +83,7 @@ func TestLeaveFromBeforeARefusalIsVoid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, every := range []time.Duration{0, dialPace} {
 			g := opened(every)
-			if !g.take(time.Now()) {
+			if !g.Take(time.Now()) {
 				t.Fatal("no leave")
 			}
 			g.refused(time.Now(), time.Now(), 0)
@@ -101,23 +103,23 @@ func TestAConfiguredPaceIsEvenFromTheFirstDialOnAndLeaveThatIsNotUsedCostsNothin
 			t.Errorf("dials after %v", at)
 		}
 		time.Sleep(200 * time.Millisecond)
-		if !g.take(time.Now()) || g.take(time.Now()) {
+		if !g.Take(time.Now()) || g.Take(time.Now()) {
 			t.Error("want leave for one")
 		}
 		var first, second uint64
-		one := g.room.enter("x", []*slots{&g.turn}, &first)
-		two := g.room.enter("y", []*slots{&g.turn}, &second)
-		g.room.giveBack(&g.turn)
-		<-one.given
-		g.room.giveBack(&g.turn)
-		<-two.given
+		one := g.room.Enter("x", &first, []*fairqueue.Slots{&g.turn}, nil)
+		two := g.room.Enter("y", &second, []*fairqueue.Slots{&g.turn}, nil)
+		g.room.GiveBack(&g.turn)
+		<-one.Given()
+		g.room.GiveBack(&g.turn)
+		<-two.Given()
 		if g.closed(time.Now()) == 0 {
 			t.Error("somebody else may dial while one has leave")
 		}
 		g.start(time.Now())
-		g.room.leave(g.room.enter("z", []*slots{&g.turn}, new(uint64)))
-		if n := g.turn.waiting.Load(); n != 0 || g.room.size != 0 {
-			t.Errorf("%d wait, %d are in the room", n, g.room.size)
+		g.room.Leave(g.room.Enter("z", new(uint64), []*fairqueue.Slots{&g.turn}, nil))
+		if n := g.turn.Waiting(); n != 0 || g.room.Len() != 0 {
+			t.Errorf("%d wait, %d are in the room", n, g.room.Len())
 		}
 	})
 }

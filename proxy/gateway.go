@@ -19,6 +19,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/answercache"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
+	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -35,9 +36,9 @@ type Gateway struct {
 	limiter  limiter.Limiter
 	opener   Opener
 	chance   balance.Chance
-	tell     func(Hint) // nil: nobody
-	room     room       // those that wait for a full channel
-	lobby    lobby      // those that wait for a limit
+	tell     func(Hint)      // nil: nobody
+	room     fairqueue.Queue // those that wait for a full channel
+	lobby    lobby           // those that wait for a limit
 	meters   meters
 	bans     banBook
 	keys     *auth.Keyring

@@ -121,7 +121,7 @@ func (g *Gateway) Channels() []ChannelState {
 func (c *Channel) state() ChannelState {
 	return ChannelState{
 		ID: c.ID, Kind: c.conf.Kind, Tier: c.conf.Tier, Weight: c.conf.Weight, Forced: c.force().String(),
-		InFlight: int(c.load.load.Load()), Concurrent: int(c.load.limit), Waiting: int(c.load.waiting.Load()), Probe: c.prober.read(),
+		InFlight: c.load.Taken(), Concurrent: int(c.load.Limit), Waiting: c.load.Waiting(), Probe: c.prober.read(),
 		Proxy: c.conf.Way().String(), Headers: slices.Sorted(maps.Keys(c.conf.Headers)), Query: slices.Sorted(maps.Keys(c.conf.Query)),
 	}
 }
@@ -169,7 +169,7 @@ func (c *candidate) state(now time.Time) ModelState {
 		s.Why = "held closed by the operator"
 	case c.ch.aside.held(), c.cell.aside.held(), c.cell.br.State() != gobreaker.StateClosed:
 		s.State, s.Why = "trial", "the next request decides whether it is used again"
-	case c.ch.load.limit > 0 && c.ch.load.load.Load() >= c.ch.load.limit:
+	case c.ch.load.AtLimit():
 		s.State, s.Why = "full", "at its limit of requests"
 	case c.cell.lag(now).state != "":
 		b = c.cell.lag(now)

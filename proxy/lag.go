@@ -29,7 +29,7 @@ func (s *search) quickest(c candidate) time.Duration {
 			continue
 		}
 		d := o.cell.pace(s.x.whole).patience()
-		if d > 0 && (best == 0 || d < best) && s.free(o, now) && !o.ch.load.full() {
+		if d > 0 && (best == 0 || d < best) && s.free(o, now) && !o.ch.load.Full() {
 			best = d
 		}
 	}

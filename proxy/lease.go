@@ -27,13 +27,13 @@ type Lease struct {
 // also a refusal gives back. Otherwise a free slot is taken, for which nobody waits.
 func (c *candidate) Lease(handed bool) (Lease, bar) {
 	ch := c.ch
-	if !handed && (ch.load.waiting.Load() > 0 || !ch.load.take()) {
+	if !handed && !ch.load.TakeFree() {
 		return Lease{}, atLimit()
 	}
 	ch.InFlight.Add(1)
 	trial, ok := c.tryKey()
 	if !ok {
-		ch.room.release(ch)
+		ch.release()
 		b := c.barred(time.Now())
 		if b.state == "" { // whoever tried it has just ended
 			b = ch.aside.onTrial()
@@ -46,10 +46,16 @@ func (c *candidate) Lease(handed bool) (Lease, bar) {
 	}
 	if permit == nil {
 		trial.end(c.cell, ch, errUntried)
-		ch.room.release(ch)
+		ch.release()
 		return Lease{}, bar{state: "trial", why: "breaker is trying it again", wait: time.Second}
 	}
 	return Lease{candidate: *c, slot: true, permit: permit, trial: trial}, bar{}
+}
+
+// release gives back a slot of the channel.
+func (c *Channel) release() {
+	c.InFlight.Add(-1)
+	c.room.GiveBack(c.load)
 }
 
 // atLimit bars a channel that has no slot left.
@@ -102,11 +108,11 @@ func (l *Lease) Release() {
 	l.Excuse(errUntried)
 	if g := l.dial; g != nil {
 		l.dial = nil
-		l.ch.room.giveBack(&g.turn)
+		l.ch.room.GiveBack(&g.turn)
 	}
 	if l.slot {
 		l.slot = false
-		l.ch.room.release(l.ch)
+		l.ch.release()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -15,7 +16,7 @@ import (
 // or gone. It is a slot of the lobby's room, which knows whose turn it is. The zero
 // value is empty; it is safe for concurrent use.
 type lobby struct {
-	room  room
+	queue fairqueue.Queue
 	count atomic.Int32 // doors
 	mu    sync.Mutex
 	doors map[string]*door
@@ -24,7 +25,7 @@ type lobby struct {
 // door is the one slot of a count under which questions wait. The lock of the lobby
 // guards it.
 type door struct {
-	slots
+	fairqueue.Slots
 	users  int
 	latest *limiter.Exceeded // what the newest question that asked was told
 	behind string            // the count that it waits for: mostly the door's own
@@ -39,7 +40,7 @@ const lobbyLook = 50 * time.Millisecond
 type seat struct {
 	name  string
 	door  *door
-	w     *waiter
+	w     *fairqueue.Waiter
 	holds bool // the door: no other question may ask
 	end   time.Time
 	ask   func() error // the limiter, once more
@@ -58,7 +59,7 @@ func (l *lobby) at(name string, over *limiter.Exceeded) *door {
 		if over == nil {
 			return nil
 		}
-		d = &door{slots: slots{limit: 1}, latest: over, behind: name, freed: make(chan struct{}, 1)}
+		d = &door{Slots: fairqueue.Slots{Limit: 1}, latest: over, behind: name, freed: make(chan struct{}, 1)}
 		if l.doors == nil {
 			l.doors = map[string]*door{}
 		}
@@ -166,7 +167,7 @@ func (p *Pending) reserveMore(tokens int) error {
 // time may change.
 func (p *Pending) orSit(err error, again func() error) error {
 	var over *limiter.Exceeded
-	if !errors.As(err, &over) || over.TooLarge || over.Retry > roomTime || !p.x.plan.callers.Queues(over.Rule) {
+	if !errors.As(err, &over) || over.TooLarge || over.Retry > fairqueue.Wait || !p.x.plan.callers.Queues(over.Rule) {
 		return err
 	}
 	name := p.x.countOf(over)
@@ -187,12 +188,12 @@ func (x *Exchange) countOf(over *limiter.Exceeded) string {
 // refused as the first in line was: it does not ask, for it might get in before it.
 func (p *Pending) sit(name string, d *door, again func() error) error {
 	l := &p.x.g.lobby
-	w := l.room.enter(p.x.q.Caller.Name, []*slots{&d.slots}, &p.x.ticket.place)
+	w := l.queue.Enter(p.x.q.Caller.Name, &p.x.ticket.place, []*fairqueue.Slots{&d.Slots}, nil)
 	if w == nil {
 		defer l.leave(name, d)
 		return l.refusal(d)
 	}
-	p.x.ticket.seat = &seat{name: name, door: d, w: w, end: time.Now().Add(roomTime), ask: again}
+	p.x.ticket.seat = &seat{name: name, door: d, w: w, end: time.Now().Add(fairqueue.Wait), ask: again}
 	return nil
 }
 
@@ -204,9 +205,9 @@ func (t *ticket) leave(l *lobby) {
 	}
 	t.seat = nil
 	if s.holds {
-		l.room.giveBack(&s.door.slots)
+		l.queue.GiveBack(&s.door.Slots)
 	} else {
-		l.room.leave(s.w)
+		l.queue.Leave(s.w)
 	}
 	l.leave(s.name, s.door)
 }
@@ -226,9 +227,9 @@ func (s *seat) wait(x *Exchange) error {
 	end := time.NewTimer(time.Until(s.end))
 	defer end.Stop()
 	select {
-	case got := <-s.w.given:
+	case got := <-s.w.Given():
 		if got == nil {
-			s.w.given <- nil // it had to make room; leave looks for it again
+			s.w.Return(nil) // it had to make room; leave looks for it again
 			return l.refusal(s.door)
 		}
 		s.holds = true
@@ -240,7 +241,7 @@ func (s *seat) wait(x *Exchange) error {
 	for {
 		err := s.ask()
 		var over *limiter.Exceeded
-		if !errors.As(err, &over) || over.TooLarge || over.Retry > roomTime {
+		if !errors.As(err, &over) || over.TooLarge || over.Retry > fairqueue.Wait {
 			return err
 		}
 		if l.told(s.door, over, x.countOf(over)) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -69,11 +70,11 @@ func TestTheQueueOfALimitEndsWithItsClientOrItsTime(t *testing.T) {
 		w.ask(ctx, w.bob()).mustFail(t, translate.CodeCanceled, translate.FaultGone)
 		began := time.Now()
 		w.ask(t.Context(), w.bob()).mustFail(t, translate.CodeRateLimited, 0)
-		if took := time.Since(began); took != roomTime {
+		if took := time.Since(began); took != fairqueue.Wait {
 			t.Errorf("refused after %v", took)
 		}
 		all.Wait()
-		if n := len(w.g.lobby.doors); n != 0 || w.g.lobby.room.size != 0 {
+		if n := len(w.g.lobby.doors); n != 0 || w.g.lobby.queue.Len() != 0 {
 			t.Errorf("%d doors are left", n)
 		}
 	})
@@ -114,7 +115,7 @@ func TestNobodyGetsInBeforeARoomFullOfWaiters(t *testing.T) {
 			t.Fatal(err)
 		}
 		var all sync.WaitGroup
-		for range 1 + roomSize {
+		for range 1 + fairqueue.Size {
 			all.Go(func() { w.ask(t.Context(), w.bob()).mustSay(t, "yes") })
 		}
 		time.Sleep(lobbyLook * 3 / 2)
@@ -127,7 +128,7 @@ func TestNobodyGetsInBeforeARoomFullOfWaiters(t *testing.T) {
 			t.Errorf("%d were admitted before those that waited", n)
 		}
 		all.Wait()
-		if n := w.g.lobby.count.Load(); n != 0 || len(w.g.lobby.doors) != 0 || w.g.lobby.room.size != 0 {
+		if n := w.g.lobby.count.Load(); n != 0 || len(w.g.lobby.doors) != 0 || w.g.lobby.queue.Len() != 0 {
 			t.Errorf("%d doors are left", n)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
+	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -177,7 +178,7 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, b
 		keys = []string{""}
 	}
 	shown, spans := make(map[string]*quirks, len(c.Models)), make(map[config.Model]*span, len(c.Models))
-	load := &slots{limit: int32(min(c.Concurrent, 1<<30))}
+	load := &fairqueue.Slots{Limit: int32(min(c.Concurrent, 1<<30))}
 	for i, key := range keys {
 		was := before.channel(c.ID, key)
 		opener := open
@@ -190,13 +191,13 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, b
 		}
 		if was != nil {
 			ch.inherit(was)
-			if i == 0 && was.load.limit == load.limit {
+			if i == 0 && was.load.Limit == load.Limit {
 				load = was.load
 			}
 		}
 		ch.load = load
 		if ch.dials, _ = ch.up.(dialler); ch.dials != nil {
-			ch.gate, ch.spare.spare = p.gateOf(ch.dials.Server(), c.Dials, before), ch
+			ch.gate, ch.spare.Spare = p.gateOf(ch.dials.Server(), c.Dials, before), true
 		}
 		p.channels = append(p.channels, ch)
 		for _, m := range c.Models {

@@ -194,7 +194,7 @@ func (b *prober) probe(ctx context.Context, c *candidate) {
 		return
 	}
 	lease.sent = time.Now()
-	if g := ch.gate; g != nil && (g.turn.waiting.Load() > 0 || !g.take(lease.sent) || !g.start(lease.sent)) {
+	if g := ch.gate; g != nil && (g.turn.Waiting() > 0 || !g.Take(lease.sent) || !g.start(lease.sent)) {
 		return // a dial is for those who ask
 	}
 	err := b.ask(ctx, c)

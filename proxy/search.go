@@ -7,6 +7,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
+	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -21,19 +22,19 @@ type search struct {
 	sampledAt time.Time
 
 	began   time.Time
-	skipped []exclusion   // candidates that were not asked
-	known   int           // how many of them are of earlier routes
-	later   []*route      // what is searched after the present one
-	tier    []candidate   // that the newest attempt's candidate is of
-	next    Lease         // of the attempt that comes
-	retry   *candidate    // the one that may get a second try
-	pause   time.Duration // the least before it
-	empties int           // answers without content
-	again   *candidate    // the one that is to be asked once more, in another form
-	cuts    int           // how often less was sent, of the present route
-	most    int           // bytes that may be sent now; 0: what the model takes
-	handed  *slots        // a slot that was handed over, until it is used
-	place   uint64        // in the room of those that wait for a full channel
+	skipped []exclusion      // candidates that were not asked
+	known   int              // how many of them are of earlier routes
+	later   []*route         // what is searched after the present one
+	tier    []candidate      // that the newest attempt's candidate is of
+	next    Lease            // of the attempt that comes
+	retry   *candidate       // the one that may get a second try
+	pause   time.Duration    // the least before it
+	empties int              // answers without content
+	again   *candidate       // the one that is to be asked once more, in another form
+	cuts    int              // how often less was sent, of the present route
+	most    int              // bytes that may be sent now; 0: what the model takes
+	handed  *fairqueue.Slots // a slot that was handed over, until it is used
+	place   uint64           // in the room of those that wait for a full channel
 }
 
 // tryRoutes looks for a channel that answers: among those of the model, then among
@@ -61,8 +62,8 @@ func (s *search) tryRoutes() *translate.Error {
 		return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: "unsupported content_type"}
 	}
 	for i := range s.skipped {
-		if p := &s.skipped[i]; p.full != nil && p.full.gate != nil {
-			p.wait = p.full.gate.invite(time.Now())
+		if p := &s.skipped[i]; p.gate() != nil {
+			p.wait = p.gate().invite(time.Now())
 		}
 	}
 	return verdict(s.x.report.failures, s.skipped, config.KindOf(s.x.q.Front).NoModel)
@@ -256,7 +257,7 @@ func (s *search) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidate,
 		if !s.untried(c) {
 			continue
 		}
-		b, turn := c.barred(now), (*slots)(nil)
+		b, turn := c.barred(now), (*fairqueue.Slots)(nil)
 		if b.state == "" {
 			b, turn = s.gated(c, now)
 		}

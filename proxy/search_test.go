@@ -82,8 +82,8 @@ func TestAnAlternativeThatCannotBeAskedIsNone(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*world, *Channel, *cell) func(){
 		"full": func(w *world, ch *Channel, _ *cell) func() {
-			ch.load.take()
-			return func() { w.g.room.giveBack(ch.load) }
+			ch.load.Take()
+			return func() { w.g.room.GiveBack(ch.load) }
 		},
 		"being probed": func(_ *world, _ *Channel, c *cell) func() {
 			for range openAfter {

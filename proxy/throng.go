@@ -83,7 +83,7 @@ func (s *search) remembered(cr *throng, tier []candidate) int {
 		return -1
 	}
 	n, ok := cr.at[s.x.g.memories.peek(s.x.prompt.place())]
-	if !ok || !s.free(&tier[n], s.sampledAt) || tier[n].ch.load.full() {
+	if !ok || !s.free(&tier[n], s.sampledAt) || tier[n].ch.load.Full() {
 		return -1
 	}
 	return n
@@ -103,16 +103,11 @@ func (s *search) Usable(i int) bool {
 		s.x.report.trace.barred(c, b)
 		return false
 	}
-	if c.ch.load.full() {
+	if c.ch.load.Full() {
 		s.x.report.trace.barred(c, atLimit())
 		return false
 	}
 	return s.joins(c, s.sampledAt)
-}
-
-// full reports whether a question that comes now would find no slot.
-func (s *slots) full() bool {
-	return s.limit > 0 && (s.load.Load() >= s.limit || s.waiting.Load() > 0)
 }
 
 // joins reports whether the cell takes part in the choice for one question: not in

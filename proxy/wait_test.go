@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -60,7 +61,7 @@ func TestAWaitThatIsTooLongIsRefused(t *testing.T) {
 		c.asks(t.Context(), "x")
 		began := time.Now()
 		e := c.ask(t.Context(), c.question("hi")).mustFail(t, translate.CodeRateLimited, translate.FaultBusy)
-		if time.Since(began) != roomTime || e.Retry <= 0 {
+		if time.Since(began) != fairqueue.Wait || e.Retry <= 0 {
 			t.Errorf("refused after %v, retry after %v", time.Since(began), e.Retry)
 		}
 		c.all.Wait()
@@ -113,7 +114,7 @@ func TestCallersTakeTurns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCrowd(newWorld(t, conf(channel("a", atMost(1))), map[string][]script{"a": {lasts(50 * time.Millisecond)}}))
 		c.asks(t.Context(), "hog")
-		for range roomSize {
+		for range fairqueue.Size {
 			c.asks(t.Context(), "hog")
 		}
 		c.asks(t.Context(), "hog") // there is no room for it
@@ -121,7 +122,7 @@ func TestCallersTakeTurns(t *testing.T) {
 			c.asks(t.Context(), fmt.Sprint(i))
 		}
 		c.all.Wait()
-		if len(c.done) != 1+roomSize || len(c.bad) != 1 || c.bad["hog "+string(translate.CodeRateLimited)] != 10 {
+		if len(c.done) != 1+fairqueue.Size || len(c.bad) != 1 || c.bad["hog "+string(translate.CodeRateLimited)] != 10 {
 			t.Fatalf("%d were answered; %v", len(c.done), c.bad)
 		}
 		seen := map[string]bool{}
@@ -156,13 +157,13 @@ func TestALeaverGivesUpItsPlaceAtOnce(t *testing.T) {
 		c := newCrowd(newWorld(t, conf(channel("a", atMost(1))), map[string][]script{"a": {lasts(time.Second)}}))
 		ctx, cancel := context.WithCancelCause(t.Context())
 		c.asks(t.Context(), "x")
-		for range roomSize {
+		for range fairqueue.Size {
 			c.asks(ctx, "y")
 		}
 		cancel(errLeft)
 		synctest.Wait()
-		if c.bad["y "+string(translate.CodeCanceled)] != roomSize || c.g.room.size != 0 || len(c.g.room.lines) != 0 {
-			t.Fatalf("%v; %d in the room", c.bad, c.g.room.size)
+		if c.bad["y "+string(translate.CodeCanceled)] != fairqueue.Size || c.g.room.Len() != 0 {
+			t.Fatalf("%v; %d in the room", c.bad, c.g.room.Len())
 		}
 		c.asks(t.Context(), "z")
 		c.all.Wait()
@@ -188,8 +189,8 @@ func TestASlotIsNeverLostAmongMany(t *testing.T) {
 		c.all.Wait()
 		c.mustBeIdle()
 		for _, ch := range c.g.plan.Load().channels {
-			if n := ch.load.waiting.Load(); n != 0 || c.g.room.size != 0 {
-				t.Errorf("%d wait for %s, %d in the room", n, ch.ID, c.g.room.size)
+			if n := ch.load.Waiting(); n != 0 || c.g.room.Len() != 0 {
+				t.Errorf("%d wait for %s, %d in the room", n, ch.ID, c.g.room.Len())
 			}
 		}
 		if len(c.done) < 100 {
