@@ -13,17 +13,16 @@ import (
 // was cut off, or made by hand.
 const leastToken = 20
 
-// TokenFile returns where the operator's token of a gateway is kept whose store is at url.
-func TokenFile(url string) string { return FileBeside(url, "admin-token") }
+// TokenFile returns where the operator's token of a gateway is kept whose store has that file.
+func TokenFile(file string) string { return FileBeside(file, "admin-token") }
 
-// FileBeside returns where a secret of a gateway is kept whose store is at url: in a file
-// beside the database, or nowhere, which is empty, for a store in memory.
-func FileBeside(url, secret string) string {
-	path, ok := strings.CutPrefix(url, "sqlite:")
-	if !ok {
+// FileBeside returns where a secret of a gateway is kept whose store has that file: in one
+// beside it. Where the store has none, which is empty, the secret is kept nowhere: so is that.
+func FileBeside(file, secret string) string {
+	if file == "" {
 		return ""
 	}
-	return path + "." + secret
+	return file + "." + secret
 }
 
 // ReadToken returns the token that is kept in the file path. The error is

@@ -44,7 +44,7 @@ func check(c *Config, failed func(string) bool) []Problem {
 		}
 	}
 	k.addresses()
-	k.stores()
+	k.shared()
 	k.callers()
 	k.limits()
 	k.prices()
@@ -197,27 +197,13 @@ func (k *checker) header(path, secret string) {
 	}
 }
 
-func (k *checker) stores() {
-	u := k.Store.URL
-	path, isFile := strings.CutPrefix(u, "sqlite:")
-	switch {
-	case u == "memory:":
-	case strings.HasPrefix(u, "postgres:") || strings.HasPrefix(u, "postgresql:"):
-		k.add("store.url", "PostgreSQL is not supported yet; want memory: or sqlite:PATH")
-	case !isFile:
-		k.add("store.url", "want memory: or sqlite:PATH")
-	case path == "":
-		k.add("store.url", "sqlite: needs the path of a file behind it")
-	case path == ":memory:":
-		k.add("store.url", "conversations that are only in memory are memory: here")
-	case strings.ContainsAny(path, "?#\x00"):
-		k.add("store.url", "the path must hold neither ? nor #")
+func (k *checker) shared() {
+	if k.Shared.URL == "" {
+		return
 	}
-	if k.Shared.URL != "" {
-		k.url("shared.url", k.Shared.URL, true, "redis", "rediss", "valkey", "valkeys")
-		if u, err := url.Parse(k.Shared.URL); err == nil && !database(u.Path) {
-			k.add("shared.url", "the path is the number of a database, or nothing")
-		}
+	k.url("shared.url", k.Shared.URL, true, "redis", "rediss", "valkey", "valkeys")
+	if u, err := url.Parse(k.Shared.URL); err == nil && !database(u.Path) {
+		k.add("shared.url", "the path is the number of a database, or nothing")
 	}
 }
 

@@ -22,7 +22,9 @@ const maxText = 1 << 20
 // A variable's value is never read as YAML and may hold any character. "$${"
 // stands for a literal "${". Keys are not replaced, and those that are not
 // known, or given twice, are problems; anchors, aliases and merge keys work.
-func Load(text []byte, name string, lookup func(string) (string, bool)) (*Config, error) {
+//
+// also are checks of what this package does not know.
+func Load(text []byte, name string, lookup func(string) (string, bool), also ...Check) (*Config, error) {
 	c := &Config{}
 	d := decoder{lookup: lookup, lines: map[string]int{}, hidden: map[string]bool{}}
 	body, problem := parse(text)
@@ -39,7 +41,7 @@ func Load(text []byte, name string, lookup func(string) (string, bool)) (*Config
 	c.ways(lookup)
 
 	all := d.problems
-	for _, p := range check(c, d.failed) {
+	for _, p := range append(check(c, d.failed), c.wrong(also)...) {
 		if !d.told(p.Path) {
 			all = append(all, p)
 		}
@@ -48,6 +50,21 @@ func Load(text []byte, name string, lookup func(string) (string, bool)) (*Config
 		return nil, err
 	}
 	return c, nil
+}
+
+// Check says what is wrong at Path of a Config; empty: nothing.
+type Check struct {
+	Path  string
+	Wrong func(*Config) string
+}
+
+func (c *Config) wrong(checks []Check) (all []Problem) {
+	for _, one := range checks {
+		if message := one.Wrong(c); message != "" {
+			all = append(all, Problem{Line: c.from.line(one.Path), Path: one.Path, Message: message})
+		}
+	}
+	return all
 }
 
 // Default returns what an empty file means.

@@ -123,7 +123,14 @@ func sections(t testing.TB, file string) (head, text, messages string) {
 
 func earns(t *testing.T, kind, file string) {
 	head, text, want := sections(t, file)
-	c, err := Load([]byte(text), "f", lookup)
+	// What this package does not know is told in the order of the file, like all else.
+	also := Check{"store.url", func(c *Config) string {
+		if strings.HasPrefix(c.Store.URL, "postgres:") {
+			return "is not good here"
+		}
+		return ""
+	}}
+	c, err := Load([]byte(text), "f", lookup, also)
 	got := ""
 	if (err == nil) != (kind == "good") || (c == nil) == (err == nil) {
 		t.Fatalf("Load says: %v", err)

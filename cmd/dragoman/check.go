@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/store/stores"
 )
 
 type checkCommand struct {
@@ -60,7 +61,7 @@ func loadFile(name string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return config.Load(text, name, os.LookupEnv)
+	return config.Load(text, name, os.LookupEnv, config.Check{Path: "store.url", Wrong: func(c *config.Config) string { return stores.Check(c.Store.URL) }})
 }
 
 // warningsTold is how many of a configuration's warnings its line in the log names.

@@ -164,7 +164,7 @@ func (c *explainCommand) reach(conf *config.Config) (base, token string, err err
 	if token != "" || conf.Store.URL == "" {
 		return base, token, nil
 	}
-	file := admin.TokenFile(conf.Store.URL)
+	file := admin.TokenFile(storeFile(conf.Store.URL))
 	if file == "" {
 		return base, "", nil
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/store"
-	"github.com/dragoman-gateway/dragoman/store/embedded"
+	"github.com/dragoman-gateway/dragoman/store/stores"
 )
 
 // keyCommand works on the store that the configuration names, beside a server that
@@ -34,10 +34,14 @@ func (f *keyFile) use(do func(*config.Config, store.Keyer) error) error {
 	if err != nil {
 		return err
 	}
-	if conf.Store.URL == "memory:" {
-		return errors.New("the store is memory:, which only the running server has")
+	kind, err := stores.Of(conf.Store.URL)
+	if err != nil {
+		return fmt.Errorf("store.url: %w", err)
 	}
-	st, err := embedded.Open(conf.Store.URL)
+	if kind.Inside {
+		return fmt.Errorf("the store is %s, which only the running server has", kind.Form)
+	}
+	st, err := kind.Open(conf.Store.URL)
 	if err != nil {
 		return fmt.Errorf("cannot open the store: %w", err)
 	}

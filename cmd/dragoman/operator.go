@@ -48,7 +48,7 @@ func startOperator(conf *config.Config, ln net.Listener, side admin.Options) (*o
 	o := &operator{ln: ln, served: make(chan error, 1), token: conf.Admin.Token}
 	if o.token == "" {
 		var err error
-		o.file = admin.TokenFile(conf.Store.URL)
+		o.file = admin.TokenFile(storeFile(conf.Store.URL))
 		if o.token, o.fresh, err = admin.EnsureToken(o.file); err != nil {
 			return nil, fmt.Errorf("cannot keep the operator's token: %w", err)
 		}

@@ -38,7 +38,7 @@ func quickStart(lookup func(string) (string, bool)) (*config.Config, string, err
 // letSignIn lets the login of chatnio's web application take the name and the key of a quick
 // start. What its tokens are signed with is kept beside the store, for its owner only.
 func letSignIn(conf *config.Config) error {
-	secret, _, err := admin.EnsureToken(admin.FileBeside(conf.Store.URL, "jwt-secret"))
+	secret, _, err := admin.EnsureToken(admin.FileBeside(storeFile(conf.Store.URL), "jwt-secret"))
 	if err != nil {
 		return fmt.Errorf("the secret of the quick start: %w", err)
 	}

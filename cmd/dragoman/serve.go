@@ -68,7 +68,7 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 
 	// The store comes before everything that keeps conversations in it, and is
 	// closed after all of that.
-	st, release, err := openStore(conf.Store.URL, log)
+	st, sole, release, err := openStore(conf.Store.URL, log)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	defer common.close()
 
 	options := common.options()
-	options.Sole = true // by the lock of the store
+	options.Sole = sole
 	g, err := proxy.New(conf, st, openUpstream, log, options)
 	if err != nil {
 		return err

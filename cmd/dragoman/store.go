@@ -8,24 +8,41 @@ import (
 	"path/filepath"
 
 	"github.com/dragoman-gateway/dragoman/store"
-	"github.com/dragoman-gateway/dragoman/store/embedded"
+	"github.com/dragoman-gateway/dragoman/store/stores"
 )
 
-// openStore opens the store at url for the one server that works on it: it remembers
-// what it has written, which a second one would not know of. release closes it.
-func openStore(url string, log *slog.Logger) (st store.Store, release func(), err error) {
-	hold, err := embedded.Hold(url)
+// openStore opens the store at url for a server. release closes it. sole: no other server
+// can work on it meanwhile, so that what this one has written need not be read again.
+func openStore(url string, log *slog.Logger) (st store.Store, sole bool, release func(), err error) {
+	kind, err := stores.Of(url)
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot open the store: %w", err)
+		return nil, false, nil, fmt.Errorf("store.url: %w", err)
 	}
-	if st, err = embedded.Open(url); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("cannot open the store: %w", err), hold.Close())
+	unlock := func() error { return nil }
+	if kind.Hold != nil {
+		lock, err := kind.Hold(url)
+		if err != nil {
+			return nil, false, nil, fmt.Errorf("cannot open the store: %w", err)
+		}
+		unlock = lock.Close
 	}
-	return st, func() {
-		if err := errors.Join(st.Close(), hold.Close()); err != nil {
+	if st, err = kind.Open(url); err != nil {
+		return nil, false, nil, errors.Join(fmt.Errorf("cannot open the store: %w", err), unlock())
+	}
+	return st, kind.Hold != nil, func() {
+		if err := errors.Join(st.Close(), unlock()); err != nil {
 			log.Error("store", "why", err)
 		}
 	}, nil
+}
+
+// storeFile is the file of the store at url; empty: it has none.
+func storeFile(url string) string {
+	kind, err := stores.Of(url)
+	if err != nil || kind.File == nil {
+		return ""
+	}
+	return kind.File(url)
 }
 
 type storeCommand struct {
@@ -42,7 +59,14 @@ func (c *storeCompactCommand) Run(ctx context.Context, s surroundings) error {
 	if err != nil {
 		return err
 	}
-	after, err := embedded.Compact(ctx, conf.Store.URL, func(r embedded.Room) {
+	kind, err := stores.Of(conf.Store.URL)
+	if err != nil {
+		return fmt.Errorf("store.url: %w", err)
+	}
+	if kind.Compact == nil {
+		return fmt.Errorf("a store at %s has nothing to compact", kind.Form)
+	}
+	after, err := kind.Compact(ctx, conf.Store.URL, func(r store.Room) {
 		fmt.Fprintf(s.out, "%s has %s, of which %s are used. Compacting it needs %s on the disk of %s until it is done; ",
 			r.Path, sizeInWords(r.Before), sizeInWords(r.Used), sizeInWords(r.Needs), filepath.Dir(r.Path))
 		if r.Free < 0 {

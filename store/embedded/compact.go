@@ -9,19 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/dragoman-gateway/dragoman/store"
 )
 
-// Room holds what compacting a file saves and what it needs of the disk, in bytes.
-type Room struct {
-	Path   string // of the file, from the root on, with symbolic links followed
-	Before int64  // the file with its log
-	Used   int64  // about what is left of that
-	Needs  int64  // what the disk of the file has to have free until it is done
-	Free   int64  // what it has; below 0: that is not known
-}
-
-// check is an error where there is too little room.
-func (r *Room) check() error {
+// enough is an error where there is too little room.
+func enough(r *store.Room) error {
 	if r.Free < 0 || r.Free >= r.Needs {
 		return nil
 	}
@@ -33,7 +26,7 @@ func (r *Room) check() error {
 // [Hold] takes, so no server may run on the file. tell, which is called once, hears what
 // it is going to do before anything is changed. Where the disk has no room for it, where
 // ctx ends or anything fails, the file stays as it was. after is the length of the file.
-func Compact(ctx context.Context, url string, tell func(Room)) (after int64, err error) {
+func Compact(ctx context.Context, url string, tell func(store.Room)) (after int64, err error) {
 	if url == "memory:" {
 		return 0, errors.New("store: memory: has no file")
 	}
@@ -56,7 +49,7 @@ func Compact(ctx context.Context, url string, tell func(Room)) (after int64, err
 	return after, nil
 }
 
-func compact(ctx context.Context, path string, tell func(Room)) (after int64, err error) {
+func compact(ctx context.Context, path string, tell func(store.Room)) (after int64, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return 0, err
@@ -88,7 +81,7 @@ func compact(ctx context.Context, path string, tell func(Room)) (after int64, er
 		return 0, err
 	}
 	tell(room)
-	if err := room.check(); err != nil {
+	if err := enough(&room); err != nil {
 		return 0, err
 	}
 	// The copy is made where the room was looked for, not in a folder for such files
@@ -122,7 +115,7 @@ func emptyTheLog(ctx context.Context, conn *sql.Conn) error {
 
 // roomFor finds out what compacting takes: a copy of what is used, and the log through
 // which that becomes the file.
-func roomFor(ctx context.Context, conn *sql.Conn, path string) (r Room, err error) {
+func roomFor(ctx context.Context, conn *sql.Conn, path string) (r store.Room, err error) {
 	if r.Path, err = filepath.EvalSymlinks(path); err != nil {
 		return r, err
 	}

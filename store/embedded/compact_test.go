@@ -37,8 +37,8 @@ func TestAnOldFileIsCompactedAndGivesPagesBackFromThenOn(t *testing.T) {
 	if !holds(t, "secretword", path) {
 		t.Fatal("the file has nothing to get rid of")
 	}
-	var room Room
-	after, err := Compact(t.Context(), "sqlite:"+path, func(r Room) { room = r })
+	var room store.Room
+	after, err := Compact(t.Context(), "sqlite:"+path, func(r store.Room) { room = r })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestAFileThatCannotBeCompactedStaysAsItIs(t *testing.T) {
 	compact := func(name string, ctx context.Context, path, want string) {
 		t.Helper()
 		before := around(t, path)
-		_, err := Compact(ctx, "sqlite:"+path, func(Room) {})
+		_, err := Compact(ctx, "sqlite:"+path, func(store.Room) {})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
@@ -106,20 +106,20 @@ func TestAFileThatCannotBeCompactedStaysAsItIs(t *testing.T) {
 	if _, err := os.Stat(missing); err == nil {
 		t.Error("it made the file that it was to compact")
 	}
-	if _, err := Compact(t.Context(), "memory:", func(Room) {}); err == nil || !strings.Contains(err.Error(), "has no file") {
+	if _, err := Compact(t.Context(), "memory:", func(store.Room) {}); err == nil || !strings.Contains(err.Error(), "has no file") {
 		t.Errorf("memory: %v", err)
 	}
 }
 
 func TestWhereTheDiskHasNoRoomNothingIsCompacted(t *testing.T) {
 	t.Parallel()
-	r := Room{Path: "/data/d.db", Needs: 100, Free: 99}
-	if err := r.check(); err == nil || !strings.Contains(err.Error(), "100 bytes on the disk of /data, where 99 are free") {
+	r := store.Room{Path: "/data/d.db", Needs: 100, Free: 99}
+	if err := enough(&r); err == nil || !strings.Contains(err.Error(), "100 bytes on the disk of /data, where 99 are free") {
 		t.Errorf("got %v", err)
 	}
 	for _, free := range []int64{100, -1} {
 		r.Free = free
-		if err := r.check(); err != nil {
+		if err := enough(&r); err != nil {
 			t.Errorf("%d free: %v", free, err)
 		}
 	}

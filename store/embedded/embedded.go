@@ -5,6 +5,7 @@ package embedded
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/store"
@@ -14,6 +15,38 @@ import (
 var ErrClosed = errors.New("store: closed")
 
 var errNumber = errors.New("store: a conversation's number is below 1")
+
+// Memory and SQLite are the kinds of store that are here.
+var (
+	Memory = store.Kind{
+		Scheme: "memory", Form: "memory:", Inside: true,
+		Check: func(place string) string {
+			if place != "" {
+				return "nothing may stand behind memory:"
+			}
+			return ""
+		},
+		Open: Open, Hold: hold, Compact: Compact,
+	}
+	SQLite = store.Kind{
+		Scheme: "sqlite", Form: "sqlite:PATH",
+		Check: func(place string) string {
+			switch {
+			case place == "":
+				return "sqlite: needs the path of a file behind it"
+			case place == ":memory:":
+				return "conversations that are only in memory are memory: here"
+			case strings.ContainsAny(place, "?#\x00"):
+				return "the path must hold neither ? nor #"
+			}
+			return ""
+		},
+		Open: Open, Hold: hold, Compact: Compact,
+		File: func(url string) string { return strings.TrimPrefix(url, "sqlite:") },
+	}
+)
+
+func hold(url string) (io.Closer, error) { return Hold(url) }
 
 // Open opens the store that url names: "memory:", which forgets everything when
 // the process ends, or "sqlite:PATH", which makes the file where it is missing
