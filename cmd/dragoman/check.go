@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/store/stores"
 )
 
 type checkCommand struct {
@@ -54,14 +52,6 @@ func printWays(w io.Writer, conf *config.Config) error {
 		return said("callers.jwt.jwks", j.Way())
 	}
 	return nil
-}
-
-func loadFile(name string) (*config.Config, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	return config.Load(text, name, os.LookupEnv, config.Check{Path: "store.url", Wrong: func(c *config.Config) string { return stores.Check(c.Store.URL) }})
 }
 
 // warningsTold is how many of a configuration's warnings its line in the log names.

@@ -30,7 +30,7 @@ type keyFile struct {
 
 // use opens the store for do.
 func (f *keyFile) use(do func(*config.Config, store.Keyer) error) error {
-	conf, _, _, err := (&serveCommand{File: f.File}).configuration()
+	conf, _, _, err := findConfiguration(f.File)
 	if err != nil {
 		return err
 	}

@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -24,19 +22,6 @@ type commands struct {
 	Explain explainCommand `cmd:"" help:"Say why a question went where it went, or where one would go."`
 	Mock    mockCommand    `cmd:"" help:"Serve a scripted model in every dialect, with faults chosen by model name: docs/mock.md."`
 	Version versionCommand `cmd:"" help:"Print the version, the commit and the Go version."`
-}
-
-// surroundings are what commands may touch of the process.
-type surroundings struct {
-	in  io.Reader
-	out io.Writer
-	err io.Writer
-	// interrupts brings Ctrl-C. It ends the context of every command but chat,
-	// which decides what else it means.
-	interrupts <-chan os.Signal
-	// hangups brings SIGHUP to serve, which reads its configuration again; other
-	// commands end by it.
-	hangups chan os.Signal
 }
 
 func main() {
@@ -85,22 +70,4 @@ func run(ctx context.Context, args []string, s surroundings) int {
 		fmt.Fprintln(s.err, "dragoman:", err)
 	}
 	return 1
-}
-
-// untilInterrupt returns a context that the first of interrupts ends. stop must
-// be called.
-func untilInterrupt(ctx context.Context, interrupts <-chan os.Signal) (_ context.Context, stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		defer cancel()
-		select {
-		case <-interrupts:
-		case <-ctx.Done():
-		}
-	})
-	return ctx, func() {
-		cancel()
-		watch.Wait()
-	}
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -18,9 +16,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/front"
 	"github.com/dragoman-gateway/dragoman/proxy/upstream"
 )
-
-// standardFile is the configuration that serve looks for when none is named.
-const standardFile = "dragoman.yaml"
 
 type serveCommand struct {
 	File    string `short:"c" name:"config" help:"The configuration file. Default: dragoman.yaml if it is there, else a quick start with a built-in model."`
@@ -39,7 +34,7 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 	log := slog.New(newLineHandler(lines, level))
 	defer tendCollector(os.LookupEnv)()
 
-	conf, file, demo, err := c.configuration()
+	conf, file, demo, err := findConfiguration(c.File)
 	if err != nil {
 		return err
 	}
@@ -143,21 +138,6 @@ func (s surroundings) awaitEnd(ctx context.Context, served <-chan error, again *
 			return nil
 		}
 	}
-}
-
-// configuration reads the file that was named or found. For a quick start file is
-// empty, and demo the key that was made for it.
-func (c *serveCommand) configuration() (conf *config.Config, file, demo string, err error) {
-	if c.File != "" {
-		conf, err = loadFile(c.File)
-		return conf, c.File, "", err
-	}
-	conf, err = loadFile(standardFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		conf, demo, err = quickStart(os.LookupEnv)
-		return conf, "", demo, err
-	}
-	return conf, standardFile, "", err
 }
 
 func openUpstream(conf *config.Channel, key string) (proxy.Upstream, error) {
