@@ -1,8 +1,3 @@
-// Package proxy admits a question, finds a channel for it and yields the answer.
-//
-// It knows neither how clients reach it (proxy/front) nor how models are reached
-// (proxy/upstream): the first hands it a [Question], the second comes in as an
-// [Opener].
 package proxy
 
 import (
