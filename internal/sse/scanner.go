@@ -109,7 +109,8 @@ func (s *Scanner) Room(n int) []byte {
 		s.shift()
 	}
 	if cap(s.buf)-len(s.buf) < n {
-		grown := make([]byte, len(s.buf), max(2*cap(s.buf), len(s.buf)+n))
+		// Twice as much, but no more than an event may have: it would never be filled.
+		grown := make([]byte, len(s.buf), max(min(2*cap(s.buf), cmp.Or(s.Most, MaxEvent)+n), len(s.buf)+n))
 		copy(grown, s.buf)
 		s.buf = grown
 	}

@@ -267,3 +267,19 @@ func TestABufferIsNotSearchedAgainForEachOfItsLines(t *testing.T) {
 		}
 	}
 }
+
+func TestTheBufferIsNeverMuchLargerThanTheLongestEvent(t *testing.T) {
+	t.Parallel()
+	s := Scanner{Most: 100 << 10}
+	for {
+		room := s.Room(1 << 10)
+		copy(room, bytes.Repeat([]byte("x"), len(room)))
+		s.Wrote(len(room))
+		if _, _, err := s.Next(); err != nil {
+			break
+		}
+	}
+	if got := cap(s.buf); got > 110<<10 {
+		t.Errorf("an endless event of at most %d bytes took a buffer of %d", s.Most, got)
+	}
+}
