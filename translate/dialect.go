@@ -19,11 +19,11 @@ type Dialect interface {
 	// NewDecoder returns a decoder for one upstream's answer to req.
 	NewDecoder(req *Request) Decoder
 	// NewEncoder returns an encoder for one client's answer to req.
-	NewEncoder(req *Request, h Head) Encoder
+	NewEncoder(req *Request, e Envelope) Encoder
 }
 
-// Head is what an answer's envelope says beside what the model said.
-type Head struct {
+// Envelope is what an answer says beside what the model said.
+type Envelope struct {
 	ID string // the answer's id: chatcmpl-…, msg_…, iagent msg_id
 	// NewID makes ID when it is first needed, if that is empty: an answer that passes
 	// through needs none. nil: the answer has the channel's id.
@@ -35,13 +35,13 @@ type Head struct {
 }
 
 // SettleID fills ID where it is empty; channels is the id that the channel gave.
-func (h *Head) SettleID(channels string) {
+func (e *Envelope) SettleID(channels string) {
 	switch {
-	case h.ID != "":
-	case h.NewID != nil:
-		h.ID = h.NewID()
+	case e.ID != "":
+	case e.NewID != nil:
+		e.ID = e.NewID()
 	default:
-		h.ID = channels
+		e.ID = channels
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the transcripts of testdata")
 
 // head is the envelope of the answers that the suite writes.
-var head = translate.Head{ID: "answer-1", Created: 1700000000123, RequestID: "req_1"}
+var head = translate.Envelope{ID: "answer-1", Created: 1700000000123, RequestID: "req_1"}
 
 // Decode is d.Decode with a copy of frame that is overwritten afterwards, so that an event
 // which aliases the frame shows as garbage.

@@ -83,7 +83,7 @@ func (c *call) open(ctx context.Context, q *proxy.Question, p *proxy.Pending, to
 
 // answer puts q to the gateway and writes what comes of it, streamed or whole as
 // q.Request.Stream says. p is q as it was admitted; nil: that is to be done.
-func (c *call) answer(q *proxy.Question, p *proxy.Pending, head translate.Head) {
+func (c *call) answer(q *proxy.Question, p *proxy.Pending, head translate.Envelope) {
 	enc := c.front.dialect.NewEncoder(q.Request, head)
 	if !q.Request.Stream {
 		c.answerWhole(q, p, enc)

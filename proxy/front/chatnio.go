@@ -435,7 +435,7 @@ func (t *talk) crash(next *task) {
 		if t.sent == 0 {
 			_ = t.first()
 		}
-		enc := chatnio.NewEncoder(&translate.Request{}, translate.Head{})
+		enc := chatnio.NewEncoder(&translate.Request{}, translate.Envelope{})
 		_ = t.last(enc, enc.AppendError(nil, &translate.Error{Code: translate.CodeInternal, Message: "internal error"}, true))
 	}
 	panic(p)

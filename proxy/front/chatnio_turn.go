@@ -46,7 +46,7 @@ func (t *talk) turn(next *task) {
 	p, err := t.s.g.Admit(ctx, proxy.Question{
 		ID: ids.New("req_"), Session: t.session.id, Front: chatnio.Dialect.Name(), Caller: t.caller, Model: model, Received: received,
 		Request: req, Restart: restart, KeepPartial: true, Address: t.address,
-		Failure: chatnio.NewEncoder(req, translate.Head{}).ErrorText,
+		Failure: chatnio.NewEncoder(req, translate.Envelope{}).ErrorText,
 	})
 	if err != nil {
 		t.refuse(next, req, typed(err))
@@ -308,7 +308,7 @@ func (t *talk) last(enc *chatnio.Encoder, frame []byte) error {
 // refuse answers with an error turn: frame 1, then the one end frame. next is what is
 // refused; nil: no question.
 func (t *talk) refuse(next *task, req *translate.Request, err *translate.Error) {
-	enc := chatnio.NewEncoder(req, translate.Head{})
+	enc := chatnio.NewEncoder(req, translate.Envelope{})
 	t.note(next, enc.ErrorText(err))
 	if failed := t.settle(); failed != nil {
 		err = typed(failed)
@@ -321,7 +321,7 @@ func (t *talk) refuse(next *task, req *translate.Request, err *translate.Error) 
 
 // answer streams the frames of one turn: exactly one of them says end.
 func (t *talk) answer(ctx context.Context, p *proxy.Pending, req *translate.Request, next *task) {
-	enc := chatnio.NewEncoder(req, translate.Head{Number: t.number})
+	enc := chatnio.NewEncoder(req, translate.Envelope{Number: t.number})
 	if err := t.enter(ctx, p, next.frame.Message); err != nil {
 		err := typed(err)
 		t.note(next, enc.ErrorText(err))

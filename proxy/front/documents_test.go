@@ -102,7 +102,7 @@ func TestTheWireDocumentsHaveTheErrorTableOfTheCode(t *testing.T) {
 		for _, f := range failuresShown {
 			e := f.err
 			e.Message = "M"
-			body := d.NewEncoder(&translate.Request{}, translate.Head{RequestID: "R"}).AppendError(nil, &e, false)
+			body := d.NewEncoder(&translate.Request{}, translate.Envelope{RequestID: "R"}).AppendError(nil, &e, false)
 			var o errorObject
 			if err := json.Unmarshal(body, &o); err != nil {
 				t.Fatal(err)
@@ -149,7 +149,7 @@ func TestTheGatewayAnswersAsTheErrorTablesSay(t *testing.T) {
 			}
 			e := &translate.Error{Code: c.code, Message: "M", Timeout: c.status == 504}
 			var got, should errorObject
-			if json.Unmarshal([]byte(body), &got) != nil || json.Unmarshal(d.NewEncoder(&translate.Request{}, translate.Head{}).AppendError(nil, e, false), &should) != nil {
+			if json.Unmarshal([]byte(body), &got) != nil || json.Unmarshal(d.NewEncoder(&translate.Request{}, translate.Envelope{}).AppendError(nil, e, false), &should) != nil {
 				t.Fatalf("not JSON: %s", body)
 			}
 			if got.Error.Type != should.Error.Type || got.code() != should.code() {

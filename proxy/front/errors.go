@@ -22,7 +22,7 @@ func (c *call) fail(err *translate.Error) {
 	if form == nil {
 		form = c.front.dialect
 	}
-	enc := form.NewEncoder(&translate.Request{}, translate.Head{RequestID: c.id})
+	enc := form.NewEncoder(&translate.Request{}, translate.Envelope{RequestID: c.id})
 	status := c.front.statusOf(err)
 	if status == fasthttp.StatusUnauthorized {
 		c.ctx.Response.Header.Set("WWW-Authenticate", "Bearer")

@@ -99,7 +99,7 @@ func (c *call) restAsk(stream bool) {
 		c.failed(failed)
 		return
 	}
-	c.answer(q, p, translate.Head{Created: now.UnixMilli(), Conversation: p.Turn().ID(), RequestID: c.id})
+	c.answer(q, p, translate.Envelope{Created: now.UnixMilli(), Conversation: p.Turn().ID(), RequestID: c.id})
 }
 
 // unknownPreset tells a preset that does not exist from one that is not for this

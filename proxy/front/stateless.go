@@ -27,7 +27,7 @@ func (c *call) ask() {
 	}
 	c.answer(c.question(&proxy.Question{
 		Front: c.front.Name(), Caller: caller, Model: model, Received: now, Request: req, Peeked: peeked,
-	}), nil, translate.Head{NewID: c.front.newID, Created: now.UnixMilli(), RequestID: c.id})
+	}), nil, translate.Envelope{NewID: c.front.newID, Created: now.UnixMilli(), RequestID: c.id})
 }
 
 // asked says who asks which model, and has read fill req from the body. The order of what is

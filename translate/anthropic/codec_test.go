@@ -179,7 +179,7 @@ func TestInterleavedCallsAreWrittenOneAfterTheOther(t *testing.T) {
 	args := func(i int32, text string) translate.Event {
 		return translate.Event{Kind: translate.KindToolArgs, Index: i, Text: []byte(text)}
 	}
-	enc := Dialect.NewEncoder(&translate.Request{}, translate.Head{RequestID: "req_1"})
+	enc := Dialect.NewEncoder(&translate.Request{}, translate.Envelope{RequestID: "req_1"})
 	var stream []byte
 	for _, ev := range []translate.Event{
 		call(0, "a"), call(1, "b"), call(2, "c"), args(1, `{"n":`), args(0, `{"m":"}`), args(2, `{}`), args(0, `"}`), args(1, `1}`),
@@ -227,7 +227,7 @@ func TestWhatIsSaidAmidACallComesBehindIt(t *testing.T) {
 		"another call between":       {[]translate.Event{call(0, "x"), ev(args, 0, `{"n":`), ev(said, 0, "b"), call(1, "y"), ev(args, 1, `{"m":`), ev(said, 0, "c"), ev(args, 0, `1}`), ev(said, 0, "d"), ev(args, 1, `2}`)}, []translate.Part{part("x", `{"n":1}`), text("b"), part("y", `{"m":2}`), text("cd")}},
 		"thoughts with their proofs": {[]translate.Event{call(0, "x"), ev(args, 0, `{`), ev(why, 0, "w"), ev(proof, 0, "s"), ev(said, 0, "b"), ev(args, 0, `}`)}, []translate.Part{part("x", `{}`), thought("w", "s"), text("b")}},
 	} {
-		enc := Dialect.NewEncoder(&translate.Request{}, translate.Head{RequestID: "req_1"})
+		enc := Dialect.NewEncoder(&translate.Request{}, translate.Envelope{RequestID: "req_1"})
 		var stream []byte
 		for _, e := range append(c.events, translate.Event{Kind: translate.KindFinish, Finish: translate.FinishTool}) {
 			stream = enc.Append(stream, e)

@@ -8,12 +8,12 @@ import (
 // encoder writes one answer to a client. The vendor's stream is a sequence of
 // blocks, one open at a time: clients attach a piece to the newest block.
 type encoder struct {
-	head    translate.Head
-	model   string // asked for; the answer says which one answered
-	started bool
-	usage   translate.Usage
-	finish  translate.Finish
-	stop    []byte // FinishSequence: which sequence
+	envelope translate.Envelope
+	model    string // asked for; the answer says which one answered
+	started  bool
+	usage    translate.Usage
+	finish   translate.Finish
+	stop     []byte // FinishSequence: which sequence
 
 	open   translate.Kind // kind of the content of the open block; 0: none is open
 	block  int64          // index of the open block, or of the next one
@@ -25,8 +25,8 @@ type encoder struct {
 }
 
 // NewEncoder returns an encoder for one answer to req.
-func (codec) NewEncoder(req *translate.Request, h translate.Head) translate.Encoder {
-	return &encoder{head: h, model: req.Model}
+func (codec) NewEncoder(req *translate.Request, h translate.Envelope) translate.Encoder {
+	return &encoder{envelope: h, model: req.Model}
 }
 
 // Append appends the events of the wire for ev. The end is held for AppendTail,
@@ -77,17 +77,17 @@ func (e *encoder) start(dst, id, model []byte) []byte {
 	if len(model) > 0 {
 		e.model = string(model)
 	}
-	e.head.SettleID(string(id))
+	e.envelope.SettleID(string(id))
 	dst = append(dst, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":"...)
-	dst = e.envelope(dst)
+	dst = e.appendEnvelope(dst)
 	dst = append(dst, `,"content":[],"stop_reason":null,"stop_sequence":null,"usage":`...)
 	dst = appendUsage(dst, e.usage)
 	return append(dst, "}}\n\n"...)
 }
 
-func (e *encoder) envelope(dst []byte) []byte {
+func (e *encoder) appendEnvelope(dst []byte) []byte {
 	dst = append(dst, `{"id":`...)
-	dst = jsonx.AppendString(dst, e.head.ID)
+	dst = jsonx.AppendString(dst, e.envelope.ID)
 	dst = append(dst, `,"type":"message","role":"assistant","model":`...)
 	return jsonx.AppendString(dst, e.model)
 }
@@ -265,8 +265,8 @@ func (e *encoder) AppendWhole(dst []byte, a *translate.Answer) []byte {
 	if a.Model != "" {
 		e.model = a.Model
 	}
-	e.head.SettleID(a.ID)
-	dst = e.envelope(dst)
+	e.envelope.SettleID(a.ID)
+	dst = e.appendEnvelope(dst)
 	dst = append(dst, `,"content":[`...)
 	start := len(dst)
 	for i := range a.Parts {

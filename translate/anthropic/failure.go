@@ -63,9 +63,9 @@ func (e *encoder) AppendError(dst []byte, err *translate.Error, started bool) []
 	dst = append(dst, `,"message":`...)
 	dst = jsonx.AppendString(dst, message)
 	dst = append(dst, '}')
-	if e.head.RequestID != "" {
+	if e.envelope.RequestID != "" {
 		dst = append(dst, `,"request_id":`...)
-		dst = jsonx.AppendString(dst, e.head.RequestID)
+		dst = jsonx.AppendString(dst, e.envelope.RequestID)
 	}
 	dst = append(dst, '}')
 	if started {

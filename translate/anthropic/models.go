@@ -10,7 +10,7 @@ import (
 type Model struct {
 	ID      string
 	Name    string // display_name; empty: the id
-	Created int64  // Unix time in milliseconds, as in translate.Head
+	Created int64  // Unix time in milliseconds, as in translate.Envelope
 }
 
 // AppendModels appends the page that answers GET /v1/models: always one, with

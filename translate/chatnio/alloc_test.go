@@ -17,5 +17,5 @@ func TestTextIsDecodedWithoutAllocating(t *testing.T) {
 }
 
 func TestTextIsEncodedWithoutAllocating(t *testing.T) {
-	codectest.TextAllocs(t, NewEncoder(&translate.Request{}, translate.Head{}))
+	codectest.TextAllocs(t, NewEncoder(&translate.Request{}, translate.Envelope{}))
 }

@@ -64,6 +64,6 @@ func (dialect) AppendRequest(dst []byte, req *translate.Request) ([]byte, error)
 func (dialect) NewDecoder(req *translate.Request) translate.Decoder { return NewDecoder(req) }
 
 // NewEncoder returns an [*Encoder].
-func (dialect) NewEncoder(req *translate.Request, h translate.Head) translate.Encoder {
+func (dialect) NewEncoder(req *translate.Request, h translate.Envelope) translate.Encoder {
 	return NewEncoder(req, h)
 }

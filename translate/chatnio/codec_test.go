@@ -232,7 +232,7 @@ func TestRequestsSurviveTheRoundTrip(t *testing.T) {
 
 func TestFramesAreThoseOfTheRealServer(t *testing.T) {
 	t.Parallel()
-	e := NewEncoder(&translate.Request{Model: "m"}, translate.Head{Number: 3})
+	e := NewEncoder(&translate.Request{Model: "m"}, translate.Envelope{Number: 3})
 	e.Quota = 0.016
 	finish := translate.Event{Kind: translate.KindFinish, Finish: translate.FinishLength}
 	for _, step := range []struct{ got, want string }{
@@ -265,7 +265,7 @@ func TestQuotaHasTheDigitsOfAFloat32(t *testing.T) {
 
 func TestARuneThatCameInTwoPiecesIsSentInOne(t *testing.T) {
 	t.Parallel()
-	codectest.Runes(t, func() translate.Encoder { return NewEncoder(&translate.Request{}, translate.Head{}) }, func(frame []byte) (string, bool) {
+	codectest.Runes(t, func() translate.Encoder { return NewEncoder(&translate.Request{}, translate.Envelope{}) }, func(frame []byte) (string, bool) {
 		var f struct {
 			Message string
 			End     bool
@@ -293,7 +293,7 @@ func TestErrorsEndTheTurnWithTheTextOfTheRealServer(t *testing.T) {
 		{translate.Error{Code: translate.CodeValidation, Message: "message is empty"}, "VALIDATION_ERROR: message is empty"},
 	} {
 		for _, started := range []bool{false, true} {
-			e := NewEncoder(&translate.Request{Model: "m"}, translate.Head{})
+			e := NewEncoder(&translate.Request{Model: "m"}, translate.Envelope{})
 			e.Quota = 5
 			got := e.AppendError(nil, &c.err, started)
 			var frame struct {
@@ -311,7 +311,7 @@ func TestErrorsEndTheTurnWithTheTextOfTheRealServer(t *testing.T) {
 func TestAnswersSurviveTheRoundTrip(t *testing.T) {
 	t.Parallel()
 	a := translate.Answer{Keyword: "go", Finish: translate.FinishStop, Parts: []translate.Part{{Kind: translate.PartText, Text: "Hello\n<b>"}}}
-	body := NewEncoder(&translate.Request{}, translate.Head{Number: 12}).AppendWhole(nil, &a)
+	body := NewEncoder(&translate.Request{}, translate.Envelope{Number: 12}).AppendWhole(nil, &a)
 	got := codectest.ReplayWhole(NewDecoder(nil), 200, body)
 	if want := "start id=12\nkeyword \"go\"\ntext \"Hello\\n<b>\"\nfinish stop\ndone\n"; got != want {
 		t.Fatalf("got %s", got)

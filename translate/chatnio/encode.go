@@ -31,7 +31,7 @@ type Encoder struct {
 
 // NewEncoder returns an encoder for the answer to req. It keeps the model's name
 // for the texts of errors; without one it is "default".
-func NewEncoder(req *translate.Request, h translate.Head) *Encoder {
+func NewEncoder(req *translate.Request, h translate.Envelope) *Encoder {
 	return &Encoder{number: h.Number, model: cmp.Or(req.Model, "default")}
 }
 

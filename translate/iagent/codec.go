@@ -58,7 +58,7 @@ func (dialect) NewDecoder(*translate.Request) translate.Decoder { return &decode
 
 // NewEncoder returns an encoder that answers whoever req names. It refers to no
 // message, which only [NewReply] knows.
-func (dialect) NewEncoder(req *translate.Request, h translate.Head) translate.Encoder {
+func (dialect) NewEncoder(req *translate.Request, h translate.Envelope) translate.Encoder {
 	m := Message{ChatType: Private, Sender: req.User, Receiver: req.Preset}
 	if req.Group != "" {
 		m.ChatType, m.Group = Group, req.Group

@@ -174,7 +174,7 @@ func TestAnswersAreOneFrameToWhoeverAsked(t *testing.T) {
 	t.Parallel()
 	head := `{"chat_type":2,"msg_id":"r-1","ref_msg_id":"m-1","timestamp":9,"group_id":"g9","sender_type":2,"sender_id":"agent-1","receiver_id":"u7","resp_code":`
 	text := []translate.Part{{Kind: translate.PartReasoning, Text: "hm"}, {Kind: translate.PartText, Text: "hi there"}}
-	e := NewReply(asked, translate.Head{ID: "r-1"}, "other", 9)
+	e := NewReply(asked, translate.Envelope{ID: "r-1"}, "other", 9)
 	for _, c := range []struct {
 		got  []byte
 		want string
@@ -207,7 +207,7 @@ func TestAnswersSurviveTheRoundTrip(t *testing.T) {
 	t.Parallel()
 	a := translate.Answer{Finish: translate.FinishStop, Parts: []translate.Part{{Kind: translate.PartText, Text: "Hello\n<b> 😀"}}}
 	req := &translate.Request{User: "u", Group: "g", Preset: "p"}
-	frame := Dialect.NewEncoder(req, translate.Head{ID: "r-1", Created: 5}).AppendWhole(nil, &a)
+	frame := Dialect.NewEncoder(req, translate.Envelope{ID: "r-1", Created: 5}).AppendWhole(nil, &a)
 	want := "start id=r-1\ntext \"Hello\\n<b> 😀\"\nfinish stop\ndone\n"
 	if got := codectest.Replay(Dialect.NewDecoder(nil), frame); got != want {
 		t.Errorf("got %s", got)

@@ -47,10 +47,10 @@ func AppendSilent(dst []byte, reply Message) []byte {
 // front adds the events to an Answer.
 type encoder struct{ reply Message }
 
-// NewReply returns an encoder for the answer to m. head.ID becomes the frame's
+// NewReply returns an encoder for the answer to m. envelope.ID becomes the frame's
 // id; now is in Unix milliseconds, agent is for messages that named nobody.
-func NewReply(m Message, head translate.Head, agent string, now int64) translate.Encoder {
-	return &encoder{reply: Reply(&m, head.ID, now, agent)}
+func NewReply(m Message, envelope translate.Envelope, agent string, now int64) translate.Encoder {
+	return &encoder{reply: Reply(&m, envelope.ID, now, agent)}
 }
 
 // Append appends nothing: the protocol has no pieces.

@@ -65,6 +65,6 @@ func (codec) NewDecoder(req *translate.Request) translate.Decoder {
 const maxName = 64
 
 // NewEncoder returns an encoder for one answer to req.
-func (codec) NewEncoder(req *translate.Request, h translate.Head) translate.Encoder {
-	return &encoder{head: h, model: req.Model, usageAsked: req.UsageInStream, functions: req.Functions}
+func (codec) NewEncoder(req *translate.Request, h translate.Envelope) translate.Encoder {
+	return &encoder{envelope: h, model: req.Model, usageAsked: req.UsageInStream, functions: req.Functions}
 }

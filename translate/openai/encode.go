@@ -8,7 +8,7 @@ import (
 // encoder writes one answer to a client. The part of a chunk that is the same
 // in all chunks is rendered once, in prefix.
 type encoder struct {
-	head       translate.Head
+	envelope   translate.Envelope
 	model      string // asked for; the answer says which one answered
 	usageAsked bool
 	functions  bool // the client knows functions, not tools
@@ -117,22 +117,22 @@ func (e *encoder) start(dst, id, model []byte) []byte {
 		e.model = string(model)
 	}
 	e.prefix = append(e.prefix[:0], `data: `...)
-	e.prefix = e.envelope(e.prefix, "chat.completion.chunk", string(id))
+	e.prefix = e.appendEnvelope(e.prefix, "chat.completion.chunk", string(id))
 	e.prefix = append(e.prefix, `,"choices":[{"index":0,"delta":{`...)
 	dst = append(dst, e.prefix...)
 	dst = append(dst, `"role":"assistant","content":""`...)
 	return e.tail(dst)
 }
 
-// envelope appends what every object of an answer begins with.
-func (e *encoder) envelope(dst []byte, object, id string) []byte {
-	e.head.SettleID(id)
+// appendEnvelope appends what every object of an answer begins with.
+func (e *encoder) appendEnvelope(dst []byte, object, id string) []byte {
+	e.envelope.SettleID(id)
 	dst = append(dst, `{"id":`...)
-	dst = jsonx.AppendString(dst, e.head.ID)
+	dst = jsonx.AppendString(dst, e.envelope.ID)
 	dst = append(dst, `,"object":"`...)
 	dst = append(dst, object...)
 	dst = append(dst, `","created":`...)
-	dst = jsonx.AppendInt(dst, e.head.Created/1000)
+	dst = jsonx.AppendInt(dst, e.envelope.Created/1000)
 	dst = append(dst, `,"model":`...)
 	return jsonx.AppendString(dst, e.model)
 }
@@ -167,7 +167,7 @@ func (e *encoder) AppendTail(dst []byte) []byte {
 	if e.usageAsked {
 		dst = e.start(dst, nil, nil)
 		dst = append(dst, `data: `...)
-		dst = e.envelope(dst, "chat.completion.chunk", "")
+		dst = e.appendEnvelope(dst, "chat.completion.chunk", "")
 		dst = append(dst, `,"choices":[],"usage":`...)
 		dst = appendUsage(dst, e.usage)
 		dst = append(dst, "}\n\n"...)
@@ -200,7 +200,7 @@ func (e *encoder) AppendWhole(dst []byte, a *translate.Answer) []byte {
 	if a.Model != "" {
 		e.model = a.Model
 	}
-	dst = e.envelope(dst, "chat.completion", a.ID)
+	dst = e.appendEnvelope(dst, "chat.completion", a.ID)
 	dst = append(dst, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
 	m := a.Message()
 	calls := 0

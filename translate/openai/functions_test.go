@@ -100,13 +100,13 @@ func TestAClientOfFunctionsIsAnsweredWithAFunctionCall(t *testing.T) {
 	t.Parallel()
 	req := &translate.Request{Functions: true}
 	var whole translate.Answer
-	enc := Dialect.NewEncoder(req, translate.Head{})
+	enc := Dialect.NewEncoder(req, translate.Envelope{})
 	var stream []byte
 	for _, ev := range calling() {
 		whole.Add(ev)
 		stream = enc.Append(stream, ev)
 	}
-	bodies := [][]byte{Dialect.NewEncoder(req, translate.Head{}).AppendWhole(nil, &whole)}
+	bodies := [][]byte{Dialect.NewEncoder(req, translate.Envelope{}).AppendWhole(nil, &whole)}
 	var frames [][]byte
 	for line := range strings.SplitSeq(strings.TrimSuffix(string(enc.AppendTail(stream)), "\n\n"), "\n\n") {
 		frames = append(frames, []byte(strings.TrimPrefix(line, "data: ")))

@@ -5,7 +5,7 @@ import "github.com/dragoman-gateway/dragoman/internal/jsonx"
 // Model is one entry of GET /v1/models.
 type Model struct {
 	ID      string
-	Created int64  // Unix time in milliseconds, as in translate.Head
+	Created int64  // Unix time in milliseconds, as in translate.Envelope
 	Owner   string // owned_by
 }
 

@@ -17,5 +17,5 @@ func TestTextIsDecodedWithoutAllocating(t *testing.T) {
 }
 
 func TestTextIsEncodedWithoutAllocating(t *testing.T) {
-	codectest.TextAllocs(t, Dialect.NewEncoder(nil, translate.Head{}))
+	codectest.TextAllocs(t, Dialect.NewEncoder(nil, translate.Envelope{}))
 }

@@ -57,6 +57,6 @@ func (dialect) AppendRequest(dst []byte, req *translate.Request) ([]byte, error)
 func (dialect) NewDecoder(*translate.Request) translate.Decoder { return &decoder{} }
 
 // NewEncoder returns an encoder that names h.Conversation as the conversation.
-func (dialect) NewEncoder(_ *translate.Request, h translate.Head) translate.Encoder {
+func (dialect) NewEncoder(_ *translate.Request, h translate.Envelope) translate.Encoder {
 	return &encoder{conversation: h.Conversation}
 }

@@ -93,7 +93,7 @@ func TestRequestsSurviveTheRoundTrip(t *testing.T) {
 
 func TestEventsAreFramedAsDocumented(t *testing.T) {
 	t.Parallel()
-	e := Dialect.NewEncoder(nil, translate.Head{Conversation: "conv_1"})
+	e := Dialect.NewEncoder(nil, translate.Envelope{Conversation: "conv_1"})
 	steps := []struct {
 		ev   translate.Event
 		want string
@@ -121,14 +121,14 @@ func TestEventsAreFramedAsDocumented(t *testing.T) {
 func TestTheStartIsWrittenOnceAndAlways(t *testing.T) {
 	t.Parallel()
 	start := `data: {"type":"start","conversationId":"c"}` + "\n\n"
-	e := Dialect.NewEncoder(nil, translate.Head{Conversation: "c"})
+	e := Dialect.NewEncoder(nil, translate.Envelope{Conversation: "c"})
 	if got := string(e.Append(nil, translate.Event{Kind: translate.KindStart})); got != start {
 		t.Errorf("got %q", got)
 	}
 	if got := string(e.Append(nil, translate.Event{Kind: translate.KindStart})); got != "" {
 		t.Errorf("a second start: %q", got)
 	}
-	e = Dialect.NewEncoder(nil, translate.Head{Conversation: "c"})
+	e = Dialect.NewEncoder(nil, translate.Envelope{Conversation: "c"})
 	want := start + `data: {"type":"end","usage":{"promptTokens":0,"completionTokens":0,"totalTokens":0}}` + "\n\n"
 	if got := string(e.AppendTail(e.Append(nil, translate.Event{Kind: translate.KindFinish}))); got != want {
 		t.Errorf("an empty answer: %q", got)
@@ -137,7 +137,7 @@ func TestTheStartIsWrittenOnceAndAlways(t *testing.T) {
 
 func TestARuneThatCameInTwoPiecesIsSentInOne(t *testing.T) {
 	t.Parallel()
-	codectest.Runes(t, func() translate.Encoder { return Dialect.NewEncoder(nil, translate.Head{}) }, func(frame []byte) (string, bool) {
+	codectest.Runes(t, func() translate.Encoder { return Dialect.NewEncoder(nil, translate.Envelope{}) }, func(frame []byte) (string, bool) {
 		var ev struct{ Type, Text string }
 		if err := json.Unmarshal(frame, &ev); err != nil {
 			t.Fatalf("%s: %v", frame, err)
@@ -159,7 +159,7 @@ func TestErrorsAreWrittenAsAnEnvelopeOrAsAnEvent(t *testing.T) {
 		{translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultDenied, Message: "none", Upstream: secret}, `"error":"none","code":"CHANNEL_UNAVAILABLE"`},
 		{translate.Error{Code: translate.CodeInternal}, `"error":"INTERNAL_ERROR","code":"INTERNAL_ERROR"`},
 	} {
-		e := Dialect.NewEncoder(nil, translate.Head{})
+		e := Dialect.NewEncoder(nil, translate.Envelope{})
 		if got, want := string(e.AppendError(nil, &c.err, false)), `{"success":false,`+c.want+`}`; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
@@ -182,7 +182,7 @@ func TestErrorsSurviveTheRoundTrip(t *testing.T) {
 		translate.Broken("it broke", nil),
 		{Code: translate.CodeUnavailable, Fault: translate.FaultBroken, Message: "none"},
 	} {
-		body := Dialect.NewEncoder(nil, translate.Head{}).AppendError(nil, want, false)
+		body := Dialect.NewEncoder(nil, translate.Envelope{}).AppendError(nil, want, false)
 		_, err := Dialect.NewDecoder(nil).DecodeWhole(nil, want.Status(), body)
 		var got *translate.Error
 		if !errors.As(err, &got) || got.Code != want.Code || got.Fault != want.Fault || got.Timeout != want.Timeout || got.Status() != want.Status() {
@@ -195,7 +195,7 @@ func TestAnswersSurviveTheRoundTrip(t *testing.T) {
 	t.Parallel()
 	a := translate.Answer{ID: "remote", Parts: []translate.Part{{Kind: translate.PartReasoning, Text: "hm"}, {Kind: translate.PartText, Text: "Hello\n<b>"}},
 		Usage: translate.Usage{Input: 4, Output: 2}}
-	body := Dialect.NewEncoder(nil, translate.Head{Conversation: "conv_1"}).AppendWhole(nil, &a)
+	body := Dialect.NewEncoder(nil, translate.Envelope{Conversation: "conv_1"}).AppendWhole(nil, &a)
 	want := `{"success":true,"data":{"response":"Hello\n<b>","conversationId":"conv_1","usage":{"promptTokens":4,"completionTokens":2,"totalTokens":6}}}`
 	if string(body) != want {
 		t.Errorf("got %s", body)
