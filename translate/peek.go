@@ -17,12 +17,12 @@ type Peeker interface {
 }
 
 // Fields reads single values of a scanned message, as strictly as a Peeker must:
-// a value of an unexpected form makes Odd true, and the message has to be decoded
+// a value of an unexpected form makes NeedsDecode true, and the message has to be decoded
 // to say what is wrong with it.
 type Fields struct {
-	Body    []byte
-	Outline jsonx.Outline
-	Odd     bool
+	Body        []byte
+	Outline     jsonx.Outline
+	NeedsDecode bool
 }
 
 // value returns the value of a name, nil where it is missing or null.
@@ -38,7 +38,7 @@ func (f *Fields) value(name string) []byte {
 func (f *Fields) String(name string) string {
 	v := f.value(name)
 	if len(v) < 3 || v[0] != '"' || bytes.IndexByte(v, '\\') >= 0 {
-		f.Odd = true
+		f.NeedsDecode = true
 		return ""
 	}
 	return string(v[1 : len(v)-1])
@@ -51,7 +51,7 @@ func (f *Fields) Bool(name string) bool {
 	case string(v) == "true":
 		return true
 	default:
-		f.Odd = true
+		f.NeedsDecode = true
 	}
 	return false
 }
@@ -63,9 +63,9 @@ func (f *Fields) Count(name string) bool {
 	if v == nil {
 		return false
 	}
-	f.Odd = f.Odd || len(v) > 9 || v[0] == '0'
+	f.NeedsDecode = f.NeedsDecode || len(v) > 9 || v[0] == '0'
 	for _, d := range v {
-		f.Odd = f.Odd || d < '0' || d > '9'
+		f.NeedsDecode = f.NeedsDecode || d < '0' || d > '9'
 	}
 	return true
 }
@@ -74,7 +74,7 @@ func (f *Fields) Count(name string) bool {
 func (f *Fields) Objects(name string) {
 	v := f.value(name)
 	if len(v) < 3 || v[0] != '[' || !bytes.HasPrefix(bytes.TrimLeft(v[1:], " \t\r\n"), []byte{'{'}) {
-		f.Odd = true
+		f.NeedsDecode = true
 	}
 }
 
@@ -87,9 +87,9 @@ func (f *Fields) Object(name string, known []string) Fields {
 	}
 	var ok bool
 	in.Outline, ok = jsonx.Members(in.Body)
-	in.Odd = !ok
+	in.NeedsDecode = !ok
 	for i := range in.Outline.Members {
-		in.Odd = in.Odd || among(in.Outline.Members[i].Key, known) == misspelt
+		in.NeedsDecode = in.NeedsDecode || among(in.Outline.Members[i].Key, known) == misspelt
 	}
 	return in
 }

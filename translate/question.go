@@ -9,7 +9,7 @@ import (
 // Only makes any member odd that is not among names.
 func (f *Fields) Only(names ...string) {
 	for i := range f.Outline.Members {
-		f.Odd = f.Odd || among(f.Outline.Members[i].Key, names) != exact
+		f.NeedsDecode = f.NeedsDecode || among(f.Outline.Members[i].Key, names) != exact
 	}
 }
 
@@ -20,17 +20,17 @@ func (f *Fields) Text(name string) string {
 		return ""
 	}
 	s, ok := unquote(v)
-	f.Odd = f.Odd || !ok
+	f.NeedsDecode = f.NeedsDecode || !ok
 	return s
 }
 
 // Int returns the value of what Count allows, nil where it is missing.
 func (f *Fields) Int(name string) *int {
-	if !f.Count(name) || f.Odd {
+	if !f.Count(name) || f.NeedsDecode {
 		return nil
 	}
 	n, err := strconv.Atoi(string(f.value(name)))
-	f.Odd = f.Odd || err != nil
+	f.NeedsDecode = f.NeedsDecode || err != nil
 	return &n
 }
 
@@ -40,9 +40,9 @@ func (f *Fields) Number(name string) *float64 {
 	if v == nil {
 		return nil
 	}
-	f.Odd = f.Odd || v[0] != '-' && (v[0] < '0' || v[0] > '9')
+	f.NeedsDecode = f.NeedsDecode || v[0] != '-' && (v[0] < '0' || v[0] > '9')
 	n, err := strconv.ParseFloat(string(v), 64)
-	f.Odd = f.Odd || err != nil
+	f.NeedsDecode = f.NeedsDecode || err != nil
 	return &n
 }
 
@@ -51,7 +51,7 @@ func (f *Fields) Number(name string) *float64 {
 func (f *Fields) Messages(name string, roles func(string) Role) []Message {
 	v := f.value(name)
 	if len(v) == 0 || v[0] != '[' {
-		f.Odd = true
+		f.NeedsDecode = true
 		return nil
 	}
 	w := walker{rest: v[1:]}
@@ -62,7 +62,7 @@ func (f *Fields) Messages(name string, roles func(string) Role) []Message {
 		r := roles(string(role))
 		content, plain := unquote(text)
 		if !ok || !plain || r == 0 {
-			f.Odd = true
+			f.NeedsDecode = true
 			return nil
 		}
 		parts = append(parts, Part{Kind: PartText, Text: content})
@@ -70,7 +70,7 @@ func (f *Fields) Messages(name string, roles func(string) Role) []Message {
 		msgs = append(msgs, Message{Role: r, Parts: parts[last : last+1 : last+1]})
 		more = w.next() == ',' && w.step() && w.next() == '{'
 	}
-	f.Odd = f.Odd || len(msgs) == 0 || w.next() != ']'
+	f.NeedsDecode = f.NeedsDecode || len(msgs) == 0 || w.next() != ']'
 	return msgs
 }
 

@@ -72,13 +72,13 @@ func decodePlain(req *translate.Request, body []byte, o jsonx.Outline) bool {
 	got := translate.Request{Dialect: name, Model: f.String("model"), Stream: f.Bool("stream"), Raw: body}
 	p := &got.Params
 	p.MaxTokens = f.Int("max_tokens")
-	if f.Odd || p.MaxTokens == nil || translate.TooLong(got.Model, translate.MaxModel) {
+	if f.NeedsDecode || p.MaxTokens == nil || translate.TooLong(got.Model, translate.MaxModel) {
 		return false
 	}
 	p.Temperature, p.TopP = f.Number("temperature"), f.Number("top_p")
 	system := f.Text("system")
 	got.Messages = f.Messages("messages", plainRole)
-	if f.Odd {
+	if f.NeedsDecode {
 		return false
 	}
 	if system != "" {
@@ -179,7 +179,7 @@ func (codec) Peek(req *translate.Request, body []byte) bool {
 	f := translate.Fields{Body: body, Outline: o}
 	model, stream := f.String("model"), f.Bool("stream")
 	f.Objects("messages")
-	if !f.Count("max_tokens") || f.Odd || translate.TooLong(model, translate.MaxModel) {
+	if !f.Count("max_tokens") || f.NeedsDecode || translate.TooLong(model, translate.MaxModel) {
 		return false
 	}
 	req.Dialect, req.Model, req.Stream, req.Raw, req.Outline = name, model, stream, body, o.Members

@@ -101,7 +101,7 @@ func decodePlain(req *translate.Request, body []byte, o jsonx.Outline) bool {
 	f.Only("model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p", "user")
 	options := f.Object("stream_options", knownOptions)
 	got := translate.Request{Dialect: name, Model: f.String("model"), Stream: f.Bool("stream"), UsageInStream: options.Bool("include_usage"), Raw: body}
-	if f.Odd || options.Odd || translate.TooLong(got.Model, translate.MaxModel) {
+	if f.NeedsDecode || options.NeedsDecode || translate.TooLong(got.Model, translate.MaxModel) {
 		return false
 	}
 	got.User = translate.UserID(f.Text("user"))
@@ -109,7 +109,7 @@ func decodePlain(req *translate.Request, body []byte, o jsonx.Outline) bool {
 	p.MaxTokens, p.Temperature, p.TopP = f.Int("max_tokens"), f.Number("temperature"), f.Number("top_p")
 	bound(p, f.Int("max_completion_tokens"))
 	got.Messages = f.Messages("messages", plainRole)
-	if f.Odd {
+	if f.NeedsDecode {
 		return false
 	}
 	for i := range got.Messages {
@@ -179,7 +179,7 @@ func (codec) Peek(req *translate.Request, body []byte) bool {
 	f.Objects("messages")
 	f.Count("max_tokens")
 	f.Count("max_completion_tokens")
-	if f.Odd || options.Odd || o.Find("n") != nil || o.Find("functions") != nil || translate.TooLong(model, translate.MaxModel) {
+	if f.NeedsDecode || options.NeedsDecode || o.Find("n") != nil || o.Find("functions") != nil || translate.TooLong(model, translate.MaxModel) {
 		return false
 	}
 	req.Dialect, req.Model, req.Stream, req.UsageInStream, req.Raw, req.Outline = name, model, stream, usage, body, o.Members

@@ -56,7 +56,7 @@ func plainAsk(body []byte, o jsonx.Outline) (Ask, bool) {
 	if other := f.Text("presetId"); a.Preset == "" {
 		a.Preset = other
 	}
-	return a, !f.Odd && strings.TrimSpace(a.Message) != "" && strings.TrimSpace(a.User) != "" && a.bound() == nil
+	return a, !f.NeedsDecode && strings.TrimSpace(a.Message) != "" && strings.TrimSpace(a.User) != "" && a.bound() == nil
 }
 
 // bound returns an *Error where an id is too long.
