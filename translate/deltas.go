@@ -19,8 +19,8 @@ type Deltas struct {
 	learnt Kind // what the piece of the learnt frame is
 }
 
-// Borrow implements [Borrower].
-func (d *Deltas) Borrow(m *jsonx.Memory) { d.Parser.Borrow(m) }
+// UseArena implements [ArenaUser].
+func (d *Deltas) UseArena(a *jsonx.Arena) { d.Parser.UseArena(a) }
 
 // Begin makes d ready for a frame. The events of the one before are not valid any more.
 func (d *Deltas) Begin() { d.Other, d.Scratch = false, d.Scratch[:0] }

@@ -86,10 +86,10 @@ type Ender interface {
 	End(evs []Event) []Event
 }
 
-// Borrower is a Decoder that parses in memory which its user may lend it before the
-// first frame. Events may alias that memory. Lending nil takes it back; events are
+// ArenaUser is a Decoder that parses in memory which its user may give it before the
+// first frame. Events may alias that memory. Giving nil takes it back; events are
 // not to be used after that.
-type Borrower interface{ Borrow(m *jsonx.Memory) }
+type ArenaUser interface{ UseArena(a *jsonx.Arena) }
 
 // Encoder turns events into what a client expects, framing included. It appends
 // to dst and returns it extended.

@@ -26,7 +26,7 @@ func alike(t *testing.T, d translate.Dialect, first, second []byte, pass bool) {
 	learnt, fresh := d.NewDecoder(req), d.NewDecoder(req)
 	for _, frame := range [][]byte{first, first, second, first} {
 		got, errGot := learnt.Decode(nil, frame)
-		fresh.(translate.Borrower).Borrow(new(jsonx.Memory))
+		fresh.(translate.ArenaUser).UseArena(new(jsonx.Arena))
 		want, errWant := fresh.Decode(nil, frame)
 		if (errGot == nil) != (errWant == nil) {
 			t.Fatalf("%q: %v, else %v", frame, errGot, errWant)

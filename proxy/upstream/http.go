@@ -46,12 +46,12 @@ type httpUpstream struct {
 	conns pool
 	// heads are all of a request before the number of the content length, for a
 	// whole answer and for a stream. margin has room for the longer one, but for a path.
-	heads    [2]requestHead
-	margin   int
-	paths    translate.Pather // has the paths; nil: they are in heads
-	buffers  sync.Pool        // of *[]byte
-	large    sync.Pool        // of *[]byte, of keepBuffer each
-	memories sync.Pool        // of *jsonx.Memory, for decoders
+	heads   [2]requestHead
+	margin  int
+	paths   translate.Pather // has the paths; nil: they are in heads
+	buffers sync.Pool        // of *[]byte
+	large   sync.Pool        // of *[]byte, of keepBuffer each
+	arenas  sync.Pool        // of *jsonx.Arena, for decoders
 }
 
 // requestHead is the head of a request up to the number of the content length.

@@ -32,7 +32,7 @@ type httpStream struct {
 	call
 	dec   translate.Decoder
 	ender translate.Ender // dec; nil: it needs nobody to end an answer
-	lent  *jsonx.Memory   // to dec; nil: it uses its own
+	lent  *jsonx.Arena    // to dec; nil: it uses its own
 	hide  hider           // nil: the decoder hides nothing
 	quick bool            // the last silence was shorter than quickWait
 	asked bool            // a stream was asked for
@@ -68,14 +68,14 @@ func (s *httpStream) lend() {
 	if s.lent != nil {
 		return
 	}
-	b, ok := s.dec.(translate.Borrower)
+	b, ok := s.dec.(translate.ArenaUser)
 	if !ok {
 		return
 	}
-	if s.lent, ok = s.up.memories.Get().(*jsonx.Memory); !ok {
-		s.lent = new(jsonx.Memory)
+	if s.lent, ok = s.up.arenas.Get().(*jsonx.Arena); !ok {
+		s.lent = new(jsonx.Arena)
 	}
-	b.Borrow(s.lent)
+	b.UseArena(s.lent)
 }
 
 // takeBack undoes lend.
@@ -83,9 +83,9 @@ func (s *httpStream) takeBack() {
 	if s.lent == nil {
 		return
 	}
-	s.dec.(translate.Borrower).Borrow(nil)
+	s.dec.(translate.ArenaUser).UseArena(nil)
 	if !s.lent.Large() {
-		s.up.memories.Put(s.lent)
+		s.up.arenas.Put(s.lent)
 	}
 	s.lent = nil
 }

@@ -20,8 +20,8 @@ type decoder struct {
 // Done reports whether the end, or an error, has been seen.
 func (d *decoder) Done() bool { return d.done }
 
-// Borrow implements [translate.Borrower].
-func (d *decoder) Borrow(m *jsonx.Memory) { d.parser.Borrow(m) }
+// UseArena implements [translate.ArenaUser].
+func (d *decoder) UseArena(a *jsonx.Arena) { d.parser.UseArena(a) }
 
 // Decode reads the data of one event. Data that is not one JSON value is taken
 // line by line: the documentation's own sample has no blank lines between its
