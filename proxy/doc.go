@@ -26,6 +26,35 @@
 // in Dismiss, or in the error of Open. A phase says how far an exchange has come, and only
 // grows.
 //
+// # Failures
+//
+// translate says what a failure is of (its Fault: which words of a back end mean what is
+// in translate/words.go, with bodies of all kinds in translate/testdata/refusals.txt), and
+// one table here says what follows for the question, the breaker and the key
+// (docs/rules/faults.md 4, docs/rules/channels.md 4 and 5). A dial that a chatnio server
+// throttles is no attempt: the gate of that server closes, and the question waits for it
+// in the same queue as for a full channel, callers in turn. A slot that is given back is
+// handed to a waiter, so that no later question can take it. A channel that takes many
+// times as long as its peers gets no more time than they would need and comes after them
+// while they have room; its breaker does not move.
+//
+// # Conversations
+//
+// A conversation is found by id, by number (chatnio) or by who is talking (rest, iagent).
+// Its turns run one after the other; a deletion or a clear waits for none of them. Every
+// turn, edit and clear gives it another version, and a turn is written only to the version
+// that it was made for: an answer never lands on another history. Memory holds the
+// window of the next question, within one budget of bytes for all conversations in use and
+// the newest of those that rest; a longer reading goes to the store. A stateful channel's
+// memory is known by the version of the conversation, so that every change puts it out of
+// sync by itself.
+//
+// # Configurations
+//
+// A [Plan] is immutable. An exchange is under one plan from its beginning to its end. A new
+// plan takes over upstreams, breakers and slots of the channels that stay; what only the
+// old one reached is closed when the last exchange under it ends.
+//
 // # Glossary
 //
 //	exchange       one question and its answer
