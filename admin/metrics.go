@@ -11,6 +11,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/metrics"
 )
 
 // metrics answers in the text format of Prometheus, version 0.0.4. Labels are fronts,
@@ -18,10 +19,10 @@ import (
 // cannot make a series.
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
 	e := &exposition{}
-	tallies, channels := s.g.Tallies(), s.g.Channels()
-	e.exchanges(tallies)
-	e.histogram("dragoman_exchange_duration_seconds", "Time from a question to the end of its answer.", tallies, func(t *proxy.Tally) *proxy.Histogram { return &t.Took })
-	e.histogram("dragoman_first_content_seconds", "Time from a question to the first content of its answer, or to the whole of one in a piece.", tallies, func(t *proxy.Tally) *proxy.Histogram { return &t.First })
+	counted, channels := s.g.Metrics(), s.g.Channels()
+	e.exchanges(counted)
+	e.histogram("dragoman_exchange_duration_seconds", "Time from a question to the end of its answer.", counted, func(s *metrics.Snapshot) *metrics.Histogram { return &s.Took })
+	e.histogram("dragoman_first_content_seconds", "Time from a question to the first content of its answer, or to the whole of one in a piece.", counted, func(s *metrics.Snapshot) *metrics.Histogram { return &s.First })
 	e.channels(channels)
 	e.probes(channels)
 	e.cells(channels)
@@ -61,33 +62,31 @@ func (e *exposition) line(name string, value float64, labels ...string) {
 
 func escaped() *strings.Replacer { return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`) }
 
-func (e *exposition) exchanges(tallies []proxy.Tally) {
+func (e *exposition) exchanges(counted []metrics.Snapshot) {
 	e.head("dragoman_exchanges_total", "counter", "Exchanges that have ended, by front, by the channel that was asked last, and by how they ended.")
-	for _, t := range tallies {
-		for _, c := range t.Counts {
-			e.line("dragoman_exchanges_total", float64(c.N), "front", c.Front, "channel", t.Channel, "outcome", c.Outcome)
+	for _, s := range counted {
+		for _, c := range s.Exchanges {
+			e.line("dragoman_exchanges_total", float64(c.N), "front", c.Front, "channel", s.Channel, "outcome", c.Outcome.String())
 		}
 	}
 	e.head("dragoman_attempts_total", "counter", "Attempts on a channel, by how they went; cut: the answer broke off after it had begun.")
-	for _, t := range tallies {
-		for _, c := range t.Attempts {
-			e.line("dragoman_attempts_total", float64(c.N), "channel", t.Channel, "outcome", c.Outcome)
+	for _, s := range counted {
+		for _, a := range s.Attempts {
+			e.line("dragoman_attempts_total", float64(a.N), "channel", s.Channel, "outcome", a.Outcome)
 		}
 	}
 }
 
-func (e *exposition) histogram(name, help string, tallies []proxy.Tally, of func(*proxy.Tally) *proxy.Histogram) {
+func (e *exposition) histogram(name, help string, counted []metrics.Snapshot, of func(*metrics.Snapshot) *metrics.Histogram) {
 	e.head(name, "histogram", help)
-	for i := range tallies {
-		h, id, n := of(&tallies[i]), tallies[i].Channel, uint64(0)
-		for b, bound := range proxy.Bounds() {
-			n += h.Counts[b]
-			e.line(name+"_bucket", float64(n), "channel", id, "le", strconv.FormatFloat(bound.Seconds(), 'g', -1, 64))
+	for i := range counted {
+		h, id := of(&counted[i]), counted[i].Channel
+		for _, b := range h.Buckets {
+			e.line(name+"_bucket", float64(b.Count), "channel", id, "le", strconv.FormatFloat(b.Bound.Seconds(), 'g', -1, 64))
 		}
-		n += h.Counts[len(h.Counts)-1]
-		e.line(name+"_bucket", float64(n), "channel", id, "le", "+Inf")
+		e.line(name+"_bucket", float64(h.Count), "channel", id, "le", "+Inf")
 		e.line(name+"_sum", h.Sum.Seconds(), "channel", id)
-		e.line(name+"_count", float64(n), "channel", id)
+		e.line(name+"_count", float64(h.Count), "channel", id)
 	}
 }
 

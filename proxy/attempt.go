@@ -108,7 +108,7 @@ func (s *search) try(c candidate, more bool) *translate.Error {
 	}
 	s.x.attempt.paced(&s.x.report.timing, s.x.whole, nil)
 	s.x.attempt.judge(nil)
-	c.ch.meter.tried(s.x.q.Received, nil)
+	c.ch.meter.Answered(time.Since(s.x.q.Received))
 	s.x.report.trace.attempted(&s.x.report.timing, nil)
 	s.named(req.Model)
 	if s.x.whole {

@@ -63,7 +63,7 @@ func (p *Pending) lookupCache() (bool, *translate.Error) {
 // serveCached makes a the answer.
 func (x *Exchange) serveCached(a *answercache.Answer) {
 	x.answer.cached, x.report.timing.Cache = true, "hit"
-	ch := &Channel{ID: "cache", conf: &config.Channel{Kind: "cache"}, kind: config.KindOf("cache"), meter: x.g.meters.channel("cache")}
+	ch := &Channel{ID: "cache", conf: &config.Channel{Kind: "cache"}, kind: config.KindOf("cache"), meter: x.g.metrics.Channel("cache")}
 	x.attempt.lease, x.report.timing.Dropped = Lease{candidate: candidate{ch: ch}}, a.Dropped
 	if x.whole {
 		x.answer.collected, x.answer.complete = a.Whole(), true

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
+	"github.com/dragoman-gateway/dragoman/proxy/metrics"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -50,7 +51,7 @@ type Channel struct {
 	dials  dialler          // up, if it is one
 	gate   *gate            // of its server, if it is
 	spare  fairqueue.Slots  // word that one of its connections is idle
-	meter  *meter           // the same for all keys
+	meter  *metrics.Channel // the same for all keys
 	prober *prober          // the same for all keys; nil: it is not probed
 	aside  aside            // the key; of one model of it see cell
 	doubt  doubt            // about the key

@@ -206,7 +206,7 @@ func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 		}
 		err = &e
 		x.attempt.lease.cell.cutOff(err)
-		x.attempt.lease.ch.meter.tried(x.q.Received, err)
+		x.attempt.lease.ch.meter.Failed(err.Fault)
 	}
 	x.err = err
 	return translate.Event{}, err

@@ -341,7 +341,7 @@ func (s *search) turnedAway(c candidate, began time.Time, err *translate.Error) 
 		if every, changed := c.ch.gate.refused(now, began, err.Retry); changed {
 			s.x.g.log.Warn("the server throttles new connections, which are slowed", "channel", c.ch.ID, "none_for", c.ch.gate.shut(now), "then_one_in", every)
 		}
-		c.ch.meter.tried(s.x.q.Received, err)
+		c.ch.meter.Failed(err.Fault)
 	}
 	s.x.attempt.lease.Excuse(errUntried)
 	s.x.attempt.end()

@@ -15,6 +15,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
+	"github.com/dragoman-gateway/dragoman/proxy/metrics"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -34,7 +35,7 @@ type Gateway struct {
 	tell     func(Hint)      // nil: nobody
 	room     fairqueue.Queue // those that wait for a full channel
 	lobby    lobby           // those that wait for a limit
-	meters   meters
+	metrics  metrics.Registry
 	bans     banBook
 	keys     *auth.Keyring
 	badKeys  *auth.BadKeys

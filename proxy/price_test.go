@@ -183,7 +183,7 @@ func TestARefusalOfACallersOwnIsCountedApartFromThrottledChannels(t *testing.T) 
 		"limited":      {Code: translate.CodeRateLimited, Spent: &translate.Spent{}},
 		"rate_limited": {Code: translate.CodeRateLimited},
 	} {
-		if got := Outcomes()[outcomeOf(err)]; got != want {
+		if got := outcomeOf(err).String(); got != want {
 			t.Errorf("%+v counts as %s, want %s", err, got, want)
 		}
 	}

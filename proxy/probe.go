@@ -139,7 +139,7 @@ func (b *prober) round(ctx context.Context) {
 			b.g.log.Error("panic", "what", p, "stack", string(debug.Stack()))
 		}
 	}()
-	asked := b.keys[0].meter.attempts()
+	asked := b.keys[0].meter.Attempts()
 	idle := asked == b.asked
 	b.asked = asked
 	for _, ch := range b.keys {

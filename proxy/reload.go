@@ -55,7 +55,7 @@ func (g *Gateway) compile(conf *config.Config, before *Plan) (*Plan, error) {
 	}
 	for _, ch := range p.channels {
 		ch.room, ch.log = &g.room, g.log
-		ch.meter = g.meters.channel(ch.ID)
+		ch.meter = g.metrics.Channel(ch.ID)
 		ch.bans = g.bans.at(ch.kind, ch.conf.URL)
 	}
 	p.openGates(&g.room)

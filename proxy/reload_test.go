@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/metrics"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -187,9 +188,9 @@ func TestConfigurationsChangeWhileAnswersRunAndProbesGo(t *testing.T) {
 		all.Wait()
 		w.apply(conf(channel("a"))) // the last probes end
 		good := uint64(0)
-		for _, tally := range w.g.Tallies() {
-			for _, c := range tally.Counts {
-				good += map[bool]uint64{true: c.N}[c.Outcome == "ok"]
+		for _, counted := range w.g.Metrics() {
+			for _, e := range counted.Exchanges {
+				good += map[bool]uint64{true: e.N}[e.Outcome == metrics.OK]
 			}
 		}
 		if good != askers*each {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/metrics"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -26,6 +27,41 @@ type report struct {
 func keptOut(err *translate.Error) bool {
 	_, limited := err.Cause.(*limiter.Exceeded)
 	return limited || err.Spent != nil
+}
+
+// outcomeOf is how metrics count an exchange that ended with err.
+func outcomeOf(err *translate.Error) metrics.Outcome {
+	if err == nil {
+		return metrics.OK
+	}
+	switch err.Code {
+	case translate.CodeRateLimited:
+		if keptOut(err) {
+			return metrics.Limited
+		}
+		return metrics.RateLimited
+	case translate.CodeUnavailable:
+		return metrics.Unavailable
+	case translate.CodeModel:
+		return metrics.ModelError
+	case translate.CodeCanceled:
+		return metrics.Canceled
+	case translate.CodeInternal:
+		return metrics.Internal
+	}
+	return metrics.Refused
+}
+
+// Metrics returns what was counted since the process began, see [metrics.Registry.Snapshots].
+func (g *Gateway) Metrics() []metrics.Snapshot { return g.metrics.Snapshots() }
+
+// count counts the exchange, which ended with err.
+func (x *Exchange) count(err *translate.Error) {
+	m := &x.g.metrics.None
+	if ch := x.attempt.lease.ch; ch != nil { // it was asked, be it in vain
+		m = ch.meter
+	}
+	m.Ended(x.q.Front, outcomeOf(err), time.Since(x.q.Received))
 }
 
 // levelOf is the level of the line of an exchange that ended with err.

@@ -136,7 +136,7 @@ func (s *search) tryCandidates(p *Plan, r *route) *translate.Error {
 		if !again {
 			s.x.report.failures = append(s.x.report.failures, failure{c.ch, c.cell, err})
 		}
-		c.ch.meter.tried(s.x.q.Received, err)
+		c.ch.meter.Failed(err.Fault)
 		s.x.report.trace.attempted(&s.x.report.timing, err)
 		s.x.report.ended(err, s.x.answer.reported(true))
 		if s.x.ctx.Err() != nil {
