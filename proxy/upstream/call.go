@@ -96,13 +96,8 @@ func (c *call) start(message []byte) *translate.Error {
 	if sent != nil {
 		c.head.keep = false
 	}
-	switch c.head.coding {
-	case codingGzip, codingDeflate:
+	if c.head.coding != codingNone {
 		c.unpack()
-	case codingUnknown:
-		if c.head.status >= 200 && c.head.status <= 299 {
-			return translate.Broken("the model answered in a compressed form", errCoding)
-		}
 	}
 	return nil
 }

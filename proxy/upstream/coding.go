@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
@@ -18,7 +19,7 @@ const (
 	codingNone coding = iota
 	codingGzip
 	codingDeflate
-	codingUnknown // such as br and zstd
+	codingUnknown // such as br and zstd, or no coding at all
 )
 
 // errCoding is why an answer cannot be read.
@@ -84,6 +85,22 @@ func (p *packed) unpacked(to []byte) (int, error) {
 	}
 }
 
+// gzipMagic is what gzip's format begins with, which no text does.
+var gzipMagic = []byte{0x1f, 0x8b}
+
+// legible reports whether what has come is the beginning of an answer in plain text.
+func legible(raw *bufio.Reader) bool {
+	const enough = 16 // for bytes that are packed to show
+	came, _ := raw.Peek(min(raw.Buffered(), enough))
+	came = bytes.TrimPrefix(came, []byte("\xef\xbb\xbf"))
+	for _, c := range came {
+		if (c < ' ' || c > '~') && c != '\t' && c != '\r' && c != '\n' {
+			return false
+		}
+	}
+	return len(came) > 0 && bytes.IndexByte([]byte("{[<:deir \t\r\n"), came[0]) >= 0
+}
+
 // begin looks at the first bytes: deflate is zlib's format by the standard and without
 // it in practice, and some servers send plain text under either name.
 func (p *packed) begin() error {
@@ -97,13 +114,15 @@ func (p *packed) begin() error {
 		return err
 	}
 	switch {
-	case first[0] == 0x1f && first[1] == 0x8b:
+	case bytes.Equal(first, gzipMagic):
 		p.plain, err = gzip.NewReader(raw)
+	case p.call.head.coding == codingUnknown && !legible(raw):
+		return errCoding
 	case p.call.head.coding != codingDeflate:
 		p.plain = raw
 	case first[0]&0x0f == 8 && (int(first[0])<<8|int(first[1]))%31 == 0:
 		p.plain, err = zlib.NewReader(raw)
-	case first[0] == '{', first[0] == '[', first[0] == 'd', first[0] == 'e', first[0] == ':':
+	case legible(raw):
 		p.plain = raw
 	default:
 		p.plain = flate.NewReader(raw)

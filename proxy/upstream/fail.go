@@ -79,6 +79,9 @@ func truncated(ctx context.Context, err error) *translate.Error {
 	if e := ended(ctx); e != nil {
 		return e
 	}
+	if errors.Is(err, errCoding) {
+		return translate.Broken("the model answered in a compressed form", err)
+	}
 	return translate.Truncated(err)
 }
 

@@ -160,6 +160,9 @@ func (h *head) header(name, value []byte, now time.Time) error {
 		if !is(name, "transfer-encoding") {
 			break
 		}
+		if is(value, "identity") {
+			break // none, by an older standard
+		}
 		if !is(value, "chunked") || h.chunked {
 			return errHead
 		}

@@ -55,6 +55,7 @@ func TestAnswersOfEveryFramingAreRead(t *testing.T) {
 		{"events of no content type", true, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(answer) + lastChunk, false},
 		{"events though whole was asked for", false, eventsHead + chunk(answer) + lastChunk, false},
 		{"one body", false, whole(jsonHead, wholeBody), false},
+		{"a transfer coding called identity", true, "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n" + answer, true},
 		{"one chunked body", false, jsonHead + "Transfer-Encoding: chunked\r\n\r\n" + chunk(wholeBody[:30]) + chunk(wholeBody[30:]) + lastChunk, false},
 		{"one body until the end", false, jsonHead + "Connection: close\r\n\r\n" + wholeBody, true},
 		{"one body though a stream was asked for", true, whole(jsonHead, wholeBody), false},

@@ -404,6 +404,10 @@ func (s *httpStream) known() error {
 	if s.sure {
 		return nil
 	}
+	if s.packed == nil && bytes.HasPrefix(s.scan.Bytes(), gzipMagic) {
+		s.unpack() // though the head does not say so
+		return nil
+	}
 	text := bytes.TrimLeft(s.scan.Bytes(), " \t\r\n\xef\xbb\xbf")
 	switch {
 	case len(text) == 0:

@@ -160,10 +160,31 @@ func TestCompressedAnswersAreUnderstood(t *testing.T) {
 		t.Errorf("a refusal: %v", err)
 	}
 	for _, coding := range []string{"br", "zstd", "gzip, gzip"} {
-		p := answering(t, always(whole(jsonHead+"Content-Encoding: "+coding+"\r\n", "xx")))
-		_, err := ask(t, open(t, "openai", p.url()), question("m", false))
-		if e := fault(t, err); !errors.Is(err, errCoding) || e.Fault != translate.FaultBroken {
-			t.Errorf("%s: %v", coding, err)
+		for _, head := range []string{jsonHead, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"} {
+			p := answering(t, always(whole(head+"Content-Encoding: "+coding+"\r\n", "\x0b\x02xx")))
+			_, err := ask(t, open(t, "openai", p.url()), question("m", false))
+			if e := fault(t, err); !errors.Is(err, errCoding) || e.Fault != translate.FaultBroken || !strings.Contains(e.Message, "compressed") {
+				t.Errorf("%s: %v", coding, err)
+			}
+		}
+	}
+}
+
+func TestAnAnswerIsReadWhateverItsLabelsSayOfItsCoding(t *testing.T) {
+	t.Parallel()
+	for _, k := range hiYou {
+		for _, label := range []string{"br", "zstd", "utf-8", "none", "gzip", "deflate", "gzip, gzip", ""} {
+			for name, body := range map[string]string{"events": k.events, "events behind a comment": ": hi\n\n" + k.events, "events behind blank lines": "\n\n" + k.events, "a body": k.body, "a packed body": pack("gzip", k.body), "packed events": pack("gzip", k.events)} {
+				for _, media := range []string{"text/event-stream", "application/json"} {
+					p := answering(t, always(whole("HTTP/1.1 200 OK\r\nContent-Type: "+media+"\r\nContent-Encoding: "+label+"\r\n", body)))
+					up := open(t, k.kind, p.url())
+					for range 2 {
+						if a, err := ask(t, up, question("m", true)); err != nil || a.Text() != "Hi you" {
+							t.Errorf("%s, %s called %q: %+v, %v", k.kind, name, label, a, err)
+						}
+					}
+				}
+			}
 		}
 	}
 }

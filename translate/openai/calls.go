@@ -66,6 +66,10 @@ func (d *decoder) toolCalls(evs []translate.Event, v *fastjson.Value) ([]transla
 		if c.Type() != fastjson.TypeObject {
 			continue
 		}
+		if c.Exists("custom") {
+			d.other = true // no arguments, but a text
+			continue
+		}
 		var err error
 		if evs, err = d.add(evs, d.pieceOf(c)); err != nil {
 			return evs, err

@@ -103,7 +103,7 @@ func (d *decoder) refusal(evs []translate.Event, words []byte) []translate.Event
 
 // beside reports whether a delta or a message has content that has no form here.
 func beside(v *fastjson.Value) bool {
-	return holdsOne(v, "images", "image", "audio", "video", "files")
+	return holdsOne(v, "images", "image", "audio", "video", "files", "annotations", "reasoning_details")
 }
 
 // speaks reports whether a choice says anything at all.
