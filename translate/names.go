@@ -3,6 +3,7 @@ package translate
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 )
 
 // ShortName returns the name of a tool, or for one of more than most bytes what stands for it where no
@@ -11,23 +12,54 @@ func ShortName(name string, most int) string {
 	if len(name) <= most {
 		return name
 	}
-	sum := sha256.Sum256([]byte(name))
-	hash := "_" + hex.EncodeToString(sum[:4])
+	hash := hashOf(name)
 	cut := cutAt(name, most-len(hash))
 	return name[:cut] + hash
 }
 
-// LongNames returns the names of tools that ShortName shortens, by what it makes of them; nil
-// where it shortens none.
-func (r *Request) LongNames(most int) map[string]string {
-	var long map[string]string
+// PlainName is ShortName where a name may have no characters but ASCII letters, digits, _ and -.
+func PlainName(name string, most int) string {
+	plain := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_' || r == '-' {
+			return r
+		}
+		return '_'
+	}, name)
+	if plain == name {
+		return ShortName(name, most)
+	}
+	hash := hashOf(name)
+	return plain[:min(len(plain), most-len(hash))] + hash
+}
+
+// hashOf tells a name from others of which the same is left.
+func hashOf(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return "_" + hex.EncodeToString(sum[:4])
+}
+
+// ShortID returns the id of a call, or for one of more than most bytes what stands for it, always
+// the same. most is at least 37.
+func ShortID(id string, most int) string {
+	if len(id) <= most {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return "call_" + hex.EncodeToString(sum[:16])
+}
+
+// Renamed returns the names of tools that told tells otherwise, by what it makes of them; nil
+// where it tells all as they are.
+func (r *Request) Renamed(told func(name string) string) map[string]string {
+	var names map[string]string
 	for i := range r.Tools {
-		if name := r.Tools[i].Name; len(name) > most {
-			if long == nil {
-				long = make(map[string]string)
+		name := r.Tools[i].Name
+		if other := told(name); other != name {
+			if names == nil {
+				names = make(map[string]string)
 			}
-			long[ShortName(name, most)] = name
+			names[other] = name
 		}
 	}
-	return long
+	return names
 }

@@ -196,9 +196,9 @@ func TestWhatHasNoFormHerePassesThroughOnceAsItCame(t *testing.T) {
 	t.Parallel()
 	image := strings.Repeat("A", 3<<20)
 	for name, c := range map[string]struct{ label, reply string }{
-		"a second choice": {"application/json", `{"id":"c1","choices":[{"index":1,"message":{"role":"assistant","content":"b"},"finish_reason":"stop"},{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"stop"}]}`},
-		"images":          {"application/json", `{"id":"c1","choices":[{"index":0,"message":{"role":"assistant","content":null,"images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,` + image + `"}}]},"finish_reason":"stop"}]}`},
-		"audio":           {"application/json", `{"id":"c1","choices":[{"index":0,"message":{"role":"assistant","content":null,"audio":{"id":"a","data":"UklGRg=="}},"finish_reason":"stop"}]}`},
+		"a second choice":                      {"application/json", `{"id":"c1","choices":[{"index":1,"message":{"role":"assistant","content":"b"},"finish_reason":"stop"},{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"stop"}]}`},
+		"images":                               {"application/json", `{"id":"c1","choices":[{"index":0,"message":{"role":"assistant","content":null,"images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,` + image + `"}}]},"finish_reason":"stop"}]}`},
+		"audio":                                {"application/json", `{"id":"c1","choices":[{"index":0,"message":{"role":"assistant","content":null,"audio":{"id":"a","data":"UklGRg=="}},"finish_reason":"stop"}]}`},
 		"a call of a tool that is no function": {"application/json", `{"id":"c1","choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"custom","custom":{"name":"f","input":"hi"}}]},"finish_reason":"tool_calls"}]}`},
 		"thoughts that nobody can read":        {"application/json", `{"id":"c1","choices":[{"index":0,"message":{"role":"assistant","content":"","reasoning_details":[{"type":"reasoning.encrypted","data":"x"}]},"finish_reason":"stop"}]}`},
 		"a streamed call of such a tool":       {"text/event-stream", oddEvent(`{"tool_calls":[{"index":0,"id":"a","type":"custom","custom":{"name":"f","input":"hi"}}]}`, "null") + oddEvent(`{}`, "tool_calls") + oddDone},

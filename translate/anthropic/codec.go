@@ -28,6 +28,7 @@ var Losses = []string{
 	"request: reasoning_effort where the conversation forbids thinking: a forced tool, an open tool call or a begun answer",
 	"request: temperature, top_k and a low top_p beside reasoning_effort; top_p beside temperature in a question of another dialect",
 	"request: stop sequences of nothing but white space",
+	"request: names of tools with other characters than letters, digits, _ and -, which get a hash in their place and are put back in the answer",
 	"request: characters of call ids other than letters, digits, _ and -, which become _",
 	"request: the border between several system messages without cache_control, which are joined with an empty line",
 	"request: empty texts, and iagent media references",
@@ -53,3 +54,8 @@ type codec struct{}
 
 // Name returns "anthropic".
 func (codec) Name() string { return name }
+
+// maxName is how long the name of a tool may be; it has letters, digits, _ and -.
+const maxName = 128
+
+func toldName(name string) string { return translate.PlainName(name, maxName) }

@@ -24,11 +24,12 @@ type decoder struct {
 	done     bool
 	// quiet: the open block is thinking and has shown no text so far; a
 	// signature then stands for the whole block.
-	quiet  bool
-	calls  []call
-	counts counts
-	id     []byte // the answer's, of which missing ids of calls are made
-	room   [48]byte
+	quiet   bool
+	calls   []call
+	renamed map[string]string // names of tools that were told otherwise, by what they became; nil: none was
+	counts  counts
+	id      []byte // the answer's, of which missing ids of calls are made
+	room    [48]byte
 }
 
 // call is a tool call by the index of its block; its place in the slice is the
@@ -70,7 +71,11 @@ func (c *counts) add(v *fastjson.Value) bool {
 
 // NewDecoder returns a decoder for one answer to req.
 func (codec) NewDecoder(req *translate.Request) translate.Decoder {
-	return &decoder{Deltas: translate.Deltas{Pass: req.PassThrough}}
+	d := &decoder{Deltas: translate.Deltas{Pass: req.PassThrough}}
+	if !d.Pass {
+		d.renamed = req.Renamed(toldName)
+	}
+	return d
 }
 
 // Decode appends the events of the data of one server-sent event; the event's
@@ -291,6 +296,9 @@ func (d *decoder) callStart(evs []translate.Event, block int, v *fastjson.Value)
 	}
 	if before := d.callOf(block); before >= 0 {
 		evs = d.complete(evs, before) // nothing can name it any more
+	}
+	if own, ok := d.renamed[string(name)]; ok {
+		name = []byte(own)
 	}
 	n := len(d.calls)
 	if n >= maxCalls {

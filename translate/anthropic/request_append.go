@@ -203,7 +203,7 @@ func appendBlocks(dst []byte, req *translate.Request, m *translate.Message) []by
 			dst = append(dst, `{"type":"tool_use","id":`...)
 			dst = jsonx.AppendString(dst, callID(p.ID))
 			dst = append(dst, `,"name":`...)
-			dst = jsonx.AppendString(dst, p.Name)
+			dst = jsonx.AppendString(dst, toldName(p.Name))
 			dst = append(dst, `,"input":`...)
 			dst = appendInput(dst, p.Args)
 			dst = appendCache(dst, p.Cache)

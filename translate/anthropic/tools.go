@@ -83,7 +83,7 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 			continue
 		}
 		dst = append(dst, `{"name":`...)
-		dst = jsonx.AppendString(dst, t.Name)
+		dst = jsonx.AppendString(dst, toldName(t.Name))
 		if t.Description != "" {
 			dst = append(dst, `,"description":`...)
 			dst = jsonx.AppendString(dst, t.Description)
@@ -115,7 +115,7 @@ func appendToolChoice(dst []byte, c *translate.ToolChoice) []byte {
 		dst = append(dst, `"any"`...)
 	case translate.ToolNamed:
 		dst = append(dst, `"tool","name":`...)
-		dst = jsonx.AppendString(dst, c.Name)
+		dst = jsonx.AppendString(dst, toldName(c.Name))
 	default:
 		dst = append(dst, `"auto"`...)
 	}

@@ -320,6 +320,37 @@ func TestTheNamesOfToolsAreShortenedAndPutBack(t *testing.T) {
 	}
 }
 
+func TestNamesAndIdsThatAVendorRefusesAreToldOtherwise(t *testing.T) {
+	t.Parallel()
+	const odd = `"tools":[{"type":"function","function":{"name":"a.b"}},{"type":"function","function":{"name":"a b"}},{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"function","function":{"name":"a.b"}}`
+	long := "functions." + strings.Repeat("x", 40) + ":0"
+	body := `{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","tool_calls":[{"id":"` + long + `","type":"function","function":{"name":"a.b","arguments":"{}"}}]},{"role":"tool","tool_call_id":"` + long + `","content":"r"}],` + odd + `}`
+	var req translate.Request
+	if err := named("openai").DecodeRequest(&req, []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	told := translate.PlainName("a.b", 128)
+	if told == translate.PlainName("a b", 128) || strings.ContainsAny(told, ". ") || translate.PlainName("f", 128) != "f" || len(translate.PlainName(strings.Repeat("é", 200), 128)) != 128 {
+		t.Fatalf("%q", told)
+	}
+	got, err := named("anthropic").AppendRequest(nil, &req)
+	if err != nil || strings.Contains(string(got), `"a.b"`) || strings.Contains(string(got), `"a b"`) || strings.Count(string(got), `"`+told+`"`) != 3 {
+		t.Errorf("%s %v, want %s in the call, the tools and the choice", got, err, told)
+	}
+	evs, err := named("anthropic").NewDecoder(&req).DecodeWhole(nil, 200, []byte(`{"id":"m","type":"message","role":"assistant","content":[{"type":"tool_use","id":"t","name":"`+told+`","input":{}}],"stop_reason":"tool_use"}`))
+	if err != nil || string(evs[1].Name) != "a.b" {
+		t.Errorf("%+v %v", evs, err)
+	}
+	for model, want := range map[string]int{"kimi-k2": 2, "gpt-oss-120b": 2, "gpt-4o": 0, "openai/gpt-5": 0, "o3": 0} {
+		req.Model = model
+		got, err := named("openai").AppendRequest(nil, &req)
+		short := translate.ShortID(long, 40)
+		if err != nil || strings.Count(string(got), long) != want || strings.Count(string(got), short) != 2-want || len(short) > 40 {
+			t.Errorf("%s: %s %v", model, got, err)
+		}
+	}
+}
+
 func TestTheSchemasOfToolsAreObjects(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ parameters, want, dropped string }{

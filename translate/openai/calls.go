@@ -67,7 +67,7 @@ func (d *decoder) toolCalls(evs []translate.Event, v *fastjson.Value) ([]transla
 			continue
 		}
 		if c.Exists("custom") {
-			d.other = true // no arguments, but a text
+			d.Other = true // no arguments, but a text
 			continue
 		}
 		var err error

@@ -29,6 +29,7 @@ var Losses = []string{
 	"request: images and files in anything but a user's message (images also in a result of a tool of this dialect), documents by address, ids of files of another vendor",
 	"request: citations, and the context of a file",
 	"request: names of tools above 64 characters, which are shortened with a hash and put back in the answer",
+	"request: ids of calls above 40 characters for OpenAI's models, which become a hash",
 	"request: top_k and repetition_penalty, unless the question itself came in this dialect",
 	"request: several choices (n), unless the question passes through",
 	"request: the strict flag of a tool of another dialect whose schema leaves members optional or open",
@@ -52,17 +53,32 @@ func (codec) Name() string { return name }
 // NewDecoder returns a decoder for one answer to req.
 func (codec) NewDecoder(req *translate.Request) translate.Decoder {
 	d := &decoder{Deltas: translate.Deltas{Pass: req.PassThrough}, showUsage: req.UsageInStream, tools: req.Tools}
-	if d.long = req.LongNames(maxName); d.long != nil && !d.Pass {
+	if d.long = req.Renamed(toldName); d.long != nil && !d.Pass {
 		d.tools = slices.Clone(req.Tools)
 		for i := range d.tools {
-			d.tools[i].Name = translate.ShortName(d.tools[i].Name, maxName)
+			d.tools[i].Name = toldName(d.tools[i].Name)
 		}
 	}
 	return d
 }
 
-// maxName is how long the name of a function may be.
-const maxName = 64
+// maxName is how long the name of a function may be, maxID the id of a call for a model
+// of OpenAI's ("string too long. Expected a string with maximum length 40"). Models of others read
+// something in their ids.
+const (
+	maxName = 64
+	maxID   = 40
+)
+
+func toldName(name string) string { return translate.ShortName(name, maxName) }
+
+// toldID is the id of a call as the model of req is told it.
+func toldID(req *translate.Request, id string) string {
+	if len(id) <= maxID || !ofOpenAI(req.Model) {
+		return id
+	}
+	return translate.ShortID(id, maxID)
+}
 
 // NewEncoder returns an encoder for one answer to req.
 func (codec) NewEncoder(req *translate.Request, h translate.Envelope) translate.Encoder {

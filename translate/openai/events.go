@@ -164,9 +164,13 @@ func (d *decoder) start(evs []translate.Event, v *fastjson.Value, content bool) 
 		return evs
 	}
 	d.started = true
-	d.ids = append(d.room[:0], id...)
+	d.ids = append(d.room[:0], id[max(0, len(id)-idPart):]...)
 	return append(evs, translate.Event{Kind: translate.KindStart, ID: id, Name: model})
 }
+
+// idPart is how much of an answer's id is part of those that are made for its calls, so that OpenAI
+// takes them back.
+const idPart = 24
 
 // choice appends what the first choice says. Its reason to end is kept until the end:
 // some servers give one in each frame, and some send calls behind it.

@@ -63,6 +63,17 @@ var families = []translate.Family{
 	{Prefix: "grok-3-mini", Traits: translate.RefusesPenalties | translate.RefusesStop, Efforts: []string{"low", "high"}, Thinks: true},
 }
 
+// ofOpenAI reports whether a model is one of those that OpenAI serves itself.
+func ofOpenAI(model string) bool {
+	model = strings.ToLower(strings.TrimPrefix(model[strings.LastIndexByte(model, '/')+1:], "ft:"))
+	for _, prefix := range [...]string{"gpt-", "chatgpt-", "o1", "o3", "o4"} {
+		if strings.HasPrefix(model, prefix) {
+			return !strings.HasPrefix(model, "gpt-oss")
+		}
+	}
+	return false
+}
+
 // fit leaves out of the parameters of req what its model refuses, and returns its family.
 func fit(req *translate.Request) translate.Family {
 	f, p := req.FamilyOf(families, strings.TrimPrefix(req.Model, "ft:")), &req.Params

@@ -299,9 +299,12 @@ func appendCalls(dst []byte, req *translate.Request, m *translate.Message) []byt
 	for i := range m.Parts {
 		if p := &m.Parts[i]; p.Kind == translate.PartToolCall {
 			short := *p
-			short.Name = translate.ShortName(p.Name, maxName)
+			short.Name = toldName(p.Name)
 			if short.Signature == "" && req != nil && req.Proof != nil {
 				short.Signature = req.Proof(p.ID)
+			}
+			if req != nil {
+				short.ID = toldID(req, p.ID)
 			}
 			dst = appendCall(dst, &short)
 			dst = append(dst, ',')
@@ -340,7 +343,7 @@ func appendResults(dst []byte, req *translate.Request, m *translate.Message) []b
 			req.Drop("cache_control")
 		}
 		dst = append(dst, `{"role":"tool","tool_call_id":`...)
-		dst = jsonx.AppendString(dst, p.ID)
+		dst = jsonx.AppendString(dst, toldID(req, p.ID))
 		dst = append(dst, `,"content":`...)
 		if shown := m.Shown(i); len(shown) > 0 {
 			text := translate.Part{Kind: translate.PartText, Text: p.Text}
@@ -437,7 +440,7 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 		t := &req.Tools[i]
 		dropIf(req, t.Cache != nil, "cache_control")
 		dst = append(dst, `{"type":"function","function":{"name":`...)
-		dst = jsonx.AppendString(dst, translate.ShortName(t.Name, maxName))
+		dst = jsonx.AppendString(dst, toldName(t.Name))
 		if t.Description != "" {
 			dst = append(dst, `,"description":`...)
 			dst = jsonx.AppendString(dst, t.Description)
@@ -467,7 +470,7 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 		dst = append(dst, `,"tool_choice":"required"`...)
 	case translate.ToolNamed:
 		dst = append(dst, `,"tool_choice":{"type":"function","function":{"name":`...)
-		dst = jsonx.AppendString(dst, translate.ShortName(c.Name, maxName))
+		dst = jsonx.AppendString(dst, toldName(c.Name))
 		dst = append(dst, `}}`...)
 	}
 	if c.NoParallel {
