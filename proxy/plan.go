@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"reflect"
 	"slices"
 	"sync"
 	"text/template"
@@ -201,16 +202,22 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, b
 		}
 		p.channels = append(p.channels, ch)
 		for _, m := range c.Models {
-			record := (*cell)(nil)
+			record, known := (*cell)(nil), (*candidate)(nil)
 			if was != nil && samePlace(c, was.conf) {
-				record = before.cellOf(was, m.Upstream)
+				known = before.candidateOf(was, &m)
+			}
+			if known != nil {
+				record = known.cell
+			}
+			takes := config.Model{Upstream: m.Upstream, Context: m.Context}
+			if known != nil && reflect.DeepEqual(c, was.conf) {
+				shown[m.Upstream], spans[takes] = known.quirks, known.span
 			}
 			if shown[m.Upstream] == nil {
 				shown[m.Upstream] = &quirks{}
 			}
 			candidate := newCandidate(ch, m.Upstream, cmp.Or(record, newCell(p.chance)))
 			candidate.quirks = shown[m.Upstream]
-			takes := config.Model{Upstream: m.Upstream, Context: m.Context}
 			if spans[takes] == nil {
 				spans[takes] = newSpan(&m)
 			}

@@ -24,7 +24,7 @@ const (
 var errNoReason = errors.New("the end mark came without a finish_reason, which this model gives")
 
 // quirks are what a channel has shown of one upstream model, with any of its keys. They
-// are learnt from its answers and last until the configuration is applied again. The zero
+// are learnt from its answers and last until a configuration is applied that says something else of the channel. The zero
 // value knows nothing, nil learns nothing. It is safe for concurrent use.
 type quirks struct {
 	mu    sync.Mutex

@@ -14,7 +14,7 @@ import (
 // configuration. Questions that are open end under the one that they began with;
 // later ones fall under conf, also those of sockets that are connected already. What
 // is known of a channel that stays goes on to count: its breakers, its pace, its
-// connections, its slots, what an operator has decided about it (under another address
+// connections, its slots, what it has shown of its models if nothing of it is said otherwise now, what an operator has decided about it (under another address
 // only the last two); so does what was counted under limits and budgets that keep their names. Channels that are gone, or
 // are reached otherwise, close their connections when the last question that may be
 // on them has ended. An error leaves everything as it was. It is safe for concurrent
@@ -123,14 +123,27 @@ func (p *Plan) channel(id, key string) *Channel {
 	return nil
 }
 
-// cellOf is the record of what ch calls upstream in p; nil: there is none.
-func (p *Plan) cellOf(ch *Channel, upstream string) *cell {
+// candidateOf is what ch is in p for the model m, or for another one that it calls the
+// same; nil: there is none.
+func (p *Plan) candidateOf(ch *Channel, m *config.Model) *candidate {
+	if r := p.routes[m.Name]; r != nil {
+		if c := r.candidateOf(ch, m.Upstream); c != nil {
+			return c
+		}
+	}
 	for _, r := range p.routes {
-		for _, tier := range r.tiers {
-			for i := range tier {
-				if c := &tier[i]; c.ch == ch && c.upstream == upstream {
-					return c.cell
-				}
+		if c := r.candidateOf(ch, m.Upstream); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+func (r *route) candidateOf(ch *Channel, upstream string) *candidate {
+	for _, tier := range r.tiers {
+		for i := range tier {
+			if c := &tier[i]; c.ch == ch && c.upstream == upstream {
+				return c
 			}
 		}
 	}

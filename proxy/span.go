@@ -45,8 +45,8 @@ const (
 )
 
 // span is how much one model of one channel takes, with any of its keys: what the
-// configuration says, what is known of its family, and what it has shown. It lasts until the
-// configuration is applied again. It is safe for concurrent use; nil knows nothing.
+// configuration says, what is known of its family, and what it has shown. It lasts until a
+// configuration is applied that says something else of the channel. It is safe for concurrent use; nil knows nothing.
 type span struct {
 	set int64 // tokens, as the configuration or else the family says; 0: nobody knows
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -162,6 +163,15 @@ func TestAnEndMarkWithoutAReasonIsACutOnceAModelHasGivenOne(t *testing.T) {
 		t.Errorf("a body has an end of its own: %d %s", status, body)
 	}
 	if err := w.Gateway.Apply(w.Conf); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(quirksOf(w)); got != "[finish_reason]" {
+		t.Errorf("known after a reload that changes nothing: %s", got)
+	}
+	next := *w.Conf
+	next.Channels = slices.Clone(next.Channels)
+	next.Channels[0].Weight = 7
+	if err := w.Gateway.Apply(&next); err != nil {
 		t.Fatal(err)
 	}
 	if got := quirksOf(w); len(got) > 0 {

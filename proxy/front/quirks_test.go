@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 )
 
@@ -214,23 +215,44 @@ func clientOf(w *world.World, name string) world.Client {
 	return nil
 }
 
-func TestWhatWasLearntOfAChannelIsForgottenWhenTheConfigurationIsAppliedAgain(t *testing.T) {
+func TestWhatWasLearntOfAChannelIsForgottenWhenItIsConfiguredOtherwise(t *testing.T) {
 	t.Parallel()
-	up := strict(t, 422, extraForbidden, "stream_options")
-	w := world.Start(t, callers+"channels:\n"+channelAt("up", "openai", up.url, ""))
-	quirks := func() []string { return w.Gateway.Channels()[0].Keys[0].Models[0].Quirks }
-	for n, asked := range []int{2, 1, 2, 1} {
-		if n == 2 {
-			if err := w.Gateway.Apply(w.Conf); err != nil {
-				t.Fatal(err)
+	up, other := strict(t, 422, extraForbidden, "stream_options"), strict(t, 422, extraForbidden, "stream_options")
+	w := world.Start(t, callers+"channels:\n"+channelAt("up", "openai", up.url, "")+strings.Replace(channelAt("other", "openai", other.url, ""), "models: [m]", "models: [n]", 1))
+	apply := func(change func(*config.Channel)) {
+		next := *w.Conf
+		next.Channels = slices.Clone(w.Conf.Channels)
+		change(&next.Channels[0])
+		if err := w.Gateway.Apply(&next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		before      func()
+		asked, also int
+	}{
+		{func() {}, 2, 2},
+		{func() {}, 1, 1},
+		{func() { apply(func(*config.Channel) {}) }, 1, 1}, // nothing of it is new
+		{func() { apply(func(c *config.Channel) { c.Weight = 7 }) }, 2, 1},
+		{func() { apply(func(c *config.Channel) { c.Weight = 7 }) }, 1, 1},
+		{func() { apply(func(*config.Channel) {}) }, 2, 1},
+	} {
+		step.before()
+		for model, b := range map[string]*backEnd{"m": up, "n": other} {
+			status, _, text := w.Do(t, "POST", "/v1/messages", `{"model":"`+model+`","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`, "X-Api-Key", key)
+			want := step.asked
+			if b == other {
+				want = step.also
 			}
-			if q := quirks(); len(q) > 0 {
-				t.Errorf("%q is known still", q)
+			if got := len(b.questions()); status != 200 || got != want {
+				t.Errorf("%s: %d after %d attempts, want %d: %s", model, status, got, want, text)
 			}
 		}
-		status, _, text := w.Do(t, "POST", "/v1/messages", `{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`, "X-Api-Key", key)
-		if got := len(up.questions()); status != 200 || got != asked || !slices.Contains(quirks(), "refuses stream_options") {
-			t.Errorf("question %d: %d after %d attempts, quirks %q: %s", n, status, got, quirks(), text)
+	}
+	for _, c := range w.Gateway.Channels() {
+		if q := c.Keys[0].Models[0].Quirks; !slices.Contains(q, "refuses stream_options") {
+			t.Errorf("%s shows %q", c.ID, q)
 		}
 	}
 }
