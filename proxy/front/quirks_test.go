@@ -218,7 +218,7 @@ func clientOf(w *world.World, name string) world.Client {
 func TestWhatWasLearntOfAChannelIsForgottenWhenItIsConfiguredOtherwise(t *testing.T) {
 	t.Parallel()
 	up, other := strict(t, 422, extraForbidden, "stream_options"), strict(t, 422, extraForbidden, "stream_options")
-	w := world.Start(t, callers+"channels:\n"+channelAt("up", "openai", up.url, "")+strings.Replace(channelAt("other", "openai", other.url, ""), "models: [m]", "models: [n]", 1))
+	w := world.Start(t, callers+"channels:\n"+channelAt("up", "openai", up.url, "")+strings.Replace(channelAt("other", "openai", other.url, ""), "name: m,", "name: n,", 1))
 	apply := func(change func(*config.Channel)) {
 		next := *w.Conf
 		next.Channels = slices.Clone(w.Conf.Channels)
