@@ -134,6 +134,43 @@ func TestAMemberThatABackEndRefusesIsLeftOutAndThatIsRemembered(t *testing.T) {
 	}
 }
 
+func TestAMemberThatIsRefusedInsideAnAnswerIsLeftOutToo(t *testing.T) {
+	t.Parallel()
+	const refusal = `{"error":{"message":"Unsupported parameter: '%s' is not supported with this model.","type":"invalid_request_error","param":"%[1]s","code":"unsupported_parameter"}}`
+	for name, c := range map[string]struct{ label, before string }{
+		"a body": {"application/json", ""}, "a body called a stream": {"text/event-stream", ""}, "an event": {"text/event-stream", "data: "},
+		"an event called an error": {"text/event-stream", "event: error\ndata: "}, "an event behind an empty one": {"text/event-stream", `data: {"id":"c1","model":"up","choices":[]}` + "\n\ndata: "},
+	} {
+		for _, front := range []string{"anthropic", "rest", "chatnio"} {
+			t.Run(name+", "+front, func(t *testing.T) {
+				t.Parallel()
+				up := newBackEnd(t, func(w http.ResponseWriter, body string) {
+					for _, m := range []string{"stream_options"} {
+						if strings.Contains(body, `"`+m+`"`) {
+							w.Header().Set("Content-Type", c.label)
+							_, _ = fmt.Fprintf(w, c.before+refusal+"\n\n", m)
+							return
+						}
+					}
+					w.Header().Set("Content-Type", "text/event-stream")
+					_, _ = io.WriteString(w, chunks(`{"content":"hello"}`, `{} ~ stop`))
+				})
+				w := world.Start(t, callers+"presets: {m: {model: m}}\nchannels:\n"+channelAt("up", "openai", up.url, ""))
+				client := clientOf(w, front)
+				for n, asked := range []int{2, 1} {
+					if r := world.Put(t, client, world.Ask{Model: "m", Text: fmt.Sprint("hi ", n), Stream: true}); r.Text != "hello" || r.Failed || !r.Ended {
+						t.Fatalf("question %d: %s", n, r.Outcome())
+					}
+					if got := up.questions(); len(got) != asked {
+						t.Errorf("question %d: the back end was asked %q", n, got)
+					}
+				}
+				client.Close(t)
+			})
+		}
+	}
+}
+
 func TestWhatIsLeftOutForABackEndIsNamed(t *testing.T) {
 	t.Parallel()
 	up := strict(t, 422, extraForbidden, "temperature", "top_p", "reasoning_effort", "stream_options")

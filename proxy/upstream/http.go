@@ -167,7 +167,7 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 	if e := ended(ctx); e != nil {
 		return nil, e
 	}
-	s := &httpStream{call: call{ctx: ctx, up: u}, asked: req.Stream, pass: req.PassThrough}
+	s := &httpStream{call: call{ctx: ctx, up: u}, asked: req.Stream, pass: req.PassThrough, req: req}
 	s.evs = s.few[:0]
 	if e := s.connect(); e != nil {
 		return nil, e

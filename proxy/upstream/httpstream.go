@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
@@ -31,12 +32,13 @@ const (
 type httpStream struct {
 	call
 	dec   translate.Decoder
-	ender translate.Ender // dec; nil: it needs nobody to end an answer
-	lent  *jsonx.Arena    // to dec; nil: it uses its own
-	hide  hider           // nil: the decoder hides nothing
-	quick bool            // the last silence was shorter than quickWait
-	asked bool            // a stream was asked for
-	pass  bool            // events carry Raw
+	ender translate.Ender    // dec; nil: it needs nobody to end an answer
+	lent  *jsonx.Arena       // to dec; nil: it uses its own
+	hide  hider              // nil: the decoder hides nothing
+	quick bool               // the last silence was shorter than quickWait
+	asked bool               // a stream was asked for
+	req   *translate.Request // the question, until its answer has begun
+	pass  bool               // events carry Raw
 	form  form
 	sure  bool // form is what the bytes say, not their label
 	queue
@@ -295,9 +297,19 @@ func meaningless(f sse.Frame) bool {
 func (s *httpStream) failure(data []byte) error {
 	s.lend()
 	if _, err := s.dec.Decode(nil, data); err != nil && refusing(err) {
-		return s.up.key.typed(err, translate.FaultBroken)
+		return s.refused(err, data)
 	}
-	return s.up.key.typed(translate.InBand(translate.RefusalFrom(data)), translate.FaultBroken)
+	return s.refused(translate.InBand(translate.RefusalFrom(data)), data)
+}
+
+// refused is err, which data told of inside an answer, with the members of the question
+// that it names and that can be left out.
+func (s *httpStream) refused(err error, data []byte) *translate.Error {
+	e := s.up.key.typed(err, translate.FaultBroken)
+	if e.Fault == translate.FaultRejected && s.req != nil {
+		e.Unknown = s.up.omissible(s.req, translate.UnknownMembers(data))
+	}
+	return e
 }
 
 // refusing reports whether err is what the server said, not what was wrong with how it
@@ -328,6 +340,9 @@ func (s *httpStream) decode(data, raw []byte) error {
 	s.lend()
 	evs, err := s.dec.Decode(s.evs, data)
 	s.took(evs)
+	if s.req != nil && slices.ContainsFunc(evs, isContent) {
+		s.req = nil
+	}
 	if raw != nil && (s.hide == nil || !s.hide.Hide()) {
 		if len(evs) == 0 && err == nil {
 			s.opaque(raw)
@@ -347,7 +362,16 @@ func (s *httpStream) decode(data, raw []byte) error {
 	case s.cut:
 		return truncated(s.ctx, err)
 	}
-	return s.up.key.typed(err, translate.FaultBroken)
+	return s.refused(err, data)
+}
+
+// isContent reports whether ev is part of what was asked for, so that nobody is asked again.
+func isContent(ev translate.Event) bool {
+	switch ev.Kind {
+	case translate.KindStart, translate.KindUsage, translate.KindOpaque:
+		return false
+	}
+	return true
 }
 
 // whole reads and decodes an answer in one piece. The connection is free from
@@ -372,7 +396,7 @@ func (s *httpStream) whole() error {
 	evs, err := s.dec.DecodeWhole(s.evs, s.head.status, content)
 	s.took(evs)
 	if err != nil {
-		return s.up.key.typed(err, translate.FaultBroken)
+		return s.refused(err, content)
 	}
 	if !s.finished {
 		return translate.Broken("the answer is empty", nil)

@@ -53,3 +53,26 @@ func (u *httpUpstream) omissible(req *translate.Request, named []string) []strin
 	}
 	return translate.Omissible(body, named)
 }
+
+// chatMembers are what a chatnio server may refuse of a question that means the same without it.
+var chatMembers = []string{"max_tokens", "top_k", "temperature", "top_p", "presence_penalty", "frequency_penalty", "repetition_penalty"}
+
+// chatWithout is without for a frame of a chatnio channel.
+func chatWithout(frame []byte, req *translate.Request) []byte {
+	if len(req.Omit) == 0 {
+		return frame
+	}
+	// The other name of max_tokens is none of this dialect's.
+	left, omitted := translate.Omit(frame, append(slices.Clone(req.Omit), "max_completion_tokens"))
+	for _, path := range omitted {
+		req.Drop(path)
+	}
+	return left
+}
+
+// chatOmissible returns those of the members that a chatnio server's words name that the frame
+// of a question has and that can be left out of it.
+func chatOmissible(frame, words []byte) []string {
+	named := translate.Omissible(frame, translate.UnknownMembers(words))
+	return slices.DeleteFunc(named, func(path string) bool { return !slices.Contains(chatMembers, path) })
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,6 +82,7 @@ func (u *socketUpstream) Open(ctx context.Context, req *translate.Request) (tran
 	if err != nil {
 		return nil, u.key.typed(err, translate.FaultRejected)
 	}
+	chat = chatWithout(chat, req)
 	sock := u.kept.take(req.Memory.ID)
 	if req.Memory.Any {
 		sock = u.kept.takeAny()
@@ -111,7 +113,7 @@ func (u *socketUpstream) Open(ctx context.Context, req *translate.Request) (tran
 	}
 	dec := chatnio.NewDecoder(req)
 	dec.ExpectSigned = u.signed
-	s := &socketStream{ctx: ctx, up: u, sock: sock, dec: dec, connecting: connecting, spent: req.Memory.Any}
+	s := &socketStream{ctx: ctx, up: u, sock: sock, dec: dec, chat: chat, connecting: connecting, spent: req.Memory.Any}
 	s.stop = context.AfterFunc(ctx, sock.end)
 	if err := u.send(sock, opening, chat); err != nil {
 		_ = s.Close()
@@ -207,6 +209,7 @@ type socketStream struct {
 	sock   *socket
 	stop   func() bool
 	dec    *chatnio.Decoder
+	chat   []byte // the question's frame, until its answer has begun
 	buf    []byte
 	closed bool
 	spent  bool // the socket takes more questions that stand alone
@@ -244,10 +247,17 @@ func (s *socketStream) more() error {
 	s.up.opts.trace('<', s.buf)
 	evs, err := s.dec.Decode(s.evs, s.buf)
 	s.took(evs)
-	if err != nil {
-		return s.up.key.typed(err, translate.FaultBroken)
+	if s.chat != nil && slices.ContainsFunc(evs, isContent) {
+		s.chat = nil
 	}
-	return nil
+	if err == nil {
+		return nil
+	}
+	e := s.up.key.typed(err, translate.FaultBroken)
+	if e.Fault == translate.FaultRejected && s.chat != nil {
+		e.Unknown = chatOmissible(s.chat, s.buf)
+	}
+	return e
 }
 
 // Close implements translate.Stream. Only a socket whose turn ended well is used

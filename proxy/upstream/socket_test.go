@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,57 @@ func remembered(id string, inSync bool) *translate.Request {
 		translate.TextMessage(translate.RoleAssistant, "two"),
 	}, req.Messages...)
 	return req
+}
+
+func TestAMemberThatAChatServerRefusesIsNamedAndLeftOut(t *testing.T) {
+	t.Parallel()
+	said := make(chan string, 10)
+	p := listen(t, func(l *link) {
+		if !l.upgrade() {
+			return
+		}
+		for {
+			all := l.heard(`"type":"chat"`)
+			if all == nil {
+				return
+			}
+			chat := all[len(all)-1]
+			said <- chat
+			l.say(text(first))
+			switch {
+			case strings.Contains(chat, `"max_tokens"`):
+				l.say(text(`{"conversation":0,"quota":0,"keyword":"","message":"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead. (type: invalid_request_error)","end":true,"plan":false}` + "\n"))
+			case strings.Contains(chat, `"temperature"`):
+				l.say(text(`{"conversation":0,"quota":0,"keyword":"","message":"Unsupported value: 'temperature' does not support 0.5 with this model. (type: invalid_request_error)","end":true,"plan":false}` + "\n"))
+			default:
+				l.say(text(delta) + text(last))
+			}
+		}
+	})
+	up := open(t, "chatnio", wsURL(p)+"/api")
+	var omit []string
+	for _, want := range []string{"max_tokens", "temperature", ""} {
+		req := question("m", true)
+		tokens, heat := 9, 0.5
+		req.Params.MaxTokens, req.Params.Temperature, req.Omit = &tokens, &heat, omit
+		a, err := ask(t, up, req)
+		chat := <-said
+		for _, path := range omit {
+			if strings.Contains(chat, path) || !slices.Contains(req.Dropped, path) {
+				t.Errorf("%s was asked with %s; dropped %q", chat, path, req.Dropped)
+			}
+		}
+		if want == "" {
+			if err != nil || a.Text() != "Hi you" {
+				t.Errorf("%+v, %v", a, err)
+			}
+			continue
+		}
+		if e := fault(t, err); !slices.Equal(e.Unknown, []string{want}) {
+			t.Errorf("%q is named, want %s: %v", e.Unknown, want, err)
+		}
+		omit = append(omit, want)
+	}
 }
 
 func TestTheTurnsOfAConversationShareASocketThatRemembers(t *testing.T) {

@@ -68,6 +68,9 @@ func effortOf(req *translate.Request, t *thinking, f *translate.Family) string {
 		word = p.ReasoningEffort
 	}
 	known := translate.Effort(word, f.Efforts)
+	if f.Has(translate.RefusesEffort) {
+		known = ""
+	}
 	if known != word {
 		req.Drop("reasoning_effort")
 	}

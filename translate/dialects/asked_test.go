@@ -160,6 +160,12 @@ func TestWhatAModelRefusesIsLeftOutAndNamed(t *testing.T) {
 		asked{"sampling of one that chooses it", "openai", "anthropic", "us.anthropic.claude-opus-4-7-v1:0", chatHi + `,"temperature":0.5,"top_p":0.9,"top_k":5`,
 			`"max_tokens":4096` + hiC, "temperature, top_p, top_k"},
 		asked{"an effort without thinking, behind a preset", "anthropic", "anthropic", "claude-opus-4-5", alone, `"max_tokens":3000` + hiC + `,"output_config":{"effort":"medium"}`, ""},
+		asked{"one that knows no effort", "anthropic", "anthropic", "claude-sonnet-4-5", alone, `"max_tokens":3000` + hiC, "reasoning_effort"},
+		asked{"one that knows some words", "anthropic", "anthropic", "claude-opus-4-6", claudeHi + `,"output_config":{"effort":"xhigh"}`, `"max_tokens":3000` + hiC + `,"output_config":{"effort":"high"}`, "reasoning_effort"},
+		asked{"one that nobody knows", "anthropic", "anthropic", "my-claude", claudeHi + `,"output_config":{"effort":"xhigh"}`, `"max_tokens":3000` + hiC + `,"output_config":{"effort":"xhigh"}`, ""},
+		asked{"gpt-5.3-codex cannot rest", "openai", "openai", "gpt-5.3-codex", chatHi + `,"reasoning_effort":"none"`, hi[:len(hi)-1], "reasoning_effort"},
+		asked{"a grok that does not reason", "openai", "openai", "grok-4-fast-non-reasoning", chatHi + `,"stop":"x","reasoning_effort":"low"`, hi + `"stop":["x"]`, "reasoning_effort"},
+		asked{"a grok that nobody knows", "openai", "openai", "grok-4.9", chatHi + `,"stop":"x","reasoning_effort":"low"`, hi + `"stop":["x"],"reasoning_effort":"low"`, ""},
 		asked{"any JSON", "openai", "anthropic", "large", chatHi + `,"response_format":{"type":"json_object"}`,
 			`"max_tokens":4096,"system":"Answer with one JSON object and nothing else: no words before or after it and no code fence."` + hiC, ""},
 	)

@@ -25,8 +25,12 @@ const (
 //   - OpenAI, platform.openai.com: "Reasoning models" (sampling, max_completion_tokens),
 //     "Create chat completion" (stop: not with o3 and o4-mini; reasoning_effort: the words of each
 //     model) and "Using GPT-5.2" (temperature, top_p and logprobs with effort none only).
-//   - xAI, docs.x.ai: "Reasoning" (penalties and stop are refused; grok-4 knows no reasoning_effort).
+//   - xAI, docs.x.ai: "Reasoning" (penalties and stop are refused by what reasons; grok-4 knows no
+//     reasoning_effort).
 //
+// It is sure of the models up to gpt-5.2 and of gpt-5.4, whose pages and errors were read, and of
+// those of xAI up to grok-4.1. gpt-5.3 is told from what programs offer for it; a gpt-5 with a later
+// number is taken for one that reasons unless it is told not to, as all before it were.
 // A name that is not here takes everything.
 var families = []translate.Family{
 	{Prefix: "gpt-3.5", Traits: translate.RefusesEffort},
@@ -56,10 +60,16 @@ var families = []translate.Family{
 	{Prefix: "gpt-5.2-chat", Traits: newer, Efforts: []string{"medium"}, Thinks: true},
 	{Prefix: "gpt-5.2-codex", Traits: newer, Efforts: []string{"low", "medium", "high", "xhigh"}, Thinks: true},
 	{Prefix: "gpt-5.2-pro", Traits: newer, Efforts: []string{"medium", "high", "xhigh"}, Thinks: true},
+	{Prefix: "gpt-5.3-chat", Traits: newer, Efforts: []string{"medium"}, Thinks: true},
+	{Prefix: "gpt-5.3-codex", Traits: newer, Efforts: []string{"low", "medium", "high", "xhigh"}, Thinks: true},
 	{Prefix: "gpt-5.4", Traits: newer, Efforts: gpt52Efforts, Thinks: true, Rests: true},
 	{Prefix: "gpt-5.4-pro", Traits: newer, Efforts: []string{"medium", "high", "xhigh"}, Thinks: true},
 
 	{Prefix: "grok-4", Traits: translate.RefusesEffort | translate.RefusesPenalties | translate.RefusesStop},
+	{Prefix: "grok-4.", Traits: 0},
+	{Prefix: "grok-4-fast-non-reasoning", Traits: translate.RefusesEffort},
+	{Prefix: "grok-4-1-fast-non-reasoning", Traits: translate.RefusesEffort},
+	{Prefix: "grok-code", Traits: translate.RefusesEffort | translate.RefusesPenalties | translate.RefusesStop},
 	{Prefix: "grok-3-mini", Traits: translate.RefusesPenalties | translate.RefusesStop, Efforts: []string{"low", "high"}, Thinks: true},
 }
 
