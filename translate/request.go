@@ -78,7 +78,7 @@ type Part struct {
 	Detail    string // PartImage: OpenAI's detail: low, high, auto or empty; PartDocument: Anthropic's context
 	ID        string // PartToolCall, PartToolResult: id of the call; PartDocument, PartImage: id of a file that only its vendor has
 	Name      string // PartToolCall: the function; PartDocument, PartSearch: its title
-	Args      string // PartToolCall: the arguments, JSON text of one object; PartDocument, PartSearch: Anthropic's citations, likewise
+	Args      string // PartReasoning: its details as OpenRouter has them, a list; PartToolCall: the arguments, JSON text of one object; PartDocument, PartSearch: Anthropic's citations, likewise
 	Signature string // PartReasoning: opaque proof of origin; empty where the model gave none; PartToolCall: what its server wants back with it, as members of OpenAI's form of a call
 	// Cache is the anthropic cache_control object as it came, nil without one.
 	Cache json.RawMessage

@@ -20,7 +20,7 @@ const name = "openai"
 // Losses lists what this protocol cannot say of the canonical form, in either
 // direction. AppendRequest notes the losses of a request with Request.Drop.
 var Losses = []string{
-	"request: cache_control of tools, and of parts but for texts of a question in this dialect; reasoning_details",
+	"request: cache_control of tools, and of parts but for texts of a question in this dialect",
 	"request: signatures of reasoning, and redacted reasoning",
 	"request: reasoning of earlier turns, unless the question itself came in this dialect, or it led to calls and the channel thinks",
 	"request: the failed mark of a tool's result",

@@ -202,15 +202,17 @@ func badRole(path, role string) error {
 // assistant reads a message of the model in the order in which it speaks: it thinks,
 // answers, and then calls.
 func (d *decoding) assistant(path string, w *wireMessage) error {
+	details := ""
 	if !w.Details.Null() {
-		d.req.Drop("reasoning_details")
+		d.req.Drop(detailsName) // for all who cannot be told them
+		details = string(w.Details)
 	}
 	thought := w.ReasoningContent
 	if thought == "" && !w.Reasoning.Null() && w.Reasoning[0] == '"' {
 		thought, _ = translate.Text(path+".reasoning", w.Reasoning)
 	}
-	if thought != "" {
-		d.parts.Add(translate.Part{Kind: translate.PartReasoning, Text: thought})
+	if thought != "" || details != "" {
+		d.parts.Add(translate.Part{Kind: translate.PartReasoning, Text: thought, Args: details})
 	}
 	from := d.parts.Len()
 	if err := d.content(path+".content", w.Content); err != nil {

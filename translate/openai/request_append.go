@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"math"
+	"slices"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -144,6 +145,7 @@ func appendMessage(dst []byte, req *translate.Request, m *translate.Message) []b
 		dst = append(dst, `,"reasoning_content":`...)
 		dst = appendReasoning(dst, m)
 	}
+	dst = appendDetails(dst, req, m)
 	if calls > 0 {
 		dst = appendCalls(dst, req, m)
 	}
@@ -248,6 +250,21 @@ func appendReasoning(dst []byte, m *translate.Message) []byte {
 		}
 	}
 	return append(dst, '"')
+}
+
+// detailsName is how OpenRouter calls the thoughts of an answer with their proofs, which it
+// wants back.
+const detailsName = "reasoning_details"
+
+// appendDetails appends what a client of this dialect said in that member.
+func appendDetails(dst []byte, req *translate.Request, m *translate.Message) []byte {
+	for i := range m.Parts {
+		if p := &m.Parts[i]; p.Kind == translate.PartReasoning && p.Args != "" && m.Role == translate.RoleAssistant {
+			req.Dropped = slices.DeleteFunc(slices.Clone(req.Dropped), func(what string) bool { return what == detailsName })
+			return append(append(dst, `,"`+detailsName+`":`...), p.Args...)
+		}
+	}
+	return dst
 }
 
 func appendParts(dst []byte, req *translate.Request, m *translate.Message) []byte {
