@@ -15,6 +15,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -514,7 +515,7 @@ func TestAQuestionThatItsConversationKeepsOutCostsNothing(t *testing.T) {
 			if err := w.admit(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.join(t.Context(), q, Identity{Find: store.Ref{ID: "conv_none"}}); err == nil {
+			if err := w.join(t.Context(), q, conversation.Identity{Find: store.Ref{ID: "conv_none"}}); err == nil {
 				t.Fatal("there is no such conversation")
 			}
 			q.dismiss()

@@ -33,7 +33,7 @@ func (p *prompt) expects() (input, output int) {
 		}
 	}
 	if p.turn != nil {
-		earlier := p.turn.sentBytes(p.keeps())
+		earlier := p.turn.SentLength(p.keeps())
 		if room := p.model.route.room(most); room > 0 {
 			earlier = min(earlier, max(0, room-n)) // no more of it is sent
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -379,22 +380,8 @@ func (w *world) mustBeIdle() {
 		}
 		u.mu.Unlock()
 	}
-	r := w.g.threads
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	used := 0
-	for _, t := range r.byID {
-		if !t.rests {
-			used++
-		}
-	}
-	for _, t := range r.byKey {
-		if !t.rests || r.byID[t.id] != t {
-			used++
-		}
-	}
-	if used != 0 {
-		w.t.Errorf("%d conversations are still in use", used)
+	if n := w.g.Conversations().Stats().InUse; n != 0 {
+		w.t.Errorf("%d conversations are still in use", n)
 	}
 }
 
@@ -405,7 +392,7 @@ var alice = &Caller{Name: "alice"}
 // question is a question of a test, its place in a conversation, and what is told of it.
 type question struct {
 	Question
-	Turn     *Turn // given back with the question
+	Turn     *conversation.Turn // given back with the question
 	Admitted func(limiter.State)
 	Timing   Timing
 	p        *Pending // once it is admitted
@@ -423,7 +410,7 @@ func (w *world) admit(ctx context.Context, q *question) (err error) {
 }
 
 // join takes the place of q, which was admitted, in the conversation of id.
-func (w *world) join(ctx context.Context, q *question, id Identity) error {
+func (w *world) join(ctx context.Context, q *question, id conversation.Identity) error {
 	err := q.p.Join(ctx, id)
 	q.Turn = q.p.Turn()
 	return err
@@ -486,8 +473,8 @@ func (w *world) in(key string, q *question) *question {
 	return q
 }
 
-func talkOf(key string) Identity {
-	return Identity{Find: store.Ref{Key: key}, Make: &store.Conversation{Key: key, User: "u"}}
+func talkOf(key string) conversation.Identity {
+	return conversation.Identity{Find: store.Ref{Key: key}, Make: &store.Conversation{Key: key, User: "u"}}
 }
 
 // result is an answer as a client saw it.

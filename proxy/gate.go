@@ -287,7 +287,7 @@ func (s *search) undialled(c *candidate) bool {
 	if s.x.prompt.alone() {
 		return c.ch.dials.Idle("")
 	}
-	remote := s.x.g.memories.remote(s.x.prompt.place(), *c)
+	remote := s.x.g.memories.Remote(s.x.prompt.position(), c.holder())
 	return remote != "" && c.ch.dials.Idle(remote)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/answercache"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/proxy/metrics"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -22,31 +23,29 @@ import (
 
 // Gateway is the road from questions to answers. It is safe for concurrent use.
 type Gateway struct {
-	plan     atomic.Pointer[Plan]
-	store    store.Store
-	log      *slog.Logger
-	threads  *threads
-	sole     atomic.Bool // see Options.Sole
-	memories *memories
-	proofs   proofs
-	limiter  limiter.Limiter
-	opener   Opener
-	chance   balance.Chance
-	tell     func(Hint)      // nil: nobody
-	room     fairqueue.Queue // those that wait for a full channel
-	lobby    lobby           // those that wait for a limit
-	metrics  metrics.Registry
-	bans     banBook
-	keys     *auth.Keyring
-	badKeys  *auth.BadKeys
-	counts   *countRate
-	records  records
-	ledger   *ledger // nil: none is kept
-	refusals refusals
-	notes    notes
-	purses   purses
-	answers  *answercache.Cache
-	aging    *retention // nil: conversations are kept for ever
+	plan          atomic.Pointer[Plan]
+	store         store.Store
+	log           *slog.Logger
+	conversations *conversation.Registry
+	memories      *memories
+	proofs        proofs
+	limiter       limiter.Limiter
+	opener        Opener
+	chance        balance.Chance
+	tell          func(Hint)      // nil: nobody
+	room          fairqueue.Queue // those that wait for a full channel
+	lobby         lobby           // those that wait for a limit
+	metrics       metrics.Registry
+	bans          banBook
+	keys          *auth.Keyring
+	badKeys       *auth.BadKeys
+	counts        *countRate
+	records       records
+	ledger        *ledger // nil: none is kept
+	refusals      refusals
+	purses        purses
+	answers       *answercache.Cache
+	retention     *conversation.Retention // nil: conversations are kept for ever
 
 	open     sync.WaitGroup // exchanges
 	mu       sync.Mutex     // guards draining against open.Add, and who is under which plan
@@ -86,8 +85,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	if o.Chance == nil {
 		o.Chance = rand.Int64N
 	}
-	g := &Gateway{store: st, log: log, threads: newThreads(), memories: newMemories(), limiter: o.Limiter, opener: open, chance: o.Chance, tell: o.Tell, keys: auth.NewKeyring(st), badKeys: auth.NewBadKeys(), counts: newCountRate()}
-	g.sole.Store(o.Sole)
+	g := &Gateway{store: st, log: log, conversations: conversation.New(st, log, o.Sole), memories: newMemories(), limiter: o.Limiter, opener: open, chance: o.Chance, tell: o.Tell, keys: auth.NewKeyring(st), badKeys: auth.NewBadKeys(), counts: newCountRate()}
 	p, err := g.compile(conf, nil)
 	if err != nil {
 		return nil, err
@@ -100,7 +98,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	g.plan.Store(p)
 	g.plans = []*Plan{p}
 	g.probe(p, nil)
-	g.aging = startRetention(st, g.threads, conf.Store.Keep, log)
+	g.retention = g.conversations.Retain(conf.Store.Keep)
 	return g, nil
 }
 
@@ -132,7 +130,7 @@ func (g *Gateway) Close() error {
 	g.applying.Lock()
 	defer g.applying.Unlock()
 	g.closed = true
-	g.aging.close()
+	g.retention.Close()
 	g.plan.Load().close()
 	g.keys.Close()
 	g.answers.Close()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -23,17 +24,18 @@ func (w *world) windowed(key string, n int, text string) *question {
 	return q
 }
 
-// heldOf returns what is held of the only conversation there is.
-func (w *world) heldOf(t *testing.T) *Thread {
+// heldOf returns what is held of the conversation key: reading no message reads no store.
+func (w *world) heldOf(t *testing.T, key string) (msgs []store.Message, skipped int) {
 	t.Helper()
-	r := w.g.threads
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, thread := range r.byID {
-		return thread
+	u, err := w.g.Enqueue(t.Context(), alice, talkOf(key))
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("nothing is held")
-	return nil
+	defer u.Done()
+	if msgs, skipped, err = u.Read(t.Context(), 0, conversation.ReadMost); err != nil {
+		t.Fatal(err)
+	}
+	return msgs, skipped
 }
 
 func TestOfALongConversationOnlyTheWindowIsHeld(t *testing.T) {
@@ -45,11 +47,11 @@ func TestOfALongConversationOnlyTheWindowIsHeld(t *testing.T) {
 		defer func() { _ = st.Close() }()
 		w := newWorldOn(t, withPreset(conf(channel("a"))), map[string][]script{"a": {says("ok")}}, st)
 		w.up["a"].mood = func(n int) script { return says(fmt.Sprint("a", n)) }
-		system := Edit{Insert: []store.Message{unsaid(translate.RoleSystem, "be kind")}}
+		system := conversation.Edit{Insert: []store.Message{unsaid(translate.RoleSystem, "be kind")}}
 		w.ask(t.Context(), w.windowed("k", 4, "q0"))
 		u, err := w.g.Enqueue(t.Context(), alice, talkOf("k"))
 		if err == nil {
-			err = w.g.Edit(t.Context(), u, system)
+			err = u.Edit(t.Context(), system)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -77,9 +79,9 @@ func TestOfALongConversationOnlyTheWindowIsHeld(t *testing.T) {
 			}
 			said = append(said, fmt.Sprint("assistant:a", i))
 		}
-		thread := w.heldOf(t)
-		if n := len(thread.made.Messages); n > 1+2*(4+spare) || n+thread.made.Skipped != 2*turns+1 {
-			t.Errorf("%s: %d messages are held, %d are not, of %d", url, n, thread.made.Skipped, 2*turns+1)
+		msgs, skipped := w.heldOf(t, "k")
+		if n := len(msgs); n > 1+2*(4+16) || n+skipped != 2*turns+1 {
+			t.Errorf("%s: %d messages are held, %d are not, of %d", url, n, skipped, 2*turns+1)
 		}
 		q := w.windowed("k", 4, "")
 		q.Request.Messages, q.Restart = nil, true
@@ -133,18 +135,16 @@ func TestTurnsWithAWindowReadNothing(t *testing.T) {
 func TestWhatAQuestionNeedsAndWeighsTooMuchIsReadForEachTurn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok")}})
-		long := strings.Repeat("x", restingMost/8)
+		const most = 1 << 20 // of one conversation
+		long := strings.Repeat("x", most/8)
 		for i := range 20 {
 			w.ask(t.Context(), w.in("k", w.question(fmt.Sprint(i, long)))).mustSay(t, "ok")
 			if got := strings.Count(w.up["a"].texts(), "user:"); got != i+1 {
 				t.Fatalf("question %d was asked with %d", i, got)
 			}
-			r := w.g.threads
-			r.mu.Lock()
-			if r.held > restingMost+threadWeight+1000 {
-				t.Errorf("%d bytes are held after question %d", r.held, i)
+			if held := w.g.Conversations().Stats().Bytes; held > most+1024+1000 {
+				t.Errorf("%d bytes are held after question %d", held, i)
 			}
-			r.mu.Unlock()
 		}
 	})
 }
@@ -163,11 +163,11 @@ func TestTheTextOfWhatIsNotHeldCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer u.Done()
-		if u.thread.made.Skipped == 0 {
+		if _, skipped, err := u.Read(t.Context(), 0, conversation.ReadMost); err != nil || skipped == 0 {
 			t.Fatal("all is held")
 		}
 		for last, want := range map[int]int{-1: 2000, 0: 0, 1: 4, 2: 10, 10: 50, 200: 1000, 400: 2000, 9999: 2000} {
-			if got := u.sentBytes(last); got != want {
+			if got := u.SentLength(last); got != want {
 				t.Errorf("the newest %d have %d bytes of text, not %d", last, want, got)
 			}
 		}

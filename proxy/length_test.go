@@ -57,6 +57,13 @@ func kindOf(kind string, tokens int) config.Channel {
 	return config.Channel{ID: "a", Kind: kind, Models: []config.Model{{Name: "m", Upstream: "m", Context: tokens}}}
 }
 
+func weigh(msgs []store.Message) (n int) {
+	for i := range msgs {
+		n += msgs[i].Weight()
+	}
+	return n
+}
+
 // weighed is a store that knows what was read of conversations.
 type weighed struct {
 	store.Store
@@ -360,7 +367,7 @@ func TestATurnCostsWhatTheModelTakes(t *testing.T) {
 					ask()
 				}
 				runtime.ReadMemStats(&after)
-				perTurn, holds := int(after.TotalAlloc-before.TotalAlloc)/n, w.heldOf(t).bytes()
+				perTurn, holds := int(after.TotalAlloc-before.TotalAlloc)/n, w.g.Conversations().Stats().Bytes
 				t.Logf("%s %s, %d turns: the first question reads %d bytes; each of %d more reads %d, allocates %d; %d bytes are held", url, kind, turns, read, n, st.bytes/n, perTurn, holds)
 				if turns == 100 {
 					first, held = perTurn, holds

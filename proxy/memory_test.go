@@ -10,6 +10,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/ids"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -93,7 +94,7 @@ func TestWhatHappensToAConversationPutsItsMemoryOutOfSync(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := w.g.Edit(t.Context(), p, Edit{Set: &SetText{Index: 0, Text: "changed"}}); err != nil {
+			if err := p.Edit(t.Context(), conversation.Edit{Set: &conversation.SetText{Index: 0, Text: "changed"}}); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -102,7 +103,7 @@ func TestWhatHappensToAConversationPutsItsMemoryOutOfSync(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := w.g.Edit(t.Context(), p, Edit{Remove: &zero}); err != nil {
+			if err := p.Edit(t.Context(), conversation.Edit{Remove: &zero}); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -111,7 +112,7 @@ func TestWhatHappensToAConversationPutsItsMemoryOutOfSync(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := w.g.Clear(t.Context(), alice, p.ID()); err != nil {
+			if err := w.g.Conversations().Clear(t.Context(), alice.Name, p.ID()); err != nil {
 				t.Fatal(err)
 			}
 			p.Done()
@@ -218,17 +219,6 @@ func TestTwoQuestionsNeverShareARemoteMemoryAtOnce(t *testing.T) {
 			t.Errorf("20 questions had %d memories, %d of them in sync", len(seen), sync)
 		}
 	})
-}
-
-func TestRemoteMemoriesAreBounded(t *testing.T) {
-	t.Parallel()
-	m := newMemories()
-	for i := range maxMemories + 500 {
-		m.put(place{said: fingerprint{rest: uint64(i)}}, candidate{ch: &Channel{kind: config.KindOf("openai")}}, "x")
-	}
-	if len(m.at) > maxMemories {
-		t.Errorf("%d memories", len(m.at))
-	}
 }
 
 func TestAFoldSaysEverythingInOneMessage(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -26,10 +27,10 @@ func TestWhatIsRefusedFillsNoConversation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = w.g.Note(t.Context(), u, Note{Text: "[no]", Question: []store.Message{unsaid(translate.RoleUser, long)}})
+			_, err = u.Note(t.Context(), conversation.Note{Text: "[no]", Question: []store.Message{unsaid(translate.RoleUser, long)}})
 			if err == nil {
 				stored += len(long) + head
-			} else if !errors.Is(err, ErrUnnoted) {
+			} else if !errors.Is(err, conversation.ErrUnnoted) {
 				t.Fatal(err)
 			}
 			return err
@@ -37,10 +38,10 @@ func TestWhatIsRefusedFillsNoConversation(t *testing.T) {
 		for range 2000 {
 			_ = note("k", 0)
 		}
-		if stored < 64<<10 || stored > notesAtOnce {
+		if stored < 64<<10 || stored > 256<<10 {
 			t.Errorf("of 2,000 refusals in a moment %d bytes are stored", stored)
 		}
-		if w.g.MayNote(alice) {
+		if w.g.Conversations().MayNote(alice.Name) {
 			t.Error("there may be more")
 		}
 		w.ask(t.Context(), w.onScreenOf("k", "good")).mustSay(t, "1")

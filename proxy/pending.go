@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -109,7 +110,7 @@ func (p *Pending) Tell(f func(limiter.State)) { p.told = f }
 // id names, see [Gateway.Enqueue]. Questions that wait for the same limit take their places
 // in the order in which they are admitted. After an error nothing is left of the question,
 // as if it had not come.
-func (p *Pending) Join(ctx context.Context, id Identity) error {
+func (p *Pending) Join(ctx context.Context, id conversation.Identity) error {
 	x := &p.x
 	x.ctx = ctx
 	if err := p.sitOut(); err != nil {
@@ -127,31 +128,31 @@ func (p *Pending) Join(ctx context.Context, id Identity) error {
 }
 
 // Enter gives the question turn, a place in a conversation, which is given back with it.
-func (p *Pending) Enter(turn *Turn) { p.x.prompt.turn = turn }
+func (p *Pending) Enter(turn *conversation.Turn) { p.x.prompt.turn = turn }
 
 // Begin takes the question's place in a conversation as [Gateway.Enqueue] does and, where
 // that is new, stores it with its question, so that it has a number, and can be listed and
 // read, before Open. It does not wait for a limit. After an error the question must be
 // dismissed.
-func (p *Pending) Begin(ctx context.Context, id Identity) error {
+func (p *Pending) Begin(ctx context.Context, id conversation.Identity) error {
 	g := p.x.g
 	u, err := g.Enqueue(ctx, p.x.q.Caller, id)
 	if err != nil {
 		return err
 	}
 	p.x.prompt.turn = u
-	if u.ready != nil {
+	if u.Waits() {
 		return nil // others are before it; one of them stores it
 	}
 	if err := p.list(); err != nil {
 		return store.Failed(err)
 	}
-	g.threads.number(u.thread)
+	u.Listed()
 	return nil
 }
 
 // Turn is the question's place in its conversation; nil: it has none.
-func (p *Pending) Turn() *Turn { return p.x.prompt.turn }
+func (p *Pending) Turn() *conversation.Turn { return p.x.prompt.turn }
 
 // Timing says in short where the question went and where its time was spent, as soon as
 // Open has returned, whether or not it returned an exchange. p may be nil: then it went

@@ -3,6 +3,7 @@ package proxy
 import (
 	"slices"
 
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -10,21 +11,21 @@ import (
 // hashed at most once, when that is first needed.
 type prompt struct {
 	q        *Question
-	model    *Model // of the plan that it is asked under
-	turn     *Turn  // its place in its conversation; nil: it stands alone
+	model    *Model             // of the plan that it is asked under
+	turn     *conversation.Turn // its place in its conversation; nil: it stands alone
 	memories *memories
-	req      translate.Request   // the question with its history
-	lazy     translate.Dialect   // decodes req, if that was not done yet
-	added    []translate.Message // what this question adds to it
-	media    bool                // added holds images, voice or video of iagent
-	window   int                 // messages kept before the newest; negative: all
-	reading  int                 // bytes of the conversation that are read at most, see Plan.reading
-	unread   int                 // messages of the conversation that were not read
-	anew     anew                // of a question that is asked again
-	scope    string              // whose remote memories may be used
-	stored   [2]int              // where in req the stored messages are, from and to
-	hash     fingerprint         // of all messages of req but the newest, once it was needed
-	hashed   bool                // hash is known
+	req      translate.Request        // the question with its history
+	lazy     translate.Dialect        // decodes req, if that was not done yet
+	added    []translate.Message      // what this question adds to it
+	media    bool                     // added holds images, voice or video of iagent
+	window   int                      // messages kept before the newest; negative: all
+	reading  int                      // bytes of the conversation that are read at most, see Plan.reading
+	unread   int                      // messages of the conversation that were not read
+	anew     anew                     // of a question that is asked again
+	scope    string                   // whose remote memories may be used
+	stored   [2]int                   // where in req the stored messages are, from and to
+	hash     conversation.Fingerprint // of all messages of req but the newest, once it was needed
+	hashed   bool                     // hash is known
 }
 
 // decode decodes a question that was only peeked at. stop as in a translate.Request. The
@@ -78,51 +79,52 @@ func (p *prompt) affinity() uint64 {
 	return h
 }
 
-// place is the point of the conversation that a remote memory must have reached to be in
+// position is the point of the conversation that a remote memory must have reached to be in
 // sync.
-func (p *prompt) place() place { return p.memories.placeOf(p.scope, p.hashBefore()) }
+func (p *prompt) position() conversation.Position {
+	return p.memories.Position(p.scope, p.hashBefore())
+}
 
 // hashBefore is the fingerprint of all messages but the newest. What remembers the
 // conversation has heard a question that is asked again: it goes on from what was said
 // before that, where nobody but those who did not answer it may be.
-func (p *prompt) hashBefore() fingerprint {
+func (p *prompt) hashBefore() conversation.Fingerprint {
 	if p.hashed {
 		return p.hash
 	}
 	question := translate.Question(p.req.Messages)
 	msgs := p.req.Messages[:question]
 	from, to := 0, 0
-	var f fingerprint
+	var f conversation.Fingerprint
 	if p.turn != nil {
 		from, to = p.stored[0], min(p.stored[1], len(msgs))
-		f = p.memories.said(f, msgs[:from])
-		t := p.turn.thread
-		switch f.version = t.version(); {
-		case p.q.Restart && p.anew.unanswered && p.anew.replace == 0:
-			// It was said to nobody who is known to have heard it.
-		case p.q.Restart && t.asked.after == f.version:
-			f.version = t.asked.before
-		case p.q.Restart:
-			f.rest = 1 // nobody's
-		}
+		f = p.memories.Extend(f, msgs[:from])
+		version := p.turn.Version()
+		f = f.After(version)
+		if p.q.Restart && (!p.anew.unanswered || p.anew.replace > 0) {
+			if before, after := p.turn.Asked(); after == version {
+				f = f.After(before)
+			} else {
+				f = f.Foreign()
+			}
+		} // else it was said to nobody who is known to have heard it
 	}
-	f = p.memories.said(f, msgs[to:])
-	p.hash, p.hashed = p.memories.said(f, p.req.Messages[question+1:]), true
+	f = p.memories.Extend(f, msgs[to:])
+	p.hash, p.hashed = p.memories.Extend(f, p.req.Messages[question+1:]), true
 	return p.hash
 }
 
 // hashAfter is the fingerprint of all messages with the answer. There is none of a
 // conversation that the turn was not added to: stored says that it was.
-func (p *prompt) hashAfter(answer translate.Message, stored bool) (fingerprint, bool) {
+func (p *prompt) hashAfter(answer translate.Message, stored bool) (conversation.Fingerprint, bool) {
 	switch {
 	case p.turn == nil && p.req.Messages[len(p.req.Messages)-1].Role == translate.RoleSystem:
-		return p.memories.said(p.memories.said(fingerprint{}, p.req.Messages), []translate.Message{answer}), true
+		return p.memories.Extend(p.memories.Extend(conversation.Fingerprint{}, p.req.Messages), []translate.Message{answer}), true
 	case p.turn == nil:
-		return p.memories.said(p.hashBefore(), []translate.Message{*p.req.Newest(), answer}), true
+		return p.memories.Extend(p.hashBefore(), []translate.Message{*p.req.Newest(), answer}), true
 	}
-	f := p.memories.said(fingerprint{}, p.req.Messages[:p.stored[0]])
-	f.version = p.turn.thread.version()
-	return f, stored
+	f := p.memories.Extend(conversation.Fingerprint{}, p.req.Messages[:p.stored[0]])
+	return f.After(p.turn.Version()), stored
 }
 
 // compose puts earlier between the system text of what is asked and its questions, behind

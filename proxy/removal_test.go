@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -19,9 +20,15 @@ type remove struct {
 }
 
 var removals = []remove{
-	{"delete", func(w *world, id string) error { return w.g.Delete(context.Background(), alice, id) }},
-	{"delete all", func(w *world, _ string) error { return w.g.Delete(context.Background(), alice, "") }},
-	{"clear", func(w *world, id string) error { return w.g.Clear(context.Background(), alice, id) }},
+	{"delete", func(w *world, id string) error {
+		return w.g.Conversations().Delete(context.Background(), alice.Name, id)
+	}},
+	{"delete all", func(w *world, _ string) error {
+		return w.g.Conversations().Delete(context.Background(), alice.Name, "")
+	}},
+	{"clear", func(w *world, id string) error {
+		return w.g.Conversations().Clear(context.Background(), alice.Name, id)
+	}},
 }
 
 func TestWhatWasAskedBeforeARemovalIsAnsweredButNotStored(t *testing.T) {
@@ -129,13 +136,13 @@ func TestWhoeverBringsADeletedConversationBackAtTheSameTimeIsAnswered(t *testing
 				if err != nil {
 					t.Fatal(err)
 				}
-				numbered := Identity{Find: store.Ref{Num: c.Num}, Make: &store.Conversation{Num: c.Num}}
+				numbered := conversation.Identity{Find: store.Ref{Num: c.Num}, Make: &store.Conversation{Num: c.Num}}
 				// Both are found while they are in use, then deleted under them.
 				byNum := w.question("n")
 				if byNum.Turn, err = w.g.Enqueue(t.Context(), alice, numbered); err != nil {
 					t.Fatal(err)
 				}
-				if err := w.g.Delete(t.Context(), alice, c.ID); err != nil {
+				if err := w.g.Conversations().Delete(t.Context(), alice.Name, c.ID); err != nil {
 					t.Fatal(err)
 				}
 				byNum.Turn.Done()
@@ -173,7 +180,7 @@ func TestAnAnswerAnewToWhatWasClearedMeanwhileIsNotStored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.g.Clear(t.Context(), alice, q.Turn.ID()); err != nil {
+		if err := w.g.Conversations().Clear(t.Context(), alice.Name, q.Turn.ID()); err != nil {
 			t.Fatal(err)
 		}
 		readAll(x).mustSay(t, "anew")

@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"reflect"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -68,14 +67,14 @@ func TestAKeptConversationIsFoundByItsIDToo(t *testing.T) {
 		w.ask(t.Context(), q).mustSay(t, "ok")
 		byID := w.question("2")
 		var err error
-		if byID.Turn, err = w.g.Enqueue(t.Context(), alice, Identity{Find: store.Ref{ID: id}}); err != nil {
+		if byID.Turn, err = w.g.Enqueue(t.Context(), alice, conversation.Identity{Find: store.Ref{ID: id}}); err != nil {
 			t.Fatal(err)
 		}
 		w.ask(t.Context(), byID).mustSay(t, "ok")
 		if n := st.reads.Load(); n != 1 {
 			t.Errorf("read %d times", n)
 		}
-		if _, err := w.g.Enqueue(t.Context(), &Caller{Name: "mallory"}, Identity{Find: store.Ref{ID: id}}); err == nil {
+		if _, err := w.g.Enqueue(t.Context(), &Caller{Name: "mallory"}, conversation.Identity{Find: store.Ref{ID: id}}); err == nil {
 			t.Error("another caller found it")
 		}
 	})
@@ -90,7 +89,7 @@ func TestWhatWasFoundAsTheNewestOfItsUserIsLookedForEachTime(t *testing.T) {
 			t.Helper()
 			q := w.question(text)
 			var err error
-			if q.Turn, err = w.g.Enqueue(t.Context(), alice, Identity{Find: store.Ref{Key: agent}, Make: &store.Conversation{Key: agent, User: "u"}}); err != nil {
+			if q.Turn, err = w.g.Enqueue(t.Context(), alice, conversation.Identity{Find: store.Ref{Key: agent}, Make: &store.Conversation{Key: agent, User: "u"}}); err != nil {
 				t.Fatal(err)
 			}
 			w.ask(t.Context(), q).mustSay(t, "ok")
@@ -99,7 +98,7 @@ func TestWhatWasFoundAsTheNewestOfItsUserIsLookedForEachTime(t *testing.T) {
 			t.Helper()
 			q := w.question(text)
 			var err error
-			if q.Turn, err = w.g.Enqueue(t.Context(), alice, Identity{Find: store.Ref{Key: "mine"}, Else: store.Ref{User: "u"}}); err != nil {
+			if q.Turn, err = w.g.Enqueue(t.Context(), alice, conversation.Identity{Find: store.Ref{Key: "mine"}, Else: store.Ref{User: "u"}}); err != nil {
 				t.Fatal(err)
 			}
 			w.ask(t.Context(), q).mustSay(t, "ok")
@@ -174,10 +173,10 @@ func (w *world) happen(t *testing.T, r *rand.Rand, key string) {
 		}
 		w.ask(t.Context(), q)
 	}
-	edit := func(e Edit) {
+	edit := func(e conversation.Edit) {
 		u, err := w.g.Enqueue(t.Context(), alice, talkOf(key))
 		if err == nil {
-			err = w.g.Edit(t.Context(), u, e)
+			err = u.Edit(t.Context(), e)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -192,16 +191,16 @@ func (w *world) happen(t *testing.T, r *rand.Rand, key string) {
 	case 1:
 		w.stopped(t, key)
 	case 2:
-		edit(Edit{Set: &SetText{Index: n, Text: "changed"}})
+		edit(conversation.Edit{Set: &conversation.SetText{Index: n, Text: "changed"}})
 	case 3:
-		edit(Edit{Remove: &n})
+		edit(conversation.Edit{Remove: &n})
 	case 4:
-		edit(Edit{Insert: []store.Message{unsaid([]translate.Role{translate.RoleSystem, translate.RoleUser}[r.IntN(2)], "before")}})
+		edit(conversation.Edit{Insert: []store.Message{unsaid([]translate.Role{translate.RoleSystem, translate.RoleUser}[r.IntN(2)], "before")}})
 	case 5, 6:
 		if c != nil && n == 0 {
-			_ = w.g.Delete(t.Context(), alice, c.ID)
+			_ = w.g.Conversations().Delete(t.Context(), alice.Name, c.ID)
 		} else if c != nil {
-			_ = w.g.Clear(t.Context(), alice, c.ID)
+			_ = w.g.Conversations().Clear(t.Context(), alice.Name, c.ID)
 		}
 	}
 }
@@ -221,95 +220,7 @@ func (w *world) stopped(t *testing.T, key string) {
 func (w *world) mustKeepWhatIsStored(t *testing.T) {
 	t.Helper()
 	synctest.Wait()
-	r := w.g.threads
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n, weight := 0, 0
-	for _, kept := range r.byID {
-		if !kept.rests {
-			t.Fatal("a conversation is in use")
-		}
-		c, err := w.st.Load(t.Context(), kept.owner, store.Ref{ID: kept.id}, store.Window{View: store.ViewSent})
-		if err != nil {
-			t.Fatalf("what is kept is not stored: %v", err)
-		}
-		made := kept.made
-		want := append(slices.Clone(c.Messages[:c.Head]), c.Messages[c.Head+made.Skipped:]...)
-		if got := made.Messages; len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) || made.Head != c.Head {
-			t.Fatalf("kept (head %d, %d skipped)\n%+v, stored (head %d)\n%+v", made.Head, made.Skipped, got, c.Head, want)
-		}
-		if made.Version != c.Version {
-			t.Fatalf("kept is version %d, stored %d", made.Version, c.Version)
-		}
-		if got, want := kept.weight, weigh(made.Messages); got != want {
-			t.Fatalf("%d are said to weigh %d, they do %d", len(made.Messages), got, want)
-		}
-		if l := &kept.lengths; l.sized && l.total != lengthOf(c.Messages) || len(l.sizes) != len(made.Messages) {
-			t.Fatalf("%d bytes of text are said to be %d, with %d sizes of %d messages", lengthOf(c.Messages), l.total, len(l.sizes), len(made.Messages))
-		}
-		n, weight = n+1, weight+kept.bytes()
-	}
-	if r.rest.n != n || r.held != weight {
-		t.Fatalf("%d conversations of %d are kept, %d of %d are counted", n, weight, r.rest.n, r.held)
-	}
-}
-
-// lived is a stored conversation with one message of so many bytes, after its last turn.
-func lived(r *threads, n, size int) *Thread {
-	id := fmt.Sprint("conv_", n)
-	msgs := []store.Message{{Message: translate.TextMessage(translate.RoleUser, strings.Repeat("x", size))}}
-	t := &Thread{id: id, owner: "alice", key: threadKey{owner: "alice", key: id}, known: true, weight: weigh(msgs),
-		made: &store.Conversation{ID: id, Owner: "alice", Key: id, Created: 1, Messages: msgs}}
-	r.join(t, r.left).Done()
-	return t
-}
-
-func TestKeptConversationsAreBounded(t *testing.T) {
-	t.Parallel()
-	r := newThreads()
-	for i := range restingThreads + 100 {
-		lived(r, i, 10)
-	}
-	if len(r.byID) != restingThreads || len(r.byKey) != restingThreads || r.rest.n != restingThreads {
-		t.Errorf("%d, %d and %d of many small ones are kept", len(r.byID), len(r.byKey), r.rest.n)
-	}
-	if r.byID["conv_99"] != nil || r.byID["conv_100"] == nil {
-		t.Error("it is not the oldest that went")
-	}
-	for i := range 100 {
-		lived(r, restingThreads+1000+i, 1<<20-1000)
-	}
-	if r.held > restingBytes || r.rest.n < 10 {
-		t.Errorf("%d conversations of %d bytes are kept", r.rest.n, r.held)
-	}
-	if big := lived(r, -1, restingMost); r.byID[big.id] != nil {
-		t.Error("one that is too large is kept")
-	}
-}
-
-func TestTheStringsOfAKeptConversationAreCounted(t *testing.T) {
-	t.Parallel()
-	long := func(i int) string { return fmt.Sprint(strings.Repeat("x", 10_000), i) }
-	for name, of := range map[string]func(i int) *store.Conversation{
-		"key":   func(i int) *store.Conversation { return &store.Conversation{Key: long(i)} },
-		"user":  func(i int) *store.Conversation { return &store.Conversation{User: long(i)} },
-		"group": func(i int) *store.Conversation { return &store.Conversation{Group: long(i)} },
-		"name":  func(i int) *store.Conversation { return &store.Conversation{Name: long(i)} },
-		"model": func(i int) *store.Conversation { return &store.Conversation{Model: long(i)} },
-	} {
-		r := newThreads()
-		most := restingBytes / 10_000
-		for i := range 2 * most {
-			c := of(i)
-			c.ID, c.Num, c.Created = fmt.Sprint("conv_", i), int64(i+1), 1
-			key := threadKey{owner: "alice", key: c.Key}
-			if c.Key == "" {
-				key.num = c.Num
-			}
-			r.join(&Thread{id: c.ID, owner: "alice", key: key, known: true, made: c}, r.left).Done()
-		}
-		if r.held > restingBytes || r.rest.n > most || r.rest.n < most/3 {
-			t.Errorf("%s: %d are kept, counted with %d bytes", name, r.rest.n, r.held)
-		}
+	if err := w.g.Conversations().Verify(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -16,9 +17,6 @@ import (
 
 // emptyAnswer is what clients show for an answer that was stopped before its first word.
 const emptyAnswer = "empty response"
-
-// noteWait bounds how long the error of a turn waits for its place and for the store.
-const noteWait = 30 * time.Second
 
 // mostFailed is how many bytes of an answer that failed are kept with its error.
 const mostFailed = 1 << 20
@@ -33,23 +31,13 @@ type anew struct {
 }
 
 // list stores the question of a conversation that is new, so that it can be listed and
-// read while it is answered. Until then it counts as one that failed, which is what it is
-// after a crash. It is the question's turn.
+// read while it is answered. It is the question's turn.
 func (p *Pending) list() error {
-	u, q := p.x.prompt.turn, &p.x.q
-	if q.Failure == nil || q.Restart || u.listed || u.thread.unkept || u.thread.made.Created != 0 {
+	q := &p.x.q
+	if q.Failure == nil || q.Restart {
 		return nil
 	}
-	c := &change{turn: store.Turn{Model: p.x.prompt.model.Name, Web: q.Request.Web, At: time.Now().UnixMilli(), Messages: q.entries(store.MarkFailed)}}
-	if len(c.turn.Messages) != 1 {
-		return nil
-	}
-	begun := weigh(u.thread.made.Messages) + weigh(c.turn.Messages)
-	stored, err := p.x.g.keep(context.Background(), u, c, -1, readMost)
-	if u.listed = stored; stored {
-		u.begun = begun
-	}
-	return err
+	return p.x.prompt.turn.Begin(context.Background(), store.Turn{Model: p.x.prompt.model.Name, Web: q.Request.Web, At: time.Now().UnixMilli(), Messages: q.entries(store.MarkFailed)})
 }
 
 // entries are the messages that q adds to its conversation.
@@ -62,43 +50,29 @@ func (q *Question) entries(mark store.Mark) (entries []store.Message) {
 	return entries
 }
 
-// Number is the number of the turn's conversation; 0: it has none yet.
-func (u *Turn) Number() int64 {
-	if u.thread.unkept {
-		return 0
-	}
-	u.all.mu.Lock()
-	defer u.all.mu.Unlock()
-	return u.thread.key.num
+// Enqueue takes a place in the conversation that id names for c, see
+// [conversation.Registry.Enqueue].
+func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id conversation.Identity) (*conversation.Turn, error) {
+	measure := c.CountsTokens() || g.plan.Load().budgets[c.Limits] != nil
+	return g.conversations.Enqueue(ctx, c.Name, id, measure)
 }
 
-// number makes that t, whose turn the caller holds, is found by the number that the store
-// gave it.
-func (r *threads) number(t *Thread) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if t.key != (threadKey{}) || t.made.Created == 0 || r.byID[t.id] != t {
-		return
-	}
-	key := threadKey{owner: t.owner, num: t.made.Num}
-	if r.byKey[key] == nil {
-		t.key, r.byKey[key] = key, t
-	}
-}
+// Conversations is the registry of the conversations in use.
+func (g *Gateway) Conversations() *conversation.Registry { return g.conversations }
 
 // history returns the messages of the conversation that go before the question, at
 // least the keep newest, or all if keep is negative. Asked again, the question is the
 // newest stored one.
 func (p *Pending) history(keep int) ([]translate.Message, error) {
 	if p.x.q.Restart {
-		stored, skipped, err := p.x.g.tail(context.Background(), p.x.prompt.turn, keep, p.x.prompt.reading)
+		stored, skipped, err := p.x.prompt.turn.ReadAgain(context.Background(), keep, p.x.prompt.reading)
 		if err != nil {
 			return nil, err
 		}
 		p.x.prompt.unread = skipped
 		return p.rewind(stored)
 	}
-	stored, skipped, err := p.x.g.history(context.Background(), p.x.prompt.turn, keep, p.x.prompt.reading)
+	stored, skipped, err := p.x.prompt.turn.Read(context.Background(), keep, p.x.prompt.reading)
 	if err != nil {
 		return nil, err
 	}
@@ -143,36 +117,36 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 		return nil
 	}
 	c := x.change(incomplete)
-	if len(c.turn.Messages) == 0 && len(c.turn.Marks) == 0 {
+	if len(c.Turn.Messages) == 0 && len(c.Turn.Marks) == 0 {
 		return nil
 	}
 	// An answer that was given is stored even if its client leaves meanwhile.
 	var err error
-	if x.answer.stored, err = x.g.keep(context.Background(), x.prompt.turn, c, x.prompt.window, x.prompt.reading); err != nil {
+	if x.answer.stored, err = x.prompt.turn.Keep(context.Background(), c, x.prompt.window, x.prompt.reading); err != nil {
 		return store.Failed(err)
 	}
 	return nil
 }
 
 // change is what the question and what came of its answer do to the conversation.
-func (x *Exchange) change(incomplete bool) *change {
+func (x *Exchange) change(incomplete bool) *conversation.Change {
 	now := time.Now().UnixMilli()
-	c := &change{turn: store.Turn{Model: x.prompt.model.Name, Web: x.prompt.req.Web, At: now}}
+	c := &conversation.Change{Turn: store.Turn{Model: x.prompt.model.Name, Web: x.prompt.req.Web, At: now}}
 	none := incomplete && x.answer.collected.Empty()
 	for _, m := range x.prompt.added {
-		c.said = append(c.said, store.Message{Message: m, At: x.q.Received.UnixMilli()})
+		c.Said = append(c.Said, store.Message{Message: m, At: x.q.Received.UnixMilli()})
 	}
-	c.turn.Messages = c.said[:len(c.said):len(c.said)]
+	c.Turn.Messages = c.Said[:len(c.Said):len(c.Said)]
 	switch {
-	case x.prompt.turn.listed && len(x.prompt.added) == 1:
-		c.turn.Messages, c.turn.Marks = nil, []store.Remark{{}}
+	case x.prompt.turn.Begun() && len(x.prompt.added) == 1:
+		c.Turn.Messages, c.Turn.Marks = nil, []store.Remark{{}}
 	case x.prompt.anew.unanswered:
-		c.said = []store.Message{x.prompt.anew.question}
-		c.turn.Marks = []store.Remark{{Back: x.prompt.anew.back}}
+		c.Said = []store.Message{x.prompt.anew.question}
+		c.Turn.Marks = []store.Remark{{Back: x.prompt.anew.back}}
 	}
 	if x.q.Restart && !none {
-		c.turn.Marks = append(c.turn.Marks, x.prompt.anew.marks...)
-		c.replace, c.again = x.prompt.anew.replace, !x.prompt.anew.unanswered
+		c.Turn.Marks = append(c.Turn.Marks, x.prompt.anew.marks...)
+		c.Replace, c.Again = x.prompt.anew.replace, !x.prompt.anew.unanswered
 	}
 	switch {
 	case !none:
@@ -180,9 +154,9 @@ func (x *Exchange) change(incomplete bool) *change {
 		answer := x.answer.collected.Message()
 		answer.Parts = slices.Clone(answer.Parts) // the conversation outlives the exchange
 		m := store.Message{Message: answer, At: now, Incomplete: incomplete}
-		c.said, c.turn.Messages = append(c.said, m), append(c.turn.Messages, m)
-	case len(c.turn.Messages) > 0 || len(c.turn.Marks) > 0 || x.q.Restart && len(x.prompt.req.Messages) > 0:
-		c.turn.Messages = append(c.turn.Messages, store.Message{Message: translate.TextMessage(translate.RoleAssistant, emptyAnswer), At: now, Mark: store.MarkEmpty})
+		c.Said, c.Turn.Messages = append(c.Said, m), append(c.Turn.Messages, m)
+	case len(c.Turn.Messages) > 0 || len(c.Turn.Marks) > 0 || x.q.Restart && len(x.prompt.req.Messages) > 0:
+		c.Turn.Messages = append(c.Turn.Messages, store.Message{Message: translate.TextMessage(translate.RoleAssistant, emptyAnswer), At: now, Mark: store.MarkEmpty})
 	}
 	return c
 }
@@ -207,130 +181,26 @@ func (x *Exchange) keepFailed(err *translate.Error) {
 	if x.q.Failure == nil || u == nil || x.answer.stored || err.Fault == translate.FaultGone || err.Code == translate.CodeCanceled {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), noteWait)
+	ctx, cancel := context.WithTimeout(context.Background(), conversation.NoteWait)
 	defer cancel()
 	if u.Wait(ctx) != nil {
 		return
 	}
-	n := Note{Text: x.q.Failure(err), Model: x.prompt.model.Name, Web: x.q.Request.Web}
+	n := conversation.Note{Text: x.q.Failure(err), Model: x.prompt.model.Name, Web: x.q.Request.Web}
 	if x.answer.collected.Size() <= mostFailed {
 		x.answer.collected.Settle()
 		n.Text = x.answer.collected.Text() + n.Text
 	}
-	if !x.q.Restart && !u.listed {
+	if !x.q.Restart && !u.Begun() {
 		n.Question = x.q.entries(store.MarkFailed)
 	}
-	note := x.g.note
+	note := u.Add
 	if x.report.attempts == 0 {
-		note = x.g.noteRefused
+		note = u.AddRefused
 	}
-	failed := note(ctx, u, n)
+	failed := note(ctx, n)
 	x.answer.unnoted = failed != nil
-	if failed != nil && !errors.Is(failed, ErrUnnoted) {
+	if failed != nil && !errors.Is(failed, conversation.ErrUnnoted) {
 		x.g.log.Warn("a turn that failed is not stored", "id", x.q.ID, "why", failed)
 	}
-}
-
-// Note is what a client shows for a question that was not answered.
-type Note struct {
-	Question []store.Message // none: it is there already
-	Text     string          // in place of the answer
-	Model    string
-	Web      bool
-}
-
-// Note waits for u's turn, adds n to its conversation and gives the place back. The
-// conversation is begun where it is new, unless n has no question. It returns its number;
-// 0: it has none. The error is ErrUnnoted where n is not added, since its caller had more
-// refused than anybody reads.
-func (g *Gateway) Note(ctx context.Context, u *Turn, n Note) (number int64, err error) {
-	defer u.Done()
-	ctx, cancel := context.WithTimeout(ctx, noteWait)
-	defer cancel()
-	if err := u.Wait(ctx); err != nil {
-		return 0, translate.Gone(context.Cause(ctx))
-	}
-	if err := g.noteRefused(ctx, u, n); errors.Is(err, ErrUnnoted) {
-		return 0, ErrUnnoted
-	} else if err != nil {
-		return 0, store.Failed(err)
-	}
-	if u.thread.unkept {
-		return 0, nil
-	}
-	g.threads.number(u.thread)
-	return u.thread.made.Num, nil
-}
-
-// ErrUnnoted says that a refused question is not stored, see [Gateway.MayNote].
-var ErrUnnoted = errors.New("too many questions were refused to store them all")
-
-// noteRefused is note for a question that no channel was asked for.
-func (g *Gateway) noteRefused(ctx context.Context, u *Turn, n Note) error {
-	t := u.thread
-	if t.unkept {
-		return g.note(ctx, u, n) // it has bounds of its own
-	}
-	if !g.notes.mayAdd(t.owner) {
-		if u.begun > 0 {
-			g.notes.add(t.owner, u.begun)
-		}
-		return ErrUnnoted
-	}
-	size := len(n.Text) + weigh(n.Question) + u.begun
-	if t.made.Created == 0 {
-		size += weigh(t.made.Messages)
-	}
-	err := g.note(ctx, u, n)
-	if err == nil {
-		g.notes.add(t.owner, size)
-	}
-	return err
-}
-
-// note adds n, whatever the conversation has become since it was read: no model is told
-// it.
-func (g *Gateway) note(ctx context.Context, u *Turn, n Note) error {
-	t, now := u.thread, time.Now().UnixMilli()
-	for i := range n.Question {
-		n.Question[i].Mark = store.MarkFailed
-	}
-	c := &change{turn: store.Turn{Model: n.Model, Web: n.Web, At: now}}
-	c.turn.Messages = append(slices.Clone(n.Question), store.Message{Message: translate.TextMessage(translate.RoleAssistant, n.Text), At: now, Mark: store.MarkFailed})
-	if t.unkept || t.made.Created == 0 {
-		if len(n.Question) == 0 && (!t.unkept || len(t.kept.messages) == 0) {
-			return nil
-		}
-		_, err := g.keep(ctx, u, c, -1, readMost)
-		return err
-	}
-	gate := g.threads.gate(t.owner)
-	gate.RLock()
-	defer gate.RUnlock()
-	if u.isCut() {
-		return nil
-	}
-	was, known := t.version(), t.known && t.knownAt == u.cut
-	conv := *t.made
-	var err error
-	for range edits {
-		if !known {
-			if conv.Version, err = g.store.Version(ctx, t.owner, t.id); err != nil {
-				break
-			}
-		}
-		if err = g.store.Append(ctx, &conv, c.turn); !errors.Is(err, store.ErrConflict) {
-			break
-		}
-		known = false
-		g.notSole()
-	}
-	if t.known = known && err == nil; t.known {
-		*t.made = conv
-		t.quiet(was)
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		return nil // deleted behind the gateway's back
-	}
-	return err
 }

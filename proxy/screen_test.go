@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -39,13 +40,13 @@ func (w *world) screenStep(t *testing.T, s screenStep) {
 	t.Helper()
 	switch s.do {
 	case "edit", "remove":
-		e := Edit{Remove: &s.index}
+		e := conversation.Edit{Remove: &s.index}
 		if s.do == "edit" {
-			e = Edit{Set: &SetText{Index: s.index, Text: "edited"}}
+			e = conversation.Edit{Set: &conversation.SetText{Index: s.index, Text: "edited"}}
 		}
 		u, err := w.g.Enqueue(t.Context(), alice, talkOf("k"))
 		if err == nil {
-			err = w.g.Edit(t.Context(), u, e)
+			err = u.Edit(t.Context(), e)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -156,7 +157,7 @@ func TestANewConversationIsStoredWithItsQuestionBeforeAModelIsAsked(t *testing.T
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{steps: []step{text("hello").in(time.Second), finish()}}, says("again")}})
 		q := w.question("hi")
 		q.KeepPartial, q.Failure = true, shown
-		id := Identity{Make: &store.Conversation{Key: "k", Group: "chatnio:", Numbered: true, Messages: []store.Message{unsaid(translate.RoleSystem, "be kind")}}}
+		id := conversation.Identity{Make: &store.Conversation{Key: "k", Group: "chatnio:", Numbered: true, Messages: []store.Message{unsaid(translate.RoleSystem, "be kind")}}}
 		if err := w.admit(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +185,7 @@ func TestANewConversationIsStoredWithItsQuestionBeforeAModelIsAsked(t *testing.T
 			t.Errorf("after the answer: %s", got)
 		}
 		next := w.question("more")
-		turn, err := w.g.Enqueue(t.Context(), alice, Identity{Find: store.Ref{Num: 1}})
+		turn, err := w.g.Enqueue(t.Context(), alice, conversation.Identity{Find: store.Ref{Num: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -199,17 +200,17 @@ func TestANewConversationIsStoredWithItsQuestionBeforeAModelIsAsked(t *testing.T
 func TestAQuestionThatWasRefusedIsNotedWhateverTheConversationHasBecome(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1"), says("2")}})
-		note := func(id Identity, text string) int64 {
+		note := func(id conversation.Identity, text string) int64 {
 			t.Helper()
 			u, err := w.g.Enqueue(t.Context(), alice, id)
 			if err != nil {
 				t.Fatal(err)
 			}
-			n := Note{Text: "[no]"}
+			n := conversation.Note{Text: "[no]"}
 			if text != "" {
 				n.Question = []store.Message{unsaid(translate.RoleUser, text)}
 			}
-			number, err := w.g.Note(t.Context(), u, n)
+			number, err := u.Note(t.Context(), n)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -222,11 +223,23 @@ func TestAQuestionThatWasRefusedIsNotedWhateverTheConversationHasBecome(t *testi
 			t.Errorf("its number is %d", n)
 		}
 		w.ask(t.Context(), w.in("k", w.question("one"))).mustSay(t, "1")
-		held := w.heldOf(t)
-		was, said := held.made.Version, held.version()
+		// versions are those of what is stored, and of what was said.
+		versions := func() (stored, said int64) {
+			t.Helper()
+			u, err := w.g.Enqueue(t.Context(), alice, talkOf("k"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer u.Done()
+			if stored, err = w.st.Version(t.Context(), "alice", u.ID()); err != nil {
+				t.Fatal(err)
+			}
+			return stored, u.Version()
+		}
+		was, said := versions()
 		note(talkOf("k"), "late")
-		if held.made.Version == was || held.version() != said {
-			t.Errorf("version %d was %d; of what was said %d, was %d", held.made.Version, was, held.version(), said)
+		if now, says := versions(); now == was || says != said {
+			t.Errorf("version %d was %d; of what was said %d, was %d", now, was, says, said)
 		}
 		// Another process adds to it.
 		c, err := w.st.Load(t.Context(), "alice", store.Ref{Key: "k"}, store.Window{})
@@ -257,7 +270,7 @@ func TestWhatIsStoredOfQuestionsThatNoLimitCountsIsBounded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.g.Note(t.Context(), u, Note{Text: "[no]", Question: []store.Message{unsaid(translate.RoleUser, text)}}); err != nil && !errors.Is(err, ErrUnnoted) {
+			if _, err := u.Note(t.Context(), conversation.Note{Text: "[no]", Question: []store.Message{unsaid(translate.RoleUser, text)}}); err != nil && !errors.Is(err, conversation.ErrUnnoted) {
 				t.Fatal(err)
 			}
 			c, err := w.st.Load(t.Context(), "alice", store.Ref{Key: "k"}, store.Window{})
@@ -270,10 +283,10 @@ func TestWhatIsStoredOfQuestionsThatNoLimitCountsIsBounded(t *testing.T) {
 		for range 100 {
 			most = note(strings.Repeat("x", 100<<10))
 		}
-		if most > notesAtOnce+101<<10 || most < notesAtOnce/2 {
+		if most > 256<<10+101<<10 || most < 256<<10/2 {
 			t.Errorf("%d bytes are stored", most)
 		}
-		if !w.g.notes.mayAdd("bob") {
+		if !w.g.Conversations().MayNote("bob") {
 			t.Error("another caller pays for it")
 		}
 		time.Sleep(2 * time.Minute)

@@ -392,6 +392,6 @@ func (s *search) prefer(at []*candidate) int {
 	if s.x.complete() != nil {
 		return -1
 	}
-	ch := s.x.g.memories.peek(s.x.prompt.place())
+	ch := s.x.prompt.rememberedBy()
 	return slices.IndexFunc(at, func(c *candidate) bool { return c.ch == ch })
 }

@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -40,7 +40,6 @@ const (
 const (
 	readTimes = 4
 	readLeast = 64 << 10
-	readMost  = 8 << 20
 	readFew   = 64 // messages: who wants no more of them gets them, whatever the model takes
 )
 
@@ -238,18 +237,18 @@ func (r *route) room(maxTokens *int) (most int) {
 // before it, or all if keep is negative, in bytes as a store weighs them.
 func (p *Plan) reading(m *Model, maxTokens *int, keep int) int {
 	if keep >= 0 && keep <= readFew {
-		return readMost
+		return conversation.ReadMost
 	}
 	var some [4]*route
 	most := readLeast
 	for _, r := range p.routesOf(some[:0], m) {
 		room := r.room(maxTokens)
 		if room == 0 {
-			return readMost
+			return conversation.ReadMost
 		}
-		most = max(most, readLeast+min(room, readMost)*readTimes)
+		most = max(most, readLeast+min(room, conversation.ReadMost)*readTimes)
 	}
-	return min(most, readMost)
+	return min(most, conversation.ReadMost)
 }
 
 // fit returns the system messages and the newest others that take no more than room
@@ -298,7 +297,7 @@ func (s *search) shorten(c *candidate, msgs []translate.Message) (kept []transla
 		kept, behind = fit(msgs, room-fixed, len(s.x.prompt.added))
 	}
 	unread := s.x.prompt.unread
-	if s.x.prompt.turn.thread.unkept {
+	if s.x.prompt.turn.Ephemeral() {
 		unread = 0 // that is gone for every model
 	} else if s.x.prompt.window >= 0 {
 		unread = min(unread, max(0, s.x.prompt.window-(s.x.prompt.stored[1]-s.x.prompt.stored[0])))
@@ -373,14 +372,4 @@ func (a *attempt) fits(used translate.Usage, doubted bool) {
 		tokens = 0
 	}
 	a.lease.span.taken(a.load, tokens)
-}
-
-// window is what is read of a conversation for a question that sees keep messages before
-// it, or all if keep is negative, and of which no more than most bytes are of use.
-func windowOf(keep, most int) store.Window {
-	w := store.Window{Bytes: most}
-	if keep >= 0 {
-		w.Messages = keep + spare
-	}
-	return w
 }

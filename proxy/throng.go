@@ -82,7 +82,7 @@ func (s *search) remembered(cr *throng, tier []candidate) int {
 	if !cr.recalls || s.x.complete() != nil {
 		return -1
 	}
-	n, ok := cr.at[s.x.g.memories.peek(s.x.prompt.place())]
+	n, ok := cr.at[s.x.prompt.rememberedBy()]
 	if !ok || !s.free(&tier[n], s.sampledAt) || tier[n].ch.load.Full() {
 		return -1
 	}

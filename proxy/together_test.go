@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -78,7 +79,7 @@ func TestAnAnswerToWhatIsNotSoAnyMoreIsRefusedAndNotStored(t *testing.T) {
 		{"an edit", func(t *testing.T, w *world) {
 			p, err := w.g.Enqueue(t.Context(), alice, talkOf("k"))
 			if err == nil {
-				err = w.g.Edit(t.Context(), p, Edit{Set: &SetText{Index: 0, Text: "changed"}})
+				err = p.Edit(t.Context(), conversation.Edit{Set: &conversation.SetText{Index: 0, Text: "changed"}})
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -87,7 +88,7 @@ func TestAnAnswerToWhatIsNotSoAnyMoreIsRefusedAndNotStored(t *testing.T) {
 		{"a clear", func(t *testing.T, w *world) {
 			c, err := w.st.Load(t.Context(), "alice", store.Ref{Key: "k"}, store.Newest(-1))
 			if err == nil {
-				err = w.g.Clear(t.Context(), alice, c.ID)
+				err = w.g.Conversations().Clear(t.Context(), alice.Name, c.ID)
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -204,12 +205,12 @@ func TestWhoHasTheStoreForItselfLooksOnlyAtWhatRestedForLong(t *testing.T) {
 		w := newWorldWith(t, conf(channel("a")), map[string][]script{"a": {says("ok")}}, st, Options{Sole: true})
 		for range 100 {
 			w.ask(t.Context(), w.in("k", w.question("again"))).mustSay(t, "ok")
-			time.Sleep(lookAgain / 2)
+			time.Sleep(time.Minute / 2)
 		}
 		if n := st.looks.Load(); n != 0 {
 			t.Errorf("looked %d times at what is used all the time", n)
 		}
-		time.Sleep(lookAgain)
+		time.Sleep(time.Minute)
 		w.ask(t.Context(), w.in("k", w.question("again"))).mustSay(t, "ok")
 		if n := st.looks.Load(); n != 1 {
 			t.Errorf("looked %d times at what rested", n)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -104,7 +105,7 @@ func TestCallersDoNotShareAKey(t *testing.T) {
 func TestAConversationThatIsNotThereCannotBeContinued(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok")}})
-		_, err := w.g.Enqueue(t.Context(), alice, Identity{Find: store.Ref{ID: "conv_none"}})
+		_, err := w.g.Enqueue(t.Context(), alice, conversation.Identity{Find: store.Ref{ID: "conv_none"}})
 		if e := typed(err); e.Code != translate.CodeConversation {
 			t.Errorf("got %v", err)
 		}
@@ -353,19 +354,19 @@ func TestAConversationThatBeganDuringALookUpIsFound(t *testing.T) {
 func TestAnUnstoredConversationLivesInMemoryOnly(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok"), says("ok"), says("new")}})
-		var kept Thread
+		var kept conversation.Thread
 		for i := range 2 {
 			q := w.question(fmt.Sprint(i))
-			q.Turn = w.g.Unstored(&kept)
+			q.Turn = w.g.Conversations().Unstored(&kept)
 			w.ask(t.Context(), q).mustSay(t, "ok")
 		}
 		q := w.question("")
-		q.Turn, q.Restart = w.g.Unstored(&kept), true
+		q.Turn, q.Restart = w.g.Conversations().Unstored(&kept), true
 		w.ask(t.Context(), q).mustSay(t, "new")
 		if got := w.up["a"].texts(); got != "user:0|assistant:ok|user:1" {
 			t.Errorf("asked with %s", got)
 		}
-		if got := kept.kept.messages; onScreen(got) != "user:0|assistant:ok|user:1|assistant:ok(superseded)|assistant:new" {
+		if got := w.keptOf(&kept); onScreen(got) != "user:0|assistant:ok|user:1|assistant:ok(superseded)|assistant:new" {
 			t.Errorf("kept %v", got)
 		}
 		if _, n, _ := w.st.List(t.Context(), store.Filter{Owner: "alice"}); n != 0 {
@@ -393,11 +394,11 @@ func TestEditsWaitForTheirTurn(t *testing.T) {
 		}
 		one, gone := 1, 9
 		done := make(chan error, 1)
-		edits := []Edit{
-			{Set: &SetText{Index: 0, Text: "changed"}}, {Set: &SetText{Index: 9, Text: "x"}}, {Remove: &gone}, {Remove: &one},
+		edits := []conversation.Edit{
+			{Set: &conversation.SetText{Index: 0, Text: "changed"}}, {Set: &conversation.SetText{Index: 9, Text: "x"}}, {Remove: &gone}, {Remove: &one},
 			{Insert: []store.Message{unsaid(translate.RoleAssistant, "before")}},
 		}
-		var places []*Turn
+		var places []*conversation.Turn
 		for range edits {
 			p, err := w.g.Enqueue(t.Context(), alice, talkOf("k"))
 			if err != nil {
@@ -408,7 +409,7 @@ func TestEditsWaitForTheirTurn(t *testing.T) {
 		go func() {
 			var all error
 			for i, e := range edits {
-				all = errors.Join(all, w.g.Edit(t.Context(), places[i], e))
+				all = errors.Join(all, places[i].Edit(t.Context(), e))
 			}
 			done <- all
 		}()

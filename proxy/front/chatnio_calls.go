@@ -199,11 +199,11 @@ func chatnioDelete(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	return chatnio.AppendOK(nil), c.s.g.Delete(ctx, caller, conv.ID)
+	return chatnio.AppendOK(nil), c.s.g.Conversations().Delete(ctx, caller.Name, conv.ID)
 }
 
 func chatnioClean(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {
-	return chatnio.AppendOK(nil), c.s.g.Delete(ctx, caller, "")
+	return chatnio.AppendOK(nil), c.s.g.Conversations().Delete(ctx, caller.Name, "")
 }
 
 func chatnioRename(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, error) {

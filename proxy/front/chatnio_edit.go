@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
@@ -19,7 +19,7 @@ func (t *talk) edit(frame *chatnio.Frame) {
 	if t.renew() != nil || t.caller == nil || t.caller.Anonymous && t.misnamed != nil {
 		return
 	}
-	var change proxy.Edit
+	var change conversation.Edit
 	switch frame.Type {
 	case chatnio.TypeMask:
 		msgs, ok := frame.Mask()
@@ -40,7 +40,7 @@ func (t *talk) edit(frame *chatnio.Frame) {
 		if !ok || t.adrift {
 			return // the client counts what is not stored
 		}
-		change.Set = &proxy.SetText{Index: index, Text: text}
+		change.Set = &conversation.SetText{Index: index, Text: text}
 	case chatnio.TypeRemove:
 		index, ok := frame.Remove()
 		if !ok || t.adrift {
@@ -52,32 +52,32 @@ func (t *talk) edit(frame *chatnio.Frame) {
 }
 
 // apply changes the conversation, or what it will begin with.
-func (t *talk) apply(change proxy.Edit) {
+func (t *talk) apply(change conversation.Edit) {
 	ctx, cancel := context.WithTimeout(t.ctx, time.Minute)
 	defer cancel()
 	if t.caller.Anonymous {
-		_ = t.s.g.Edit(ctx, t.s.g.Unstored(&t.kept), change)
+		_ = t.s.g.Conversations().Unstored(&t.kept).Edit(ctx, change)
 		return
 	}
 	if t.number <= 0 {
 		t.beginWith(change)
 		return
 	}
-	place, err := t.s.g.Enqueue(ctx, t.caller, proxy.Identity{Find: store.Ref{Num: t.number}})
+	place, err := t.s.g.Enqueue(ctx, t.caller, conversation.Identity{Find: store.Ref{Num: t.number}})
 	if err != nil {
 		if typed(err).Code == translate.CodeConversation {
 			t.beginWith(change)
 		}
 		return
 	}
-	if err := t.s.g.Edit(ctx, place, change); err != nil {
+	if err := place.Edit(ctx, change); err != nil {
 		t.s.log.Warn("edit failed", "id", t.session.id, "why", err)
 	}
 }
 
 // beginWith changes what the conversation will begin with, unless that would be too much,
 // for the connection or for its caller.
-func (t *talk) beginWith(change proxy.Edit) {
+func (t *talk) beginWith(change conversation.Edit) {
 	weight := 0
 	for i := range t.head {
 		weight += t.head[i].Weight()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
@@ -162,7 +163,7 @@ func (t *talk) start(p *proxy.Pending, frame chatnio.Frame) error {
 	if err := t.locate(ctx); err != nil || t.stored {
 		return err
 	}
-	if !t.s.g.MayNote(t.caller) {
+	if !t.s.g.Conversations().MayNote(t.caller.Name) {
 		return t.settle() // it is stored with its answer
 	}
 	if err := p.Begin(ctx, t.identity(frame.Message)); err != nil {
@@ -191,7 +192,7 @@ func (t *talk) forget() {
 	for _, left := range t.queue { // behind a turn that crashed
 		left.held.release()
 	}
-	t.s.g.Leave(&t.kept)
+	t.s.g.Conversations().Leave(&t.kept)
 	if t.fixed {
 		t.s.numbers.leave(t.caller.Name, t.number)
 	}
@@ -203,7 +204,7 @@ func (t *talk) enter(ctx context.Context, p *proxy.Pending, message string) erro
 		return nil
 	}
 	if !t.signed() {
-		p.Enter(t.s.g.Unstored(&t.kept))
+		p.Enter(t.s.g.Conversations().Unstored(&t.kept))
 		return nil
 	}
 	if !p.Waiting() {
@@ -213,8 +214,8 @@ func (t *talk) enter(ctx context.Context, p *proxy.Pending, message string) erro
 }
 
 // identity is the connection's conversation; a new one is named after message.
-func (t *talk) identity(message string) proxy.Identity {
-	id := proxy.Identity{Make: &store.Conversation{User: t.caller.Name, Group: "chatnio:", Numbered: true, Name: t.name, Messages: t.head}}
+func (t *talk) identity(message string) conversation.Identity {
+	id := conversation.Identity{Make: &store.Conversation{User: t.caller.Name, Group: "chatnio:", Numbered: true, Name: t.name, Messages: t.head}}
 	if t.name == "" {
 		id.Make.Name = clipTitle(message)
 	}
@@ -231,7 +232,7 @@ func (t *talk) note(next *task, text string) {
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, storeWait)
 	defer cancel()
-	n := proxy.Note{Text: text, Web: next.frame.Web}
+	n := conversation.Note{Text: text, Web: next.frame.Web}
 	if !translate.TooLong(next.frame.Model, translate.MaxID) {
 		n.Model = next.frame.Model
 	}
@@ -244,7 +245,7 @@ func (t *talk) note(next *task, text string) {
 	number, err := t.noteIn(ctx, n, next.frame.Message)
 	if err != nil {
 		t.adrift, t.lost = true, true
-		if errors.Is(err, proxy.ErrUnnoted) {
+		if errors.Is(err, conversation.ErrUnnoted) {
 			return
 		}
 		t.s.log.Warn("a question that was refused is not stored", "id", t.session.id, "why", err)
@@ -254,9 +255,9 @@ func (t *talk) note(next *task, text string) {
 	t.began(number)
 }
 
-func (t *talk) noteIn(ctx context.Context, n proxy.Note, message string) (number int64, err error) {
+func (t *talk) noteIn(ctx context.Context, n conversation.Note, message string) (number int64, err error) {
 	if !t.signed() {
-		return t.s.g.Note(ctx, t.s.g.Unstored(&t.kept), n)
+		return t.s.g.Conversations().Unstored(&t.kept).Note(ctx, n)
 	}
 	if err := t.locate(ctx); err != nil {
 		return 0, err
@@ -265,7 +266,7 @@ func (t *talk) noteIn(ctx context.Context, n proxy.Note, message string) (number
 	if err != nil {
 		return 0, err
 	}
-	return t.s.g.Note(ctx, place, n)
+	return place.Note(ctx, n)
 }
 
 // first sends frame 1 of a turn. A store that failed left no number to send.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 )
 
 // storeWait bounds one call's use of the store.
@@ -13,9 +14,9 @@ const storeWait = 30 * time.Second
 
 // join takes p's place in the conversation of id, or apart from all in one of its own that
 // is not stored. A client that leaves while p waits for a limit is noticed.
-func (c *call) join(p *proxy.Pending, id proxy.Identity, apart bool) error {
+func (c *call) join(p *proxy.Pending, id conversation.Identity, apart bool) error {
 	if apart {
-		p.Enter(c.s.g.Unstored(new(proxy.Thread)))
+		p.Enter(c.s.g.Conversations().Unstored(new(conversation.Thread)))
 		return nil
 	}
 	if !p.Waiting() {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
@@ -250,7 +251,7 @@ func (c *crowd) silent(m *iagent.Message, known bool) bool {
 // iagentIdentity says which conversation a message belongs to: one per agent and
 // group, or per agent and user. The private one of the default agent, whose name is
 // empty here, is the rest front's as well. made is what a new one is called.
-func iagentIdentity(m *iagent.Message, agent string, made *store.Conversation) proxy.Identity {
+func iagentIdentity(m *iagent.Message, agent string, made *store.Conversation) conversation.Identity {
 	key, group, title := "", "", m.Content
 	switch {
 	case m.ChatType == iagent.Group:
@@ -264,5 +265,5 @@ func iagentIdentity(m *iagent.Message, agent string, made *store.Conversation) p
 		title = "media"
 	}
 	*made = store.Conversation{Key: key, User: m.Sender, Group: group, Name: clipTitle(title)}
-	return proxy.Identity{Find: store.Ref{Key: key}, Make: made}
+	return conversation.Identity{Find: store.Ref{Key: key}, Make: made}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
@@ -21,7 +22,7 @@ type question struct {
 	stop context.CancelCauseFunc
 	p    *proxy.Pending // nil: it was not admitted, or need not be
 	req  translate.Request
-	id   proxy.Identity
+	id   conversation.Identity
 	made store.Conversation
 	held charge
 	// known is the outcome, if that was clear before anybody was asked.

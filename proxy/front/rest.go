@@ -12,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
@@ -117,9 +118,9 @@ func (c *call) unknownPreset(ask *rest.Ask, err *translate.Error) *translate.Err
 
 // restIdentity says which conversation a question belongs to: one per caller,
 // group and user (docs/rules/rest.md 2.5), or the one that the client names.
-func (s *Server) restIdentity(ask *rest.Ask) proxy.Identity {
+func (s *Server) restIdentity(ask *rest.Ask) conversation.Identity {
 	if ask.Conversation != "" {
-		return proxy.Identity{Find: store.Ref{ID: ask.Conversation}}
+		return conversation.Identity{Find: store.Ref{ID: ask.Conversation}}
 	}
 	key := privateKey(ask.User)
 	switch {
@@ -129,7 +130,7 @@ func (s *Server) restIdentity(ask *rest.Ask) proxy.Identity {
 	default:
 		key = identityKey("group", ask.Group, ask.User)
 	}
-	return proxy.Identity{
+	return conversation.Identity{
 		Find: store.Ref{Key: key},
 		// A conversation begun in another dialect is listed under a user and a group
 		// of its own; sending those back continues it (docs/rules/conversations.md 6).
@@ -244,13 +245,13 @@ func (c *call) byID(ctx context.Context, caller *proxy.Caller, id string, last i
 
 func restDelete(c *call, caller *proxy.Caller) {
 	c.restChange(rest.AppendOK, func(ctx context.Context, id string) error {
-		return c.s.g.Delete(ctx, caller, id)
+		return c.s.g.Conversations().Delete(ctx, caller.Name, id)
 	})
 }
 
 func restClear(c *call, caller *proxy.Caller) {
 	c.restChange(rest.AppendCleared, func(ctx context.Context, id string) error {
-		return c.s.g.Clear(ctx, caller, id)
+		return c.s.g.Conversations().Clear(ctx, caller.Name, id)
 	})
 }
 

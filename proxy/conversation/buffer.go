@@ -1,26 +1,25 @@
-package proxy
+package conversation
 
 import (
 	"slices"
 
 	"github.com/dragoman-gateway/dragoman/store"
-	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // Bounds of what is kept of a conversation that lives only in memory.
 const (
-	unstoredMessages = 256
-	unstoredBytes    = 1 << 20
-	// unstoredLeast is what one may have, in bytes, while all of them together have
-	// more than unstoredAll.
-	unstoredLeast = 16 << 10
-	unstoredAll   = restingBytes
+	bufferMessages = 256
+	bufferBytes    = 1 << 20
+	// bufferLeast is what one may have, in bytes, while all of them together have
+	// more than bufferAll.
+	bufferLeast = 16 << 10
+	bufferAll   = heldBytes
 )
 
-// unstored is a conversation that lives only in memory, and of which the oldest messages
+// buffer is a conversation that lives only in memory, and of which the oldest messages
 // fall off: those behind its head first. Its zero value is an empty one. The holder of
 // the turn uses it.
-type unstored struct {
+type buffer struct {
 	messages []store.Message
 	head     int // messages before those that fell off
 	gone     int // messages that did
@@ -31,7 +30,7 @@ type unstored struct {
 // add does what turn says. most is how many bytes are kept; a window that is not
 // negative says how many messages the turn's question saw, beside the head. quiet says
 // that no model is told any of it.
-func (c *unstored) add(turn *store.Turn, window, most int, quiet bool) {
+func (c *buffer) add(turn *store.Turn, window, most int, quiet bool) {
 	remark(c.messages, turn.Marks)
 	c.messages = append(c.messages, turn.Messages...)
 	if c.shrink(window, most); quiet {
@@ -58,7 +57,7 @@ func sent(msgs []store.Message) []store.Message {
 }
 
 // edit makes the change, if what it means has not fallen off.
-func (c *unstored) edit(e Edit, most int) {
+func (c *buffer) edit(e Edit, most int) {
 	shift := func(index int) (int, bool) {
 		switch {
 		case index < c.head:
@@ -93,13 +92,13 @@ func (c *unstored) edit(e Edit, most int) {
 }
 
 // shrink lets the oldest messages fall off until the rest is within the bounds.
-func (c *unstored) shrink(window, most int) {
+func (c *buffer) shrink(window, most int) {
 	c.version++
 	if c.gone == 0 {
 		c.head = leading(c.messages)
 	}
 	c.head = min(c.head, len(c.messages))
-	limit := unstoredMessages
+	limit := bufferMessages
 	if window >= 0 {
 		marked := len(c.messages) - len(sent(c.messages))
 		limit = min(limit, c.head+window+spare+marked)
@@ -110,43 +109,11 @@ func (c *unstored) shrink(window, most int) {
 		c.weight -= c.messages[c.head+n].Weight()
 	}
 	head := c.head
-	for ; head > 0 && (head > unstoredMessages || c.weight > most); head-- {
+	for ; head > 0 && (head > bufferMessages || c.weight > most); head-- {
 		c.weight -= c.messages[head-1].Weight()
 	}
 	if n += c.head - head; n > 0 {
 		c.messages = slices.Delete(c.messages, head, head+n)
 		c.head, c.gone = head, c.gone+n
 	}
-}
-
-// addLoose adds a turn to t, which is not stored.
-func (r *threads) addLoose(t *Thread, c *change, window int) {
-	t.kept.add(&c.turn, window, r.mostLoose(), c.quiet())
-	r.noteLoose(t)
-}
-
-// mostLoose is how many bytes a conversation that is not stored may have now.
-func (r *threads) mostLoose() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.loose > unstoredAll {
-		return unstoredLeast
-	}
-	return unstoredBytes
-}
-
-func (r *threads) noteLoose(t *Thread) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	said := sent(t.kept.messages)
-	t.lengths.of(said, leading(said), 0, 0)
-	r.charge(t)
-}
-
-// leading is how many system messages msgs begins with.
-func leading(msgs []store.Message) (n int) {
-	for n < len(msgs) && msgs[n].Role == translate.RoleSystem {
-		n++
-	}
-	return n
 }

@@ -1,4 +1,4 @@
-package proxy
+package conversation
 
 import (
 	"context"
@@ -23,34 +23,35 @@ const (
 	retentionWait  = 30 * time.Second // for the store
 )
 
-// retention removes conversations that nobody has changed for as long as keep says. The
+// Retention removes conversations that nobody has changed for as long as keep says. The
 // nil one keeps all.
-type retention struct {
-	st      store.Expirer
-	threads *threads
-	keep    time.Duration
-	log     *slog.Logger
-	stop    context.CancelFunc
-	run     sync.WaitGroup
+type Retention struct {
+	st       store.Expirer
+	registry *Registry
+	keep     time.Duration
+	log      *slog.Logger
+	stop     context.CancelFunc
+	run      sync.WaitGroup
 }
 
-// startRetention begins to look for old conversations in st; keep 0 is none. Whoever
-// calls it calls close.
-func startRetention(st store.Store, threads *threads, keep time.Duration, log *slog.Logger) *retention {
-	expirer, ok := st.(store.Expirer)
+// Retain begins to remove conversations that nobody has changed for keep; 0: it removes
+// none. Whoever calls it calls Close.
+func (r *Registry) Retain(keep time.Duration) *Retention {
+	expirer, ok := r.store.(store.Expirer)
 	if !ok || keep <= 0 {
 		return nil
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	r := &retention{st: expirer, threads: threads, keep: keep, log: log, stop: stop}
-	r.run.Go(func() {
+	a := &Retention{st: expirer, registry: r, keep: keep, log: r.log, stop: stop}
+	a.run.Go(func() {
 		defer func() { _ = recover() }() // pass recovers
-		r.work(ctx)
+		a.work(ctx)
 	})
-	return r
+	return a
 }
 
-func (r *retention) close() {
+// Close ends the removal.
+func (r *Retention) Close() {
 	if r == nil {
 		return
 	}
@@ -59,7 +60,7 @@ func (r *retention) close() {
 }
 
 // work removes what is too old now and, from then on, what has become too old.
-func (r *retention) work(ctx context.Context) {
+func (r *Retention) work(ctx context.Context) {
 	every := min(max(r.keep/10, retentionLeast), retentionMost)
 	for {
 		n, err := r.pass(ctx)
@@ -89,7 +90,7 @@ func pause(ctx context.Context, wait time.Duration) bool {
 
 // pass removes all that is too old at its beginning, but what is in use, and returns how
 // many conversations it removed.
-func (r *retention) pass(ctx context.Context) (removed int, err error) {
+func (r *Retention) pass(ctx context.Context) (removed int, err error) {
 	defer func() {
 		if bug := recover(); bug != nil {
 			r.log.Error("panic", "where", "retention", "what", bug, "stack", string(debug.Stack()))
@@ -132,14 +133,14 @@ func byOwner(page []store.Owned) iter.Seq2[string, []string] {
 	}
 }
 
-func (r *retention) stale(ctx context.Context, before int64, after string) ([]store.Owned, error) {
+func (r *Retention) stale(ctx context.Context, before int64, after string) ([]store.Owned, error) {
 	ctx, cancel := context.WithTimeout(ctx, retentionWait)
 	defer cancel()
 	return r.st.Stale(ctx, before, after, retentionPage)
 }
 
 // removeOf removes the conversations ids of owner but for those in use, a few at a time.
-func (r *retention) removeOf(ctx context.Context, owner string, ids []string, before int64) (removed int, err error) {
+func (r *Retention) removeOf(ctx context.Context, owner string, ids []string, before int64) (removed int, err error) {
 	for len(ids) > 0 {
 		some := ids[:min(retentionAtOne, len(ids))]
 		gone, err := r.remove(ctx, owner, some, before)
@@ -161,11 +162,11 @@ func (r *retention) removeOf(ctx context.Context, owner string, ids []string, be
 
 // remove removes some of the conversations ids, none of which is in use meanwhile: who
 // would take a place in one of them, or store a turn, is before or after it as a whole.
-func (r *retention) remove(ctx context.Context, owner string, ids []string, before int64) ([]string, error) {
-	gate := r.threads.gate(owner)
+func (r *Retention) remove(ctx context.Context, owner string, ids []string, before int64) ([]string, error) {
+	gate := r.registry.gate(owner)
 	gate.Lock()
 	defer gate.Unlock()
-	idle := r.threads.unused(owner, ids)
+	idle := r.registry.unused(owner, ids)
 	if len(idle) == 0 {
 		return nil, nil
 	}
@@ -177,8 +178,8 @@ func (r *retention) remove(ctx context.Context, owner string, ids []string, befo
 		forget = idle // some may be gone all the same: they are read again
 	}
 	for _, id := range forget {
-		for _, t := range r.threads.of(owner, id) {
-			r.threads.cutOff(t)
+		for _, t := range r.registry.of(owner, id) {
+			r.registry.drop(t)
 		}
 	}
 	return gone, err

@@ -1,0 +1,13 @@
+// Package conversation is the registry of the conversations in use: who may ask next in
+// each, which of its messages are held, and what a remote memory knows of it.
+//
+// A [Turn] is a place in the queue of one conversation. Its holder reads what was said,
+// asks, and keeps the answer; turns of one conversation run one after the other, in the order
+// in which they were enqueued. A deletion or a clear waits for none of them: what was asked
+// before it is answered, but not stored any more. A turn is stored only in the version of the
+// conversation that it answers.
+//
+// A remote memory is known by a [Position]: a conversation and a [Fingerprint] of all that
+// was said in it. Of a conversation in the registry its version stands for that, so that an
+// edit, a clear, or a turn that another channel answered is out of sync by itself.
+package conversation
