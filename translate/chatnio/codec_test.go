@@ -318,6 +318,50 @@ func TestAnswersSurviveTheRoundTrip(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoFrameOfATurnIsUnderstood(t *testing.T) {
+	t.Parallel()
+	const (
+		first = `{"conversation":3,"quota":0,"message":"","end":false}`
+		text  = `{"conversation":0,"quota":0,"message":"hi","end":false}`
+		last  = `{"conversation":0,"quota":0,"message":"","end":true}`
+	)
+	for name, c := range map[string]struct {
+		frames []string
+		text   string
+		fault  translate.Fault // 0: it ends well
+	}{
+		"all in one message":             {[]string{first + "\n" + text + "\n" + last + "\n"}, "hi", 0},
+		"two in one message":             {[]string{first + "\r\n" + text, last}, "hi", 0},
+		"an error in place of a turn":    {[]string{`{"error":"rate limited","status":false,"message":"x"}`}, "", translate.FaultBusy},
+		"a throttle":                     {[]string{`{"error":{"message":"slow down","type":"rate_limit_error"}}`}, "", translate.FaultBusy},
+		"an error amid a turn":           {[]string{first, text, `{"error":"gone","status":false}`}, "hi", translate.FaultBroken},
+		"a refused key":                  {[]string{`{"code":401,"message":"Access denied. Please provide correct api key."}`}, "", translate.FaultDenied},
+		"news that are no error":         {[]string{`{"type":"pong"}`, `{"status":true,"message":""}`, first, text, last}, "hi", 0},
+		"an error beside a frame's end":  {[]string{first, `{"conversation":0,"message":"hi","end":false,"error":""}`, last}, "hi", 0},
+		"what follows an error is quiet": {[]string{first, `{"error":"gone"}`, last}, "", translate.FaultBroken},
+	} {
+		d := NewDecoder(nil)
+		var a translate.Answer
+		var failed *translate.Error
+		for _, f := range c.frames {
+			evs, err := d.Decode(nil, []byte(f))
+			for _, ev := range evs {
+				a.Add(ev)
+			}
+			if err != nil {
+				failed = codectest.MustBeTyped(t, err)
+			}
+		}
+		a.Settle()
+		switch {
+		case a.Text() != c.text, !d.Done():
+			t.Errorf("%s: %q, done %v", name, a.Text(), d.Done())
+		case failed == nil && (c.fault != 0 || a.Finish != translate.FinishStop), failed != nil && failed.Fault != c.fault:
+			t.Errorf("%s: %v, finish %v, want fault %v", name, failed, a.Finish, c.fault)
+		}
+	}
+}
+
 func TestTheDecoderReportsTheLatestCost(t *testing.T) {
 	t.Parallel()
 	d := NewDecoder(nil)

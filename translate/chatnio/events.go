@@ -48,8 +48,15 @@ func (d *Decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event
 		return evs, nil
 	}
 	v, err := d.parser.ParseBytes(frame)
+	if err != nil && bytes.IndexByte(bytes.TrimSpace(frame), '\n') > 0 {
+		return d.lines(evs, frame) // several at once
+	}
 	if err != nil || v.Type() != fastjson.TypeObject {
 		return evs, translate.Broken("the model answered nonsense", err)
+	}
+	if v.Get("end") == nil && translate.Failed(v) {
+		d.done = true
+		return evs, translate.FailedIn(frame)
 	}
 	evs, ours, err := d.begin(evs, v)
 	if err != nil || !ours {
@@ -124,7 +131,18 @@ func (d *Decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 		}
 		return evs, translate.FromStatus(status, refusal(v), 0)
 	}
-	for line := range bytes.Lines(body) {
+	if evs, err = d.lines(evs, body); err != nil {
+		return evs, err
+	}
+	if !d.done {
+		return evs, translate.Broken("the channel answered with something that is no chat", nil)
+	}
+	return evs, nil
+}
+
+// lines appends the events of several frames, one on each line, in memory of their own.
+func (d *Decoder) lines(evs []translate.Event, frames []byte) (_ []translate.Event, err error) {
+	for line := range bytes.Lines(frames) {
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue
 		}
@@ -134,9 +152,6 @@ func (d *Decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 		if err != nil {
 			return evs, err
 		}
-	}
-	if !d.done {
-		return evs, translate.Broken("the channel answered with something that is no chat", nil)
 	}
 	return evs, nil
 }
