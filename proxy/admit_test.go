@@ -14,6 +14,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -382,7 +383,7 @@ func TestWhoLeavesInTheMiddlePaysForWhatCame(t *testing.T) {
 func TestACallerWithoutLimitsIsNotCounted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := limited(t, config.Limit{Requests: perMinute(1)}, says("yes"))
-		w.g.limiter = forbidden{t}
+		w.g.admission = admission.New(forbidden{t}, nil, w.g.log)
 		for range 3 {
 			q := w.by("free-key", "")
 			q.Admitted = func(limiter.State) { t.Error("it was counted") }
@@ -408,7 +409,7 @@ func (broken) Admit(context.Context, limiter.Subject) (limiter.Grant, error) {
 func TestALimiterThatFailsRefusesAsAFaultOfOurs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := limited(t, config.Limit{Requests: perMinute(1)}, says("yes"))
-		w.g.limiter = broken{}
+		w.g.admission = admission.New(broken{}, nil, w.g.log)
 		w.ask(t.Context(), w.bob()).mustFail(t, translate.CodeInternal, 0)
 	})
 }
@@ -426,17 +427,18 @@ func BenchmarkAdmission(b *testing.B) {
 			b.ReportAllocs()
 			caller := &Caller{Name: "bob", Rules: auth.New(&config.Callers{}, map[string]config.Limit{"small": c.l}).RulesOf([]string{"small"})}
 			request := &translate.Request{Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")}}
-			g := &Gateway{limiter: limiter.NewLocal(limiter.Options{})}
+			g := &Gateway{admission: admission.New(limiter.NewLocal(limiter.Options{}), nil, nil)}
 			g.plan.Store(&Plan{callers: &auth.Callers{}})
-			p := g.pending(context.Background(), Question{Caller: caller, Model: &Model{}, Request: request})
-			p.x.plan = g.plan.Load()
+			plan := g.plan.Load()
+			p := g.pending(context.Background(), Question{Caller: caller, Model: &Model{plan: plan}, Request: request})
+			p.x.plan = plan
 			p.x.answer.collected.Usage = translate.Usage{Input: 1, Output: 1}
 			for b.Loop() {
-				if err := p.admit(); err != nil {
+				p.x.ticket = admission.Ticket{}
+				if err := p.letIn(); err != nil {
 					b.Fatal(err)
 				}
 				p.x.pay(true)
-				p.x.ticket.settled = false
 			}
 		})
 	}

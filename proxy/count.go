@@ -6,6 +6,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -58,24 +59,14 @@ func (g *Gateway) Count(ctx context.Context, q Question) (tokens int, err *trans
 	s := limiter.Subject{}
 	s.Under(g.counts.rule, limiter.Caller, key)
 	grant, refused := g.counts.limiter.Admit(ctx, s)
-	if err := p.notAdmitted(refused); err != nil {
+	if err := admission.Refusal(ctx, refused); err != nil {
 		return 0, err
 	}
 	defer grant.Settle(0)
-	if q.Caller.Limited() {
-		s := limiter.Subject{Place: true}
-		for _, r := range q.Caller.Rules {
-			s.Under(r, r.Scope(), x.keyOf(r.Scope()))
-		}
-		place, refused := g.limiter.Admit(ctx, s)
-		if err := p.notAdmitted(refused); err != nil {
-			return 0, err
-		}
-		defer func() {
-			place.Settle(0)
-			g.lobby.freed(x)
-		}()
+	if err := x.ticket.Place(ctx, g.admission, (*claim)(p)); err != nil {
+		return 0, err
 	}
+	defer x.ticket.Settle(translate.Usage{}, 0)
 	if n, ok := x.countedBy(ctx); ok {
 		return n, nil
 	}

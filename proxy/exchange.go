@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -22,11 +23,11 @@ type Exchange struct {
 	whole bool // its client waits for the complete answer
 	phase phase
 
-	ticket  ticket  // what it holds under the limits and the budget of its caller
-	prompt  prompt  // what is asked
-	attempt attempt // the newest one: the channel that answers
-	answer  answer  // what has come of it
-	report  report  // what is told of it
+	ticket  admission.Ticket // what it holds under the limits and the budget of its caller
+	prompt  prompt           // what is asked
+	attempt attempt          // the newest one: the channel that answers
+	answer  answer           // what has come of it
+	report  report           // what is told of it
 	err     *translate.Error
 }
 
@@ -374,11 +375,12 @@ func (x *Exchange) end(err *translate.Error) {
 	if x.phase == settled {
 		return
 	}
-	opened := x.phase != asking
+	opened, paid := x.phase != asking, x.phase == returned
 	x.phase = settled
 	x.attempt.abandon(err)
-	x.ticket.leave(&x.g.lobby)
-	x.pay(opened && !x.answer.cached || x.report.attempts > 0 && err != nil && err.Fault == translate.FaultGone)
+	if !paid {
+		x.pay(opened && !x.answer.cached || x.report.attempts > 0 && err != nil && err.Fault == translate.FaultGone)
+	}
 	x.report.ended(err, x.answer.reported(err != nil && !opened))
 	// What no channel was asked for leaves little behind, however much of it comes.
 	said := true

@@ -269,13 +269,14 @@ func fault(f translate.Fault) *translate.Error {
 
 // world is a gateway with scripted channels.
 type world struct {
-	t    *testing.T
-	g    *Gateway
-	st   store.Store
-	up   map[string]*fakeUp
-	log  strings.Builder
-	mu   sync.Mutex
-	tale []string // the channels in the order in which they were asked
+	t       *testing.T
+	g       *Gateway
+	st      store.Store
+	limiter limiter.Limiter
+	up      map[string]*fakeUp
+	log     strings.Builder
+	mu      sync.Mutex
+	tale    []string // the channels in the order in which they were asked
 }
 
 func (w *world) note(s string) {
@@ -335,6 +336,10 @@ func newWorldWith(t *testing.T, conf *config.Config, scripts map[string][]script
 	t.Helper()
 	w := &world{t: t, st: st, up: map[string]*fakeUp{}}
 	log := slog.New(slog.NewTextHandler(locked{&w.mu, &w.log}, nil))
+	if o.Limiter == nil {
+		o.Limiter = limiter.NewLocal(limiter.Options{})
+	}
+	w.limiter = o.Limiter
 	g, err := New(conf, st, func(c *config.Channel, key string) (Upstream, error) {
 		name := c.ID
 		if len(c.Keys) > 1 {

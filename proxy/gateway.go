@@ -11,6 +11,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/keyset"
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/answercache"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
@@ -29,12 +30,11 @@ type Gateway struct {
 	conversations *conversation.Registry
 	memories      *memories
 	proofs        proofs
-	limiter       limiter.Limiter
+	admission     *admission.Desk
 	opener        Opener
 	chance        balance.Chance
 	tell          func(Hint)      // nil: nobody
 	room          fairqueue.Queue // those that wait for a full channel
-	lobby         lobby           // those that wait for a limit
 	metrics       metrics.Registry
 	bans          banBook
 	keys          *auth.Keyring
@@ -43,7 +43,6 @@ type Gateway struct {
 	records       records
 	ledger        *ledger // nil: none is kept
 	refusals      refusals
-	purses        purses
 	answers       *answercache.Cache
 	retention     *conversation.Retention // nil: conversations are kept for ever
 
@@ -85,7 +84,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	if o.Chance == nil {
 		o.Chance = rand.Int64N
 	}
-	g := &Gateway{store: st, log: log, conversations: conversation.New(st, log, o.Sole), memories: newMemories(), limiter: o.Limiter, opener: open, chance: o.Chance, tell: o.Tell, keys: auth.NewKeyring(st), badKeys: auth.NewBadKeys(), counts: newCountRate()}
+	g := &Gateway{store: st, log: log, conversations: conversation.New(st, log, o.Sole), memories: newMemories(), opener: open, chance: o.Chance, tell: o.Tell, keys: auth.NewKeyring(st), badKeys: auth.NewBadKeys(), counts: newCountRate()}
 	p, err := g.compile(conf, nil)
 	if err != nil {
 		return nil, err
@@ -93,7 +92,11 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	p.callers.Open(nil, log, keyset.Options{})
 	g.ledger = newLedger(st, conf.Ledger, log)
 	g.refusals.log, g.refusals.ledger = log, g.ledger
-	g.purses.ledger, g.purses.log = g.ledger, log
+	var spent admission.Spendings
+	if g.ledger != nil {
+		spent = g.ledger
+	}
+	g.admission = admission.New(o.Limiter, spent, log)
 	g.answers = answercache.New(int(conf.Cache.Size))
 	g.plan.Store(p)
 	g.plans = []*Plan{p}

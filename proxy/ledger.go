@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -98,8 +99,8 @@ func (x *Exchange) enterRows(err *translate.Error) {
 			}
 		}
 		e.Queue, e.Open, e.First, e.Took = t.queue.Microseconds(), t.open.Microseconds(), t.first.Microseconds(), t.took.Microseconds()
-		if i == len(x.report.rows)-1 && x.ticket.settled {
-			t.usage, e.Cost = x.ticket.used, x.ticket.cost
+		if i == len(x.report.rows)-1 {
+			t.usage, e.Cost = x.report.used, x.report.cost
 		}
 		usageOf(&e, t.usage)
 		rows = append(rows, e)
@@ -115,9 +116,9 @@ func (x *Exchange) requestRow(err *translate.Error) store.Entry {
 	row := store.Entry{
 		Request: q.ID, At: x.began.UnixMilli(), Caller: c.Name, Group: c.Group, Rule: c.Limits, User: translate.Clip(x.prompt.req.User),
 		Front: q.Front, Model: model, Outcome: "ok", Status: 200,
-		Cost: x.ticket.cost, Queue: x.report.timing.Queue.Microseconds(), Took: time.Since(x.began).Microseconds(), Count: 1,
+		Cost: x.report.cost, Queue: x.report.timing.Queue.Microseconds(), Took: time.Since(x.began).Microseconds(), Count: 1,
 	}
-	usageOf(&row, x.ticket.used)
+	usageOf(&row, x.report.used)
 	switch {
 	case err != nil:
 		row.Outcome, row.Status = string(err.Code), err.Status()
@@ -346,6 +347,18 @@ func (l *ledger) trim() {
 	}
 }
 
+// Begin implements [admission.Spendings].
+func (l *ledger) Begin() bool { return l.enter() }
+
+// End implements [admission.Spendings].
+func (l *ledger) End() { l.runs.Done() }
+
+// Closing implements [admission.Spendings].
+func (l *ledger) Closing() bool { return l.life.Err() != nil }
+
+// Spent implements [admission.Spendings].
+func (l *ledger) Spent(f store.EntryFilter) (int64, error) { return l.spent(l.life, f) }
+
 // spent sums the cost of the requests that f chooses, those that wait included, also
 // where they cannot be written, as on a full disk.
 func (l *ledger) spent(ctx context.Context, f store.EntryFilter) (int64, error) {
@@ -361,7 +374,7 @@ func (l *ledger) spent(ctx context.Context, f store.EntryFilter) (int64, error) 
 		l.mu.Unlock()
 	}
 	stored, err := l.st.Totals(ctx, f)
-	return min(stored.Cost, maxSpent) + min(t.Cost, maxSpent), err
+	return min(stored.Cost, admission.MaxSpent) + min(t.Cost, admission.MaxSpent), err
 }
 
 // close writes what waits and takes no more. After it the store is not used again.

@@ -17,7 +17,9 @@ type Pending struct {
 	x      Exchange
 	search search
 	told   func(limiter.State) // how the limits stand; nil: nobody
-	over   bool                // it was opened or dismissed
+	// cacheOnly is why only a cached answer may be given; nil: any may.
+	cacheOnly *translate.Error
+	over      bool // it was opened or dismissed
 }
 
 // Admit takes the question's room under the limits and the budget of its caller, before
@@ -95,12 +97,12 @@ func (p *Pending) letIn() *translate.Error {
 	if err := p.under(); err != nil {
 		return err
 	}
-	return p.admit()
+	return p.x.ticket.Admit(p.x.ctx, p.x.g.admission, (*claim)(p))
 }
 
 // Waiting reports whether the question waits for a limit: Join, or else Open, will wait
 // with it.
-func (p *Pending) Waiting() bool { return p.x.ticket.seat != nil }
+func (p *Pending) Waiting() bool { return p.x.ticket.Waiting() }
 
 // Tell has f told how the limits stand as soon as the question has passed them, on the
 // goroutine of Open and before Open waits for anything; never for a caller without limits.
@@ -113,12 +115,12 @@ func (p *Pending) Tell(f func(limiter.State)) { p.told = f }
 func (p *Pending) Join(ctx context.Context, id conversation.Identity) error {
 	x := &p.x
 	x.ctx = ctx
-	if err := p.sitOut(); err != nil {
+	if err := x.ticket.Wait(ctx); err != nil {
 		p.refuse(err)
 		return err
 	}
 	turn, err := x.g.Enqueue(ctx, x.q.Caller, id)
-	x.ticket.leave(&x.g.lobby)
+	x.ticket.Leave()
 	if err != nil {
 		p.Dismiss()
 		return err
@@ -176,8 +178,7 @@ func (p *Pending) Dismiss() {
 		return
 	}
 	p.over, x.phase = true, settled
-	x.ticket.leave(&x.g.lobby)
-	p.takeBack()
+	x.ticket.Cancel()
 	if x.prompt.turn != nil {
 		x.prompt.turn.Done()
 	}
@@ -215,7 +216,7 @@ func (p *Pending) answer() *translate.Error {
 	if hit, err := p.lookupCache(); hit || err != nil {
 		return err
 	}
-	if err := p.x.ticket.cacheOnly; err != nil {
+	if err := p.cacheOnly; err != nil {
 		return err
 	}
 	return p.search.tryRoutes()

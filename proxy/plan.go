@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
@@ -24,7 +25,7 @@ type Plan struct {
 	callers  *auth.Callers
 	presets  map[string]*config.Preset
 	prices   map[string]*price
-	budgets  map[string]*budget // by the name of the limits
+	budgets  map[string]*admission.Budget // by the name of the limits
 	routes   map[string]*route
 	models   []string // in the order of the configuration, presets last
 	channels []*Channel
@@ -88,7 +89,7 @@ func newPlan(conf *config.Config, open Opener, chance balance.Chance, before *Pl
 	p := &Plan{
 		callers: auth.New(&conf.Callers, conf.Limits),
 		prices:  newPrices(conf.Prices),
-		budgets: newBudgets(conf.Limits),
+		budgets: admission.NewBudgets(conf.Limits),
 		presets: make(map[string]*config.Preset, len(conf.Presets)),
 		routes:  make(map[string]*route),
 		policy:  policyOf(conf.Balance, chance),

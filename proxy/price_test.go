@@ -1,13 +1,13 @@
 package proxy
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -107,10 +107,10 @@ func TestWhatWasSpentIsKnownAfterARestart(t *testing.T) {
 	}
 	now := time.Now().UnixMilli()
 	rows := []store.Entry{
-		{Request: "r", Caller: "spender", Rule: "tight", At: now, Cost: 4 * unit},
-		{Request: "r", Attempt: 1, Caller: "spender", Rule: "tight", At: now, Cost: 4 * unit},
-		{Request: "s", Caller: "spender", Rule: "other", At: now, Cost: 4 * unit},
-		{Request: "u", Caller: "spender", Rule: "tight", At: now - 40*24*3600*1000, Cost: 4 * unit},
+		{Request: "r", Caller: "spender", Rule: "tight", At: now, Cost: 4 * admission.Unit},
+		{Request: "r", Attempt: 1, Caller: "spender", Rule: "tight", At: now, Cost: 4 * admission.Unit},
+		{Request: "s", Caller: "spender", Rule: "other", At: now, Cost: 4 * admission.Unit},
+		{Request: "u", Caller: "spender", Rule: "tight", At: now - 40*24*3600*1000, Cost: 4 * admission.Unit},
 	}
 	if err := kept.(store.Ledger).Record(t.Context(), rows); err != nil {
 		t.Fatal(err)
@@ -121,41 +121,6 @@ func TestWhatWasSpentIsKnownAfterARestart(t *testing.T) {
 	w := newWorldOn(t, c, nil, kept)
 	if left, _, err := w.g.Purse(t.Context(), spender); left != 6 || err != nil {
 		t.Errorf("%v left, want 6 (%v)", left, err)
-	}
-}
-
-func TestASharedBudgetIsOnePurse(t *testing.T) {
-	t.Parallel()
-	p := &purses{}
-	b := &budget{name: "all", amount: 2 * unit, shared: true}
-	for i, want := range []bool{true, true, false} {
-		_, err := p.reserve(t.Context(), b, fmt.Sprint("caller", i), unit)
-		if (err == nil) != want {
-			t.Errorf("caller %d: %v", i, err)
-		}
-	}
-}
-
-func TestPursesThatNobodyUsesGoWhenThereAreMany(t *testing.T) {
-	t.Parallel()
-	p := &purses{}
-	b := &budget{name: "b", amount: 2 * unit}
-	held, err := p.reserve(t.Context(), b, "held", unit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range mostPurses + 100 {
-		one, err := p.reserve(t.Context(), b, fmt.Sprint(i), unit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		one.settle(0)
-	}
-	if n := len(p.of); n > mostPurses {
-		t.Errorf("%d purses are kept", n)
-	}
-	if p.of[purseKey{"b", "held"}] != held.purse {
-		t.Error("a purse with a reservation went")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -198,7 +199,7 @@ func TestABudgetThatCannotBeReadCountsFromZeroUntilItCan(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept := &unread{Store: st, Ledger: st.(store.Ledger)}
-		spent := store.Entry{Request: "r", Caller: "spender", Rule: "tight", At: time.Now().UnixMilli(), Cost: 7 * unit}
+		spent := store.Entry{Request: "r", Caller: "spender", Rule: "tight", At: time.Now().UnixMilli(), Cost: 7 * admission.Unit}
 		if err := kept.Record(t.Context(), []store.Entry{spent}); err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +219,7 @@ func TestABudgetThatCannotBeReadCountsFromZeroUntilItCan(t *testing.T) {
 			t.Errorf("it is said %d times: %s", n, w.said())
 		}
 		kept.down.Store(false)
-		time.Sleep(purseAgain)
+		time.Sleep(admission.ReadAgain)
 		w.ask(t.Context(), w.questionOf(spender, "m", "hi")).mustSay(t, "x")
 		if left, _, err := w.g.Purse(t.Context(), spender); left != 0 || err != nil {
 			t.Errorf("%v left, %v, want none", left, err)
@@ -236,7 +237,7 @@ func TestABudgetThatTakesLongToBeReadIsWaitedForOnceAndKnownInTheEnd(t *testing.
 					t.Fatal(err)
 				}
 				kept := &unread{Store: st, Ledger: st.(store.Ledger), slow: time.Minute}
-				spent := store.Entry{Request: "r", Caller: "spender", Rule: "tight", At: time.Now().UnixMilli(), Cost: 7 * unit}
+				spent := store.Entry{Request: "r", Caller: "spender", Rule: "tight", At: time.Now().UnixMilli(), Cost: 7 * admission.Unit}
 				if err := kept.Record(t.Context(), []store.Entry{spent}); err != nil {
 					t.Fatal(err)
 				}
@@ -252,7 +253,7 @@ func TestABudgetThatTakesLongToBeReadIsWaitedForOnceAndKnownInTheEnd(t *testing.
 				for range 3 {
 					w.ask(t.Context(), w.questionOf(spender, "m", "hi")).mustSay(t, "x")
 				}
-				if took := time.Since(began); took != time.Second+purseWaits {
+				if took := time.Since(began); took != time.Second+admission.ReadWait {
 					t.Errorf("it took %v", took)
 				}
 				if !over {

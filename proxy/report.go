@@ -19,7 +19,9 @@ type report struct {
 	failures []failure
 	waited   time.Duration // for a full channel, or for a dial
 	timing   Timing
-	keeps    bool // there is a ledger
+	used     translate.Usage // that is paid for
+	cost     int64           // of it, in billionths
+	keeps    bool            // there is a ledger
 }
 
 // keptOut reports whether err is a refusal under a limit or a budget of the caller, which

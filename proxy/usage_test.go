@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -50,7 +51,7 @@ func TestUsageThatNoModelCanHaveIsEstimatedAndSaidOnce(t *testing.T) {
 					t.Fatalf("%d rows, %v", len(rows), err)
 				}
 				for _, e := range rows {
-					if e.Input != c.in || e.Output != c.out || !e.Estimated || e.Cost != (c.in+c.priced)*unit {
+					if e.Input != c.in || e.Output != c.out || !e.Estimated || e.Cost != (c.in+c.priced)*admission.Unit {
 						t.Errorf("the row is %+v", e)
 					}
 				}
@@ -83,25 +84,8 @@ func TestAnAnswerThatBreaksOffBeforeItsCountIsCountedByItsText(t *testing.T) {
 	})
 }
 
-func TestSumsOfWhatWasSpentEndAtTheLargestThatCanBe(t *testing.T) {
+func TestTheDearestAnswerHasACost(t *testing.T) {
 	t.Parallel()
-	p := &purses{}
-	b := &budget{name: "b", amount: billionths(math.MaxFloat64, maxSpent)}
-	var all []*bill
-	for range 100 {
-		one, err := p.reserve(t.Context(), b, "alice", maxCost)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, one)
-	}
-	for _, one := range all {
-		one.settle(maxSpent)
-	}
-	w := p.of[purseKey{"b", "alice"}]
-	if w.spent != maxSpent || w.held != 0 {
-		t.Errorf("spent %d, held %d", w.spent, w.held)
-	}
 	price := newPrices(map[string]config.Price{"m": {Input: 1e6, Output: 1e6, Call: 1e6}})["m"]
 	if cost := price.of(translate.Usage{Input: translate.MaxTokens, Output: translate.MaxTokens}); cost != maxCost {
 		t.Errorf("the dearest answer costs %d", cost)

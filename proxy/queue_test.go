@@ -10,6 +10,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -74,7 +75,7 @@ func TestTheQueueOfALimitEndsWithItsClientOrItsTime(t *testing.T) {
 			t.Errorf("refused after %v", took)
 		}
 		all.Wait()
-		if n := len(w.g.lobby.doors); n != 0 || w.g.lobby.queue.Len() != 0 {
+		if n := w.g.admission.Waiting(); n != 0 {
 			t.Errorf("%d doors are left", n)
 		}
 	})
@@ -89,12 +90,12 @@ func TestTheFirstInLineIsWokenWhenAPlaceIsGivenBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(lobbyLook / 3)
+		time.Sleep(admission.LookEvery / 3)
 		var all sync.WaitGroup
 		for range 5 {
 			all.Go(func() { w.ask(t.Context(), w.bob()).mustSay(t, "yes") })
 		}
-		time.Sleep(lobbyLook/2 + time.Millisecond)
+		time.Sleep(admission.LookEvery/2 + time.Millisecond)
 		end := time.Now()
 		_ = x.Close()
 		all.Wait()
@@ -110,7 +111,7 @@ func TestNobodyGetsInBeforeARoomFullOfWaiters(t *testing.T) {
 		// A question of another process: nobody here is told when it ends.
 		s := limiter.Subject{}
 		s.Under(w.g.plan.Load().callers.RulesOf([]string{"small"})[0], limiter.All, "")
-		elsewhere, err := w.g.limiter.Admit(t.Context(), s)
+		elsewhere, err := w.limiter.Admit(t.Context(), s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +119,7 @@ func TestNobodyGetsInBeforeARoomFullOfWaiters(t *testing.T) {
 		for range 1 + fairqueue.Size {
 			all.Go(func() { w.ask(t.Context(), w.bob()).mustSay(t, "yes") })
 		}
-		time.Sleep(lobbyLook * 3 / 2)
+		time.Sleep(admission.LookEvery * 3 / 2)
 		elsewhere.Settle(0)
 		// The room is full, and the first in line has not looked yet.
 		for range 3 {
@@ -128,7 +129,7 @@ func TestNobodyGetsInBeforeARoomFullOfWaiters(t *testing.T) {
 			t.Errorf("%d were admitted before those that waited", n)
 		}
 		all.Wait()
-		if n := w.g.lobby.count.Load(); n != 0 || len(w.g.lobby.doors) != 0 || w.g.lobby.queue.Len() != 0 {
+		if n := w.g.admission.Waiting(); n != 0 {
 			t.Errorf("%d doors are left", n)
 		}
 	})
