@@ -1,11 +1,9 @@
 package admin
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,6 +18,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
+	"github.com/dragoman-gateway/dragoman/proxy/proxytest"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -28,34 +27,6 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const operatorToken = "an-operator-s-token"
-
-// model answers each question with "hi", or with its error.
-type model struct{ err *translate.Error }
-
-func (m *model) Open(context.Context, *translate.Request) (translate.Stream, error) {
-	if m.err != nil {
-		return nil, m.err
-	}
-	return &answer{}, nil
-}
-
-func (m *model) Close() error { return nil }
-
-type answer struct{ n int }
-
-func (a *answer) Next() (translate.Event, error) {
-	a.n++
-	switch a.n {
-	case 1:
-		return translate.Event{Kind: translate.KindText, Text: []byte("hi")}, nil
-	case 2:
-		return translate.Event{Kind: translate.KindFinish, Finish: translate.FinishStop}, nil
-	}
-	return translate.Event{}, io.EOF
-}
-
-func (a *answer) Ready() bool  { return true }
-func (a *answer) Close() error { return nil }
 
 const twoChannels = `
 callers: {anonymous: {}}
@@ -71,7 +42,7 @@ type desk struct {
 	g    *proxy.Gateway
 	st   store.Store
 	s    *Server
-	up   map[string]*model
+	up   map[string]*proxytest.Upstream
 	Host string
 }
 
@@ -85,11 +56,11 @@ func newDesk(t testing.TB) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{TB: t, st: st, up: map[string]*model{}, Host: "127.0.0.1:8081"}
+	d := &desk{TB: t, st: st, up: map[string]*proxytest.Upstream{}, Host: "127.0.0.1:8081"}
 	log := slog.New(slog.DiscardHandler)
 	d.g, err = proxy.New(conf, st, func(c *config.Channel, _ string) (proxy.Upstream, error) {
 		if d.up[c.ID] == nil {
-			d.up[c.ID] = &model{}
+			d.up[c.ID] = proxytest.NewUpstream(c.ID, nil, proxytest.Says("hi"))
 		}
 		return d.up[c.ID], nil
 	}, log, proxy.Options{})
@@ -100,6 +71,9 @@ func newDesk(t testing.TB) *desk {
 	t.Cleanup(func() { _ = d.g.Close(); _ = st.Close() })
 	return d
 }
+
+// fails makes a channel fail each question from now on.
+func (d *desk) fails(channel string, err error) { d.up[channel].Play(proxytest.Refuses(err)) }
 
 // ask puts one question through the gateway.
 func (d *desk) ask(id string) error {
@@ -256,7 +230,7 @@ func (d *desk) channels() []proxy.ChannelState {
 func TestChannelsAreShownWithReasonsAndWithoutAddressesOrKeys(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.up["a"].err = translate.Broken("down", nil)
+	d.fails("a", translate.Broken("down", nil))
 	for range 10 {
 		if err := d.ask("q"); err != nil {
 			t.Fatal(err)
@@ -295,7 +269,7 @@ func TestAnOperatorOpensAndClosesBreakers(t *testing.T) {
 	if got := d.channels()[0]; got.Forced != "open" || got.Keys[1].Models[0].State != "open" {
 		t.Errorf("%+v", got)
 	}
-	d.up[`b"\`].err = translate.Broken("down", nil)
+	d.fails(`b"\`, translate.Broken("down", nil))
 	var e *translate.Error
 	if err := d.ask("q"); !errors.As(err, &e) || e.Code != translate.CodeModel {
 		t.Errorf("with a taken out and b down: %v", err)
@@ -304,13 +278,14 @@ func TestAnOperatorOpensAndClosesBreakers(t *testing.T) {
 	if err := d.ask("q"); err != nil {
 		t.Error(err)
 	}
-	d.up["a"].err, d.up[`b"\`].err = translate.Broken("down", nil), nil
+	d.fails("a", translate.Broken("down", nil))
+	d.up[`b"\`].Play(proxytest.Says("hi"))
 	for range 12 {
 		_ = d.ask("q")
 	}
-	d.up["a"].err = nil
+	d.up["a"].Play(proxytest.Says("hi"))
 	d.call("POST", "/api/channels/a/close", "")
-	d.up[`b"\`].err = translate.Broken("b must not be asked", nil)
+	d.fails(`b"\`, translate.Broken("b must not be asked", nil))
 	if err := d.ask("q"); err != nil {
 		t.Errorf("a is held closed: %v", err)
 	}
@@ -319,7 +294,7 @@ func TestAnOperatorOpensAndClosesBreakers(t *testing.T) {
 func TestMetricsAreInTheTextFormat(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.up["a"].err = translate.Broken("down", nil)
+	d.fails("a", translate.Broken("down", nil))
 	for range 3 {
 		_ = d.ask("q")
 	}
@@ -417,7 +392,7 @@ func (d *desk) explained(w *httptest.ResponseRecorder) (e proxy.Explanation) {
 func TestAnExchangeIsExplainedByItsRequestID(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.up["a"].err = translate.Broken("down", nil)
+	d.fails("a", translate.Broken("down", nil))
 	if err := d.ask("first"); err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func TestARefusedQuestionSaysWhenToComeBackAndMayThenCome(t *testing.T) {
 		w.ask(t.Context(), w.bob()).mustFail(t, translate.CodeRateLimited, 0)
 		time.Sleep(2 * time.Second)
 		w.ask(t.Context(), w.bob()).mustSay(t, "yes")
-		if n := len(w.up["a"].asked()); n != 5 {
+		if n := len(w.up["a"].Asked()); n != 5 {
 			t.Errorf("the channel was asked %d times", n)
 		}
 	})
@@ -83,14 +83,14 @@ func TestAQuestionCountsOnceHoweverManyAttemptsItTakes(t *testing.T) {
 		c := conf(channel("a"), channel("b", tier(2)))
 		c.Limits = map[string]config.Limit{"small": {Requests: perMinute(2)}}
 		w := newWorld(t, c, map[string][]script{
-			"a": {{err: &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultDial}}},
+			"a": {{Err: &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultDial}}},
 			"b": {says("yes")},
 		})
 		q := w.questionOf(&Caller{Name: "bob", Rules: auth.New(&config.Callers{}, c.Limits).RulesOf([]string{"small"})}, "", "hi")
 		left := 0
 		q.Admitted = func(s limiter.State) { left = s.Remaining }
 		w.ask(t.Context(), q).mustSay(t, "yes")
-		if a, b := len(w.up["a"].asked()), len(w.up["b"].asked()); a == 0 || b == 0 || left != 1 {
+		if a, b := len(w.up["a"].Asked()), len(w.up["b"].Asked()); a == 0 || b == 0 || left != 1 {
 			t.Errorf("asked %d and %d times, %d left", a, b, left)
 		}
 		w.ask(t.Context(), q).mustSay(t, "yes")
@@ -220,7 +220,7 @@ func TestOfAThousandAtOnceExactlyAsManyAreAdmittedAsTheLimitSays(t *testing.T) {
 		if admitted.Load() != 100 || refused.Load() != 900 {
 			t.Errorf("%d admitted, %d refused", admitted.Load(), refused.Load())
 		}
-		if n := len(w.up["a"].asked()); n != 100 {
+		if n := len(w.up["a"].Asked()); n != 100 {
 			t.Errorf("the channel was asked %d times", n)
 		}
 	})
@@ -238,18 +238,18 @@ func TestThePlaceOfARunningQuestionIsFreeHoweverItEnds(t *testing.T) {
 			q.Request.Stream = false
 			w.ask(t.Context(), q).mustSay(t, "yes")
 		}},
-		"rejected": {script{err: &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected}}, func(t *testing.T, w *world, q *question) {
+		"rejected": {script{Err: &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected}}, func(t *testing.T, w *world, q *question) {
 			w.ask(t.Context(), q).mustFail(t, translate.CodeModel, translate.FaultRejected)
 		}},
-		"cut": {script{steps: []step{text("a"), fails(cut)}}, func(t *testing.T, w *world, q *question) {
+		"cut": {script{Steps: []step{text("a"), fails(cut)}}, func(t *testing.T, w *world, q *question) {
 			w.ask(t.Context(), q).mustFail(t, translate.CodeModel, translate.FaultCut)
 		}},
-		"left before the first word": {script{hang: true}, func(t *testing.T, w *world, q *question) {
+		"left before the first word": {script{Hang: true}, func(t *testing.T, w *world, q *question) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			w.ask(ctx, q).mustFail(t, translate.CodeCanceled, translate.FaultGone)
 		}},
-		"left in the middle": {script{steps: []step{text("a"), hangs()}}, func(t *testing.T, w *world, q *question) {
+		"left in the middle": {script{Steps: []step{text("a"), hangs()}}, func(t *testing.T, w *world, q *question) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			w.ask(ctx, q).mustFail(t, translate.CodeCanceled, translate.FaultGone)
@@ -262,7 +262,7 @@ func TestThePlaceOfARunningQuestionIsFreeHoweverItEnds(t *testing.T) {
 			_ = x.Close()
 			_ = x.Close()
 		}},
-		"a bug": {script{steps: []step{{crash: true}}}, func(t *testing.T, w *world, q *question) {
+		"a bug": {script{Steps: []step{{Crash: true}}}, func(t *testing.T, w *world, q *question) {
 			defer func() { _ = recover() }()
 			_ = w.ask(t.Context(), q)
 		}},
@@ -272,9 +272,7 @@ func TestThePlaceOfARunningQuestionIsFreeHoweverItEnds(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := limited(t, config.Limit{Concurrent: 1}, way.script, way.script, says("yes"))
 				way.end(t, w, w.bob())
-				w.up["a"].mu.Lock()
-				w.up["a"].scripts = []script{says("yes")}
-				w.up["a"].mu.Unlock()
+				w.up["a"].Play(says("yes"))
 				time.Sleep(time.Hour) // a failing channel is asked again
 				// One place, not two: what is settled twice would make room for both.
 				x, err := w.open(t.Context(), w.bob())
@@ -327,8 +325,8 @@ func TestAQuestionThatWaitsForItsTurnHoldsItsPlace(t *testing.T) {
 }
 
 func counted(in, out int64, words string) script {
-	usage := step{ev: translate.Event{Kind: translate.KindUsage, Usage: translate.Usage{Input: in, Output: out}}}
-	return script{steps: []step{start("s"), text(words), usage, finish()}}
+	usage := step{Event: translate.Event{Kind: translate.KindUsage, Usage: translate.Usage{Input: in, Output: out}}}
+	return script{Steps: []step{start("s"), text(words), usage, finish()}}
 }
 
 func TestTokensAreCorrectedToWhatWasUsed(t *testing.T) {
@@ -342,7 +340,7 @@ func TestTokensAreCorrectedToWhatWasUsed(t *testing.T) {
 			{"as the channel counted", counted(100, 400, "yes"), 500},
 			{"more than reserved", counted(500, 1500, "yes"), 2000},
 			{"estimated", says(strings.Repeat("word", 50)), 51},
-			{"nothing for a failure", script{err: &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected}}, 0},
+			{"nothing for a failure", script{Err: &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected}}, 0},
 		} {
 			w := limited(t, config.Limit{Tokens: config.Rate{N: all, Per: 24 * time.Hour}}, c.script)
 			_ = w.ask(t.Context(), w.bob())
@@ -362,7 +360,7 @@ func TestTokensAreCorrectedToWhatWasUsed(t *testing.T) {
 func TestWhoLeavesInTheMiddlePaysForWhatCame(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const all = 3000
-		w := limited(t, config.Limit{Tokens: config.Rate{N: all, Per: 24 * time.Hour}}, script{steps: []step{text(strings.Repeat("word", 100)), hangs()}}, says("yes"))
+		w := limited(t, config.Limit{Tokens: config.Rate{N: all, Per: 24 * time.Hour}}, script{Steps: []step{text(strings.Repeat("word", 100)), hangs()}}, says("yes"))
 		ctx, cancel := context.WithCancel(t.Context())
 		x, err := w.open(ctx, w.bob())
 		if err != nil {
@@ -476,7 +474,7 @@ func TestARefusedQuestionDoesNotReachTheStore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := limited(t, l, script{steps: []step{text("a"), hangs()}})
+				w := limited(t, l, script{Steps: []step{text("a"), hangs()}})
 				counts := &counting{Store: w.g.store}
 				w.g.store = counts
 				x, err := w.open(t.Context(), w.bob())
@@ -526,7 +524,7 @@ func TestAQuestionThatItsConversationKeepsOutCostsNothing(t *testing.T) {
 			w.put(t.Context(), k, w.bob()).mustSay(t, strings.Repeat("a", 8000))
 		}
 		w.put(t.Context(), "fourth", w.bob()).mustFail(t, translate.CodeRateLimited, 0)
-		if n := len(w.up["a"].asked()); n != 3 {
+		if n := len(w.up["a"].Asked()); n != 3 {
 			t.Errorf("the channel was asked %d times", n)
 		}
 	})

@@ -22,13 +22,12 @@ func models(names ...string) func(*config.Channel) {
 
 // by makes up answer each model as it is told; others answer well.
 func by(w *world, id string, how map[string]error) {
-	u := w.up[id]
-	u.mood = func(n int) script {
-		if err := how[u.reqs[n].Model]; err != nil {
+	w.up[id].Reply(func(req *translate.Request) script {
+		if err := how[req.Model]; err != nil {
 			return refuses(err)
 		}
 		return says("well")
-	}
+	})
 }
 
 func TestARefusedModelLeavesTheOthersOfItsKeyAlone(t *testing.T) {
@@ -48,7 +47,7 @@ func TestARefusedModelLeavesTheOthersOfItsKeyAlone(t *testing.T) {
 					t.Fatal(e)
 				}
 				for _, wait := range []time.Duration{asideFirst, 2 * asideFirst, 4 * asideFirst} {
-					before := len(w.up["a"].asked())
+					before := len(w.up["a"].Asked())
 					e := asks("bad")
 					if e == nil || e.Retry != wait || e.Code != translate.CodeUnavailable {
 						t.Fatalf("%+v, want to come back in %v", e, wait)
@@ -57,7 +56,7 @@ func TestARefusedModelLeavesTheOthersOfItsKeyAlone(t *testing.T) {
 					if e = asks("bad"); e == nil || e.Retry != wait/2 || !strings.Contains(e.Message, "the first is back in "+seconds(wait/2)) {
 						t.Errorf("%+v, want to come back in %v", e, wait/2)
 					}
-					if n := len(w.up["a"].asked()) - before; n != 1 {
+					if n := len(w.up["a"].Asked()) - before; n != 1 {
 						t.Errorf("it was asked %d times", n)
 					}
 					if e = asks("good"); e != nil {
@@ -104,7 +103,7 @@ func TestAWholeKeyIsSetAside(t *testing.T) {
 				for _, m := range c.asks {
 					w.ask(t.Context(), w.questionOf(alice, m, "hi"))
 				}
-				if n := len(w.up["a"].asked()); n != c.last {
+				if n := len(w.up["a"].Asked()); n != c.last {
 					t.Errorf("the back end was asked %d times, want %d", n, c.last)
 				}
 			})
@@ -117,17 +116,17 @@ func TestAnySuccessOfAKeyClearsIt(t *testing.T) {
 		w := newWorld(t, conf(channel("a", models("one", "two", "slow"))), map[string][]script{"a": {says("x")}})
 		how := map[string]error{"one": fault(translate.FaultDenied), "two": fault(translate.FaultDenied)}
 		u := w.up["a"]
-		u.mood = func(n int) script {
-			switch m := u.reqs[n].Model; {
+		u.Reply(func(req *translate.Request) script {
+			switch m := req.Model; {
 			case m == "slow":
 				s := says("late")
-				s.after = 2 * time.Second
+				s.After = 2 * time.Second
 				return s
 			case how[m] != nil:
 				return refuses(how[m])
 			}
 			return says("well")
-		}
+		})
 		go w.ask(t.Context(), w.questionOf(alice, "slow", "hi"))
 		synctest.Wait()
 		w.ask(t.Context(), w.questionOf(alice, "one", "hi"))
@@ -149,7 +148,7 @@ func TestAServerIsShownTenRefusedKeysAnHour(t *testing.T) {
 		w := newWorld(t, c, map[string][]script{"a/k1": {refuses(named)}, "a/k2": {refuses(named)}, "a/k3": {refuses(named)}, "b": {refuses(named)}})
 		asked := func() (n int) {
 			for _, u := range w.up {
-				n += len(u.asked())
+				n += len(u.Asked())
 			}
 			return n
 		}

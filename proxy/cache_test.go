@@ -25,7 +25,7 @@ func cached(t *testing.T, scripts ...script) *world {
 	return newWorld(t, c, map[string][]script{"a": scripts})
 }
 
-func (w *world) asked() int { return len(w.up["a"].asked()) }
+func (w *world) asked() int { return len(w.up["a"].Asked()) }
 
 // endCache ends the goroutines of the cache inside the bubble.
 func (w *world) endCache() { w.g.answers.Close() }
@@ -96,10 +96,10 @@ func TestAnotherQuestionIsNotAnsweredFromTheCache(t *testing.T) {
 
 func TestOnlyWholeAnswersWithoutCallsAreKept(t *testing.T) {
 	for name, s := range map[string]script{
-		"cut":    {steps: []step{text("x"), fails(fault(translate.FaultBroken))}},
-		"length": {steps: []step{text("x"), ends(translate.FinishLength)}},
-		"call": {steps: []step{{ev: translate.Event{Kind: translate.KindToolStart, ID: []byte("1"), Name: []byte("f")}},
-			{ev: translate.Event{Kind: translate.KindToolArgs, Text: []byte("{}")}}, ends(translate.FinishTool)}},
+		"cut":    {Steps: []step{text("x"), fails(fault(translate.FaultBroken))}},
+		"length": {Steps: []step{text("x"), ends(translate.FinishLength)}},
+		"call": {Steps: []step{{Event: translate.Event{Kind: translate.KindToolStart, ID: []byte("1"), Name: []byte("f")}},
+			{Event: translate.Event{Kind: translate.KindToolArgs, Text: []byte("{}")}}, ends(translate.FinishTool)}},
 		"failed": refuses(fault(translate.FaultRejected)),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestOnlyWholeAnswersWithoutCallsAreKept(t *testing.T) {
 
 func TestTheSameQuestionAtOnceIsAskedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := cached(t, script{after: time.Second, steps: []step{text("x"), finish()}})
+		w := cached(t, script{After: time.Second, Steps: []step{text("x"), finish()}})
 		defer w.endCache()
 		var all sync.WaitGroup
 		for range 50 {
@@ -138,7 +138,7 @@ func TestTheSameQuestionAtOnceIsAskedOnce(t *testing.T) {
 
 func TestAWaiterTakesOverFromAClientThatLeaves(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := cached(t, script{after: time.Second, steps: []step{text("x"), finish()}})
+		w := cached(t, script{After: time.Second, Steps: []step{text("x"), finish()}})
 		defer w.endCache()
 		leaves, leave := context.WithCancel(t.Context())
 		var all sync.WaitGroup

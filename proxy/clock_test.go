@@ -28,15 +28,15 @@ func mustTake(t *testing.T, got, least, most time.Duration) {
 
 func TestTheFirstContentIsWaitedForLongerWithoutAnAlternative(t *testing.T) {
 	t.Parallel()
-	silent := script{steps: []step{start("x"), hangs()}}
+	silent := script{Steps: []step{start("x"), hangs()}}
 	for name, c := range map[string]struct {
 		alone bool
 		how   script
 		want  time.Duration
 	}{
-		"headers, with an alternative": {false, script{hang: true}, 10 * time.Second},
+		"headers, with an alternative": {false, script{Hang: true}, 10 * time.Second},
 		"content, with an alternative": {false, silent, 10 * time.Second},
-		"headers, alone":               {true, script{hang: true}, 120 * time.Second},
+		"headers, alone":               {true, script{Hang: true}, 120 * time.Second},
 		"content, alone":               {true, silent, 120 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestTheLastOfSixAttemptsIsAlone(t *testing.T) {
 			c.Channels = append(c.Channels, channel(id, tier(i+1)))
 			scripts[id] = []script{refuses(fault(translate.FaultDial))}
 		}
-		scripts["f"] = []script{{steps: []step{text("late").in(time.Minute), finish()}}}
+		scripts["f"] = []script{{Steps: []step{text("late").In(time.Minute), finish()}}}
 		w := newWorld(t, c, scripts)
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "late")
 	})
@@ -82,8 +82,8 @@ func TestConfiguredClocksAreKept(t *testing.T) {
 		how  script
 		want time.Duration
 	}{
-		"headers": {script{hang: true}, 2 * time.Second},
-		"first":   {script{after: time.Second, steps: []step{start("x"), hangs()}}, 7 * time.Second},
+		"headers": {script{Hang: true}, 2 * time.Second},
+		"first":   {script{After: time.Second, Steps: []step{start("x"), hangs()}}, 7 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestOnlyContentResetsTheClockOfTheFirstContent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, conf(channel("a"), channel("b", tier(2))),
-					map[string][]script{"a": {{again: []step{s.in(time.Second)}}}, "b": {says("b")}})
+					map[string][]script{"a": {{Again: []step{s.In(time.Second)}}}, "b": {says("b")}})
 				mustTake(t, elapsed(func() { w.ask(t.Context(), w.question("hi")).mustSay(t, "b") }), 10*time.Second, 10*time.Second)
 			})
 		})
@@ -110,10 +110,10 @@ func TestOnlyContentResetsTheClockOfTheFirstContent(t *testing.T) {
 
 func TestOnlyContentResetsTheGap(t *testing.T) {
 	t.Parallel()
-	for name, s := range map[string]step{"nothing": hangs(), "ping": ping(": x\n\n").in(time.Second), "usage": usage(1, 0).in(time.Second), "an empty piece": text("").in(time.Second)} {
+	for name, s := range map[string]step{"nothing": hangs(), "ping": ping(": x\n\n").In(time.Second), "usage": usage(1, 0).In(time.Second), "an empty piece": text("").In(time.Second)} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{steps: []step{text("x"), text("y").in(29 * time.Second)}, again: []step{s}}}})
+				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{text("x"), text("y").In(29 * time.Second)}, Again: []step{s}}}})
 				took := elapsed(func() { w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeModel, translate.FaultCut) })
 				mustTake(t, took, 59*time.Second, 67*time.Second)
 			})
@@ -123,7 +123,7 @@ func TestOnlyContentResetsTheGap(t *testing.T) {
 
 func TestASteadyAnswerMayTakeLongButNotForEver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{again: []step{text("x").in(20 * time.Second)}}}})
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Again: []step{text("x").In(20 * time.Second)}}}})
 		took := elapsed(func() { w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeModel, translate.FaultCut) })
 		mustTake(t, took, 10*time.Minute, 10*time.Minute)
 	})
@@ -133,10 +133,10 @@ func TestAWholeAnswerHasTheGapsOfAStreamOnceItHasBegun(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		steps := []step{}
 		for range 20 {
-			steps = append(steps, text("x").in(20*time.Second))
+			steps = append(steps, text("x").In(20*time.Second))
 		}
 		w := newWorld(t, conf(channel("a")), map[string][]script{
-			"a": {{steps: append(steps, finish())}, {steps: []step{text("x"), hangs()}}}})
+			"a": {{Steps: append(steps, finish())}, {Steps: []step{text("x"), hangs()}}}})
 		q := w.question("hi")
 		q.Request.Stream = false
 		w.ask(t.Context(), q).mustSay(t, "xxxxxxxxxxxxxxxxxxxx")
@@ -149,7 +149,7 @@ func TestAWholeAnswerHasTheGapsOfAStreamOnceItHasBegun(t *testing.T) {
 
 func TestAWholeAnswerIsWaitedForThoughThereIsAnAlternative(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{"a": {{after: time.Minute, steps: says("a").steps}}, "b": {says("b")}})
+		w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{"a": {{After: time.Minute, Steps: says("a").Steps}}, "b": {says("b")}})
 		q := w.question("hi")
 		q.Request.Stream = false
 		w.ask(t.Context(), q).mustSay(t, "a")
@@ -180,7 +180,7 @@ func TestASlowClientIsNotTheChannelsFault(t *testing.T) {
 
 func TestAStalledEndIsAnEndAfterAGap(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{steps: []step{text("x"), finish(), hangs()}}}})
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{text("x"), finish(), hangs()}}}})
 		mustTake(t, elapsed(func() { w.ask(t.Context(), w.question("hi")).mustSay(t, "x") }), 30*time.Second, 38*time.Second)
 	})
 }

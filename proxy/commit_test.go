@@ -10,17 +10,17 @@ import (
 )
 
 func usage(in, out int64) step {
-	return step{ev: translate.Event{Kind: translate.KindUsage, Usage: translate.Usage{Input: in, Output: out}}}
+	return step{Event: translate.Event{Kind: translate.KindUsage, Usage: translate.Usage{Input: in, Output: out}}}
 }
 
 func ping(raw string) step {
-	return step{ev: translate.Event{Kind: translate.KindOpaque, Raw: []byte(raw)}}
+	return step{Event: translate.Event{Kind: translate.KindOpaque, Raw: []byte(raw)}}
 }
 
 func TestWhatComesBeforeTheFirstContentIsHeldAndCopied(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		tool := step{ev: translate.Event{Kind: translate.KindToolStart, ID: []byte("call"), Name: []byte("look")}}
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{steps: []step{
+		tool := step{Event: translate.Event{Kind: translate.KindToolStart, ID: []byte("call"), Name: []byte("look")}}
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{
 			start("id1"), ping(": ping\n\n"), usage(3, 0), tool, text("hello"), finish(), usage(3, 9)}}}})
 		r := w.ask(t.Context(), w.question("hi"))
 		r.mustSay(t, "hello")
@@ -42,7 +42,7 @@ func TestBeforeTheFirstContentAnotherChannelIsAsked(t *testing.T) {
 		"usage":             {start("a"), usage(1, 0)},
 		"opaque":            {ping(": x\n\n")},
 		"an empty piece":    {start("a"), text("")},
-		"a signature":       {start("a"), {ev: translate.Event{Kind: translate.KindSignature, Text: []byte("sig")}}},
+		"a signature":       {start("a"), {Event: translate.Event{Kind: translate.KindSignature, Text: []byte("sig")}}},
 		"an empty answer":   {start("a"), finish()},
 		"an empty tool use": {start("a"), ends(translate.FinishTool)},
 		"nothing":           {},
@@ -50,7 +50,7 @@ func TestBeforeTheFirstContentAnotherChannelIsAsked(t *testing.T) {
 		for _, stream := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s stream=%v", name, stream), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{"a": {{steps: steps}}, "b": {says("b")}})
+					w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{"a": {{Steps: steps}}, "b": {says("b")}})
 					q := w.question("hi")
 					q.Request.Stream = stream
 					r := w.ask(t.Context(), q)
@@ -75,7 +75,7 @@ func TestAnEmptyAnswerIsAModelsError(t *testing.T) {
 		for _, stream := range []bool{true, false} {
 			t.Run(fmt.Sprintf("finish %s stream=%v", finish, stream), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{steps: []step{start("a"), usage(1, 0), ends(finish)}}}})
+					w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{start("a"), usage(1, 0), ends(finish)}}}})
 					q := w.question("hi")
 					q.Request.Stream = stream
 					r := w.ask(t.Context(), q)
@@ -105,11 +105,11 @@ func TestACutAfterTheFirstContentIsAnErrorAndNothingAfter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, conf(channel("a"), channel("b", tier(2))),
-					map[string][]script{"a": {{steps: []step{start("a"), text("half"), c.how}}}, "b": {says("b")}})
+					map[string][]script{"a": {{Steps: []step{start("a"), text("half"), c.how}}}, "b": {says("b")}})
 				r := w.ask(t.Context(), w.in("k", w.question("hi")))
 				r.mustFail(t, c.code, translate.FaultCut)
-				if r.text != "half" || len(w.up["b"].asked()) != 0 {
-					t.Errorf("it said %q; b was asked %d times", r.text, len(w.up["b"].asked()))
+				if r.text != "half" || len(w.up["b"].Asked()) != 0 {
+					t.Errorf("it said %q; b was asked %d times", r.text, len(w.up["b"].Asked()))
 				}
 				if got := w.stored("k"); got != "" {
 					t.Errorf("stored: %s", got)
@@ -122,7 +122,7 @@ func TestACutAfterTheFirstContentIsAnErrorAndNothingAfter(t *testing.T) {
 func TestAWholeAnswerIsAskedForAgainEvenAfterACut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a"), channel("b", tier(2))),
-			map[string][]script{"a": {{steps: []step{start("a"), text("half"), fails(translate.Truncated(nil))}}}, "b": {says("who", "le")}})
+			map[string][]script{"a": {{Steps: []step{start("a"), text("half"), fails(translate.Truncated(nil))}}}, "b": {says("who", "le")}})
 		q := w.in("k", w.question("hi"))
 		q.Request.Stream = false
 		w.ask(t.Context(), q).mustSay(t, "whole")
@@ -138,7 +138,7 @@ func TestWhatFailsBehindTheEndMarkIsNobodysLoss(t *testing.T) {
 		t.Run(fmt.Sprintf("stream=%v", stream), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{
-					"a": {{steps: []step{text("all"), finish(), fails(fault(translate.FaultBroken))}}}, "b": {says("b")}})
+					"a": {{Steps: []step{text("all"), finish(), fails(fault(translate.FaultBroken))}}}, "b": {says("b")}})
 				q := w.in("k", w.question("hi"))
 				q.Request.Stream = stream
 				w.ask(t.Context(), q).mustSay(t, "all")
@@ -153,7 +153,7 @@ func TestWhatFailsBehindTheEndMarkIsNobodysLoss(t *testing.T) {
 func TestAFloodBeforeTheAnswerEndsTheAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{
-			"a": {{again: []step{ping(strings.Repeat("x", 1000))}}}, "b": {says("b")}})
+			"a": {{Again: []step{ping(strings.Repeat("x", 1000))}}}, "b": {says("b")}})
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "b")
 	})
 }
@@ -163,7 +163,7 @@ func TestAnEndlessAnswerThatIsKeptIsCut(t *testing.T) {
 	for _, stream := range []bool{true, false} {
 		t.Run(fmt.Sprintf("stream=%v", stream), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{again: []step{text(strings.Repeat("x", 4<<20))}}}})
+				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Again: []step{text(strings.Repeat("x", 4<<20))}}}})
 				q := w.in("k", w.question("hi"))
 				q.Request.Stream = stream
 				x, err := w.open(t.Context(), q)
@@ -183,7 +183,7 @@ func TestAnEndlessAnswerThatIsKeptIsCut(t *testing.T) {
 
 func TestUsageIsEstimatedWhereNobodyReportsIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("12345678"), {steps: []step{text("x"), usage(7, 5), finish()}}}})
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("12345678"), {Steps: []step{text("x"), usage(7, 5), finish()}}}})
 		for i, want := range []translate.Usage{{Input: 1, Output: 2, Estimated: true}, {Input: 7, Output: 5}} {
 			x, err := w.open(t.Context(), w.question("four"))
 			if err != nil {
@@ -218,11 +218,11 @@ func TestAnAnswerIsPassedThroughOnlyWhenNothingMustBeRewritten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				frame := step{ev: translate.Event{Kind: translate.KindText, Text: []byte("x")}}
+				frame := step{Event: translate.Event{Kind: translate.KindText, Text: []byte("x")}}
 				if c.want {
-					frame.ev.Raw = []byte("data: x\n\n")
+					frame.Event.Raw = []byte("data: x\n\n")
 				}
-				w := newWorld(t, withPreset(conf(channel("a"))), map[string][]script{"a": {{steps: []step{frame, finish()}}}})
+				w := newWorld(t, withPreset(conf(channel("a"))), map[string][]script{"a": {{Steps: []step{frame, finish()}}}})
 				model := map[bool]string{true: "p"}[c.preset]
 				q := w.questionOf(alice, model, "hi")
 				q.Request.Dialect, q.Request.Raw = c.dialect, c.raw
@@ -234,7 +234,7 @@ func TestAnAnswerIsPassedThroughOnlyWhenNothingMustBeRewritten(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer x.Close()
-				if req := w.up["a"].asked()[0]; req.PassThrough != c.want || x.PassThrough() != c.want {
+				if req := w.up["a"].Asked()[0]; req.PassThrough != c.want || x.PassThrough() != c.want {
 					t.Errorf("asked to pass through: %v, passed through: %v, want %v", req.PassThrough, x.PassThrough(), c.want)
 				}
 			})
@@ -244,10 +244,10 @@ func TestAnAnswerIsPassedThroughOnlyWhenNothingMustBeRewritten(t *testing.T) {
 
 func TestAWholePassedThroughAnswerIsGivenAsItCame(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		body := step{ev: translate.Event{Kind: translate.KindStart, Raw: []byte(`{"odd":  1}`)}}
+		body := step{Event: translate.Event{Kind: translate.KindStart, Raw: []byte(`{"odd":  1}`)}}
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {
-			{steps: []step{body, text("x"), fails(fault(translate.FaultBroken))}},
-			{steps: []step{body, text("y"), finish()}}}})
+			{Steps: []step{body, text("x"), fails(fault(translate.FaultBroken))}},
+			{Steps: []step{body, text("y"), finish()}}}})
 		for range 2 {
 			q := w.question("hi")
 			q.Request.Stream, q.Request.Dialect, q.Request.Raw = false, "openai", []byte("{}")

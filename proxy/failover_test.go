@@ -22,7 +22,7 @@ func TestTiersAreTriedInTheirOrder(t *testing.T) {
 		if got != "a1 a2 a2 b b c" && got != "a2 a1 a1 b b c" {
 			t.Errorf("asked %s", got)
 		}
-		if m := w.up["c"].asked()[0].Model; m != "up-c" {
+		if m := w.up["c"].Asked()[0].Model; m != "up-c" {
 			t.Errorf("the channel was asked for %q", m)
 		}
 	})
@@ -34,7 +34,7 @@ func TestALowerTierGetsNothingWhileAHigherOneAnswers(t *testing.T) {
 		for range 20 {
 			w.ask(t.Context(), w.question("hi")).mustSay(t, "a")
 		}
-		if n := len(w.up["b"].asked()); n != 0 {
+		if n := len(w.up["b"].Asked()); n != 0 {
 			t.Errorf("tier 2 was asked %d times", n)
 		}
 	})
@@ -77,7 +77,7 @@ func TestEachFaultHasItsConsequence(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					bad := refuses(fault(c.fault))
 					if late {
-						bad = script{steps: []step{start("x"), fails(fault(c.fault))}}
+						bad = script{Steps: []step{start("x"), fails(fault(c.fault))}}
 					}
 					w := newWorld(t, conf(channel("a", func(ch *config.Channel) { ch.Replay = c.replay }), channel("b", tier(2))),
 						map[string][]script{"a": {bad}, "b": {says("b")}})
@@ -87,7 +87,7 @@ func TestEachFaultHasItsConsequence(t *testing.T) {
 						return
 					}
 					r.mustFail(t, fault(c.fault).Code, c.fault)
-					if n := len(w.up["b"].asked()); n != 0 {
+					if n := len(w.up["b"].Asked()); n != 0 {
 						t.Error("another channel was asked")
 					}
 				})
@@ -146,7 +146,7 @@ func TestTheVerdictOfAllFailures(t *testing.T) {
 
 func TestAModelsTimeoutStaysATimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{hang: true}}})
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Hang: true}}})
 		if e := w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeModel, translate.FaultSlow); e.Status() != 504 {
 			t.Errorf("status %d", e.Status())
 		}
@@ -171,7 +171,7 @@ func TestNoMoreThanSixChannelsAreAsked(t *testing.T) {
 
 func TestNoAttemptBeginsLaterThanThirtySeconds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		broken := script{after: 16 * time.Second, err: fault(translate.FaultBroken)}
+		broken := script{After: 16 * time.Second, Err: fault(translate.FaultBroken)}
 		slow := func(c *config.Channel) { c.Timeouts.First = config.AutoDuration(time.Minute) }
 		w := newWorld(t, conf(channel("a", slow), channel("b", tier(2), slow), channel("c", tier(3), slow)),
 			map[string][]script{"a": {broken}, "b": {broken}, "c": {says("c")}})
@@ -233,7 +233,7 @@ func TestTheKeysOfAChannelShareItsWeight(t *testing.T) {
 		for range n {
 			w.ask(t.Context(), w.question("hi"))
 		}
-		if got := len(w.up["b"].asked()); got < n*45/100 || got > n*55/100 {
+		if got := len(w.up["b"].Asked()); got < n*45/100 || got > n*55/100 {
 			t.Errorf("a channel with one key got %d of %d", got, n)
 		}
 	})
@@ -251,7 +251,7 @@ func TestAnotherKeyTakesOverFromARefusedOne(t *testing.T) {
 
 func TestABugInAnUpstreamGivesEverythingBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", atMost(1))), map[string][]script{"a": {{steps: []step{{crash: true}}}, says("well")}})
+		w := newWorld(t, conf(channel("a", atMost(1))), map[string][]script{"a": {{Steps: []step{{Crash: true}}}, says("well")}})
 		func() {
 			defer func() {
 				if recover() == nil {

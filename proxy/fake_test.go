@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
+	"github.com/dragoman-gateway/dragoman/proxy/proxytest"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -31,226 +31,22 @@ func bubble(t *testing.T, f func(*testing.T)) {
 	synctest.Test(t, f)
 }
 
-// step is one thing that a scripted stream does.
-type step struct {
-	after time.Duration // it lets this much time pass first
-	ev    translate.Event
-	err   error
-	hang  bool // until its context ends
-	crash bool
-}
+// What tests are written in.
+type (
+	step   = proxytest.Step
+	script = proxytest.Script
+	fakeUp = proxytest.Upstream
+)
 
-// script is how one attempt goes.
-type script struct {
-	after time.Duration // before Open returns
-	err   error         // of Open
-	hang  bool          // Open does
-	steps []step
-	again []step // repeated for ever after steps
-}
-
-// fakeUp plays its scripts one after the other, the last one for ever.
-type fakeUp struct {
-	name    string
-	w       *world
-	scripts []script
-	mood    func(n int) script                  // instead of scripts: how the nth request goes
-	reply   func(req *translate.Request) script // instead of either
-
-	mu     sync.Mutex
-	reqs   []translate.Request
-	opened int
-	closed int
-	ended  int // calls of Close
-}
-
-func (u *fakeUp) Open(ctx context.Context, req *translate.Request) (translate.Stream, error) {
-	u.mu.Lock()
-	s := script{}
-	if n := len(u.scripts); n > 0 {
-		s = u.scripts[min(len(u.reqs), n-1)]
-	}
-	u.reqs = append(u.reqs, *req)
-	if u.mood != nil {
-		s = u.mood(len(u.reqs) - 1)
-	}
-	if u.reply != nil {
-		s = u.reply(req)
-	}
-	u.mu.Unlock()
-	u.w.note(u.name)
-	if err := pass(ctx, s.after, s.hang); err != nil {
-		return nil, err
-	}
-	if s.err != nil {
-		return nil, s.err
-	}
-	u.mu.Lock()
-	u.opened++
-	u.mu.Unlock()
-	return &fakeStream{up: u, ctx: ctx, left: s.steps, again: s.again}, nil
-}
-
-func (u *fakeUp) Close() error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.ended++
-	return nil
-}
-
-// ends returns how often u was closed.
-func (u *fakeUp) ends() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.ended
-}
-
-// asked returns the requests so far.
-func (u *fakeUp) asked() []translate.Request {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return slices.Clone(u.reqs)
-}
-
-// texts is what the messages of the newest request say, with their roles.
-func (u *fakeUp) texts() string {
-	reqs := u.asked()
-	if len(reqs) == 0 {
-		return ""
-	}
-	return said(reqs[len(reqs)-1].Messages)
-}
-
-func said(msgs []translate.Message) string {
-	var b strings.Builder
-	for i := range msgs {
-		if i > 0 {
-			b.WriteByte('|')
-		}
-		b.WriteString(msgs[i].Role.String() + ":" + msgs[i].Text())
-	}
-	return b.String()
-}
-
-// pass lets time pass, unless ctx ends.
-func pass(ctx context.Context, d time.Duration, forever bool) error {
-	var timer <-chan time.Time
-	if !forever {
-		timer = time.After(d)
-	}
-	if !forever && d == 0 {
-		return nil // whether ctx has ended is for the gateway to see
-	}
-	select {
-	case <-timer:
-		return nil
-	case <-ctx.Done():
-		var e *translate.Error
-		if errors.As(context.Cause(ctx), &e) {
-			return e
-		}
-		return &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "ended", Cause: context.Cause(ctx)}
-	}
-}
-
-// fakeStream hands out events in buffers that it spoils at the next call.
-type fakeStream struct {
-	up       *fakeUp
-	ctx      context.Context
-	left     []step
-	again    []step
-	lent     [][]byte
-	finished bool
-	closed   bool
-}
-
-func (s *fakeStream) spoil() {
-	for _, b := range s.lent {
-		for i := range b {
-			b[i] = '#'
-		}
-	}
-	s.lent = s.lent[:0]
-}
-
-func (s *fakeStream) lend(b []byte) []byte {
-	if b == nil {
-		return nil
-	}
-	b = append([]byte{}, b...)
-	s.lent = append(s.lent, b)
-	return b
-}
-
-func (s *fakeStream) Next() (translate.Event, error) {
-	s.spoil()
-	if len(s.left) == 0 {
-		s.left = s.again
-	}
-	if len(s.left) == 0 {
-		if s.finished {
-			return translate.Event{}, io.EOF
-		}
-		return translate.Event{}, translate.Truncated(io.ErrUnexpectedEOF)
-	}
-	now := s.left[0]
-	s.left = s.left[1:]
-	if err := pass(s.ctx, now.after, now.hang); err != nil {
-		return translate.Event{}, err
-	}
-	if now.crash {
-		panic("a bug in an upstream")
-	}
-	if now.err != nil {
-		return translate.Event{}, now.err
-	}
-	ev := now.ev
-	s.finished = s.finished || ev.Kind == translate.KindFinish
-	ev.Text, ev.ID, ev.Name, ev.Raw = s.lend(ev.Text), s.lend(ev.ID), s.lend(ev.Name), s.lend(ev.Raw)
-	return ev, nil
-}
-
-func (s *fakeStream) Ready() bool {
-	return len(s.left) == 0 || s.left[0].after == 0 && !s.left[0].hang
-}
-
-func (s *fakeStream) Close() error {
-	s.spoil()
-	if !s.closed {
-		s.closed = true
-		s.up.mu.Lock()
-		s.up.closed++
-		s.up.mu.Unlock()
-	}
-	return nil
-}
-
-// The steps of scripts.
-func text(s string) step {
-	return step{ev: translate.Event{Kind: translate.KindText, Text: []byte(s)}}
-}
-func start(id string) step {
-	return step{ev: translate.Event{Kind: translate.KindStart, ID: []byte(id), Name: []byte("model-" + id)}}
-}
-func finish() step { return ends(translate.FinishStop) }
-func ends(f translate.Finish) step {
-	return step{ev: translate.Event{Kind: translate.KindFinish, Finish: f}}
-}
-func fails(err error) step             { return step{err: err} }
-func hangs() step                      { return step{hang: true} }
-func (s step) in(d time.Duration) step { s.after = d; return s }
-
-// says is a good answer.
-func says(pieces ...string) script {
-	s := script{steps: []step{start("s")}}
-	for _, p := range pieces {
-		s.steps = append(s.steps, text(p))
-	}
-	s.steps = append(s.steps, finish())
-	return s
-}
-
-func refuses(err error) script { return script{err: err} }
+func text(s string) step                { return proxytest.Text(s) }
+func start(id string) step              { return proxytest.Start(id) }
+func finish() step                      { return proxytest.Ends(translate.FinishStop) }
+func ends(f translate.Finish) step      { return proxytest.Ends(f) }
+func fails(err error) step              { return step{Err: err} }
+func hangs() step                       { return step{Hang: true} }
+func says(pieces ...string) script      { return proxytest.Says(pieces...) }
+func refuses(err error) script          { return proxytest.Refuses(err) }
+func said(m []translate.Message) string { return proxytest.Said(m) }
 
 func fault(f translate.Fault) *translate.Error {
 	e := &translate.Error{Code: translate.CodeModel, Fault: f, Message: "it failed"}
@@ -345,7 +141,7 @@ func newWorldWith(t *testing.T, conf *config.Config, scripts map[string][]script
 		if len(c.Keys) > 1 {
 			name += "/" + key
 		}
-		u := &fakeUp{name: name, w: w, scripts: scripts[name]}
+		u := proxytest.NewUpstream(name, w.note, scripts[name]...)
 		w.up[name] = u
 		return u, nil
 	}, log, o)
@@ -379,11 +175,9 @@ func (w *world) mustBeIdle() {
 		}
 	}
 	for name, u := range w.up {
-		u.mu.Lock()
-		if u.opened != u.closed {
-			w.t.Errorf("channel %s: %d streams, %d closed", name, u.opened, u.closed)
+		if opened, closed := u.Streams(); opened != closed {
+			w.t.Errorf("channel %s: %d streams, %d closed", name, opened, closed)
 		}
-		u.mu.Unlock()
 	}
 	if n := w.g.Conversations().Stats().InUse; n != 0 {
 		w.t.Errorf("%d conversations are still in use", n)

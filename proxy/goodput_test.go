@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/proxytest"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -55,7 +56,7 @@ var ills = []struct {
 	}},
 	{"stalls in the middle of each answer", func(_ int, _ time.Duration, r *rand.Rand) script {
 		s := wellSaid(r, goodputFirst)
-		s.steps = append(s.steps[:2:2], hangs())
+		s.Steps = append(s.Steps[:2:2], hangs())
 		return s
 	}},
 }
@@ -64,11 +65,11 @@ var ills = []struct {
 // left to chance, so that no two things happen at once and a run can be repeated.
 func wellSaid(r *rand.Rand, first time.Duration) script {
 	odd := func(d time.Duration) time.Duration { return d + time.Duration(1+r.Int64N(int64(time.Millisecond))) }
-	s := script{steps: []step{start("s"), text("x").in(odd(first))}}
+	s := script{Steps: []step{start("s"), text("x").In(odd(first))}}
 	for range 3 {
-		s.steps = append(s.steps, text("x").in(odd(25*time.Millisecond)))
+		s.Steps = append(s.Steps, text("x").In(odd(25*time.Millisecond)))
 	}
-	s.steps = append(s.steps, finish())
+	s.Steps = append(s.Steps, finish())
 	return s
 }
 
@@ -145,7 +146,7 @@ func runGoodput(t *testing.T, policy string, ask askOnce, call func(int, time.Du
 			ask = viaGateway
 		}
 		g = w.load(ask, goodputEvery)
-		g.calls = len(w.up["d"].asked())
+		g.calls = len(w.up["d"].Asked())
 	})
 	return g
 }
@@ -189,7 +190,8 @@ func chancyWorld(t *testing.T, policy string, weights []int, mood func(id string
 	drawn := rand.New(rand.NewPCG(5, 7))
 	w.g, err = New(c, st, func(c *config.Channel, _ string) (Upstream, error) {
 		r := rand.New(rand.NewPCG(1, uint64(c.ID[0])))
-		w.up[c.ID] = &fakeUp{name: c.ID, w: w, mood: func(n int) script { return mood(c.ID, n, r) }}
+		w.up[c.ID] = proxytest.NewUpstream(c.ID, w.note)
+		w.up[c.ID].PlayNth(func(n int) script { return mood(c.ID, n, r) })
 		return w.up[c.ID], nil
 	}, slog.New(slog.DiscardHandler), Options{Chance: func(n int64) int64 {
 		drawing.Lock()

@@ -13,22 +13,22 @@ func TestAChannelThatHasComeBackGetsItsShareBySteps(t *testing.T) {
 		w := newWorld(t, conf(channel("a"), channel("b")),
 			map[string][]script{"a": {says("x")}, "b": append(repeats(openAfter, refuses(fault(translate.FaultDial))), says("x"))})
 		b := w.up["b"]
-		for len(b.asked()) < openAfter {
+		for len(b.Asked()) < openAfter {
 			w.ask(t.Context(), w.question("hi")).mustSay(t, "x")
 		}
 		time.Sleep(openFirst * 5 / 4)
-		for n := len(b.asked()); len(b.asked()) == n; {
+		for n := len(b.Asked()); len(b.Asked()) == n; {
 			w.ask(t.Context(), w.question("hi")).mustSay(t, "x")
 		}
 		// From here on its breaker is closed. A thousand questions in each second.
 		var got []int
 		for range 12 {
-			before := len(b.asked())
+			before := len(b.Asked())
 			for range 1000 {
 				w.ask(t.Context(), w.question("hi")).mustSay(t, "x")
 				time.Sleep(time.Millisecond)
 			}
-			got = append(got, len(b.asked())-before)
+			got = append(got, len(b.Asked())-before)
 		}
 		t.Logf("of a thousand in each second: %v", got)
 		if got[0] == 0 || got[0] > 120 || got[4] < 120 || got[4] > 350 || got[11] < 400 || got[11] > 600 {
@@ -49,17 +49,17 @@ func TestOnlyOneRequestTriesAKeyThatWasRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				slow := c.then
-				slow.after = time.Second
+				slow.After = time.Second
 				other := says("2")
-				other.after = time.Second // as slow as k1 will be
+				other.After = time.Second // as slow as k1 will be
 				w := newWorld(t, conf(channel("a", keys("k1", "k2"))), map[string][]script{"a/k1": {refuses(fault(translate.FaultDenied)), slow}, "a/k2": {other}})
 				k1 := w.up["a/k1"]
-				for len(k1.asked()) == 0 {
+				for len(k1.Asked()) == 0 {
 					w.ask(t.Context(), w.question("hi"))
 				}
 				time.Sleep(asideFirst)
 				burst := func() int {
-					before := len(k1.asked())
+					before := len(k1.Asked())
 					var all sync.WaitGroup
 					for range 400 {
 						all.Go(func() {
@@ -69,7 +69,7 @@ func TestOnlyOneRequestTriesAKeyThatWasRefused(t *testing.T) {
 						})
 					}
 					all.Wait()
-					return len(k1.asked()) - before
+					return len(k1.Asked()) - before
 				}
 				if n := burst(); n != 1 {
 					t.Errorf("%d requests tried the key", n)

@@ -46,7 +46,7 @@ func TestOfALongConversationOnlyTheWindowIsHeld(t *testing.T) {
 		}
 		defer func() { _ = st.Close() }()
 		w := newWorldOn(t, withPreset(conf(channel("a"))), map[string][]script{"a": {says("ok")}}, st)
-		w.up["a"].mood = func(n int) script { return says(fmt.Sprint("a", n)) }
+		w.up["a"].PlayNth(func(n int) script { return says(fmt.Sprint("a", n)) })
 		system := conversation.Edit{Insert: []store.Message{unsaid(translate.RoleSystem, "be kind")}}
 		w.ask(t.Context(), w.windowed("k", 4, "q0"))
 		u, err := w.g.Enqueue(t.Context(), alice, talkOf("k"))
@@ -74,7 +74,7 @@ func TestOfALongConversationOnlyTheWindowIsHeld(t *testing.T) {
 			if n == 0 {
 				n = len(said)
 			}
-			if got := w.up["a"].texts(); got != newest(n) {
+			if got := w.up["a"].Texts(); got != newest(n) {
 				t.Fatalf("%s: question %d was asked with %s, want %s", url, i, got, newest(n))
 			}
 			said = append(said, fmt.Sprint("assistant:a", i))
@@ -86,8 +86,8 @@ func TestOfALongConversationOnlyTheWindowIsHeld(t *testing.T) {
 		q := w.windowed("k", 4, "")
 		q.Request.Messages, q.Restart = nil, true
 		w.ask(t.Context(), q)
-		if got, want := w.up["a"].texts(), "system:be kind|"+strings.Join(said[len(said)-5:len(said)-1], "|"); got != want {
-			t.Errorf("%s: again: %s, want %s", url, got, want)
+		if got, want := w.up["a"].Texts(), "system:be kind|"+strings.Join(said[len(said)-5:len(said)-1], "|"); got != want {
+			t.Errorf("%s: Again: %s, want %s", url, got, want)
 		}
 		if all := strings.Split(w.stored("k"), "|"); len(all) != 2*turns+1 || !slices.Equal(all[1:2*turns], said[:2*turns-1]) {
 			t.Errorf("%s: stored %d: %s", url, len(all), all)
@@ -110,7 +110,7 @@ func TestARestartReadsOnWhereTheWindowIsOnlyAnswers(t *testing.T) {
 		q := w.windowed("k", 2, "")
 		q.Request.Messages, q.Restart = nil, true
 		w.ask(t.Context(), q).mustSay(t, "ok")
-		if got := w.up["a"].texts(); got != "assistant:a0|user:q1" {
+		if got := w.up["a"].Texts(); got != "assistant:a0|user:q1" {
 			t.Errorf("asked with %s", got)
 		}
 		if got := w.stored("k"); got != "user:q0|assistant:a0|user:q1|assistant:ok" {
@@ -139,7 +139,7 @@ func TestWhatAQuestionNeedsAndWeighsTooMuchIsReadForEachTurn(t *testing.T) {
 		long := strings.Repeat("x", most/8)
 		for i := range 20 {
 			w.ask(t.Context(), w.in("k", w.question(fmt.Sprint(i, long)))).mustSay(t, "ok")
-			if got := strings.Count(w.up["a"].texts(), "user:"); got != i+1 {
+			if got := strings.Count(w.up["a"].Texts(), "user:"); got != i+1 {
 				t.Fatalf("question %d was asked with %d", i, got)
 			}
 			if held := w.g.Conversations().Stats().Bytes; held > most+1024+1000 {
@@ -186,7 +186,7 @@ func TestConversationsInUseTakeNoMoreTheLongerTheyAre(t *testing.T) {
 	ask := func(from, to int) uint64 {
 		for i := from; i < to; i++ {
 			w.ask(t.Context(), w.windowed(fmt.Sprint(i%4), 8, strings.Repeat("q", 4000)))
-			w.up["a"].reqs = w.up["a"].reqs[:0]
+			w.up["a"].Forget()
 		}
 		runtime.GC()
 		runtime.GC()

@@ -99,15 +99,15 @@ func TestAnotherAddressBeginsWithACleanRecordOfAnotherName(t *testing.T) {
 			t.Fatalf("told %v before, known by %q now", told, names)
 		}
 		fail()
-		if len(w.up["a"].asked()) != openAfter {
-			t.Errorf("the new address was asked %d times", len(w.up["a"].asked()))
+		if len(w.up["a"].Asked()) != openAfter {
+			t.Errorf("the new address was asked %d times", len(w.up["a"].Asked()))
 		}
 		if len(told) != 2 || !slices.Contains(names, told[1].Cell) {
 			t.Errorf("told %v, known by %q", told, names)
 		}
 		w.apply(conf(channel("a", func(c *config.Channel) { c.URL, c.Weight = "https://another-address.example", 7 }), channel("b", tier(2))))
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "b")
-		if len(w.up["a"].asked()) != openAfter {
+		if len(w.up["a"].Asked()) != openAfter {
 			t.Error("the record was lost with another weight")
 		}
 	})

@@ -12,7 +12,7 @@ import (
 
 // paced is a good answer that begins after d.
 func paced(d time.Duration, says string) script {
-	return script{after: d / 2, steps: []step{start("x"), text(says).in(d / 2), finish()}}
+	return script{After: d / 2, Steps: []step{start("x"), text(says).In(d / 2), finish()}}
 }
 
 // tortoise is a world of a quick channel a and of b, which takes what slow says. Both
@@ -22,8 +22,8 @@ func tortoise(t *testing.T, slow *time.Duration, change ...func(*config.Channel)
 	c := conf(channel("a", change...), channel("b"))
 	c.Balance = "weighted"
 	w := newWorld(t, c, nil)
-	w.up["a"].mood = func(int) script { return paced(100*time.Millisecond, "a") }
-	w.up["b"].mood = func(int) script { return paced(*slow, "b") }
+	w.up["a"].PlayNth(func(int) script { return paced(100*time.Millisecond, "a") })
+	w.up["b"].PlayNth(func(int) script { return paced(*slow, "b") })
 	for range paceFrom {
 		w.ask(t.Context(), w.question("hi"))
 		w.ask(t.Context(), w.question("hi"))
@@ -52,25 +52,25 @@ func TestNobodyWaitsLongerForOneChannelThanItsSiblingsAreWorth(t *testing.T) {
 		if err != nil || e.Verdict != "it would go to a, the only one of its tier that can take it" {
 			t.Errorf("%+v, %v", e, err)
 		}
-		before, began, worst, late := len(w.up["b"].asked()), time.Now(), time.Duration(0), 0
+		before, began, worst, late := len(w.up["b"].Asked()), time.Now(), time.Duration(0), 0
 		for time.Since(began) < 10*time.Minute {
 			took := elapsed(func() { w.ask(t.Context(), w.question("hi")).mustSay(t, "a") })
 			if worst = max(worst, took); took > time.Second {
 				late++
 			}
 		}
-		if n := len(w.up["b"].asked()) - before; n != late || n < 5 || n > 20 || worst > paceLeast+time.Second {
+		if n := len(w.up["b"].Asked()) - before; n != late || n < 5 || n > 20 || worst > paceLeast+time.Second {
 			t.Errorf("in ten minutes it was asked %d times, %d waited, %v at most", n, late, worst)
 		}
 		slow = 100 * time.Millisecond // it is well again
-		before, began = len(w.up["b"].asked()), time.Now()
+		before, began = len(w.up["b"].Asked()), time.Now()
 		for time.Since(began) < 2*lagMost {
 			w.ask(t.Context(), w.question("hi"))
 		}
 		if s := w.g.Channels()[1].Keys[0].Models[0]; s.State != "ready" {
 			t.Errorf("%+v, want ready", s)
 		}
-		if n := len(w.up["b"].asked()) - before; n < 100 {
+		if n := len(w.up["b"].Asked()) - before; n < 100 {
 			t.Errorf("it was asked %d times after it was well again", n)
 		}
 	})
@@ -80,7 +80,7 @@ func TestASlowChannelStillTakesWhatTheOthersHaveNoSlotsFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		slow := 100 * time.Millisecond
 		w := tortoise(t, &slow, atMost(1))
-		w.up["a"].mood = func(int) script { return script{steps: []step{start("x")}, again: []step{text("a").in(time.Second)}} }
+		w.up["a"].PlayNth(func(int) script { return script{Steps: []step{start("x")}, Again: []step{text("a").In(time.Second)}} })
 		ctx, leave := context.WithCancel(t.Context())
 		var holder sync.WaitGroup
 		holder.Go(func() { w.ask(ctx, w.question("hi")) })
@@ -99,14 +99,14 @@ func TestWhatComesInOnePieceIsNotComparedWithWhatComesInMany(t *testing.T) {
 		c := conf(channel("a"), channel("b", kind("iagent")))
 		c.Balance = "weighted"
 		w := newWorld(t, c, nil)
-		w.up["a"].mood = func(int) script { return paced(100*time.Millisecond, "a") }
-		w.up["b"].mood = func(int) script { return paced(8*time.Second, "b") }
+		w.up["a"].PlayNth(func(int) script { return paced(100*time.Millisecond, "a") })
+		w.up["b"].PlayNth(func(int) script { return paced(8*time.Second, "b") })
 		for range 3 * paceFrom {
 			if r := w.ask(t.Context(), w.question("hi")); r.err != nil {
 				t.Fatal(r.err)
 			}
 		}
-		if a, b := len(w.up["a"].asked()), len(w.up["b"].asked()); a != b {
+		if a, b := len(w.up["a"].Asked()), len(w.up["b"].Asked()); a != b {
 			t.Errorf("%d and %d, want as many", a, b)
 		}
 	})
@@ -116,8 +116,8 @@ func TestTheSlowOneIsAskedWhereNobodyElseIsLeft(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		slow := 100 * time.Millisecond
 		w := tortoise(t, &slow)
-		w.up["a"].mood = func(int) script { return refuses(fault(translate.FaultDial)) }
-		w.up["b"].mood = func(int) script { return paced(100*time.Millisecond, "b") }
+		w.up["a"].PlayNth(func(int) script { return refuses(fault(translate.FaultDial)) })
+		w.up["b"].PlayNth(func(int) script { return paced(100*time.Millisecond, "b") })
 		took := elapsed(func() { w.ask(t.Context(), w.question("hi")).mustSay(t, "b") })
 		mustTake(t, took, 100*time.Millisecond, 100*time.Millisecond)
 	})

@@ -16,10 +16,10 @@ var errLeft = &translate.Error{Code: translate.CodeCanceled, Fault: translate.Fa
 func TestAClientMayLeaveAtEveryStage(t *testing.T) {
 	t.Parallel()
 	stages := map[string][]script{
-		"opening":        {{hang: true}},
-		"before content": {{steps: []step{start("x"), hangs()}}},
-		"streaming":      {{steps: []step{start("x"), text("half"), hangs()}}},
-		"a second try":   {refuses(fault(translate.FaultDial)), {hang: true}},
+		"opening":        {{Hang: true}},
+		"before content": {{Steps: []step{start("x"), hangs()}}},
+		"streaming":      {{Steps: []step{start("x"), text("half"), hangs()}}},
+		"a second try":   {refuses(fault(translate.FaultDial)), {Hang: true}},
 	}
 	for name, scripts := range stages {
 		for _, stream := range []bool{true, false} {
@@ -62,7 +62,7 @@ func TestAClientMayLeaveAtEveryStage(t *testing.T) {
 
 func TestAPlainCancelIsCanceledToo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{hang: true}}})
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Hang: true}}})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		w.ask(ctx, w.question("hi")).mustFail(t, translate.CodeCanceled, translate.FaultGone)
@@ -87,7 +87,7 @@ func TestAClientThatLeavesWhileItWaitsForItsTurnAsksNobody(t *testing.T) {
 		r := <-second
 		r.mustFail(t, translate.CodeCanceled, translate.FaultGone)
 		synctest.Wait()
-		if n := len(w.up["a"].asked()); n != 1 {
+		if n := len(w.up["a"].Asked()); n != 1 {
 			t.Errorf("the third did not wait for the first: %d were asked", n)
 		}
 		readAll(x).mustSay(t, "1")
@@ -97,7 +97,7 @@ func TestAClientThatLeavesWhileItWaitsForItsTurnAsksNobody(t *testing.T) {
 		if got := w.stored("k"); got != "user:one|assistant:1|user:three|assistant:3" {
 			t.Errorf("stored: %s", got)
 		}
-		if n := len(w.up["a"].asked()); n != 2 {
+		if n := len(w.up["a"].Asked()); n != 2 {
 			t.Errorf("%d questions were asked", n)
 		}
 	})
@@ -118,7 +118,7 @@ func TestAQuestionOfAClientThatHasLeftIsNotAsked(t *testing.T) {
 
 func TestAnEndOfTheGatewayIsToldInBand(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{steps: []step{text("half"), hangs()}}}})
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{text("half"), hangs()}}}})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		x, err := w.open(ctx, w.question("hi"))
 		if err != nil {

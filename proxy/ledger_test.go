@@ -43,7 +43,7 @@ func TestEachAttemptAndEachRequestIsARow(t *testing.T) {
 		used := translate.Event{Kind: translate.KindUsage, Usage: translate.Usage{Input: 7, Output: 3}}
 		w := newWorld(t, c, map[string][]script{
 			"a": {refuses(fault(translate.FaultDial))},
-			"b": {{steps: []step{text("hello"), {ev: used}, finish()}}},
+			"b": {{Steps: []step{text("hello"), {Event: used}, finish()}}},
 		})
 		w.ask(t.Context(), w.questionOf(alice, "m", "hi")).mustSay(t, "hello")
 		got := rowsOf(t, w)
@@ -57,7 +57,7 @@ func TestACutAnswerIsPaidAsFarAsItCame(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := conf(channel("a"))
 		c.Ledger.Keep = time.Hour
-		w := newWorld(t, c, map[string][]script{"a": {{steps: []step{text("12345678"), fails(fault(translate.FaultBroken))}}}})
+		w := newWorld(t, c, map[string][]script{"a": {{Steps: []step{text("12345678"), fails(fault(translate.FaultBroken))}}}})
 		r := w.ask(t.Context(), w.questionOf(alice, "m", "hi"))
 		if r.err == nil {
 			t.Fatal("it was not cut")

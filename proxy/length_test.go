@@ -17,12 +17,12 @@ import (
 
 // takes is a model that takes so many tokens, as a server counts them that says so or not.
 func takes(u *fakeUp, tokens int, refuse func(sent int) error) {
-	u.reply = func(req *translate.Request) script {
+	u.Reply(func(req *translate.Request) script {
 		if sent := serverCount(req); sent > tokens {
-			return script{err: refuse(sent)}
+			return script{Err: refuse(sent)}
 		}
 		return says("ok")
-	}
+	})
 }
 
 // serverCount is how a server counts: 3.5 bytes a token, and 4 tokens a message.
@@ -87,7 +87,7 @@ func TestOfALongConversationAModelGetsWhatItTakes(t *testing.T) {
 				longTalk(t, w.st, 500)
 				for i := range 3 {
 					w.ask(t.Context(), w.in("k", w.question(fmt.Sprint("now ", i)))).mustSay(t, "ok")
-					req := w.up["a"].asked()[i]
+					req := w.up["a"].Asked()[i]
 					if n := serverCount(&req); n > 4000-700 {
 						t.Errorf("question %d was asked with %d tokens of 4000", i, n)
 					}
@@ -159,7 +159,7 @@ func TestWhatABackEndSaysOfItsLengthIsBelieved(t *testing.T) {
 						t.Fatalf("question %d: %v", i, r.err)
 					}
 				}
-				reqs := w.up["a"].asked()
+				reqs := w.up["a"].Asked()
 				if more := len(reqs) - 40; more > test.most {
 					t.Errorf("40 questions took %d more attempts", more)
 				}
@@ -214,7 +214,7 @@ func TestAnAnswerThatIsLongerThanTheModelTakesIsAskedForShorter(t *testing.T) {
 			q := w.in("k", w.question("now"))
 			q.Request.Params.MaxTokens = &most
 			w.ask(t.Context(), q).mustSay(t, "ok")
-			reqs := w.up["a"].asked()
+			reqs := w.up["a"].Asked()
 			req := &reqs[len(reqs)-1]
 			if got := *req.Params.MaxTokens; got < want[0] || got > want[1] || got+serverCount(req)*7/8 > 4000 {
 				t.Errorf("max_tokens %d was sent as %d, beside %d", most, got, serverCount(req))
@@ -238,17 +238,17 @@ func TestWhatIsTooLongIsAskedAgainWithLess(t *testing.T) {
 						t.Fatalf("question %d: %v", i, r.err)
 					}
 				}
-				tries := len(w.up["a"].asked())
+				tries := len(w.up["a"].Asked())
 				if tries > 40+12 {
 					t.Errorf("40 questions took %d attempts", tries)
 				}
 				for i := range 10 {
 					w.ask(t.Context(), w.in("k", w.question(fmt.Sprint("then ", i))))
 				}
-				if n := len(w.up["a"].asked()) - tries; n > 11 {
+				if n := len(w.up["a"].Asked()) - tries; n > 11 {
 					t.Errorf("10 more took %d attempts: what was refused is not remembered", n)
 				}
-				req := w.up["a"].asked()[len(w.up["a"].asked())-1]
+				req := w.up["a"].Asked()[len(w.up["a"].Asked())-1]
 				if n := serverCount(&req); kind == "openai" && n < 2000 {
 					t.Errorf("%d tokens of 4000 are used in the end", n)
 				}
@@ -268,7 +268,7 @@ func TestALongQuestionThatStandsAloneIsNeverShortened(t *testing.T) {
 		if r := w.ask(t.Context(), q); r.err == nil || !tooLong(r.err) {
 			t.Errorf("answered %+v", r)
 		}
-		if reqs := w.up["a"].asked(); len(reqs) != 1 || len(reqs[0].Messages) != 401 {
+		if reqs := w.up["a"].Asked(); len(reqs) != 1 || len(reqs[0].Messages) != 401 {
 			t.Errorf("asked %d times, with %d messages", len(reqs), len(reqs[0].Messages))
 		}
 	})
@@ -278,14 +278,14 @@ func TestWhatStaysTooLongGoesToTheFallback(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := conf(kindOf("openai", 0), config.Channel{ID: "b", Kind: "openai", Models: []config.Model{{Name: "n", Upstream: "n"}}})
 		c.Fallbacks = map[string][]string{"m": {"n"}}
-		w := newWorld(t, c, map[string][]script{"a": {{err: tooLongFor(0)}}, "b": {says("ok")}})
+		w := newWorld(t, c, map[string][]script{"a": {{Err: tooLongFor(0)}}, "b": {says("ok")}})
 		longTalk(t, w.st, 100)
 		w.ask(t.Context(), w.in("k", w.question("now"))).mustSay(t, "ok")
-		if a, b := w.up["a"].asked(), w.up["b"].asked(); len(a) != 1+maxCuts || len(b) != 1 || len(b[0].Messages) != 201 {
+		if a, b := w.up["a"].Asked(), w.up["b"].Asked(); len(a) != 1+maxCuts || len(b) != 1 || len(b[0].Messages) != 201 {
 			t.Errorf("a was asked %d times, b %d times", len(a), len(b))
 		}
 		w.ask(t.Context(), w.in("k2", w.question("alone"))).mustSay(t, "ok")
-		if a := w.up["a"].asked(); len(a) != 2+maxCuts {
+		if a := w.up["a"].Asked(); len(a) != 2+maxCuts {
 			t.Errorf("a question with nothing before it was shortened: %d attempts", len(a))
 		}
 	})

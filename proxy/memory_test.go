@@ -17,7 +17,7 @@ import (
 // mem is what the n-th request to channel id said of its memory.
 func (w *world) mem(id string, n int) translate.Memory {
 	w.t.Helper()
-	reqs := w.up[id].asked()
+	reqs := w.up[id].Asked()
 	if n >= len(reqs) {
 		w.t.Fatalf("channel %s was asked %d times", id, len(reqs))
 	}
@@ -50,7 +50,7 @@ func TestASecondTurnSendsOnlyWhatIsNewToARemoteMemory(t *testing.T) {
 				if m := w.mem("a", 1); m.ID != id || !m.InSync {
 					t.Errorf("second turn: %+v, first: %s", m, id)
 				}
-				got, want := w.up["a"].texts(), "user:2"
+				got, want := w.up["a"].Texts(), "user:2"
 				if k == "chatnio" { // the codec leaves out what the socket knows
 					want = "user:1|assistant:one|user:2"
 				}
@@ -78,7 +78,7 @@ func TestAFailoverAndTheWayBackReplayEverything(t *testing.T) {
 		if m := w.mem("a", 3); m.ID != id || !m.InSync {
 			t.Errorf("the fourth turn: %+v", m)
 		}
-		replay := w.up["a"].asked()[2].Messages
+		replay := w.up["a"].Asked()[2].Messages
 		if len(replay) != 1 || !strings.Contains(replay[0].Text(), "assistant: two") || !strings.HasSuffix(replay[0].Text(), "3") {
 			t.Errorf("replayed %s", said(replay))
 		}
@@ -123,7 +123,7 @@ func TestWhatHappensToAConversationPutsItsMemoryOutOfSync(t *testing.T) {
 			}
 		},
 		"a cancelled turn": func(t *testing.T, w *world) {
-			w.up["a"].scripts[1] = script{steps: []step{text("x"), hangs()}}
+			w.up["a"].PlayAt(1, script{Steps: []step{text("x"), hangs()}})
 			ctx, cancel := context.WithCancelCause(t.Context())
 			q := w.in("k", w.question("STOP"))
 			done := make(chan struct{})
@@ -133,7 +133,7 @@ func TestWhatHappensToAConversationPutsItsMemoryOutOfSync(t *testing.T) {
 			<-done
 		},
 		"a narrower window": func(t *testing.T, w *world) {
-			w.up["a"].scripts[1] = says("ok")
+			w.up["a"].PlayAt(1, says("ok"))
 			q := w.in("k", w.question("narrow"))
 			q.Request.Context = 1
 			w.ask(t.Context(), q).mustSay(t, "ok")
@@ -145,14 +145,14 @@ func TestWhatHappensToAConversationPutsItsMemoryOutOfSync(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, conf(channel("a", kind("rest"))), map[string][]script{"a": {
-					says("one"), {steps: []step{text("x"), fails(fault(translate.FaultBroken))}}, says("end")}})
+					says("one"), {Steps: []step{text("x"), fails(fault(translate.FaultBroken))}}, says("end")}})
 				w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 				happen(t, w)
-				if len(w.up["a"].asked()) == 1 {
-					w.up["a"].scripts[1] = says("end")
+				if len(w.up["a"].Asked()) == 1 {
+					w.up["a"].PlayAt(1, says("end"))
 				}
 				w.ask(t.Context(), w.in("k", w.question("last"))).mustSay(t, "end")
-				w.mustBeFresh("a", len(w.up["a"].asked())-1)
+				w.mustBeFresh("a", len(w.up["a"].Asked())-1)
 			})
 		})
 	}
@@ -180,7 +180,7 @@ func TestAStatelessChatGoesOnInItsRemoteMemory(t *testing.T) {
 			if ch != first[len(first)-1] {
 				t.Fatalf("it went on at %s", ch)
 			}
-			reqs := w.up[ch].asked()
+			reqs := w.up[ch].Asked()
 			if m := reqs[len(reqs)-1].Memory; !m.InSync || m.ID != reqs[len(reqs)-2].Memory.ID {
 				t.Fatalf("second request %+v", m)
 			}
@@ -209,7 +209,7 @@ func TestTwoQuestionsNeverShareARemoteMemoryAtOnce(t *testing.T) {
 		}
 		all.Wait()
 		seen, sync := map[string]int{}, 0
-		for _, r := range w.up["a"].asked()[1:] {
+		for _, r := range w.up["a"].Asked()[1:] {
 			seen[r.Memory.ID]++
 			if r.Memory.InSync {
 				sync++

@@ -14,7 +14,7 @@ func finishes(c *config.Channel) { c.OnLeave = "finish" }
 
 // slowly is an answer of three pieces, a second each.
 func slowly() script {
-	return script{steps: []step{start("x"), text("one ").in(time.Second), text("two ").in(time.Second), text("three").in(time.Second), finish()}}
+	return script{Steps: []step{start("x"), text("one ").In(time.Second), text("two ").In(time.Second), text("three").In(time.Second), finish()}}
 }
 
 func TestAnAnswerMayEndWithoutItsClient(t *testing.T) {
@@ -50,7 +50,7 @@ func TestAnAnswerMayEndWithoutItsClient(t *testing.T) {
 
 func TestDrainWaitsForAnswersWithoutClientsAndThenCutsThem(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		endless := script{again: []step{text("x").in(time.Second)}}
+		endless := script{Again: []step{text("x").In(time.Second)}}
 		w := newWorld(t, conf(channel("a", finishes)), map[string][]script{"a": {slowly(), endless}})
 		for range 2 {
 			x, err := w.open(t.Context(), w.question("hi"))
@@ -74,7 +74,7 @@ func TestDrainWaitsForAnswersWithoutClientsAndThenCutsThem(t *testing.T) {
 
 func TestTheEndOfTheGatewayEndsAnAnswerThatWouldOutliveItsClient(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", finishes)), map[string][]script{"a": {{hang: true}}})
+		w := newWorld(t, conf(channel("a", finishes)), map[string][]script{"a": {{Hang: true}}})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		done := make(chan result, 1)
 		go func() { done <- w.ask(ctx, w.question("hi")) }()
@@ -87,10 +87,10 @@ func TestTheEndOfTheGatewayEndsAnAnswerThatWouldOutliveItsClient(t *testing.T) {
 
 func TestAnAnswerThatFailsWithoutItsClientGivesEverythingBack(t *testing.T) {
 	t.Parallel()
-	for name, last := range map[string]step{"cut": fails(fault(translate.FaultBroken)), "stalled": hangs(), "a bug": {crash: true}} {
+	for name, last := range map[string]step{"cut": fails(fault(translate.FaultBroken)), "stalled": hangs(), "a bug": {Crash: true}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a", finishes, atMost(1))), map[string][]script{"a": {{steps: []step{text("half"), last}}, says("well")}})
+				w := newWorld(t, conf(channel("a", finishes, atMost(1))), map[string][]script{"a": {{Steps: []step{text("half"), last}}, says("well")}})
 				x, err := w.open(t.Context(), w.in("k", w.question("hi")))
 				if err != nil {
 					t.Fatal(err)
@@ -109,7 +109,7 @@ func TestAnAnswerThatFailsWithoutItsClientGivesEverythingBack(t *testing.T) {
 
 func TestTooManyAnswersWithoutClientsAreCancelled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", finishes)), map[string][]script{"a": {{steps: []step{text("half"), hangs()}}}})
+		w := newWorld(t, conf(channel("a", finishes)), map[string][]script{"a": {{Steps: []step{text("half"), hangs()}}}})
 		for range maxOrphans + 5 {
 			x, err := w.open(t.Context(), w.question("hi"))
 			if err != nil {
@@ -118,11 +118,7 @@ func TestTooManyAnswersWithoutClientsAreCancelled(t *testing.T) {
 			_ = x.Close()
 		}
 		synctest.Wait()
-		up := w.up["a"]
-		up.mu.Lock()
-		n := up.closed
-		up.mu.Unlock()
-		if n != 5 {
+		if _, n := w.up["a"].Streams(); n != 5 {
 			t.Errorf("%d were cancelled", n)
 		}
 		time.Sleep(time.Minute)

@@ -55,8 +55,8 @@ func TestTheFirstContentIsWaitedForAsTheModelsRecordSays(t *testing.T) {
 				if !c.alone {
 					conf.Channels = append(conf.Channels, channel("b", tier(2)))
 				}
-				usual := script{after: c.usual / 2, steps: []step{start("x"), text("a").in(c.usual / 2), finish()}}
-				w := newWorld(t, conf, map[string][]script{"a": append(repeats(paceFrom, usual), script{steps: []step{start("x"), hangs()}}), "b": {says("b")}})
+				usual := script{After: c.usual / 2, Steps: []step{start("x"), text("a").In(c.usual / 2), finish()}}
+				w := newWorld(t, conf, map[string][]script{"a": append(repeats(paceFrom, usual), script{Steps: []step{start("x"), hangs()}}), "b": {says("b")}})
 				question := func() *question {
 					q := w.question("hi")
 					q.Request.Stream = !c.whole
@@ -73,7 +73,7 @@ func TestTheFirstContentIsWaitedForAsTheModelsRecordSays(t *testing.T) {
 
 func TestTheLedgerSaysWhereTheTimeWent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		good := script{after: 2 * time.Second, steps: []step{start("x"), text("b").in(3 * time.Second), finish()}}
+		good := script{After: 2 * time.Second, Steps: []step{start("x"), text("b").In(3 * time.Second), finish()}}
 		w := newWorld(t, conf(channel("a"), channel("b", tier(2), atMost(1))), map[string][]script{"a": {refuses(fault(translate.FaultDial))}, "b": {good}})
 		first, err := w.open(t.Context(), w.question("hi"))
 		if err != nil {

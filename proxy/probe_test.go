@@ -21,8 +21,8 @@ func probed(n int) func(*config.Channel) {
 func rarely(c *config.Channel) { c.Probe.Every = 2 * time.Minute }
 
 // pings is how many of the requests of u were probes.
-func (u *fakeUp) pings() (n int) {
-	for _, r := range u.asked() {
+func pings(u *fakeUp) (n int) {
+	for _, r := range u.Asked() {
 		if r.Messages[len(r.Messages)-1].Text() == "ping" {
 			n++
 		}
@@ -48,14 +48,14 @@ func TestAProbeBringsAnIdleChannelBack(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second)
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "a")
-		if n := len(w.up["a"].asked()) - w.up["a"].pings(); n != openAfter+1 {
+		if n := len(w.up["a"].Asked()) - pings(w.up["a"]); n != openAfter+1 {
 			t.Errorf("callers asked it %d times", n)
 		}
 		s := w.probesOf("a")
 		if s.Bad != 2 || s.Good == 0 || s.Result != "ok" || s.Last == "" {
 			t.Errorf("%+v", s)
 		}
-		if first := w.up["a"].asked()[openAfter]; *first.Params.MaxTokens != 1 || first.Model != "up-a" {
+		if first := w.up["a"].Asked()[openAfter]; *first.Params.MaxTokens != 1 || first.Model != "up-a" {
 			t.Errorf("the probe: %+v", first)
 		}
 	})
@@ -66,12 +66,12 @@ func TestAProbeEndsTheWaitOfAKeyThatWasRefused(t *testing.T) {
 		w := newWorld(t, conf(channel("a", probed(100), keys("k1", "k2"))),
 			map[string][]script{"a/k1": append(repeats(2, refuses(fault(translate.FaultDenied))), says("1")), "a/k2": {says("2")}})
 		k1 := w.up["a/k1"]
-		for len(k1.asked()) == 0 {
+		for len(k1.Asked()) == 0 {
 			w.ask(t.Context(), w.question("hi")).mustSay(t, "2")
 		}
 		time.Sleep(20 * time.Second)
-		if k1.pings() < 2 {
-			t.Fatalf("%d probes", k1.pings())
+		if pings(k1) < 2 {
+			t.Fatalf("%d probes", pings(k1))
 		}
 		state := func() string { return w.g.Channels()[0].Keys[0].Models[0].State }
 		if got := state(); got != "ready" {
@@ -89,7 +89,7 @@ func TestAFailedProbeIsAFailureLikeAnyOther(t *testing.T) {
 			t.Errorf("it is %s", s.State)
 		}
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "b")
-		if n, pings := len(w.up["a"].asked()), w.up["a"].pings(); n != pings || pings < openAfter {
+		if n, pings := len(w.up["a"].Asked()), pings(w.up["a"]); n != pings || pings < openAfter {
 			t.Errorf("asked %d times, %d of them probes", n, pings)
 		}
 	})
@@ -123,11 +123,11 @@ func TestProbesStayUnderTheirCeiling(t *testing.T) {
 		w := newWorld(t, conf(channel("dead", probed(10), rarely), channel("well", probed(10), rarely)), map[string][]script{"dead": {dead}, "well": {says("x")}})
 		time.Sleep(24 * time.Hour)
 		// Ten at once, and ten more in the course of the day.
-		if n := w.up["dead"].pings(); n < 18 || n > 20 {
+		if n := pings(w.up["dead"]); n < 18 || n > 20 {
 			t.Errorf("%d probes of the dead one", n)
 		}
 		// Half are kept for worse days.
-		if n := w.up["well"].pings(); n < 13 || n > 15 {
+		if n := pings(w.up["well"]); n < 13 || n > 15 {
 			t.Errorf("%d probes of the other", n)
 		}
 		if s := w.probesOf("well"); s.Left < 4 || s.Left > 5 {
@@ -139,7 +139,7 @@ func TestProbesStayUnderTheirCeiling(t *testing.T) {
 func TestAProbeWaitsForNobodyAndNobodyForIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		slow := says("x")
-		slow.after = 12 * time.Second // longer than the time between two
+		slow.After = 12 * time.Second // longer than the time between two
 		w := newWorld(t, conf(channel("a", probed(100), atMost(1), func(c *config.Channel) { c.Timeouts.First = config.AutoDuration(20 * time.Second) })),
 			map[string][]script{"a": {slow}})
 		time.Sleep(6 * time.Second)
@@ -148,7 +148,7 @@ func TestAProbeWaitsForNobodyAndNobodyForIt(t *testing.T) {
 			t.Fatalf("%d run", n)
 		}
 		time.Sleep(8 * time.Second)
-		if n := len(w.up["a"].asked()); n != 1 {
+		if n := len(w.up["a"].Asked()); n != 1 {
 			t.Errorf("%d probes at once", n)
 		}
 		// A question has the only slot: it is not disturbed.
@@ -156,9 +156,9 @@ func TestAProbeWaitsForNobodyAndNobodyForIt(t *testing.T) {
 		for w.g.Channels()[0].InFlight > 0 {
 			time.Sleep(10 * time.Millisecond)
 		}
-		before := w.up["a"].pings()
+		before := pings(w.up["a"])
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "x")
-		if n := w.up["a"].pings(); n != before {
+		if n := pings(w.up["a"]); n != before {
 			t.Errorf("%d probes while a question ran", n-before)
 		}
 	})
@@ -171,7 +171,7 @@ func TestABusyChannelIsNotProbed(t *testing.T) {
 			w.ask(t.Context(), w.question("hi")).mustSay(t, "x")
 			time.Sleep(time.Second)
 		}
-		if n := w.up["a"].pings(); n != 0 {
+		if n := pings(w.up["a"]); n != 0 {
 			t.Errorf("%d probes", n)
 		}
 	})
@@ -184,7 +184,7 @@ func TestWhatAnOperatorHasTakenOutIsNotProbed(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
-		if n := len(w.up["a"].asked()); n != 0 {
+		if n := len(w.up["a"].Asked()); n != 0 {
 			t.Errorf("%d probes", n)
 		}
 	})
@@ -198,13 +198,13 @@ func TestAProbeHonoursTheTimeThatABackEndAskedFor(t *testing.T) {
 		for range openAfter {
 			w.ask(t.Context(), w.question("hi"))
 		}
-		asked := len(w.up["a"].asked())
+		asked := len(w.up["a"].Asked())
 		time.Sleep(19 * time.Minute)
-		if n := w.up["a"].pings(); n != 0 {
+		if n := pings(w.up["a"]); n != 0 {
 			t.Errorf("%d probes of %d before their time", n, asked)
 		}
 		time.Sleep(2 * time.Minute)
-		if n := w.up["a"].pings(); n == 0 {
+		if n := pings(w.up["a"]); n == 0 {
 			t.Error("no probe after it")
 		}
 	})
@@ -212,7 +212,7 @@ func TestAProbeHonoursTheTimeThatABackEndAskedFor(t *testing.T) {
 
 func TestABugInAProbeEndsThatProbe(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", probed(100))), map[string][]script{"a": {{steps: []step{{crash: true}}}, says("x")}})
+		w := newWorld(t, conf(channel("a", probed(100))), map[string][]script{"a": {{Steps: []step{{Crash: true}}}, says("x")}})
 		time.Sleep(time.Minute)
 		if s := w.probesOf("a"); s.Good == 0 {
 			t.Errorf("%+v", s)
@@ -235,9 +235,9 @@ func TestANewConfigurationNeitherLosesNorDoublesProbes(t *testing.T) {
 		if got := w.probesOf("a"); before.Good < 3 || got != before {
 			t.Errorf("%+v, was %+v", got, before)
 		}
-		asked := len(w.up["b"].asked())
+		asked := len(w.up["b"].Asked())
 		time.Sleep(24 * time.Hour)
-		if n := len(w.up["b"].asked()); n != asked {
+		if n := len(w.up["b"].Asked()); n != asked {
 			t.Errorf("%d probes of one that is not probed any more", n-asked)
 		}
 		if s := w.probesOf("a"); s.Good < 12 || s.Good > 17 {

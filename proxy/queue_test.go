@@ -85,7 +85,7 @@ func TestTheQueueOfALimitEndsWithItsClientOrItsTime(t *testing.T) {
 // the next.
 func TestTheFirstInLineIsWokenWhenAPlaceIsGivenBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := limited(t, config.Limit{Concurrent: 1, Queue: true}, script{steps: []step{text("a"), hangs()}}, says("yes"))
+		w := limited(t, config.Limit{Concurrent: 1, Queue: true}, script{Steps: []step{text("a"), hangs()}}, says("yes"))
 		x, err := w.open(t.Context(), w.bob())
 		if err != nil {
 			t.Fatal(err)
@@ -125,7 +125,7 @@ func TestNobodyGetsInBeforeARoomFullOfWaiters(t *testing.T) {
 		for range 3 {
 			w.ask(t.Context(), w.bob()).mustFail(t, translate.CodeRateLimited, 0)
 		}
-		if n := len(w.up["a"].asked()); n != 0 {
+		if n := len(w.up["a"].Asked()); n != 0 {
 			t.Errorf("%d were admitted before those that waited", n)
 		}
 		all.Wait()
@@ -139,7 +139,7 @@ func TestNobodyGetsInBeforeARoomFullOfWaiters(t *testing.T) {
 // others of it from being answered, and costs no look at the store.
 func TestAQuestionTakesItsPlaceWhenItIsAdmitted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := limited(t, config.Limit{Concurrent: 1, Queue: true}, script{steps: []step{text("a"), hangs()}}, says("yes"))
+		w := limited(t, config.Limit{Concurrent: 1, Queue: true}, script{Steps: []step{text("a"), hangs()}}, says("yes"))
 		x, err := w.open(t.Context(), w.bob())
 		if err != nil {
 			t.Fatal(err)

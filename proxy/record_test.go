@@ -78,7 +78,7 @@ func TestARecordAllocatesNothingOnceMemoryIsFull(t *testing.T) {
 func TestAnExchangeThatRunsIsExplainedAsFarAsItHasGot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a"), channel("b", tier(2))),
-			map[string][]script{"a": {refuses(fault(translate.FaultDial))}, "b": {{steps: []step{text("half"), finish().in(20 * time.Second)}}}})
+			map[string][]script{"a": {refuses(fault(translate.FaultDial))}, "b": {{Steps: []step{text("half"), finish().In(20 * time.Second)}}}})
 		q := w.question("hi")
 		q.ID = "one"
 		var all sync.WaitGroup
@@ -103,7 +103,7 @@ func TestAnExchangeThatRunsIsExplainedAsFarAsItHasGot(t *testing.T) {
 func TestNoExchangeHidesAnotherWithItsID(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {
-			{steps: []step{text("first"), finish()}}, refuses(fault(translate.FaultRejected)), {steps: []step{text("third"), finish().in(20 * time.Second)}}}})
+			{Steps: []step{text("first"), finish()}}, refuses(fault(translate.FaultRejected)), {Steps: []step{text("third"), finish().In(20 * time.Second)}}}})
 		put := func(caller string) {
 			q := w.question("hi")
 			q.ID, q.Caller = "req_known", &Caller{Name: caller}

@@ -29,11 +29,11 @@ func TestEachModelAndKeyOfAChannelHasABreakerOfItsOwn(t *testing.T) {
 		if got := strings.Join(states, ", "); got != "0 m open, 0 n ready, 1 m ready, 1 n ready" {
 			t.Error(got)
 		}
-		before := len(w.up["a/k1"].asked())
+		before := len(w.up["a/k1"].Asked())
 		for range 40 {
 			w.ask(t.Context(), w.questionOf(alice, "n", "hi")).mustSay(t, "2")
 		}
-		if n := len(w.up["a/k1"].asked()) - before; n != openAfter {
+		if n := len(w.up["a/k1"].Asked()) - before; n != openAfter {
 			t.Errorf("the other model met the first key %d times, want %d until its own breaker opened", n, openAfter)
 		}
 	})
@@ -41,9 +41,9 @@ func TestEachModelAndKeyOfAChannelHasABreakerOfItsOwn(t *testing.T) {
 
 func TestACallersOwnTimeoutIsHeldAgainstNobody(t *testing.T) {
 	for name, s := range map[string]script{
-		"before the headers": {hang: true},
-		"before the content": {steps: []step{start("x"), hangs()}},
-		"in the middle":      {steps: []step{start("x"), text("half"), hangs()}},
+		"before the headers": {Hang: true},
+		"before the content": {Steps: []step{start("x"), hangs()}},
+		"in the middle":      {Steps: []step{start("x"), text("half"), hangs()}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestFallbackModelsShareTheAttempts(t *testing.T) {
 func TestFallbackModelsShareTheTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		slow := func(c *config.Channel) { c.Timeouts.First = config.AutoDuration(time.Minute) }
-		broken := script{after: 16 * time.Second, err: fault(translate.FaultDial)}
+		broken := script{After: 16 * time.Second, Err: fault(translate.FaultDial)}
 		conf := conf(channel("a", slow), channel("b", slow, serves("m2")), channel("c", slow, serves("m3")))
 		conf.Fallbacks = map[string][]string{"m": {"m2", "m3"}}
 		w := newWorld(t, conf, map[string][]script{"a": {broken}, "b": {broken}, "c": {says("c")}})

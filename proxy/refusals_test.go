@@ -155,7 +155,7 @@ func TestRefusalsDoNotPushOutTheExplanationsOfOthers(t *testing.T) {
 		failing := w.questionOf(alice, "m", "hi")
 		failing.ID = "failing"
 		ctx, cancel := context.WithCancel(t.Context())
-		w.up["a"].scripts = []script{refuses(fault(translate.FaultRejected))}
+		w.up["a"].Play(refuses(fault(translate.FaultRejected)))
 		w.ask(ctx, failing)
 		cancel()
 		for range keptTroubled + keptOrdinary {

@@ -29,7 +29,7 @@ func TestARunningAnswerEndsUnderTheConfigurationThatItBeganWith(t *testing.T) {
 		}
 		old := w.up["old"]
 		w.apply(conf(channel("new")))
-		if old.ends() != 0 {
+		if old.Ends() != 0 {
 			t.Error("the channel was closed under a running answer")
 		}
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "from new")
@@ -46,8 +46,8 @@ func TestARunningAnswerEndsUnderTheConfigurationThatItBeganWith(t *testing.T) {
 		if err := x.Close(); err != nil {
 			t.Error(err)
 		}
-		if old.ends() != 1 {
-			t.Errorf("the channel that is gone was closed %d times", old.ends())
+		if old.Ends() != 1 {
+			t.Errorf("the channel that is gone was closed %d times", old.Ends())
 		}
 	})
 }
@@ -58,10 +58,10 @@ func TestWhatIsKnownOfAChannelSurvivesANewConfiguration(t *testing.T) {
 		for range openAfter {
 			w.ask(t.Context(), w.question("hi")).mustSay(t, "b")
 		}
-		before, up := len(w.up["a"].asked()), w.up["a"]
+		before, up := len(w.up["a"].Asked()), w.up["a"]
 		w.apply(conf(channel("a", func(c *config.Channel) { c.Weight = 5 }), channel("b", tier(2))))
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "b")
-		if n := len(up.asked()); w.up["a"] != up || n != before {
+		if n := len(up.Asked()); w.up["a"] != up || n != before {
 			t.Errorf("a channel whose breaker is open was asked %d times after the change, by the same upstream: %v", n-before, w.up["a"] == up)
 		}
 		if err := w.g.Force("b", ForceOpen); err != nil {
@@ -69,8 +69,8 @@ func TestWhatIsKnownOfAChannelSurvivesANewConfiguration(t *testing.T) {
 		}
 		w.apply(conf(channel("b", tier(3))))
 		w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeUnavailable, 0)
-		if up.ends() != 1 || w.up["b"].ends() != 0 {
-			t.Errorf("closed: the one that is gone %d times, the one that stays %d times", up.ends(), w.up["b"].ends())
+		if up.Ends() != 1 || w.up["b"].Ends() != 0 {
+			t.Errorf("closed: the one that is gone %d times, the one that stays %d times", up.Ends(), w.up["b"].Ends())
 		}
 	})
 }
@@ -80,8 +80,8 @@ func TestAnotherAddressIsAnotherUpstream(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("a")}})
 		first := w.up["a"]
 		w.apply(conf(channel("a", func(c *config.Channel) { c.URL = "https://another-address.example" })))
-		if w.up["a"] == first || first.ends() != 1 {
-			t.Errorf("the old upstream stays, or was closed %d times", first.ends())
+		if w.up["a"] == first || first.Ends() != 1 {
+			t.Errorf("the old upstream stays, or was closed %d times", first.Ends())
 		}
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "a")
 	})
@@ -94,9 +94,9 @@ func TestWhatIsKnownOfABackEndIsNotKnownOfAnother(t *testing.T) {
 			w.ask(t.Context(), w.question("hi"))
 		}
 		w.apply(conf(channel("a", func(c *config.Channel) { c.URL = "https://mended.example" })))
-		before := len(w.up["a"].asked())
+		before := len(w.up["a"].Asked())
 		w.ask(t.Context(), w.question("hi"))
-		if len(w.up["a"].asked()) == before {
+		if len(w.up["a"].Asked()) == before {
 			t.Error("the breaker of the old address is open for the new one")
 		}
 	})
@@ -116,14 +116,14 @@ func TestAChannelThatIsGoneIsThereForAQuestionThatBeganTwoConfigurationsAgo(t *t
 		synctest.Wait() // the second waits behind the first
 		w.apply(conf(channel("a", func(c *config.Channel) { c.Weight = 5 })))
 		w.apply(conf(channel("b")))
-		if n := a.ends(); n != 0 {
+		if n := a.Ends(); n != 0 {
 			t.Errorf("it was closed %d times under two questions", n)
 		}
 		readAll(x).mustSay(t, "1")
 		_ = x.Close()
 		r := <-answered
 		r.mustSay(t, "1")
-		if n := a.ends(); n != 1 {
+		if n := a.Ends(); n != 1 {
 			t.Errorf("it was closed %d times", n)
 		}
 	})
@@ -137,10 +137,10 @@ func TestAConfigurationWithoutProbesEndsThem(t *testing.T) {
 			w.apply(conf(channel("a", probed(1000), tier(i+1))))
 			time.Sleep(5*time.Second + 100*time.Millisecond) // within a probe, which is broken off
 		}
-		before := a.pings()
+		before := pings(a)
 		w.apply(conf(channel("a")))
 		time.Sleep(time.Minute)
-		if n := a.pings() - before; n != 0 || before == 0 {
+		if n := pings(a) - before; n != 0 || before == 0 {
 			t.Errorf("%d probes of a channel that has none, %d before", n, before)
 		}
 	})
@@ -210,7 +210,7 @@ func TestNothingIsAppliedAfterTheEnd(t *testing.T) {
 			t.Error("it was applied")
 		}
 		time.Sleep(time.Minute)
-		if n := w.up["a"].pings(); n != 0 {
+		if n := pings(w.up["a"]); n != 0 {
 			t.Errorf("%d probes after the end", n)
 		}
 	})
@@ -236,10 +236,10 @@ func TestAConfigurationThatCannotBeAppliedChangesNothing(t *testing.T) {
 			t.Fatal("a broken template was taken")
 		}
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "a")
-		if n := w.up["b"].ends(); n != 1 {
+		if n := w.up["b"].Ends(); n != 1 {
 			t.Errorf("what was opened in vain was closed %d times", n)
 		}
-		if n := w.up["a"].ends(); n != 0 {
+		if n := w.up["a"].Ends(); n != 0 {
 			t.Errorf("what stays was closed %d times", n)
 		}
 	})

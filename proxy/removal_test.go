@@ -36,7 +36,7 @@ func TestWhatWasAskedBeforeARemovalIsAnsweredButNotStored(t *testing.T) {
 	for _, rm := range removals {
 		t.Run(rm.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one"), {steps: []step{text("two").in(time.Second), finish()}}, says("three"), says("four"), says("five")}})
+				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one"), {Steps: []step{text("two").In(time.Second), finish()}}, says("three"), says("four"), says("five")}})
 				w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 				x, err := w.open(t.Context(), w.in("k", w.question("2"))) // runs
 				if err != nil {
@@ -54,7 +54,7 @@ func TestWhatWasAskedBeforeARemovalIsAnsweredButNotStored(t *testing.T) {
 				readAll(x).mustSay(t, "two")
 				_ = x.Close()
 				w.ask(t.Context(), waits).mustSay(t, "three")
-				if got := w.up["a"].texts(); got != "user:3" {
+				if got := w.up["a"].Texts(); got != "user:3" {
 					t.Errorf("what waited was asked with %s", got)
 				}
 				if got := w.stored("k"); got != "" {

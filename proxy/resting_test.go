@@ -52,7 +52,7 @@ func TestOnlyTheFirstQuestionOfAConversationReadsTheStore(t *testing.T) {
 		if n := st.reads.Load(); n != 1 {
 			t.Errorf("100 turns read the store %d times", n)
 		}
-		if got, want := w.up["a"].texts(), strings.Repeat("user:again|assistant:ok|", 99)+"user:again"; got != want {
+		if got, want := w.up["a"].Texts(), strings.Repeat("user:again|assistant:ok|", 99)+"user:again"; got != want {
 			t.Errorf("the last one was asked with %s", got)
 		}
 	})
@@ -80,7 +80,7 @@ func TestAKeptConversationIsFoundByItsIDToo(t *testing.T) {
 	})
 }
 
-// A conversation that was found as the newest of its user is looked for again: it may
+// A conversation that was found as the newest of its user is looked for Again: it may
 // not be that any more.
 func TestWhatWasFoundAsTheNewestOfItsUserIsLookedForEachTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -108,11 +108,11 @@ func TestWhatWasFoundAsTheNewestOfItsUserIsLookedForEachTime(t *testing.T) {
 		time.Sleep(time.Second)
 		in("two", "3")
 		newest("4")
-		if got := w.up["a"].texts(); got != "user:3|assistant:ok|user:4" {
+		if got := w.up["a"].Texts(); got != "user:3|assistant:ok|user:4" {
 			t.Errorf("asked with %s", got)
 		}
 		in("mine", "5")
-		if got := w.up["a"].texts(); got != "user:5" {
+		if got := w.up["a"].Texts(); got != "user:5" {
 			t.Errorf("a conversation of its own was asked with %s", got)
 		}
 	})
@@ -143,12 +143,12 @@ func TestWhatIsKeptIsWhatIsStored(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, withPreset(conf(channel("a", kind("rest")))), nil)
 				r := rand.New(rand.NewPCG(seed, 0))
-				w.up["a"].mood = func(n int) script {
+				w.up["a"].PlayNth(func(n int) script {
 					if n%7 == 6 {
-						return script{steps: []step{text("half"), fails(fault(translate.FaultBroken))}}
+						return script{Steps: []step{text("half"), fails(fault(translate.FaultBroken))}}
 					}
-					return script{steps: []step{text(fmt.Sprint("answer ", n)), finish().in(time.Second)}}
-				}
+					return script{Steps: []step{text(fmt.Sprint("answer ", n)), finish().In(time.Second)}}
+				})
 				for range 200 {
 					w.happen(t, r, fmt.Sprint("k", r.IntN(3)))
 					w.mustKeepWhatIsStored(t)

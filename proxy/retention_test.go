@@ -48,11 +48,11 @@ func TestAConversationIsForgottenAsLongAfterItsLastChangeAsTheFileSays(t *testin
 		}
 		// What memory held of it is forgotten as well.
 		w.ask(t.Context(), w.in("old", w.question("4"))).mustSay(t, "ok")
-		if got := w.up["a"].texts(); got != "user:4" {
+		if got := w.up["a"].Texts(); got != "user:4" {
 			t.Errorf("after it the model was asked with %s", got)
 		}
 		w.ask(t.Context(), w.in("used", w.question("5"))).mustSay(t, "ok")
-		if got := w.up["a"].texts(); got != "user:2|assistant:ok|user:3|assistant:ok|user:5" {
+		if got := w.up["a"].Texts(); got != "user:2|assistant:ok|user:3|assistant:ok|user:5" {
 			t.Errorf("in the other one it was asked with %s", got)
 		}
 		if said := logged(w); !strings.Contains(said, "conversations=1") {
@@ -74,7 +74,7 @@ func TestWithoutAnAgeConversationsAreKeptForEver(t *testing.T) {
 
 func TestAConversationIsNotRemovedWhileAQuestionIsUnderWayInIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, aging(10*time.Second), map[string][]script{"a": {says("ok"), {steps: []step{text("slow"), text("er").in(20 * time.Second), finish()}}, says("ok")}})
+		w := newWorld(t, aging(10*time.Second), map[string][]script{"a": {says("ok"), {Steps: []step{text("slow"), text("er").In(20 * time.Second), finish()}}, says("ok")}})
 		w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "ok")
 		time.Sleep(5 * time.Second)
 		w.ask(t.Context(), w.in("k", w.question("2"))).mustSay(t, "slower")
@@ -150,7 +150,7 @@ func TestWhatCouldNotBeRemovedForSureIsReadAgain(t *testing.T) {
 			t.Errorf("the log says %s", said)
 		}
 		w.ask(t.Context(), w.in("k", w.question("2"))).mustSay(t, "ok")
-		if got := w.up["a"].texts(); got != "user:2" {
+		if got := w.up["a"].Texts(); got != "user:2" {
 			t.Errorf("the model was asked with %s", got)
 		}
 	})

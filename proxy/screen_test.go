@@ -66,16 +66,16 @@ func (w *world) screenStep(t *testing.T, s screenStep) {
 	if got := w.screen("k"); got != s.screen {
 		t.Errorf("after %s %d: %s\nwant %s", s.do, s.index, got, s.screen)
 	}
-	if s.asked != "" && w.up["a"].texts() != s.asked {
-		t.Errorf("%s was asked with %s\nwant %s", s.do, w.up["a"].texts(), s.asked)
+	if s.asked != "" && w.up["a"].Texts() != s.asked {
+		t.Errorf("%s was asked with %s\nwant %s", s.do, w.up["a"].Texts(), s.asked)
 	}
 }
 
 func TestTheConversationIsWhatItsClientHasOnTheScreen(t *testing.T) {
 	bad := refuses(fault(translate.FaultRejected))
-	slow := script{steps: []step{finish().in(time.Hour)}}
-	half := script{steps: []step{text("half"), finish().in(time.Hour)}}
-	cut := script{steps: []step{text("cut"), fails(fault(translate.FaultBroken))}}
+	slow := script{Steps: []step{finish().In(time.Hour)}}
+	half := script{Steps: []step{text("half"), finish().In(time.Hour)}}
+	cut := script{Steps: []step{text("cut"), fails(fault(translate.FaultBroken))}}
 	const f, s, o = "(failed)", "(superseded)", "(orphan)"
 	for name, c := range map[string]struct {
 		answers []script
@@ -154,7 +154,7 @@ func TestTheConversationIsWhatItsClientHasOnTheScreen(t *testing.T) {
 
 func TestANewConversationIsStoredWithItsQuestionBeforeAModelIsAsked(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{steps: []step{text("hello").in(time.Second), finish()}}, says("again")}})
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{text("hello").In(time.Second), finish()}}, says("again")}})
 		q := w.question("hi")
 		q.KeepPartial, q.Failure = true, shown
 		id := conversation.Identity{Make: &store.Conversation{Key: "k", Group: "chatnio:", Numbered: true, Messages: []store.Message{unsaid(translate.RoleSystem, "be kind")}}}
@@ -178,7 +178,7 @@ func TestANewConversationIsStoredWithItsQuestionBeforeAModelIsAsked(t *testing.T
 			t.Errorf("listed: %+v", page)
 		}
 		w.ask(t.Context(), q).mustSay(t, "hello")
-		if got := w.up["a"].texts(); got != "system:be kind|user:hi" {
+		if got := w.up["a"].Texts(); got != "system:be kind|user:hi" {
 			t.Errorf("asked with %s", got)
 		}
 		if got := w.screen("k"); got != "system:be kind|user:hi|assistant:hello" {
@@ -191,7 +191,7 @@ func TestANewConversationIsStoredWithItsQuestionBeforeAModelIsAsked(t *testing.T
 		}
 		next.Turn = turn
 		w.ask(t.Context(), next).mustSay(t, "again")
-		if got := w.up["a"].texts(); got != "system:be kind|user:hi|assistant:hello|user:more" {
+		if got := w.up["a"].Texts(); got != "system:be kind|user:hi|assistant:hello|user:more" {
 			t.Errorf("the next one was asked with %s", got)
 		}
 	})
@@ -255,7 +255,7 @@ func TestAQuestionThatWasRefusedIsNotedWhateverTheConversationHasBecome(t *testi
 			t.Errorf("it is %s", got)
 		}
 		w.ask(t.Context(), w.in("k", w.question("two"))).mustSay(t, "2")
-		if got := w.up["a"].texts(); got != "user:one|assistant:1|user:elsewhere|assistant:e|user:two" {
+		if got := w.up["a"].Texts(); got != "user:one|assistant:1|user:elsewhere|assistant:e|user:two" {
 			t.Errorf("asked with %s", got)
 		}
 	})

@@ -45,11 +45,11 @@ func TestAChannelWithoutAnAlternativeIsTriedASecondTime(t *testing.T) {
 		retry       time.Duration
 	}{
 		{name: "after an error", first: refuses(fault(translate.FaultBroken)), asked: 2, least: 50 * time.Millisecond, most: 150 * time.Millisecond},
-		{name: "after a cut", first: script{steps: []step{start("x"), fails(fault(translate.FaultBroken))}}, asked: 2, least: 50 * time.Millisecond, most: 150 * time.Millisecond},
+		{name: "after a cut", first: script{Steps: []step{start("x"), fails(fault(translate.FaultBroken))}}, asked: 2, least: 50 * time.Millisecond, most: 150 * time.Millisecond},
 		{name: "after a short throttle", first: throttles(2 * time.Second), asked: 2, least: 2 * time.Second, most: 2 * time.Second},
 		{name: "not after a long throttle", first: throttles(2100 * time.Millisecond), asked: 1, code: translate.CodeRateLimited, retry: 2100 * time.Millisecond},
 		{name: "not after a throttle without a hint", first: throttles(0), asked: 1, code: translate.CodeRateLimited, retry: time.Second},
-		{name: "not after silence", first: script{hang: true}, asked: 1, least: firstAlone, most: firstAlone, code: translate.CodeModel},
+		{name: "not after silence", first: script{Hang: true}, asked: 1, least: firstAlone, most: firstAlone, code: translate.CodeModel},
 		{name: "not where nothing was reached", first: refuses(fault(translate.FaultDial)), asked: 1, code: translate.CodeUnavailable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestAChannelWithoutAnAlternativeIsTriedASecondTime(t *testing.T) {
 				} else if r.err == nil || r.err.Code != c.code || r.err.Retry != c.retry {
 					t.Errorf("it ended with %+v, want %s after %v", r.err, c.code, c.retry)
 				}
-				if n := len(w.up["a"].asked()); n != c.asked {
+				if n := len(w.up["a"].Asked()); n != c.asked {
 					t.Errorf("asked %d times, want %d", n, c.asked)
 				}
 			})
@@ -73,7 +73,7 @@ func TestAChannelWithoutAnAlternativeIsTriedASecondTime(t *testing.T) {
 func TestASecondTryWaitsNoLongerThanOthersAllow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a"), channel("b", tier(2))),
-			map[string][]script{"a": {refuses(fault(translate.FaultBroken)), {hang: true}}, "b": {says("b")}})
+			map[string][]script{"a": {refuses(fault(translate.FaultBroken)), {Hang: true}}, "b": {says("b")}})
 		mustTake(t, elapsed(func() { w.ask(t.Context(), w.question("hi")).mustSay(t, "b") }), 10*time.Second, 10150*time.Millisecond)
 	})
 }
@@ -121,11 +121,11 @@ func TestFallbackModelsAnswerInTheirOrder(t *testing.T) {
 	}{
 		{"unreachable", refuses(fault(translate.FaultDial)), refuses(fault(translate.FaultDial)), "c", "a b c"},
 		{"throttled", throttles(time.Minute), throttles(time.Minute), "c", "a b c"},
-		{"silent", script{hang: true}, says("b"), "b", "a b"},
+		{"silent", script{Hang: true}, says("b"), "b", "a b"},
 		{"too long", refuses(long), refuses(long), "c", "a b c"},
 		{"a content refusal", refuses(refused), says("b"), "", "a"},
 		{"too long, then a content refusal", refuses(long), refuses(refused), "", "a b"},
-		{"a refusal as an answer", script{steps: []step{start("x"), ends(translate.FinishFilter)}}, says("b"), "", "a"},
+		{"a refusal as an answer", script{Steps: []step{start("x"), ends(translate.FinishFilter)}}, says("b"), "", "a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -252,7 +252,7 @@ func TestAnswersThatBreakOffLateDoNotProlongAnOutage(t *testing.T) {
 func TestADeadChannelCostsAFewProbes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const n, pause, back = 2000, 5 * time.Millisecond, 5 * time.Second
-		good := func(s string) script { return script{after: 30 * time.Millisecond, steps: says(s).steps} }
+		good := func(s string) script { return script{After: 30 * time.Millisecond, Steps: says(s).Steps} }
 		w := newWorld(t, conf(channel("a"), channel("b"), channel("c"), channel("d")),
 			map[string][]script{"a": {good("x")}, "b": {good("x")}, "c": {good("x")}, "d": {refuses(fault(translate.FaultBroken))}})
 		dead, began := w.up["d"], time.Now()
@@ -260,12 +260,10 @@ func TestADeadChannelCostsAFewProbes(t *testing.T) {
 		calls, again := 0, time.Duration(0)
 		for i := range n {
 			if time.Since(began) >= back && calls == 0 {
-				dead.mu.Lock()
-				calls = len(dead.reqs)
-				dead.scripts = []script{good("x")}
-				dead.mu.Unlock()
+				dead.Play(good("x"))
+				calls = len(dead.Asked())
 			}
-			if calls > 0 && again == 0 && len(dead.asked()) > calls {
+			if calls > 0 && again == 0 && len(dead.Asked()) > calls {
 				again = time.Since(began) - back
 			}
 			all.Go(func() {
@@ -283,7 +281,7 @@ func TestADeadChannelCostsAFewProbes(t *testing.T) {
 		if again == 0 || again > 8*time.Second {
 			t.Errorf("it was used again after %v", again)
 		}
-		if got := len(dead.asked()) - calls; got < n/100 { // its share grows for ten seconds
+		if got := len(dead.Asked()) - calls; got < n/100 { // its share grows for ten seconds
 			t.Errorf("after its recovery it got %d", got)
 		}
 	})
@@ -291,7 +289,7 @@ func TestADeadChannelCostsAFewProbes(t *testing.T) {
 
 func TestTenThousandWaitersAreOneProbe(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		probe := script{after: time.Second, steps: says("x").steps}
+		probe := script{After: time.Second, Steps: says("x").Steps}
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": append(repeats(openAfter, refuses(fault(translate.FaultDial))), probe)})
 		for range openAfter {
 			w.ask(t.Context(), w.question("hi"))
@@ -313,7 +311,7 @@ func TestTenThousandWaitersAreOneProbe(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if n := len(w.up["a"].asked()) - openAfter; n != 1 || answered != 1 || refused != 9_999 {
+		if n := len(w.up["a"].Asked()) - openAfter; n != 1 || answered != 1 || refused != 9_999 {
 			t.Errorf("%d probes, %d answered, %d refused", n, answered, refused)
 		}
 	})

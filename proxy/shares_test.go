@@ -25,7 +25,7 @@ func TestTheSharesFollowTheWeights(t *testing.T) {
 			t.Run(fmt.Sprint(policy, " ", 3*sets), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					w := chancyWorld(t, policy, slices.Repeat([]int{1, 2, 5}, sets), func(string, int, *rand.Rand) script {
-						return script{after: time.Millisecond, steps: []step{text("x"), finish()}}
+						return script{After: time.Millisecond, Steps: []step{text("x"), finish()}}
 					})
 					defer w.end()
 					for n := range asked {
@@ -34,7 +34,7 @@ func TestTheSharesFollowTheWeights(t *testing.T) {
 					for i, weight := range []float64{1, 2, 5} {
 						got := 0.0
 						for set := range sets {
-							got += float64(len(w.up[string(rune('a'+3*set+i))].asked()))
+							got += float64(len(w.up[string(rune('a'+3*set+i))].Asked()))
 						}
 						want := asked * weight / 8
 						if math.Abs(got-want) > asked*points/100 {
@@ -109,7 +109,7 @@ func runSkew(t *testing.T, policy string, first func(string, *rand.Rand) time.Du
 		g = w.load(viaGateway, every)
 		var calls []string
 		for _, id := range []string{"a", "b", "c", "d"} {
-			calls = append(calls, fmt.Sprint(len(w.up[id].asked())))
+			calls = append(calls, fmt.Sprint(len(w.up[id].Asked())))
 		}
 		shares = strings.Join(calls, ", ")
 	})

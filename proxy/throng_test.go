@@ -52,7 +52,7 @@ func TestOfManyTheOneThatIsLeftIsFound(t *testing.T) {
 		for range 20 {
 			w.ask(t.Context(), w.question("hi")).mustSay(t, "well")
 		}
-		if got := len(w.up["c41"].asked()); got != 20 {
+		if got := len(w.up["c41"].Asked()); got != 20 {
 			t.Errorf("the only one that could be asked was asked %d of 20 times", got)
 		}
 	})
@@ -67,7 +67,7 @@ func TestOfManyNoneIsAskedBeyondItsSlots(t *testing.T) {
 			crowd.asks(t.Context(), "ann")
 		}
 		for i := range n {
-			if got := len(w.up[fmt.Sprint("c", i)].asked()); got != 1 {
+			if got := len(w.up[fmt.Sprint("c", i)].Asked()); got != 1 {
 				t.Errorf("c%d was asked %d times, want once in the first second", i, got)
 			}
 		}
@@ -145,7 +145,7 @@ func TestOfManyTheOneThatRemembersTheConversationIsAsked(t *testing.T) {
 		for turn := range 6 {
 			w.ask(t.Context(), w.in("conv", w.question("hi"))).mustSay(t, "well")
 			for id, up := range w.up {
-				if len(up.asked()) == 0 {
+				if len(up.Asked()) == 0 {
 					continue
 				}
 				if turn > 0 && id != asked {
@@ -169,7 +169,7 @@ func TestQuestionsThatPassAsTheyAreAreHashedByTheirCaller(t *testing.T) {
 			w.ask(t.Context(), q).mustSay(t, "well")
 		}
 		for id, up := range w.up {
-			if len(up.asked()) > 0 {
+			if len(up.Asked()) > 0 {
 				used[id] = true
 			}
 		}

@@ -49,8 +49,8 @@ func TestATurnSeesWhatAnotherGatewayStored(t *testing.T) {
 		for i := range 6 {
 			w := []*world{one, two}[i/2%2]
 			w.ask(t.Context(), w.in("k", w.question(fmt.Sprint(i)))).mustSay(t, "ok")
-			if got, want := strings.Count(w.up["a"].texts(), "user:"), i+1; got != want {
-				t.Errorf("question %d was asked with %s", i, w.up["a"].texts())
+			if got, want := strings.Count(w.up["a"].Texts(), "user:"), i+1; got != want {
+				t.Errorf("question %d was asked with %s", i, w.up["a"].Texts())
 			}
 		}
 	})
@@ -158,7 +158,7 @@ func TestWhateverTwoGatewaysDoToOneConversationEachTurnIsWhole(t *testing.T) {
 		for i := range 4 {
 			w := []*world{one, two}[i%2]
 			if i < 2 {
-				w.up["a"].mood = func(n int) script { return says(fmt.Sprintf("answer %d/%d", i, n)) }
+				w.up["a"].PlayNth(func(n int) script { return says(fmt.Sprintf("answer %d/%d", i, n)) })
 			}
 			r := rand.New(rand.NewPCG(uint64(i), 0))
 			all.Go(func() {

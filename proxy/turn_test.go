@@ -30,7 +30,7 @@ func withPreset(c *config.Config) *config.Config {
 
 func TestTurnsOfOneConversationRunInTheirOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{steps: []step{text("ok").in(time.Second), finish()}}}})
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{text("ok").In(time.Second), finish()}}}})
 		const n = 100
 		var all sync.WaitGroup
 		running, most := 0, 0
@@ -70,7 +70,7 @@ func TestTurnsOfOneConversationRunInTheirOrder(t *testing.T) {
 
 func TestOtherConversationsRunBesideIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{steps: []step{text("ok").in(time.Second), finish()}}}})
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{text("ok").In(time.Second), finish()}}}})
 		var all sync.WaitGroup
 		took := elapsed(func() {
 			for i := range 50 {
@@ -187,7 +187,7 @@ func TestAnAnswerThatCannotBeStoredEndsInAnError(t *testing.T) {
 func TestARestartPutsItsAnswerInThePlaceOfTheLast(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {
-			says("one"), says("two"), says("better"), {steps: []step{text("x"), fails(fault(translate.FaultBroken))}}}})
+			says("one"), says("two"), says("better"), {Steps: []step{text("x"), fails(fault(translate.FaultBroken))}}}})
 		w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 		w.ask(t.Context(), w.in("k", w.question("2"))).mustSay(t, "two")
 		again := func() *question {
@@ -196,7 +196,7 @@ func TestARestartPutsItsAnswerInThePlaceOfTheLast(t *testing.T) {
 			return q
 		}
 		w.ask(t.Context(), again()).mustSay(t, "better")
-		if got := w.up["a"].texts(); got != "user:1|assistant:one|user:2" {
+		if got := w.up["a"].Texts(); got != "user:1|assistant:one|user:2" {
 			t.Errorf("asked with %s", got)
 		}
 		if r := w.ask(t.Context(), again()); r.err == nil {
@@ -245,7 +245,7 @@ func TestTheClientsWindowCountsTheNewestMessageButNoSystemText(t *testing.T) {
 				q := w.in("k", w.questionOf(alice, "p", "new"))
 				q.Request.Context = n
 				w.ask(t.Context(), q).mustSay(t, "ok")
-				if got := w.up["a"].texts(); got != want {
+				if got := w.up["a"].Texts(); got != want {
 					t.Errorf("asked with %s", got)
 				}
 			})
@@ -267,7 +267,7 @@ func TestThePresetsWindowBoundsTheClients(t *testing.T) {
 				q := w.in("k", w.questionOf(alice, "h", "new"))
 				q.Request.Context = n
 				w.ask(t.Context(), q).mustSay(t, "ok")
-				if got := w.up["a"].texts(); got != want {
+				if got := w.up["a"].Texts(); got != want {
 					t.Errorf("asked with %s", got)
 				}
 			})
@@ -283,11 +283,11 @@ func TestAPresetAddsItsTextAndWhatTheClientLeftOpen(t *testing.T) {
 		q.Request.Params.Temperature = &mine
 		q.Request.Messages = append([]translate.Message{translate.TextMessage(translate.RoleSystem, "mine")}, q.Request.Messages...)
 		w.ask(t.Context(), q).mustSay(t, "ok")
-		req := w.up["a"].asked()[0]
+		req := w.up["a"].Asked()[0]
 		if *req.Params.MaxTokens != 77 || *req.Params.Temperature != 0.25 || *req.Params.TopP != 1.5 {
 			t.Errorf("parameters %+v", req.Params)
 		}
-		if got := w.up["a"].texts(); got != "system:be brief|system:mine|user:hi" {
+		if got := w.up["a"].Texts(); got != "system:be brief|system:mine|user:hi" {
 			t.Errorf("asked with %s", got)
 		}
 		if q.Request.Params.MaxTokens != nil || len(q.Request.Messages) != 2 {
@@ -298,7 +298,7 @@ func TestAPresetAddsItsTextAndWhatTheClientLeftOpen(t *testing.T) {
 
 func TestWhatIsDeletedBehindTheGatewaysBackBeginsAnewWithTheNextQuestion(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one"), {steps: []step{text("two").in(time.Second), finish()}}, says("three")}})
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one"), {Steps: []step{text("two").In(time.Second), finish()}}, says("three")}})
 		w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 		x, err := w.open(t.Context(), w.in("k", w.question("2")))
 		if err != nil {
@@ -363,7 +363,7 @@ func TestAnUnstoredConversationLivesInMemoryOnly(t *testing.T) {
 		q := w.question("")
 		q.Turn, q.Restart = w.g.Conversations().Unstored(&kept), true
 		w.ask(t.Context(), q).mustSay(t, "new")
-		if got := w.up["a"].texts(); got != "user:0|assistant:ok|user:1" {
+		if got := w.up["a"].Texts(); got != "user:0|assistant:ok|user:1" {
 			t.Errorf("asked with %s", got)
 		}
 		if got := w.keptOf(&kept); onScreen(got) != "user:0|assistant:ok|user:1|assistant:ok(superseded)|assistant:new" {
@@ -377,7 +377,7 @@ func TestAnUnstoredConversationLivesInMemoryOnly(t *testing.T) {
 
 func TestASilentAnswerIsNotStored(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{steps: []step{ends(translate.FinishSilent)}}}})
+		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{ends(translate.FinishSilent)}}}})
 		w.ask(t.Context(), w.in("k", w.question("hi"))).mustSay(t, "")
 		if got := w.stored("k"); got != "" {
 			t.Errorf("stored: %s", got)

@@ -21,7 +21,7 @@ func (w *world) said() string {
 
 // reported is a script that answers "12345678" and reports u.
 func reported(u translate.Usage) script {
-	return script{steps: []step{text("12345678"), {ev: translate.Event{Kind: translate.KindUsage, Usage: u}}, finish()}}
+	return script{Steps: []step{text("12345678"), {Event: translate.Event{Kind: translate.KindUsage, Usage: u}}, finish()}}
 }
 
 func TestUsageThatNoModelCanHaveIsEstimatedAndSaidOnce(t *testing.T) {
@@ -77,8 +77,8 @@ func TestAnAnswerThatBreaksOffBeforeItsCountIsCountedByItsText(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := conf(channel("a"))
 		c.Ledger.Keep = time.Hour
-		begins := step{ev: translate.Event{Kind: translate.KindStart, Usage: translate.Usage{Input: 9, Output: 1}}}
-		w := newWorld(t, c, map[string][]script{"a": {{steps: []step{begins, text(strings.Repeat("a", 4000)), fails(fault(translate.FaultBroken))}}}})
+		begins := step{Event: translate.Event{Kind: translate.KindStart, Usage: translate.Usage{Input: 9, Output: 1}}}
+		w := newWorld(t, c, map[string][]script{"a": {{Steps: []step{begins, text(strings.Repeat("a", 4000)), fails(fault(translate.FaultBroken))}}}})
 		w.ask(t.Context(), w.questionOf(alice, "m", "hi"))
 		mustBeLines(t, rowsOf(t, w)[1:], "0 a/0 MODEL_ERROR 502 in=9 out=1000 est=true cost=0")
 	})

@@ -38,7 +38,7 @@ func (c *crowd) asks(ctx context.Context, caller string) {
 	synctest.Wait()
 }
 
-func lasts(d time.Duration) script { return script{after: d, steps: says("x").steps} }
+func lasts(d time.Duration) script { return script{After: d, Steps: says("x").Steps} }
 
 func TestQuestionsWaitForAFullChannel(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -167,15 +167,15 @@ func TestALeaverGivesUpItsPlaceAtOnce(t *testing.T) {
 		}
 		c.asks(t.Context(), "z")
 		c.all.Wait()
-		if got := fmt.Sprint(c.done); got != "[x z]" || len(c.up["a"].asked()) != 2 {
-			t.Errorf("answered %s with %d calls", got, len(c.up["a"].asked()))
+		if got := fmt.Sprint(c.done); got != "[x z]" || len(c.up["a"].Asked()) != 2 {
+			t.Errorf("answered %s with %d calls", got, len(c.up["a"].Asked()))
 		}
 	})
 }
 
 func TestASlotIsNeverLostAmongMany(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		broken := script{after: time.Millisecond, err: fault(translate.FaultBroken)}
+		broken := script{After: time.Millisecond, Err: fault(translate.FaultBroken)}
 		c := newCrowd(newWorld(t, conf(channel("a", atMost(2), keys("k1", "k2")), channel("b", atMost(3))), map[string][]script{
 			"a/k1": {lasts(7 * time.Millisecond), broken}, "a/k2": {lasts(3 * time.Millisecond)}, "b": {lasts(5 * time.Millisecond)}}))
 		for i := range 600 {

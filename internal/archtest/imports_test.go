@@ -32,6 +32,7 @@ var mayImport = []struct {
 	{"proxy/admission", []string{"translate", "limiter", "store", "config", "proxy/auth", "proxy/fairqueue"}},
 	{"proxy/fairqueue", nil},
 	{"proxy/metrics", []string{"translate"}},
+	{"proxy/proxytest", []string{"translate"}},
 	{"proxy/conversation", []string{"translate", "store", "internal/ids"}},
 	{"proxy", []string{
 		"translate", "limiter", "store", "config", "internal/ids", "internal/keyset",
