@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/upstream"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -17,11 +19,11 @@ import (
 
 // chatCommand talks to a server in one of its dialects, as a client of it.
 type chatCommand struct {
-	Dialect string `enum:"openai,anthropic,rest,chatnio,iagent" default:"openai" placeholder:"NAME" help:"What to speak: openai, anthropic, rest, chatnio or iagent. Default: openai."`
+	Dialect string `enum:"${dialects}" default:"${dialect}" placeholder:"NAME" help:"What to speak: ${named}. Default: ${dialect}."`
 	URL     string `name:"url" placeholder:"URL" help:"Whom to speak to. Default: dragoman on this machine. Without a path, the usual one of the dialect is taken."`
 	Key     string `env:"DRAGOMAN_KEY" placeholder:"KEY" help:"Key or token; none is sent without one."`
 	Model   string `short:"m" placeholder:"NAME" help:"Model to ask; rest: the preset, iagent: the receiver. Default: mock; rest and iagent leave it to the server."`
-	System  string `placeholder:"TEXT" help:"System prompt: openai, anthropic and chatnio."`
+	System  string `placeholder:"TEXT" help:"System prompt: ${system}."`
 	User    string `placeholder:"NAME" help:"Who asks. rest and iagent servers remember the conversation under this name, from one run to the next. Default: me."`
 	Raw     bool   `help:"Print what goes over the wire to stderr, line by line: '> ' out, '< ' in, never the key."`
 }
@@ -39,8 +41,8 @@ var errSaid = errors.New("a question failed")
 // Run asks what it reads until the input or ctx ends. It returns errSaid if a
 // question failed that nobody could put again: the input was no terminal.
 func (c *chatCommand) Run(ctx context.Context, s surroundings) error {
-	h := habitOf(c.Dialect)
-	if c.System != "" && h.remembers && c.Dialect != "chatnio" {
+	h := defaultsOf(c.Dialect)
+	if c.System != "" && !h.system {
 		return fmt.Errorf("--system: %s has no place for a system prompt", c.Dialect)
 	}
 	key := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(c.Key), "Bearer "))
@@ -60,7 +62,7 @@ func (c *chatCommand) Run(ctx context.Context, s surroundings) error {
 
 // open returns the server as a channel, whose frames view shows if they are to be
 // shown.
-func (c *chatCommand) open(h habit, key string, view *screen) (upstream.Upstream, error) {
+func (c *chatCommand) open(h dialectDefaults, key string, view *screen) (upstream.Upstream, error) {
 	var options upstream.Options
 	if c.Raw {
 		view.pieces = h.pieces
@@ -75,33 +77,57 @@ func (c *chatCommand) open(h habit, key string, view *screen) (upstream.Upstream
 	return upstream.New(ch, key, options)
 }
 
-// habit is what is usual in a dialect.
-type habit struct {
+// dialectDefaults is what is usual in a dialect.
+type dialectDefaults struct {
+	dialect   string
 	at        string   // where dragoman is, without a path
 	path      string   // what an address without a path lacks
 	ends      []string // of addresses that are printed whole, which the transport adds itself
 	model     string   // to ask when none is named
 	remembers bool     // the server keeps the conversation
+	system    bool     // there is a place for a system prompt
 	pieces    bool     // messages come in pieces that end anywhere
 }
 
-func habitOf(dialect string) habit {
-	switch dialect {
-	case "anthropic":
-		return habit{at: "http://127.0.0.1:8080", path: "/v1", ends: []string{"/messages"}, model: quickModel, pieces: true}
-	case "rest":
-		return habit{at: "http://127.0.0.1:8080", ends: []string{"/api/chat/stream", "/api/chat"}, remembers: true, pieces: true}
-	case "chatnio":
-		return habit{at: "ws://127.0.0.1:8080", ends: []string{"/chat"}, model: quickModel, remembers: true}
-	case "iagent":
-		return habit{at: "ws://127.0.0.1:8080", path: "/ws/v1/chat", remembers: true}
+// chatDialects are those that chat speaks. The first is what it speaks when none is named.
+var chatDialects = []dialectDefaults{
+	{dialect: "openai", at: "http://127.0.0.1:8080", path: "/v1", ends: []string{"/chat/completions"}, model: quickModel, system: true, pieces: true},
+	{dialect: "anthropic", at: "http://127.0.0.1:8080", path: "/v1", ends: []string{"/messages"}, model: quickModel, system: true, pieces: true},
+	{dialect: "rest", at: "http://127.0.0.1:8080", ends: []string{"/api/chat/stream", "/api/chat"}, remembers: true, pieces: true},
+	{dialect: "chatnio", at: "ws://127.0.0.1:8080", ends: []string{"/chat"}, model: quickModel, remembers: true, system: true},
+	{dialect: "iagent", at: "ws://127.0.0.1:8080", path: "/ws/v1/chat", remembers: true},
+}
+
+// chatWords are what the help of chat says of its dialects.
+func chatWords() kong.Vars {
+	var all, system []string
+	for _, d := range chatDialects {
+		all = append(all, d.dialect)
+		if d.system {
+			system = append(system, d.dialect)
+		}
 	}
-	return habit{at: "http://127.0.0.1:8080", path: "/v1", ends: []string{"/chat/completions"}, model: quickModel, pieces: true}
+	return kong.Vars{"dialects": strings.Join(all, ","), "dialect": all[0], "named": inWords(all, "or"), "system": inWords(system, "and")}
+}
+
+// inWords is "a, b and c", or with another word before the last.
+func inWords(all []string, word string) string {
+	last := len(all) - 1
+	return strings.Join(all[:last], ", ") + " " + word + " " + all[last]
+}
+
+func defaultsOf(dialect string) dialectDefaults {
+	for _, d := range chatDialects {
+		if d.dialect == dialect {
+			return d
+		}
+	}
+	return chatDialects[0] // the command line takes no other
 }
 
 // address is the base that a channel of the dialect wants, made of whatever was
 // given: nothing, a host, or the address that a client of it is told.
-func (c *chatCommand) address(h habit) string {
+func (c *chatCommand) address(h dialectDefaults) string {
 	given := c.URL
 	if given == "" {
 		given = h.at
@@ -128,7 +154,7 @@ func (c *chatCommand) address(h habit) string {
 }
 
 // request is what all questions have in common.
-func (c *chatCommand) request(h habit) translate.Request {
+func (c *chatCommand) request(h dialectDefaults) translate.Request {
 	req := translate.Request{Dialect: c.Dialect, Model: c.Model, User: c.User, Stream: true}
 	if req.Model == "" {
 		req.Model = h.model

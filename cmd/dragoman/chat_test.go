@@ -20,7 +20,12 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-var spoken = []string{"openai", "anthropic", "rest", "chatnio", "iagent"}
+var spoken = func() (names []string) {
+	for _, d := range chatDialects {
+		names = append(names, d.dialect)
+	}
+	return names
+}()
 
 // tape records what is written, and tells when some text is among it.
 type tape struct {
@@ -349,7 +354,7 @@ func TestAnAddressIsCompletedAsTheDialectWantsIt(t *testing.T) {
 		{"iagent", "wss://a.example/other", "wss://a.example/other"},
 	} {
 		one := chatCommand{Dialect: c[0], URL: c[1]}
-		if got := one.address(habitOf(c[0])); got != c[2] {
+		if got := one.address(defaultsOf(c[0])); got != c[2] {
 			t.Errorf("%s %q: %s, want %s", c[0], c[1], got, c[2])
 		}
 	}
@@ -386,12 +391,12 @@ func TestOnATerminalFailuresDoNotFailTheTalk(t *testing.T) {
 	out, stderr := &tape{}, &tape{}
 	view := newScreen(out, stderr, "")
 	view.terminal = true
-	up, err := c.open(habitOf("openai"), "", view)
+	up, err := c.open(defaultsOf("openai"), "", view)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = up.Close() }()
-	one := talk{up: up, view: view, prompts: true, base: c.request(habitOf("openai"))}
+	one := talk{up: up, view: view, prompts: true, base: c.request(defaultsOf("openai"))}
 	if err := one.serve(t.Context(), strings.NewReader("one\ntwo\n")); err != nil {
 		t.Errorf("%v", err)
 	}

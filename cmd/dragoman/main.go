@@ -43,6 +43,7 @@ func run(ctx context.Context, args []string, s surroundings) int {
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) { exited = code }),
 		kong.Bind(s),
+		chatWords(),
 	)
 	if err != nil {
 		fmt.Fprintln(s.err, "dragoman:", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 )
@@ -53,12 +54,11 @@ func (m *mockCommand) banner(addr string) []byte {
 	if len(m.Key) > 0 {
 		key = "KEY" // keys are not printed
 	}
-	url := "http://" + addr
-	fmt.Fprintf(&b, "\nopenai     curl -N %s/v1/chat/completions -H 'Authorization: Bearer %s' -d '{\"model\":\"echo\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}'\n", url, key)
-	fmt.Fprintf(&b, "anthropic  curl -N %s/v1/messages -H 'x-api-key: %s' -H 'anthropic-version: 2023-06-01' -d '{\"model\":\"echo\",\"stream\":true,\"max_tokens\":99,\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}'\n", url, key)
-	fmt.Fprintf(&b, "rest       curl -N %s/api/chat/stream -H 'Authorization: Bearer %s' -d '{\"userId\":\"u1\",\"message\":\"hi\",\"preset\":\"echo\"}'\n", url, key)
-	fmt.Fprintf(&b, "chatnio    ws://%s/chat                      first {\"token\":\"%s\",\"id\":-1} then {\"type\":\"chat\",\"model\":\"echo\",\"message\":\"hi\"}\n", addr, key)
-	fmt.Fprintf(&b, "iagent     ws://%s/ws/v1/chat?app_token=%s  {\"chat_type\":1,\"msg_id\":\"m1\",\"timestamp\":1767225600000,\"sender_type\":1,\"sender_id\":\"u1\",\"receiver_id\":\"echo\",\"resp_code\":0,\"content_type\":1,\"content\":\"hi\"}\n", addr, key)
+	fill := strings.NewReplacer("ADDR", addr, "KEY", key)
+	b.WriteByte('\n')
+	for _, d := range mockmodel.Dialects {
+		fmt.Fprintf(&b, "%-10s %s\n", d.Name, fill.Replace(d.Try))
+	}
 	b.WriteString("\nThe model's name is the script: words joined with -, such as long-50-slow-20-cut.\n\n")
 	for _, w := range mockmodel.Words {
 		fmt.Fprintf(&b, "  %-11s %s\n", w.Name, w.Meaning)

@@ -4,18 +4,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 )
 
 func TestAStoppedTurnHasOneEndAndKeepsWhatCame(t *testing.T) {
 	t.Parallel()
-	for _, kind := range kinds {
-		if kind.name == "iagent" {
+	for _, kind := range config.Kinds {
+		if kind.Name == "iagent" {
 			continue
 		}
-		t.Run(kind.name, func(t *testing.T) {
+		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-			w := world.Start(t, pair(kind.name))
+			w := world.Start(t, pair(kind.Name))
 			c := world.NewChatnio(w, key, 0)
 			turn := c.Begin(t, world.Ask{Model: "long-400-slow-20", Text: "apple"})
 			turn.Next(t)
@@ -35,14 +36,14 @@ func TestAStoppedTurnHasOneEndAndKeepsWhatCame(t *testing.T) {
 			}
 			next := world.Put(t, c, world.Ask{Model: "recall", Text: "pear"})
 			want := "user: apple | assistant: " + r.Text + " | user: pear"
-			if kind.name == "rest" {
+			if kind.Name == "rest" {
 				want = "user: Our conversation so far:\nuser: apple\nassistant: " + r.Text + "\n\nNow answer this:\npear"
 			}
 			if next.Text != want || next.Number != r.Number {
 				t.Errorf("the next turn: %s in %d, want %q", next.Outcome(), next.Number, want)
 			}
 			c.Close(t)
-			if kind.name != "mock" {
+			if kind.Name != "mock" {
 				w.Eventually(t, "the model was left", func() bool { return w.Model.Left() == 1 })
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 )
 
@@ -91,10 +92,10 @@ const (
 
 func TestAConversationGoesOnInAnotherDialect(t *testing.T) {
 	t.Parallel()
-	for _, kind := range kinds {
-		t.Run(kind.name, func(t *testing.T) {
+	for _, kind := range config.Kinds {
+		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-			w := world.Start(t, pair(kind.name))
+			w := world.Start(t, pair(kind.Name))
 			first := world.NewChatnio(w, key, 0)
 			r := world.Put(t, first, world.Ask{Model: "recall", Text: "apple"})
 			first.Close(t)
@@ -194,15 +195,15 @@ func TestRestAndIAgentShareThePrivateConversationOfTheDefaultAgent(t *testing.T)
 // be told everything; elsewhere the model is a setting of the turn.
 func TestAnotherModelKnowsWhatWasSaidBefore(t *testing.T) {
 	t.Parallel()
-	for _, kind := range kinds {
-		t.Run(kind.name, func(t *testing.T) {
+	for _, kind := range config.Kinds {
+		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-			w := world.Start(t, callers+"channels:\n"+channel("up", kind.name, "", "recall", "recall-again"))
+			w := world.Start(t, callers+"channels:\n"+channel("up", kind.Name, "", "recall", "recall-again"))
 			c := world.NewChatnio(w, key, 0)
 			defer c.Close(t)
 			world.Put(t, c, world.Ask{Model: "recall", Text: "apple"})
 			want := pear
-			if kind.name == "iagent" {
+			if kind.Name == "iagent" {
 				want = foldedPear
 			}
 			if r := world.Put(t, c, world.Ask{Model: "recall-again", Text: "pear"}); r.Text != want {
@@ -228,11 +229,11 @@ func told(kind string, texts ...string) string {
 
 func TestAConversationSurvivesAFailover(t *testing.T) {
 	t.Parallel()
-	for _, kind := range kinds {
-		for _, other := range kinds {
-			t.Run(kind.name+" to "+other.name, func(t *testing.T) {
+	for _, kind := range config.Kinds {
+		for _, other := range config.Kinds {
+			t.Run(kind.Name+" to "+other.Name, func(t *testing.T) {
 				t.Parallel()
-				failOver(t, kind.name, other.name)
+				failOver(t, kind.Name, other.Name)
 			})
 		}
 	}
@@ -282,20 +283,20 @@ var before = []string{"fail-500", "fail-429-retry-60", "fail-401", "drop", "blan
 
 func TestASecondChannelAnswersWhenTheFirstFailsBeforeItsContent(t *testing.T) {
 	t.Parallel()
-	for i, kind := range kinds {
-		other := kinds[(i+1)%len(kinds)].name
+	for i, kind := range config.Kinds {
+		other := config.Kinds[(i+1)%len(config.Kinds)].Name
 		var first, second []string
 		for _, fault := range before {
 			first = append(first, fmt.Sprintf("{name: m-%s, upstream: %s}", fault, fault))
 			second = append(second, fmt.Sprintf("{name: m-%s, upstream: echo}", fault))
 		}
-		config := callers + "channels:\n" + channel("a", kind.name, quick, first...) + channel("b", other, "tier: 2", second...)
+		config := callers + "channels:\n" + channel("a", kind.Name, quick, first...) + channel("b", other, "tier: 2", second...)
 		for _, newClient := range world.Fronts {
-			t.Run(newClient(nil, "").Front()+" to "+kind.name+" then "+other, func(t *testing.T) {
+			t.Run(newClient(nil, "").Front()+" to "+kind.Name+" then "+other, func(t *testing.T) {
 				t.Parallel()
 				w := world.Start(t, config)
 				for _, fault := range before {
-					if fault == "empty" && kind.name == "anthropic" && newClient(nil, "").Front() == kind.name {
+					if fault == "empty" && kind.Name == "anthropic" && newClient(nil, "").Front() == kind.Name {
 						continue // it is an answer there
 					}
 					ways(t, func() world.Client { return newClient(w, key) }, func(t *testing.T, c world.Client, a world.Ask) {
@@ -328,10 +329,10 @@ func TestARejectedQuestionIsNotPutToASecondChannel(t *testing.T) {
 func TestManyUsersOnOneConnectionAreAnsweredOnceAndInOrder(t *testing.T) {
 	t.Parallel()
 	const users, each = 50, 4
-	for _, kind := range kinds {
-		t.Run(kind.name, func(t *testing.T) {
+	for _, kind := range config.Kinds {
+		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-			w := world.Start(t, callers+"channels:\n"+channel("up", kind.name, "", "echo"))
+			w := world.Start(t, callers+"channels:\n"+channel("up", kind.Name, "", "echo"))
 			c := world.NewIAgent(w, key)
 			ids := make([][each]string, users)
 			for n := range each {
@@ -353,7 +354,7 @@ func TestManyUsersOnOneConnectionAreAnsweredOnceAndInOrder(t *testing.T) {
 				}
 			}
 			c.Close(t) // nothing more may come
-			if n := w.Model.Requests(); kind.name != "mock" && n != users*each {
+			if n := w.Model.Requests(); kind.Name != "mock" && n != users*each {
 				t.Errorf("the model was asked %d times", n)
 			}
 		})

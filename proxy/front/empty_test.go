@@ -106,7 +106,7 @@ func TestAnEmptyAnswerIsAskedForOnceMoreAtMost(t *testing.T) {
 		channelAt("one", "openai", one.url, ", tier: 1") + channelAt("two", "openai", two.url, ", tier: 2") + channelAt("three", "openai", three.url, ", tier: 2"),
 		channelAt("one", "openai", one.url, "") + channelAt("two", "openai", two.url, "") + channelAt("three", "openai", three.url, ""),
 	} {
-		for _, front := range []string{"openai", "anthropic", "rest", "chatnio", "iagent"} {
+		for _, front := range frontNames() {
 			w := world.Start(t, callers+"presets: {m: {model: m}}\nchannels:\n"+channels)
 			c := clientOf(w, front)
 			r := world.Put(t, c, world.Ask{Model: "m", Text: "hi"})

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 )
 
@@ -132,21 +133,21 @@ func TestEveryFailureIsToldInTheFrontsOwnForm(t *testing.T) {
 // before the model has seen the question.
 func TestEveryTimeOutIsToldInTheFrontsOwnForm(t *testing.T) {
 	t.Parallel()
-	for _, kind := range kinds {
+	for _, kind := range config.Kinds {
 		for _, newClient := range world.Fronts {
 			of := newClient(nil, "")
 			for _, stream := range []bool{false, true} {
 				if stream && !of.Streams() || !stream && of.Front() == "chatnio" {
 					continue
 				}
-				t.Run(fmt.Sprintf("%s to %s, streamed %v", of.Front(), kind.name, stream), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s to %s, streamed %v", of.Front(), kind.Name, stream), func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
-						c := newClient(world.Alone(t, pair(kind.name)), key)
+						c := newClient(world.Alone(t, pair(kind.Name)), key)
 						defer c.Close(t)
 						for _, f := range failures {
-							if f.clocked(kind.name) {
-								f.told(t, kind.name, c, world.Ask{Stream: stream, User: "u"})
+							if f.clocked(kind.Name) {
+								f.told(t, kind.Name, c, world.Ask{Stream: stream, User: "u"})
 							}
 						}
 					})

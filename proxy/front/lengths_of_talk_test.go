@@ -9,27 +9,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 )
 
 // A model behind every kind of server refuses what is too long, in that server's own form.
 func TestAConversationNeverEndsForItsLength(t *testing.T) {
 	t.Parallel()
-	for _, kind := range kinds {
+	for _, kind := range config.Kinds {
 		for _, newClient := range world.Fronts {
 			front := newClient(nil, "").Front()
 			if front == "openai" || front == "anthropic" {
 				continue
 			}
 			for _, context := range []string{"", ", context: 700"} {
-				t.Run(kind.name+" from "+front+context, func(t *testing.T) {
+				t.Run(kind.Name+" from "+front+context, func(t *testing.T) {
 					t.Parallel()
 					at := ""
-					if kind.url != "" {
-						at = fmt.Sprintf(", url: %q, keys: [%s]", kind.url, channelKey)
+					if url := modelAt(kind.Name); url != "" {
+						at = fmt.Sprintf(", url: %q, keys: [%s]", url, channelKey)
 					}
 					w := world.Start(t, "callers: {keys: [{name: alice, key: "+key+"}]}\npresets: {default: {model: m}}\n"+
-						"channels:\n- {id: a, kind: "+kind.name+at+", models: [{name: m, upstream: takes-700"+context+"}]}\n")
+						"channels:\n- {id: a, kind: "+kind.Name+at+", models: [{name: m, upstream: takes-700"+context+"}]}\n")
 					c := newClient(w, key)
 					defer c.Close(t)
 					for i := range 30 {

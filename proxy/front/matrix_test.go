@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 )
@@ -14,23 +15,29 @@ const (
 	channelKey = "channel-key-never-shown"
 )
 
-// kinds are all kinds of channels, with the address of the scripted model.
-var kinds = []struct{ name, url string }{
-	{"openai", "http://{MODEL}/v1"},
-	{"anthropic", "http://{MODEL}/v1"},
-	{"rest", "http://{MODEL}"},
-	{"chatnio", "ws://{MODEL}"},
-	{"iagent", "ws://{MODEL}/ws/v1/chat"},
-	{"mock", ""},
+// frontNames are the names of all fronts, in the order of [world.Fronts].
+func frontNames() (names []string) {
+	for _, newClient := range world.Fronts {
+		names = append(names, newClient(nil, "").Front())
+	}
+	return names
+}
+
+// modelAt is the address at which the scripted model serves a kind of channel; empty: none.
+func modelAt(kind string) string {
+	for _, d := range mockmodel.Dialects {
+		if d.Name == kind {
+			return strings.ReplaceAll(d.Base, "ADDR", "{MODEL}")
+		}
+	}
+	return ""
 }
 
 // channel is one line of a configuration.
 func channel(id, kind, more string, models ...string) string {
 	url := ""
-	for _, k := range kinds {
-		if k.name == kind && k.url != "" {
-			url = fmt.Sprintf("url: %q, keys: [%s], ", k.url, channelKey)
-		}
+	if at := modelAt(kind); at != "" {
+		url = fmt.Sprintf("url: %q, keys: [%s], ", at, channelKey)
 	}
 	if more != "" {
 		more += ", "
@@ -70,13 +77,13 @@ channels:
 
 // eachPair runs test for every front and every kind of channel.
 func eachPair(t *testing.T, test func(t *testing.T, w *world.World, kind string, client func() world.Client)) {
-	for _, kind := range kinds {
+	for _, kind := range config.Kinds {
 		for _, newClient := range world.Fronts {
 			name := newClient(nil, "").Front()
-			t.Run(name+" to "+kind.name, func(t *testing.T) {
+			t.Run(name+" to "+kind.Name, func(t *testing.T) {
 				t.Parallel()
-				w := world.Start(t, pair(kind.name))
-				test(t, w, kind.name, func() world.Client { return newClient(w, key) })
+				w := world.Start(t, pair(kind.Name))
+				test(t, w, kind.Name, func() world.Client { return newClient(w, key) })
 			})
 		}
 	}

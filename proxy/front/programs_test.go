@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 )
 
@@ -15,16 +16,16 @@ func TestASystemMessageAmidTheConversationReachesEveryKindOfChannel(t *testing.T
 	t.Parallel()
 	const claude = `{"model":"%s","max_tokens":50,"stream":%v,"messages":[{"role":"user","content":"hi"},{"role":"system","content":"Answer in French."}]}`
 	const chat = `{"model":"%s","stream":%v,"messages":[{"role":"user","content":"hi"},{"role":"system","content":"Answer in French."}]}`
-	for _, kind := range kinds {
-		stays := kind.name == "openai" || kind.name == "anthropic" || kind.name == "mock"
+	for _, kind := range config.Kinds {
+		stays := kind.Name == "openai" || kind.Name == "anthropic" || kind.Name == "mock"
 		want := "user: hi | system: Answer in French."
 		switch {
-		case kind.name == "rest" || kind.name == "iagent":
+		case kind.Name == "rest" || kind.Name == "iagent":
 			want = "Answer in French." // folded into the message
 		case !stays:
 			want = "system: Answer in French. | user: hi"
 		}
-		w := world.Start(t, callers+"presets: {pre: {model: recall, system: Be brief.}}\nchannels:\n"+channel("up", kind.name, "", "recall"))
+		w := world.Start(t, callers+"presets: {pre: {model: recall, system: Be brief.}}\nchannels:\n"+channel("up", kind.Name, "", "recall"))
 		for _, model := range []string{"recall", "pre"} {
 			for _, stream := range []bool{false, true} {
 				for path, body := range map[string]string{"/v1/messages": claude, "/v1/chat/completions": chat} {
@@ -37,7 +38,7 @@ func TestASystemMessageAmidTheConversationReachesEveryKindOfChannel(t *testing.T
 						ordered = "system: Be brief. | " + want
 					}
 					if status != 200 || !strings.Contains(said, want) && !strings.Contains(said, ordered) || model == "pre" && !strings.Contains(said, "Be brief.") {
-						t.Errorf("%s for %s on %s, stream %v: %d %s, want %s", path, model, kind.name, stream, status, said, want)
+						t.Errorf("%s for %s on %s, stream %v: %d %s, want %s", path, model, kind.Name, stream, status, said, want)
 					}
 				}
 			}

@@ -102,7 +102,7 @@ func TestAMemberThatABackEndRefusesIsLeftOutAndThatIsRemembered(t *testing.T) {
 		{400, `{"error":{"message":"Unrecognized request argument supplied: %s","type":"invalid_request_error","param":null,"code":null}}`},
 		{400, `{"error":{"code":400,"message":"Invalid JSON payload received. Unknown name \"%s\": Cannot find field.","status":"INVALID_ARGUMENT"}}`},
 	} {
-		for _, front := range []string{"openai", "anthropic", "rest", "chatnio", "iagent"} {
+		for _, front := range frontNames() {
 			t.Run(fmt.Sprintf("%s, %d", front, words.status), func(t *testing.T) {
 				t.Parallel()
 				up := strict(t, words.status, words.text, "stream_options")

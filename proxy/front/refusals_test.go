@@ -56,7 +56,7 @@ func TestEveryRefusalLooksAsItsTranscriptShows(t *testing.T) {
 				r.channels = channel("a", "openai", "", "{name: m, upstream: echo}")
 			}
 			var sections []wiretest.Section
-			for _, front := range []string{"openai", "anthropic", "rest", "chatnio", "iagent"} {
+			for _, front := range frontNames() {
 				sections = append(sections, r.play(t, front)...)
 			}
 			comment := r.about + "\n\"client >\" is what the client says, \"client <\" what it gets, and \"log\" the gateway's line about it. Ids and keys are\nmasked; what the clock takes off a wait is put back, so waits are as long as they are at once.\n\n-- configuration --\n" +

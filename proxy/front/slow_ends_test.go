@@ -111,7 +111,7 @@ var slowRows = []struct {
 	{"says nothing on its socket over TLS and answers no ping", onSockets(func(s *slow) { s.secure(); s.upgrade() }), "–, –, –, 75 s, 75 s", true},
 }
 
-var slowFronts = []string{"openai", "anthropic", "rest", "chatnio", "iagent"}
+var slowFronts = frontNames()
 
 func on(f func(*slow), fronts ...string) map[string]func(*slow) {
 	m := map[string]func(*slow){}

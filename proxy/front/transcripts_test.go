@@ -64,7 +64,7 @@ func TestEveryFailureLooksAsItsTranscriptShows(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			var sections []wiretest.Section
-			for _, front := range []string{"openai", "anthropic", "rest", "chatnio", "iagent"} {
+			for _, front := range frontNames() {
 				sections = append(sections, s.play(t, front)...)
 			}
 			comment := s.about + "\n\"client >\" is what the client says, \"upstream <\" the model that each attempt asked for, \"client <\" what the client\ngets, and \"log\" the gateway's line about it. Ids and times are masked.\n\n-- channels --\n" + channelsOf(s.channels)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/anthropic"
@@ -163,17 +164,17 @@ const (
 // What a channel cannot be told is named on every answer, a failure too.
 func TestWhatAChannelCannotBeToldIsNamedWhateverTheAnswer(t *testing.T) {
 	t.Parallel()
-	for _, kind := range kinds {
-		if kind.name == "mock" {
+	for _, kind := range config.Kinds {
+		if kind.Name == "mock" {
 			continue // it reads the question itself
 		}
-		t.Run(kind.name, func(t *testing.T) {
+		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-			conf := callers + "channels:\n" + channel("up", kind.name, "", "echo")
+			conf := callers + "channels:\n" + channel("up", kind.Name, "", "echo")
 			for _, v := range vendors {
 				for _, stream := range []bool{false, true} { // a failure must not shut the channel of the next
 					id := fmt.Sprintf("fail-500-%s-%v", v.dialect.Name(), stream)
-					conf += channel(id, kind.name, "", id)
+					conf += channel(id, kind.Name, "", id)
 				}
 			}
 			w := world.Start(t, conf)
@@ -188,14 +189,14 @@ func TestWhatAChannelCannotBeToldIsNamedWhateverTheAnswer(t *testing.T) {
 				for _, stream := range []bool{false, true} {
 					for _, model := range []string{"echo", fmt.Sprintf("fail-500-%s-%v", c.v.dialect.Name(), stream)} {
 						_, got, _ := put(t, w, c.v.path, model, stream, c.body)
-						if c.v.dialect.Name() == kind.name {
+						if c.v.dialect.Name() == kind.Name {
 							if got != "" {
 								t.Errorf("%s: %q although it passes through", c.v.path, got)
 							}
 							continue
 						}
 						for _, name := range c.dropped {
-							said := name == "cache_control" && kind.name == "anthropic" || name == "seed" && kind.name == "openai"
+							said := name == "cache_control" && kind.Name == "anthropic" || name == "seed" && kind.Name == "openai"
 							if slices.Contains(strings.Split(got, ", "), name) == said {
 								t.Errorf("%s of %s, stream %v: %q and %s", c.v.path, model, stream, got, name)
 							}

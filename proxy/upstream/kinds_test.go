@@ -14,11 +14,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// bases are where the scripted model serves each kind.
-var bases = map[string]string{
-	"openai": "http://%/v1", "anthropic": "http://%/v1", "rest": "http://%", "chatnio": "ws://%", "iagent": "ws://%/ws/v1/chat", "mock": "",
-}
-
 // fake starts the scripted model and returns its address.
 func fake(t testing.TB, o mockmodel.Options) (*mockmodel.Server, string) {
 	t.Helper()
@@ -36,7 +31,25 @@ func fake(t testing.TB, o mockmodel.Options) (*mockmodel.Server, string) {
 	return s, ln.Addr().String()
 }
 
-func base(kind, addr string) string { return strings.ReplaceAll(bases[kind], "%", addr) }
+// base is where the scripted model at addr serves a kind; empty: nowhere.
+func base(kind, addr string) string {
+	for _, d := range mockmodel.Dialects {
+		if d.Name == kind {
+			return strings.ReplaceAll(d.Base, "ADDR", addr)
+		}
+	}
+	return ""
+}
+
+// outside are the kinds whose channels are outside of this process.
+func outside() (names []string) {
+	for _, k := range config.Kinds {
+		if k.Schemes != nil {
+			names = append(names, k.Name)
+		}
+	}
+	return names
+}
 
 func TestEveryKindTellsItsFaultsApart(t *testing.T) {
 	t.Parallel()
@@ -164,7 +177,8 @@ func TestNothingListeningIsADialFault(t *testing.T) {
 func TestEveryKindThatConnectsSaysHowLongItTook(t *testing.T) {
 	t.Parallel()
 	_, addr := fake(t, mockmodel.Options{NoRecord: true})
-	for kind := range bases {
+	for _, k := range config.Kinds {
+		kind := k.Name
 		if kind == "mock" {
 			continue
 		}

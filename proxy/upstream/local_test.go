@@ -30,7 +30,7 @@ func TestADialThatFailsForWantOfOurOwnIsNotTheBackEndsFault(t *testing.T) {
 		"reset":                        {dialing(os.NewSyscallError("read", syscall.ECONNRESET)), translate.FaultDial},
 		"something else":               {errors.New("something else"), translate.FaultDial},
 	} {
-		for _, kind := range []string{"openai", "anthropic", "rest", "chatnio", "iagent"} {
+		for _, kind := range outside() {
 			t.Run(name+" to "+kind, func(t *testing.T) {
 				t.Parallel()
 				url := "http://192.0.2.1"

@@ -35,7 +35,7 @@ func TestAServerOfAnotherProtocolIsNamedWithWhatToSet(t *testing.T) {
 		{"SMTP", "220 mail ESMTP\r\n", `"220 mail ESMTP`, true},
 		{"HTTP/0.9", "<html>hello", `"<html>hello"`, true},
 	} {
-		for _, kind := range []string{"openai", "anthropic", "rest", "chatnio", "iagent"} {
+		for _, kind := range outside() {
 			t.Run(c.name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
 				p := listen(t, func(l *link) {
@@ -77,7 +77,7 @@ func TestMistakesOfTLSAreNamedWithWhatToSet(t *testing.T) {
 		{"HTTP/2 only, behind TLS", "https://" + only, "set transport: http2"},
 		{"HTTP/2 in spite of all", "https://" + behind, "set transport: http2"},
 	} {
-		for _, kind := range []string{"openai", "anthropic", "rest", "chatnio", "iagent"} {
+		for _, kind := range outside() {
 			up := reached(t, `kind: `+kind+`, url: "`+c.url+`"`, nil, o)
 			_, err := ask(t, up, question("m", true))
 			if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -109,7 +109,7 @@ func TestWordsOfServersThatWantTLSAreUnderstood(t *testing.T) {
 		"Apache": "<p>Your browser sent a request that this server could not understand.<br />\nReason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use the HTTPS scheme to access this URL, please.<br />\n</p>",
 		"Tomcat": "Bad Request\r\nThis combination of host and port requires TLS.\r\n",
 	} {
-		for _, kind := range []string{"openai", "anthropic", "rest", "chatnio", "iagent"} {
+		for _, kind := range outside() {
 			srv := plain(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "text/html")
 				w.WriteHeader(http.StatusBadRequest)
