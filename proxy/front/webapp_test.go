@@ -26,6 +26,8 @@ var webConf = strings.Replace(siteConf, "  jwt: {", "    - {name: one, key: sk-o
 //	rest N LAST            count and last message of the newest one in the rest list; - is that it is empty
 //	rename, delete N       ask for that;  share N I,I -> LIST  shares messages
 //	shared-by NAME KEY N   opens a socket with the newest share, which has N messages
+//	login NAME KEY         signs in; {TOKEN} stands for what it gives, - for nobody's
+//	market, charge KEY     what /v1/market and /v1/charge say, the latter of who need not sign in
 func TestTheWebApplicationFindsWhatItHasOnItsScreen(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/webapp/*.txt")
@@ -41,6 +43,7 @@ func TestTheWebApplicationFindsWhatItHasOnItsScreen(t *testing.T) {
 			}
 			w := &webApp{site: openSite(t, webConf), t: t, socks: map[string]*sock{}, left: map[string]bool{}}
 			for i, line := range strings.Split(string(text), "\n") {
+				line = strings.ReplaceAll(line, "{TOKEN}", w.token)
 				if verb, rest, ok := strings.Cut(line, " "); ok && webVerbs[verb] != nil {
 					w.where = fmt.Sprint(filepath.Base(file), ":", i+1)
 					webVerbs[verb](w, rest)
@@ -62,6 +65,7 @@ type webApp struct {
 	socks map[string]*sock
 	left  map[string]bool
 	hash  string
+	token string
 }
 
 // fields parts the first n words of a line from its rest.
@@ -123,7 +127,7 @@ var webVerbs = map[string]func(w *webApp, rest string){
 	},
 	"load": func(w *webApp, rest string) {
 		key := "sk-alice"
-		if f := fields(rest, 2); strings.HasPrefix(f[0], "sk-") {
+		if f := fields(rest, 2); strings.HasPrefix(f[0], "sk-") || f[0] == w.token {
 			key, rest = f[0], f[1]
 		}
 		f := fields(rest, 2)
@@ -163,6 +167,43 @@ var webVerbs = map[string]func(w *webApp, rest string){
 		}
 		w.want("the rest list", said, rest)
 	},
+	"login": func(w *webApp, rest string) {
+		f := fields(rest, 2)
+		_, _, body := w.Do(w.t, "POST", "/api/login", `{"username":"`+f[0]+`","password":"`+f[1]+`"}`)
+		var got struct {
+			Status bool
+			Token  string
+		}
+		if err := json.Unmarshal([]byte(body), &got); err != nil || !got.Status || got.Token == "" {
+			w.t.Fatalf("%s: %v in %s", w.where, err, body)
+		}
+		w.token = got.Token
+	},
+	"market": func(w *webApp, rest string) {
+		f := fields(rest, 2)
+		var all []struct{ ID string }
+		w.public(f[0], "/api/v1/market", &all)
+		var ids []string
+		for _, m := range all {
+			ids = append(ids, m.ID)
+		}
+		w.want("the market", strings.Join(ids, " "), f[1])
+	},
+	"charge": func(w *webApp, rest string) {
+		f := fields(rest, 2)
+		var all []struct {
+			Models    []string
+			Anonymous bool
+		}
+		w.public(f[0], "/api/v1/charge", &all)
+		var open []string
+		for _, c := range all {
+			if c.Anonymous {
+				open = append(open, c.Models...)
+			}
+		}
+		w.want("what needs no login", strings.Join(open, " "), f[1])
+	},
 	"rename": func(w *webApp, rest string) {
 		f := fields(rest, 2)
 		w.post("/api/conversation/rename", `{"id":`+f[0]+`,"name":"`+f[1]+`"}`, nil)
@@ -193,6 +234,19 @@ func (w *webApp) said(key, path string) string {
 		said = append(said, m.Role+": "+m.Content)
 	}
 	return strings.Join(said, " | ")
+}
+
+// public reads a call whose answer is a list; the key - is none.
+func (w *webApp) public(key, path string, data any) {
+	w.t.Helper()
+	var head []string
+	if key != "-" {
+		head = []string{"Authorization", key}
+	}
+	status, _, text := w.Do(w.t, "GET", path, "", head...)
+	if err := json.Unmarshal([]byte(text), data); err != nil || status != 200 {
+		w.t.Fatalf("%s: %s: %d %v in %s", w.where, path, status, err, text)
+	}
 }
 
 func (w *webApp) get(key, path string, data any) bool {
