@@ -11,12 +11,12 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/dragoman-gateway/dragoman/internal/proxytest"
+	"github.com/dragoman-gateway/dragoman/internal/forwardproxy"
 )
 
 func TestNothingSecretOfProxiesHeadersAndQueriesIsShown(t *testing.T) {
 	t.Parallel()
-	proxy := proxytest.Start(t, proxytest.Options{User: "bob", Password: "another-one"})
+	proxy := forwardproxy.Start(t, forwardproxy.Options{User: "bob", Password: "another-one"})
 	// A back end that repeats whatever it got.
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

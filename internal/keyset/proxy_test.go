@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dragoman-gateway/dragoman/internal/proxytest"
+	"github.com/dragoman-gateway/dragoman/internal/forwardproxy"
 )
 
 func TestASetIsFetchedThroughAProxyAndTheLogNamesTheSettingOfOneThatRefuses(t *testing.T) {
@@ -16,7 +16,7 @@ func TestASetIsFetchedThroughAProxyAndTheLogNamesTheSettingOfOneThatRefuses(t *t
 	one := newEC(t, "1", elliptic.P256())
 	e := serve(t, set(t, one))
 	for _, scheme := range []string{"http", "socks5", "socks5h"} {
-		p := proxytest.Start(t, proxytest.Options{User: "u", Password: "hunter22"})
+		p := forwardproxy.Start(t, forwardproxy.Options{User: "u", Password: "hunter22"})
 		fetch := func(user *url.Userinfo) (*Set, *bytes.Buffer) {
 			o := quick
 			o.Proxy, o.Setting = &url.URL{Scheme: scheme, Host: p.Addr, User: user}, "HTTPS_PROXY"

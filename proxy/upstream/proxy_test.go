@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/forwardproxy"
 	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
-	"github.com/dragoman-gateway/dragoman/internal/proxytest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -62,24 +62,24 @@ func TestEveryKindOfProxyCarriesQuestionsAndTheyAreAnswered(t *testing.T) {
 	at, sat := strings.TrimPrefix(open.URL, "http://"), strings.TrimPrefix(closed.URL, "https://")
 	for _, c := range []struct {
 		name, proxy, url string
-		options          proxytest.Options
+		options          forwardproxy.Options
 		want             string
 	}{
-		{"http to http", "http://[]", open.URL, proxytest.Options{}, "POST " + open.URL + "/chat/completions"},
-		{"http to https", "http://[]", closed.URL, proxytest.Options{}, "CONNECT " + sat},
-		{"http with a password to http", "http://me:s%40fe:x@[]", open.URL, proxytest.Options{User: "me", Password: "s@fe:x"}, "POST " + open.URL + "/chat/completions"},
-		{"http with a password to https", "http://me:s%40fe:x@[]", closed.URL, proxytest.Options{User: "me", Password: "s@fe:x"}, "CONNECT " + sat},
-		{"https to http", "https://[]", open.URL, proxytest.Options{TLS: proxied}, "POST " + open.URL + "/chat/completions"},
-		{"https with a password to https", "https://u:p@[]", closed.URL, proxytest.Options{TLS: proxied, User: "u", Password: "p"}, "CONNECT " + sat},
-		{"socks5 to http", "socks5://[]", open.URL, proxytest.Options{}, "SOCKS ip " + at},
-		{"socks5 with a password to https", "socks5://u:p@[]", closed.URL, proxytest.Options{User: "u", Password: "p"}, "SOCKS ip " + sat},
-		{"socks5h to a name", "socks5h://[]", "http://model.test:81", proxytest.Options{Hosts: map[string]string{"model.test:81": at}}, "SOCKS name model.test:81"},
-		{"socks5h with a password that is not wanted", "socks5h://u:p@[]", "http://model.test:81", proxytest.Options{Hosts: map[string]string{"model.test:81": at}}, "SOCKS name model.test:81"},
-		{"http to a name that only the proxy knows", "HTTP://[]", "http://model.test", proxytest.Options{Hosts: map[string]string{"model.test:80": at}}, "POST http://model.test/chat/completions"},
+		{"http to http", "http://[]", open.URL, forwardproxy.Options{}, "POST " + open.URL + "/chat/completions"},
+		{"http to https", "http://[]", closed.URL, forwardproxy.Options{}, "CONNECT " + sat},
+		{"http with a password to http", "http://me:s%40fe:x@[]", open.URL, forwardproxy.Options{User: "me", Password: "s@fe:x"}, "POST " + open.URL + "/chat/completions"},
+		{"http with a password to https", "http://me:s%40fe:x@[]", closed.URL, forwardproxy.Options{User: "me", Password: "s@fe:x"}, "CONNECT " + sat},
+		{"https to http", "https://[]", open.URL, forwardproxy.Options{TLS: proxied}, "POST " + open.URL + "/chat/completions"},
+		{"https with a password to https", "https://u:p@[]", closed.URL, forwardproxy.Options{TLS: proxied, User: "u", Password: "p"}, "CONNECT " + sat},
+		{"socks5 to http", "socks5://[]", open.URL, forwardproxy.Options{}, "SOCKS ip " + at},
+		{"socks5 with a password to https", "socks5://u:p@[]", closed.URL, forwardproxy.Options{User: "u", Password: "p"}, "SOCKS ip " + sat},
+		{"socks5h to a name", "socks5h://[]", "http://model.test:81", forwardproxy.Options{Hosts: map[string]string{"model.test:81": at}}, "SOCKS name model.test:81"},
+		{"socks5h with a password that is not wanted", "socks5h://u:p@[]", "http://model.test:81", forwardproxy.Options{Hosts: map[string]string{"model.test:81": at}}, "SOCKS name model.test:81"},
+		{"http to a name that only the proxy knows", "HTTP://[]", "http://model.test", forwardproxy.Options{Hosts: map[string]string{"model.test:80": at}}, "POST http://model.test/chat/completions"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p := proxytest.Start(t, c.options)
+			p := forwardproxy.Start(t, c.options)
 			up := reached(t, `kind: openai, url: "`+c.url+`", proxy: "`+strings.Replace(c.proxy, "[]", p.Addr, 1)+`"`, nil, o)
 			for range 3 {
 				if a, err := ask(t, up, question("m", true)); err != nil || a.Text() != "Hi you" {
@@ -101,8 +101,8 @@ func TestTheEnvironmentSaysWhatTheFileDoesNot(t *testing.T) {
 	t.Parallel()
 	srv := plain(t, streaming)
 	at := strings.TrimPrefix(srv.URL, "http://")
-	p := proxytest.Start(t, proxytest.Options{Hosts: map[string]string{"model.test:80": at, "10.1.2.3:80": at}})
-	other := proxytest.Start(t, proxytest.Options{Hosts: map[string]string{"model.test:80": at}})
+	p := forwardproxy.Start(t, forwardproxy.Options{Hosts: map[string]string{"model.test:80": at, "10.1.2.3:80": at}})
+	other := forwardproxy.Start(t, forwardproxy.Options{Hosts: map[string]string{"model.test:80": at}})
 	// What is reached directly is the server, whatever its name.
 	direct := Options{Dial: func(ctx context.Context, address string) (net.Conn, error) {
 		if address == "127.0.0.1:1" {
@@ -155,27 +155,27 @@ func TestAProxyThatRefusesIsNamedWithItsSettingAndWithoutItsPassword(t *testing.
 	open := plain(t, streaming)
 	for _, c := range []struct {
 		name, proxy, url string
-		options          proxytest.Options
+		options          forwardproxy.Options
 		want             []string
 	}{
-		{"no password, tunnel", "http://[]", closed.URL, proxytest.Options{User: "u", Password: "hunter22"}, []string{"needs a user and a password", "407", "(proxy of the channel)"}},
-		{"no password, whole request", "http://[]", open.URL, proxytest.Options{User: "u", Password: "hunter22"}, []string{"needs a user and a password", "407", "(proxy of the channel)"}},
-		{"no password, socks", "socks5://[]", open.URL, proxytest.Options{User: "u", Password: "hunter22"}, []string{"needs a user and a password", "socks5://USER:PASSWORD@"}},
-		{"a wrong one, tunnel", "http://u:wrong-word@[]", closed.URL, proxytest.Options{User: "u", Password: "hunter22"}, []string{"refuses the user or the password", "http://u:***@"}},
-		{"a wrong one, whole request", "http://u:wrong-word@[]", open.URL, proxytest.Options{User: "u", Password: "hunter22"}, []string{"refuses the user or the password", "http://u:***@"}},
-		{"a wrong one, socks", "socks5://u:wrong-word@[]", open.URL, proxytest.Options{User: "u", Password: "hunter22"}, []string{"refuses the user or the password"}},
-		{"another way to sign in", "http://[]", closed.URL, proxytest.Options{User: "u", Scheme: "NTLM"}, []string{"not spoken here"}},
-		{"forbidden, tunnel", "http://[]", closed.URL, proxytest.Options{Refuse: 403}, []string{"refuses the connection with status 403 Forbidden", "CONNECT"}},
-		{"forbidden, socks", "socks5h://[]", closed.URL, proxytest.Options{Refuse: 2}, []string{"its rules forbid the connection"}},
-		{"refused there, socks", "socks5h://[]", "http://127.0.0.1:1", proxytest.Options{}, []string{"refused there"}},
-		{"nothing there", "http://127.0.0.1:1", open.URL, proxytest.Options{}, []string{"the proxy http://127.0.0.1:1", "refused"}},
-		{"socks asked with http", "http://[]", closed.URL, proxytest.Options{Silent: true}, []string{"did not answer in time"}},
-		{"a proxy with TLS asked without", "http://[]", closed.URL, proxytest.Options{TLS: &tls.Config{Certificates: closed.TLS.Certificates}}, []string{"the proxy", "closed the connection", "https"}},
-		{"a proxy without TLS asked with it", "https://[]", closed.URL, proxytest.Options{}, []string{"the proxy", "closed the connection", "scheme"}},
+		{"no password, tunnel", "http://[]", closed.URL, forwardproxy.Options{User: "u", Password: "hunter22"}, []string{"needs a user and a password", "407", "(proxy of the channel)"}},
+		{"no password, whole request", "http://[]", open.URL, forwardproxy.Options{User: "u", Password: "hunter22"}, []string{"needs a user and a password", "407", "(proxy of the channel)"}},
+		{"no password, socks", "socks5://[]", open.URL, forwardproxy.Options{User: "u", Password: "hunter22"}, []string{"needs a user and a password", "socks5://USER:PASSWORD@"}},
+		{"a wrong one, tunnel", "http://u:wrong-word@[]", closed.URL, forwardproxy.Options{User: "u", Password: "hunter22"}, []string{"refuses the user or the password", "http://u:***@"}},
+		{"a wrong one, whole request", "http://u:wrong-word@[]", open.URL, forwardproxy.Options{User: "u", Password: "hunter22"}, []string{"refuses the user or the password", "http://u:***@"}},
+		{"a wrong one, socks", "socks5://u:wrong-word@[]", open.URL, forwardproxy.Options{User: "u", Password: "hunter22"}, []string{"refuses the user or the password"}},
+		{"another way to sign in", "http://[]", closed.URL, forwardproxy.Options{User: "u", Scheme: "NTLM"}, []string{"not spoken here"}},
+		{"forbidden, tunnel", "http://[]", closed.URL, forwardproxy.Options{Refuse: 403}, []string{"refuses the connection with status 403 Forbidden", "CONNECT"}},
+		{"forbidden, socks", "socks5h://[]", closed.URL, forwardproxy.Options{Refuse: 2}, []string{"its rules forbid the connection"}},
+		{"refused there, socks", "socks5h://[]", "http://127.0.0.1:1", forwardproxy.Options{}, []string{"refused there"}},
+		{"nothing there", "http://127.0.0.1:1", open.URL, forwardproxy.Options{}, []string{"the proxy http://127.0.0.1:1", "refused"}},
+		{"socks asked with http", "http://[]", closed.URL, forwardproxy.Options{Silent: true}, []string{"did not answer in time"}},
+		{"a proxy with TLS asked without", "http://[]", closed.URL, forwardproxy.Options{TLS: &tls.Config{Certificates: closed.TLS.Certificates}}, []string{"the proxy", "closed the connection", "https"}},
+		{"a proxy without TLS asked with it", "https://[]", closed.URL, forwardproxy.Options{}, []string{"the proxy", "closed the connection", "scheme"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p := proxytest.Start(t, c.options)
+			p := forwardproxy.Start(t, c.options)
 			up := reached(t, `timeouts: {connect: 300ms}, kind: openai, url: "`+c.url+`", proxy: "`+strings.Replace(c.proxy, "[]", p.Addr, 1)+`"`, nil, o)
 			_, err := ask(t, up, question("m", true))
 			wantFault(t, err, translate.FaultDial, translate.CodeUnavailable)
@@ -197,7 +197,7 @@ func TestAProxyThatRefusesIsNamedWithItsSettingAndWithoutItsPassword(t *testing.
 func TestALeavingClientEndsTheTalkWithASilentProxy(t *testing.T) {
 	t.Parallel()
 	for _, scheme := range []string{"http", "socks5"} {
-		p := proxytest.Start(t, proxytest.Options{Silent: true})
+		p := forwardproxy.Start(t, forwardproxy.Options{Silent: true})
 		up := reached(t, `timeouts: {connect: 20s}, kind: openai, url: "https://127.0.0.1:1", proxy: "`+scheme+`://`+p.Addr+`"`, nil, Options{})
 		ctx, cancel := context.WithCancel(within(t))
 		time.AfterFunc(20*time.Millisecond, cancel)
@@ -215,7 +215,7 @@ func TestSocketsGoThroughProxies(t *testing.T) {
 	_, srv := fake(t, mockmodel.Options{NoRecord: true})
 	for _, scheme := range []string{"http", "socks5", "socks5h"} {
 		for _, kind := range []string{"chatnio", "iagent"} {
-			p := proxytest.Start(t, proxytest.Options{User: "u", Password: "p"})
+			p := forwardproxy.Start(t, forwardproxy.Options{User: "u", Password: "p"})
 			up := reached(t, `kind: `+kind+`, url: "ws://`+srv+`", proxy: "`+scheme+`://u:p@`+p.Addr+`"`, nil, Options{})
 			if a, err := ask(t, up, question("echo", true)); err != nil || a.Text() == "" {
 				t.Fatal(scheme, kind, a, err)

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/internal/forwardproxy"
 	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
-	"github.com/dragoman-gateway/dragoman/internal/proxytest"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -229,7 +229,7 @@ func TestHTTP2GoesThroughProxies(t *testing.T) {
 	for _, road := range roads {
 		srv := serveModern(t, streaming, road.secured, road.protocols)
 		for _, scheme := range []string{"http", "socks5"} {
-			p := proxytest.Start(t, proxytest.Options{User: "u", Password: "p"})
+			p := forwardproxy.Start(t, forwardproxy.Options{User: "u", Password: "p"})
 			up := reached(t, `kind: openai, url: "`+srv.URL+`", transport: `+road.transport+`, proxy: "`+scheme+`://u:p@`+p.Addr+`"`, nil, trusting)
 			if a, err := ask(t, up, question("m", true)); err != nil || a.Text() != "Hi you" || len(p.Seen()) != 1 {
 				t.Error(road.name, scheme, a, err, p.Seen())

@@ -1,6 +1,6 @@
-// Package proxytest is a proxy for tests that writes down what it is asked for: CONNECT,
+// Package forwardproxy is a forward proxy for tests that writes down what it is asked for: CONNECT,
 // whole requests and SOCKS5, all on one port of this machine.
-package proxytest
+package forwardproxy
 
 import (
 	"bufio"
