@@ -74,7 +74,7 @@ func (s *search) try(c candidate, more bool) *translate.Error {
 	dials := s.x.attempt.lease.dial != nil
 	if dials && !s.x.attempt.lease.dialled() {
 		if req.Memory.InSync {
-			s.x.g.memories.Put(s.x.prompt.position(), c.holder(), s.x.attempt.remote)
+			s.x.g.memories.Put(s.x.prompt.position(), holderOf(&c), s.x.attempt.remote)
 		}
 		return s.turnedAway(c, began, nil)
 	}
@@ -245,7 +245,7 @@ func (s *search) requestFor(c candidate) (*translate.Request, *translate.Error) 
 		// Only the newest message: neither what the channel remembers nor what it
 		// will remember is this conversation.
 	default:
-		s.x.attempt.remote = s.x.g.memories.Take(s.x.prompt.position(), c.holder())
+		s.x.attempt.remote = s.x.g.memories.Take(s.x.prompt.position(), holderOf(&c))
 		if cut && c.ch.kind.History == config.HistoryFold {
 			s.x.attempt.remote = "" // it remembers more than the model takes, and is never told to forget
 		}

@@ -251,3 +251,10 @@ func (c *cell) pace(whole bool) *pace {
 	}
 	return &c.streams
 }
+
+// joins reports whether the cell takes part in the choice for one question: not in
+// all of them, when it has come back only just now.
+func (c *cell) joins(now time.Time, chance balance.Chance) bool {
+	share := c.share(now)
+	return share >= 1 || float64(chance(1<<30)) < share*(1<<30)
+}

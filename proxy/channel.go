@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"reflect"
 	"sync/atomic"
 	"text/template"
 
@@ -52,7 +53,6 @@ type Channel struct {
 	gate   *gate            // of its server, if it is
 	spare  fairqueue.Slots  // word that one of its connections is idle
 	meter  *metrics.Channel // the same for all keys
-	prober *prober          // the same for all keys; nil: it is not probed
 	aside  aside            // the key; of one model of it see cell
 	doubt  doubt            // about the key
 	bans   *trials          // of its server; nil: that bans nobody
@@ -86,3 +86,34 @@ func seedOf(id string, key int) uint64 {
 
 // speaks reports whether the channel's wire protocol is dialect's.
 func (c *Channel) speaks(dialect string) bool { return dialect != "" && c.kind.Dialect == dialect }
+
+func (c *Channel) secret() string {
+	if len(c.conf.Keys) == 0 {
+		return ""
+	}
+	return c.conf.Keys[c.key]
+}
+
+// sameWay reports whether an upstream that was made for a serves b as well: all but
+// how much comes to it is the same.
+func sameWay(a, b *config.Channel) bool {
+	x, y := *a, *b
+	for _, c := range []*config.Channel{&x, &y} {
+		c.Tier, c.Weight, c.Keys, c.Models = 0, 0, nil, nil
+		c.Fold, c.OnLeave, c.Replay, c.Probe, c.Dials = "", "", nil, nil, config.Rate{}
+		c.Timeouts = config.Timeouts{Connect: c.Timeouts.Connect}
+	}
+	return reflect.DeepEqual(x, y)
+}
+
+// samePlace reports whether a and b are one back end, whose record counts for both.
+func samePlace(a, b *config.Channel) bool { return a.Kind == b.Kind && a.URL == b.URL }
+
+// inherit gives c what was known of before, the same channel and key of an earlier
+// plan.
+func (c *Channel) inherit(before *Channel) {
+	if samePlace(c.conf, before.conf) {
+		c.aside.inherit(&before.aside)
+	}
+	c.forced.Store(before.forced.Load())
+}

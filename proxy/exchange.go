@@ -189,7 +189,7 @@ func (x *Exchange) giveBack() {
 	if x.attempt.lease.ch.kind.Remembers() && x.attempt.remote != "" {
 		answer := x.answer.collected.Message()
 		if said, ok := x.prompt.hashAfter(answer, x.answer.stored); ok {
-			x.g.memories.Put(x.g.memories.Position(x.prompt.scope, said), x.attempt.lease.holder(), x.attempt.remote)
+			x.g.memories.Put(x.g.memories.Position(x.prompt.scope, said), holderOf(&x.attempt.lease.candidate), x.attempt.remote)
 		}
 	}
 }

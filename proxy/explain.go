@@ -174,7 +174,8 @@ func (g *Gateway) explain(r *seen) *Explanation {
 	return e
 }
 
-func (c *candidate) describe(model string) Candidate {
+// describe returns c as an operator is told of it.
+func describe(c *candidate, model string) Candidate {
 	return Candidate{Channel: c.ch.ID, Key: c.ch.key, Model: model, Upstream: c.upstream, Tier: c.ch.conf.Tier, Weight: c.ch.conf.Weight, State: "ready", Proxy: proxyOf(c.ch)}
 }
 
@@ -182,7 +183,7 @@ func (c *candidate) describe(model string) Candidate {
 func (r *record) candidates(at *route) (all []Candidate) {
 	for n, tier := range at.tiers {
 		for i := range tier {
-			c := tier[i].describe(at.plain.Name)
+			c := describe(&tier[i], at.plain.Name)
 			if at.throngs[n] != nil && r.drawn && len(r.tries) == 1 {
 				c.State = "unseen"
 			}
@@ -297,7 +298,7 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 func (e *Explanation) foresee(r *route, tier []candidate, now time.Time) (passed []exclusion) {
 	var ready, slow []int
 	for i := range tier {
-		c, s := tier[i].describe(r.plain.Name), tier[i].state(now)
+		c, s := describe(&tier[i], r.plain.Name), tier[i].state(now)
 		c.State, c.Why, c.Seconds = s.State, s.Why, rounded(s.Seconds)
 		b := tier[i].barred(now)
 		switch {

@@ -110,3 +110,10 @@ func textOf(m *translate.Message) string {
 	}
 	return b.String()
 }
+
+func parseFold(text string) (*template.Template, error) {
+	if text == "" {
+		text = DefaultFold
+	}
+	return template.New("fold").Parse(text)
+}

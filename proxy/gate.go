@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -17,7 +16,6 @@ const (
 	dialPace   = time.Second / 4         // between two dials, after a refusal
 	dialSlow   = time.Second / 2         // after another one that came in spite of that
 	dialCalm   = time.Minute             // without a refusal, until it is a step quicker
-	dialTime   = lastAttempt             // how long after it was put a question may still wait for its dial
 	dialInvite = time.Minute             // nobody is told to come back later than this because of others
 )
 
@@ -63,33 +61,13 @@ func newGate() *gate {
 	return g
 }
 
-// gateOf is the gate of server: the one of before, if that plan has it.
-func (p *Plan) gateOf(server string, dials config.Rate, before *Plan) *gate {
-	g := p.gates[server]
-	if g == nil && before != nil {
-		g = before.gates[server]
-	}
-	if g == nil {
-		g = newGate()
-	}
-	if p.gates == nil {
-		p.gates, p.dials = make(map[string]*gate), make(map[*gate]time.Duration)
-	}
-	p.gates[server] = g
-	if dials.N > 0 && dials.Per > 0 {
-		p.dials[g] = max(p.dials[g], dials.Per/time.Duration(dials.N))
-	}
-	return g
-}
-
-// openGates puts the configured paces of p into force.
-func (p *Plan) openGates(r *fairqueue.Queue) {
-	for _, g := range p.gates {
-		g.mu.Lock()
-		if g.every = p.dials[g]; g.room == nil { // it never has another one
-			g.room = r
-		}
-		g.mu.Unlock()
+// configure puts the configured pace into force; 0: there is none. Those who wait for leave
+// do so in r, which is always the same.
+func (g *gate) configure(every time.Duration, r *fairqueue.Queue) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.every = every; g.room == nil {
+		g.room = r
 	}
 }
 
@@ -263,88 +241,4 @@ func (g *gate) pace(now time.Time) string {
 		return ""
 	}
 	return fmt.Sprintf("new connections are slowed to %.3g a second for %s", float64(time.Second)/float64(every), seconds(g.since.Add(dialCalm).Sub(now)))
-}
-
-// gated says whether the gate of c's server keeps the question from it, and what is
-// waited for then. It does not where a connection is there that the question can go on.
-func (s *search) gated(c *candidate, now time.Time) (bar, *fairqueue.Slots) {
-	g := c.ch.gate
-	if g == nil || s.handed == &g.turn {
-		return bar{}, nil
-	}
-	b := g.bar(now)
-	if b.state == "" || s.undialled(c) {
-		return bar{}, nil
-	}
-	return b, &g.turn
-}
-
-// undialled reports whether a connection to c is there that the question can go on.
-func (s *search) undialled(c *candidate) bool {
-	if s.x.complete() != nil {
-		return false
-	}
-	if s.x.prompt.alone() {
-		return c.ch.dials.Idle("")
-	}
-	remote := s.x.g.memories.Remote(s.x.prompt.position(), c.holder())
-	return remote != "" && c.ch.dials.Idle(remote)
-}
-
-// spares reports whether the question is to go on a connection to c that is there,
-// although dials are made, if slowly. One that stands alone does so where its dial would
-// have to wait: a conversation loses its connection by that.
-func (s *search) spares(c *candidate, now time.Time) bool {
-	if s.x.complete() != nil || s.x.prompt.alone() && s.x.prompt.req.Context != 1 && c.ch.gate.closed(now) == 0 {
-		return false
-	}
-	return s.undialled(c)
-}
-
-// mayDial takes leave to dial the candidate of l, or notes that the question goes on a
-// connection that is there. It reports false where neither can be.
-func (s *search) mayDial(l *Lease) bool {
-	g, now := l.ch.gate, time.Now()
-	if g == nil {
-		return true
-	}
-	switch {
-	case g.bounded(now) && s.spares(&l.candidate, now):
-		l.idle = true
-		return true
-	case s.handed == &g.turn:
-		s.handed = nil
-	case g.turn.Waiting() > 0 || !g.Take(now):
-		return false
-	}
-	l.dial = g
-	return true
-}
-
-// tellWaiters lets those who wait for a dial know of the connection that the request has
-// left behind, if it has.
-func (l *Lease) tellWaiters() {
-	if l.ch.gate.turn.Waiting() > 0 && l.ch.dials.Idle("") {
-		l.ch.room.Offer(&l.ch.spare)
-	}
-}
-
-// errLater says that an attempt came to nothing since its dial was refused or has to
-// wait: the question was not put, so it is looked for a channel as before.
-var errLater = &translate.Error{}
-
-// turnedAway takes back the attempt on c, for want of a connection. err is the server's
-// refusal of a dial that began at began; nil: none was made.
-func (s *search) turnedAway(c candidate, began time.Time, err *translate.Error) *translate.Error {
-	if err != nil {
-		now := time.Now()
-		if every, changed := c.ch.gate.refused(now, began, err.Retry); changed {
-			s.x.g.log.Warn("the server throttles new connections, which are slowed", "channel", c.ch.ID, "none_for", c.ch.gate.shut(now), "then_one_in", every)
-		}
-		c.ch.meter.Failed(err.Fault)
-	}
-	s.x.attempt.lease.Excuse(errUntried)
-	s.x.attempt.end()
-	s.x.report.untry()
-	return errLater
 }

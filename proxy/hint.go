@@ -3,8 +3,6 @@ package proxy
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"maps"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -40,39 +38,22 @@ func cellName(conf *config.Channel, key, upstream string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
 }
 
-// share makes the cells of p known by their names, and lets them tell.
-func (p *Plan) share(tell func(Hint)) {
-	p.cells = map[string][]*cell{}
-	for _, r := range p.routes {
-		for _, tier := range r.tiers {
-			for i := range tier {
-				c, conf := &tier[i], tier[i].ch.conf
-				name := cellName(conf, c.ch.secret(), c.upstream)
-				p.cells[name] = append(p.cells[name], c.cell)
-				if c.cell.tell != nil {
-					continue // it was in the plan before, under the same name: see samePlace
-				}
-				c.cell.tell = func(open, cool time.Duration) { tell(Hint{Cell: name, Open: open, Cool: cool}) }
-			}
-		}
+// publish has the record of c told to other gateways, and returns its name.
+func (c *candidate) publish(tell func(Hint)) (name string) {
+	name = cellName(c.ch.conf, c.ch.secret(), c.upstream)
+	if c.cell.tell == nil { // else it was in the plan before, under the same name: see samePlace
+		c.cell.tell = func(open, cool time.Duration) { tell(Hint{Cell: name, Open: open, Cool: cool}) }
 	}
+	return name
 }
 
-// HintCells returns the names of all records that word can be about, in no order; see
-// [Hint]. It is empty unless Options.Tell is set.
-func (g *Gateway) HintCells() []string { return slices.Collect(maps.Keys(g.plan.Load().cells)) }
-
-// Hint takes word of another gateway. One about a record that this gateway does not
-// have is nothing to it. It may be called at any time and never waits.
-func (g *Gateway) Hint(h Hint) {
-	now := time.Now()
-	for _, c := range g.plan.Load().cells[h.Cell] {
-		if h.Open > 0 {
-			raise(&c.open, now.Add(min(h.Open, HintOpenMost)).UnixNano())
-		}
-		if h.Cool > 0 {
-			raise(&c.cool, now.Add(min(h.Cool, HintCoolMost)).UnixNano())
-		}
+// take takes word of another gateway.
+func (c *cell) take(h Hint, now time.Time) {
+	if h.Open > 0 {
+		raise(&c.open, now.Add(min(h.Open, HintOpenMost)).UnixNano())
+	}
+	if h.Cool > 0 {
+		raise(&c.cool, now.Add(min(h.Cool, HintCoolMost)).UnixNano())
 	}
 }
 

@@ -15,27 +15,6 @@ const (
 	mostRivals = 16
 )
 
-// quickest is how long the quickest of the other candidates in c's tier that could be
-// asked now would be waited for; 0: nothing is known of them, or there is none. An
-// answer in one piece is not compared with the beginning of one that comes in many.
-func (s *search) quickest(c candidate) time.Duration {
-	now, at, best := time.Now(), 0, time.Duration(0)
-	for at < len(s.tier) && s.tier[at].cell != c.cell {
-		at++
-	}
-	for i := range min(len(s.tier)-1, mostRivals) {
-		o := &s.tier[(at+1+i)%len(s.tier)]
-		if o.ch.kind.Whole != c.ch.kind.Whole && !s.x.whole {
-			continue
-		}
-		d := o.cell.pace(s.x.whole).patience()
-		if d > 0 && (best == 0 || d < best) && s.free(o, now) && !o.ch.load.Full() {
-			best = d
-		}
-	}
-	return best
-}
-
 // lags reports whether others are to be chosen before the cell. One question at a time
 // is let through to see whether it still has to.
 func (c *cell) lags(now time.Time) bool {

@@ -154,3 +154,11 @@ func (t trying) end(c *cell, ch *Channel, err *translate.Error) {
 		c.aside.end(err)
 	}
 }
+
+// tellWaiters lets those who wait for a dial know of the connection that the request has
+// left behind, if it has.
+func (l *Lease) tellWaiters() {
+	if l.ch.gate.turn.Waiting() > 0 && l.ch.dials.Idle("") {
+		l.ch.room.Offer(&l.ch.spare)
+	}
+}

@@ -21,8 +21,8 @@ type holder struct {
 	agent string
 }
 
-// holder is whose memory c has.
-func (c candidate) holder() holder { return holder{c.ch, c.agent()} }
+// holderOf is whose memory c has.
+func holderOf(c *candidate) holder { return holder{c.ch, c.agent()} }
 
 // alive reports whether the connection is there that a memory may depend on.
 func (h holder) alive(remote string) bool {

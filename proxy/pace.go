@@ -57,3 +57,16 @@ func (p *pace) patience() time.Duration {
 
 // average is the moving average of the samples; 0: there is none yet.
 func (p *pace) average() time.Duration { return time.Duration(p.mean.mean.Load()) }
+
+// ewma is a moving average in which the newest sample counts one part in eight. The
+// zero value has no sample. Of samples that are added at one moment some may be lost.
+type ewma struct{ mean atomic.Int64 }
+
+func (e *ewma) add(d time.Duration) {
+	old := e.mean.Load()
+	if old == 0 {
+		e.mean.Store(max(int64(d), 1))
+		return
+	}
+	e.mean.Store(max(old+(int64(d)-old)/8, 1))
+}

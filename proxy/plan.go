@@ -7,13 +7,13 @@ import (
 	"reflect"
 	"slices"
 	"sync"
-	"text/template"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -54,32 +54,6 @@ type route struct {
 	spoken  []string  // dialects of the channels, each once
 	price   *price    // the first that is known by an upstream's name; nil: none
 	plain   *Model    // the model itself, without a preset
-}
-
-// candidate is a channel that serves a model, what it calls it, and how that
-// went so far.
-type candidate struct {
-	ch       *Channel
-	upstream string
-	cell     *cell
-	quirks   *quirks         // of the model on the channel, the same for all keys
-	span     *span           // how much it takes, the same for all keys
-	target   *balance.Target // what policies see of it
-}
-
-func newCandidate(ch *Channel, upstream string, record *cell) candidate {
-	t := &balance.Target{Weight: ch.Weight, Seed: ch.Seed, Channel: seedOf(ch.ID, -1), InFlight: &ch.InFlight, First: &record.speed.mean}
-	return candidate{ch: ch, upstream: upstream, cell: record, target: t}
-}
-
-// agent names whose memory it is that c has: some kinds of channel have agents with
-// a memory each (rest_iagent.md 8.2, item 7), elsewhere a model is but a setting of
-// one turn.
-func (c candidate) agent() string {
-	if c.ch.kind.Agents {
-		return c.upstream
-	}
-	return ""
 }
 
 // newPlan compiles conf, which has been checked. open makes the upstream of one
@@ -309,33 +283,70 @@ func (p *Plan) defaultName(c *Caller) string {
 	return ""
 }
 
-// clocks bound an answer; they are all set but headers and first, where 0 means
-// auto.
-type clocks struct {
-	headers, first, gap, total time.Duration
+// gateOf is the gate of server: the one of before, if that plan has it.
+func (p *Plan) gateOf(server string, dials config.Rate, before *Plan) *gate {
+	g := p.gates[server]
+	if g == nil && before != nil {
+		g = before.gates[server]
+	}
+	if g == nil {
+		g = newGate()
+	}
+	if p.gates == nil {
+		p.gates, p.dials = make(map[string]*gate), make(map[*gate]time.Duration)
+	}
+	p.gates[server] = g
+	if dials.N > 0 && dials.Per > 0 {
+		p.dials[g] = max(p.dials[g], dials.Per/time.Duration(dials.N))
+	}
+	return g
 }
 
-func clocksOf(own, all *config.Timeouts) clocks {
-	pick := func(a, b, standard time.Duration) time.Duration {
-		if a != 0 {
-			return a
-		}
-		if b != 0 {
-			return b
-		}
-		return standard
-	}
-	return clocks{
-		headers: pick(time.Duration(own.Headers), time.Duration(all.Headers), 0),
-		first:   pick(time.Duration(own.First), time.Duration(all.First), 0),
-		gap:     pick(own.Gap, all.Gap, 30*time.Second),
-		total:   pick(own.Total, all.Total, 10*time.Minute),
+// openGates puts the configured paces of p into force.
+func (p *Plan) openGates(r *fairqueue.Queue) {
+	for _, g := range p.gates {
+		g.configure(p.dials[g], r)
 	}
 }
 
-func parseFold(text string) (*template.Template, error) {
-	if text == "" {
-		text = DefaultFold
+// Bounds of what is read of one conversation for one question, in bytes as
+// [store.Message.Weight] counts: of what a model takes so many times as much, since a
+// message weighs more in memory than it is long; and what is read for a model of which
+// nobody knows what it takes.
+const (
+	readTimes = 4
+	readLeast = 64 << 10
+	readFew   = 64 // messages: who wants no more of them gets them, whatever the model takes
+)
+
+// room is the most that a model of r takes, see span; 0: nobody knows of one of them.
+func (r *route) room(maxTokens *int) (most int) {
+	for _, tier := range r.tiers {
+		for i := range tier {
+			room := tier[i].span.room(maxTokens)
+			if room == 0 {
+				return 0
+			}
+			most = max(most, room)
+		}
 	}
-	return template.New("fold").Parse(text)
+	return most
+}
+
+// reading is how much of a conversation is read for a question that sees keep messages
+// before it, or all if keep is negative, in bytes as a store weighs them.
+func (p *Plan) reading(m *Model, maxTokens *int, keep int) int {
+	if keep >= 0 && keep <= readFew {
+		return conversation.ReadMost
+	}
+	var some [4]*route
+	most := readLeast
+	for _, r := range p.routesOf(some[:0], m) {
+		room := r.room(maxTokens)
+		if room == 0 {
+			return conversation.ReadMost
+		}
+		most = max(most, readLeast+min(room, conversation.ReadMost)*readTimes)
+	}
+	return min(most, conversation.ReadMost)
 }

@@ -35,6 +35,7 @@ type ProbeState struct {
 // probers are the goroutines that ask channels unasked, one for each channel that has
 // a probe, so that two probes of one channel never overlap. The zero value has none.
 type probers struct {
+	of      map[string]*prober // by the channel's id
 	end     context.CancelFunc
 	running sync.WaitGroup
 }
@@ -63,30 +64,27 @@ type prober struct {
 // before it, whose own have ended, goes on to count; before may be nil.
 func (g *Gateway) probe(p, before *Plan) {
 	ctx, cancel := context.WithCancel(context.Background())
-	p.probers.end = cancel
-	var last *prober
+	p.probers.end, p.probers.of = cancel, make(map[string]*prober)
 	for _, ch := range p.channels {
 		conf := ch.conf.Probe
 		if conf == nil {
 			continue
 		}
 		if ch.key > 0 {
-			ch.prober = last
-			last.keys = append(last.keys, ch)
+			one := p.probers.of[ch.ID]
+			one.keys = append(one.keys, ch)
 			continue
 		}
-		last = &prober{g: g, plan: p, conf: conf, keys: []*Channel{ch}, most: rate.NewLimiter(perSecond(conf.Most), max(conf.Most.N, 1))}
-		last.inherit(before.proberOf(ch.ID))
-		last.state.Every, last.state.Model = conf.Every.Seconds(), conf.Model
-		ch.prober = last
+		one := &prober{g: g, plan: p, conf: conf, keys: []*Channel{ch}, most: rate.NewLimiter(perSecond(conf.Most), max(conf.Most.N, 1))}
+		one.inherit(before.proberOf(ch.ID))
+		one.state.Every, one.state.Model = conf.Every.Seconds(), conf.Model
+		p.probers.of[ch.ID] = one
 	}
-	for _, ch := range p.channels {
-		if ch.prober != nil && ch.key == 0 {
-			p.probers.running.Go(func() {
-				defer func() { _ = recover() }()
-				ch.prober.run(ctx)
-			})
-		}
+	for _, one := range p.probers.of {
+		p.probers.running.Go(func() {
+			defer func() { _ = recover() }()
+			one.run(ctx)
+		})
 	}
 }
 
@@ -95,12 +93,7 @@ func (p *Plan) proberOf(id string) *prober {
 	if p == nil {
 		return nil
 	}
-	for _, ch := range p.channels {
-		if ch.ID == id {
-			return ch.prober
-		}
-	}
-	return nil
+	return p.probers.of[id]
 }
 
 // inherit takes what was counted and, unless it has changed, the ceiling; before may

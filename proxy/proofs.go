@@ -42,9 +42,6 @@ func (k *proofKey) size(p proof) int {
 	return proofExtra + len(k.caller) + len(k.id) + len(p.from) + len(p.text)
 }
 
-// source names whose proofs those of c are.
-func (c *candidate) source() string { return c.ch.ID + "\x00" + c.upstream }
-
 // keep notes a proof of c for the call id of caller.
 func (s *proofs) keep(caller string, id []byte, c *candidate, text []byte) {
 	if len(text) > proofBytes || len(id) == 0 || len(id) > translate.MaxID*4 {

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -19,9 +18,6 @@ const (
 	// quirkNoReason: an answer ended with its end mark alone, and none said why so far.
 	quirkNoReason quirk = "no finish_reason"
 )
-
-// errNoReason is why an end mark is none.
-var errNoReason = errors.New("the end mark came without a finish_reason, which this model gives")
 
 // quirks are what a channel has shown of one upstream model, with any of its keys. They
 // are learnt from its answers and last until a configuration is applied that says something else of the channel. The zero
@@ -74,25 +70,6 @@ func (k *quirks) names() []string {
 	return all
 }
 
-// reasoned looks at the end of an answer. An end mark alone is a good end of a back end
-// that gives no reasons, and the trace of a cut where this model is known to give them:
-// gateways end every stream of theirs with the mark, also one that broke off behind them.
-func (x *Exchange) reasoned(end translate.Event) *translate.Error {
-	known := x.attempt.lease.quirks
-	switch end.Reason {
-	case translate.ReasonGiven:
-		known.learn(quirkReason)
-	case translate.ReasonMissing:
-		if known.has(quirkReason) {
-			return translate.Truncated(errNoReason)
-		}
-		if known.learn(quirkNoReason) {
-			x.g.log.Warn("the channel ends its answers without a finish_reason, which is taken for a good end until one has it", "channel", x.attempt.lease.ch.ID, "model", x.attempt.lease.upstream)
-		}
-	}
-	return nil
-}
-
 // refusesMember begins the quirk of a back end that refuses questions with the member that
 // follows.
 const refusesMember = "refuses "
@@ -103,8 +80,6 @@ const (
 	// quirkUserFirst: it refuses a conversation that does not begin with the user.
 	quirkUserFirst quirk = "user first"
 )
-
-func isThought(p translate.Part) bool { return p.Kind == translate.PartReasoning && p.Text != "" }
 
 // userFirst reports whether what c is told of a conversation must begin with the user.
 func (c *candidate) userFirst() bool {
@@ -151,14 +126,6 @@ func wants(err *translate.Error) (q quirk) {
 	return ""
 }
 
-// canGive reports whether the question would be another one if q were known.
-func (s *search) canGive(q quirk) bool {
-	if q == quirkThinks {
-		return strings.Contains(s.x.report.timing.Dropped, "reasoning")
-	}
-	return s.x.prompt.turn != nil || s.x.prompt.window >= 0
-}
-
 // omitted are the members that questions are told without, as paths; nil: all are told.
 func (k *quirks) omitted() (paths []string) {
 	if k == nil {
@@ -172,44 +139,4 @@ func (k *quirks) omitted() (paths []string) {
 		}
 	}
 	return paths
-}
-
-// rephrased learns from a refusal that names members which can be left out of the question,
-// and reports whether the same channel is to be asked again without them: it has not read the
-// question, and no client has seen anything.
-func (s *search) rephrased(c *candidate, err *translate.Error) bool {
-	if s.x.report.attempts >= maxAttempts {
-		return false
-	}
-	if q := wants(err); q != "" && s.canGive(q) && c.quirks.learn(q) {
-		s.again = c
-		s.x.g.log.Warn("the channel wants conversations in another form", "channel", c.ch.ID, "model", c.upstream, "form", string(q))
-		return true
-	}
-	if len(err.Unknown) == 0 {
-		return false
-	}
-	news := false
-	for _, path := range err.Unknown {
-		// Another question may have learnt it since this one was sent.
-		news = c.quirks.learn(quirk(refusesMember+path)) || news || !slices.Contains(s.x.attempt.omit, path) && c.quirks.has(quirk(refusesMember+path))
-	}
-	if !news {
-		return false
-	}
-	s.again = c
-	s.x.g.log.Warn("the channel refuses members of a question, which are left out from now on", "channel", c.ch.ID, "model", c.upstream, "members", strings.Join(err.Unknown, ", "))
-	return true
-}
-
-// askAgain returns the candidate that is to be asked once more, in another form, if it can be;
-// else nil.
-func (s *search) askAgain() *candidate {
-	c := s.again
-	s.again = nil
-	if c == nil || !s.reserve(c) {
-		return nil
-	}
-	s.x.report.trace.chosen(c, bySecond, 1)
-	return c
 }

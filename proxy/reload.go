@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"reflect"
 	"slices"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -148,37 +147,6 @@ func (r *route) candidateOf(ch *Channel, upstream string) *candidate {
 		}
 	}
 	return nil
-}
-
-func (c *Channel) secret() string {
-	if len(c.conf.Keys) == 0 {
-		return ""
-	}
-	return c.conf.Keys[c.key]
-}
-
-// sameWay reports whether an upstream that was made for a serves b as well: all but
-// how much comes to it is the same.
-func sameWay(a, b *config.Channel) bool {
-	x, y := *a, *b
-	for _, c := range []*config.Channel{&x, &y} {
-		c.Tier, c.Weight, c.Keys, c.Models = 0, 0, nil, nil
-		c.Fold, c.OnLeave, c.Replay, c.Probe, c.Dials = "", "", nil, nil, config.Rate{}
-		c.Timeouts = config.Timeouts{Connect: c.Timeouts.Connect}
-	}
-	return reflect.DeepEqual(x, y)
-}
-
-// samePlace reports whether a and b are one back end, whose record counts for both.
-func samePlace(a, b *config.Channel) bool { return a.Kind == b.Kind && a.URL == b.URL }
-
-// inherit gives c what was known of before, the same channel and key of an earlier
-// plan.
-func (c *Channel) inherit(before *Channel) {
-	if samePlace(c.conf, before.conf) {
-		c.aside.inherit(&before.aside)
-	}
-	c.forced.Store(before.forced.Load())
 }
 
 // under takes the question to the plan that its exchange is under, if its front found
