@@ -216,6 +216,9 @@ func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 // complete decodes a question that was only peeked at, while anybody waits for its answer.
 // The error says what is wrong with it.
 func (x *Exchange) complete() *translate.Error {
+	if x.prompt.lazy == nil {
+		return nil
+	}
 	return x.prompt.decode(func() bool { return x.ctx.Err() != nil })
 }
 
@@ -387,7 +390,7 @@ func (x *Exchange) end(err *translate.Error) {
 	if err == nil || x.report.attempts > 0 || x.answer.cached {
 		x.enterRows(err)
 	} else {
-		said = x.g.refusals.note(x, err)
+		said = x.g.refusals.Note(x.requestRow(err), ruleOf(err, x.q.Caller), levelOf(err))
 	}
 	x.completeCall(err)
 	if x.prompt.turn != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/proxy/metrics"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -41,8 +42,8 @@ type Gateway struct {
 	badKeys       *auth.BadKeys
 	counts        *countRate
 	records       records
-	ledger        *ledger // nil: none is kept
-	refusals      refusals
+	ledger        *journal.Ledger // nil: none is kept
+	refusals      *journal.Refusals
 	answers       *answercache.Cache
 	retention     *conversation.Retention // nil: conversations are kept for ever
 
@@ -90,8 +91,8 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 		return nil, err
 	}
 	p.callers.Open(nil, log, keyset.Options{})
-	g.ledger = newLedger(st, conf.Ledger, log)
-	g.refusals.log, g.refusals.ledger = log, g.ledger
+	g.ledger = journal.NewLedger(st, conf.Ledger, log)
+	g.refusals = journal.NewRefusals(g.ledger, log)
 	var spent admission.Spendings
 	if g.ledger != nil {
 		spent = g.ledger
@@ -137,8 +138,8 @@ func (g *Gateway) Close() error {
 	g.plan.Load().close()
 	g.keys.Close()
 	g.answers.Close()
-	g.refusals.close()
-	return g.ledger.close()
+	g.refusals.Close()
+	return g.ledger.Close()
 }
 
 // Models returns the models and presets that c may use, in the order of the

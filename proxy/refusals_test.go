@@ -11,6 +11,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -45,11 +46,11 @@ func TestRefusalsOfAMinuteAreOneRowAndTwoLines(t *testing.T) {
 		if n := strings.Count(w.said(), "\n"); n != 2 {
 			t.Errorf("%d lines before the minute is over: %s", n, w.said())
 		}
-		time.Sleep(refusalEvery + time.Millisecond)
+		time.Sleep(journal.RefusalEvery + time.Millisecond)
 		for range 5 {
 			w.ask(t.Context(), w.by("", "1.1.1.1")).mustFail(t, translate.CodeRateLimited, 0)
 		}
-		time.Sleep(refusalEvery + time.Millisecond)
+		time.Sleep(journal.RefusalEvery + time.Millisecond)
 		var counts []int64
 		for _, e := range entriesOf(t, w, store.EntryFilter{}) {
 			if e.Outcome == string(translate.CodeRateLimited) {
@@ -72,35 +73,6 @@ func TestRefusalsOfAMinuteAreOneRowAndTwoLines(t *testing.T) {
 	})
 }
 
-func TestRefusalsAreReadAtOnceAndNoneIsLostAtTheEnd(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		st, err := embedded.Open("memory:")
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := newLedger(st, config.Ledger{Keep: time.Hour}, nil)
-		w := strict(t)
-		w.ask(t.Context(), w.by("", "1.1.1.1"))
-		for range 3 {
-			w.ask(t.Context(), w.by("", "1.1.1.1"))
-		}
-		if rows := entriesOf(t, w, store.EntryFilter{Requests: true}); len(rows) != 2 || rows[0].Count != 3 {
-			t.Errorf("%+v", rows)
-		}
-		w.ask(t.Context(), w.by("", "1.1.1.1"))
-		w.g.refusals.ledger = l
-		w.g.refusals.close()
-		if err := l.flush(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if rows, err := st.(store.Ledger).Entries(t.Context(), store.EntryFilter{}); err != nil || len(rows) != 1 || rows[0].Count != 1 {
-			t.Errorf("%+v, %v", rows, err)
-		}
-		w.g.refusals.ledger = nil
-		_ = l.close()
-	})
-}
-
 func TestRefusalsOfManyCallersAreABoundedNumberOfRows(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := strict(t)
@@ -109,17 +81,17 @@ func TestRefusalsOfManyCallersAreABoundedNumberOfRows(t *testing.T) {
 			w.ask(t.Context(), w.by("", address)).mustSay(t, "yes")
 			w.ask(t.Context(), w.by("", address)).mustFail(t, translate.CodeRateLimited, 0)
 		}
-		time.Sleep(refusalEvery + time.Millisecond)
+		time.Sleep(journal.RefusalEvery + time.Millisecond)
 		rows, others := 0, int64(0)
 		for _, e := range entriesOf(t, w, store.EntryFilter{Requests: true, Limit: 10_000}) {
 			if e.Outcome == string(translate.CodeRateLimited) {
 				rows++
 			}
-			if e.Caller == otherCallers {
+			if e.Caller == journal.OtherCallers {
 				others += e.Count
 			}
 		}
-		if rows != mostRefusals+1 || others != 1000-mostRefusals {
+		if rows != journal.MaxRefusals+1 || others != 1000-journal.MaxRefusals {
 			t.Errorf("%d rows, %d refusals of others", rows, others)
 		}
 	})
@@ -269,27 +241,6 @@ func TestABudgetThatTakesLongToBeReadIsWaitedForOnceAndKnownInTheEnd(t *testing.
 	}
 }
 
-func TestABudgetIsReadThoughTheLedgerCannotBeWritten(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		st, err := embedded.Open("memory:")
-		if err != nil {
-			t.Fatal(err)
-		}
-		kept := &tired{Ledger: st.(store.Ledger)}
-		kept.down.Store(true)
-		w := newWorld(t, conf(channel("a")), nil)
-		l := &ledger{st: kept, log: w.g.log, keep: time.Hour}
-		l.add([]store.Entry{{Caller: "spender", At: 5, Cost: 3}, {Caller: "other", At: 5, Cost: 4}, {Caller: "spender", Attempt: 1, At: 5, Cost: 3}})
-		if spent, err := l.spent(t.Context(), store.EntryFilter{Caller: "spender"}); spent != 3 || err != nil {
-			t.Errorf("%d spent, %v", spent, err)
-		}
-		kept.down.Store(false)
-		if err := l.close(); err != nil {
-			t.Fatal(err)
-		}
-	})
-}
-
 func TestAKeptAnswerIsGivenWhenTheBudgetIsUsedUp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := conf(channel("a"))
@@ -312,27 +263,14 @@ func TestAKeptAnswerIsGivenWhenTheBudgetIsUsedUp(t *testing.T) {
 	})
 }
 
-func TestTheOldestRowsGoWhereThereAreMoreThanMayBeKept(t *testing.T) {
+func TestRefusalsAreReadAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), nil)
-		st, err := embedded.Open("memory:")
-		if err != nil {
-			t.Fatal(err)
+		w := strict(t)
+		for range 4 {
+			w.ask(t.Context(), w.by("", "1.1.1.1"))
 		}
-		l := newLedger(st, config.Ledger{Keep: 24 * time.Hour, Rows: 3000}, w.g.log)
-		defer func() { _ = l.close() }()
-		now := time.Now().UnixMilli()
-		for range 10 {
-			rows := make([]store.Entry, 2000)
-			for i := range rows {
-				rows[i] = store.Entry{Request: "new", At: now}
-			}
-			l.add(rows)
-			time.Sleep(time.Second)
-		}
-		rows, err := st.(store.Ledger).Entries(t.Context(), store.EntryFilter{Limit: 50_000})
-		if err != nil || len(rows) > 3000+trimEvery || rows[0].Request != "new" {
-			t.Errorf("%d rows, %v", len(rows), err)
+		if rows := entriesOf(t, w, store.EntryFilter{Requests: true}); len(rows) != 2 || rows[0].Count != 3 {
+			t.Errorf("%+v", rows)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/metrics"
+	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -117,4 +118,148 @@ func (x *Exchange) log(opened bool, err *translate.Error) {
 	line := slog.NewRecord(time.Now(), level, "exchange", 0)
 	line.AddAttrs(attrs...)
 	_ = x.g.log.Handler().Handle(context.Background(), line)
+}
+
+// Timing says in short where a question went and where its time was spent. Open
+// writes it, whether or not it returns an exchange; it must not be read before.
+type Timing struct {
+	Channel  string // that was asked last; empty: none was
+	Attempts int
+	Queue    time.Duration // in the conversation's queue and for a full channel
+	Connect  time.Duration // of the last attempt: until it had a connection, where the channel says so
+	Open     time.Duration // of the last attempt: connecting, and until the status line
+	First    time.Duration // of the last attempt: from there to the first content
+	// Dropped names what the question said and the channel that was asked last could
+	// not be told, with commas between.
+	Dropped string
+	// Behind is how many messages of the conversation stayed behind, since the model that
+	// was asked last could not take them too.
+	Behind int
+	Cache  string // hit or miss; empty: the preset has no cache
+}
+
+// leg is one attempt as the ledger will have it.
+type leg struct {
+	ch       *Channel
+	upstream string
+	at       time.Time
+	took     time.Duration
+	open     time.Duration
+	first    time.Duration
+	queue    time.Duration
+	usage    translate.Usage // of a failed one: what was reported
+	err      *translate.Error
+	over     bool
+}
+
+// begin notes the beginning of an attempt on c, for which the question has waited so long.
+func (r *report) begin(c candidate, queue time.Duration) {
+	r.timing = Timing{Channel: c.ch.ID, Attempts: r.attempts, Queue: queue, Cache: r.timing.Cache}
+	if !r.keeps {
+		return
+	}
+	if r.rows == nil {
+		r.rows = r.row[:0]
+	}
+	r.rows = append(r.rows, leg{ch: c.ch, upstream: c.upstream, at: time.Now(), queue: queue})
+}
+
+// untry forgets the attempt that runs: it came to nothing.
+func (r *report) untry() {
+	r.attempts--
+	if n := len(r.rows); n > 0 {
+		r.rows = r.rows[:n-1]
+	}
+	r.timing = Timing{Attempts: r.attempts, Queue: r.timing.Queue, Cache: r.timing.Cache}
+	r.trace.untry()
+}
+
+// ended notes the end of the attempt that runs, and what its channel said of usage.
+func (r *report) ended(err *translate.Error, usage translate.Usage) {
+	n := len(r.rows)
+	if n == 0 || r.rows[n-1].over {
+		return
+	}
+	t := &r.rows[n-1]
+	t.over, t.err, t.took, t.usage = true, err, time.Since(t.at), usage
+	t.open, t.first = r.timing.Open, r.timing.First
+}
+
+// enterRows hands the rows of the exchange to the ledger: its attempts, then the
+// request itself.
+func (x *Exchange) enterRows(err *translate.Error) {
+	l := x.g.ledger
+	if l == nil {
+		return
+	}
+	row := x.requestRow(err)
+	var room [2]store.Entry // most are answered at the first attempt
+	rows := room[:0]
+	for i := range x.report.rows {
+		t := &x.report.rows[i]
+		e := row
+		e.Input, e.Output, e.Cached, e.Estimated, e.Cost = 0, 0, 0, false, 0
+		e.Attempt, e.At, e.Channel, e.Key, e.Upstream = i+1, t.at.UnixMilli(), t.ch.ID, t.ch.key, t.upstream
+		if e.Outcome, e.Status = "ok", 200; t.err != nil {
+			e.Outcome, e.Status = t.err.Fault.String(), t.err.Status()
+			if t.err.Fault == 0 {
+				e.Outcome = "other"
+			}
+		}
+		e.Queue, e.Open, e.First, e.Took = t.queue.Microseconds(), t.open.Microseconds(), t.first.Microseconds(), t.took.Microseconds()
+		if i == len(x.report.rows)-1 {
+			t.usage, e.Cost = x.report.used, x.report.cost
+		}
+		usageOf(&e, t.usage)
+		rows = append(rows, e)
+		row.Channel, row.Key, row.Upstream = e.Channel, e.Key, e.Upstream
+		row.Open, row.First = e.Open, e.First
+	}
+	l.Add(append(rows, row))
+}
+
+// requestRow is the row of the request itself.
+func (x *Exchange) requestRow(err *translate.Error) store.Entry {
+	c, q, model := x.q.Caller, &x.q, translate.Clip(x.prompt.model.Name)
+	row := store.Entry{
+		Request: q.ID, At: x.began.UnixMilli(), Caller: c.Name, Group: c.Group, Rule: c.Limits, User: translate.Clip(x.prompt.req.User),
+		Front: q.Front, Model: model, Outcome: "ok", Status: 200,
+		Cost: x.report.cost, Queue: x.report.timing.Queue.Microseconds(), Took: time.Since(x.began).Microseconds(), Count: 1,
+	}
+	usageOf(&row, x.report.used)
+	switch {
+	case err != nil:
+		row.Outcome, row.Status = string(err.Code), err.Status()
+	case x.answer.cached:
+		row.Outcome = "cache"
+	}
+	return row
+}
+
+func usageOf(e *store.Entry, u translate.Usage) {
+	e.Input, e.Output, e.Cached, e.Estimated = u.Input, u.Output, u.CacheRead, u.Estimated
+}
+
+// ruleOf names the limits that err is a refusal under; empty: it is none.
+func ruleOf(err *translate.Error, c *Caller) string {
+	if over, ok := err.Cause.(*limiter.Exceeded); ok {
+		return over.Rule
+	}
+	if err.Spent != nil {
+		return c.Limits
+	}
+	return ""
+}
+
+// Entries returns rows of the ledger, also those that are not written yet, see
+// [store.Ledger].
+func (g *Gateway) Entries(ctx context.Context, f store.EntryFilter) ([]store.Entry, error) {
+	g.refusals.Flush()
+	return g.ledger.Entries(ctx, f)
+}
+
+// Totals sums what callers asked and what it cost, see [store.Ledger].
+func (g *Gateway) Totals(ctx context.Context, f store.EntryFilter) (store.Totals, error) {
+	g.refusals.Flush()
+	return g.ledger.Totals(ctx, f)
 }

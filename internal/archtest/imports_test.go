@@ -33,10 +33,11 @@ var mayImport = []struct {
 	{"proxy/fairqueue", nil},
 	{"proxy/metrics", []string{"translate"}},
 	{"proxy/proxytest", []string{"translate"}},
+	{"proxy/journal", []string{"translate", "limiter", "store", "config"}},
 	{"proxy/conversation", []string{"translate", "store", "internal/ids"}},
 	{"proxy", []string{
 		"translate", "limiter", "store", "config", "internal/ids", "internal/keyset",
-		"proxy/admission", "proxy/answercache", "proxy/auth", "proxy/balance", "proxy/conversation", "proxy/fairqueue", "proxy/metrics",
+		"proxy/admission", "proxy/answercache", "proxy/auth", "proxy/balance", "proxy/conversation", "proxy/fairqueue", "proxy/journal", "proxy/metrics",
 	}},
 	{"proxy/front", []string{"proxy", "proxy/conversation", "limiter", "store", "config", "translate/...", "internal/..."}},
 	{"proxy/upstream", []string{"config", "translate/...", "internal/..."}},

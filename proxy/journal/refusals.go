@@ -1,4 +1,4 @@
-package proxy
+package journal
 
 import (
 	"context"
@@ -6,28 +6,25 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/store"
-	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // Bounds of what refusals leave behind: what is refused must cost less than what is
 // served, also on the disk.
 const (
-	refusalEvery = time.Minute
-	mostRefusals = 256 // kinds in a minute that are told apart
+	RefusalEvery = time.Minute
+	MaxRefusals  = 256 // kinds in a minute that are told apart
 )
 
-// otherCallers stands in the ledger and the log for callers beyond mostRefusals.
-const otherCallers = "(others)"
+// OtherCallers stands in the ledger and the log for callers beyond MaxRefusals.
+const OtherCallers = "(others)"
 
-// refusals gathers the questions that came to an end before any channel was asked: those
+// Refusals gathers the questions that came to an end before any channel was asked: those
 // of one caller that were refused under one rule with one code are one row of the ledger
-// and, besides the line of the first, one line of the log in a minute. The zero value with
-// a log is ready. It is safe for concurrent use.
-type refusals struct {
+// and, besides the line of the first, one line of the log in a minute. [NewRefusals] makes one. It is safe for concurrent use.
+type Refusals struct {
 	log    *slog.Logger
-	ledger *ledger // nil: none is kept
+	ledger *Ledger // nil: none is kept
 
 	mu     sync.Mutex
 	kinds  map[refusalKind]*refusal
@@ -39,7 +36,7 @@ type refusals struct {
 // refusalKind is what refusals have in common that are counted together.
 type refusalKind struct {
 	caller, rule string
-	code         translate.Code
+	code         string
 }
 
 // refusal is one kind of them in the present minute.
@@ -50,28 +47,21 @@ type refusal struct {
 	lines int64 // that the log does not know of
 }
 
-// ruleOf names the limits that err is a refusal under; empty: it is none.
-func ruleOf(err *translate.Error, c *Caller) string {
-	if over, ok := err.Cause.(*limiter.Exceeded); ok {
-		return over.Rule
-	}
-	if err.Spent != nil {
-		return c.Limits
-	}
-	return ""
-}
+// NewRefusals returns refusals that are told to l, which may be nil, and log.
+func NewRefusals(l *Ledger, log *slog.Logger) *Refusals { return &Refusals{log: log, ledger: l} }
 
-// note counts the refusal of x, and reports whether its line is to be written.
-func (r *refusals) note(x *Exchange, err *translate.Error) (first bool) {
-	kind := refusalKind{x.q.Caller.Name, ruleOf(err, x.q.Caller), err.Code}
+// Note counts a refusal under the limits called rule, of which row is the row and level that
+// of its line. It reports whether the line is to be written.
+func (r *Refusals) Note(row store.Entry, rule string, level slog.Level) (first bool) {
+	kind := refusalKind{row.Caller, rule, row.Outcome}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return true
 	}
 	one := r.kinds[kind]
-	if one == nil && len(r.kinds) >= mostRefusals {
-		kind = refusalKind{caller: otherCallers, code: err.Code}
+	if one == nil && len(r.kinds) >= MaxRefusals {
+		kind = refusalKind{caller: OtherCallers, code: row.Outcome}
 		one = r.kinds[kind]
 	}
 	if one != nil {
@@ -79,12 +69,12 @@ func (r *refusals) note(x *Exchange, err *translate.Error) (first bool) {
 		one.lines++
 		return false
 	}
-	one = &refusal{row: x.requestRow(err), level: levelOf(err), rows: 1}
+	one = &refusal{row: row, level: level, rows: 1}
 	if kind.rule != "" {
 		one.row.Rule = kind.rule
 	}
-	if kind.caller == otherCallers {
-		one.row = store.Entry{At: one.row.At, Caller: otherCallers, Outcome: one.row.Outcome, Status: one.row.Status}
+	if kind.caller == OtherCallers {
+		one.row = store.Entry{At: one.row.At, Caller: OtherCallers, Outcome: one.row.Outcome, Status: one.row.Status}
 	}
 	if r.kinds == nil {
 		r.kinds = make(map[refusalKind]*refusal)
@@ -97,15 +87,15 @@ func (r *refusals) note(x *Exchange, err *translate.Error) (first bool) {
 }
 
 // begin begins a minute. r.mu is held.
-func (r *refusals) begin() {
+func (r *Refusals) begin() {
 	if r.timer == nil {
-		r.timer = time.AfterFunc(refusalEvery, r.tick)
+		r.timer = time.AfterFunc(RefusalEvery, r.tick)
 		return
 	}
-	r.timer.Reset(refusalEvery)
+	r.timer.Reset(RefusalEvery)
 }
 
-func (r *refusals) tick() {
+func (r *Refusals) tick() {
 	defer func() { _ = recover() }()
 	r.mu.Lock()
 	if r.closed {
@@ -119,25 +109,25 @@ func (r *refusals) tick() {
 }
 
 // end ends the minute.
-func (r *refusals) end() {
+func (r *Refusals) end() {
 	r.mu.Lock()
 	rows, ended := r.take(), r.kinds
 	r.kinds = nil
 	r.mu.Unlock()
 	if r.ledger != nil && len(rows) > 0 {
-		r.ledger.add(rows)
+		r.ledger.Add(rows)
 	}
 	for kind, one := range ended {
 		if one.lines == 0 || !r.log.Enabled(context.Background(), one.level) {
 			continue
 		}
-		r.log.Log(context.Background(), one.level, "more were refused alike", "caller", kind.caller, "limits", kind.rule, "code", string(kind.code),
+		r.log.Log(context.Background(), one.level, "more were refused alike", "caller", kind.caller, "limits", kind.rule, "code", kind.code,
 			"more", one.lines, "since", time.UnixMilli(one.row.At).UTC().Format(time.RFC3339))
 	}
 }
 
 // take returns the rows that the ledger does not know of. r.mu is held.
-func (r *refusals) take() (rows []store.Entry) {
+func (r *Refusals) take() (rows []store.Entry) {
 	for _, one := range r.kinds {
 		if one.rows > 0 {
 			e := one.row
@@ -149,18 +139,18 @@ func (r *refusals) take() (rows []store.Entry) {
 	return rows
 }
 
-// enter hands what was refused so far to the ledger, for somebody who reads it.
-func (r *refusals) enter() {
+// Flush hands what was refused so far to the ledger, for somebody who reads it.
+func (r *Refusals) Flush() {
 	r.mu.Lock()
 	rows := r.take()
 	r.mu.Unlock()
 	if r.ledger != nil && len(rows) > 0 {
-		r.ledger.add(rows)
+		r.ledger.Add(rows)
 	}
 }
 
-// close ends the minute for good; whatever comes later is written at once.
-func (r *refusals) close() {
+// Close ends the minute for good; whatever comes later is written at once.
+func (r *Refusals) Close() {
 	r.mu.Lock()
 	r.closed = true
 	if r.timer != nil {
