@@ -1,78 +1,41 @@
 package main
 
 import (
-	"math/bits"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// fine is how many buckets each power of two of nanoseconds has: a bucket is at
-// most 1/32 of its value wide.
+// What a histogram tells apart: two digits of a value, but nothing below shortest; what is
+// longer than longest counts as longest.
 const (
-	fineBits = 5
-	fine     = 1 << fineBits
-	powers   = 40 // up to 18 minutes
+	shortest = 256 * time.Nanosecond
+	longest  = 20 * time.Minute
+	digits   = 2
 )
 
-// histogram counts durations in buckets whose width grows with the value, so that
-// the error of a quantile is at most 3 %. The zero value is empty. It is not safe
-// for concurrent use.
-type histogram struct {
-	counts []uint32 // nil until the first value
-	n      int64
-	max    time.Duration
-}
+// histogram is a distribution of durations, of which a quantile is at most 1 % or 256 ns
+// too high. The zero value is empty and small: its 27 KiB are made for the first value. It
+// is not safe for concurrent use.
+type histogram struct{ hdr *hdrhistogram.Histogram }
 
-func bucket(d time.Duration) int {
-	v := uint64(max(d, 0))
-	if v < fine {
-		return int(v)
+func (h *histogram) grow() {
+	if h.hdr == nil {
+		h.hdr = hdrhistogram.New(int64(shortest), int64(longest), digits)
 	}
-	shift := bits.Len64(v) - fineBits - 1
-	return min((shift+1)<<fineBits+int(v>>shift)&(fine-1), fine*powers-1)
-}
-
-// upper is the highest value of a bucket.
-func upper(i int) time.Duration {
-	if i < fine {
-		return time.Duration(i)
-	}
-	shift := i>>fineBits - 1
-	return time.Duration((uint64(i&(fine-1)+fine+1) << shift) - 1)
 }
 
 func (h *histogram) add(d time.Duration) {
-	if h.counts == nil {
-		h.counts = make([]uint32, fine*powers)
-	}
-	h.counts[bucket(d)]++
-	h.n++
-	h.max = max(h.max, d)
+	h.grow()
+	_ = h.hdr.RecordValue(int64(min(max(d, 0), longest))) // fails for nothing within the bounds
 }
 
 func (h *histogram) merge(o *histogram) {
-	if o.n == 0 {
+	if o.hdr == nil {
 		return
 	}
-	if h.counts == nil {
-		h.counts = make([]uint32, fine*powers)
-	}
-	for i, c := range o.counts {
-		h.counts[i] += c
-	}
-	h.n += o.n
-	h.max = max(h.max, o.max)
-}
-
-// quantile is the duration that the part q of all values does not exceed; 0 when
-// there are none.
-func (h *histogram) quantile(q float64) time.Duration {
-	rank := int64(q * float64(h.n))
-	for i, c := range h.counts {
-		if rank -= int64(c); rank < 0 {
-			return min(upper(i), h.max)
-		}
-	}
-	return h.max
+	h.grow()
+	h.hdr.Merge(o.hdr)
 }
 
 // Quantiles are a distribution in microseconds.
@@ -86,12 +49,9 @@ type Quantiles struct {
 
 // quantiles returns nil when there are no values.
 func (h *histogram) quantiles() *Quantiles {
-	if h.n == 0 {
+	if h.hdr == nil {
 		return nil
 	}
-	return &Quantiles{
-		P50: micros(h.quantile(.5)), P90: micros(h.quantile(.9)), P99: micros(h.quantile(.99)), P999: micros(h.quantile(.999)), Max: micros(h.max),
-	}
+	at := func(percent float64) float64 { return float64(h.hdr.ValueAtPercentile(percent)/100) / 10 }
+	return &Quantiles{P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: at(100)}
 }
-
-func micros(d time.Duration) float64 { return float64(d.Nanoseconds()/100) / 10 }

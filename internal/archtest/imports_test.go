@@ -157,11 +157,12 @@ func TestFrontsAndUpstreamsDoNotKnowEachOther(t *testing.T) {
 	}
 }
 
-// drivers are what speaks to a store, and the files that may import it.
+// drivers are the libraries that speak to a store or a scraper, and the files that may import them.
 var drivers = []struct{ what, file string }{
 	{"database/sql", "store/*/*.go"},
 	{"modernc.org/sqlite", "store/embedded/*.go"},
 	{"github.com/redis/rueidis", "limiter/redis/*.go"},
+	{"github.com/prometheus", "admin/*.go"},
 }
 
 func TestDriversStayInTheirBackEnds(t *testing.T) {
