@@ -26,7 +26,7 @@ const limitedKey = "limited-key"
 // limited is a world with one channel and callers under l: one with a key, and
 // anonymous ones.
 func limited(t *testing.T, l config.Limit, scripts ...script) *world {
-	c := conf(channel("a"))
+	c := conf(backend("a"))
 	c.Limits = map[string]config.Limit{"small": l}
 	access := config.Access{Limits: config.Names{"small"}}
 	c.Callers = config.Callers{Anonymous: &config.Anonymous{Access: access}, Keys: []config.Key{
@@ -80,7 +80,7 @@ func TestARefusedQuestionSaysWhenToComeBackAndMayThenCome(t *testing.T) {
 
 func TestAQuestionCountsOnceHoweverManyAttemptsItTakes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"), channel("b", tier(2)))
+		c := conf(backend("a"), backend("b", tier(2)))
 		c.Limits = map[string]config.Limit{"small": {Requests: perMinute(2)}}
 		w := newWorld(t, c, map[string][]script{
 			"a": {{Err: &translate.Error{Code: translate.CodeUnavailable, Fault: translate.FaultDial}}},
@@ -105,7 +105,7 @@ func TestARuleCountsByWhatItSays(t *testing.T) {
 		same := map[string]string{"caller": "name", "user": "name user", "group": "group", "address": "address", "model": "model", "all": ""}
 		for per, needs := range same {
 			for _, equal := range []string{"", "name", "name user", "group", "address", "model"} {
-				c := conf(channel("a", func(c *config.Channel) {
+				c := conf(backend("a", func(c *config.Channel) {
 					c.Models = []config.Model{{Name: "m0", Upstream: "m0"}, {Name: "m1", Upstream: "m1"}}
 				}))
 				c.Limits = map[string]config.Limit{"one": {Requests: perMinute(1), Per: per}}
@@ -134,7 +134,7 @@ func TestARuleCountsByWhatItSays(t *testing.T) {
 
 func TestOfSeveralRulesEachMustAdmitAndARefusalCostsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"))
+		c := conf(backend("a"))
 		c.Limits = map[string]config.Limit{"own": {Requests: perMinute(2)}, "house": {Requests: perMinute(3), Per: "all"}}
 		c.Callers = config.Callers{Limits: config.Names{"house"}, Anonymous: &config.Anonymous{Access: config.Access{Limits: config.Names{"own"}}}}
 		w := newWorld(t, c, map[string][]script{"a": {says("yes")}})
@@ -497,7 +497,7 @@ func TestARefusedQuestionDoesNotReachTheStore(t *testing.T) {
 // they were.
 func TestAQuestionThatItsConversationKeepsOutCostsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"))
+		c := conf(backend("a"))
 		day := func(n int) config.Rate { return config.Rate{N: n, Per: 24 * time.Hour} }
 		c.Limits = map[string]config.Limit{
 			"words": {Tokens: day(2000)}, "few": {Requests: day(3), Concurrent: 1},
@@ -534,7 +534,7 @@ func TestAQuestionThatItsConversationKeepsOutCostsNothing(t *testing.T) {
 // given back.
 func TestTheBudgetCountsTheHistory(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"))
+		c := conf(backend("a"))
 		c.Prices = map[string]config.Price{"m": {Input: 1_000_000}} // 1 for a token of the question
 		c.Limits = map[string]config.Limit{"purse": {Requests: perMinute(3), Budget: config.Budget{Amount: 1000, Per: "day"}}}
 		c.Callers = config.Callers{Keys: []config.Key{{Name: "bob", Key: limitedKey, Access: config.Access{Limits: config.Names{"purse"}}}}}

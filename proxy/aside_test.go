@@ -37,7 +37,7 @@ func TestARefusedModelLeavesTheOthersOfItsKeyAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a", models("good", "bad"))), map[string][]script{"a": {says("x")}})
+				w := newWorld(t, conf(backend("a", models("good", "bad"))), map[string][]script{"a": {says("x")}})
 				how := map[string]error{"bad": err}
 				by(w, "a", how)
 				asks := func(model string) *translate.Error {
@@ -98,7 +98,7 @@ func TestAWholeKeyIsSetAside(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a", models(c.models...))), map[string][]script{"a": {says("x")}})
+				w := newWorld(t, conf(backend("a", models(c.models...))), map[string][]script{"a": {says("x")}})
 				by(w, "a", map[string]error{"bad": c.err, "worse": c.err})
 				for _, m := range c.asks {
 					w.ask(t.Context(), w.questionOf(alice, m, "hi"))
@@ -113,7 +113,7 @@ func TestAWholeKeyIsSetAside(t *testing.T) {
 
 func TestAnySuccessOfAKeyClearsIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", models("one", "two", "slow"))), map[string][]script{"a": {says("x")}})
+		w := newWorld(t, conf(backend("a", models("one", "two", "slow"))), map[string][]script{"a": {says("x")}})
 		how := map[string]error{"one": fault(translate.FaultDenied), "two": fault(translate.FaultDenied)}
 		u := w.up["a"]
 		u.Reply(func(req *translate.Request) script {
@@ -144,7 +144,7 @@ func TestAServerIsShownTenRefusedKeysAnHour(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		named := fault(translate.FaultDenied)
 		named.Key = true
-		c := conf(channel("a", kind("chatnio"), keys("k1", "k2", "k3")), channel("b", kind("chatnio")))
+		c := conf(backend("a", kind("chatnio"), keys("k1", "k2", "k3")), backend("b", kind("chatnio")))
 		w := newWorld(t, c, map[string][]script{"a/k1": {refuses(named)}, "a/k2": {refuses(named)}, "a/k3": {refuses(named)}, "b": {refuses(named)}})
 		asked := func() (n int) {
 			for _, u := range w.up {
@@ -171,7 +171,7 @@ func TestAModelThatNoChannelHasIsNotFound(t *testing.T) {
 		t.Run(front, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				gone := refuses(fault(translate.FaultNoModel))
-				w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{"a": {gone}, "b": {gone}})
+				w := newWorld(t, conf(backend("a"), backend("b", tier(2))), map[string][]script{"a": {gone}, "b": {gone}})
 				for range 2 { // then both are set aside, and nobody is asked
 					q := w.question("hi")
 					q.Front = front
@@ -194,7 +194,7 @@ func TestAModelThatNoChannelHasIsNotFound(t *testing.T) {
 
 func TestWhatClientsAreToldOfChannelsNamesNone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("vendor-a"), channel("vendor-b"), channel("vendor-c", tier(2))),
+		w := newWorld(t, conf(backend("vendor-a"), backend("vendor-b"), backend("vendor-c", tier(2))),
 			map[string][]script{"vendor-a": {refuses(fault(translate.FaultDenied))}, "vendor-b": {refuses(fault(translate.FaultDenied))}, "vendor-c": {refuses(fault(translate.FaultDial))}})
 		e := w.ask(t.Context(), w.question("hi")).err
 		if want := "no channel can take it (2 of 3: its credential was refused, 1 of 3: not reachable), the first is back in 10 s"; e == nil || e.Message != want {

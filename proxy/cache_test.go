@@ -15,7 +15,7 @@ import (
 // them for all callers.
 func cached(t *testing.T, scripts ...script) *world {
 	t.Helper()
-	c := conf(channel("a"))
+	c := conf(backend("a"))
 	c.Ledger.Keep = time.Hour
 	c.Prices = map[string]config.Price{"m": {Call: 1}}
 	c.Presets = map[string]config.Preset{

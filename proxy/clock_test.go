@@ -41,9 +41,9 @@ func TestTheFirstContentIsWaitedForLongerWithoutAnAlternative(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				cs := []config.Channel{channel("a")}
+				cs := []config.Channel{backend("a")}
 				if !c.alone {
-					cs = append(cs, channel("b", tier(2)))
+					cs = append(cs, backend("b", tier(2)))
 				}
 				w := newWorld(t, conf(cs...), map[string][]script{"a": {c.how}, "b": {says("b")}})
 				var r result
@@ -64,7 +64,7 @@ func TestTheLastOfSixAttemptsIsAlone(t *testing.T) {
 		c, scripts := conf(), map[string][]script{}
 		for i := range 7 {
 			id := string(rune('a' + i))
-			c.Channels = append(c.Channels, channel(id, tier(i+1)))
+			c.Channels = append(c.Channels, backend(id, tier(i+1)))
 			scripts[id] = []script{refuses(fault(translate.FaultDial))}
 		}
 		scripts["f"] = []script{{Steps: []step{text("late").In(time.Minute), finish()}}}
@@ -87,7 +87,7 @@ func TestConfiguredClocksAreKept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a", headers)), map[string][]script{"a": {c.how}})
+				w := newWorld(t, conf(backend("a", headers)), map[string][]script{"a": {c.how}})
 				took := elapsed(func() { w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeModel, translate.FaultSlow) })
 				mustTake(t, took, c.want, c.want)
 			})
@@ -100,7 +100,7 @@ func TestOnlyContentResetsTheClockOfTheFirstContent(t *testing.T) {
 	for name, s := range map[string]step{"ping": ping(": x\n\n"), "start": start("x"), "usage": usage(1, 0), "an empty piece": text("")} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a"), channel("b", tier(2))),
+				w := newWorld(t, conf(backend("a"), backend("b", tier(2))),
 					map[string][]script{"a": {{Again: []step{s.In(time.Second)}}}, "b": {says("b")}})
 				mustTake(t, elapsed(func() { w.ask(t.Context(), w.question("hi")).mustSay(t, "b") }), 10*time.Second, 10*time.Second)
 			})
@@ -113,7 +113,7 @@ func TestOnlyContentResetsTheGap(t *testing.T) {
 	for name, s := range map[string]step{"nothing": hangs(), "ping": ping(": x\n\n").In(time.Second), "usage": usage(1, 0).In(time.Second), "an empty piece": text("").In(time.Second)} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{text("x"), text("y").In(29 * time.Second)}, Again: []step{s}}}})
+				w := newWorld(t, conf(backend("a")), map[string][]script{"a": {{Steps: []step{text("x"), text("y").In(29 * time.Second)}, Again: []step{s}}}})
 				took := elapsed(func() { w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeModel, translate.FaultCut) })
 				mustTake(t, took, 59*time.Second, 67*time.Second)
 			})
@@ -123,7 +123,7 @@ func TestOnlyContentResetsTheGap(t *testing.T) {
 
 func TestASteadyAnswerMayTakeLongButNotForEver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Again: []step{text("x").In(20 * time.Second)}}}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {{Again: []step{text("x").In(20 * time.Second)}}}})
 		took := elapsed(func() { w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeModel, translate.FaultCut) })
 		mustTake(t, took, 10*time.Minute, 10*time.Minute)
 	})
@@ -135,7 +135,7 @@ func TestAWholeAnswerHasTheGapsOfAStreamOnceItHasBegun(t *testing.T) {
 		for range 20 {
 			steps = append(steps, text("x").In(20*time.Second))
 		}
-		w := newWorld(t, conf(channel("a")), map[string][]script{
+		w := newWorld(t, conf(backend("a")), map[string][]script{
 			"a": {{Steps: append(steps, finish())}, {Steps: []step{text("x"), hangs()}}}})
 		q := w.question("hi")
 		q.Request.Stream = false
@@ -149,7 +149,7 @@ func TestAWholeAnswerHasTheGapsOfAStreamOnceItHasBegun(t *testing.T) {
 
 func TestAWholeAnswerIsWaitedForThoughThereIsAnAlternative(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{"a": {{After: time.Minute, Steps: says("a").Steps}}, "b": {says("b")}})
+		w := newWorld(t, conf(backend("a"), backend("b", tier(2))), map[string][]script{"a": {{After: time.Minute, Steps: says("a").Steps}}, "b": {says("b")}})
 		q := w.question("hi")
 		q.Request.Stream = false
 		w.ask(t.Context(), q).mustSay(t, "a")
@@ -159,7 +159,7 @@ func TestAWholeAnswerIsWaitedForThoughThereIsAnAlternative(t *testing.T) {
 func TestASlowClientIsNotTheChannelsFault(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		gap := times(func(x *config.Timeouts) { x.Gap = 4 * time.Second })
-		w := newWorld(t, conf(channel("a", gap)), map[string][]script{"a": {says("x", "y", "z")}})
+		w := newWorld(t, conf(backend("a", gap)), map[string][]script{"a": {says("x", "y", "z")}})
 		x, err := w.open(t.Context(), w.question("hi"))
 		if err != nil {
 			t.Fatal(err)
@@ -180,7 +180,7 @@ func TestASlowClientIsNotTheChannelsFault(t *testing.T) {
 
 func TestAStalledEndIsAnEndAfterAGap(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{text("x"), finish(), hangs()}}}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {{Steps: []step{text("x"), finish(), hangs()}}}})
 		mustTake(t, elapsed(func() { w.ask(t.Context(), w.question("hi")).mustSay(t, "x") }), 30*time.Second, 38*time.Second)
 	})
 }

@@ -20,7 +20,7 @@ func ping(raw string) step {
 func TestWhatComesBeforeTheFirstContentIsHeldAndCopied(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tool := step{Event: translate.Event{Kind: translate.KindToolStart, ID: []byte("call"), Name: []byte("look")}}
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {{Steps: []step{
 			start("id1"), ping(": ping\n\n"), usage(3, 0), tool, text("hello"), finish(), usage(3, 9)}}}})
 		r := w.ask(t.Context(), w.question("hi"))
 		r.mustSay(t, "hello")
@@ -50,7 +50,7 @@ func TestBeforeTheFirstContentAnotherChannelIsAsked(t *testing.T) {
 		for _, stream := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s stream=%v", name, stream), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{"a": {{Steps: steps}}, "b": {says("b")}})
+					w := newWorld(t, conf(backend("a"), backend("b", tier(2))), map[string][]script{"a": {{Steps: steps}}, "b": {says("b")}})
 					q := w.question("hi")
 					q.Request.Stream = stream
 					r := w.ask(t.Context(), q)
@@ -75,7 +75,7 @@ func TestAnEmptyAnswerIsAModelsError(t *testing.T) {
 		for _, stream := range []bool{true, false} {
 			t.Run(fmt.Sprintf("finish %s stream=%v", finish, stream), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{start("a"), usage(1, 0), ends(finish)}}}})
+					w := newWorld(t, conf(backend("a")), map[string][]script{"a": {{Steps: []step{start("a"), usage(1, 0), ends(finish)}}}})
 					q := w.question("hi")
 					q.Request.Stream = stream
 					r := w.ask(t.Context(), q)
@@ -104,7 +104,7 @@ func TestACutAfterTheFirstContentIsAnErrorAndNothingAfter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a"), channel("b", tier(2))),
+				w := newWorld(t, conf(backend("a"), backend("b", tier(2))),
 					map[string][]script{"a": {{Steps: []step{start("a"), text("half"), c.how}}}, "b": {says("b")}})
 				r := w.ask(t.Context(), w.in("k", w.question("hi")))
 				r.mustFail(t, c.code, translate.FaultCut)
@@ -121,7 +121,7 @@ func TestACutAfterTheFirstContentIsAnErrorAndNothingAfter(t *testing.T) {
 
 func TestAWholeAnswerIsAskedForAgainEvenAfterACut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a"), channel("b", tier(2))),
+		w := newWorld(t, conf(backend("a"), backend("b", tier(2))),
 			map[string][]script{"a": {{Steps: []step{start("a"), text("half"), fails(translate.Truncated(nil))}}}, "b": {says("who", "le")}})
 		q := w.in("k", w.question("hi"))
 		q.Request.Stream = false
@@ -137,7 +137,7 @@ func TestWhatFailsBehindTheEndMarkIsNobodysLoss(t *testing.T) {
 	for _, stream := range []bool{true, false} {
 		t.Run(fmt.Sprintf("stream=%v", stream), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{
+				w := newWorld(t, conf(backend("a"), backend("b", tier(2))), map[string][]script{
 					"a": {{Steps: []step{text("all"), finish(), fails(fault(translate.FaultBroken))}}}, "b": {says("b")}})
 				q := w.in("k", w.question("hi"))
 				q.Request.Stream = stream
@@ -152,7 +152,7 @@ func TestWhatFailsBehindTheEndMarkIsNobodysLoss(t *testing.T) {
 
 func TestAFloodBeforeTheAnswerEndsTheAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{
+		w := newWorld(t, conf(backend("a"), backend("b", tier(2))), map[string][]script{
 			"a": {{Again: []step{ping(strings.Repeat("x", 1000))}}}, "b": {says("b")}})
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "b")
 	})
@@ -163,7 +163,7 @@ func TestAnEndlessAnswerThatIsKeptIsCut(t *testing.T) {
 	for _, stream := range []bool{true, false} {
 		t.Run(fmt.Sprintf("stream=%v", stream), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Again: []step{text(strings.Repeat("x", 4<<20))}}}})
+				w := newWorld(t, conf(backend("a")), map[string][]script{"a": {{Again: []step{text(strings.Repeat("x", 4<<20))}}}})
 				q := w.in("k", w.question("hi"))
 				q.Request.Stream = stream
 				x, err := w.open(t.Context(), q)
@@ -183,7 +183,7 @@ func TestAnEndlessAnswerThatIsKeptIsCut(t *testing.T) {
 
 func TestUsageIsEstimatedWhereNobodyReportsIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("12345678"), {Steps: []step{text("x"), usage(7, 5), finish()}}}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("12345678"), {Steps: []step{text("x"), usage(7, 5), finish()}}}})
 		for i, want := range []translate.Usage{{Input: 1, Output: 2, Estimated: true}, {Input: 7, Output: 5}} {
 			x, err := w.open(t.Context(), w.question("four"))
 			if err != nil {
@@ -222,7 +222,7 @@ func TestAnAnswerIsPassedThroughOnlyWhenNothingMustBeRewritten(t *testing.T) {
 				if c.want {
 					frame.Event.Raw = []byte("data: x\n\n")
 				}
-				w := newWorld(t, withPreset(conf(channel("a"))), map[string][]script{"a": {{Steps: []step{frame, finish()}}}})
+				w := newWorld(t, withPreset(conf(backend("a"))), map[string][]script{"a": {{Steps: []step{frame, finish()}}}})
 				model := map[bool]string{true: "p"}[c.preset]
 				q := w.questionOf(alice, model, "hi")
 				q.Request.Dialect, q.Request.Raw = c.dialect, c.raw
@@ -245,7 +245,7 @@ func TestAnAnswerIsPassedThroughOnlyWhenNothingMustBeRewritten(t *testing.T) {
 func TestAWholePassedThroughAnswerIsGivenAsItCame(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		body := step{Event: translate.Event{Kind: translate.KindStart, Raw: []byte(`{"odd":  1}`)}}
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {
 			{Steps: []step{body, text("x"), fails(fault(translate.FaultBroken))}},
 			{Steps: []step{body, text("y"), finish()}}}})
 		for range 2 {

@@ -106,7 +106,7 @@ func TestOfAThousandAtOnceExactlyAsManyAreAdmittedAsEachKindOfLimitSays(t *testi
 
 func crowded(t *testing.T, limit config.Limit) *world {
 	t.Helper()
-	c := conf(channel("a", func(c *config.Channel) {
+	c := conf(backend("a", func(c *config.Channel) {
 		c.Models = []config.Model{{Name: "m", Upstream: "m"}, {Name: "n", Upstream: "n"}}
 	}))
 	c.Limits = map[string]config.Limit{"small": limit}

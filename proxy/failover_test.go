@@ -14,7 +14,7 @@ import (
 func TestTiersAreTriedInTheirOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		broken := []script{refuses(fault(translate.FaultBroken))}
-		w := newWorld(t, conf(channel("c", tier(3)), channel("a2"), channel("b", tier(2)), channel("a1")),
+		w := newWorld(t, conf(backend("c", tier(3)), backend("a2"), backend("b", tier(2)), backend("a1")),
 			map[string][]script{"a1": broken, "a2": broken, "b": broken, "c": {says("from c")}})
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "from c")
 		// The last one of a tier gets a second try before the next tier is asked.
@@ -30,7 +30,7 @@ func TestTiersAreTriedInTheirOrder(t *testing.T) {
 
 func TestALowerTierGetsNothingWhileAHigherOneAnswers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("b", tier(2)), channel("a")), map[string][]script{"a": {says("a")}, "b": {says("b")}})
+		w := newWorld(t, conf(backend("b", tier(2)), backend("a")), map[string][]script{"a": {says("a")}, "b": {says("b")}})
 		for range 20 {
 			w.ask(t.Context(), w.question("hi")).mustSay(t, "a")
 		}
@@ -79,7 +79,7 @@ func TestEachFaultHasItsConsequence(t *testing.T) {
 					if late {
 						bad = script{Steps: []step{start("x"), fails(fault(c.fault))}}
 					}
-					w := newWorld(t, conf(channel("a", func(ch *config.Channel) { ch.Replay = c.replay }), channel("b", tier(2))),
+					w := newWorld(t, conf(backend("a", func(ch *config.Channel) { ch.Replay = c.replay }), backend("b", tier(2))),
 						map[string][]script{"a": {bad}, "b": {says("b")}})
 					r := w.ask(t.Context(), w.question("hi"))
 					if c.on {
@@ -98,7 +98,7 @@ func TestEachFaultHasItsConsequence(t *testing.T) {
 
 func TestAnUntypedErrorCountsAsBroken(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {refuses(errors.New("what is this"))}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {refuses(errors.New("what is this"))}})
 		w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeModel, translate.FaultBroken)
 	})
 }
@@ -129,7 +129,7 @@ func TestTheVerdictOfAllFailures(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{"a": {c.a}, "b": {c.b}})
+				w := newWorld(t, conf(backend("a"), backend("b", tier(2))), map[string][]script{"a": {c.a}, "b": {c.b}})
 				e := w.ask(t.Context(), w.question("hi")).mustFail(t, c.code, c.fault)
 				if e.Retry != c.retry {
 					t.Errorf("retry after %v, want %v", e.Retry, c.retry)
@@ -146,7 +146,7 @@ func TestTheVerdictOfAllFailures(t *testing.T) {
 
 func TestAModelsTimeoutStaysATimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Hang: true}}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {{Hang: true}}})
 		if e := w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeModel, translate.FaultSlow); e.Status() != 504 {
 			t.Errorf("status %d", e.Status())
 		}
@@ -158,7 +158,7 @@ func TestNoMoreThanSixChannelsAreAsked(t *testing.T) {
 		c, scripts := conf(), map[string][]script{}
 		for i := range 8 {
 			id := fmt.Sprintf("c%d", i)
-			c.Channels = append(c.Channels, channel(id, tier(i+1)))
+			c.Channels = append(c.Channels, backend(id, tier(i+1)))
 			scripts[id] = []script{refuses(fault(translate.FaultDial))}
 		}
 		w := newWorld(t, c, scripts)
@@ -173,7 +173,7 @@ func TestNoAttemptBeginsLaterThanThirtySeconds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		broken := script{After: 16 * time.Second, Err: fault(translate.FaultBroken)}
 		slow := func(c *config.Channel) { c.Timeouts.First = config.AutoDuration(time.Minute) }
-		w := newWorld(t, conf(channel("a", slow), channel("b", tier(2), slow), channel("c", tier(3), slow)),
+		w := newWorld(t, conf(backend("a", slow), backend("b", tier(2), slow), backend("c", tier(3), slow)),
 			map[string][]script{"a": {broken}, "b": {broken}, "c": {says("c")}})
 		w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeModel, translate.FaultBroken)
 		if got := w.order(); got != "a a" {
@@ -184,7 +184,7 @@ func TestNoAttemptBeginsLaterThanThirtySeconds(t *testing.T) {
 
 func TestAChannelAtItsLimitIsPassedOver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", atMost(1)), channel("b", tier(2), atMost(1))), map[string][]script{"a": {says("a")}, "b": {says("b")}})
+		w := newWorld(t, conf(backend("a", atMost(1)), backend("b", tier(2), atMost(1))), map[string][]script{"a": {says("a")}, "b": {says("b")}})
 		first, err := w.open(t.Context(), w.question("1"))
 		if err != nil {
 			t.Fatal(err)
@@ -208,7 +208,7 @@ func TestAChannelAtItsLimitIsPassedOver(t *testing.T) {
 
 func TestTheKeysOfAChannelShareItsLimit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", atMost(2), keys("k1", "k2", "k3"))),
+		w := newWorld(t, conf(backend("a", atMost(2), keys("k1", "k2", "k3"))),
 			map[string][]script{"a/k1": {says("1")}, "a/k2": {says("2")}, "a/k3": {says("3")}})
 		var open []*Exchange
 		for range 2 {
@@ -227,7 +227,7 @@ func TestTheKeysOfAChannelShareItsLimit(t *testing.T) {
 
 func TestTheKeysOfAChannelShareItsWeight(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", keys("k1", "k2", "k3")), channel("b")),
+		w := newWorld(t, conf(backend("a", keys("k1", "k2", "k3")), backend("b")),
 			map[string][]script{"a/k1": {says("a")}, "a/k2": {says("a")}, "a/k3": {says("a")}, "b": {says("b")}})
 		const n = 4000
 		for range n {
@@ -241,7 +241,7 @@ func TestTheKeysOfAChannelShareItsWeight(t *testing.T) {
 
 func TestAnotherKeyTakesOverFromARefusedOne(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", keys("k1", "k2"))),
+		w := newWorld(t, conf(backend("a", keys("k1", "k2"))),
 			map[string][]script{"a/k1": {refuses(fault(translate.FaultDenied))}, "a/k2": {says("2")}})
 		for range 10 {
 			w.ask(t.Context(), w.question("hi")).mustSay(t, "2")
@@ -251,7 +251,7 @@ func TestAnotherKeyTakesOverFromARefusedOne(t *testing.T) {
 
 func TestABugInAnUpstreamGivesEverythingBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", atMost(1))), map[string][]script{"a": {{Steps: []step{{Crash: true}}}, says("well")}})
+		w := newWorld(t, conf(backend("a", atMost(1))), map[string][]script{"a": {{Steps: []step{{Crash: true}}}, says("well")}})
 		func() {
 			defer func() {
 				if recover() == nil {
@@ -269,7 +269,7 @@ func TestNobodyWaitsForABackEndThatFailedAndWantsALongPause(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		later := fault(translate.FaultBroken)
 		later.Retry = time.Hour
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {refuses(later), says("x")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {refuses(later), says("x")}})
 		from := time.Now()
 		e := w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeModel, translate.FaultBroken)
 		if took := time.Since(from); took != 0 || e.Retry != time.Hour {

@@ -99,7 +99,7 @@ func (l locked) Write(p []byte) (int, error) {
 }
 
 // channel is a channel of kind openai that serves the model m.
-func channel(id string, change ...func(*config.Channel)) config.Channel {
+func backend(id string, change ...func(*config.Channel)) config.Channel {
 	c := config.Channel{ID: id, Kind: "openai", Models: []config.Model{{Name: "m", Upstream: "up-" + id}}, Tier: 1, Weight: 1, URL: "https://secret-address.example", Keys: []string{"sk-secret-" + id}}
 	for _, f := range change {
 		f(&c)

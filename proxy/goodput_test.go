@@ -183,7 +183,7 @@ func chancyWorld(t *testing.T, policy string, weights []int, mood func(id string
 	w := &world{t: t, st: st, up: map[string]*fakeUp{}}
 	c := conf()
 	for i, weight := range weights {
-		c.Channels = append(c.Channels, channel(string(rune('a'+i)), func(c *config.Channel) { c.Weight = weight }))
+		c.Channels = append(c.Channels, backend(string(rune('a'+i)), func(c *config.Channel) { c.Weight = weight }))
 	}
 	c.Balance = policy
 	var drawing sync.Mutex

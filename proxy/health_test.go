@@ -10,7 +10,7 @@ import (
 
 func TestAChannelThatHasComeBackGetsItsShareBySteps(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a"), channel("b")),
+		w := newWorld(t, conf(backend("a"), backend("b")),
 			map[string][]script{"a": {says("x")}, "b": append(repeats(openAfter, refuses(fault(translate.FaultDial))), says("x"))})
 		b := w.up["b"]
 		for len(b.Asked()) < openAfter {
@@ -52,7 +52,7 @@ func TestOnlyOneRequestTriesAKeyThatWasRefused(t *testing.T) {
 				slow.After = time.Second
 				other := says("2")
 				other.After = time.Second // as slow as k1 will be
-				w := newWorld(t, conf(channel("a", keys("k1", "k2"))), map[string][]script{"a/k1": {refuses(fault(translate.FaultDenied)), slow}, "a/k2": {other}})
+				w := newWorld(t, conf(backend("a", keys("k1", "k2"))), map[string][]script{"a/k1": {refuses(fault(translate.FaultDenied)), slow}, "a/k2": {other}})
 				k1 := w.up["a/k1"]
 				for len(k1.Asked()) == 0 {
 					w.ask(t.Context(), w.question("hi"))

@@ -45,7 +45,7 @@ func TestOfALongConversationOnlyTheWindowIsHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = st.Close() }()
-		w := newWorldOn(t, withPreset(conf(channel("a"))), map[string][]script{"a": {says("ok")}}, st)
+		w := newWorldOn(t, withPreset(conf(backend("a"))), map[string][]script{"a": {says("ok")}}, st)
 		w.up["a"].PlayNth(func(n int) script { return says(fmt.Sprint("a", n)) })
 		system := conversation.Edit{Insert: []store.Message{unsaid(translate.RoleSystem, "be kind")}}
 		w.ask(t.Context(), w.windowed("k", 4, "q0"))
@@ -98,7 +98,7 @@ func TestOfALongConversationOnlyTheWindowIsHeld(t *testing.T) {
 // A restart may find that the whole window is what it takes off.
 func TestARestartReadsOnWhereTheWindowIsOnlyAnswers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("ok")}})
 		c := &store.Conversation{ID: "conv_1", Owner: "alice", Key: "k"}
 		turn := store.Turn{At: 1, Messages: []store.Message{unsaid(translate.RoleUser, "q0"), unsaid(translate.RoleAssistant, "a0"), unsaid(translate.RoleUser, "q1")}}
 		for range 100 {
@@ -122,7 +122,7 @@ func TestARestartReadsOnWhereTheWindowIsOnlyAnswers(t *testing.T) {
 func TestTurnsWithAWindowReadNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		st := countReads(t)
-		w := newWorldOn(t, conf(channel("a")), map[string][]script{"a": {says("ok")}}, st)
+		w := newWorldOn(t, conf(backend("a")), map[string][]script{"a": {says("ok")}}, st)
 		for i := range 300 {
 			w.ask(t.Context(), w.windowed("k", 8, fmt.Sprint(i))).mustSay(t, "ok")
 		}
@@ -134,7 +134,7 @@ func TestTurnsWithAWindowReadNothing(t *testing.T) {
 
 func TestWhatAQuestionNeedsAndWeighsTooMuchIsReadForEachTurn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("ok")}})
 		const most = 1 << 20 // of one conversation
 		long := strings.Repeat("x", most/8)
 		for i := range 20 {
@@ -152,7 +152,7 @@ func TestWhatAQuestionNeedsAndWeighsTooMuchIsReadForEachTurn(t *testing.T) {
 // The text that goes before a question is known to limits of tokens, held or not.
 func TestTheTextOfWhatIsNotHeldCounts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1234")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("1234")}})
 		counted := &Caller{Name: "alice", Rules: []*limiter.Rule{limiter.NewRule("t", config.Limit{Tokens: config.Rate{N: 1 << 30, Per: time.Minute}})}}
 		for range 200 {
 			q := w.windowed("k", 3, "123456")
@@ -182,7 +182,7 @@ func TestConversationsInUseTakeNoMoreTheLongerTheyAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = st.Close() }()
-	w := newWorldOn(t, conf(channel("a")), map[string][]script{"a": {says(strings.Repeat("a", 4000))}}, st)
+	w := newWorldOn(t, conf(backend("a")), map[string][]script{"a": {says(strings.Repeat("a", 4000))}}, st)
 	ask := func(from, to int) uint64 {
 		for i := from; i < to; i++ {
 			w.ask(t.Context(), w.windowed(fmt.Sprint(i%4), 8, strings.Repeat("q", 4000)))

@@ -83,7 +83,7 @@ func TestARecordHasOneNameEverywhereAndShowsNothing(t *testing.T) {
 // What was learnt at one address says nothing of another, here or to other gateways.
 func TestAnotherAddressBeginsWithACleanRecordOfAnotherName(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{"a": {refuses(fault(translate.FaultBroken))}, "b": {says("b")}})
+		w := newWorld(t, conf(backend("a"), backend("b", tier(2))), map[string][]script{"a": {refuses(fault(translate.FaultBroken))}, "b": {says("b")}})
 		var told []Hint
 		w.g.tell = func(h Hint) { told = append(told, h) }
 		w.g.plan.Load().share(w.g.tell)
@@ -93,7 +93,7 @@ func TestAnotherAddressBeginsWithACleanRecordOfAnotherName(t *testing.T) {
 			}
 		}
 		fail()
-		w.apply(conf(channel("a", func(c *config.Channel) { c.URL = "https://another-address.example" }), channel("b", tier(2))))
+		w.apply(conf(backend("a", func(c *config.Channel) { c.URL = "https://another-address.example" }), backend("b", tier(2))))
 		names := w.g.HintCells()
 		if len(told) != 1 || len(names) != 2 || slices.Contains(names, told[0].Cell) {
 			t.Fatalf("told %v before, known by %q now", told, names)
@@ -105,7 +105,7 @@ func TestAnotherAddressBeginsWithACleanRecordOfAnotherName(t *testing.T) {
 		if len(told) != 2 || !slices.Contains(names, told[1].Cell) {
 			t.Errorf("told %v, known by %q", told, names)
 		}
-		w.apply(conf(channel("a", func(c *config.Channel) { c.URL, c.Weight = "https://another-address.example", 7 }), channel("b", tier(2))))
+		w.apply(conf(backend("a", func(c *config.Channel) { c.URL, c.Weight = "https://another-address.example", 7 }), backend("b", tier(2))))
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "b")
 		if len(w.up["a"].Asked()) != openAfter {
 			t.Error("the record was lost with another weight")

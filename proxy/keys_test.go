@@ -43,7 +43,7 @@ func TestTheKeysOfTokensOutliveANewConfigurationAndChangeWithTheirAddress(t *tes
 	one, first := publisher(t)
 	two, second := publisher(t)
 	with := func(url string) *config.Config {
-		c := conf(channel("a"))
+		c := conf(backend("a"))
 		if url != "" {
 			c.Callers.JWT = &config.JWT{JWKS: url}
 		}

@@ -19,7 +19,7 @@ func paced(d time.Duration, says string) script {
 // are known, and b has fallen behind.
 func tortoise(t *testing.T, slow *time.Duration, change ...func(*config.Channel)) *world {
 	t.Helper()
-	c := conf(channel("a", change...), channel("b"))
+	c := conf(backend("a", change...), backend("b"))
 	c.Balance = "weighted"
 	w := newWorld(t, c, nil)
 	w.up["a"].PlayNth(func(int) script { return paced(100*time.Millisecond, "a") })
@@ -96,7 +96,7 @@ func TestASlowChannelStillTakesWhatTheOthersHaveNoSlotsFor(t *testing.T) {
 
 func TestWhatComesInOnePieceIsNotComparedWithWhatComesInMany(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"), channel("b", kind("iagent")))
+		c := conf(backend("a"), backend("b", kind("iagent")))
 		c.Balance = "weighted"
 		w := newWorld(t, c, nil)
 		w.up["a"].PlayNth(func(int) script { return paced(100*time.Millisecond, "a") })

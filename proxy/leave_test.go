@@ -26,7 +26,7 @@ func TestAClientMayLeaveAtEveryStage(t *testing.T) {
 			for _, keep := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s stream=%v keep=%v", name, stream, keep), func(t *testing.T) {
 					bubble(t, func(t *testing.T) {
-						w := newWorld(t, conf(channel("a"), channel("b", tier(2))),
+						w := newWorld(t, conf(backend("a"), backend("b", tier(2))),
 							map[string][]script{"a": scripts, "b": scripts[len(scripts)-1:]})
 						q := w.in("k", w.question("hi"))
 						q.Request.Stream, q.KeepPartial = stream, keep
@@ -62,7 +62,7 @@ func TestAClientMayLeaveAtEveryStage(t *testing.T) {
 
 func TestAPlainCancelIsCanceledToo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Hang: true}}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {{Hang: true}}})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		w.ask(ctx, w.question("hi")).mustFail(t, translate.CodeCanceled, translate.FaultGone)
@@ -71,7 +71,7 @@ func TestAPlainCancelIsCanceledToo(t *testing.T) {
 
 func TestAClientThatLeavesWhileItWaitsForItsTurnAsksNobody(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1"), says("3")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("1"), says("3")}})
 		x, err := w.open(t.Context(), w.in("k", w.question("one")))
 		if err != nil {
 			t.Fatal(err)
@@ -105,7 +105,7 @@ func TestAClientThatLeavesWhileItWaitsForItsTurnAsksNobody(t *testing.T) {
 
 func TestAQuestionOfAClientThatHasLeftIsNotAsked(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("1")}})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errLeft)
 		w.ask(ctx, w.in("k", w.question("hi"))).mustFail(t, translate.CodeCanceled, translate.FaultGone)
@@ -118,7 +118,7 @@ func TestAQuestionOfAClientThatHasLeftIsNotAsked(t *testing.T) {
 
 func TestAnEndOfTheGatewayIsToldInBand(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{text("half"), hangs()}}}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {{Steps: []step{text("half"), hangs()}}}})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		x, err := w.open(ctx, w.question("hi"))
 		if err != nil {
@@ -132,7 +132,7 @@ func TestAnEndOfTheGatewayIsToldInBand(t *testing.T) {
 
 func TestDrainRefusesNewQuestionsAndWaitsForRunningOnes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("1")}})
 		x, err := w.open(t.Context(), w.question("hi"))
 		if err != nil {
 			t.Fatal(err)

@@ -32,7 +32,7 @@ func mustBeLines(t *testing.T, got []string, want ...string) {
 
 func TestEachAttemptAndEachRequestIsARow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"), channel("b", tier(2)))
+		c := conf(backend("a"), backend("b", tier(2)))
 		c.Ledger.Keep = time.Hour
 		c.Prices = map[string]config.Price{"m": {Input: 1e6, Output: 1e6}}
 		used := translate.Event{Kind: translate.KindUsage, Usage: translate.Usage{Input: 7, Output: 3}}
@@ -50,7 +50,7 @@ func TestEachAttemptAndEachRequestIsARow(t *testing.T) {
 
 func TestACutAnswerIsPaidAsFarAsItCame(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"))
+		c := conf(backend("a"))
 		c.Ledger.Keep = time.Hour
 		w := newWorld(t, c, map[string][]script{"a": {{Steps: []step{text("12345678"), fails(fault(translate.FaultBroken))}}}})
 		r := w.ask(t.Context(), w.questionOf(alice, "m", "hi"))

@@ -43,7 +43,7 @@ func TestASecondTurnSendsOnlyWhatIsNewToARemoteMemory(t *testing.T) {
 	for _, k := range []string{"rest", "iagent", "chatnio"} {
 		t.Run(k, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a", kind(k))), map[string][]script{"a": {says("one"), says("two")}})
+				w := newWorld(t, conf(backend("a", kind(k))), map[string][]script{"a": {says("one"), says("two")}})
 				w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 				id := w.mustBeFresh("a", 0)
 				w.ask(t.Context(), w.in("k", w.question("2"))).mustSay(t, "two")
@@ -64,7 +64,7 @@ func TestASecondTurnSendsOnlyWhatIsNewToARemoteMemory(t *testing.T) {
 
 func TestAFailoverAndTheWayBackReplayEverything(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", kind("rest")), channel("b", kind("rest"), tier(2))), map[string][]script{
+		w := newWorld(t, conf(backend("a", kind("rest")), backend("b", kind("rest"), tier(2))), map[string][]script{
 			"a": {says("one"), refuses(fault(translate.FaultDial)), says("three"), says("four")},
 			"b": {says("two")},
 		})
@@ -144,7 +144,7 @@ func TestWhatHappensToAConversationPutsItsMemoryOutOfSync(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a", kind("rest"))), map[string][]script{"a": {
+				w := newWorld(t, conf(backend("a", kind("rest"))), map[string][]script{"a": {
 					says("one"), {Steps: []step{text("x"), fails(fault(translate.FaultBroken))}}, says("end")}})
 				w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 				happen(t, w)
@@ -169,7 +169,7 @@ func (w *world) stateless(said ...string) *question {
 
 func TestAStatelessChatGoesOnInItsRemoteMemory(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", kind("rest")), channel("b", kind("rest"))), map[string][]script{"a": {says("one")}, "b": {says("one")}})
+		w := newWorld(t, conf(backend("a", kind("rest")), backend("b", kind("rest"))), map[string][]script{"a": {says("one")}, "b": {says("one")}})
 		for range 20 { // whichever channel is drawn first keeps it
 			prefix := ids.New("")
 			w.ask(t.Context(), w.stateless(prefix)).mustSay(t, "one")
@@ -190,7 +190,7 @@ func TestAStatelessChatGoesOnInItsRemoteMemory(t *testing.T) {
 
 func TestOtherCallersDoNotGetAtARemoteMemory(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", kind("rest"))), map[string][]script{"a": {says("one")}})
+		w := newWorld(t, conf(backend("a", kind("rest"))), map[string][]script{"a": {says("one")}})
 		w.ask(t.Context(), w.stateless("1")).mustSay(t, "one")
 		q := w.stateless("1", "one", "2")
 		q.Caller = &Caller{Name: "mallory"}
@@ -201,7 +201,7 @@ func TestOtherCallersDoNotGetAtARemoteMemory(t *testing.T) {
 
 func TestTwoQuestionsNeverShareARemoteMemoryAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", kind("rest"))), map[string][]script{"a": {says("one")}})
+		w := newWorld(t, conf(backend("a", kind("rest"))), map[string][]script{"a": {says("one")}})
 		w.ask(t.Context(), w.stateless("1")).mustSay(t, "one")
 		var all sync.WaitGroup
 		for i := range 20 {
@@ -255,7 +255,7 @@ func TestAFoldSaysEverythingInOneMessage(t *testing.T) {
 func TestAFoldIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		twice := strings.Repeat("{{.Message}}", 40)
-		w := newWorld(t, conf(channel("a", kind("rest"), func(c *config.Channel) { c.Fold = twice })), map[string][]script{"a": {says("x"), says("y")}})
+		w := newWorld(t, conf(backend("a", kind("rest"), func(c *config.Channel) { c.Fold = twice })), map[string][]script{"a": {says("x"), says("y")}})
 		w.ask(t.Context(), w.stateless("1", "one", strings.Repeat("x", 1<<20))).mustFail(t, translate.CodeInternal, 0)
 		w.ask(t.Context(), w.stateless("1", "one", strings.Repeat("x", 1<<19))).mustSay(t, "x")
 	})
@@ -263,7 +263,7 @@ func TestAFoldIsBounded(t *testing.T) {
 
 func TestAFoldThatFailsIsOurFaultAndNobodyElses(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", kind("rest"), func(c *config.Channel) { c.Fold = "{{.Nothing}}" })), map[string][]script{"a": {says("x")}})
+		w := newWorld(t, conf(backend("a", kind("rest"), func(c *config.Channel) { c.Fold = "{{.Nothing}}" })), map[string][]script{"a": {says("x")}})
 		q := w.stateless("1", "one", "2")
 		w.ask(t.Context(), q).mustFail(t, translate.CodeInternal, 0)
 	})

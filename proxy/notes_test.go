@@ -15,7 +15,7 @@ import (
 // not fill the disk.
 func TestWhatIsRefusedFillsNoConversation(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("1")}})
 		stored, long := 0, strings.Repeat("x", 2000)
 		note := func(key string, head int) error {
 			t.Helper()

@@ -23,7 +23,7 @@ func TestAnAnswerMayEndWithoutItsClient(t *testing.T) {
 		for _, keep := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					w := newWorld(t, conf(channel("a", finishes, atMost(1))), map[string][]script{"a": {slowly()}})
+					w := newWorld(t, conf(backend("a", finishes, atMost(1))), map[string][]script{"a": {slowly()}})
 					q := w.in("k", w.question("hi"))
 					q.KeepPartial = keep
 					next := w.in("k", w.question("and"))
@@ -51,7 +51,7 @@ func TestAnAnswerMayEndWithoutItsClient(t *testing.T) {
 func TestDrainWaitsForAnswersWithoutClientsAndThenCutsThem(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		endless := script{Again: []step{text("x").In(time.Second)}}
-		w := newWorld(t, conf(channel("a", finishes)), map[string][]script{"a": {slowly(), endless}})
+		w := newWorld(t, conf(backend("a", finishes)), map[string][]script{"a": {slowly(), endless}})
 		for range 2 {
 			x, err := w.open(t.Context(), w.question("hi"))
 			if err != nil {
@@ -74,7 +74,7 @@ func TestDrainWaitsForAnswersWithoutClientsAndThenCutsThem(t *testing.T) {
 
 func TestTheEndOfTheGatewayEndsAnAnswerThatWouldOutliveItsClient(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", finishes)), map[string][]script{"a": {{Hang: true}}})
+		w := newWorld(t, conf(backend("a", finishes)), map[string][]script{"a": {{Hang: true}}})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		done := make(chan result, 1)
 		go func() { done <- w.ask(ctx, w.question("hi")) }()
@@ -90,7 +90,7 @@ func TestAnAnswerThatFailsWithoutItsClientGivesEverythingBack(t *testing.T) {
 	for name, last := range map[string]step{"cut": fails(fault(translate.FaultBroken)), "stalled": hangs(), "a bug": {Crash: true}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a", finishes, atMost(1))), map[string][]script{"a": {{Steps: []step{text("half"), last}}, says("well")}})
+				w := newWorld(t, conf(backend("a", finishes, atMost(1))), map[string][]script{"a": {{Steps: []step{text("half"), last}}, says("well")}})
 				x, err := w.open(t.Context(), w.in("k", w.question("hi")))
 				if err != nil {
 					t.Fatal(err)
@@ -109,7 +109,7 @@ func TestAnAnswerThatFailsWithoutItsClientGivesEverythingBack(t *testing.T) {
 
 func TestTooManyAnswersWithoutClientsAreCancelled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", finishes)), map[string][]script{"a": {{Steps: []step{text("half"), hangs()}}}})
+		w := newWorld(t, conf(backend("a", finishes)), map[string][]script{"a": {{Steps: []step{text("half"), hangs()}}}})
 		for range maxOrphans + 5 {
 			x, err := w.open(t.Context(), w.question("hi"))
 			if err != nil {

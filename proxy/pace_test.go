@@ -51,9 +51,9 @@ func TestTheFirstContentIsWaitedForAsTheModelsRecordSays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				conf := conf(channel("a"))
+				conf := conf(backend("a"))
 				if !c.alone {
-					conf.Channels = append(conf.Channels, channel("b", tier(2)))
+					conf.Channels = append(conf.Channels, backend("b", tier(2)))
 				}
 				usual := script{After: c.usual / 2, Steps: []step{start("x"), text("a").In(c.usual / 2), finish()}}
 				w := newWorld(t, conf, map[string][]script{"a": append(repeats(paceFrom, usual), script{Steps: []step{start("x"), hangs()}}), "b": {says("b")}})
@@ -74,7 +74,7 @@ func TestTheFirstContentIsWaitedForAsTheModelsRecordSays(t *testing.T) {
 func TestTheLedgerSaysWhereTheTimeWent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		good := script{After: 2 * time.Second, Steps: []step{start("x"), text("b").In(3 * time.Second), finish()}}
-		w := newWorld(t, conf(channel("a"), channel("b", tier(2), atMost(1))), map[string][]script{"a": {refuses(fault(translate.FaultDial))}, "b": {good}})
+		w := newWorld(t, conf(backend("a"), backend("b", tier(2), atMost(1))), map[string][]script{"a": {refuses(fault(translate.FaultDial))}, "b": {good}})
 		first, err := w.open(t.Context(), w.question("hi"))
 		if err != nil {
 			t.Fatal(err)

@@ -41,7 +41,7 @@ func TestAPriceCountsCachedTokensApart(t *testing.T) {
 // have a budget of 10 a day.
 func priced(t *testing.T, scripts ...script) *world {
 	t.Helper()
-	c := conf(channel("a"))
+	c := conf(backend("a"))
 	c.Ledger.Keep = time.Hour
 	c.Prices = map[string]config.Price{"m": {Call: 1}}
 	c.Limits = map[string]config.Limit{"tight": {Budget: config.Budget{Amount: 10, Per: "day"}}}
@@ -115,7 +115,7 @@ func TestWhatWasSpentIsKnownAfterARestart(t *testing.T) {
 	if err := kept.(store.Ledger).Record(t.Context(), rows); err != nil {
 		t.Fatal(err)
 	}
-	c := conf(channel("a"))
+	c := conf(backend("a"))
 	c.Ledger.Keep = 1000 * time.Hour
 	c.Limits = map[string]config.Limit{"tight": {Budget: config.Budget{Amount: 10, Per: "month"}}}
 	w := newWorldOn(t, c, nil, kept)
@@ -127,7 +127,7 @@ func TestWhatWasSpentIsKnownAfterARestart(t *testing.T) {
 func TestAKeyMadeAtRunTimeHasOneBudgetAtMost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		purse := config.Limit{Budget: config.Budget{Amount: 1, Per: "day"}}
-		c := conf(channel("a"))
+		c := conf(backend("a"))
 		c.Limits = map[string]config.Limit{"house": purse, "own": purse, "few": {Requests: perMinute(1)}}
 		c.Callers = config.Callers{Limits: config.Names{"house"}}
 		w := newWorld(t, c, map[string][]script{"a": {says("yes")}})

@@ -41,7 +41,7 @@ func (w *world) probesOf(id string) ProbeState {
 
 func TestAProbeBringsAnIdleChannelBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", probed(100)), channel("b", tier(2))),
+		w := newWorld(t, conf(backend("a", probed(100)), backend("b", tier(2))),
 			map[string][]script{"a": append(repeats(openAfter+2, refuses(fault(translate.FaultDial))), says("a")), "b": {says("b")}})
 		for range openAfter {
 			w.ask(t.Context(), w.question("hi")).mustSay(t, "b")
@@ -63,7 +63,7 @@ func TestAProbeBringsAnIdleChannelBack(t *testing.T) {
 
 func TestAProbeEndsTheWaitOfAKeyThatWasRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", probed(100), keys("k1", "k2"))),
+		w := newWorld(t, conf(backend("a", probed(100), keys("k1", "k2"))),
 			map[string][]script{"a/k1": append(repeats(2, refuses(fault(translate.FaultDenied))), says("1")), "a/k2": {says("2")}})
 		k1 := w.up["a/k1"]
 		for len(k1.Asked()) == 0 {
@@ -82,7 +82,7 @@ func TestAProbeEndsTheWaitOfAKeyThatWasRefused(t *testing.T) {
 
 func TestAFailedProbeIsAFailureLikeAnyOther(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", probed(100)), channel("b", tier(2))),
+		w := newWorld(t, conf(backend("a", probed(100)), backend("b", tier(2))),
 			map[string][]script{"a": {refuses(fault(translate.FaultBroken))}, "b": {says("b")}})
 		time.Sleep(time.Minute) // nobody asks anything
 		if s := w.g.Channels()[0].Keys[0].Models[0]; s.State != "open" {
@@ -99,7 +99,7 @@ func TestAProbeThatTellsNothingChangesNothing(t *testing.T) {
 	for name, f := range map[string]translate.Fault{"refused": translate.FaultRejected, "cannot be put": 0, "throttled": translate.FaultBusy} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a", probed(100))),
+				w := newWorld(t, conf(backend("a", probed(100))),
 					map[string][]script{"a": append(repeats(2*openAfter, refuses(fault(translate.FaultDial))), refuses(fault(f)))})
 				for range openAfter {
 					w.ask(t.Context(), w.question("hi"))
@@ -120,7 +120,7 @@ func TestAProbeThatTellsNothingChangesNothing(t *testing.T) {
 func TestProbesStayUnderTheirCeiling(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		dead := refuses(fault(translate.FaultDial))
-		w := newWorld(t, conf(channel("dead", probed(10), rarely), channel("well", probed(10), rarely)), map[string][]script{"dead": {dead}, "well": {says("x")}})
+		w := newWorld(t, conf(backend("dead", probed(10), rarely), backend("well", probed(10), rarely)), map[string][]script{"dead": {dead}, "well": {says("x")}})
 		time.Sleep(24 * time.Hour)
 		// Ten at once, and ten more in the course of the day.
 		if n := pings(w.up["dead"]); n < 18 || n > 20 {
@@ -140,7 +140,7 @@ func TestAProbeWaitsForNobodyAndNobodyForIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		slow := says("x")
 		slow.After = 12 * time.Second // longer than the time between two
-		w := newWorld(t, conf(channel("a", probed(100), atMost(1), func(c *config.Channel) { c.Timeouts.First = config.AutoDuration(20 * time.Second) })),
+		w := newWorld(t, conf(backend("a", probed(100), atMost(1), func(c *config.Channel) { c.Timeouts.First = config.AutoDuration(20 * time.Second) })),
 			map[string][]script{"a": {slow}})
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
@@ -166,7 +166,7 @@ func TestAProbeWaitsForNobodyAndNobodyForIt(t *testing.T) {
 
 func TestABusyChannelIsNotProbed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", probed(100))), map[string][]script{"a": {says("x")}})
+		w := newWorld(t, conf(backend("a", probed(100))), map[string][]script{"a": {says("x")}})
 		for range 60 {
 			w.ask(t.Context(), w.question("hi")).mustSay(t, "x")
 			time.Sleep(time.Second)
@@ -179,7 +179,7 @@ func TestABusyChannelIsNotProbed(t *testing.T) {
 
 func TestWhatAnOperatorHasTakenOutIsNotProbed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", probed(100))), map[string][]script{"a": {says("x")}})
+		w := newWorld(t, conf(backend("a", probed(100))), map[string][]script{"a": {says("x")}})
 		if err := w.g.Force("a", ForceOpen); err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +194,7 @@ func TestAProbeHonoursTheTimeThatABackEndAskedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		later := fault(translate.FaultBroken)
 		later.Retry = 20 * time.Minute
-		w := newWorld(t, conf(channel("a", probed(100))), map[string][]script{"a": append(repeats(openAfter, refuses(later)), says("x"))})
+		w := newWorld(t, conf(backend("a", probed(100))), map[string][]script{"a": append(repeats(openAfter, refuses(later)), says("x"))})
 		for range openAfter {
 			w.ask(t.Context(), w.question("hi"))
 		}
@@ -212,7 +212,7 @@ func TestAProbeHonoursTheTimeThatABackEndAskedFor(t *testing.T) {
 
 func TestABugInAProbeEndsThatProbe(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", probed(100))), map[string][]script{"a": {{Steps: []step{{Crash: true}}}, says("x")}})
+		w := newWorld(t, conf(backend("a", probed(100))), map[string][]script{"a": {{Steps: []step{{Crash: true}}}, says("x")}})
 		time.Sleep(time.Minute)
 		if s := w.probesOf("a"); s.Good == 0 {
 			t.Errorf("%+v", s)
@@ -225,11 +225,11 @@ func TestABugInAProbeEndsThatProbe(t *testing.T) {
 
 func TestANewConfigurationNeitherLosesNorDoublesProbes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		first := conf(channel("a", probed(10), rarely), channel("b", probed(10), rarely))
+		first := conf(backend("a", probed(10), rarely), backend("b", probed(10), rarely))
 		w := newWorld(t, first, map[string][]script{"a": {says("x")}, "b": {says("x")}})
 		time.Sleep(10 * time.Minute)
 		before := w.probesOf("a")
-		if err := w.g.Apply(conf(channel("a", probed(10), rarely), channel("b"))); err != nil {
+		if err := w.g.Apply(conf(backend("a", probed(10), rarely), backend("b"))); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.probesOf("a"); before.Good < 3 || got != before {

@@ -19,7 +19,7 @@ import (
 // later with one each.
 func TestTheQueueOfALimitServesCallersInTurn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"))
+		c := conf(backend("a"))
 		c.Limits = map[string]config.Limit{"house": {Requests: config.Rate{N: 10, Per: time.Second}, Per: "all", Queue: true}}
 		c.Callers.Limits = config.Names{"house"}
 		w := newWorld(t, c, map[string][]script{"a": {says("yes")}})

@@ -77,7 +77,7 @@ func TestARecordAllocatesNothingOnceMemoryIsFull(t *testing.T) {
 
 func TestAnExchangeThatRunsIsExplainedAsFarAsItHasGot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a"), channel("b", tier(2))),
+		w := newWorld(t, conf(backend("a"), backend("b", tier(2))),
 			map[string][]script{"a": {refuses(fault(translate.FaultDial))}, "b": {{Steps: []step{text("half"), finish().In(20 * time.Second)}}}})
 		q := w.question("hi")
 		q.ID = "one"
@@ -102,7 +102,7 @@ func TestAnExchangeThatRunsIsExplainedAsFarAsItHasGot(t *testing.T) {
 
 func TestNoExchangeHidesAnotherWithItsID(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {
 			{Steps: []step{text("first"), finish()}}, refuses(fault(translate.FaultRejected)), {Steps: []step{text("third"), finish().In(20 * time.Second)}}}})
 		put := func(caller string) {
 			q := w.question("hi")

@@ -16,7 +16,7 @@ func TestEachModelAndKeyOfAChannelHasABreakerOfItsOwn(t *testing.T) {
 		two := func(c *config.Channel) {
 			c.Models = []config.Model{{Name: "m", Upstream: "up-m"}, {Name: "n", Upstream: "up-n"}}
 		}
-		w := newWorld(t, conf(channel("a", keys("k1", "k2"), two)), map[string][]script{"a/k1": {refuses(fault(translate.FaultDial))}, "a/k2": {says("2")}})
+		w := newWorld(t, conf(backend("a", keys("k1", "k2"), two)), map[string][]script{"a/k1": {refuses(fault(translate.FaultDial))}, "a/k2": {says("2")}})
 		for range 40 {
 			w.ask(t.Context(), w.questionOf(alice, "m", "hi")).mustSay(t, "2")
 		}
@@ -47,7 +47,7 @@ func TestACallersOwnTimeoutIsHeldAgainstNobody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {s}})
+				w := newWorld(t, conf(backend("a")), map[string][]script{"a": {s}})
 				for range 4 * openAfter {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 					w.ask(ctx, w.question("hi")).mustFail(t, translate.CodeCanceled, translate.FaultGone)
@@ -69,7 +69,7 @@ func TestFallbackModelsShareTheAttempts(t *testing.T) {
 			if id >= "e" {
 				model = serves("m2")
 			}
-			c.Channels = append(c.Channels, channel(id, model, tier(int(id[0]))))
+			c.Channels = append(c.Channels, backend(id, model, tier(int(id[0]))))
 			scripts[id] = []script{refuses(fault(translate.FaultDial))}
 		}
 		c.Fallbacks = map[string][]string{"m": {"m2"}}
@@ -85,7 +85,7 @@ func TestFallbackModelsShareTheTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		slow := func(c *config.Channel) { c.Timeouts.First = config.AutoDuration(time.Minute) }
 		broken := script{After: 16 * time.Second, Err: fault(translate.FaultDial)}
-		conf := conf(channel("a", slow), channel("b", slow, serves("m2")), channel("c", slow, serves("m3")))
+		conf := conf(backend("a", slow), backend("b", slow, serves("m2")), backend("c", slow, serves("m3")))
 		conf.Fallbacks = map[string][]string{"m": {"m2", "m3"}}
 		w := newWorld(t, conf, map[string][]script{"a": {broken}, "b": {broken}, "c": {says("c")}})
 		w.ask(t.Context(), w.questionOf(alice, "m", "hi")).mustFail(t, translate.CodeUnavailable, 0)
@@ -97,7 +97,7 @@ func TestFallbackModelsShareTheTime(t *testing.T) {
 
 func TestARefusedKeyIsAnAlarmThatNamesNoKey(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{"a": {refuses(fault(translate.FaultDenied))}, "b": {says("b")}})
+		w := newWorld(t, conf(backend("a"), backend("b", tier(2))), map[string][]script{"a": {refuses(fault(translate.FaultDenied))}, "b": {says("b")}})
 		for range 5 {
 			w.ask(t.Context(), w.question("hi")).mustSay(t, "b")
 		}

@@ -20,7 +20,7 @@ import (
 // strict is a world where each caller may ask once a day.
 func strict(t *testing.T) *world {
 	t.Helper()
-	c := conf(channel("a"))
+	c := conf(backend("a"))
 	c.Ledger.Keep = time.Hour
 	c.Limits = map[string]config.Limit{"once": {Requests: config.Rate{N: 1, Per: 24 * time.Hour}}}
 	c.Callers = config.Callers{Anonymous: &config.Anonymous{Access: config.Access{Limits: config.Names{"once"}}}}
@@ -99,7 +99,7 @@ func TestRefusalsOfManyCallersAreABoundedNumberOfRows(t *testing.T) {
 
 func TestRefusalsWithoutAnyChannelAreCountedToo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"))
+		c := conf(backend("a"))
 		c.Ledger.Keep = time.Hour
 		w := newWorld(t, c, map[string][]script{"a": {refuses(fault(translate.FaultDial))}})
 		for w.g.Channels()[0].Keys[0].Models[0].State != "open" {
@@ -176,7 +176,7 @@ func TestABudgetThatCannotBeReadCountsFromZeroUntilItCan(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept.down.Store(true)
-		c := conf(channel("a"))
+		c := conf(backend("a"))
 		c.Ledger.Keep = time.Hour
 		c.Prices = map[string]config.Price{"m": {Call: 1}}
 		c.Limits = map[string]config.Limit{"tight": {Budget: config.Budget{Amount: 10, Per: "month"}}}
@@ -213,7 +213,7 @@ func TestABudgetThatTakesLongToBeReadIsWaitedForOnceAndKnownInTheEnd(t *testing.
 				if err := kept.Record(t.Context(), []store.Entry{spent}); err != nil {
 					t.Fatal(err)
 				}
-				c := conf(channel("a"))
+				c := conf(backend("a"))
 				c.Ledger.Keep = time.Hour
 				c.Prices = map[string]config.Price{"m": {Call: 1}}
 				c.Limits = map[string]config.Limit{"tight": {Budget: config.Budget{Amount: 100, Per: "month"}}}
@@ -243,7 +243,7 @@ func TestABudgetThatTakesLongToBeReadIsWaitedForOnceAndKnownInTheEnd(t *testing.
 
 func TestAKeptAnswerIsGivenWhenTheBudgetIsUsedUp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"))
+		c := conf(backend("a"))
 		c.Ledger.Keep = time.Hour
 		c.Prices = map[string]config.Price{"m": {Call: 1}, "p": {Call: 1}}
 		c.Presets = map[string]config.Preset{"p": {Model: "m", Cache: 10 * time.Minute}}

@@ -22,13 +22,13 @@ func (w *world) apply(conf *config.Config) {
 
 func TestARunningAnswerEndsUnderTheConfigurationThatItBeganWith(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("old")), map[string][]script{"old": {says("one", "two")}, "new": {says("from new")}})
+		w := newWorld(t, conf(backend("old")), map[string][]script{"old": {says("one", "two")}, "new": {says("from new")}})
 		x, err := w.open(t.Context(), w.question("hi"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		old := w.up["old"]
-		w.apply(conf(channel("new")))
+		w.apply(conf(backend("new")))
 		if old.Ends() != 0 {
 			t.Error("the channel was closed under a running answer")
 		}
@@ -54,12 +54,12 @@ func TestARunningAnswerEndsUnderTheConfigurationThatItBeganWith(t *testing.T) {
 
 func TestWhatIsKnownOfAChannelSurvivesANewConfiguration(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a"), channel("b", tier(2))), map[string][]script{"a": {refuses(fault(translate.FaultBroken))}, "b": {says("b")}})
+		w := newWorld(t, conf(backend("a"), backend("b", tier(2))), map[string][]script{"a": {refuses(fault(translate.FaultBroken))}, "b": {says("b")}})
 		for range openAfter {
 			w.ask(t.Context(), w.question("hi")).mustSay(t, "b")
 		}
 		before, up := len(w.up["a"].Asked()), w.up["a"]
-		w.apply(conf(channel("a", func(c *config.Channel) { c.Weight = 5 }), channel("b", tier(2))))
+		w.apply(conf(backend("a", func(c *config.Channel) { c.Weight = 5 }), backend("b", tier(2))))
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "b")
 		if n := len(up.Asked()); w.up["a"] != up || n != before {
 			t.Errorf("a channel whose breaker is open was asked %d times after the change, by the same upstream: %v", n-before, w.up["a"] == up)
@@ -67,7 +67,7 @@ func TestWhatIsKnownOfAChannelSurvivesANewConfiguration(t *testing.T) {
 		if err := w.g.Force("b", ForceOpen); err != nil {
 			t.Fatal(err)
 		}
-		w.apply(conf(channel("b", tier(3))))
+		w.apply(conf(backend("b", tier(3))))
 		w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeUnavailable, 0)
 		if up.Ends() != 1 || w.up["b"].Ends() != 0 {
 			t.Errorf("closed: the one that is gone %d times, the one that stays %d times", up.Ends(), w.up["b"].Ends())
@@ -77,9 +77,9 @@ func TestWhatIsKnownOfAChannelSurvivesANewConfiguration(t *testing.T) {
 
 func TestAnotherAddressIsAnotherUpstream(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("a")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("a")}})
 		first := w.up["a"]
-		w.apply(conf(channel("a", func(c *config.Channel) { c.URL = "https://another-address.example" })))
+		w.apply(conf(backend("a", func(c *config.Channel) { c.URL = "https://another-address.example" })))
 		if w.up["a"] == first || first.Ends() != 1 {
 			t.Errorf("the old upstream stays, or was closed %d times", first.Ends())
 		}
@@ -89,11 +89,11 @@ func TestAnotherAddressIsAnotherUpstream(t *testing.T) {
 
 func TestWhatIsKnownOfABackEndIsNotKnownOfAnother(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {refuses(fault(translate.FaultDial))}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {refuses(fault(translate.FaultDial))}})
 		for range openAfter {
 			w.ask(t.Context(), w.question("hi"))
 		}
-		w.apply(conf(channel("a", func(c *config.Channel) { c.URL = "https://mended.example" })))
+		w.apply(conf(backend("a", func(c *config.Channel) { c.URL = "https://mended.example" })))
 		before := len(w.up["a"].Asked())
 		w.ask(t.Context(), w.question("hi"))
 		if len(w.up["a"].Asked()) == before {
@@ -104,7 +104,7 @@ func TestWhatIsKnownOfABackEndIsNotKnownOfAnother(t *testing.T) {
 
 func TestAChannelThatIsGoneIsThereForAQuestionThatBeganTwoConfigurationsAgo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1")}, "b": {says("2")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("1")}, "b": {says("2")}})
 		a := w.up["a"]
 		first, second := w.in("k", w.question("one")), w.in("k", w.question("two"))
 		x, err := w.open(t.Context(), first)
@@ -114,8 +114,8 @@ func TestAChannelThatIsGoneIsThereForAQuestionThatBeganTwoConfigurationsAgo(t *t
 		answered := make(chan result, 1)
 		go func() { answered <- w.ask(t.Context(), second) }()
 		synctest.Wait() // the second waits behind the first
-		w.apply(conf(channel("a", func(c *config.Channel) { c.Weight = 5 })))
-		w.apply(conf(channel("b")))
+		w.apply(conf(backend("a", func(c *config.Channel) { c.Weight = 5 })))
+		w.apply(conf(backend("b")))
 		if n := a.Ends(); n != 0 {
 			t.Errorf("it was closed %d times under two questions", n)
 		}
@@ -131,14 +131,14 @@ func TestAChannelThatIsGoneIsThereForAQuestionThatBeganTwoConfigurationsAgo(t *t
 
 func TestAConfigurationWithoutProbesEndsThem(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", probed(1000))), map[string][]script{"a": {lasts(time.Second)}})
+		w := newWorld(t, conf(backend("a", probed(1000))), map[string][]script{"a": {lasts(time.Second)}})
 		a := w.up["a"]
 		for i := range 20 {
-			w.apply(conf(channel("a", probed(1000), tier(i+1))))
+			w.apply(conf(backend("a", probed(1000), tier(i+1))))
 			time.Sleep(5*time.Second + 100*time.Millisecond) // within a probe, which is broken off
 		}
 		before := pings(a)
-		w.apply(conf(channel("a")))
+		w.apply(conf(backend("a")))
 		time.Sleep(time.Minute)
 		if n := pings(a) - before; n != 0 || before == 0 {
 			t.Errorf("%d probes of a channel that has none, %d before", n, before)
@@ -153,9 +153,9 @@ func TestConfigurationsChangeWhileAnswersRunAndProbesGo(t *testing.T) {
 		scripts := map[string][]script{"a": {lasts(30 * time.Millisecond)}, "b": {refuses(fault(translate.FaultDial)), lasts(20 * time.Millisecond)}}
 		plan := func(i int) *config.Config {
 			often := func(c *config.Channel) { probed(1e6)(c); c.Probe.Every = 7 * time.Millisecond }
-			all := []config.Channel{channel("a", often, func(c *config.Channel) { c.Weight = i + 1 })}
+			all := []config.Channel{backend("a", often, func(c *config.Channel) { c.Weight = i + 1 })}
 			if i%3 > 0 {
-				all = append(all, channel("b", often, tier(i%2+1)))
+				all = append(all, backend("b", often, tier(i%2+1)))
 			}
 			return conf(all...)
 		}
@@ -186,7 +186,7 @@ func TestConfigurationsChangeWhileAnswersRunAndProbesGo(t *testing.T) {
 			})
 		}
 		all.Wait()
-		w.apply(conf(channel("a"))) // the last probes end
+		w.apply(conf(backend("a"))) // the last probes end
 		good := uint64(0)
 		for _, counted := range w.g.Metrics() {
 			for _, e := range counted.Exchanges {
@@ -204,9 +204,9 @@ func TestConfigurationsChangeWhileAnswersRunAndProbesGo(t *testing.T) {
 
 func TestNothingIsAppliedAfterTheEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a", probed(100))), map[string][]script{"a": {says("a")}})
+		w := newWorld(t, conf(backend("a", probed(100))), map[string][]script{"a": {says("a")}})
 		_ = w.g.Close()
-		if err := w.g.Apply(conf(channel("a", probed(100)))); err == nil {
+		if err := w.g.Apply(conf(backend("a", probed(100)))); err == nil {
 			t.Error("it was applied")
 		}
 		time.Sleep(time.Minute)
@@ -218,21 +218,21 @@ func TestNothingIsAppliedAfterTheEnd(t *testing.T) {
 
 func TestAQuestionWhoseModelWasFoundBeforeGoesTheNewWay(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("old")), map[string][]script{"old": {says("from old")}, "new": {says("from new")}})
+		w := newWorld(t, conf(backend("old")), map[string][]script{"old": {says("from old")}, "new": {says("from new")}})
 		q, gone := w.question("hi"), w.question("hi")
-		w.apply(conf(channel("new")))
+		w.apply(conf(backend("new")))
 		w.ask(t.Context(), q).mustSay(t, "from new")
-		w.apply(conf(channel("new", func(c *config.Channel) { c.Models = []config.Model{{Name: "another", Upstream: "another"}} })))
+		w.apply(conf(backend("new", func(c *config.Channel) { c.Models = []config.Model{{Name: "another", Upstream: "another"}} })))
 		w.ask(t.Context(), gone).mustFail(t, translate.CodeModelNotFound, 0)
 	})
 }
 
 func TestAConfigurationThatCannotBeAppliedChangesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("a")}, "b": {says("b")}})
-		bad := channel("c")
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("a")}, "b": {says("b")}})
+		bad := backend("c")
 		bad.Fold = "{{"
-		if err := w.g.Apply(conf(channel("b"), channel("a"), bad)); err == nil {
+		if err := w.g.Apply(conf(backend("b"), backend("a"), bad)); err == nil {
 			t.Fatal("a broken template was taken")
 		}
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "a")

@@ -36,7 +36,7 @@ func TestWhatWasAskedBeforeARemovalIsAnsweredButNotStored(t *testing.T) {
 	for _, rm := range removals {
 		t.Run(rm.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one"), {Steps: []step{text("two").In(time.Second), finish()}}, says("three"), says("four"), says("five")}})
+				w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("one"), {Steps: []step{text("two").In(time.Second), finish()}}, says("three"), says("four"), says("five")}})
 				w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 				x, err := w.open(t.Context(), w.in("k", w.question("2"))) // runs
 				if err != nil {
@@ -76,7 +76,7 @@ func TestAStoppedQuestionThatWasAskedBeforeARemovalIsNotStored(t *testing.T) {
 	for _, rm := range removals {
 		t.Run(rm.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one"), says("three")}})
+				w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("one"), says("three")}})
 				w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 				q := w.in("k", w.question("2"))
 				q.KeepPartial = true
@@ -101,7 +101,7 @@ func TestAnAnswerThatGoesOnWithoutItsClientIsNotStoredAfterARemoval(t *testing.T
 	for _, rm := range removals {
 		t.Run(rm.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a", finishes)), map[string][]script{"a": {says("one"), slowly(), says("three")}})
+				w := newWorld(t, conf(backend("a", finishes)), map[string][]script{"a": {says("one"), slowly(), says("three")}})
 				w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 				q := w.in("k", w.question("2"))
 				id := q.Turn.ID()
@@ -130,7 +130,7 @@ func TestWhoeverBringsADeletedConversationBackAtTheSameTimeIsAnswered(t *testing
 	for _, first := range []string{"by key", "by number"} {
 		t.Run(first, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("0"), says("1"), says("2")}})
+				w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("0"), says("1"), says("2")}})
 				w.ask(t.Context(), w.in("k", w.question("old"))).mustSay(t, "0")
 				c, err := w.st.Load(t.Context(), "alice", store.Ref{Key: "k"}, store.Newest(1))
 				if err != nil {
@@ -172,7 +172,7 @@ func TestWhoeverBringsADeletedConversationBackAtTheSameTimeIsAnswered(t *testing
 
 func TestAnAnswerAnewToWhatWasClearedMeanwhileIsNotStored(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one"), says("anew"), says("two")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("one"), says("anew"), says("two")}})
 		w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 		q := w.in("k", w.question(""))
 		q.Restart = true

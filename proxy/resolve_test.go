@@ -12,7 +12,7 @@ import (
 // catalogue has the models m and n, and the presets default (m) and x (n).
 func catalogue(t *testing.T, withDefault bool) *world {
 	two := func(c *config.Channel) { c.Models = append(c.Models, config.Model{Name: "n", Upstream: "n"}) }
-	c := conf(channel("a", two))
+	c := conf(backend("a", two))
 	c.Presets = map[string]config.Preset{"x": {Model: "n"}, "lost": {Model: "nobody"}}
 	if withDefault {
 		c.Presets["default"] = config.Preset{Model: "m", System: "s"}

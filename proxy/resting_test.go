@@ -45,7 +45,7 @@ func countReads(t *testing.T) *countingStore {
 func TestOnlyTheFirstQuestionOfAConversationReadsTheStore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		st := countReads(t)
-		w := newWorldOn(t, conf(channel("a")), map[string][]script{"a": {says("ok")}}, st)
+		w := newWorldOn(t, conf(backend("a")), map[string][]script{"a": {says("ok")}}, st)
 		for range 100 {
 			w.ask(t.Context(), w.in("k", w.question("again"))).mustSay(t, "ok")
 		}
@@ -61,7 +61,7 @@ func TestOnlyTheFirstQuestionOfAConversationReadsTheStore(t *testing.T) {
 func TestAKeptConversationIsFoundByItsIDToo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		st := countReads(t)
-		w := newWorldOn(t, conf(channel("a")), map[string][]script{"a": {says("ok")}}, st)
+		w := newWorldOn(t, conf(backend("a")), map[string][]script{"a": {says("ok")}}, st)
 		q := w.in("k", w.question("1"))
 		id := q.Turn.ID()
 		w.ask(t.Context(), q).mustSay(t, "ok")
@@ -84,7 +84,7 @@ func TestAKeptConversationIsFoundByItsIDToo(t *testing.T) {
 // not be that any more.
 func TestWhatWasFoundAsTheNewestOfItsUserIsLookedForEachTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("ok")}})
 		in := func(agent, text string) {
 			t.Helper()
 			q := w.question(text)
@@ -120,7 +120,7 @@ func TestWhatWasFoundAsTheNewestOfItsUserIsLookedForEachTime(t *testing.T) {
 
 func TestWhatIsDeletedUnderAKeptConversationIsNoticedAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("ok")}})
 		w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "ok")
 		if err := w.st.Delete(t.Context(), "alice", ""); err != nil {
 			t.Fatal(err)
@@ -141,7 +141,7 @@ func TestWhatIsKeptIsWhatIsStored(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, withPreset(conf(channel("a", kind("rest")))), nil)
+				w := newWorld(t, withPreset(conf(backend("a", kind("rest")))), nil)
 				r := rand.New(rand.NewPCG(seed, 0))
 				w.up["a"].PlayNth(func(n int) script {
 					if n%7 == 6 {

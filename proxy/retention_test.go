@@ -14,7 +14,7 @@ import (
 )
 
 func aging(keep time.Duration) *config.Config {
-	c := conf(channel("a"))
+	c := conf(backend("a"))
 	c.Store.Keep = keep
 	return c
 }

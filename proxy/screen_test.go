@@ -143,7 +143,7 @@ func TestTheConversationIsWhatItsClientHasOnTheScreen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a")), map[string][]script{"a": c.answers})
+				w := newWorld(t, conf(backend("a")), map[string][]script{"a": c.answers})
 				for _, s := range c.steps {
 					w.screenStep(t, s)
 				}
@@ -154,7 +154,7 @@ func TestTheConversationIsWhatItsClientHasOnTheScreen(t *testing.T) {
 
 func TestANewConversationIsStoredWithItsQuestionBeforeAModelIsAsked(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{text("hello").In(time.Second), finish()}}, says("again")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {{Steps: []step{text("hello").In(time.Second), finish()}}, says("again")}})
 		q := w.question("hi")
 		q.KeepPartial, q.Failure = true, shown
 		id := conversation.Identity{Make: &store.Conversation{Key: "k", Group: "chatnio:", Numbered: true, Messages: []store.Message{unsaid(translate.RoleSystem, "be kind")}}}
@@ -199,7 +199,7 @@ func TestANewConversationIsStoredWithItsQuestionBeforeAModelIsAsked(t *testing.T
 
 func TestAQuestionThatWasRefusedIsNotedWhateverTheConversationHasBecome(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1"), says("2")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("1"), says("2")}})
 		note := func(id conversation.Identity, text string) int64 {
 			t.Helper()
 			u, err := w.g.Enqueue(t.Context(), alice, id)
@@ -263,7 +263,7 @@ func TestAQuestionThatWasRefusedIsNotedWhateverTheConversationHasBecome(t *testi
 
 func TestWhatIsStoredOfQuestionsThatNoLimitCountsIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("1")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("1")}})
 		note := func(text string) int {
 			t.Helper()
 			u, err := w.g.Enqueue(t.Context(), alice, talkOf("k"))

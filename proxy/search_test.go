@@ -54,7 +54,7 @@ func TestAChannelWithoutAnAlternativeIsTriedASecondTime(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a")), map[string][]script{"a": {c.first, says("well")}})
+				w := newWorld(t, conf(backend("a")), map[string][]script{"a": {c.first, says("well")}})
 				var r result
 				mustTake(t, elapsed(func() { r = w.ask(t.Context(), w.question("hi")) }), c.least, c.most)
 				if c.code == "" {
@@ -72,7 +72,7 @@ func TestAChannelWithoutAnAlternativeIsTriedASecondTime(t *testing.T) {
 
 func TestASecondTryWaitsNoLongerThanOthersAllow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a"), channel("b", tier(2))),
+		w := newWorld(t, conf(backend("a"), backend("b", tier(2))),
 			map[string][]script{"a": {refuses(fault(translate.FaultBroken)), {Hang: true}}, "b": {says("b")}})
 		mustTake(t, elapsed(func() { w.ask(t.Context(), w.question("hi")).mustSay(t, "b") }), 10*time.Second, 10150*time.Millisecond)
 	})
@@ -97,7 +97,7 @@ func TestAnAlternativeThatCannotBeAskedIsNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, conf(channel("a"), channel("b", atMost(1))),
+				w := newWorld(t, conf(backend("a"), backend("b", atMost(1))),
 					map[string][]script{"a": {refuses(fault(translate.FaultBroken)), says("well")}, "b": {says("b")}})
 				b := w.g.plan.Load().routes["m"].tiers[0][1]
 				defer spoil(w, b.ch, b.cell)()
@@ -129,7 +129,7 @@ func TestFallbackModelsAnswerInTheirOrder(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				conf := conf(channel("a"), channel("b", serves("m2")), channel("c", serves("m3")))
+				conf := conf(backend("a"), backend("b", serves("m2")), backend("c", serves("m3")))
 				conf.Fallbacks = map[string][]string{"m": {"nobody", "m2", "m3"}}
 				w := newWorld(t, conf, map[string][]script{"a": {c.a}, "b": {c.b}, "c": {says("c")}})
 				r := w.ask(t.Context(), w.questionOf(alice, "m", "hi"))
@@ -150,7 +150,7 @@ func TestWhatNobodyElseTakesIsStillTooLong(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		long := fault(translate.FaultRejected)
 		long.Upstream = &translate.Refusal{Status: 400, Code: "context_length_exceeded"}
-		conf := conf(channel("a"), channel("b", serves("m2")))
+		conf := conf(backend("a"), backend("b", serves("m2")))
 		conf.Fallbacks = map[string][]string{"m": {"m2"}}
 		w := newWorld(t, conf, map[string][]script{"a": {refuses(long)}, "b": {refuses(fault(translate.FaultDial))}})
 		if e := w.ask(t.Context(), w.questionOf(alice, "m", "hi")).mustFail(t, translate.CodeModel, translate.FaultRejected); e.Upstream == nil {
@@ -183,8 +183,8 @@ func TestBlockedChannelsAreNotAskedAndTheErrorSaysWhy(t *testing.T) {
 		for _, fallback := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s fallback=%v", c.name, fallback), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					second := channel("b")
-					conf := conf(channel("a"), second)
+					second := backend("b")
+					conf := conf(backend("a"), second)
 					if fallback {
 						serves("m2")(&conf.Channels[1])
 						conf.Fallbacks = map[string][]string{"m": {"m2"}}
@@ -253,7 +253,7 @@ func TestADeadChannelCostsAFewProbes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const n, pause, back = 2000, 5 * time.Millisecond, 5 * time.Second
 		good := func(s string) script { return script{After: 30 * time.Millisecond, Steps: says(s).Steps} }
-		w := newWorld(t, conf(channel("a"), channel("b"), channel("c"), channel("d")),
+		w := newWorld(t, conf(backend("a"), backend("b"), backend("c"), backend("d")),
 			map[string][]script{"a": {good("x")}, "b": {good("x")}, "c": {good("x")}, "d": {refuses(fault(translate.FaultBroken))}})
 		dead, began := w.up["d"], time.Now()
 		var all sync.WaitGroup
@@ -290,7 +290,7 @@ func TestADeadChannelCostsAFewProbes(t *testing.T) {
 func TestTenThousandWaitersAreOneProbe(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		probe := script{After: time.Second, Steps: says("x").Steps}
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": append(repeats(openAfter, refuses(fault(translate.FaultDial))), probe)})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": append(repeats(openAfter, refuses(fault(translate.FaultDial))), probe)})
 		for range openAfter {
 			w.ask(t.Context(), w.question("hi"))
 		}

@@ -12,7 +12,7 @@ import (
 // many are n channels of one tier, called c0 and so on.
 func many(n int, change ...func(*config.Channel)) (all []config.Channel) {
 	for i := range n {
-		all = append(all, channel(fmt.Sprint("c", i), change...))
+		all = append(all, backend(fmt.Sprint("c", i), change...))
 	}
 	return all
 }

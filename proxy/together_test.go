@@ -27,7 +27,7 @@ func onOneStore(t *testing.T, scripts func() map[string][]script, test func(t *t
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = st.Close() })
-		test(t, newWorldOn(t, conf(channel("a")), scripts(), st), newWorldOn(t, conf(channel("a")), scripts(), st))
+		test(t, newWorldOn(t, conf(backend("a")), scripts(), st), newWorldOn(t, conf(backend("a")), scripts(), st))
 	})
 	t.Run("sqlite", func(t *testing.T) {
 		url := "sqlite:" + filepath.Join(t.TempDir(), "two.db")
@@ -38,7 +38,7 @@ func onOneStore(t *testing.T, scripts func() map[string][]script, test func(t *t
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = st.Close() })
-			both[i] = newWorldOn(t, conf(channel("a")), scripts(), st)
+			both[i] = newWorldOn(t, conf(backend("a")), scripts(), st)
 		}
 		test(t, both[0], both[1])
 	})
@@ -202,7 +202,7 @@ func TestWhateverTwoGatewaysDoToOneConversationEachTurnIsWhole(t *testing.T) {
 func TestWhoHasTheStoreForItselfLooksOnlyAtWhatRestedForLong(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		st := countReads(t)
-		w := newWorldWith(t, conf(channel("a")), map[string][]script{"a": {says("ok")}}, st, Options{Sole: true})
+		w := newWorldWith(t, conf(backend("a")), map[string][]script{"a": {says("ok")}}, st, Options{Sole: true})
 		for range 100 {
 			w.ask(t.Context(), w.in("k", w.question("again"))).mustSay(t, "ok")
 			time.Sleep(time.Minute / 2)
@@ -222,8 +222,8 @@ func TestWhoLearnsThatTheStoreIsNotForItselfLooksFromThenOn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		st := countReads(t)
 		scripts := map[string][]script{"a": {says("ok")}}
-		one := newWorldWith(t, conf(channel("a")), scripts, st, Options{Sole: true})
-		two := newWorldOn(t, conf(channel("a")), scripts, st)
+		one := newWorldWith(t, conf(backend("a")), scripts, st, Options{Sole: true})
+		two := newWorldOn(t, conf(backend("a")), scripts, st)
 		both := func(key string) (first, second result) {
 			one.ask(t.Context(), one.in(key, one.question("1"))).mustSay(t, "ok")
 			two.ask(t.Context(), two.in(key, two.question("2"))).mustSay(t, "ok")

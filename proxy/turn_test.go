@@ -30,7 +30,7 @@ func withPreset(c *config.Config) *config.Config {
 
 func TestTurnsOfOneConversationRunInTheirOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{text("ok").In(time.Second), finish()}}}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {{Steps: []step{text("ok").In(time.Second), finish()}}}})
 		const n = 100
 		var all sync.WaitGroup
 		running, most := 0, 0
@@ -70,7 +70,7 @@ func TestTurnsOfOneConversationRunInTheirOrder(t *testing.T) {
 
 func TestOtherConversationsRunBesideIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{text("ok").In(time.Second), finish()}}}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {{Steps: []step{text("ok").In(time.Second), finish()}}}})
 		var all sync.WaitGroup
 		took := elapsed(func() {
 			for i := range 50 {
@@ -85,7 +85,7 @@ func TestOtherConversationsRunBesideIt(t *testing.T) {
 
 func TestCallersDoNotShareAKey(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("ok")}})
 		one, err := w.g.Enqueue(t.Context(), &Caller{Name: "al"}, talkOf("ice\x00k"))
 		if err != nil {
 			t.Fatal(err)
@@ -104,7 +104,7 @@ func TestCallersDoNotShareAKey(t *testing.T) {
 
 func TestAConversationThatIsNotThereCannotBeContinued(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("ok")}})
 		_, err := w.g.Enqueue(t.Context(), alice, conversation.Identity{Find: store.Ref{ID: "conv_none"}})
 		if e := typed(err); e.Code != translate.CodeConversation {
 			t.Errorf("got %v", err)
@@ -114,7 +114,7 @@ func TestAConversationThatIsNotThereCannotBeContinued(t *testing.T) {
 
 func TestTheTurnIsStoredBeforeItsFinishIsSeen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("one")}})
 		x, err := w.open(t.Context(), w.in("k", w.question("hi")))
 		if err != nil {
 			t.Fatal(err)
@@ -158,7 +158,7 @@ func TestAnAnswerThatCannotBeStoredEndsInAnError(t *testing.T) {
 		t.Run(fmt.Sprintf("stream=%v", stream), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				st, _ := embedded.Open("memory:")
-				w := newWorldOn(t, conf(channel("a")), map[string][]script{"a": {says("one")}}, badStore{st})
+				w := newWorldOn(t, conf(backend("a")), map[string][]script{"a": {says("one")}}, badStore{st})
 				q := w.in("k", w.question("hi"))
 				q.Request.Stream = stream
 				x, err := w.open(t.Context(), q)
@@ -186,7 +186,7 @@ func TestAnAnswerThatCannotBeStoredEndsInAnError(t *testing.T) {
 
 func TestARestartPutsItsAnswerInThePlaceOfTheLast(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {
 			says("one"), says("two"), says("better"), {Steps: []step{text("x"), fails(fault(translate.FaultBroken))}}}})
 		w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 		w.ask(t.Context(), w.in("k", w.question("2"))).mustSay(t, "two")
@@ -213,7 +213,7 @@ func TestARestartPutsItsAnswerInThePlaceOfTheLast(t *testing.T) {
 
 func TestThereMustBeSomethingToRestart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), nil)
+		w := newWorld(t, conf(backend("a")), nil)
 		q := w.in("k", w.question(""))
 		q.Restart = true
 		w.ask(t.Context(), q).mustFail(t, translate.CodeValidation, 0)
@@ -240,7 +240,7 @@ func TestTheClientsWindowCountsTheNewestMessageButNoSystemText(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, withPreset(conf(channel("a"))), map[string][]script{"a": {says("ok")}})
+				w := newWorld(t, withPreset(conf(backend("a"))), map[string][]script{"a": {says("ok")}})
 				w.fill()
 				q := w.in("k", w.questionOf(alice, "p", "new"))
 				q.Request.Context = n
@@ -262,7 +262,7 @@ func TestThePresetsWindowBoundsTheClients(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				w := newWorld(t, withPreset(conf(channel("a"))), map[string][]script{"a": {says("ok")}})
+				w := newWorld(t, withPreset(conf(backend("a"))), map[string][]script{"a": {says("ok")}})
 				w.fill()
 				q := w.in("k", w.questionOf(alice, "h", "new"))
 				q.Request.Context = n
@@ -277,7 +277,7 @@ func TestThePresetsWindowBoundsTheClients(t *testing.T) {
 
 func TestAPresetAddsItsTextAndWhatTheClientLeftOpen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, withPreset(conf(channel("a"))), map[string][]script{"a": {says("ok")}})
+		w := newWorld(t, withPreset(conf(backend("a"))), map[string][]script{"a": {says("ok")}})
 		q := w.questionOf(alice, "p", "hi")
 		mine := 0.25
 		q.Request.Params.Temperature = &mine
@@ -298,7 +298,7 @@ func TestAPresetAddsItsTextAndWhatTheClientLeftOpen(t *testing.T) {
 
 func TestWhatIsDeletedBehindTheGatewaysBackBeginsAnewWithTheNextQuestion(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one"), {Steps: []step{text("two").In(time.Second), finish()}}, says("three")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("one"), {Steps: []step{text("two").In(time.Second), finish()}}, says("three")}})
 		w.ask(t.Context(), w.in("k", w.question("1"))).mustSay(t, "one")
 		x, err := w.open(t.Context(), w.in("k", w.question("2")))
 		if err != nil {
@@ -336,7 +336,7 @@ func (s slowStore) Load(ctx context.Context, owner string, ref store.Ref, w stor
 func TestAConversationThatBeganDuringALookUpIsFound(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		st, _ := embedded.Open("memory:")
-		w := newWorldOn(t, conf(channel("a")), map[string][]script{"a": {says("ok")}}, slowStore{st})
+		w := newWorldOn(t, conf(backend("a")), map[string][]script{"a": {says("ok")}}, slowStore{st})
 		var all sync.WaitGroup
 		for i := range 5 {
 			all.Go(func() {
@@ -353,7 +353,7 @@ func TestAConversationThatBeganDuringALookUpIsFound(t *testing.T) {
 
 func TestAnUnstoredConversationLivesInMemoryOnly(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok"), says("ok"), says("new")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("ok"), says("ok"), says("new")}})
 		var kept conversation.Thread
 		for i := range 2 {
 			q := w.question(fmt.Sprint(i))
@@ -377,7 +377,7 @@ func TestAnUnstoredConversationLivesInMemoryOnly(t *testing.T) {
 
 func TestASilentAnswerIsNotStored(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {{Steps: []step{ends(translate.FinishSilent)}}}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {{Steps: []step{ends(translate.FinishSilent)}}}})
 		w.ask(t.Context(), w.in("k", w.question("hi"))).mustSay(t, "")
 		if got := w.stored("k"); got != "" {
 			t.Errorf("stored: %s", got)
@@ -387,7 +387,7 @@ func TestASilentAnswerIsNotStored(t *testing.T) {
 
 func TestEditsWaitForTheirTurn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("one")}})
 		x, err := w.open(t.Context(), w.in("k", w.question("1")))
 		if err != nil {
 			t.Fatal(err)
@@ -427,7 +427,7 @@ func TestEditsWaitForTheirTurn(t *testing.T) {
 
 func TestAnAnswerThatEndedWellIsStoredOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("one")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("one")}})
 		for _, toTheEnd := range []bool{true, false} {
 			q := w.in(fmt.Sprint(toTheEnd), w.question("hi"))
 			q.KeepPartial = true

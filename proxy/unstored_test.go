@@ -27,7 +27,7 @@ func (w *world) keptOf(kept *conversation.Thread) []store.Message {
 
 func TestChatsThatAreNotStoredAreBoundedTogether(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("ok")}})
 		const chats = 200
 		kept := make([]conversation.Thread, chats)
 		for i := range kept {
@@ -51,7 +51,7 @@ func TestChatsThatAreNotStoredAreBoundedTogether(t *testing.T) {
 
 func TestAnUnstoredConversationIsBoundedByItsTurnsAndEdits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {says("ok")}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {says("ok")}})
 		const most = 256
 		var kept conversation.Thread
 		for range most {

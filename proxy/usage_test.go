@@ -39,7 +39,7 @@ func TestUsageThatNoModelCanHaveIsEstimatedAndSaidOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				c, u := c, conf(channel("a"))
+				c, u := c, conf(backend("a"))
 				u.Ledger.Keep = time.Hour
 				u.Prices = map[string]config.Price{"m": {Input: 1e6, Output: 1e6}}
 				w := newWorld(t, u, map[string][]script{"a": {reported(c.u), reported(c.u), reported(c.u)}})
@@ -65,7 +65,7 @@ func TestUsageThatNoModelCanHaveIsEstimatedAndSaidOnce(t *testing.T) {
 
 func TestTheLargestUsageThatIsBelievedIsBelieved(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"))
+		c := conf(backend("a"))
 		c.Ledger.Keep = time.Hour
 		w := newWorld(t, c, map[string][]script{"a": {reported(translate.Usage{Input: translate.MaxTokens, Output: translate.MaxTokens})}})
 		w.ask(t.Context(), w.questionOf(alice, "m", "hi")).mustSay(t, "12345678")
@@ -75,7 +75,7 @@ func TestTheLargestUsageThatIsBelievedIsBelieved(t *testing.T) {
 
 func TestAnAnswerThatBreaksOffBeforeItsCountIsCountedByItsText(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"))
+		c := conf(backend("a"))
 		c.Ledger.Keep = time.Hour
 		begins := step{Event: translate.Event{Kind: translate.KindStart, Usage: translate.Usage{Input: 9, Output: 1}}}
 		w := newWorld(t, c, map[string][]script{"a": {{Steps: []step{begins, text(strings.Repeat("a", 4000)), fails(fault(translate.FaultBroken))}}}})
@@ -94,7 +94,7 @@ func TestTheDearestAnswerHasACost(t *testing.T) {
 
 func TestWhatCostsNothingIsAskedWhenTheBudgetIsUsedUp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := conf(channel("a"), channel("b", func(c *config.Channel) { c.Models = []config.Model{{Name: "free", Upstream: "up"}} }))
+		c := conf(backend("a"), backend("b", func(c *config.Channel) { c.Models = []config.Model{{Name: "free", Upstream: "up"}} }))
 		c.Ledger.Keep = time.Hour
 		c.Prices = map[string]config.Price{"m": {Output: 1e6}}
 		c.Limits = map[string]config.Limit{"tight": {Budget: config.Budget{Amount: 2000, Per: "day"}}}

@@ -42,7 +42,7 @@ func lasts(d time.Duration) script { return script{After: d, Steps: says("x").St
 
 func TestQuestionsWaitForAFullChannel(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := newCrowd(newWorld(t, conf(channel("a", atMost(1)), channel("b", tier(2), atMost(1))),
+		c := newCrowd(newWorld(t, conf(backend("a", atMost(1)), backend("b", tier(2), atMost(1))),
 			map[string][]script{"a": {lasts(time.Second)}, "b": {lasts(time.Second)}}))
 		began := time.Now()
 		for i := range 6 {
@@ -57,7 +57,7 @@ func TestQuestionsWaitForAFullChannel(t *testing.T) {
 
 func TestAWaitThatIsTooLongIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := newCrowd(newWorld(t, conf(channel("a", atMost(1))), map[string][]script{"a": {lasts(time.Minute)}}))
+		c := newCrowd(newWorld(t, conf(backend("a", atMost(1))), map[string][]script{"a": {lasts(time.Minute)}}))
 		c.asks(t.Context(), "x")
 		began := time.Now()
 		e := c.ask(t.Context(), c.question("hi")).mustFail(t, translate.CodeRateLimited, translate.FaultBusy)
@@ -70,7 +70,7 @@ func TestAWaitThatIsTooLongIsRefused(t *testing.T) {
 
 func TestWhoWaitsForAFullChannelTakesOneWhoseCoolDownEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := newCrowd(newWorld(t, conf(channel("a", atMost(1)), channel("b")),
+		c := newCrowd(newWorld(t, conf(backend("a", atMost(1)), backend("b")),
 			map[string][]script{"a": {lasts(time.Minute)}, "b": {says("b")}}))
 		for _, ch := range c.g.plan.Load().channels {
 			if ch.ID == "b" {
@@ -100,7 +100,7 @@ func (c *crowd) answered() int {
 
 func TestABrokenChannelIsNotWaitedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, conf(channel("a")), map[string][]script{"a": {refuses(fault(translate.FaultDial))}})
+		w := newWorld(t, conf(backend("a")), map[string][]script{"a": {refuses(fault(translate.FaultDial))}})
 		for range openAfter + 1 {
 			took := elapsed(func() { w.ask(t.Context(), w.question("hi")).mustFail(t, translate.CodeUnavailable, 0) })
 			mustTake(t, took, 0, 0)
@@ -112,7 +112,7 @@ func TestABrokenChannelIsNotWaitedFor(t *testing.T) {
 // and nine others that come later with one each.
 func TestCallersTakeTurns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := newCrowd(newWorld(t, conf(channel("a", atMost(1))), map[string][]script{"a": {lasts(50 * time.Millisecond)}}))
+		c := newCrowd(newWorld(t, conf(backend("a", atMost(1))), map[string][]script{"a": {lasts(50 * time.Millisecond)}}))
 		c.asks(t.Context(), "hog")
 		for range fairqueue.Size {
 			c.asks(t.Context(), "hog")
@@ -137,7 +137,7 @@ func TestCallersTakeTurns(t *testing.T) {
 
 func TestTheQuestionsOfACallerKeepTheirOrderAndNewcomersGoLast(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := newCrowd(newWorld(t, conf(channel("a", atMost(1))), map[string][]script{"a": {lasts(time.Second)}}))
+		c := newCrowd(newWorld(t, conf(backend("a", atMost(1))), map[string][]script{"a": {lasts(time.Second)}}))
 		for _, who := range []string{"x", "x", "x", "y", "z"} {
 			c.asks(t.Context(), who)
 		}
@@ -154,7 +154,7 @@ func TestTheQuestionsOfACallerKeepTheirOrderAndNewcomersGoLast(t *testing.T) {
 
 func TestALeaverGivesUpItsPlaceAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := newCrowd(newWorld(t, conf(channel("a", atMost(1))), map[string][]script{"a": {lasts(time.Second)}}))
+		c := newCrowd(newWorld(t, conf(backend("a", atMost(1))), map[string][]script{"a": {lasts(time.Second)}}))
 		ctx, cancel := context.WithCancelCause(t.Context())
 		c.asks(t.Context(), "x")
 		for range fairqueue.Size {
@@ -176,7 +176,7 @@ func TestALeaverGivesUpItsPlaceAtOnce(t *testing.T) {
 func TestASlotIsNeverLostAmongMany(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		broken := script{After: time.Millisecond, Err: fault(translate.FaultBroken)}
-		c := newCrowd(newWorld(t, conf(channel("a", atMost(2), keys("k1", "k2")), channel("b", atMost(3))), map[string][]script{
+		c := newCrowd(newWorld(t, conf(backend("a", atMost(2), keys("k1", "k2")), backend("b", atMost(3))), map[string][]script{
 			"a/k1": {lasts(7 * time.Millisecond), broken}, "a/k2": {lasts(3 * time.Millisecond)}, "b": {lasts(5 * time.Millisecond)}}))
 		for i := range 600 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+i%40)*time.Millisecond)
