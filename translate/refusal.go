@@ -65,7 +65,12 @@ func readPlain(body []byte) (ref Refusal, said saying, form formKind) {
 	}
 	form = formOther
 	if ref, ok := w.vendorForms.refusal(); ok {
-		return ref, saying{Refusal: ref}, formError
+		said = saying{Refusal: ref}
+		switch ref.Type {
+		case "invalid_request", "content_filter", CodeTooLong:
+			ref.Type = "invalid_request_error" // as clients know it
+		}
+		return ref, said, formError
 	}
 	if text := word(w.Error); text != "" && !startsWith(w.Error, '{') {
 		ref = Refusal{Message: text, Code: word(w.Code)}

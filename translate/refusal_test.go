@@ -90,3 +90,16 @@ func FuzzRefusalFrom(f *testing.F) {
 		}
 	})
 }
+
+func TestAClientIsToldOfANumberedRefusalInTheWordsThatItKnows(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]Refusal{
+		`{"base_resp":{"status_code":1027,"status_msg":"output new_sensitive"}}`: {Status: 400, Type: "invalid_request_error", Code: "1027", Message: "output new_sensitive"},
+		`{"base_resp":{"status_code":2013,"status_msg":"invalid params"}}`:       {Status: 400, Type: "invalid_request_error", Code: "2013", Message: "invalid params"},
+		`{"error_code":336103,"error_msg":"the max input characters is 24000"}`:  {Status: 400, Type: "invalid_request_error", Code: CodeTooLong, Message: "the max input characters is 24000"},
+	} {
+		if e := FailedIn([]byte(body)); e.Fault != FaultRejected || *e.Upstream != want {
+			t.Errorf("%s: fault %v, %+v", body, e.Fault, *e.Upstream)
+		}
+	}
+}
