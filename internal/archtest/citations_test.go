@@ -144,3 +144,46 @@ func TestACitationOfNothingIsFound(t *testing.T) {
 		}
 	}
 }
+
+// testFunction is a test as its file declares it, coverRow a row of a table of coverage.
+var (
+	testFunction = regexp.MustCompile(`(?m)^func Test(\w+)\(t \*testing\.T\)`)
+	coverRow     = regexp.MustCompile(`(?m)^[^#\n].* \| ([A-Z][\w, ]*)$`)
+)
+
+func TestTheTestsThatCoverTheRulesExist(t *testing.T) {
+	there := make(map[string]bool)
+	var tables []string
+	for _, name := range tree(t) {
+		switch {
+		case strings.HasSuffix(name, "_test.go"):
+			text, err := os.ReadFile(filepath.Join(root, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range testFunction.FindAllSubmatch(text, -1) {
+				there[string(m[1])] = true
+			}
+		case strings.HasPrefix(name, "proxy/front/testdata/coverage/"):
+			tables = append(tables, name)
+		}
+	}
+	named := 0
+	for _, name := range tables {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range coverRow.FindAllSubmatch(text, -1) {
+			for test := range strings.SplitSeq(string(m[1]), ", ") {
+				named++
+				if !there[test] {
+					t.Errorf("%s names Test%s, which is not there: give its new name, then go test ./proxy/front -run Document -update", name, test)
+				}
+			}
+		}
+	}
+	if named < 500 {
+		t.Errorf("only %d tests are named: the test sees nothing", named)
+	}
+}
