@@ -12,7 +12,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Bounds of the search for a channel (product.md 6, defaults 2 and 3).
+// Bounds of the search for a channel (docs/rules/channels.md 1 and 2).
 const (
 	maxAttempts  = 6
 	lastAttempt  = 30 * time.Second // none begins later than this after the question
@@ -123,7 +123,7 @@ func (s *search) try(c candidate, more bool) *translate.Error {
 type connected interface{ Connecting() time.Duration }
 
 // named says which model answers, by its upstream's name, where the channel's
-// dialect does not (product.md 6, default 1).
+// dialect does not (docs/rules/channels.md 7).
 func (s *search) named(upstream string) {
 	if s.x.whole && s.x.answer.collected.Model == "" {
 		s.x.answer.collected.Model = upstream

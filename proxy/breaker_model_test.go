@@ -12,7 +12,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// ruleBook is the breaker of product.md 6, defaults 3 and 5, written down a second time
+// ruleBook is the breaker of docs/rules/channels.md 2 and 4, written down a second time
 // and without anything but these: what a cell has to do is compared with it.
 type ruleBook struct {
 	state    string // closed, open, or half: open with its time over

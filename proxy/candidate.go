@@ -21,7 +21,7 @@ func newCandidate(ch *Channel, upstream string, record *cell) candidate {
 }
 
 // agent names whose memory it is that c has: some kinds of channel have agents with
-// a memory each (rest_iagent.md 8.2, item 7), elsewhere a model is but a setting of
+// a memory each (docs/rules/iagent.md 4.7), elsewhere a model is but a setting of
 // one turn.
 func (c candidate) agent() string {
 	if c.ch.kind.Agents {

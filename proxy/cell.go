@@ -13,7 +13,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// The breaker of product.md 6, defaults 3 and 5.
+// The breaker of docs/rules/channels.md 2 and 4.
 const (
 	openAfter   = 5                // failures in a row
 	judgeFrom   = 10               // requests in the window before its share counts

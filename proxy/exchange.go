@@ -163,7 +163,7 @@ func (x *Exchange) stopped(err error) (translate.Event, error) {
 }
 
 // over ends an answer. What nobody counted is estimated, as late as this because
-// counts may come behind the finish (product.md 6, settled detail 12).
+// counts may come behind the finish (docs/rules/channels.md 8).
 func (x *Exchange) over() (translate.Event, error) {
 	if x.phase == committed && !x.attempt.passThrough {
 		if u := x.Usage(); u.Estimated {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Bounds of a learnt time-out (product.md 6, defaults 2).
+// Bounds of a learnt time-out (docs/rules/channels.md 1).
 const (
 	paceKept   = 64 // of the newest samples
 	paceFrom   = 20 // samples, before they say anything

@@ -241,7 +241,7 @@ type Model struct {
 	route  *route
 }
 
-// defaultPreset is the preset of product.md 6, settled detail 2: what a client
+// defaultPreset is the preset of docs/rules/conversations.md 7: what a client
 // that names no model gets.
 const defaultPreset = "default"
 

@@ -89,15 +89,14 @@ func (s *search) onePass(p *Plan, routes *[]*route) *translate.Error {
 }
 
 // suits reports whether c can be told the question at all: images, voice and video
-// of iagent clients mean something to few kinds of channel (product.md 6, settled detail
-// 11).
+// of iagent clients mean something to few kinds of channel (docs/rules/conversations.md 11).
 func (s *search) suits(c *candidate) bool { return !s.x.prompt.media || c.ch.kind.Media }
 
 // errExhausted says that a route has nobody left to ask.
 var errExhausted = &translate.Error{}
 
 // tooLong reports whether a model refused a question for its length: another
-// model may take it (product.md 6, defaults 4).
+// model may take it (docs/rules/channels.md 3).
 func tooLong(err *translate.Error) bool {
 	return err.TooLong != nil || err.Upstream != nil && err.Upstream.Code == translate.CodeTooLong
 }
@@ -165,8 +164,7 @@ func (s *search) tryCandidates(p *Plan, r *route) *translate.Error {
 }
 
 // passes reports whether err is of a kind that goes by soon: the same channel is
-// asked once more where its own tier has no alternative (product.md 6, defaults
-// 3).
+// asked once more where its own tier has no alternative (docs/rules/channels.md 2).
 func passes(err *translate.Error) bool {
 	return err.Retry <= shortWait && (err.Fault == translate.FaultBroken || err.Fault == translate.FaultBusy && err.Retry > 0)
 }

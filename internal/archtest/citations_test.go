@@ -34,10 +34,6 @@ var noDocuments = map[string]string{
 // cites are the files that cite documents, by their ends.
 var cites = []string{".go", ".md", ".txt", ".txtar", ".yaml", ".yml"}
 
-// unmoved are documents that files of proxy and its rooms still cite and that have
-// become docs/rules.
-var unmoved = []string{"product" + ".md", "rest_iagent" + ".md", "chatnio" + ".md"}
-
 // documents knows the files of the repository and the sections of its documents.
 type documents struct {
 	files    []string
@@ -81,9 +77,6 @@ func (d *documents) wrong(t *testing.T, from, text string) (problems []string, c
 	for _, m := range citation.FindAllStringSubmatchIndex(text, -1) {
 		name, tail := text[m[2]:m[3]], text[m[4]:m[5]]
 		if noDocuments[from+" "+name] != "" || strings.HasPrefix(name, "//") || path.Base(name) == "foo.md" { // foo stands for any name
-			continue
-		}
-		if strings.HasPrefix(from, "proxy/") && slices.Contains(unmoved, name) {
 			continue
 		}
 		file := d.find(from, name)
