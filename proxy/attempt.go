@@ -9,12 +9,13 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/ids"
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // Bounds of the search for a channel (docs/rules/channels.md 1 and 2).
 const (
-	maxAttempts  = 6
+	maxAttempts  = journal.MaxAttempts
 	lastAttempt  = 30 * time.Second // none begins later than this after the question
 	firstWithAlt = 10 * time.Second // auto: while another candidate is left
 	firstAlone   = 120 * time.Second
@@ -109,7 +110,7 @@ func (s *search) try(c candidate, more bool) *translate.Error {
 	s.x.attempt.paced(&s.x.report.timing, s.x.whole, nil)
 	s.x.attempt.judge(nil)
 	c.ch.meter.Answered(time.Since(s.x.q.Received))
-	s.x.report.trace.attempted(&s.x.report.timing, nil)
+	s.x.report.trace.Attempted(&s.x.report.timing, nil)
 	s.named(req.Model)
 	if s.x.whole {
 		s.x.attempt.clock.stop()

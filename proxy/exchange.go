@@ -400,7 +400,7 @@ func (x *Exchange) end(err *translate.Error) {
 	if said {
 		x.log(opened, err)
 	}
-	x.report.keep(&x.g.records, err)
+	x.report.keep(&x.g.traces, err)
 	if x.plan != nil {
 		x.g.leave(x.plan)
 		x.g.open.Done()

@@ -41,7 +41,7 @@ type Gateway struct {
 	keys          *auth.Keyring
 	badKeys       *auth.BadKeys
 	counts        *countRate
-	records       records
+	traces        journal.Traces
 	ledger        *journal.Ledger // nil: none is kept
 	refusals      *journal.Refusals
 	answers       *answercache.Cache

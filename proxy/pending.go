@@ -6,6 +6,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -60,7 +61,11 @@ func (g *Gateway) Open(ctx context.Context, q Question) (*Exchange, error) {
 // begin makes the exchange of q, which counts as open from now on unless that fails.
 func (g *Gateway) begin(ctx context.Context, q Question) (*Pending, *translate.Error) {
 	p := g.pending(ctx, q)
-	p.x.report.trace = g.records.take(&p.x.q)
+	caller := ""
+	if q.Caller != nil {
+		caller = q.Caller.Name
+	}
+	p.x.report.trace = g.traces.Take(journal.Asked{ID: q.ID, Front: q.Front, Caller: caller, Model: q.Model.Name, Received: p.x.q.Received})
 	return p, g.enter(&p.x)
 }
 
@@ -182,7 +187,7 @@ func (p *Pending) Dismiss() {
 	if x.prompt.turn != nil {
 		x.prompt.turn.Done()
 	}
-	x.g.records.give(x.report.trace)
+	x.g.traces.Drop(x.report.trace)
 	x.report.trace = nil
 	x.g.leave(x.plan)
 	x.g.open.Done()

@@ -118,6 +118,9 @@ func TestRefusalsWithoutAnyChannelAreCountedToo(t *testing.T) {
 	})
 }
 
+// remembered is how many exchanges that were answered are remembered.
+const remembered = 2 * 2048
+
 func TestRefusalsDoNotPushOutTheExplanationsOfOthers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := strict(t)
@@ -130,12 +133,12 @@ func TestRefusalsDoNotPushOutTheExplanationsOfOthers(t *testing.T) {
 		w.up["a"].Play(refuses(fault(translate.FaultRejected)))
 		w.ask(ctx, failing)
 		cancel()
-		for range keptTroubled + keptOrdinary {
+		for range remembered {
 			w.ask(t.Context(), w.by("", "1.1.1.1"))
 		}
 		w.ask(t.Context(), refused)
 		for _, id := range []string{"fine", "failing", "refused"} {
-			if len(w.g.records.all(id)) == 0 {
+			if _, ok := w.g.Explain(id); !ok {
 				t.Errorf("%s is not remembered", id)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -76,6 +77,6 @@ func (s *search) askAgain() *candidate {
 	if c == nil || !s.reserve(c) {
 		return nil
 	}
-	s.x.report.trace.chosen(c, bySecond, 1)
+	s.x.report.trace.Chosen(c.asTarget(), journal.BySecond, 1)
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/proxy/metrics"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -13,8 +14,8 @@ import (
 
 // report is what is told of an exchange: to explain, to the ledger, to metrics and the log.
 type report struct {
-	trace    *live // nil: it is kept
-	rows     []leg // for the ledger
+	trace    *journal.Trace // nil: it is kept
+	rows     []leg          // for the ledger
 	row      [1]leg
 	attempts int
 	failures []failure
@@ -120,24 +121,6 @@ func (x *Exchange) log(opened bool, err *translate.Error) {
 	_ = x.g.log.Handler().Handle(context.Background(), line)
 }
 
-// Timing says in short where a question went and where its time was spent. Open
-// writes it, whether or not it returns an exchange; it must not be read before.
-type Timing struct {
-	Channel  string // that was asked last; empty: none was
-	Attempts int
-	Queue    time.Duration // in the conversation's queue and for a full channel
-	Connect  time.Duration // of the last attempt: until it had a connection, where the channel says so
-	Open     time.Duration // of the last attempt: connecting, and until the status line
-	First    time.Duration // of the last attempt: from there to the first content
-	// Dropped names what the question said and the channel that was asked last could
-	// not be told, with commas between.
-	Dropped string
-	// Behind is how many messages of the conversation stayed behind, since the model that
-	// was asked last could not take them too.
-	Behind int
-	Cache  string // hit or miss; empty: the preset has no cache
-}
-
 // leg is one attempt as the ledger will have it.
 type leg struct {
 	ch       *Channel
@@ -171,7 +154,7 @@ func (r *report) untry() {
 		r.rows = r.rows[:n-1]
 	}
 	r.timing = Timing{Attempts: r.attempts, Queue: r.timing.Queue, Cache: r.timing.Cache}
-	r.trace.untry()
+	r.trace.Untry()
 }
 
 // ended notes the end of the attempt that runs, and what its channel said of usage.
@@ -262,4 +245,17 @@ func (g *Gateway) Entries(ctx context.Context, f store.EntryFilter) ([]store.Ent
 func (g *Gateway) Totals(ctx context.Context, f store.EntryFilter) (store.Totals, error) {
 	g.refusals.Flush()
 	return g.ledger.Totals(ctx, f)
+}
+
+// keep ends the trace, and hands it to all.
+func (r *report) keep(all *journal.Traces, err *translate.Error) {
+	if r.trace != nil {
+		all.Keep(r.trace, r.waited, err)
+		r.trace = nil
+	}
+}
+
+// skipped notes that b kept the question from c.
+func (r *report) skipped(c *candidate, b bar) {
+	r.trace.Skipped(c.cell, b.state, b.why, b.wait)
 }

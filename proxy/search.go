@@ -8,6 +8,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -43,7 +44,7 @@ func (s *search) tryRoutes() *translate.Error {
 	p := s.x.plan
 	s.began = time.Now()
 	routes := p.routesOf(s.one[:0], s.x.prompt.model)
-	s.x.report.trace.routed(routes, s.began.Sub(s.x.began))
+	journal.Routed(s.x.report.trace, routes, s.began.Sub(s.x.began))
 	defer s.giveBack()
 	defer s.next.Release()
 	for {
@@ -136,7 +137,7 @@ func (s *search) tryCandidates(p *Plan, r *route) *translate.Error {
 			s.x.report.failures = append(s.x.report.failures, failure{c.ch, c.cell, err})
 		}
 		c.ch.meter.Failed(err.Fault)
-		s.x.report.trace.attempted(&s.x.report.timing, err)
+		s.x.report.trace.Attempted(&s.x.report.timing, err)
 		s.x.report.ended(err, s.x.answer.reported(true))
 		if s.x.ctx.Err() != nil {
 			return translate.Gone(context.Cause(s.x.ctx))
@@ -234,7 +235,7 @@ func (s *search) pick(p *Plan, r *route) (c *candidate, more bool) {
 		left := 0
 		if c, left = s.pickFrom(p, tier, now); c == nil {
 			if c = s.secondTry(tier); c != nil {
-				s.x.report.trace.chosen(c, bySecond, 1)
+				s.x.report.trace.Chosen(c.asTarget(), journal.BySecond, 1)
 			}
 		}
 		if c != nil {
@@ -263,7 +264,7 @@ func (s *search) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidate,
 			e := c.exclusion(b)
 			e.full = turn
 			s.skipped = append(s.skipped, e)
-			s.x.report.trace.barred(c, b)
+			s.x.report.skipped(c, b)
 			continue
 		}
 		targets, at = append(targets, c.target), append(at, c)
@@ -273,17 +274,17 @@ func (s *search) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidate,
 		if front == 0 {
 			front = len(at)
 		}
-		n, by := s.prefer(at), byMemory
+		n, by := s.prefer(at), journal.ByMemory
 		if n < 0 {
-			n, by = p.policy.Pick(targets[:front], s.x.prompt.affinity()), byPolicy
+			n, by = p.policy.Pick(targets[:front], s.x.prompt.affinity()), journal.ByPolicy
 		}
 		c := at[n]
 		targets, at = slices.Delete(targets, n, n+1), slices.Delete(at, n, n+1)
 		if s.reserve(c) {
 			if among == 1 {
-				by = byAlone
+				by = journal.ByAlone
 			}
-			s.x.report.trace.chosen(c, by, among)
+			s.x.report.trace.Chosen(c.asTarget(), by, among)
 			return c, len(at)
 		}
 	}
@@ -313,7 +314,7 @@ func (s *search) stepBack(targets []*balance.Target, at []*candidate, now time.T
 // joins reports whether c takes part in the choice for one question.
 func (s *search) joins(c *candidate, now time.Time) bool {
 	if c.cell.lags(now) {
-		s.x.report.trace.barred(c, c.cell.lag(now))
+		s.x.report.skipped(c, c.cell.lag(now))
 		return false
 	}
 	return c.cell.joins(now, s.x.g.chance)
@@ -378,7 +379,7 @@ func (s *search) barred(c *candidate, b bar) {
 	if b.state == "full" {
 		e.busy, e.full = true, c.ch.load
 	}
-	s.x.report.trace.barred(c, b)
+	s.x.report.skipped(c, b)
 	s.skipped = append(s.skipped, e)
 }
 

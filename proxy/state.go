@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 )
 
 // ModelState is the record of one model on one channel with one key.
@@ -43,7 +45,7 @@ func (c *candidate) state(now time.Time) ModelState {
 	n := c.cell.br.Counts()
 	s := ModelState{
 		Upstream: c.upstream, State: "ready", Requests: n.TotalSuccesses + n.TotalFailures, Failures: n.TotalFailures, Streak: c.cell.row.Load(),
-		FirstMs: millis(c.cell.streams.average()), WholeMs: millis(c.cell.wholes.average()), Quirks: c.quirks.names(), Context: c.span.tokens(),
+		FirstMs: journal.Millis(c.cell.streams.average()), WholeMs: journal.Millis(c.cell.wholes.average()), Quirks: c.quirks.names(), Context: c.span.tokens(),
 	}
 	b := c.barred(now)
 	s.Seconds = b.wait.Seconds()

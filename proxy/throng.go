@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 )
 
 // throngFrom is how many candidates make a tier a throng: so many are not all looked at
@@ -60,16 +61,16 @@ func (s *search) pickOf(cr *throng, tier []candidate, now time.Time) *candidate 
 	defer func() { s.sampled = nil }()
 	known := len(s.skipped)
 	for range throngTries {
-		n, by := s.remembered(cr, tier), byMemory
+		n, by := s.remembered(cr, tier), journal.ByMemory
 		if n < 0 {
-			n, by = cr.draw.Draw(s.x.prompt.affinity(), s), byPolicy
+			n, by = cr.draw.Draw(s.x.prompt.affinity(), s), journal.ByPolicy
 		}
 		if n < 0 {
 			break
 		}
 		if c := &tier[n]; s.reserve(c) {
-			s.x.report.trace.drew()
-			s.x.report.trace.chosen(c, by, len(tier))
+			s.x.report.trace.Sampled()
+			s.x.report.trace.Chosen(c.asTarget(), by, len(tier))
 			return c
 		}
 	}
@@ -96,15 +97,15 @@ func (s *search) Usable(i int) bool {
 		return false
 	}
 	if b := c.barred(s.sampledAt); b.state != "" {
-		s.x.report.trace.barred(c, b)
+		s.x.report.skipped(c, b)
 		return false
 	}
 	if b, _ := s.gated(c, s.sampledAt); b.state != "" {
-		s.x.report.trace.barred(c, b)
+		s.x.report.skipped(c, b)
 		return false
 	}
 	if c.ch.load.Full() {
-		s.x.report.trace.barred(c, atLimit())
+		s.x.report.skipped(c, atLimit())
 		return false
 	}
 	return s.joins(c, s.sampledAt)

@@ -1,4 +1,4 @@
-package proxy
+package journal
 
 import (
 	"slices"
@@ -20,17 +20,65 @@ const (
 	maxNotes     = 16 // candidates barred, of one exchange
 )
 
+// MaxAttempts is how many attempts an exchange has at most.
+const MaxAttempts = 6
+
+// Asked says of which question a trace is.
+type Asked struct {
+	ID, Front, Caller, Model string
+	Received                 time.Time
+}
+
+// Route is what could serve a question.
+type Route interface {
+	// Candidates are all that could, in the order in which they are looked at.
+	Candidates() []Known
+}
+
+// Known is a candidate of a route, as it would be described if nothing kept it away.
+type Known struct {
+	Candidate
+	Record any  // tells it from all others
+	Many   bool // it is one of so many that not all are looked at
+}
+
+// Target is a candidate that is asked.
+type Target struct {
+	Record    any // see Known
+	Channel   string
+	Key, Tier int
+	Model     string // by its name at the back end
+}
+
+// Timing says in short where a question went and where its time was spent. It is complete when
+// an answer is committed, or the question has failed.
+type Timing struct {
+	Channel  string // that was asked last; empty: none was
+	Attempts int
+	Queue    time.Duration // in the conversation's queue and for a full channel
+	Connect  time.Duration // of the last attempt: until it had a connection, where the channel says so
+	Open     time.Duration // of the last attempt: connecting, and until the status line
+	First    time.Duration // of the last attempt: from there to the first content
+	// Dropped names what the question said and the channel that was asked last could
+	// not be told, with commas between.
+	Dropped string
+	// Behind is how many messages of the conversation stayed behind, since the model that
+	// was asked last could not take them too.
+	Behind int
+	Cache  string // hit or miss; empty: the preset has no cache
+}
+
 // note is one candidate that could not be asked, when it was first looked at.
 type note struct {
-	c   *cell
-	ch  *Channel
-	bar bar
+	record     any
+	state, why string
+	wait       time.Duration
 }
 
 // try is one attempt.
 type try struct {
-	cand    candidate
-	by      choice
+	target  Target
+	by      Choice
 	among   int // candidates of the tier it was chosen from, itself included
 	began   time.Duration
 	connect time.Duration
@@ -57,24 +105,24 @@ func endOf(err *translate.Error) end {
 	return end{err.Fault, err.Code, translate.Clip(err.Message), err.Retry}
 }
 
-// choice is what decided for a candidate.
-type choice uint8
+// Choice is what decided for a candidate.
+type Choice uint8
 
 const (
-	byPolicy choice = iota
-	byMemory        // it remembers the conversation
-	bySecond        // a second try
-	byAlone         // there was no other
+	ByPolicy Choice = iota
+	ByMemory        // it remembers the conversation
+	BySecond        // a second try
+	ByAlone         // there was no other
 )
 
-// live is the record of an exchange. Its exchange alone writes it, under mu where
+// Trace is the record of an exchange. Its exchange alone writes it, under mu where
 // others may read it meanwhile; once kept it is only read.
-type live struct {
+type Trace struct {
 	record
 	mu         sync.Mutex // guards record while the exchange runs
-	prev, next *live      // in the list of those that run
+	prev, next *Trace     // in the list of those that run
 	one        struct {   // the room of record while it is enough, as it nearly always is
-		route [1]*route
+		route [1]Route
 		try   [1]try
 	}
 }
@@ -83,11 +131,11 @@ type live struct {
 type record struct {
 	id, front, caller, model string
 	received                 time.Time
-	routes                   []*route // that were searched, the newest search's
-	notes                    []note   // at most maxNotes
-	tries                    []try    // at most maxAttempts
-	more                     int      // notes that found no room
-	drawn                    bool     // its first attempt was chosen without a look at all of a throng
+	routes                   []Route // that were searched, the newest search's
+	notes                    []note  // at most maxNotes
+	tries                    []try   // at most MaxAttempts
+	more                     int     // notes that found no room
+	drawn                    bool    // its first attempt was chosen without a look at all of a throng
 	queue                    time.Duration
 	room                     time.Duration
 	took                     time.Duration
@@ -107,25 +155,26 @@ func (r *record) troubled() bool { return r.end.code != "" || len(r.tries) > 1 |
 // refused reports whether r came to an end before any channel was asked.
 func (r *record) refused() bool { return r.end.code != "" && len(r.tries) == 0 }
 
-// records are the newest exchanges. Their memory is reused: after the first thousands
+// Traces are those of the newest exchanges. The zero value is empty; it is safe for
+// concurrent use. Their memory is reused: after the first thousands
 // an exchange allocates none.
-type records struct {
+type Traces struct {
 	mu    sync.Mutex
 	plain ring
 	bad   ring
 	out   ring
-	spare []*live
-	runs  *live // the newest of those that run
+	spare []*Trace
+	runs  *Trace // the newest of those that run
 }
 
 // ring has the newest of its kind, and where the next one goes.
 type ring struct {
-	kept []*live
+	kept []*Trace
 	next int
 }
 
 // put keeps r and returns what it has pushed out.
-func (g *ring) put(r *live, limit int) *live {
+func (g *ring) put(r *Trace, limit int) *Trace {
 	if len(g.kept) < limit {
 		g.kept = append(g.kept, r)
 		return nil
@@ -136,18 +185,18 @@ func (g *ring) put(r *live, limit int) *live {
 	return old
 }
 
-// take returns the record of q, which comes.
-func (s *records) take(q *Question) *live {
+// Take returns the trace of a question that comes.
+func (s *Traces) Take(a Asked) *Trace {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var r *live
+	var r *Trace
 	if n := len(s.spare); n > 0 {
 		r = s.spare[n-1]
 		s.spare = s.spare[:n-1]
 	} else {
-		r = &live{}
+		r = &Trace{}
 	}
-	r.begin(q)
+	r.begin(a)
 	if r.next = s.runs; r.next != nil {
 		r.next.prev = r
 	}
@@ -156,7 +205,7 @@ func (s *records) take(q *Question) *live {
 }
 
 // ends takes r from the list of those that run; s.mu is held.
-func (s *records) ends(r *live) {
+func (s *Traces) ends(r *Trace) {
 	if r.prev != nil {
 		r.prev.next = r.next
 	} else {
@@ -168,8 +217,8 @@ func (s *records) ends(r *live) {
 	r.prev, r.next = nil, nil
 }
 
-// give takes back r, of which nothing is to be remembered.
-func (s *records) give(r *live) {
+// Drop takes back r, of which nothing is to be remembered.
+func (s *Traces) Drop(r *Trace) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ends(r)
@@ -179,7 +228,7 @@ func (s *records) give(r *live) {
 }
 
 // keep remembers r, which its exchange must not touch any more.
-func (s *records) keep(r *live) {
+func (s *Traces) keep(r *Trace) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ends(r)
@@ -204,7 +253,7 @@ type seen struct {
 // all returns every exchange with the id that runs or is remembered, the oldest
 // first: a client says what its request's id is, so that somebody else's may have
 // the same.
-func (s *records) all(id string) (list []seen) {
+func (s *Traces) all(id string) (list []seen) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for r := s.runs; r != nil; r = r.next {
@@ -225,20 +274,24 @@ func (s *records) all(id string) (list []seen) {
 	return list
 }
 
-// routed notes where is searched, after how long.
-func (r *live) routed(routes []*route, queue time.Duration) {
+// Routed notes in r where is searched, after how long.
+func Routed[R Route](r *Trace, routes []R, queue time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.routes)
-	r.routes, r.queue = append(r.routes[:0], routes...), max(queue, 0)
+	r.routes, r.queue = r.routes[:0], max(queue, 0)
+	for _, one := range routes {
+		r.routes = append(r.routes, one)
+	}
 }
 
-// barred notes why a candidate was not asked; only the first reason counts.
-func (r *live) barred(c *candidate, b bar) {
+// Skipped notes why a candidate was not asked, and for how long; only the first reason
+// counts.
+func (r *Trace) Skipped(record any, state, why string, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.notes {
-		if r.notes[i].c == c.cell {
+		if r.notes[i].record == record {
 			return
 		}
 	}
@@ -246,27 +299,27 @@ func (r *live) barred(c *candidate, b bar) {
 		r.more++
 		return
 	}
-	r.notes = append(r.notes, note{c: c.cell, ch: c.ch, bar: b})
+	r.notes = append(r.notes, note{record: record, state: state, why: why, wait: wait})
 }
 
-// drew notes that the attempt which follows was chosen without a look at all.
-func (r *live) drew() {
+// Sampled notes that the attempt which follows was chosen without a look at all.
+func (r *Trace) Sampled() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.drawn = true
 }
 
-// chosen notes the beginning of an attempt.
-func (r *live) chosen(c *candidate, by choice, among int) {
+// Chosen notes the beginning of an attempt.
+func (r *Trace) Chosen(t Target, by Choice, among int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.tries) < maxAttempts {
-		r.tries = append(r.tries, try{cand: *c, by: by, among: among, began: time.Since(r.received)})
+	if len(r.tries) < MaxAttempts {
+		r.tries = append(r.tries, try{target: t, by: by, among: among, began: time.Since(r.received)})
 	}
 }
 
-// untry forgets the attempt that runs.
-func (r *live) untry() {
+// Untry forgets the attempt that runs.
+func (r *Trace) Untry() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n := len(r.tries); n > 0 && !r.tries[n-1].over {
@@ -274,9 +327,9 @@ func (r *live) untry() {
 	}
 }
 
-// attempted notes the end of an attempt's part before its content; err is nil if
+// Attempted notes the end of an attempt's part before its content; err is nil if
 // there was some.
-func (r *live) attempted(l *Timing, err *translate.Error) {
+func (r *Trace) Attempted(l *Timing, err *translate.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.tries) == 0 {
@@ -289,24 +342,20 @@ func (r *live) attempted(l *Timing, err *translate.Error) {
 	}
 }
 
-// begin makes r the record of q.
-func (r *live) begin(q *Question) {
+// begin makes r the record of a.
+func (r *Trace) begin(a Asked) {
 	r.one.route[0], r.one.try[0] = nil, try{}
-	r.record = record{id: q.ID, front: q.Front, model: translate.Clip(q.Model.Name), received: q.Received, routes: r.one.route[:0], tries: r.one.try[:0]}
-	if q.Caller != nil {
-		r.caller = translate.Clip(q.Caller.Name)
+	r.record = record{
+		id: a.ID, front: a.Front, caller: translate.Clip(a.Caller), model: translate.Clip(a.Model), received: a.Received,
+		routes: r.one.route[:0], tries: r.one.try[:0],
 	}
 }
 
-// keep ends the trace, and hands it to all.
-func (r *report) keep(all *records, err *translate.Error) {
-	t := r.trace
-	r.trace = nil
-	if t == nil {
-		return
-	}
-	t.mu.Lock()
-	t.room, t.took, t.end = r.waited, time.Since(t.received), endOf(err)
-	t.mu.Unlock()
-	all.keep(t)
+// Keep ends r, which waited so long for a full channel, and remembers it. The caller must
+// not touch it any more.
+func (s *Traces) Keep(r *Trace, waited time.Duration, err *translate.Error) {
+	r.mu.Lock()
+	r.room, r.took, r.end = waited, time.Since(r.received), endOf(err)
+	r.mu.Unlock()
+	s.keep(r)
 }
