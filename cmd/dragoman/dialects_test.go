@@ -46,6 +46,7 @@ var placesOfADialect = []place{
 	{"internal/wiretest/world/foo.go", "a client that shares nothing with the codec, and a line in `ask.go`", func(name string) bool {
 		return slices.ContainsFunc(world.Fronts, func(client func(*world.World, string) world.Client) bool { return client(nil, "").Front() == name })
 	}},
+	{"proxy/front/failures_test.go", "what its clients see of each failure, and what its channels make of each", mentions("proxy/front/failures_test.go", `"foo": f.foo`)},
 	{"docs/foo.md", "the page for those who use it", there("docs/foo.md")},
 	{"docs/rules/foo.md", "its rules, and in `proxy/front/testdata/coverage/foo.txt` the tests of each", there("docs/rules/foo.md", "proxy/front/testdata/coverage/foo.txt", "docs/coverage/foo.md")},
 	{"README.md", "its row in the table, and the link to its page", func(name string) bool {
@@ -84,6 +85,9 @@ func transcribed(name string) bool {
 		return false
 	}
 	for _, other := range dialects.All {
+		if !there("translate/dialects/testdata/vendors/foo.txtar")(other.Name()) {
+			continue // which is told of that one
+		}
 		if !there("translate/dialects/testdata/foo-from-"+other.Name()+".txtar", "translate/dialects/testdata/"+other.Name()+"-from-foo.txtar")(name) {
 			return false
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/ids"
+	"github.com/dragoman-gateway/dragoman/proxy/front"
 )
 
 // quickModel is the model that a quick start can always answer with.
@@ -54,14 +55,10 @@ func greet(w io.Writer, conf *config.Config, addr, demo string) {
 		http, ws = "https://", "wss://"
 	}
 	base, sock := http+addr+conf.Prefix, ws+addr+conf.Prefix
-	fmt.Fprintf(w, `dragoman is listening.
-
-  chatnio     %s/chat
-  rest        %s/api/chat
-  iagent      %s/ws/v1/chat
-  openai      %s/v1
-  anthropic   %s/v1
-`, sock, base, sock, base, base)
+	fmt.Fprint(w, "dragoman is listening.\n\n")
+	for _, f := range front.All {
+		fmt.Fprintf(w, "  %-11s %s\n", f.Name(), f.Entry(addr+conf.Prefix, conf.TLS.Cert != ""))
+	}
 	if demo == "" {
 		return
 	}

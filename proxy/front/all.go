@@ -9,11 +9,11 @@ import (
 
 // All is every front that the server has.
 var All = []*Front{
-	&openaiFront,
-	&anthropicFront,
 	&chatnioFront,
 	&restFront,
 	&iagentFront,
+	&openaiFront,
+	&anthropicFront,
 }
 
 // New returns a server for conf's fronts in front of g. It listens nowhere yet.

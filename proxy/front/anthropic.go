@@ -22,6 +22,7 @@ var anthropicFront = Front{
 			{Method: "POST", Path: "/v1/messages/count_tokens", Handle: countTokens},
 		}
 	},
+	entry:  "/v1",
 	base:   "/v1",
 	owns:   "/v1/messages",
 	claims: func(c *call) bool { return len(c.ctx.Request.Header.Peek("anthropic-version")) > 0 },

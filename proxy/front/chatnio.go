@@ -21,6 +21,8 @@ import (
 var chatnioFront = Front{
 	dialect: chatnio.Dialect,
 	routes:  chatnioRoutes,
+	entry:   "/chat",
+	socket:  true,
 	token:   chatnioToken,
 	limit:   func(*settings) int { return formLimit },
 	refuse:  chatnioRefuse,

@@ -16,6 +16,10 @@ type Front struct {
 	refusals translate.Dialect
 	// routes returns its paths. It is called once for each server.
 	routes func() []Route
+	// entry is the path in the address that clients are given.
+	entry string
+	// socket: that is the address of a WebSocket.
+	socket bool
 
 	// base is the path that the addresses which clients are given end with, or lack, or have
 	// twice: they are answered all the same. Empty: addresses have to be right.
@@ -68,6 +72,19 @@ type Front struct {
 
 // Name is the front's name in metrics, logs and the ledger: its dialect's.
 func (f *Front) Name() string { return f.dialect.Name() }
+
+// Entry is the address that clients are given of a server at host, which has its prefix
+// behind it. secure: it is reached by TLS.
+func (f *Front) Entry(host string, secure bool) string {
+	scheme := "http"
+	if f.socket {
+		scheme = "ws"
+	}
+	if secure {
+		scheme += "s"
+	}
+	return scheme + "://" + host + f.entry
+}
 
 // Route is one path of a front. Path is as fasthttp/router takes it, without a
 // trailing slash; the server adds the configured prefix and also takes the path

@@ -18,7 +18,8 @@ var openaiFront = Front{
 			{Method: getHead, Path: "/v1/models/{id:*}", Handle: oneModel, Shared: true},
 		}
 	},
-	base: "/v1",
+	entry: "/v1",
+	base:  "/v1",
 	instead: func(path string) string {
 		switch {
 		case path == "/v1/responses", path == "/v1/completions", strings.HasPrefix(path, "/v1/responses/"), strings.HasPrefix(path, "/v1/chat/"):

@@ -33,6 +33,7 @@ var restFront = Front{
 			{Method: "POST", Path: "/api/conversations/{id}/clear", Handle: restCaller(restClear)},
 		}
 	},
+	entry: "/api/chat",
 	token: (*call).bearer, // or X-API-Key: docs/rules/rest.md 2.2
 	limit: func(s *settings) int { return int(s.Rest.MaxBody) },
 	start: true,
