@@ -32,7 +32,7 @@ const (
 // answer.
 type attempt struct {
 	lease       Lease
-	passed      translate.Request // the question as a channel that it passes through to gets it
+	passed      translate.Request // the request as passed through: with the upstream's model name
 	omit        []string          // what was left out of the question
 	peers       time.Duration     // what the quickest other one of its tier would be given; 0: there is none
 	hurried     bool              // it is given no more than that
@@ -336,7 +336,7 @@ func (s *search) readFirst() *translate.Error {
 		}
 		ev, err := s.x.attempt.stream.Next()
 		if err != nil && s.x.answer.complete {
-			// What fails behind the end mark is nobody's loss.
+			// The answer is complete: a failure behind its end mark changes nothing.
 			return nil
 		}
 		if err != nil {

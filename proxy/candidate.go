@@ -20,9 +20,8 @@ func newCandidate(ch *Channel, upstream string, record *cell) candidate {
 	return candidate{ch: ch, upstream: upstream, cell: record, target: t}
 }
 
-// agent names whose memory it is that c has: some kinds of channel have agents with
-// a memory each (docs/rules/iagent.md 4.7), elsewhere a model is but a setting of
-// one turn.
+// agent scopes the remote memory of c: per agent where the kind of channel has agents
+// (docs/rules/iagent.md 4.7), else "", since a model is a setting of one turn there.
 func (c candidate) agent() string {
 	if c.ch.kind.Agents {
 		return c.upstream

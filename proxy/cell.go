@@ -109,7 +109,7 @@ func (c *cell) changed(to gobreaker.State) {
 	}
 }
 
-// blocked says why nothing may go here now and for how long; "" if something may.
+// blocked returns why requests are held back, and for how long; "" when they are not.
 // It only reads, so that a choice among many cells stays cheap.
 func (c *cell) blocked(now time.Time) (why string, wait time.Duration) {
 	b := c.barred(now, ForceNothing)

@@ -89,7 +89,8 @@ func (x *Exchange) Next() (translate.Event, error) {
 }
 
 // Wait returns when Next has something to say, or at once where that cannot be told.
-// Nobody has to call it. Who does waits on less of a stack: of the answers that are open nearly all wait.
+// Calling it is optional. A goroutine that waits here needs less stack than in Next, and
+// nearly all open answers wait.
 func (x *Exchange) Wait() {
 	if x.err != nil || x.phase >= returned || x.attempt.stream == nil || x.answer.hasFirst || x.answer.heldAt < len(x.answer.held) {
 		return
@@ -103,7 +104,7 @@ func (x *Exchange) Wait() {
 
 // Later reports whether it is likely to take long until Next has something to say. If
 // so it calls resume on another goroutine when that may be so; until then the exchange
-// must not be used. Nobody has to call it. Who does needs no stack meanwhile.
+// must not be used. Calling it is optional. Its caller needs no stack meanwhile.
 func (x *Exchange) Later(resume func()) bool {
 	if x.err != nil || x.phase >= returned || x.attempt.stream == nil || x.answer.hasFirst || x.answer.heldAt < len(x.answer.held) {
 		return false
@@ -156,7 +157,7 @@ func (x *Exchange) ready() (here bool, ev translate.Event, err error) {
 // stopped is Next when the channel gave err.
 func (x *Exchange) stopped(err error) (translate.Event, error) {
 	if x.answer.complete {
-		// The end mark was seen: what failed behind it is nobody's loss.
+		// The end mark was seen: a failure behind it changes nothing.
 		return x.over()
 	}
 	return x.cut(x.fault(err))

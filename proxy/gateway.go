@@ -69,9 +69,8 @@ type Options struct {
 	// Where it is false, or turns out not to be so, each one is looked at before its
 	// turn. Either way no turn is stored in a conversation that it does not answer.
 	Sole bool
-	// Tell is told what other gateways may want to know of a back end; see Hint. It is
-	// called by many goroutines, under locks: it must neither wait nor call the
-	// gateway. nil: nobody is told.
+	// Tell is called with health hints for other processes, see [Hint]. Many goroutines
+	// call it, under locks: it must neither wait nor call the gateway. nil: no hints.
 	Tell func(Hint)
 }
 
@@ -199,10 +198,10 @@ type Question struct {
 	// KeepPartial stores an answer that its client stopped or left, marked as
 	// incomplete; where there was nothing of it yet, what its client shows in its place.
 	KeepPartial bool
-	// Failure is what the client shows for an answer that failed. It makes that the
-	// conversation has what its client has on the screen: a question that failed is
-	// stored with it, both marked, and the question of a new conversation before it is
-	// put to a model. nil: a turn that fails leaves nothing.
+	// Failure returns the text that the client shows for an answer that failed. With it
+	// the store has what the client has on its screen: a question that failed is stored
+	// with that text, both marked, and the question of a new conversation before a model
+	// is asked. nil: a turn that fails leaves nothing.
 	Failure func(*translate.Error) string
 }
 

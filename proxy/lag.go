@@ -2,11 +2,11 @@ package proxy
 
 import "time"
 
-// A channel that is well but takes many times as long as others of its tier keeps its
-// users waiting for nothing. It is given no more time than the quickest of them would
-// be, and when that was not enough it falls behind: others are chosen before it while
-// any of them is free. Its breaker does not move, so that it still takes what the
-// others have no slots for. A question now and then finds out whether it keeps up.
+// A healthy channel that is several times slower than its peers wastes its users' time. It
+// gets no more time than the quickest of them would, and when that was not enough it is
+// demoted: others are chosen before it while any of them is free. Its breaker does not
+// move, so that it still takes questions for which the others have no slots. Now and then
+// a question finds out whether it keeps up again.
 const (
 	lagFirst = 2 * time.Second // doubles with each question in vain
 	lagMost  = 60 * time.Second

@@ -291,9 +291,8 @@ func (s *search) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidate,
 	return nil, 0
 }
 
-// stepBack puts the candidates that sit this question out, since they have come back
-// only just now or are much slower than others, behind the others, and returns how
-// many stay in front: all, if none would.
+// stepBack moves candidates in slow start, or demoted as slow, to the end and returns how
+// many remain preferred: all, if none would.
 func (s *search) stepBack(targets []*balance.Target, at []*candidate, now time.Time) int {
 	n := len(at)
 	for i := 0; i < n && len(at) > 1; {

@@ -14,8 +14,7 @@ const throngFrom = 17
 // throngTries is how many of a throng may turn out to be taken before all are looked at.
 const throngTries = 4
 
-// throng is what it takes to choose among the many candidates of one tier without
-// looking at all of them.
+// throng picks from a large tier by testing a few random candidates.
 type throng struct {
 	draw    balance.Drawer
 	at      map[*Channel]int // where a channel is in the tier
