@@ -243,7 +243,7 @@ type Request struct {
 	// Raw is the body as it came, nil when it may not be passed on as it is
 	// (it was not JSON of one reading: duplicate or differently cased keys).
 	Raw []byte
-	// Outline is where the members of Raw lie, as a [Peeker] has found them; nil: nobody
+	// Outline is where the members of Raw lie, as a [RoutingScanner] has found them; nil: nobody
 	// has looked. It aliases Raw.
 	Outline []jsonx.Member
 	// PassThrough is set by the gateway for one attempt: the upstream speaks the

@@ -53,7 +53,7 @@ func (v *Vendor) FuzzPeek(f *testing.F) {
 func peek(t *testing.T, d translate.Dialect, body []byte) {
 	t.Helper()
 	var glance, full translate.Request
-	if !d.(translate.Peeker).Peek(&glance, body) {
+	if !d.(translate.RoutingScanner).ScanRouting(&glance, body) {
 		if glance.Model != "" || glance.Raw != nil || glance.Outline != nil {
 			t.Errorf("%q: filled and not taken", body)
 		}
@@ -79,7 +79,7 @@ const passedOn = `{"model":"m","max_tokens":7,"messages":[{"role":"user","conten
 func (v *Vendor) PlainQuestion(t *testing.T) {
 	t.Parallel()
 	var req translate.Request
-	if !v.Dialect.(translate.Peeker).Peek(&req, []byte(passedOn)) {
+	if !v.Dialect.(translate.RoutingScanner).ScanRouting(&req, []byte(passedOn)) {
 		t.Fatal("it was not read")
 	}
 	if req.Dialect != v.Dialect.Name() || req.Model != "m" || !req.Stream || string(req.Raw) != passedOn {

@@ -41,7 +41,7 @@ func RequestRoundTrip(t *testing.T, d translate.Dialect, req *translate.Request,
 	if err := d.DecodeRequest(&got, body); err != nil {
 		t.Fatalf("DecodeRequest(%s): %v", body, err)
 	}
-	if _, passes := d.(translate.Peeker); passes && string(got.Raw) != string(body) {
+	if _, passes := d.(translate.RoutingScanner); passes && string(got.Raw) != string(body) {
 		t.Fatal("a body of one reading was not kept")
 	}
 	got.Raw = nil

@@ -42,7 +42,7 @@ func (d inPath) DecodeRequest(req *translate.Request, body []byte) error {
 	return err
 }
 
-func (d inPath) Peek(req *translate.Request, body []byte) bool {
+func (d inPath) ScanRouting(req *translate.Request, body []byte) bool {
 	if d.peeks {
 		req.Dialect, req.Raw = d.Name(), body
 	}

@@ -100,7 +100,7 @@ func (c *call) read(req *translate.Request) (translate.Dialect, *translate.Error
 // peek fills req as far as it must be known if the question is passed on. The
 // dialect that it returns, if any, is to decode the rest where it is not.
 func peek(d translate.Dialect, req *translate.Request, body []byte) (translate.Dialect, *translate.Error) {
-	if p, ok := d.(translate.Peeker); ok && p.Peek(req, body) {
+	if p, ok := d.(translate.RoutingScanner); ok && p.ScanRouting(req, body) {
 		return d, nil
 	}
 	if err := d.DecodeRequest(req, body); err != nil {

@@ -43,7 +43,7 @@ func TestOlderFunctionsAreTools(t *testing.T) {
 	if diff := cmp.Diff(want, req); diff != "" {
 		t.Error(diff)
 	}
-	if p, ok := Dialect.(translate.Peeker); !ok || p.Peek(&translate.Request{}, []byte(body)) {
+	if p, ok := Dialect.(translate.RoutingScanner); !ok || p.ScanRouting(&translate.Request{}, []byte(body)) {
 		t.Error("the answer to it cannot be written by who only peeked")
 	}
 }

@@ -163,8 +163,8 @@ func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) 
 	return nil
 }
 
-// Peek implements [translate.Peeker].
-func (codec) Peek(req *translate.Request, body []byte) bool {
+// ScanRouting implements [translate.RoutingScanner].
+func (codec) ScanRouting(req *translate.Request, body []byte) bool {
 	o, ok := translate.Outline(body, known)
 	if !ok {
 		return false

@@ -6,17 +6,17 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 )
 
-// Peeker is a Dialect that can tell what routing needs of a question without
+// RoutingScanner is a Dialect that can tell what routing needs of a question without
 // decoding it, which is enough where the question is passed on as it is.
-type Peeker interface {
-	// Peek fills Dialect, Model, Stream, UsageInStream, Raw and Outline of req and reports
+type RoutingScanner interface {
+	// ScanRouting fills Dialect, Model, Stream, UsageInStream, Raw and Outline of req and reports
 	// true if body is JSON of one reading, see [Outline], and its outline is that
 	// of a question. What it leaves unread may still be wrong. On false req is as
 	// it was, and DecodeRequest says what is wrong, if anything is.
-	Peek(req *Request, body []byte) bool
+	ScanRouting(req *Request, body []byte) bool
 }
 
-// Fields reads single values of a scanned message, as strictly as a Peeker must:
+// Fields reads single values of a scanned message, as strictly as a RoutingScanner must:
 // a value of an unexpected form makes NeedsDecode true, and the message has to be decoded
 // to say what is wrong with it.
 type Fields struct {
