@@ -10,7 +10,7 @@ import (
 // decoding it, which is enough where the question is passed on as it is.
 type RoutingScanner interface {
 	// ScanRouting fills Dialect, Model, Stream, UsageInStream, Raw and Outline of req and reports
-	// true if body is JSON of one reading, see [Outline], and its outline is that
+	// true if body is JSON of one reading, see [ScanTopLevel], and its outline is that
 	// of a question. What it leaves unread may still be wrong. On false req is as
 	// it was, and DecodeRequest says what is wrong, if anything is.
 	ScanRouting(req *Request, body []byte) bool

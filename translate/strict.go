@@ -51,11 +51,11 @@ func article(value string) string {
 	return "a " + value
 }
 
-// KeepRaw sets r.Raw to body if it is JSON of one reading, see [Outline]. Names at
+// KeepRaw sets r.Raw to body if it is JSON of one reading, see [ScanTopLevel]. Names at
 // the top that known does not have are noted as dropped; whoever passes Raw on
 // forgets them again.
 //
-// o and ok are what Outline returned for body.
+// o and ok are what ScanTopLevel returned for body.
 func (r *Request) KeepRaw(body []byte, known []string, o jsonx.Outline, ok bool) {
 	for i := range o.Members {
 		if among(o.Members[i].Key, known) == unknown {
@@ -100,10 +100,10 @@ func (r *Request) AppendRaw(dst []byte, o jsonx.Outline) ([]byte, error) {
 	return jsonx.Splice(dst, r.Raw, model, r.Model), nil
 }
 
-// Outline scans a client's message. ok is true for JSON of one reading: valid
+// ScanTopLevel scans a client's message. ok is true for JSON of one reading: valid
 // UTF-8, no name twice in an object, at any depth and whatever its case, and no
 // name at the top that differs from one in known only by case.
-func Outline(body []byte, known []string) (o jsonx.Outline, ok bool) {
+func ScanTopLevel(body []byte, known []string) (o jsonx.Outline, ok bool) {
 	o, ok = jsonx.Scan(body)
 	ok = ok && !o.Repeated && utf8.Valid(body)
 	for i := 0; ok && i < len(o.Members); i++ {

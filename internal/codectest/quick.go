@@ -88,12 +88,12 @@ func (v *Vendor) PlainQuestion(t *testing.T) {
 }
 
 func (v *Vendor) plain(req *translate.Request, body []byte) bool {
-	o, ok := translate.Outline(body, v.Known)
+	o, ok := translate.ScanTopLevel(body, v.Known)
 	return ok && v.Plain(req, body, o)
 }
 
 func (v *Vendor) any(req *translate.Request, body []byte) error {
-	o, ok := translate.Outline(body, v.Known)
+	o, ok := translate.ScanTopLevel(body, v.Known)
 	return v.Any(req, body, o, ok)
 }
 

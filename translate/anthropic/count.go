@@ -16,7 +16,7 @@ type counting struct{ codec }
 
 // DecodeRequest is that of [Dialect] for a question that needs no max_tokens.
 func (counting) DecodeRequest(req *translate.Request, body []byte) error {
-	o, ok := translate.Outline(body, known)
+	o, ok := translate.ScanTopLevel(body, known)
 	return decode(req, body, o, ok, false)
 }
 

@@ -57,7 +57,7 @@ var known = []string{
 // canonical form does not know are noted in req.Dropped; AppendRequest forgets
 // them again when it passes the body on as it is.
 func (codec) DecodeRequest(req *translate.Request, body []byte) error {
-	o, ok := translate.Outline(body, known)
+	o, ok := translate.ScanTopLevel(body, known)
 	if ok && decodePlain(req, body, o) {
 		return nil
 	}
@@ -169,7 +169,7 @@ func decode(req *translate.Request, body []byte, o jsonx.Outline, once, answered
 
 // ScanRouting implements [translate.RoutingScanner].
 func (codec) ScanRouting(req *translate.Request, body []byte) bool {
-	o, ok := translate.Outline(body, known)
+	o, ok := translate.ScanTopLevel(body, known)
 	if !ok {
 		return false
 	}

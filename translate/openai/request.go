@@ -87,7 +87,7 @@ var knownOptions = []string{"include_usage"}
 // the canonical form does not know are noted in req.Dropped; AppendRequest
 // forgets them again when it passes the body on as it is.
 func (codec) DecodeRequest(req *translate.Request, body []byte) error {
-	o, ok := translate.Outline(body, known)
+	o, ok := translate.ScanTopLevel(body, known)
 	if ok && decodePlain(req, body, o) {
 		return nil
 	}
@@ -165,7 +165,7 @@ func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) 
 
 // ScanRouting implements [translate.RoutingScanner].
 func (codec) ScanRouting(req *translate.Request, body []byte) bool {
-	o, ok := translate.Outline(body, known)
+	o, ok := translate.ScanTopLevel(body, known)
 	if !ok {
 		return false
 	}

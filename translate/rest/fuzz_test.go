@@ -81,7 +81,7 @@ func FuzzAUsualQuestionIsTheSameHoweverItIsRead(f *testing.F) {
 
 // plainly reads a body as DecodeAsk does where it is of the usual kind.
 func plainly(body []byte) (Ask, bool) {
-	o, ok := translate.Outline(body, fields[:])
+	o, ok := translate.ScanTopLevel(body, fields[:])
 	if !ok {
 		return Ask{}, false
 	}

@@ -29,7 +29,7 @@ type Ask struct {
 // CodeValidation whose message names the field. An id, or a preset, has at most 256
 // characters.
 func DecodeAsk(body []byte) (Ask, error) {
-	o, ok := translate.Outline(body, fields[:])
+	o, ok := translate.ScanTopLevel(body, fields[:])
 	for _, id := range fields[1:] {
 		if m := o.Find(id); o.Valid && m != nil {
 			if err := translate.BoundText(id, body[m.Start:m.End], translate.MaxID); err != nil {
