@@ -5,8 +5,6 @@
 package openai
 
 import (
-	"slices"
-
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -50,18 +48,6 @@ type codec struct{}
 // Name returns "openai".
 func (codec) Name() string { return name }
 
-// NewDecoder returns a decoder for one answer to req.
-func (codec) NewDecoder(req *translate.Request) translate.Decoder {
-	d := &decoder{Deltas: translate.Deltas{Pass: req.PassThrough}, showUsage: req.UsageInStream, tools: req.Tools}
-	if d.long = req.Renamed(toldName); d.long != nil && !d.Pass {
-		d.tools = slices.Clone(req.Tools)
-		for i := range d.tools {
-			d.tools[i].Name = toldName(d.tools[i].Name)
-		}
-	}
-	return d
-}
-
 // maxName is how long the name of a function may be, maxID the id of a call for a model
 // of OpenAI's ("string too long. Expected a string with maximum length 40"). Models of others read
 // something in their ids.
@@ -78,9 +64,4 @@ func toldID(req *translate.Request, id string) string {
 		return id
 	}
 	return translate.ShortID(id, maxID)
-}
-
-// NewEncoder returns an encoder for one answer to req.
-func (codec) NewEncoder(req *translate.Request, h translate.Envelope) translate.Encoder {
-	return &encoder{envelope: h, model: req.Model, usageAsked: req.UsageInStream, functions: req.Functions}
 }

@@ -32,6 +32,11 @@ const tailPlain = `},"logprobs":null,"finish_reason":null}]}` + "\n\n"
 // the field in every chunk.
 const tailUsage = `},"logprobs":null,"finish_reason":null}],"usage":null}` + "\n\n"
 
+// NewEncoder returns an encoder for one answer to req.
+func (codec) NewEncoder(req *translate.Request, h translate.Envelope) translate.Encoder {
+	return &encoder{envelope: h, model: req.Model, usageAsked: req.UsageInStream, functions: req.Functions}
+}
+
 // Append appends the chunk for ev. The first chunk of an answer carries the
 // role, since clients refuse streams without it. Usage is held for AppendTail.
 func (e *encoder) Append(dst []byte, ev translate.Event) []byte {

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/valyala/fastjson"
 
@@ -33,6 +34,18 @@ type decoder struct {
 	ids       []byte // the answer's id, from which missing ids of calls are made
 	room      [48]byte
 	single    [1]*fastjson.Value
+}
+
+// NewDecoder returns a decoder for one answer to req.
+func (codec) NewDecoder(req *translate.Request) translate.Decoder {
+	d := &decoder{Deltas: translate.Deltas{Pass: req.PassThrough}, showUsage: req.UsageInStream, tools: req.Tools}
+	if d.long = req.Renamed(toldName); d.long != nil && !d.Pass {
+		d.tools = slices.Clone(req.Tools)
+		for i := range d.tools {
+			d.tools[i].Name = toldName(d.tools[i].Name)
+		}
+	}
+	return d
 }
 
 // Decode appends the events of the data of one server-sent event. In a
