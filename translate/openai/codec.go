@@ -55,13 +55,3 @@ const (
 	maxName = 64
 	maxID   = 40
 )
-
-func toldName(name string) string { return translate.ShortName(name, maxName) }
-
-// toldID is the id of a call as the model of req is told it.
-func toldID(req *translate.Request, id string) string {
-	if len(id) <= maxID || !ofOpenAI(req.Model) {
-		return id
-	}
-	return translate.ShortID(id, maxID)
-}
