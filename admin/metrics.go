@@ -6,10 +6,8 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
-
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
@@ -24,12 +22,8 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
 	if s.shared != nil {
 		f.shared = new(s.shared())
 	}
-	text, err := f.text()
-	if err != nil {
-		return fmt.Errorf("metrics: %w", err)
-	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_, _ = w.Write(text)
+	_, _ = w.Write(f.text())
 	return nil
 }
 
@@ -42,72 +36,104 @@ type figures struct {
 	goroutines int
 }
 
-// text returns the figures in the text format. Families without a series are left out.
-func (f *figures) text() ([]byte, error) {
-	var families []*dto.MetricFamily
-	families = append(families, f.exchanges()...)
-	families = append(families, f.slots()...)
-	families = append(families, f.probes(), f.breakers(), f.waits())
-	families = append(families, f.joint()...)
-	families = append(families,
-		family("dragoman_uptime_seconds", dto.MetricType_GAUGE, "Time since the start.", gauge(f.uptime.Seconds())),
-		family("dragoman_goroutines", dto.MetricType_GAUGE, "Goroutines of the process.", gauge(float64(f.goroutines))))
-	var text bytes.Buffer
-	for _, m := range families {
-		if len(m.Metric) == 0 {
-			continue
-		}
-		if _, err := expfmt.MetricFamilyToText(&text, m); err != nil {
-			return nil, err
-		}
+// text returns the figures in the text format. It is written by hand, since Prometheus'
+// library brings protocol buffers along, which a process would hold all its life; in tests
+// that library reads what is written here.
+func (f *figures) text() []byte {
+	e := &exposition{}
+	e.exchanges(f.counted)
+	e.histogram("dragoman_exchange_duration_seconds", "Time from a question to the end of its answer.", f.counted, func(s *metrics.Snapshot) *metrics.Histogram { return &s.Took })
+	e.histogram("dragoman_first_content_seconds", "Time from a question to the first content of its answer, or to the whole of one in a piece.", f.counted, func(s *metrics.Snapshot) *metrics.Histogram { return &s.First })
+	e.channels(f.channels)
+	e.probes(f.channels)
+	e.breakers(f.channels)
+	if f.shared != nil {
+		e.shared(f.shared)
 	}
-	return text.Bytes(), nil
+	e.process(f)
+	return e.Bytes()
 }
 
-func (f *figures) exchanges() []*dto.MetricFamily {
-	ended := family("dragoman_exchanges_total", dto.MetricType_COUNTER, "Exchanges that have ended, by front, by the channel that was asked last, and by how they ended.")
-	attempts := family("dragoman_attempts_total", dto.MetricType_COUNTER, "Attempts on a channel, by how they went; cut: the answer broke off after it had begun.")
-	took := family("dragoman_exchange_duration_seconds", dto.MetricType_HISTOGRAM, "Time from a question to the end of its answer.")
-	first := family("dragoman_first_content_seconds", dto.MetricType_HISTOGRAM, "Time from a question to the first content of its answer, or to the whole of one in a piece.")
-	for i := range f.counted {
-		s := &f.counted[i]
-		for _, e := range s.Exchanges {
-			ended.Metric = append(ended.Metric, counter(e.N, "front", e.Front, "channel", s.Channel, "outcome", e.Outcome.String()))
+// exposition is text that grows.
+type exposition struct{ bytes.Buffer }
+
+func (e *exposition) head(name, kind, help string) {
+	fmt.Fprintf(e, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+}
+
+// line writes one sample; labels are names and values in turn.
+func (e *exposition) line(name string, value float64, labels ...string) {
+	e.WriteString(name)
+	for i := 0; i < len(labels); i += 2 {
+		e.WriteByte("{,"[min(i, 1)])
+		e.WriteString(labels[i])
+		e.WriteString(`="`)
+		_, _ = escaped().WriteString(e, labels[i+1])
+		e.WriteByte('"')
+	}
+	if len(labels) > 0 {
+		e.WriteByte('}')
+	}
+	e.WriteByte(' ')
+	e.WriteString(strconv.FormatFloat(value, 'g', -1, 64))
+	e.WriteByte('\n')
+}
+
+func escaped() *strings.Replacer { return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`) }
+
+func (e *exposition) exchanges(counted []metrics.Snapshot) {
+	e.head("dragoman_exchanges_total", "counter", "Exchanges that have ended, by front, by the channel that was asked last, and by how they ended.")
+	for _, s := range counted {
+		for _, c := range s.Exchanges {
+			e.line("dragoman_exchanges_total", float64(c.N), "front", c.Front, "channel", s.Channel, "outcome", c.Outcome.String())
 		}
+	}
+	e.head("dragoman_attempts_total", "counter", "Attempts on a channel, by how they went; cut: the answer broke off after it had begun.")
+	for _, s := range counted {
 		for _, a := range s.Attempts {
-			attempts.Metric = append(attempts.Metric, counter(a.N, "channel", s.Channel, "outcome", a.Outcome))
+			e.line("dragoman_attempts_total", float64(a.N), "channel", s.Channel, "outcome", a.Outcome)
 		}
-		took.Metric = append(took.Metric, histogram(&s.Took, "channel", s.Channel))
-		first.Metric = append(first.Metric, histogram(&s.First, "channel", s.Channel))
 	}
-	return []*dto.MetricFamily{ended, attempts, took, first}
 }
 
-func (f *figures) slots() []*dto.MetricFamily {
-	running := family("dragoman_channel_in_flight", dto.MetricType_GAUGE, "Requests that run on a channel.")
-	waiting := family("dragoman_channel_waiting", dto.MetricType_GAUGE, "Questions that wait for a slot of a channel; one may wait for several.")
-	for i := range f.channels {
-		c := &f.channels[i]
-		running.Metric = append(running.Metric, gauge(float64(c.InFlight), "channel", c.ID))
-		waiting.Metric = append(waiting.Metric, gauge(float64(c.Waiting), "channel", c.ID))
+func (e *exposition) histogram(name, help string, counted []metrics.Snapshot, of func(*metrics.Snapshot) *metrics.Histogram) {
+	e.head(name, "histogram", help)
+	for i := range counted {
+		h, id := of(&counted[i]), counted[i].Channel
+		for _, b := range h.Buckets {
+			e.line(name+"_bucket", float64(b.Count), "channel", id, "le", strconv.FormatFloat(b.Bound.Seconds(), 'g', -1, 64))
+		}
+		e.line(name+"_bucket", float64(h.Count), "channel", id, "le", "+Inf")
+		e.line(name+"_sum", h.Sum.Seconds(), "channel", id)
+		e.line(name+"_count", float64(h.Count), "channel", id)
 	}
-	return []*dto.MetricFamily{running, waiting}
 }
 
-// probes has the counters of the channels that are probed.
-func (f *figures) probes() *dto.MetricFamily {
-	all := family("dragoman_probes_total", dto.MetricType_COUNTER, "Probes of a channel, by what they told: good, bad, or neutral, which is nothing.")
-	for i := range f.channels {
-		id, p := f.channels[i].ID, f.channels[i].Probe
-		if p == nil {
-			continue
+func (e *exposition) channels(channels []proxy.ChannelState) {
+	for _, g := range []struct {
+		name, help string
+		of         func(*proxy.ChannelState) int
+	}{
+		{"dragoman_channel_in_flight", "Requests that run on a channel.", func(c *proxy.ChannelState) int { return c.InFlight }},
+		{"dragoman_channel_waiting", "Questions that wait for a slot of a channel; one may wait for several.", func(c *proxy.ChannelState) int { return c.Waiting }},
+	} {
+		e.head(g.name, "gauge", g.help)
+		for i := range channels {
+			e.line(g.name, float64(g.of(&channels[i])), "channel", channels[i].ID)
 		}
-		all.Metric = append(all.Metric,
-			counter(p.Good, "channel", id, "outcome", "good"),
-			counter(p.Bad, "channel", id, "outcome", "bad"),
-			counter(p.Neutral, "channel", id, "outcome", "neutral"))
 	}
-	return all
+}
+
+// probes writes the counters of the channels that are probed.
+func (e *exposition) probes(channels []proxy.ChannelState) {
+	e.head("dragoman_probes_total", "counter", "Probes of a channel, by what they told: good, bad, or neutral, which is nothing.")
+	for i := range channels {
+		if p := channels[i].Probe; p != nil {
+			e.line("dragoman_probes_total", float64(p.Good), "channel", channels[i].ID, "outcome", "good")
+			e.line("dragoman_probes_total", float64(p.Bad), "channel", channels[i].ID, "outcome", "bad")
+			e.line("dragoman_probes_total", float64(p.Neutral), "channel", channels[i].ID, "outcome", "neutral")
+		}
+	}
 }
 
 // states are the values of the label state, see proxy.ModelState.
@@ -115,83 +141,56 @@ func states() []string {
 	return []string{"ready", "trial", "open", "throttled", "aside", "full", "slow"}
 }
 
-func (f *figures) breakers() *dto.MetricFamily {
-	all := family("dragoman_breaker_state", dto.MetricType_GAUGE, "1 for the state that a model of a channel with one key is in, 0 for the others.")
-	f.models(func(m *proxy.ModelState, labels []string) {
-		for _, s := range states() {
-			all.Metric = append(all.Metric, gauge(one(m.State == s), append(labels, "state", s)...))
-		}
-	})
-	return all
-}
-
-func (f *figures) waits() *dto.MetricFamily {
-	all := family("dragoman_breaker_wait_seconds", dto.MetricType_GAUGE, "Time until a request may try it again; 0: now.")
-	f.models(func(m *proxy.ModelState, labels []string) {
-		all.Metric = append(all.Metric, gauge(m.Seconds, labels...))
-	})
-	return all
-}
-
-// models calls do with each model of each key of each channel, and the labels that name it.
-func (f *figures) models(do func(m *proxy.ModelState, labels []string)) {
-	for _, c := range f.channels {
-		for _, k := range c.Keys {
-			for i := range k.Models {
-				do(&k.Models[i], []string{"channel", c.ID, "key", strconv.Itoa(k.Key), "model", k.Models[i].Model})
+func (e *exposition) breakers(channels []proxy.ChannelState) {
+	each := func(f func(labels []string, m *proxy.ModelState)) {
+		for _, c := range channels {
+			for _, k := range c.Keys {
+				for i := range k.Models {
+					f([]string{"channel", c.ID, "key", strconv.Itoa(k.Key), "model", k.Models[i].Model}, &k.Models[i])
+				}
 			}
 		}
 	}
+	e.head("dragoman_breaker_state", "gauge", "1 for the state that a model of a channel with one key is in, 0 for the others.")
+	each(func(labels []string, m *proxy.ModelState) {
+		for _, s := range states() {
+			on := 0.0
+			if m.State == s {
+				on = 1
+			}
+			e.line("dragoman_breaker_state", on, append(labels, "state", s)...)
+		}
+	})
+	e.head("dragoman_breaker_wait_seconds", "gauge", "Time until a request may try it again; 0: now.")
+	each(func(labels []string, m *proxy.ModelState) {
+		e.line("dragoman_breaker_wait_seconds", m.Seconds, labels...)
+	})
 }
 
-// joint tells how the limits stand that several processes share.
-func (f *figures) joint() []*dto.MetricFamily {
-	t := f.shared
-	if t == nil {
-		return nil
+// shared tells how the limits stand that several processes share.
+func (e *exposition) shared(t *limiter.JointStats) {
+	up := 0.0
+	if t.Up {
+		up = 1
 	}
-	return []*dto.MetricFamily{
-		family("dragoman_shared_up", dto.MetricType_GAUGE, "1 while the shared limits answer, 0 while this process counts alone.", gauge(one(t.Up))),
-		family("dragoman_shared_queued", dto.MetricType_GAUGE, "Ended questions that the shared limits have not been told of yet.", gauge(float64(t.Queued))),
-		family("dragoman_shared_lost_total", dto.MetricType_COUNTER, "Calls that the shared limits did not answer in time.", counter(t.Lost)),
-		family("dragoman_shared_alone_total", dto.MetricType_COUNTER, "Questions that this process decided alone.", counter(t.Alone)),
-		family("dragoman_shared_missed_total", dto.MetricType_COUNTER, "Ended questions that the shared limits were never told of.", counter(t.Missed)),
+	for _, m := range []struct {
+		name, kind, help string
+		value            float64
+	}{
+		{"dragoman_shared_up", "gauge", "1 while the shared limits answer, 0 while this process counts alone.", up},
+		{"dragoman_shared_queued", "gauge", "Ended questions that the shared limits have not been told of yet.", float64(t.Queued)},
+		{"dragoman_shared_lost_total", "counter", "Calls that the shared limits did not answer in time.", float64(t.Lost)},
+		{"dragoman_shared_alone_total", "counter", "Questions that this process decided alone.", float64(t.Alone)},
+		{"dragoman_shared_missed_total", "counter", "Ended questions that the shared limits were never told of.", float64(t.Missed)},
+	} {
+		e.head(m.name, m.kind, m.help)
+		e.line(m.name, m.value)
 	}
 }
 
-func one(on bool) float64 {
-	if on {
-		return 1
-	}
-	return 0
-}
-
-// family is a metric with its series.
-func family(name string, kind dto.MetricType, help string, series ...*dto.Metric) *dto.MetricFamily {
-	return &dto.MetricFamily{Name: &name, Type: &kind, Help: &help, Metric: series}
-}
-
-// counter is one series of a counter. Labels are names and values in turn, here and below.
-func counter(n uint64, labels ...string) *dto.Metric {
-	return &dto.Metric{Label: pairs(labels), Counter: &dto.Counter{Value: new(float64(n))}}
-}
-
-func gauge(value float64, labels ...string) *dto.Metric {
-	return &dto.Metric{Label: pairs(labels), Gauge: &dto.Gauge{Value: &value}}
-}
-
-func histogram(h *metrics.Histogram, labels ...string) *dto.Metric {
-	d := &dto.Histogram{SampleCount: &h.Count, SampleSum: new(h.Sum.Seconds())}
-	for i := range h.Buckets {
-		d.Bucket = append(d.Bucket, &dto.Bucket{UpperBound: new(h.Buckets[i].Bound.Seconds()), CumulativeCount: &h.Buckets[i].Count})
-	}
-	return &dto.Metric{Label: pairs(labels), Histogram: d}
-}
-
-func pairs(labels []string) []*dto.LabelPair {
-	all := make([]*dto.LabelPair, 0, len(labels)/2)
-	for i := 0; i < len(labels); i += 2 {
-		all = append(all, &dto.LabelPair{Name: new(labels[i]), Value: new(labels[i+1])})
-	}
-	return all
+func (e *exposition) process(f *figures) {
+	e.head("dragoman_uptime_seconds", "gauge", "Time since the start.")
+	e.line("dragoman_uptime_seconds", f.uptime.Seconds())
+	e.head("dragoman_goroutines", "gauge", "Goroutines of the process.")
+	e.line("dragoman_goroutines", float64(f.goroutines))
 }

@@ -1,11 +1,15 @@
 package admin
 
 import (
+	"bytes"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
@@ -28,9 +32,8 @@ func counted() []metrics.Snapshot {
 	return r.Snapshots()
 }
 
-func TestAScrapeIsAsItWasWrittenDown(t *testing.T) {
-	t.Parallel()
-	f := figures{
+func scrape() figures {
+	return figures{
 		counted: counted(),
 		channels: []proxy.ChannelState{
 			{ID: "a \"quoted\\\"\nname", InFlight: 3, Waiting: 2, Keys: []proxy.KeyState{
@@ -42,33 +45,64 @@ func TestAScrapeIsAsItWasWrittenDown(t *testing.T) {
 		shared: &limiter.JointStats{Up: true, Queued: 4, Lost: 3, Alone: 2, Missed: 1},
 		uptime: 90061500 * time.Millisecond, goroutines: 23,
 	}
-	got, err := f.text()
-	if err != nil {
-		t.Fatal(err)
-	}
+}
+
+func TestAScrapeIsAsItWasWrittenDown(t *testing.T) {
+	t.Parallel()
+	f := scrape()
 	want, err := os.ReadFile("testdata/metrics.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+	if diff := cmp.Diff(string(want), string(f.text())); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestAScrapeBeforeTheFirstQuestionHasNoFamiliesWithoutSeries(t *testing.T) {
+func TestPrometheusOwnLibraryReadsAScrapeAndWritesTheSame(t *testing.T) {
 	t.Parallel()
-	got, err := (&figures{}).text()
+	f := scrape()
+	text := string(f.text())
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	read, err := parser.TextToMetricFamilies(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `# HELP dragoman_uptime_seconds Time since the start.
-# TYPE dragoman_uptime_seconds gauge
-dragoman_uptime_seconds 0
-# HELP dragoman_goroutines Goroutines of the process.
-# TYPE dragoman_goroutines gauge
-dragoman_goroutines 0
-`
-	if diff := cmp.Diff(want, string(got)); diff != "" {
+	var written bytes.Buffer
+	for line := range strings.Lines(text) {
+		head, isHead := strings.CutPrefix(line, "# TYPE ")
+		if !isHead {
+			continue
+		}
+		name, _, _ := strings.Cut(head, " ")
+		family := read[name]
+		if family == nil {
+			t.Fatalf("it does not read %s", name)
+		}
+		if _, err := expfmt.MetricFamilyToText(&written, family); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(written.String(), text); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestWhatAServerTellsIsReadByPrometheusOwnLibrary(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, questions := range []int{0, 3} {
+		for range questions {
+			_ = d.ask("q")
+		}
+		parser := expfmt.NewTextParser(model.UTF8Validation)
+		read, err := parser.TextToMetricFamilies(d.call("GET", "/metrics", "").Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := read["dragoman_exchange_duration_seconds"].GetMetric()[1].GetHistogram().GetSampleCount()
+		if count != uint64(questions) {
+			t.Errorf("%d exchanges on the first channel, want %d", count, questions)
+		}
 	}
 }
