@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"slices"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/answercache"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -66,11 +68,12 @@ func mayBeEmpty(f translate.Finish) bool {
 // empty says what is wrong with an answer without any content that ended with end; nil: it
 // may be so. An empty answer that just stops comes from a broken server, nearly always;
 // the anthropic dialect has it for a model that has nothing to add.
-func (x *Exchange) empty(end translate.Event) *translate.Error {
+func (s *search) empty(end translate.Event) *translate.Error {
+	dialect := s.x.prompt.req.Dialect
 	switch {
 	case mayBeEmpty(end.Finish):
-		return x.untold(end, false)
-	case x.attempt.passThrough && config.KindOf(x.prompt.req.Dialect).Empty && end.Reason == translate.ReasonGiven:
+		return untold(dialect, end, false)
+	case s.x.attempt.passThrough && config.KindOf(dialect).Empty && end.Reason == translate.ReasonGiven:
 		return nil
 	}
 	return errEmpty
@@ -78,10 +81,10 @@ func (x *Exchange) empty(end translate.Event) *translate.Error {
 
 var errEmpty = translate.Broken("the model gave an empty answer", nil)
 
-// untold is what a client is told of a good answer of which its dialect can show nothing;
-// nil: there is something to show, or its dialect has a place for the reason.
-func (x *Exchange) untold(end translate.Event, shown bool) *translate.Error {
-	if shown || end.Finish == translate.FinishSilent || !config.KindOf(x.prompt.req.Dialect).TextOnly {
+// untold is what a client of dialect is told of a good answer of which that can show
+// nothing; nil: there is something to show, or the dialect has a place for the reason.
+func untold(dialect string, end translate.Event, shown bool) *translate.Error {
+	if shown || end.Finish == translate.FinishSilent || !config.KindOf(dialect).TextOnly {
 		return nil
 	}
 	message := "the model gave no text"
@@ -98,4 +101,87 @@ func (x *Exchange) untold(end translate.Event, shown bool) *translate.Error {
 		message = "the answer stopped at a stop sequence before its first word"
 	}
 	return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: message}
+}
+
+// Usage returns what the answer used so far: as the channel reported it, and
+// estimated where it did not, or not yet.
+func (x *Exchange) Usage() translate.Usage {
+	u := x.answer.collected.Usage
+	x.estimate(&u)
+	return u
+}
+
+// estimate fills in what nobody reported: a model reads something, and what it has
+// written counts, also of an answer that broke off before its count came.
+func (x *Exchange) estimate(u *translate.Usage) {
+	if u.Input == 0 {
+		u.Input, u.Estimated = x.input(), true
+	}
+	u.CacheRead = min(u.CacheRead, u.Input)
+	u.Estimated = u.Estimated || x.answer.doubted
+	if u.Output != 0 && x.answer.complete && !x.answer.doubted {
+		return
+	}
+	if written := x.written(); written > u.Output {
+		u.Output, u.Estimated = written, true
+	}
+}
+
+// believe takes out of ev what no model can have used; the estimate counts then. The log
+// says so once, as long as the channel goes on with it. A client that the answer passes
+// through to gets what the back end said.
+func (x *Exchange) believe(ev *translate.Event) {
+	if ev.Kind != translate.KindUsage && ev.Kind != translate.KindFinish && ev.Kind != translate.KindStart {
+		return
+	}
+	x.answer.excess = x.answer.excess || ev.Usage.Excess()
+	if !ev.Usage.Doubt() {
+		return
+	}
+	x.answer.doubted = true
+	now := time.Now().UnixNano()
+	if last := x.attempt.lease.cell.doubted.Swap(now); now-last > int64(doubtLasts) {
+		x.g.log.Warn("the channel reports tokens that no model can use, they are estimated", "channel", x.attempt.lease.ch.ID, "key", x.attempt.lease.ch.key, "model", x.attempt.lease.upstream)
+	}
+}
+
+// doubtLasts is how long a channel must report nothing impossible until that is said anew.
+const doubtLasts = 10 * time.Minute
+
+// input is the estimate of what the channel that was asked last was sent.
+func (x *Exchange) input() int64 {
+	if x.attempt.inputTokens > 0 {
+		return x.attempt.inputTokens
+	}
+	_ = x.prompt.decode(nil) // what cannot be decoded counts with its whole length
+	n := 0
+	if x.prompt.passes(x.attempt.lease.ch) {
+		n = x.prompt.req.PassedLength()
+	} else if n = x.attempt.length; x.attempt.load == 0 {
+		n = x.prompt.req.Length()
+	}
+	x.attempt.inputTokens = int64(translate.Tokens(n))
+	return x.attempt.inputTokens
+}
+
+// written is the estimate of what the model has answered so far.
+func (x *Exchange) written() int64 {
+	n := int64(translate.Tokens(x.answer.textBytes))
+	if x.attempt.passThrough {
+		n *= int64(max(x.prompt.req.Params.Choices, 1)) // the others go by unread, and are as long
+	}
+	return n
+}
+
+// Cost is what the answer has cost so far, in the unit of the configured prices. What
+// nobody reported is estimated, cheaply: it is asked for with each frame.
+func (x *Exchange) Cost() float64 {
+	if x.attempt.lease.ch == nil || x.answer.cached {
+		return 0
+	}
+	p := x.plan.priceOf(x.prompt.model, x.attempt.lease.upstream)
+	if p == nil {
+		return 0
+	}
+	return float64(p.of(x.Usage())) / admission.Unit
 }

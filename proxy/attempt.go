@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -201,127 +199,6 @@ func (a *attempt) paced(l *Timing, whole bool, err *translate.Error) {
 	}
 }
 
-// requestFor is the question as c's channel gets it.
-func (s *search) requestFor(c candidate) (*translate.Request, *translate.Error) {
-	s.x.attempt.inputTokens, s.x.attempt.omit = 0, c.quirks.omitted()
-	s.x.attempt.load, s.x.attempt.inSync, s.x.report.timing.Behind = 0, false, 0
-	s.x.attempt.remote = "" // what an earlier attempt used is out of sync now
-	pass := s.x.prompt.passes(c.ch)
-	if !pass {
-		if err := s.x.complete(); err != nil {
-			return nil, err
-		}
-	}
-	if pass {
-		s.x.attempt.passed = s.x.prompt.req
-		s.x.attempt.passed.Model, s.x.attempt.passed.PassThrough, s.x.attempt.passed.Omit = c.upstream, true, s.x.attempt.omit
-		return &s.x.attempt.passed, nil
-	}
-	req := s.x.prompt.req
-	req.Model, req.Omit = c.upstream, s.x.attempt.omit
-	req.Refuses, req.Takes, req.Efforts = c.ch.refuses, c.ch.takes, c.ch.conf.Efforts
-	if req.Beta != "" {
-		req.Drop("anthropic-beta")
-	}
-	req.Messages = window(s.x.prompt.req.Messages, s.x.prompt.window)
-	cut := false
-	if s.x.prompt.turn != nil {
-		req.Messages, cut = s.shorten(&c, req.Messages)
-		req.Params.MaxTokens = c.span.answer(req.Params.MaxTokens, s.x.attempt.load)
-	}
-	if c.userFirst() && (s.x.prompt.turn != nil || len(req.Messages) < len(s.x.prompt.req.Messages)) {
-		req.Messages = fromUser(req.Messages)
-	}
-	req.Thoughts, req.Proof = c.wantsThoughts(), s.proofsFor(c)
-	if !c.ch.kind.Remembers() {
-		return &req, nil
-	}
-	req.Messages = translate.SystemFirst(req.Messages)
-	switch {
-	case c.ch.gate != nil && len(req.Messages) == 1 && (s.x.attempt.lease.idle || s.x.prompt.req.Context == 1):
-		// It stands alone, so that it can go on anybody's connection. What that
-		// remembers afterwards is nobody's.
-		req.Memory = translate.Memory{Any: true, Idle: s.x.attempt.lease.idle}
-	case s.x.prompt.req.Context == 1:
-		// Only the newest message: neither what the channel remembers nor what it
-		// will remember is this conversation.
-	default:
-		s.x.attempt.remote = s.x.g.memories.Take(s.x.prompt.position(), holderOf(&c))
-		if cut && c.ch.kind.History == config.HistoryFold {
-			s.x.attempt.remote = "" // it remembers more than the model takes, and is never told to forget
-		}
-		if s.x.attempt.inSync = s.x.attempt.remote != ""; s.x.attempt.inSync {
-			req.Memory = translate.Memory{ID: s.x.attempt.remote, InSync: true, Idle: s.x.attempt.lease.idle}
-		} else {
-			s.x.attempt.remote = ids.New("dg_")
-			req.Memory = translate.Memory{ID: s.x.attempt.remote, Idle: s.x.attempt.lease.idle}
-		}
-	}
-	switch {
-	case req.Memory.InSync:
-		if c.ch.kind.History == config.HistoryFold {
-			req.Messages = req.Messages[len(req.Messages)-1:]
-		}
-	case c.ch.kind.History == config.HistoryFold:
-		folded, err := fold(c.ch.fold, &req)
-		if err != nil {
-			return nil, &translate.Error{Code: translate.CodeInternal, Message: "the channel's fold template failed", Cause: err}
-		}
-		req.Messages = []translate.Message{folded}
-	}
-	return &req, nil
-}
-
-// window keeps the system messages and the newest question with the keep
-// messages before it; a negative keep keeps all. A tool's result is never parted
-// from its call, which models reject: results whose call falls off fall off too, and
-// where they are the question itself their call is kept beyond the limit.
-func window(msgs []translate.Message, keep int) []translate.Message {
-	if keep < 0 {
-		return msgs
-	}
-	first, newest := translate.Leading(msgs), translate.Question(msgs)
-	if newest-first <= keep {
-		return msgs
-	}
-	from := newest - keep
-	start := from
-	for start <= newest && hasResult(&msgs[start]) {
-		start++
-	}
-	if start > newest {
-		for start = from; start > first && hasResult(&msgs[start]); {
-			start--
-		}
-	}
-	kept := append([]translate.Message(nil), msgs[:first]...)
-	for i := first; i < start; i++ {
-		if msgs[i].Role == translate.RoleSystem {
-			kept = append(kept, msgs[i])
-		}
-	}
-	return append(kept, msgs[start:]...)
-}
-
-// fromUser is msgs without the model's messages that they begin with, behind the system messages:
-// what they answer has fallen off.
-func fromUser(msgs []translate.Message) []translate.Message {
-	first := translate.Leading(msgs)
-	from := first
-	for from < len(msgs)-1 && msgs[from].Role != translate.RoleUser {
-		from++
-	}
-	if from == first {
-		return msgs
-	}
-	kept := append(make([]translate.Message, 0, len(msgs)), msgs[:first]...)
-	return append(kept, msgs[from:]...)
-}
-
-func hasResult(m *translate.Message) bool {
-	return slices.ContainsFunc(m.Parts, func(p translate.Part) bool { return p.Kind == translate.PartToolResult })
-}
-
 // readFirst reads up to the first content or a valid end; for a client that waits
 // for the whole answer, up to its end. What comes before is held.
 func (s *search) readFirst() *translate.Error {
@@ -362,25 +239,25 @@ func (s *search) readFirst() *translate.Error {
 			if ev.Kind != translate.KindFinish {
 				continue
 			}
-			if err := s.x.reasoned(ev); err != nil {
+			if err := reasoned(&s.x.attempt.lease, ev); err != nil {
 				return err
 			}
 			if slices.ContainsFunc(s.x.answer.collected.Parts, isThought) {
 				s.x.attempt.lease.quirks.learn(quirkThinks)
 			}
 			if s.x.answer.collected.Empty() {
-				if err := s.x.empty(ev); err != nil {
+				if err := s.empty(ev); err != nil {
 					return err
 				}
 			}
-			if err := s.x.untold(ev, s.x.answer.collected.Text() != ""); err != nil {
+			if err := untold(s.x.prompt.req.Dialect, ev, s.x.answer.collected.Text() != ""); err != nil {
 				return err
 			}
 			continue
 		}
 		switch {
-		case ev.Kind == translate.KindFinish && s.x.empty(ev) != nil:
-			return s.x.empty(ev)
+		case ev.Kind == translate.KindFinish && s.empty(ev) != nil:
+			return s.empty(ev)
 		case ev.Kind == translate.KindFinish || substance(ev):
 			s.x.answer.first, s.x.answer.hasFirst = ev, true
 			return nil

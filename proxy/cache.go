@@ -38,7 +38,7 @@ func (p *Pending) lookupCache() (bool, *translate.Error) {
 		a, call, lead := x.g.answers.Find(key, preset.Cache)
 		switch {
 		case a != nil:
-			x.serveCached(a)
+			p.serveCached(a)
 			return true, nil
 		case lead:
 			x.answer.call = call
@@ -51,7 +51,7 @@ func (p *Pending) lookupCache() (bool, *translate.Error) {
 		}
 		a, retry := call.Result()
 		if a != nil {
-			x.serveCached(a)
+			p.serveCached(a)
 			return true, nil
 		}
 		if !retry {
@@ -61,7 +61,8 @@ func (p *Pending) lookupCache() (bool, *translate.Error) {
 }
 
 // serveCached makes a the answer.
-func (x *Exchange) serveCached(a *answercache.Answer) {
+func (p *Pending) serveCached(a *answercache.Answer) {
+	x := &p.x
 	x.answer.cached, x.report.timing.Cache = true, "hit"
 	ch := &Channel{ID: "cache", conf: &config.Channel{Kind: "cache"}, kind: config.KindOf("cache"), meter: x.g.metrics.Channel("cache")}
 	x.attempt.lease, x.report.timing.Dropped = Lease{candidate: candidate{ch: ch}}, a.Dropped

@@ -67,7 +67,7 @@ func (g *Gateway) Count(ctx context.Context, q Question) (tokens int, err *trans
 		return 0, err
 	}
 	defer x.ticket.Settle(translate.Usage{}, 0)
-	if n, ok := x.countedBy(ctx); ok {
+	if n, ok := p.countedBy(ctx); ok {
 		return n, nil
 	}
 	if ctx.Err() != nil {
@@ -79,7 +79,8 @@ func (g *Gateway) Count(ctx context.Context, q Question) (tokens int, err *trans
 
 // countedBy asks the channels that count, in the order of their tiers, until one has told:
 // two at most, since nobody waits long for an estimate.
-func (x *Exchange) countedBy(ctx context.Context) (tokens int, ok bool) {
+func (p *Pending) countedBy(ctx context.Context) (tokens int, ok bool) {
+	x := &p.x
 	ctx, cancel := context.WithTimeout(ctx, countWait)
 	defer cancel()
 	now, asked := time.Now(), 0
@@ -90,7 +91,7 @@ func (x *Exchange) countedBy(ctx context.Context) (tokens int, ok bool) {
 			if !counts || !c.ch.speaks(x.q.Request.Dialect) || c.barred(now).state != "" {
 				continue
 			}
-			n, err := up.Count(ctx, x.countRequest(c))
+			n, err := up.Count(ctx, p.countRequest(c))
 			if err == nil {
 				return n, true
 			}
@@ -104,10 +105,10 @@ func (x *Exchange) countedBy(ctx context.Context) (tokens int, ok bool) {
 }
 
 // countRequest is what c is asked to count: the question as it came, or with the preset's text.
-func (x *Exchange) countRequest(c *candidate) *translate.Request {
-	req := *x.q.Request
+func (p *Pending) countRequest(c *candidate) *translate.Request {
+	req := *p.x.q.Request
 	req.Model, req.Dropped = c.upstream, nil
-	preset := x.prompt.model.preset
+	preset := p.x.prompt.model.preset
 	if req.Raw != nil && preset == nil {
 		req.PassThrough = true
 		return &req

@@ -247,10 +247,10 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 	if ev.Kind != translate.KindFinish {
 		return ev, nil
 	}
-	if err := x.reasoned(ev); err != nil {
+	if err := reasoned(&x.attempt.lease, ev); err != nil {
 		return x.cut(err)
 	}
-	if err := x.untold(ev, x.answer.shown); err != nil {
+	if err := untold(x.prompt.req.Dialect, ev, x.answer.shown); err != nil {
 		x.err = err
 		return translate.Event{}, err
 	}
@@ -271,76 +271,6 @@ func (x *Exchange) remembers() bool {
 // Ready reports whether Next would return without waiting.
 func (x *Exchange) Ready() bool {
 	return x.answer.heldAt < len(x.answer.held) || x.answer.hasFirst || x.err != nil || x.phase >= returned || x.attempt.stream.Ready()
-}
-
-// Usage returns what the answer used so far: as the channel reported it, and
-// estimated where it did not, or not yet.
-func (x *Exchange) Usage() translate.Usage {
-	u := x.answer.collected.Usage
-	x.estimate(&u)
-	return u
-}
-
-// estimate fills in what nobody reported: a model reads something, and what it has
-// written counts, also of an answer that broke off before its count came.
-func (x *Exchange) estimate(u *translate.Usage) {
-	if u.Input == 0 {
-		u.Input, u.Estimated = x.input(), true
-	}
-	u.CacheRead = min(u.CacheRead, u.Input)
-	u.Estimated = u.Estimated || x.answer.doubted
-	if u.Output != 0 && x.answer.complete && !x.answer.doubted {
-		return
-	}
-	if written := x.written(); written > u.Output {
-		u.Output, u.Estimated = written, true
-	}
-}
-
-// believe takes out of ev what no model can have used; the estimate counts then. The log
-// says so once, as long as the channel goes on with it. A client that the answer passes
-// through to gets what the back end said.
-func (x *Exchange) believe(ev *translate.Event) {
-	if ev.Kind != translate.KindUsage && ev.Kind != translate.KindFinish && ev.Kind != translate.KindStart {
-		return
-	}
-	x.answer.excess = x.answer.excess || ev.Usage.Excess()
-	if !ev.Usage.Doubt() {
-		return
-	}
-	x.answer.doubted = true
-	now := time.Now().UnixNano()
-	if last := x.attempt.lease.cell.doubted.Swap(now); now-last > int64(doubtLasts) {
-		x.g.log.Warn("the channel reports tokens that no model can use, they are estimated", "channel", x.attempt.lease.ch.ID, "key", x.attempt.lease.ch.key, "model", x.attempt.lease.upstream)
-	}
-}
-
-// doubtLasts is how long a channel must report nothing impossible until that is said anew.
-const doubtLasts = 10 * time.Minute
-
-// input is the estimate of what the channel that was asked last was sent.
-func (x *Exchange) input() int64 {
-	if x.attempt.inputTokens > 0 {
-		return x.attempt.inputTokens
-	}
-	_ = x.prompt.decode(nil) // what cannot be decoded counts with its whole length
-	n := 0
-	if x.prompt.passes(x.attempt.lease.ch) {
-		n = x.prompt.req.PassedLength()
-	} else if n = x.attempt.length; x.attempt.load == 0 {
-		n = x.prompt.req.Length()
-	}
-	x.attempt.inputTokens = int64(translate.Tokens(n))
-	return x.attempt.inputTokens
-}
-
-// written is the estimate of what the model has answered so far.
-func (x *Exchange) written() int64 {
-	n := int64(translate.Tokens(x.answer.textBytes))
-	if x.attempt.passThrough {
-		n *= int64(max(x.prompt.req.Params.Choices, 1)) // the others go by unread, and are as long
-	}
-	return n
 }
 
 // Close settles the exchange: the upstream's connection, the channel's slot, the
@@ -386,20 +316,14 @@ func (x *Exchange) end(err *translate.Error) {
 		x.pay(opened && !x.answer.cached || x.report.attempts > 0 && err != nil && err.Fault == translate.FaultGone)
 	}
 	x.report.ended(err, x.answer.reported(err != nil && !opened))
-	// What no channel was asked for leaves little behind, however much of it comes.
-	said := true
-	if err == nil || x.report.attempts > 0 || x.answer.cached {
-		x.enterRows(err)
-	} else {
-		said = x.g.refusals.Note(x.requestRow(err), ruleOf(err, x.q.Caller), levelOf(err))
-	}
+	line := x.report.enter(x, err)
 	x.completeCall(err)
 	if x.prompt.turn != nil {
 		x.prompt.turn.Done()
 	}
-	x.count(err)
-	if said {
-		x.log(opened, err)
+	x.report.count(x, err)
+	if line {
+		x.report.log(x, opened, err)
 	}
 	x.report.keep(&x.g.traces, err)
 	if x.plan != nil {

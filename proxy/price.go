@@ -58,19 +58,6 @@ func (p *Plan) priceOf(m *Model, upstream string) *price {
 	return m.route.price
 }
 
-// Cost is what the answer has cost so far, in the unit of the configured prices. What
-// nobody reported is estimated, cheaply: it is asked for with each frame.
-func (x *Exchange) Cost() float64 {
-	if x.attempt.lease.ch == nil || x.answer.cached {
-		return 0
-	}
-	p := x.plan.priceOf(x.prompt.model, x.attempt.lease.upstream)
-	if p == nil {
-		return 0
-	}
-	return float64(p.of(x.Usage())) / admission.Unit
-}
-
 // Purse returns what is left of the caller's budget in this period, in the unit of
 // the configured prices; limited is false for a caller without a budget.
 func (g *Gateway) Purse(ctx context.Context, c *Caller) (left float64, limited bool, err error) {

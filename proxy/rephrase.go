@@ -12,11 +12,11 @@ import (
 // errNoReason is why an end mark is none.
 var errNoReason = errors.New("the end mark came without a finish_reason, which this model gives")
 
-// reasoned looks at the end of an answer. An end mark alone is a good end of a back end
+// reasoned looks at the end of the answer to the request that has l. An end mark alone is a good end of a back end
 // that gives no reasons, and the trace of a cut where this model is known to give them:
 // gateways end every stream of theirs with the mark, also one that broke off behind them.
-func (x *Exchange) reasoned(end translate.Event) *translate.Error {
-	known := x.attempt.lease.quirks
+func reasoned(l *Lease, end translate.Event) *translate.Error {
+	known := l.quirks
 	switch end.Reason {
 	case translate.ReasonGiven:
 		known.learn(quirkReason)
@@ -25,7 +25,7 @@ func (x *Exchange) reasoned(end translate.Event) *translate.Error {
 			return translate.Truncated(errNoReason)
 		}
 		if known.learn(quirkNoReason) {
-			x.g.log.Warn("the channel ends its answers without a finish_reason, which is taken for a good end until one has it", "channel", x.attempt.lease.ch.ID, "model", x.attempt.lease.upstream)
+			l.ch.log.Warn("the channel ends its answers without a finish_reason, which is taken for a good end until one has it", "channel", l.ch.ID, "model", l.upstream)
 		}
 	}
 	return nil

@@ -60,7 +60,7 @@ func outcomeOf(err *translate.Error) metrics.Outcome {
 func (g *Gateway) Metrics() []metrics.Snapshot { return g.metrics.Snapshots() }
 
 // count counts the exchange, which ended with err.
-func (x *Exchange) count(err *translate.Error) {
+func (r *report) count(x *Exchange, err *translate.Error) {
 	m := &x.g.metrics.None
 	if ch := x.attempt.lease.ch; ch != nil { // it was asked, be it in vain
 		m = ch.meter
@@ -78,7 +78,7 @@ func levelOf(err *translate.Error) slog.Level {
 
 // log writes the one line of an exchange. It holds no text of the conversation and no
 // key; an error's words are for the operator, hosts and addresses included.
-func (x *Exchange) log(opened bool, err *translate.Error) {
+func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 	level, code := levelOf(err), "ok"
 	limited := false
 	if err != nil {
@@ -91,7 +91,7 @@ func (x *Exchange) log(opened bool, err *translate.Error) {
 	attrs := append(some[:0],
 		slog.String("id", x.q.ID), slog.String("front", x.q.Front), slog.String("caller", x.q.Caller.Name),
 		slog.String("model", translate.Clip(x.prompt.model.Name)), slog.String("code", code),
-		slog.Int("attempts", x.report.attempts),
+		slog.Int("attempts", r.attempts),
 		slog.Duration("took", time.Since(x.began).Round(time.Microsecond)))
 	if opened {
 		ch, u := x.attempt.lease.ch, x.Usage()
@@ -100,18 +100,18 @@ func (x *Exchange) log(opened bool, err *translate.Error) {
 	if s := x.q.Session; s != "" {
 		attrs = append(attrs, slog.String("session", s))
 	}
-	if d := x.report.timing.Dropped; d != "" {
+	if d := r.timing.Dropped; d != "" {
 		attrs = append(attrs, slog.String("dropped", d))
 	}
-	if n := x.report.timing.Behind; n > 0 {
+	if n := r.timing.Behind; n > 0 {
 		attrs = append(attrs, slog.Int("left_behind", n))
 	}
-	for _, f := range x.report.failures {
+	for _, f := range r.failures {
 		attrs = append(attrs, slog.Group("failed_"+f.ch.ID, slog.String("code", string(f.err.Code)), slog.String("why", x.plan.mask().Log(f.err.Error()))))
 	}
 	if limited {
 		attrs = append(attrs, slog.String("why", err.Message))
-	} else if err != nil && len(x.report.failures) == 0 {
+	} else if err != nil && len(r.failures) == 0 {
 		attrs = append(attrs, slog.String("why", x.plan.mask().Log(err.Error())))
 	}
 	// Not LogAttrs, which looks for the place in the code: that is always this one, and
@@ -168,18 +168,21 @@ func (r *report) ended(err *translate.Error, usage translate.Usage) {
 	t.open, t.first = r.timing.Open, r.timing.First
 }
 
-// enterRows hands the rows of the exchange to the ledger: its attempts, then the
-// request itself.
-func (x *Exchange) enterRows(err *translate.Error) {
-	l := x.g.ledger
-	if l == nil {
-		return
+// enter hands the rows of the exchange to the ledger: its attempts, then the request itself.
+// What no channel was asked for leaves little behind, however much of it comes: it reports
+// whether the exchange is worth a line.
+func (r *report) enter(x *Exchange, err *translate.Error) (line bool) {
+	if err != nil && r.attempts == 0 && !x.answer.cached {
+		return x.g.refusals.Note(r.requestRow(x, err), ruleOf(err, x.q.Caller), levelOf(err))
 	}
-	row := x.requestRow(err)
+	if !r.keeps {
+		return true
+	}
+	row := r.requestRow(x, err)
 	var room [2]store.Entry // most are answered at the first attempt
 	rows := room[:0]
-	for i := range x.report.rows {
-		t := &x.report.rows[i]
+	for i := range r.rows {
+		t := &r.rows[i]
 		e := row
 		e.Input, e.Output, e.Cached, e.Estimated, e.Cost = 0, 0, 0, false, 0
 		e.Attempt, e.At, e.Channel, e.Key, e.Upstream = i+1, t.at.UnixMilli(), t.ch.ID, t.ch.key, t.upstream
@@ -190,26 +193,27 @@ func (x *Exchange) enterRows(err *translate.Error) {
 			}
 		}
 		e.Queue, e.Open, e.First, e.Took = t.queue.Microseconds(), t.open.Microseconds(), t.first.Microseconds(), t.took.Microseconds()
-		if i == len(x.report.rows)-1 {
-			t.usage, e.Cost = x.report.used, x.report.cost
+		if i == len(r.rows)-1 {
+			t.usage, e.Cost = r.used, r.cost
 		}
 		usageOf(&e, t.usage)
 		rows = append(rows, e)
 		row.Channel, row.Key, row.Upstream = e.Channel, e.Key, e.Upstream
 		row.Open, row.First = e.Open, e.First
 	}
-	l.Add(append(rows, row))
+	x.g.ledger.Add(append(rows, row))
+	return true
 }
 
 // requestRow is the row of the request itself.
-func (x *Exchange) requestRow(err *translate.Error) store.Entry {
+func (r *report) requestRow(x *Exchange, err *translate.Error) store.Entry {
 	c, q, model := x.q.Caller, &x.q, translate.Clip(x.prompt.model.Name)
 	row := store.Entry{
 		Request: q.ID, At: x.began.UnixMilli(), Caller: c.Name, Group: c.Group, Rule: c.Limits, User: translate.Clip(x.prompt.req.User),
 		Front: q.Front, Model: model, Outcome: "ok", Status: 200,
-		Cost: x.report.cost, Queue: x.report.timing.Queue.Microseconds(), Took: time.Since(x.began).Microseconds(), Count: 1,
+		Cost: r.cost, Queue: r.timing.Queue.Microseconds(), Took: time.Since(x.began).Microseconds(), Count: 1,
 	}
-	usageOf(&row, x.report.used)
+	usageOf(&row, r.used)
 	switch {
 	case err != nil:
 		row.Outcome, row.Status = string(err.Code), err.Status()
