@@ -31,6 +31,19 @@ type answer struct {
 	call      *answercache.Call // others wait for it
 }
 
+// more reports whether something of it came before the commit point and was not given out.
+func (a *answer) more() bool { return a.hasFirst || a.heldAt < len(a.held) }
+
+// next is the next of that: the held events, then the first content.
+func (a *answer) next() translate.Event {
+	if a.heldAt < len(a.held) {
+		a.heldAt++
+		return a.held[a.heldAt-1]
+	}
+	a.hasFirst = false
+	return a.first
+}
+
 // reported is what the channel said of usage; held says that also what came before the
 // commit point counts, which was not looked at yet.
 func (a *answer) reported(held bool) translate.Usage {

@@ -73,7 +73,7 @@ func (x *Exchange) Raw() []byte { return x.answer.raw }
 
 // Next returns the next event of a streamed answer, see [translate.Stream].
 func (x *Exchange) Next() (translate.Event, error) {
-	if x.err != nil || x.attempt.outlives || x.phase > committed || x.answer.hasFirst || x.answer.heldAt < len(x.answer.held) {
+	if x.known() || x.attempt.outlives || x.phase == estimated {
 		if here, ev, err := x.ready(); here {
 			return ev, err
 		}
@@ -92,7 +92,7 @@ func (x *Exchange) Next() (translate.Event, error) {
 // Calling it is optional. A goroutine that waits here needs less stack than in Next, and
 // nearly all open answers wait.
 func (x *Exchange) Wait() {
-	if x.err != nil || x.phase >= returned || x.attempt.stream == nil || x.answer.hasFirst || x.answer.heldAt < len(x.answer.held) {
+	if x.known() || x.attempt.stream == nil {
 		return
 	}
 	if w, ok := x.attempt.stream.(patient); ok {
@@ -106,7 +106,7 @@ func (x *Exchange) Wait() {
 // so it calls resume on another goroutine when that may be so; until then the exchange
 // must not be used. Calling it is optional. Its caller needs no stack meanwhile.
 func (x *Exchange) Later(resume func()) bool {
-	if x.err != nil || x.phase >= returned || x.attempt.stream == nil || x.answer.hasFirst || x.answer.heldAt < len(x.answer.held) {
+	if x.known() || x.attempt.stream == nil {
 		return false
 	}
 	s, ok := x.attempt.stream.(interface{ Later(func()) bool })
@@ -124,6 +124,9 @@ func (x *Exchange) Later(resume func()) bool {
 // patient is a stream that can be waited for with less in memory than its Next needs.
 type patient interface{ Wait() }
 
+// known reports whether Next can tell without asking the channel.
+func (x *Exchange) known() bool { return x.err != nil || x.phase >= returned || x.answer.more() }
+
 // ready returns what is known without asking the channel; here is false when nothing
 // is.
 func (x *Exchange) ready() (here bool, ev translate.Event, err error) {
@@ -134,14 +137,8 @@ func (x *Exchange) ready() (here bool, ev translate.Event, err error) {
 		x.err = translate.Gone(context.Cause(x.ctx))
 		return true, ev, x.err
 	}
-	if x.answer.heldAt < len(x.answer.held) {
-		x.answer.heldAt++
-		ev, err = x.accept(x.answer.held[x.answer.heldAt-1])
-		return true, ev, err
-	}
-	if x.answer.hasFirst {
-		x.answer.hasFirst = false
-		ev, err = x.accept(x.answer.first)
+	if x.answer.more() {
+		ev, err = x.accept(x.answer.next())
 		return true, ev, err
 	}
 	if x.phase >= returned {
@@ -270,7 +267,7 @@ func (x *Exchange) remembers() bool {
 
 // Ready reports whether Next would return without waiting.
 func (x *Exchange) Ready() bool {
-	return x.answer.heldAt < len(x.answer.held) || x.answer.hasFirst || x.err != nil || x.phase >= returned || x.attempt.stream.Ready()
+	return x.known() || x.attempt.stream.Ready()
 }
 
 // Close settles the exchange: the upstream's connection, the channel's slot, the
