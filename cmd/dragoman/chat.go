@@ -40,7 +40,7 @@ var errSaid = errors.New("a question failed")
 
 // Run asks what it reads until the input or ctx ends. It returns errSaid if a
 // question failed that nobody could put again: the input was no terminal.
-func (c *chatCommand) Run(ctx context.Context, s surroundings) error {
+func (c *chatCommand) Run(ctx context.Context, s environment) error {
 	h := defaultsOf(c.Dialect)
 	if c.System != "" && !h.system {
 		return fmt.Errorf("--system: %s has no place for a system prompt", c.Dialect)
@@ -53,7 +53,7 @@ func (c *chatCommand) Run(ctx context.Context, s surroundings) error {
 		return err
 	}
 	defer func() { _ = up.Close() }()
-	t := &talk{up: up, view: view, interrupts: s.interrupts, prompts: isTerminal(s.in), base: c.request(h)}
+	t := &chatSession{up: up, view: view, interrupts: s.interrupts, prompts: isTerminal(s.in), base: c.request(h)}
 	if t.prompts {
 		view.note("talking " + c.Dialect + "; Ctrl-C stops an answer, /quit ends")
 	}
@@ -173,8 +173,8 @@ func (c *chatCommand) request(h dialectDefaults) translate.Request {
 	return req
 }
 
-// talk is one run of the command.
-type talk struct {
+// chatSession is one run of the command.
+type chatSession struct {
 	up         upstream.Upstream
 	view       *screen
 	interrupts <-chan os.Signal
@@ -183,7 +183,7 @@ type talk struct {
 }
 
 // serve asks line after line.
-func (t *talk) serve(ctx context.Context, in io.Reader) error {
+func (t *chatSession) serve(ctx context.Context, in io.Reader) error {
 	done := make(chan struct{})
 	defer close(done)
 	lines := readLines(in, done)
@@ -217,7 +217,7 @@ func (t *talk) serve(ctx context.Context, in io.Reader) error {
 	}
 }
 
-func (t *talk) finish(end error, failed bool) error {
+func (t *chatSession) finish(end error, failed bool) error {
 	if t.prompts {
 		t.view.leave()
 	}
@@ -232,7 +232,7 @@ func (t *talk) finish(end error, failed bool) error {
 
 // ask puts one question and prints its answer. A turn that did not end well is
 // not remembered here; whether a server remembers it is the server's business.
-func (t *talk) ask(ctx context.Context, text string) error {
+func (t *chatSession) ask(ctx context.Context, text string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	defer watch.Wait()
@@ -268,7 +268,7 @@ func (t *talk) ask(ctx context.Context, text string) error {
 }
 
 // show prints an answer piece by piece.
-func (t *talk) show(stream translate.Stream) (*translate.Answer, error) {
+func (t *chatSession) show(stream translate.Stream) (*translate.Answer, error) {
 	answer := &translate.Answer{}
 	for t.view.gone() == nil {
 		ev, err := stream.Next()

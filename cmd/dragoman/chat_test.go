@@ -56,7 +56,7 @@ func (p *tape) String() string {
 func chat(t *testing.T, input string, args ...string) (code int, out, err string) {
 	t.Helper()
 	var o, e tape
-	code = run(t.Context(), append([]string{"chat"}, args...), surroundings{in: strings.NewReader(input), out: &o, err: &e})
+	code = run(t.Context(), append([]string{"chat"}, args...), environment{in: strings.NewReader(input), out: &o, err: &e})
 	return code, o.String(), e.String()
 }
 
@@ -271,7 +271,7 @@ func TestAnInterruptEndsAnAnswerButNotTheTalk(t *testing.T) {
 			input = "one\n"
 		}
 		code := run(t.Context(), []string{"chat", "--raw", "--url", model, "--dialect", dialect, "--model", "times-1-stallmid-long-4"},
-			surroundings{in: strings.NewReader(input), out: out, err: stderr, interrupts: interrupts})
+			environment{in: strings.NewReader(input), out: out, err: stderr, interrupts: interrupts})
 		if code != 1 || !strings.Contains(stderr.String(), "CANCELED: stopped\n") {
 			t.Errorf("%s: %d\n%s", dialect, code, stderr)
 		}
@@ -287,12 +287,12 @@ func TestAnInterruptAtThePromptAndTheEndOfTheProcessEndTheTalk(t *testing.T) {
 	defer func() { _ = typing.Close() }()
 	interrupts := make(chan os.Signal, 1)
 	interrupts <- os.Interrupt
-	if code := run(t.Context(), []string{"chat"}, surroundings{in: in, out: io.Discard, err: io.Discard, interrupts: interrupts}); code != 0 {
+	if code := run(t.Context(), []string{"chat"}, environment{in: in, out: io.Discard, err: io.Discard, interrupts: interrupts}); code != 0 {
 		t.Errorf("an interrupt: %d", code)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if code := run(ended, []string{"chat"}, surroundings{in: in, out: io.Discard, err: io.Discard}); code != 0 {
+	if code := run(ended, []string{"chat"}, environment{in: in, out: io.Discard, err: io.Discard}); code != 0 {
 		t.Errorf("the end: %d", code)
 	}
 }
@@ -301,7 +301,7 @@ func TestAnInterruptEndsEveryOtherCommand(t *testing.T) {
 	t.Parallel()
 	interrupts := make(chan os.Signal, 1)
 	out := &tape{wait: "\n", tell: func() { interrupts <- os.Interrupt }}
-	if code := run(t.Context(), []string{"mock", "-q", "--listen", "127.0.0.1:0"}, surroundings{out: out, err: io.Discard, interrupts: interrupts}); code != 0 {
+	if code := run(t.Context(), []string{"mock", "-q", "--listen", "127.0.0.1:0"}, environment{out: out, err: io.Discard, interrupts: interrupts}); code != 0 {
 		t.Errorf("mock: %d", code)
 	}
 }
@@ -396,7 +396,7 @@ func TestOnATerminalFailuresDoNotFailTheTalk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = up.Close() }()
-	one := talk{up: up, view: view, prompts: true, base: c.request(defaultsOf("openai"))}
+	one := chatSession{up: up, view: view, prompts: true, base: c.request(defaultsOf("openai"))}
 	if err := one.serve(t.Context(), strings.NewReader("one\ntwo\n")); err != nil {
 		t.Errorf("%v", err)
 	}
@@ -465,7 +465,7 @@ func TestAnOutputThatTakesNoMoreEndsTheTalk(t *testing.T) {
 	t.Parallel()
 	_, model := scripted(t, mockmodel.Options{})
 	var stderr tape
-	code := run(t.Context(), []string{"chat", "--url", model}, surroundings{in: strings.NewReader("one\ntwo\n"), out: full{}, err: &stderr})
+	code := run(t.Context(), []string{"chat", "--url", model}, environment{in: strings.NewReader("one\ntwo\n"), out: full{}, err: &stderr})
 	if code != 1 || strings.Count(stderr.String(), errFull.Error()) != 1 {
 		t.Errorf("%d\n%s", code, &stderr)
 	}

@@ -15,7 +15,7 @@ type checkCommand struct {
 
 // Run prints every problem of the file with its line, and fails if there is any. What
 // is only worth a second look is printed as a warning.
-func (c *checkCommand) Run(s surroundings) error {
+func (c *checkCommand) Run(s environment) error {
 	conf, err := loadFile(c.File)
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ func TestAWeakKeyIsAWarningOfCheckWhichSucceeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, wrong bytes.Buffer
-	if code := run(t.Context(), []string{"check", "-c", file}, surroundings{in: strings.NewReader(""), out: &out, err: &wrong}); code != 0 {
+	if code := run(t.Context(), []string{"check", "-c", file}, environment{in: strings.NewReader(""), out: &out, err: &wrong}); code != 0 {
 		t.Fatalf("exit %d: %s%s", code, out.String(), wrong.String())
 	}
 	for _, want := range []string{file + ":4: callers.keys[0].key: can be guessed", file + ":5: admin.token: can be guessed", "good: 1 channels"} {
@@ -49,7 +49,7 @@ func TestAStoreThatNobodyCanOpenIsAProblemOfTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	code := run(t.Context(), []string{"check", "-c", file}, surroundings{in: strings.NewReader(""), out: &out, err: &out})
+	code := run(t.Context(), []string{"check", "-c", file}, environment{in: strings.NewReader(""), out: &out, err: &out})
 	said := out.String()
 	if code == 0 || !strings.Contains(said, ":1: listen: ") || !strings.Contains(said, ":2: store.url: want memory: or sqlite:PATH") || strings.Contains(said, "s3cr3t") {
 		t.Errorf("%d: %s", code, said)

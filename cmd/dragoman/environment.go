@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// surroundings are what commands may touch of the process.
-type surroundings struct {
+// environment is what commands may touch of the process.
+type environment struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer

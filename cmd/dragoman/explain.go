@@ -41,7 +41,7 @@ type explainCommand struct {
 }
 
 // Run asks the running gateway, or foresees what the file alone says.
-func (c *explainCommand) Run(ctx context.Context, s surroundings) error {
+func (c *explainCommand) Run(ctx context.Context, s environment) error {
 	if c.Request == "" && c.Model == "" {
 		return errors.New("want a request id, or --model")
 	}

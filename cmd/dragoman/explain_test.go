@@ -20,7 +20,7 @@ import (
 func explain(t *testing.T, args ...string) (code int, out, said string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = run(t.Context(), append([]string{"explain"}, args...), surroundings{out: &o, err: &e})
+	code = run(t.Context(), append([]string{"explain"}, args...), environment{out: &o, err: &e})
 	return code, o.String(), e.String()
 }
 

@@ -63,7 +63,7 @@ type keyAddCommand struct {
 
 // Run prints the key on a line of its own, so that a script can take it; the rest
 // goes to the standard error.
-func (c *keyAddCommand) Run(ctx context.Context, s surroundings) error {
+func (c *keyAddCommand) Run(ctx context.Context, s environment) error {
 	expires, err := expiry(c.Expires, time.Now())
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func expiry(text string, now time.Time) (time.Time, error) {
 type keyListCommand struct{ keyFile }
 
 // Run prints one line for each key.
-func (c *keyListCommand) Run(ctx context.Context, s surroundings) error {
+func (c *keyListCommand) Run(ctx context.Context, s environment) error {
 	return c.use(func(_ *config.Config, keys store.Keyer) error {
 		all, err := keys.Keys(ctx)
 		if err != nil {
@@ -151,7 +151,7 @@ type keyRevokeCommand struct {
 }
 
 // Run forgets the key.
-func (c *keyRevokeCommand) Run(ctx context.Context, s surroundings) error {
+func (c *keyRevokeCommand) Run(ctx context.Context, s environment) error {
 	return c.use(func(_ *config.Config, keys store.Keyer) error {
 		err := keys.RevokeKey(ctx, c.ID)
 		if errors.Is(err, store.ErrNotFound) {

@@ -24,7 +24,7 @@ func keyConf(t *testing.T) string {
 func keyRun(t *testing.T, args ...string) (code int, out, err string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code = run(t.Context(), append([]string{"key"}, args...), surroundings{in: strings.NewReader(""), out: &stdout, err: &stderr})
+	code = run(t.Context(), append([]string{"key"}, args...), environment{in: strings.NewReader(""), out: &stdout, err: &stderr})
 	return code, stdout.String(), stderr.String()
 }
 

@@ -20,7 +20,7 @@ type mockCommand struct {
 
 // Run serves until ctx ends, which is no error. It writes to out how to reach
 // the model, once it listens.
-func (m *mockCommand) Run(ctx context.Context, s surroundings) error { return m.serve(ctx, s.out) }
+func (m *mockCommand) Run(ctx context.Context, s environment) error { return m.serve(ctx, s.out) }
 
 func (m *mockCommand) serve(ctx context.Context, out io.Writer) error {
 	var lc net.ListenConfig

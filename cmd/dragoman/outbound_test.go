@@ -58,10 +58,10 @@ func TestNothingSecretOfProxiesHeadersAndQueriesIsShown(t *testing.T) {
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code := run(t.Context(), []string{"check", "-c", file}, surroundings{in: strings.NewReader(""), out: &out, err: &wrong}); code != 0 {
+	if code := run(t.Context(), []string{"check", "-c", file}, environment{in: strings.NewReader(""), out: &out, err: &wrong}); code != 0 {
 		t.Fatalf("%d %s", code, wrong.String())
 	}
-	if code := run(t.Context(), []string{"explain", "-c", file, "--model", "proxied"}, surroundings{in: strings.NewReader(""), out: &out, err: &wrong}); code != 0 {
+	if code := run(t.Context(), []string{"explain", "-c", file, "--model", "proxied"}, environment{in: strings.NewReader(""), out: &out, err: &wrong}); code != 0 {
 		t.Fatalf("%d %s", code, wrong.String())
 	}
 	shown := "http://bob:***@" + proxy.Addr + " (proxy of the channel)"

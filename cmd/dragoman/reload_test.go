@@ -42,7 +42,7 @@ func runServe(t *testing.T, models string) *running {
 	out, in := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "-c", r.file}, surroundings{in: strings.NewReader(""), out: in, err: r.log, hangups: r.hangups})
+		ended <- run(ctx, []string{"serve", "-c", r.file}, environment{in: strings.NewReader(""), out: in, err: r.log, hangups: r.hangups})
 		_ = in.Close()
 	}()
 	t.Cleanup(func() {

@@ -24,7 +24,7 @@ type serveCommand struct {
 }
 
 // Run serves until ctx ends, then lets running answers finish.
-func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
+func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	level := slog.LevelInfo
 	if c.Verbose {
 		level = slog.LevelDebug
@@ -122,7 +122,7 @@ func (c *serveCommand) Run(ctx context.Context, s surroundings) error {
 
 // awaitEnd returns when ctx ends, or with what served brings. Until then it has the
 // configuration read again at each hangup.
-func (s surroundings) awaitEnd(ctx context.Context, served <-chan error, again *reloader) error {
+func (s environment) awaitEnd(ctx context.Context, served <-chan error, again *reloader) error {
 	if s.hangups != nil {
 		signal.Notify(s.hangups, syscall.SIGHUP)
 		defer signal.Stop(s.hangups)

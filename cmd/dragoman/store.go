@@ -54,7 +54,7 @@ type storeCompactCommand struct {
 }
 
 // Run prints what it is going to do, and what has come of it.
-func (c *storeCompactCommand) Run(ctx context.Context, s surroundings) error {
+func (c *storeCompactCommand) Run(ctx context.Context, s environment) error {
 	conf, _, _, err := findConfiguration(c.File)
 	if err != nil {
 		return err

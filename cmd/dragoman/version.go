@@ -12,7 +12,7 @@ var version = "dev"
 type versionCommand struct{}
 
 // Run prints the version.
-func (versionCommand) Run(s surroundings) error {
+func (versionCommand) Run(s environment) error {
 	commit := "unknown commit"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, setting := range info.Settings {

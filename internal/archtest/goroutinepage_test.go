@@ -15,7 +15,7 @@ import (
 // its tables, but for programs that measure and for support of tests.
 const goroutinePage = "docs/goroutines.md"
 
-// starterName is a function as the page names it: cmd/dragoman.(*talk).ask.
+// starterName is a function as the page names it: cmd/dragoman.(*chatSession).ask.
 var starterName = regexp.MustCompile("`([a-z][\\w/]*\\.(?:\\(\\*?\\w+\\)\\.)?\\w+)`")
 
 func TestThePageOfGoroutinesNamesEveryFunctionThatStartsOne(t *testing.T) {

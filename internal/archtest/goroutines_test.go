@@ -24,7 +24,7 @@ var unguarded = map[string]string{
 	"cmd/dragoman.(*serveCommand).Run":      "the accept loop: if it panics nothing is served any more, and the process has to end; requests are guarded one by one",
 	"cmd/dragoman.startOperator":            "the accept loop of the operator's side: net/http guards each of its requests",
 	"cmd/dragoman.untilInterrupt":           "cancels a context at a signal",
-	"cmd/dragoman.(*talk).ask":              "cancels a context at a signal",
+	"cmd/dragoman.(*chatSession).ask":              "cancels a context at a signal",
 	"proxy/front.(*call).stream":            "does nothing, or copies what a buffer holds and starts a goroutine that is guarded",
 	"cmd/dragoman.(*mockCommand).serve":     "closes the mock server at a signal, when the process ends anyway",
 	"proxy.(*clock).start":                  "compares counters and cancels a context",
