@@ -106,7 +106,7 @@ func (c *call) answer(q *proxy.Question, p *proxy.Pending, head translate.Envelo
 	})
 	late := b.opened(x)
 	if !late {
-		c.way(q.Caller, &timing)
+		c.routingHeaders(q.Caller, &timing)
 	}
 	if err != nil && !late {
 		c.failed(err)
@@ -131,7 +131,7 @@ func (c *call) answerWhole(q *proxy.Question, p *proxy.Pending, enc translate.En
 	watched.Watch(watchAfter, leave)
 	defer watched.Unwatch()
 	x, timing, err := c.open(ctx, q, p, c.limits)
-	c.way(q.Caller, &timing)
+	c.routingHeaders(q.Caller, &timing)
 	if err != nil {
 		c.failed(err)
 		return
@@ -151,9 +151,9 @@ func (c *call) answerWhole(q *proxy.Question, p *proxy.Pending, enc translate.En
 	c.ctx.Response.SetBodyRaw(enc.AppendWhole(nil, a))
 }
 
-// way says in headers which way the question went, what could not be said there,
+// routingHeaders says in headers which way the question went, what could not be said there,
 // and where its time was spent.
-func (c *call) way(caller *proxy.Caller, l *proxy.Timing) {
+func (c *call) routingHeaders(caller *proxy.Caller, l *proxy.Timing) {
 	h := &c.ctx.Response.Header
 	var buf [96]byte
 	h.SetBytesV("X-Dragoman-Attempts", strconv.AppendInt(buf[:0], int64(l.Attempts), 10))

@@ -129,7 +129,7 @@ func chatnioSocket(c *call) {
 	misnamed := c.misnamed()
 	pairs := bytes.Contains(c.ctx.Request.Header.UserAgent(), pairReader)
 	if !c.upgradeTo(upgrader, func(s *session) bool {
-		t := &talk{session: s, address: address, pairs: pairs, misnamed: misnamed, who: who, stays: charge{of: server.bodies, account: account{who, true}}}
+		t := &chatnioSession{session: s, address: address, pairs: pairs, misnamed: misnamed, who: who, stays: charge{of: server.bodies, account: account{who, true}}}
 		s.done = t.forget
 		if token != "" {
 			if !t.signIn(token) {
@@ -139,7 +139,7 @@ func chatnioSocket(c *call) {
 			t.queried = true
 		}
 		t.mayRest()
-		t.onward = t.serve
+		t.resumeFunc = t.serve
 		return t.serve()
 	}) {
 		server.chats.give(who)
@@ -152,8 +152,8 @@ func strangerAt(address string) string { return "address " + address }
 
 const textManySockets = "too many connections at once"
 
-// talk is one chatnio connection: a conversation, its queue and the running turn.
-type talk struct {
+// chatnioSession is one chatnio connection: a conversation, its queue and the running turn.
+type chatnioSession struct {
 	*session
 	address string
 	caller  *proxy.Caller // nil: nobody may ask anonymously
@@ -184,14 +184,14 @@ type talk struct {
 	ended  bool                // the last of them is out
 
 	mu      sync.Mutex
-	queue   []*task
-	waiting int   // bytes of the frames in the queue
-	now     *task // the one that is being done, until its last frame goes out
+	queue   []*queuedFrame
+	waiting int          // bytes of the frames in the queue
+	now     *queuedFrame // the one that is being done, until its last frame goes out
 	working bool
 }
 
-// task is one client frame that waits for its turn, or what was wrong with it.
-type task struct {
+// queuedFrame is one client frame that waits for its turn, or what was wrong with it.
+type queuedFrame struct {
 	frame chatnio.Frame
 	bad   *translate.Error
 	size  int // bytes of the frame
@@ -202,7 +202,7 @@ type task struct {
 }
 
 // answered reports whether the task is a turn that can be stopped.
-func (k *task) answered() bool {
+func (k *queuedFrame) answered() bool {
 	return k != nil && k.bad == nil && (k.frame.Type == chatnio.TypeChat || k.frame.Type == chatnio.TypeRestart)
 }
 
@@ -212,7 +212,7 @@ var errStopped = &translate.Error{Code: translate.CodeCanceled, Fault: translate
 // never refuses at this point (docs/rules/chatnio.md 3.2).
 // The connection counts among the caller's from then on; if there is no place it is
 // closed, and signIn returns false.
-func (t *talk) signIn(token string) bool {
+func (t *chatnioSession) signIn(token string) bool {
 	caller, err := t.s.g.Identify(token, t.address)
 	if err != nil {
 		token = ""
@@ -238,7 +238,7 @@ func (t *talk) signIn(token string) bool {
 // renew looks the credential up again: a socket may stay open for days, while its key is
 // revoked or expires, and limits and models of its caller change. It fails if the
 // credential no longer maps to the same caller.
-func (t *talk) renew() *translate.Error {
+func (t *chatnioSession) renew() *translate.Error {
 	caller, err := t.s.g.Identify(t.token, t.address)
 	switch {
 	case t.token == "" && err != nil:
@@ -254,26 +254,26 @@ func (t *talk) renew() *translate.Error {
 }
 
 // signed reports whether the conversation belongs to somebody.
-func (t *talk) signed() bool { return t.caller != nil && !t.caller.Anonymous }
+func (t *chatnioSession) signed() bool { return t.caller != nil && !t.caller.Anonymous }
 
 // serve reads frames until the client leaves, or has said nothing for a while: the
 // session then rests. Only stop is acted on at once; everything else is done in the
 // order in which it came.
-func (t *talk) serve() (rests bool) {
+func (t *chatnioSession) serve() (rests bool) {
 	for {
-		if t.rest(t.onward) {
+		if t.park(t.resumeFunc) {
 			return true
 		}
 		msg, _, ok := t.read(t.who)
-		if !ok || !t.hear(msg) {
+		if !ok || !t.handleFrame(msg) {
 			return false
 		}
 		t.held.release()
 	}
 }
 
-// hear acts on one frame, and reports whether there may be others.
-func (t *talk) hear(msg []byte) bool {
+// handleFrame acts on one frame, and reports whether there may be others.
+func (t *chatnioSession) handleFrame(msg []byte) bool {
 	if chatnio.IsPing(msg) {
 		return true
 	}
@@ -284,7 +284,7 @@ func (t *talk) hear(msg []byte) bool {
 			return false
 		}
 		if t.ref != "" {
-			t.enqueue(&task{frame: chatnio.Frame{Type: chatnio.TypeShare, Message: t.ref}})
+			t.enqueue(&queuedFrame{frame: chatnio.Frame{Type: chatnio.TypeShare, Message: t.ref}})
 		}
 		if !request {
 			return true
@@ -296,17 +296,17 @@ func (t *talk) hear(msg []byte) bool {
 			t.close(websocket.ClosePolicyViolation, "too many illegal frames")
 			return false
 		}
-		t.enqueue(&task{bad: typed(err)})
+		t.enqueue(&queuedFrame{bad: typed(err)})
 		return true
 	}
 	t.bad = 0
-	t.take(&task{frame: frame, size: len(msg)})
+	t.dispatch(&queuedFrame{frame: frame, size: len(msg)})
 	return true
 }
 
-// take does what a frame asks for, or queues it. Frames of unknown types are
+// dispatch does what a frame asks for, or queues it. Frames of unknown types are
 // ignored (docs/rules/chatnio.md 4).
-func (t *talk) take(next *task) {
+func (t *chatnioSession) dispatch(next *queuedFrame) {
 	switch next.frame.Type {
 	case chatnio.TypeStop:
 		t.stopTurn()
@@ -320,7 +320,7 @@ func (t *talk) take(next *task) {
 
 // open takes the first frame, and reports whether it is a request as well. A token in it
 // wins over one in the query.
-func (t *talk) open(msg []byte) (request bool) {
+func (t *chatnioSession) open(msg []byte) (request bool) {
 	auth, err := chatnio.DecodeAuth(msg)
 	if !t.queried || auth.Token != "" {
 		if !t.signIn(auth.Token) {
@@ -331,7 +331,7 @@ func (t *talk) open(msg []byte) (request bool) {
 		t.number = auth.ID
 	}
 	if err != nil {
-		t.enqueue(&task{bad: typed(err)})
+		t.enqueue(&queuedFrame{bad: typed(err)})
 		return false
 	}
 	if t.ref = auth.Ref; t.ref != "" {
@@ -342,7 +342,7 @@ func (t *talk) open(msg []byte) (request bool) {
 
 // stopTurn ends the oldest turn that has not sent its last frame yet, running or
 // not: a stop may overtake the start of the turn that it means.
-func (t *talk) stopTurn() {
+func (t *chatnioSession) stopTurn() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.now.answered() {
@@ -357,7 +357,7 @@ func (t *talk) stopTurn() {
 	}
 }
 
-func (k *task) stop() {
+func (k *queuedFrame) stop() {
 	k.stopped = true
 	if k.cancel != nil {
 		k.cancel(errStopped)
@@ -366,11 +366,11 @@ func (k *task) stop() {
 
 // enqueue gives a task to the worker. What is too much is refused in its place in
 // the order, since the client counts one end for each of its chats.
-func (t *talk) enqueue(next *task) {
+func (t *chatnioSession) enqueue(next *queuedFrame) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.queue) >= queueLimit || t.waiting+next.size > queueBytes || !t.charges(next) {
-		next = &task{bad: &translate.Error{Code: translate.CodeRateLimited, Message: "too many messages at once"}}
+		next = &queuedFrame{bad: &translate.Error{Code: translate.CodeRateLimited, Message: "too many messages at once"}}
 	}
 	if len(t.queue) >= floodLimit {
 		t.close(websocket.CloseTryAgainLater, "too many messages at once")
@@ -387,7 +387,7 @@ func (t *talk) enqueue(next *task) {
 
 // charges charges the caller with a frame and what is made of it, unless that is
 // little, until it is done. It reports whether there was room.
-func (t *talk) charges(next *task) bool {
+func (t *chatnioSession) charges(next *queuedFrame) bool {
 	if next.size <= freeBody {
 		return true
 	}
@@ -396,7 +396,7 @@ func (t *talk) charges(next *task) bool {
 }
 
 // drain does what is queued, one after the other.
-func (t *talk) drain() {
+func (t *chatnioSession) drain() {
 	for {
 		t.mu.Lock()
 		if len(t.queue) == 0 {
@@ -409,11 +409,11 @@ func (t *talk) drain() {
 		t.waiting -= t.now.size
 		next := t.now
 		t.mu.Unlock()
-		t.do(next)
+		t.run(next)
 	}
 }
 
-func (t *talk) do(next *task) {
+func (t *chatnioSession) run(next *queuedFrame) {
 	t.sent, t.ended = 0, false
 	defer next.held.release()
 	defer t.crash(next)
@@ -421,7 +421,7 @@ func (t *talk) do(next *task) {
 	case next.bad != nil:
 		t.refuse(nil, &translate.Request{}, next.bad)
 	case next.answered():
-		t.turn(next)
+		t.runTurn(next)
 	default:
 		t.edit(&next.frame)
 	}
@@ -429,7 +429,7 @@ func (t *talk) do(next *task) {
 
 // crash ends the turn in which something panicked before the session ends: its
 // client would wait for ever otherwise (docs/rules/chatnio.md 8.3).
-func (t *talk) crash(next *task) {
+func (t *chatnioSession) crash(next *queuedFrame) {
 	p := recover()
 	if p == nil {
 		return

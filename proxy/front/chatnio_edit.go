@@ -15,7 +15,7 @@ const headLimit = 4 << 20
 
 // edit does what mask, share, edit and remove frames ask for. They are never
 // answered, and what is wrong with them is ignored (docs/rules/chatnio.md 4 and 8.6).
-func (t *talk) edit(frame *chatnio.Frame) {
+func (t *chatnioSession) edit(frame *chatnio.Frame) {
 	if t.renew() != nil || t.caller == nil || t.caller.Anonymous && t.misnamed != nil {
 		return
 	}
@@ -52,7 +52,7 @@ func (t *talk) edit(frame *chatnio.Frame) {
 }
 
 // apply changes the conversation, or what it will begin with.
-func (t *talk) apply(change conversation.Edit) {
+func (t *chatnioSession) apply(change conversation.Edit) {
 	ctx, cancel := context.WithTimeout(t.ctx, time.Minute)
 	defer cancel()
 	if t.caller.Anonymous {
@@ -77,7 +77,7 @@ func (t *talk) apply(change conversation.Edit) {
 
 // beginWith changes what the conversation will begin with, unless that would be too much,
 // for the connection or for its caller.
-func (t *talk) beginWith(change conversation.Edit) {
+func (t *chatnioSession) beginWith(change conversation.Edit) {
 	weight := 0
 	for i := range t.head {
 		weight += t.head[i].Weight()
@@ -94,7 +94,7 @@ func (t *talk) beginWith(change conversation.Edit) {
 }
 
 // shared returns the messages behind a share's hash, once per connection.
-func (t *talk) shared(hash string) ([]store.Message, bool) {
+func (t *chatnioSession) shared(hash string) ([]store.Message, bool) {
 	sharer, ok := t.s.g.Store().(store.Sharer)
 	if !ok || t.joined || translate.TooLong(hash, translate.MaxID) {
 		return nil, false

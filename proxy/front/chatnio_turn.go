@@ -14,8 +14,8 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 )
 
-// turn answers one chat or restart.
-func (t *talk) turn(next *task) {
+// runTurn answers one chat or restart.
+func (t *chatnioSession) runTurn(next *queuedFrame) {
 	received := time.Now()
 	req := &translate.Request{Dialect: chatnio.Dialect.Name(), Stream: true}
 	next.frame.Request(req)
@@ -67,7 +67,7 @@ func (t *talk) turn(next *task) {
 }
 
 // unnoted notes that the question is on the client's screen and not stored, if so.
-func (t *talk) unnoted(p *proxy.Pending) {
+func (t *chatnioSession) unnoted(p *proxy.Pending) {
 	if p.Unnoted() {
 		t.adrift, t.lost = true, true
 	}
@@ -75,7 +75,7 @@ func (t *talk) unnoted(p *proxy.Pending) {
 
 // resolve finds the model, or says in the real server's way why not: a model that
 // is not for callers without a key asks for one (docs/rules/chatnio.md 5.2).
-func (t *talk) resolve(name string) (*proxy.Model, *translate.Error) {
+func (t *chatnioSession) resolve(name string) (*proxy.Model, *translate.Error) {
 	if t.caller == nil {
 		return nil, &translate.Error{Code: translate.CodeUnauthorized, Message: "a key is needed"}
 	}
@@ -89,7 +89,7 @@ func (t *talk) resolve(name string) (*proxy.Model, *translate.Error) {
 	return model, err
 }
 
-func (t *talk) begin(next *task, cancel context.CancelCauseFunc) {
+func (t *chatnioSession) begin(next *queuedFrame, cancel context.CancelCauseFunc) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	next.cancel = cancel
@@ -100,7 +100,7 @@ func (t *talk) begin(next *task, cancel context.CancelCauseFunc) {
 
 // over says that the running turn is over but for its last frame: a stop that
 // comes from now on means the next one. It reports whether it was stopped.
-func (t *talk) over() (stopped bool) {
+func (t *chatnioSession) over() (stopped bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	stopped = t.now != nil && t.now.stopped
@@ -110,7 +110,7 @@ func (t *talk) over() (stopped bool) {
 
 // locate finds out whether the connection has a conversation already: the one that it
 // asked for, unless that is not one of this caller's.
-func (t *talk) locate(ctx context.Context) error {
+func (t *chatnioSession) locate(ctx context.Context) error {
 	if t.fixed || t.number <= 0 {
 		return nil
 	}
@@ -128,13 +128,13 @@ func (t *talk) locate(ctx context.Context) error {
 	return nil
 }
 
-func (t *talk) hold(n int64) {
+func (t *chatnioSession) hold(n int64) {
 	t.s.numbers.hold(t.caller.Name, n)
 	t.number, t.fixed = n, true
 }
 
-// settle gives the connection a number that nobody else gets, if it has none yet.
-func (t *talk) settle() error {
+// resolveConversation gives the connection a number that nobody else gets, if it has none yet.
+func (t *chatnioSession) resolveConversation() error {
 	if !t.signed() {
 		t.number = -1
 		return nil
@@ -154,9 +154,9 @@ func (t *talk) settle() error {
 
 // start makes sure that the turn's conversation can be found by the number that its first
 // frame says: a new one is stored with its question.
-func (t *talk) start(p *proxy.Pending, frame chatnio.Frame) error {
+func (t *chatnioSession) start(p *proxy.Pending, frame chatnio.Frame) error {
 	if !t.signed() || frame.Type == chatnio.TypeRestart {
-		return t.settle()
+		return t.resolveConversation()
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, storeWait)
 	defer cancel()
@@ -164,7 +164,7 @@ func (t *talk) start(p *proxy.Pending, frame chatnio.Frame) error {
 		return err
 	}
 	if !t.s.g.Conversations().MayNote(t.caller.Name) {
-		return t.settle() // it is stored with its answer
+		return t.resolveConversation() // it is stored with its answer
 	}
 	if err := p.Begin(ctx, t.identity(frame.Message)); err != nil {
 		return err
@@ -174,7 +174,7 @@ func (t *talk) start(p *proxy.Pending, frame chatnio.Frame) error {
 }
 
 // began notes that the conversation is stored under number.
-func (t *talk) began(number int64) {
+func (t *chatnioSession) began(number int64) {
 	if number <= 0 {
 		return
 	}
@@ -186,7 +186,7 @@ func (t *talk) began(number int64) {
 }
 
 // forget gives back the number of a socket that has ended, and what was only said on it.
-func (t *talk) forget() {
+func (t *chatnioSession) forget() {
 	t.s.chats.give(t.who)
 	t.stays.release()
 	for _, left := range t.queue { // behind a turn that crashed
@@ -199,7 +199,7 @@ func (t *talk) forget() {
 }
 
 // enter takes the turn's place in the conversation, if it has none yet.
-func (t *talk) enter(ctx context.Context, p *proxy.Pending, message string) error {
+func (t *chatnioSession) enter(ctx context.Context, p *proxy.Pending, message string) error {
 	if p.Turn() != nil {
 		return nil
 	}
@@ -214,7 +214,7 @@ func (t *talk) enter(ctx context.Context, p *proxy.Pending, message string) erro
 }
 
 // identity is the connection's conversation; a new one is named after message.
-func (t *talk) identity(message string) conversation.Identity {
+func (t *chatnioSession) identity(message string) conversation.Identity {
 	id := conversation.Identity{Make: &store.Conversation{User: t.caller.Name, Group: "chatnio:", Numbered: true, Name: t.name, Messages: t.head}}
 	if t.name == "" {
 		id.Make.Name = clipTitle(message)
@@ -226,7 +226,7 @@ func (t *talk) identity(message string) conversation.Identity {
 }
 
 // note stores a question that was refused with what the client shows for it.
-func (t *talk) note(next *task, text string) {
+func (t *chatnioSession) note(next *queuedFrame, text string) {
 	if next == nil || !next.answered() || t.caller == nil || t.caller.Anonymous && t.misnamed != nil {
 		return
 	}
@@ -255,7 +255,7 @@ func (t *talk) note(next *task, text string) {
 	t.began(number)
 }
 
-func (t *talk) noteIn(ctx context.Context, n conversation.Note, message string) (number int64, err error) {
+func (t *chatnioSession) noteIn(ctx context.Context, n conversation.Note, message string) (number int64, err error) {
 	if !t.signed() {
 		return t.s.g.Conversations().Unstored(&t.kept).Note(ctx, n)
 	}
@@ -270,7 +270,7 @@ func (t *talk) noteIn(ctx context.Context, n conversation.Note, message string) 
 }
 
 // first sends frame 1 of a turn. A store that failed left no number to send.
-func (t *talk) first() error {
+func (t *chatnioSession) first() error {
 	number := t.number
 	if number <= 0 {
 		number = -1
@@ -280,7 +280,7 @@ func (t *talk) first() error {
 }
 
 // more sends a further frame; a pairReader gets it where it looks for text.
-func (t *talk) more(enc *chatnio.Encoder, frame []byte) error {
+func (t *chatnioSession) more(enc *chatnio.Encoder, frame []byte) error {
 	if len(frame) == 0 {
 		return nil
 	}
@@ -295,7 +295,7 @@ func (t *talk) more(enc *chatnio.Encoder, frame []byte) error {
 }
 
 // last sends the end frame; a pairReader gets it where it looks for the end.
-func (t *talk) last(enc *chatnio.Encoder, frame []byte) error {
+func (t *chatnioSession) last(enc *chatnio.Encoder, frame []byte) error {
 	odd := t.sent%2 == 1
 	t.ended = true
 	if t.pairs && odd {
@@ -308,10 +308,10 @@ func (t *talk) last(enc *chatnio.Encoder, frame []byte) error {
 
 // refuse answers with an error turn: frame 1, then the one end frame. next is what is
 // refused; nil: no question.
-func (t *talk) refuse(next *task, req *translate.Request, err *translate.Error) {
+func (t *chatnioSession) refuse(next *queuedFrame, req *translate.Request, err *translate.Error) {
 	enc := chatnio.NewEncoder(req, translate.Envelope{})
 	t.note(next, enc.ErrorText(err))
-	if failed := t.settle(); failed != nil {
+	if failed := t.resolveConversation(); failed != nil {
 		err = typed(failed)
 	}
 	t.over()
@@ -321,7 +321,7 @@ func (t *talk) refuse(next *task, req *translate.Request, err *translate.Error) 
 }
 
 // answer streams the frames of one turn: exactly one of them says end.
-func (t *talk) answer(ctx context.Context, p *proxy.Pending, req *translate.Request, next *task) {
+func (t *chatnioSession) answer(ctx context.Context, p *proxy.Pending, req *translate.Request, next *queuedFrame) {
 	enc := chatnio.NewEncoder(req, translate.Envelope{Number: t.number})
 	if err := t.enter(ctx, p, next.frame.Message); err != nil {
 		err := typed(err)
@@ -363,7 +363,7 @@ func (t *talk) answer(ctx context.Context, p *proxy.Pending, req *translate.Requ
 }
 
 // end ends a turn that did not end well.
-func (t *talk) end(enc *chatnio.Encoder, err *translate.Error, started bool) {
+func (t *chatnioSession) end(enc *chatnio.Encoder, err *translate.Error, started bool) {
 	stopped := t.over()
 	switch {
 	case err.Fault != translate.FaultGone:

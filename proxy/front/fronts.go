@@ -116,7 +116,7 @@ type call struct {
 	front *Front // that it has reached
 	id    string // request id
 	// once is set while a request with an Idempotency-Key is answered.
-	once *once
+	once *idempotentRequest
 	// held is what its body takes of the server's budget; nil: too little to count.
 	held *charge
 }

@@ -84,9 +84,9 @@ func bareAppToken(token string) string {
 	return strings.TrimSpace(token)
 }
 
-// crowd is one iagent connection with its many users. Frames go out through a
+// iagentConn is one iagent connection with its many users. Frames go out through a
 // queue, which one goroutine writes.
-type crowd struct {
+type iagentConn struct {
 	*session
 	name    string        // the caller's
 	caller  *proxy.Caller // as of the newest message; used where messages are read
@@ -94,7 +94,7 @@ type crowd struct {
 	who     func() (*proxy.Caller, *translate.Error) // whose the token is now
 	slots   chan struct{}                            // one for each question that runs
 	asking  sync.WaitGroup                           // the questions that run
-	jobs    chan *question                           // to those that have answered one question and wait for the next
+	jobs    chan *iagentJob                          // to those that have answered one question and wait for the next
 	idle    chan struct{}                            // one for each of them
 	awaited awaited                                  // what it waits for, see [recent]
 	out     chan []byte
@@ -106,10 +106,10 @@ type crowd struct {
 	why     string        // empty: none
 }
 
-func newCrowd(s *session, caller *proxy.Caller, address string, who func() (*proxy.Caller, *translate.Error)) *crowd {
-	c := &crowd{
+func newCrowd(s *session, caller *proxy.Caller, address string, who func() (*proxy.Caller, *translate.Error)) *iagentConn {
+	c := &iagentConn{
 		session: s, name: caller.Name, caller: caller, address: address, who: who,
-		slots: make(chan struct{}, inFlightLimit), jobs: make(chan *question), idle: make(chan struct{}, idleWorkers), out: make(chan []byte, inFlightLimit), over: make(chan struct{}), sent: make(chan struct{}),
+		slots: make(chan struct{}, inFlightLimit), jobs: make(chan *iagentJob), idle: make(chan struct{}, idleWorkers), out: make(chan []byte, inFlightLimit), over: make(chan struct{}), sent: make(chan struct{}),
 	}
 	s.done = c.unqueue
 	return c
@@ -117,7 +117,7 @@ func newCrowd(s *session, caller *proxy.Caller, address string, who func() (*pro
 
 // serve reads messages until the client leaves, and returns when all questions
 // are answered and all frames written.
-func (c *crowd) serve() {
+func (c *iagentConn) serve() {
 	c.work(c.send)
 	defer context.AfterFunc(c.ctx, c.abandon)()
 	defer c.finish()
@@ -150,7 +150,7 @@ func (c *crowd) serve() {
 
 // renew makes sure that the token is still the caller's, whose limits and models may
 // have changed.
-func (c *crowd) renew() *translate.Error {
+func (c *iagentConn) renew() *translate.Error {
 	caller, err := c.who()
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (c *crowd) renew() *translate.Error {
 // take waits for a slot, so that a full connection is not read any further until
 // an answer is ready, and begins with m. The error is for who sent m; ok is false
 // when the connection is over.
-func (c *crowd) take(m iagent.Message, frame []byte) (wrong *translate.Error, ok bool) {
+func (c *iagentConn) take(m iagent.Message, frame []byte) (wrong *translate.Error, ok bool) {
 	select {
 	case c.slots <- struct{}{}:
 	default:
@@ -187,7 +187,7 @@ func (c *crowd) take(m iagent.Message, frame []byte) (wrong *translate.Error, ok
 // awaitSlot takes a slot of a full connection when there is one. Most are full for a
 // moment only, for which its client is not watched. It returns false when the
 // connection is over.
-func (c *crowd) awaitSlot() bool {
+func (c *iagentConn) awaitSlot() bool {
 	soon := time.NewTimer(unreadFor)
 	defer soon.Stop()
 	select {
@@ -207,7 +207,7 @@ func (c *crowd) awaitSlot() bool {
 }
 
 // illegal answers m if it is wrong, and reports whether that was once too often.
-func (c *crowd) illegal(m *iagent.Message, wrong *translate.Error) bool {
+func (c *iagentConn) illegal(m *iagent.Message, wrong *translate.Error) bool {
 	if wrong == nil {
 		c.bad = 0
 		return false
@@ -221,7 +221,7 @@ func (c *crowd) illegal(m *iagent.Message, wrong *translate.Error) bool {
 
 // finish ends the questions of a client that has left or is sent away, or waits for
 // them when the server stops, and then ends the queue.
-func (c *crowd) finish() {
+func (c *iagentConn) finish() {
 	if !c.away.Load() {
 		c.left.Store(true)
 		c.cancel(errClientGone)
@@ -230,13 +230,13 @@ func (c *crowd) finish() {
 	close(c.over)
 }
 
-func (c *crowd) reply(m *iagent.Message) iagent.Message {
+func (c *iagentConn) reply(m *iagent.Message) iagent.Message {
 	return iagent.Reply(m, ids.New("r-"), time.Now().UnixMilli(), c.s.settings().IAgent.Name)
 }
 
 // silent applies the group policy (docs/rules/iagent.md 4.10). known: the
 // receiver is an agent of ours.
-func (c *crowd) silent(m *iagent.Message, known bool) bool {
+func (c *iagentConn) silent(m *iagent.Message, known bool) bool {
 	if m.ChatType != iagent.Group {
 		return false
 	}

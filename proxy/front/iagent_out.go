@@ -11,7 +11,7 @@ import (
 
 // write queues a frame, and waits while the queue is full. The error says that the
 // connection is over.
-func (c *crowd) write(frame []byte) error {
+func (c *iagentConn) write(frame []byte) error {
 	if c.left.Load() {
 		return net.ErrClosed
 	}
@@ -33,20 +33,20 @@ func (c *crowd) write(frame []byte) error {
 
 // queued charges the caller with a frame that waits to be written, and written gives
 // that back.
-func (c *crowd) queued(frame []byte) {
+func (c *iagentConn) queued(frame []byte) {
 	if len(frame) > freeBody {
 		c.s.bodies.overdraw(c.name, int64(len(frame)))
 	}
 }
 
-func (c *crowd) written(frame []byte) {
+func (c *iagentConn) written(frame []byte) {
 	if len(frame) > freeBody {
 		c.s.bodies.give(c.name, int64(len(frame)))
 	}
 }
 
 // unqueue gives back what is still queued when nothing is written any more.
-func (c *crowd) unqueue() {
+func (c *iagentConn) unqueue() {
 	for {
 		select {
 		case frame := <-c.out:
@@ -59,7 +59,7 @@ func (c *crowd) unqueue() {
 
 // send writes what is queued until the queue is over and empty, and then the
 // farewell, if there is one. It is a goroutine of its own.
-func (c *crowd) send() {
+func (c *iagentConn) send() {
 	defer close(c.sent)
 	var burst [][]byte
 	for {
@@ -87,7 +87,7 @@ const (
 )
 
 // sendWith writes burst, which holds one frame, with those that are queued already.
-func (c *crowd) sendWith(burst [][]byte) [][]byte {
+func (c *iagentConn) sendWith(burst [][]byte) [][]byte {
 	for size := len(burst[0]); len(c.out) > 0 && len(burst) < maxBurst && size < burstBytes; {
 		frame := <-c.out
 		burst = append(burst, frame)
@@ -100,7 +100,7 @@ func (c *crowd) sendWith(burst [][]byte) [][]byte {
 
 // sendAll writes frames. A peer that took none of it for a long time gets told
 // that it is too slow, if it begins to read again before its connection is cut.
-func (c *crowd) sendAll(frames [][]byte) {
+func (c *iagentConn) sendAll(frames [][]byte) {
 	began := time.Now()
 	if err := c.session.writeAll(frames); err == nil && time.Since(began) >= writeTimeout {
 		c.close(websocket.CloseTryAgainLater, "the client reads too slowly")
@@ -113,14 +113,14 @@ func (c *crowd) sendAll(frames [][]byte) {
 }
 
 // await implements [writer].
-func (c *crowd) await(m *remembered) bool { return c.awaited.add(m) }
+func (c *iagentConn) await(m *remembered) bool { return c.awaited.add(m) }
 
 // forget implements [writer].
-func (c *crowd) forget(m *remembered) { c.awaited.remove(m) }
+func (c *iagentConn) forget(m *remembered) { c.awaited.remove(m) }
 
 // abandon ends the questions whose answers only this connection waits for, which has
 // ended.
-func (c *crowd) abandon() {
+func (c *iagentConn) abandon() {
 	defer func() {
 		if p := recover(); p != nil {
 			c.s.log.Error("panic", "id", c.id, "what", p, "stack", string(debug.Stack()))

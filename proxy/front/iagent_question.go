@@ -14,9 +14,9 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
 )
 
-// question is one message of a crowd that was not answered before, until it is.
-type question struct {
-	*crowd
+// iagentJob is one message of an iagent connection that was not answered before, until it is.
+type iagentJob struct {
+	*iagentConn
 	m    iagent.Message
 	ctx  context.Context // ends when nobody waits for the answer any more
 	stop context.CancelCauseFunc
@@ -26,11 +26,11 @@ type question struct {
 	made store.Conversation
 	held charge
 	// known is the outcome, if that was clear before anybody was asked.
-	known *outcome
+	known *jobResult
 }
 
-// outcome is the one frame that answers a question.
-type outcome struct {
+// jobResult is the one frame that answers a question.
+type jobResult struct {
 	frame []byte
 	// keep: it is worth repeating, which the end of an abandoned question is not.
 	keep bool
@@ -42,9 +42,9 @@ type outcome struct {
 // question's place in its conversation at once, so that the questions of one
 // conversation are answered in the order in which they came. The error says that m
 // is illegal.
-func (c *crowd) begin(m iagent.Message, frame []byte, held charge) *translate.Error {
+func (c *iagentConn) begin(m iagent.Message, frame []byte, held charge) *translate.Error {
 	received := time.Now()
-	one := &question{crowd: c, m: m, held: held}
+	one := &iagentJob{iagentConn: c, m: m, held: held}
 	one.ctx, one.stop = context.WithCancelCause(c.s.life)
 	first, err := c.s.recent.ask(c.name, m.ID, frame, c, received, one.stop)
 	if !first {
@@ -61,7 +61,7 @@ func (c *crowd) begin(m iagent.Message, frame []byte, held charge) *translate.Er
 
 // employ has one answered by a goroutine that is idle, else by a new one: their
 // stacks have grown already.
-func (c *crowd) employ(one *question) {
+func (c *iagentConn) employ(one *iagentJob) {
 	select {
 	case c.jobs <- one:
 	default:
@@ -70,7 +70,7 @@ func (c *crowd) employ(one *question) {
 }
 
 // worker answers one, and others after it as long as not too many others are idle.
-func (c *crowd) worker(one *question) {
+func (c *iagentConn) worker(one *iagentJob) {
 	for {
 		one.settle()
 		one = nil
@@ -92,8 +92,8 @@ func (c *crowd) worker(one *question) {
 
 // settle sees the question answered, and lets the next question of the conversation
 // go on.
-func (o *question) settle() {
-	c := o.crowd
+func (o *iagentJob) settle() {
+	c := o.iagentConn
 	// A bug costs the question that met it, not all others of the connection.
 	defer func() {
 		if p := recover(); p != nil {
@@ -104,7 +104,7 @@ func (o *question) settle() {
 	defer func() { <-c.slots }()
 	defer o.held.release()
 	defer o.stop(nil)
-	var out outcome
+	var out jobResult
 	defer func() {
 		if out.frame == nil { // it has panicked
 			out.frame = o.failure(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
@@ -121,7 +121,7 @@ func (o *question) settle() {
 }
 
 // leave gives back the question's place.
-func (o *question) leave() {
+func (o *iagentJob) leave() {
 	if o.p == nil {
 		return
 	}
@@ -133,8 +133,8 @@ func (o *question) leave() {
 }
 
 // prepare takes the question's place in its conversation, if it has to be asked.
-func (o *question) prepare(received time.Time) {
-	c, m := o.crowd, &o.m
+func (o *iagentJob) prepare(received time.Time) {
+	c, m := o.iagentConn, &o.m
 	name := ""
 	if c.s.g.Known(m.Receiver) {
 		name = m.Receiver
@@ -145,11 +145,11 @@ func (o *question) prepare(received time.Time) {
 	}
 	model, wrong := c.s.g.Resolve(c.caller, name)
 	if c.silent(m, agent != "") {
-		o.known = &outcome{frame: iagent.AppendSilent(nil, c.reply(m)), keep: true}
+		o.known = &jobResult{frame: iagent.AppendSilent(nil, c.reply(m)), keep: true}
 		return
 	}
 	if wrong != nil {
-		o.known = &outcome{frame: o.failure(noModel(wrong)), keep: true}
+		o.known = &jobResult{frame: o.failure(noModel(wrong)), keep: true}
 		return
 	}
 	m.Request(&o.req)
@@ -169,7 +169,7 @@ func (o *question) prepare(received time.Time) {
 }
 
 // join takes the question's place; what it returns, if anything, is the outcome.
-func (o *question) join() *outcome {
+func (o *iagentJob) join() *jobResult {
 	if err := o.p.Join(o.ctx, o.id); err != nil {
 		return o.refused(err)
 	}
@@ -189,7 +189,7 @@ func noModel(err *translate.Error) *translate.Error {
 }
 
 // answer waits for the answer.
-func (o *question) answer() outcome {
+func (o *iagentJob) answer() jobResult {
 	if o.known == nil && o.p.Turn() == nil {
 		o.known = o.join()
 	}
@@ -202,23 +202,23 @@ func (o *question) answer() outcome {
 	}
 	a, err := x.Whole()
 	if err != nil {
-		return outcome{frame: o.failure(typed(err)), keep: true, of: x}
+		return jobResult{frame: o.failure(typed(err)), keep: true, of: x}
 	}
-	return outcome{frame: iagent.AppendAnswer(nil, o.reply(&o.m), a), keep: true, of: x}
+	return jobResult{frame: iagent.AppendAnswer(nil, o.reply(&o.m), a), keep: true, of: x}
 }
 
-func (o *question) failure(err *translate.Error) []byte {
+func (o *iagentJob) failure(err *translate.Error) []byte {
 	return iagent.AppendFailure(nil, o.reply(&o.m), err)
 }
 
 // refused is what answers a question that did not come to a channel's answer.
-func (o *question) refused(err error) *outcome {
+func (o *iagentJob) refused(err error) *jobResult {
 	e := typed(err)
 	if e.Fault == translate.FaultGone {
 		// Only who repeated the question in this very moment gets to see it.
-		return &outcome{frame: o.failure(&translate.Error{Code: translate.CodeUnavailable, Message: "the question was abandoned"})}
+		return &jobResult{frame: o.failure(&translate.Error{Code: translate.CodeUnavailable, Message: "the question was abandoned"})}
 	}
 	// What a limit kept out was not asked: sent again, it may get in.
 	_, limited := e.Cause.(*limiter.Exceeded)
-	return &outcome{frame: o.failure(e), keep: !limited && e.Spent == nil}
+	return &jobResult{frame: o.failure(e), keep: !limited && e.Spent == nil}
 }

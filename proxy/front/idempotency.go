@@ -29,7 +29,7 @@ const (
 // repeated one gets the first one's answer. It is safe for concurrent use.
 type idempotency struct {
 	mu     sync.Mutex
-	window window[onceKey, reply]
+	window resultCache[onceKey, reply]
 }
 
 // onceKey is what a key is unique in.
@@ -47,10 +47,10 @@ func newIdempotency() *idempotency {
 	return &idempotency{window: newWindow[onceKey, reply](idempotencyKeep, idempotencyMost, idempotencyBytes)}
 }
 
-// once is the one request with its key that is answered rather than repeated. A
+// idempotentRequest is the one request with its key that is answered rather than repeated. A
 // nil once is a request without a key; its methods then do nothing. One goroutine
 // uses it.
-type once struct {
+type idempotentRequest struct {
 	of  *idempotency
 	one *asked[onceKey, reply] // nil once it is settled
 
@@ -87,7 +87,7 @@ func (c *call) unique(caller *proxy.Caller) bool {
 	store.mu.Unlock()
 	switch {
 	case fresh:
-		c.once = &once{of: store, one: one}
+		c.once = &idempotentRequest{of: store, one: one}
 		return true
 	case !same:
 		c.fail(&translate.Error{Code: translate.CodeKeyReused, Message: "this Idempotency-Key was used for another request"})
@@ -142,7 +142,7 @@ func worthKeeping(status int) bool {
 
 // settle keeps the response as it stands if it is worth it, else forgets the
 // request.
-func (o *once) settle(r *fasthttp.Response) {
+func (o *idempotentRequest) settle(r *fasthttp.Response) {
 	if o == nil {
 		return
 	}
@@ -154,7 +154,7 @@ func (o *once) settle(r *fasthttp.Response) {
 }
 
 // forget makes the request as if it had never been made, unless it was settled.
-func (o *once) forget() {
+func (o *idempotentRequest) forget() {
 	if o == nil || o.one == nil {
 		return
 	}
@@ -164,7 +164,7 @@ func (o *once) forget() {
 	o.one = nil
 }
 
-func (o *once) keep(r reply) {
+func (o *idempotentRequest) keep(r reply) {
 	if len(r.body) > idempotencyBody {
 		o.forget()
 		return
@@ -182,21 +182,21 @@ func (o *once) keep(r reply) {
 
 // stream prepares for a streamed answer, which again encodes anew; one that is
 // passed through is repeated as it was.
-func (o *once) stream(again func() translate.Encoder) {
+func (o *idempotentRequest) stream(again func() translate.Encoder) {
 	if o != nil {
 		o.again = again
 	}
 }
 
 // begun notes how the answer comes.
-func (o *once) begun(x *proxy.Exchange) {
+func (o *idempotentRequest) begun(x *proxy.Exchange) {
 	if o != nil {
 		o.through, o.dropped = x.PassThrough(), x.Dropped()
 	}
 }
 
 // event adds one event of the stream.
-func (o *once) event(ev translate.Event) {
+func (o *idempotentRequest) event(ev translate.Event) {
 	if o == nil || o.one == nil {
 		return
 	}
@@ -214,7 +214,7 @@ func (o *once) event(ev translate.Event) {
 
 // end settles a stream that ended well, or with failure, whose status would have
 // been status.
-func (o *once) end(failure *translate.Error, status int) {
+func (o *idempotentRequest) end(failure *translate.Error, status int) {
 	if o == nil || o.one == nil {
 		return
 	}

@@ -15,12 +15,12 @@ const (
 	recentBytes    = 64 << 20
 )
 
-// recent remembers the messages of the iagent front for a while, so that a
+// dedupeCache remembers the messages of the iagent front for a while, so that a
 // repeated one is answered again instead of being asked again (docs/rules/iagent.md
 // 4.6). It is safe for concurrent use.
-type recent struct {
+type dedupeCache struct {
 	mu     sync.Mutex
-	window window[messageID, remembered]
+	window resultCache[messageID, remembered]
 }
 
 type messageID struct{ caller, id string }
@@ -78,15 +78,15 @@ func (a *awaited) end() map[*remembered]struct{} {
 	return all
 }
 
-func newRecent(keep time.Duration) *recent {
-	return &recent{window: newWindow[messageID, remembered](keep, recentMessages, recentBytes)}
+func newRecent(keep time.Duration) *dedupeCache {
+	return &dedupeCache{window: newWindow[messageID, remembered](keep, recentMessages, recentBytes)}
 }
 
 // ask reports whether a message is new; then [recent.answered] must be called. A
 // repeated one is answered here as soon as there is an answer. stop is called when
 // the newest connection that asked ends before that: nobody waits any more. The
 // error says that the same id came with another body.
-func (r *recent) ask(caller, id string, body []byte, from writer, now time.Time, stop context.CancelCauseFunc) (first bool, err *translate.Error) {
+func (r *dedupeCache) ask(caller, id string, body []byte, from writer, now time.Time, stop context.CancelCauseFunc) (first bool, err *translate.Error) {
 	sum := sha256.Sum256(body)
 	r.mu.Lock()
 	one, fresh := r.window.ask(messageID{caller, id}, sum, now)
@@ -113,7 +113,7 @@ func (r *recent) ask(caller, id string, body []byte, from writer, now time.Time,
 
 // asked makes from the connection that the answer goes to, and reports whether it is
 // still there; r.mu is held.
-func (r *recent) asked(m *remembered, from writer) bool {
+func (r *dedupeCache) asked(m *remembered, from writer) bool {
 	if m.asker != nil {
 		m.asker.forget(m)
 	}
@@ -122,7 +122,7 @@ func (r *recent) asked(m *remembered, from writer) bool {
 }
 
 // left notes that the connection from has ended.
-func (r *recent) left(m *remembered, from writer) {
+func (r *dedupeCache) left(m *remembered, from writer) {
 	r.mu.Lock()
 	alone, stop := m.asker == from, m.stop
 	r.mu.Unlock()
@@ -133,7 +133,7 @@ func (r *recent) left(m *remembered, from writer) {
 
 // answered sends frame to whoever asked last. It is kept for repetitions, unless
 // the question was abandoned: then it may be asked again.
-func (r *recent) answered(caller, id string, frame []byte, keep bool, now time.Time) {
+func (r *dedupeCache) answered(caller, id string, frame []byte, keep bool, now time.Time) {
 	r.mu.Lock()
 	one := r.window.byKey[messageID{caller, id}]
 	if one == nil || one.done {

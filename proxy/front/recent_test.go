@@ -24,7 +24,7 @@ func (l *listener) await(m *remembered) bool { return l.add(m) }
 func (l *listener) forget(m *remembered)     { l.remove(m) }
 
 // leaves returns what happens when l ends, as far as it waits for anything now.
-func (l *listener) leaves(r *recent) func() {
+func (l *listener) leaves(r *dedupeCache) func() {
 	all := maps.Clone(l.all)
 	return func() {
 		for m := range all {
@@ -34,7 +34,7 @@ func (l *listener) leaves(r *recent) func() {
 }
 
 // asks puts a message to r and fails the test unless it is new or not, as told.
-func asks(t *testing.T, r *recent, id, body string, from *listener, now time.Time, isNew bool) (stopped *bool) {
+func asks(t *testing.T, r *dedupeCache, id, body string, from *listener, now time.Time, isNew bool) (stopped *bool) {
 	t.Helper()
 	stopped = new(bool)
 	first, err := r.ask("alice", id, []byte(body), from, now, func(error) { *stopped = true })
@@ -226,7 +226,7 @@ func TestTheStringsOfWhatIsRememberedAreCounted(t *testing.T) {
 		if !fresh {
 			t.Fatal("it is known")
 		}
-		(&once{of: o, one: one}).keep(was)
+		(&idempotentRequest{of: o, one: one}).keep(was)
 	}
 	if n := len(o.window.byKey); n > idempotencyBytes>>20 || n < idempotencyBytes>>21 || o.window.bytes > idempotencyBytes {
 		t.Errorf("%d answers with a string of 1 MB are remembered, as %d bytes", n, o.window.bytes)

@@ -97,7 +97,7 @@ func (c *call) restAsk(stream bool) {
 	if failed != nil {
 		c.once.forget()
 		timing := p.Timing()
-		c.way(caller, &timing)
+		c.routingHeaders(caller, &timing)
 		c.failed(failed)
 		return
 	}

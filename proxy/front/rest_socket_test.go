@@ -20,7 +20,7 @@ func TestASilentSocketRests(t *testing.T) {
 	rests := func() bool {
 		stacks := make([]byte, 4<<20)
 		all := string(stacks[:runtime.Stack(stacks, true)])
-		return strings.Contains(all, "front.(*session).linger")
+		return strings.Contains(all, "front.(*session).parkedWait")
 	}
 	w.Eventually(t, "the socket rests", rests)
 	for range 3 {

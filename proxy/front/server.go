@@ -46,7 +46,7 @@ type Server struct {
 	kill context.CancelCauseFunc
 
 	once    *idempotency // requests with an Idempotency-Key
-	recent  *recent      // messages of the iagent front
+	recent  *dedupeCache // messages of the iagent front
 	sockets *counts      // its connections, per caller
 	chats   *counts      // those of the chatnio front, per caller or address
 	bodies  *budget      // what bodies and messages take

@@ -57,11 +57,11 @@ type session struct {
 	// done, if not nil, is called when the last worker has ended.
 	done func()
 
-	leave  func()      // tells the server that this is over
-	free   bool        // fasthttp does not wait for its end
-	wire   *conn.Conn  // can be waited for without the reader; nil: it cannot
-	onward func() bool // what goes on then, as rest was given it
-	ponged bool        // it was a pong that was waited for
+	leave      func()      // tells the server that this is over
+	free       bool        // fasthttp does not wait for its end
+	wire       *conn.Conn  // can be waited for without the reader; nil: it cannot
+	resumeFunc func() bool // what goes on then, as rest was given it
+	ponged     bool        // it was a pong that was waited for
 }
 
 var writeBuffers sync.Pool
@@ -98,19 +98,19 @@ func (c *call) upgradeTo(by *websocket.FastHTTPUpgrader, run func(*session) (res
 		if !server.enter(s) {
 			// It came while the server stops: there is nothing to read from it.
 			s.goAway()
-			s.live(run, func() {})
+			s.run(run, func() {})
 			return
 		}
 		if _, err := ws.NetConn().Read(nil); err == nil {
 			// Frames came with the handshake. The socket reads them, and what follows,
 			// through the request, which the next connection gets once this returns.
-			s.live(run, leave)
+			s.run(run, leave)
 			return
 		}
 		s.free = true
 		// fasthttp keeps the request and its buffers until this function returns, and
 		// the session may last for days.
-		go s.live(run, leave)
+		go s.run(run, leave)
 	})
 	if err != nil {
 		c.failPlain(&translate.Error{Code: translate.CodeValidation, Message: "this is not a WebSocket handshake", Cause: err})
@@ -127,18 +127,18 @@ func (s *session) socket() net.Conn {
 	return socket
 }
 
-// live is the goroutine of a session. leave is called at its end, which the server
+// run is the goroutine of a session. leave is called at its end, which the server
 // waits for.
-func (s *session) live(body func(*session) bool, leave func()) {
+func (s *session) run(body func(*session) bool, leave func()) {
 	s.leave = leave
 	defer s.recover()
 	s.begin()
-	s.goOn(func() bool { return body(s) })
+	s.resume(func() bool { return body(s) })
 }
 
-// goOn runs body, and ends the session behind it unless it rests. Then another
+// resume runs body, and ends the session behind it unless it rests. Then another
 // goroutine has it already.
-func (s *session) goOn(body func() bool) {
+func (s *session) resume(body func() bool) {
 	rests := false
 	func() {
 		defer s.recover()
@@ -163,20 +163,20 @@ func (s *session) mayRest() {
 	}
 }
 
-// rest reports whether nothing is there to be read, and the next message is likely to
+// park reports whether nothing is there to be read, and the next message is likely to
 // take long. The reader then returns at once, with its stack, and onward is called on
 // another goroutine when something has come.
-func (s *session) rest(onward func() bool) bool {
+func (s *session) park(onward func() bool) bool {
 	if s.wire == nil || s.deaf.Load() || !s.wire.BetweenFrames() {
 		return false
 	}
-	s.onward = onward
-	go s.linger()
+	s.resumeFunc = onward
+	go s.parkedWait()
 	return true
 }
 
-// linger waits for the next frame on a goroutine of its own, which has the smallest stack.
-func (s *session) linger() {
+// parkedWait waits for the next frame on a goroutine of its own, which has the smallest stack.
+func (s *session) parkedWait() {
 	defer func() { _ = recover() }()
 	var err error
 	if s.ponged, err = s.wire.AwaitFrame(); err != nil {
@@ -190,11 +190,11 @@ func (s *session) awake() {
 	defer s.recover()
 	if s.ponged {
 		s.extendRead()
-		if s.rest(s.onward) {
+		if s.park(s.resumeFunc) {
 			return
 		}
 	}
-	s.goOn(s.onward)
+	s.resume(s.resumeFunc)
 }
 
 // begin comes before anything is read.
@@ -277,10 +277,10 @@ func (s *session) stopReading() {
 	}
 }
 
-// listen notices a client that leaves while the last answers are awaited: what it
+// watchDisconnect notices a client that leaves while the last answers are awaited: what it
 // still says is thrown away. It is called by the reader, which has read all that it
 // will, and works on a goroutine of its own.
-func (s *session) listen() {
+func (s *session) watchDisconnect() {
 	_ = s.ws.SetReadDeadline(time.Time{})
 	s.listens.Go(func() {
 		defer s.recover()

@@ -22,25 +22,25 @@ import (
 // request and its buffers are the server's again while the answer trickles, and the
 // connection returns to it with the next request.
 type stream struct {
-	s      *Server
-	ctx    context.Context // of the connection
-	leave  func()          // ends it
-	conn   net.Conn
-	watch  *conn.Conn
-	front  *Front
-	enc    translate.Encoder
-	id     string
-	onward func()  // resume
-	once   *once   // nil: without an Idempotency-Key
-	held   *charge // what the question takes; nil: too little to count
-	page   string  // headers that tell a browser's page that it may read
-	bare   bool    // the client speaks HTTP/1.0: no chunks, and the end of the connection is the end
+	s          *Server
+	ctx        context.Context // of the connection
+	leave      func()          // ends it
+	conn       net.Conn
+	watch      *conn.Conn
+	front      *Front
+	enc        translate.Encoder
+	id         string
+	resumeFunc func()             // resume
+	once       *idempotentRequest // nil: without an Idempotency-Key
+	held       *charge            // what the question takes; nil: too little to count
+	page       string             // headers that tell a browser's page that it may read
+	bare       bool               // the client speaks HTTP/1.0: no chunks, and the end of the connection is the end
 
 	mu       sync.Mutex // guards what the ticker and the writer share
 	x        *proxy.Exchange
 	limits   limiter.State // how they stood when the question was admitted
 	answered bool          // Open has returned
-	late     bool          // the ticker has written the head
+	headOut  bool          // the ticker has written the head
 	head     chunk         // of the answer; empty: it is out, or not known yet
 	keep     bool          // the connection serves further requests
 	flows    bool          // events are being written
@@ -59,7 +59,7 @@ func newStream(c *call, enc translate.Encoder) *stream {
 	b.watch = conn.Of(b.conn)
 	b.ctx, b.leave = b.watch.Life(c.s.life, errClientGone)
 	b.watch.Watch(watchAfter, b.leave)
-	b.tick = time.AfterFunc(time.Hour, b.beat)
+	b.tick = time.AfterFunc(time.Hour, b.keepAliveTick)
 	b.tick.Reset(statusGate) // not before beat can see the timer
 	return b
 }
@@ -69,7 +69,7 @@ func newStream(c *call, enc translate.Encoder) *stream {
 // a request.
 func (c *call) stream(b *stream, err error) {
 	b.held, c.held = c.held, nil
-	if !b.late {
+	if !b.headOut {
 		streamHeaders(&c.ctx.Response.Header)
 		b.keep = c.streamHead(&b.head, b.bare)
 	}
@@ -80,15 +80,15 @@ func (c *call) stream(b *stream, err error) {
 	if !c.s.enter(b) {
 		// The server stops, and waits for this handler, but for nothing that is begun now.
 		b.keep = false
-		b.live(err)
+		b.run(err)
 		c.ctx.Hijack(func(net.Conn) {})
 		return
 	}
-	b.entered, b.onward = true, b.resume
+	b.entered, b.resumeFunc = true, b.resume
 	b.watch.HandOver()
 	c.ctx.Hijack(func(hijacked net.Conn) {
 		b.watch.Unread(leftOf(hijacked))
-		go b.live(err)
+		go b.run(err)
 	})
 }
 
@@ -119,16 +119,16 @@ func (c *call) streamHead(head *chunk, bare bool) (keep bool) {
 	return keep
 }
 
-// live writes the answer, and then serves what else comes on the connection, or
+// run writes the answer, and then serves what else comes on the connection, or
 // closes it. Where the answer is slow it returns, and resume goes on.
-func (b *stream) live(err error) {
+func (b *stream) run(err error) {
 	defer b.recover()
 	b.mu.Lock()
 	b.flows, b.deadline = true, time.Time{} // the server has lifted the deadline
 	b.mu.Unlock()
 	if err == nil {
 		b.once.begun(b.x)
-		b.goOn()
+		b.resumePump()
 		return
 	}
 	var buf chunk
@@ -139,20 +139,20 @@ func (b *stream) live(err error) {
 // resume goes on after a long silence.
 func (b *stream) resume() {
 	defer b.recover()
-	if b.x.Ready() || !b.rest() {
-		b.goOn()
+	if b.x.Ready() || !b.park() {
+		b.resumePump()
 	}
 }
 
-func (b *stream) goOn() {
+func (b *stream) resumePump() {
 	if rests, err := b.pump(); !rests {
 		b.over(err)
 	}
 }
 
-// rest waits for the next event. It reports whether somebody else will go on then.
-func (b *stream) rest() bool {
-	if b.onward != nil && b.x.Later(b.onward) {
+// park waits for the next event. It reports whether somebody else will go on then.
+func (b *stream) park() bool {
+	if b.resumeFunc != nil && b.x.Later(b.resumeFunc) {
 		return true
 	}
 	b.x.Wait()
@@ -163,7 +163,7 @@ func (b *stream) rest() bool {
 // use.
 func (b *stream) over(err error) {
 	b.close()
-	if err == nil && b.keep && b.again() {
+	if err == nil && b.keep && b.awaitNextRequest() {
 		_ = b.s.http.ServeConn(conn.Again(b.conn))
 	} else {
 		_ = b.conn.Close()
@@ -189,8 +189,8 @@ func (b *stream) recover() {
 	}
 }
 
-// again returns when there is another request, or reports that there will be none.
-func (b *stream) again() bool {
+// awaitNextRequest returns when there is another request, or reports that there will be none.
+func (b *stream) awaitNextRequest() bool {
 	b.mu.Lock()
 	b.idle = true
 	b.mu.Unlock()
@@ -231,11 +231,11 @@ func (b *stream) opened(x *proxy.Exchange) (late bool) {
 	defer b.mu.Unlock()
 	b.x, b.answered = x, true
 	b.tick.Reset(keepAlive)
-	return b.late
+	return b.headOut
 }
 
-// beat keeps a silent stream alive.
-func (b *stream) beat() {
+// keepAliveTick keeps a silent stream alive.
+func (b *stream) keepAliveTick() {
 	defer func() { _ = recover() }()
 	if !b.mu.TryLock() {
 		// A write is under way, however long it takes: nothing could be said now.
@@ -247,7 +247,7 @@ func (b *stream) beat() {
 		return
 	}
 	if !b.answered {
-		b.beginLate()
+		b.sendEarlyHead()
 		b.tick.Reset(keepAlive)
 		return
 	}
@@ -273,13 +273,13 @@ func (c *call) pageHeaders() (lines string) {
 	return lines
 }
 
-// beginLate writes the head of the answer, or a sign of life after it, while the
+// sendEarlyHead writes the head of the answer, or a sign of life after it, while the
 // handler still waits for the channel: which way the question goes is not known yet,
 // so the head says nothing of it.
-func (b *stream) beginLate() {
+func (b *stream) sendEarlyHead() {
 	first := append(newChunk(), aliveComment...)
-	if !b.late {
-		b.late = true
+	if !b.headOut {
+		b.headOut = true
 		if b.front.start {
 			first = b.enc.Append(newChunk(), translate.Event{Kind: translate.KindStart})
 		}
@@ -379,7 +379,7 @@ func (b *stream) pump() (rests bool, err error) {
 			return false, err
 		}
 		buf.release()
-		if b.rest() {
+		if b.park() {
 			return true, nil
 		}
 	}
@@ -446,7 +446,7 @@ func (b *stream) close() {
 		b.held.release()
 	}
 	b.watch.Unwatch()
-	if !b.late {
+	if !b.headOut {
 		_ = b.conn.SetWriteDeadline(time.Time{})
 	}
 }

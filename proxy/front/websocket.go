@@ -76,7 +76,7 @@ func (s *session) took(kind int, msg []byte, err error) (ok bool) {
 			s.close(websocket.CloseMessageTooBig, "the message is too large")
 		}
 		if s.unreadable(err) {
-			s.listen()
+			s.watchDisconnect()
 		}
 		return false
 	}

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// window remembers what was asked for, and for a while what came of it, so that a
+// resultCache remembers what was asked for, and for a while what came of it, so that a
 // repeated request is recognized. It is bounded in time, number and bytes; the
 // oldest results go first. What still runs is not bounded here, but by whoever
 // lets it run. It is not safe for concurrent use: its owner has a lock.
-type window[K comparable, R any] struct {
+type resultCache[K comparable, R any] struct {
 	keep      time.Duration
 	most      int // results
 	mostBytes int // of results
@@ -30,13 +30,13 @@ type asked[K comparable, R any] struct {
 	result R
 }
 
-func newWindow[K comparable, R any](keep time.Duration, most, mostBytes int) window[K, R] {
-	return window[K, R]{keep: keep, most: most, mostBytes: mostBytes, byKey: make(map[K]*asked[K, R])}
+func newWindow[K comparable, R any](keep time.Duration, most, mostBytes int) resultCache[K, R] {
+	return resultCache[K, R]{keep: keep, most: most, mostBytes: mostBytes, byKey: make(map[K]*asked[K, R])}
 }
 
 // ask returns what is known under key. When fresh is set that is nothing yet, and
 // the caller must end it with finish or forget.
-func (w *window[K, R]) ask(key K, body [sha256.Size]byte, now time.Time) (one *asked[K, R], fresh bool) {
+func (w *resultCache[K, R]) ask(key K, body [sha256.Size]byte, now time.Time) (one *asked[K, R], fresh bool) {
 	w.expire(now)
 	if one = w.byKey[key]; one != nil {
 		return one, false
@@ -52,7 +52,7 @@ const askedBytes = 512
 
 // finish keeps the result of one, which runs, for repetitions. size is that of all
 // strings of its key and its result.
-func (w *window[K, R]) finish(one *asked[K, R], size int, now time.Time) {
+func (w *resultCache[K, R]) finish(one *asked[K, R], size int, now time.Time) {
 	one.done, one.size, one.at = true, askedBytes+size, now
 	w.bytes += one.size
 	w.oldest = append(w.oldest, one)
@@ -60,10 +60,10 @@ func (w *window[K, R]) finish(one *asked[K, R], size int, now time.Time) {
 }
 
 // forget makes one, which runs, as if it had never been asked.
-func (w *window[K, R]) forget(one *asked[K, R]) { delete(w.byKey, one.key) }
+func (w *resultCache[K, R]) forget(one *asked[K, R]) { delete(w.byKey, one.key) }
 
 // expire drops the results that are too old or too much.
-func (w *window[K, R]) expire(now time.Time) {
+func (w *resultCache[K, R]) expire(now time.Time) {
 	for len(w.oldest) > 0 {
 		one := w.oldest[0]
 		if now.Sub(one.at) <= w.keep && len(w.oldest) <= w.most && w.bytes <= w.mostBytes {
