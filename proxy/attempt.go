@@ -37,9 +37,9 @@ type attempt struct {
 	opened      time.Time         // when the channel's Open returned
 	outlives    bool              // it outlives its client
 	detached    bool              // its client has left it
-	clock       *clock
-	early       clock  // of the first attempt
-	stop        func() // ends its context
+	watchdog    *watchdog
+	early       watchdog // of the first attempt
+	stop        func()   // ends its context
 	stream      translate.Stream
 	load        int    // bytes that it was sent of a conversation, see span; 0: none
 	length      int    // the same, as usage is estimated
@@ -66,10 +66,10 @@ func (s *search) try(c candidate, more bool) *translate.Error {
 	if headers == 0 || headers > first {
 		headers = first
 	}
-	if s.x.attempt.clock = &s.x.attempt.early; s.x.attempt.early.timer != nil {
-		s.x.attempt.clock = new(clock) // a late look must find its own attempt ended
+	if s.x.attempt.watchdog = &s.x.attempt.early; s.x.attempt.early.timer != nil {
+		s.x.attempt.watchdog = new(watchdog) // a late tick must find its own attempt ended
 	}
-	s.x.attempt.clock.start(cancel, headers, c.ch.clocks.total)
+	s.x.attempt.watchdog.start(cancel, headers, c.ch.clocks.total)
 	dials := s.x.attempt.lease.dial != nil
 	if dials && !s.x.attempt.lease.dialled() {
 		if req.Memory.InSync {
@@ -94,7 +94,7 @@ func (s *search) try(c candidate, more bool) *translate.Error {
 		return err
 	}
 	if headers < first {
-		s.x.attempt.clock.more(first - time.Since(began))
+		s.x.attempt.watchdog.extend(first - time.Since(began))
 	}
 	if known, ok := stream.(connected); ok {
 		s.x.report.timing.Connect = known.Connecting()
@@ -111,10 +111,10 @@ func (s *search) try(c candidate, more bool) *translate.Error {
 	s.x.report.trace.Attempted(&s.x.report.timing, nil)
 	s.named(req.Model)
 	if s.x.whole {
-		s.x.attempt.clock.stop()
+		s.x.attempt.watchdog.stop()
 		return nil
 	}
-	s.x.attempt.clock.committed(c.ch.clocks.gap)
+	s.x.attempt.watchdog.watchGaps(c.ch.clocks.gap)
 	return nil
 }
 
@@ -221,12 +221,12 @@ func (s *search) readFirst() *translate.Error {
 		}
 		s.x.believe(&ev)
 		if substance(ev) {
-			s.x.attempt.clock.content()
+			s.x.attempt.watchdog.content()
 			if s.x.whole && !began {
 				// It is on its way: from here on the gaps count, as for a stream.
 				began = true
 				s.x.report.timing.First = max(time.Since(s.x.attempt.opened), 1)
-				s.x.attempt.clock.committed(s.x.attempt.lease.ch.clocks.gap)
+				s.x.attempt.watchdog.watchGaps(s.x.attempt.lease.ch.clocks.gap)
 			}
 		}
 		// What came in another form than it was asked for has no Raw, and is
@@ -305,7 +305,7 @@ func (a *attempt) abandon(err *translate.Error) {
 	a.end()
 }
 
-// end gives back what the attempt holds: its stream, its clock, its context, its lease, in
+// end gives back what the attempt holds: its stream, its watchdog, its context, its lease, in
 // this order. It may be called again.
 func (a *attempt) end() {
 	if a.stream != nil && a.lease.ch.gate != nil {
@@ -315,9 +315,9 @@ func (a *attempt) end() {
 		_ = a.stream.Close()
 		a.stream = nil
 	}
-	if a.clock != nil {
-		a.clock.stop()
-		a.clock = nil
+	if a.watchdog != nil {
+		a.watchdog.stop()
+		a.watchdog = nil
 	}
 	if a.stop != nil {
 		a.stop()

@@ -70,8 +70,8 @@ func (p *Pending) serveCached(a *answercache.Answer) {
 		x.answer.collected, x.answer.complete = a.Whole(), true
 		return
 	}
-	x.attempt.clock = &x.attempt.early
-	x.attempt.clock.start(func(error) {}, time.Hour, time.Hour)
+	x.attempt.watchdog = &x.attempt.early
+	x.attempt.watchdog.start(func(error) {}, time.Hour, time.Hour)
 	x.attempt.stream = a.Stream()
 }
 

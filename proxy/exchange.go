@@ -78,9 +78,9 @@ func (x *Exchange) Next() (translate.Event, error) {
 			return ev, err
 		}
 	}
-	x.attempt.clock.waits(true)
+	x.attempt.watchdog.setWaiting(true)
 	ev, err := x.attempt.stream.Next()
-	x.attempt.clock.waits(false)
+	x.attempt.watchdog.setWaiting(false)
 	if err != nil {
 		return x.stopped(err)
 	}
@@ -96,9 +96,9 @@ func (x *Exchange) Wait() {
 		return
 	}
 	if w, ok := x.attempt.stream.(patient); ok {
-		x.attempt.clock.waits(true)
+		x.attempt.watchdog.setWaiting(true)
 		w.Wait()
-		x.attempt.clock.waits(false)
+		x.attempt.watchdog.setWaiting(false)
 	}
 }
 
@@ -113,11 +113,11 @@ func (x *Exchange) Later(resume func()) bool {
 	if !ok {
 		return false
 	}
-	x.attempt.clock.waits(true) // to the end of the next call of Next
+	x.attempt.watchdog.setWaiting(true) // to the end of the next call of Next
 	if s.Later(resume) {
 		return true
 	}
-	x.attempt.clock.waits(false)
+	x.attempt.watchdog.setWaiting(false)
 	return false
 }
 
@@ -223,7 +223,7 @@ func (x *Exchange) complete() *translate.Error {
 // accept counts and keeps what an event carries.
 func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 	if substance(ev) {
-		x.attempt.clock.content()
+		x.attempt.watchdog.content()
 		x.answer.textBytes += len(ev.Text)
 		x.answer.shown = x.answer.shown || ev.Kind == translate.KindText
 		if ev.Kind == translate.KindReasoning && !x.answer.thought {
@@ -278,7 +278,7 @@ func (x *Exchange) Close() error {
 	if x.attempt.detached || x.phase == settled {
 		return nil
 	}
-	if x.mayEndAlone() && x.g.adopt(x) {
+	if x.mayDetach() && x.g.detach(x) {
 		return nil
 	}
 	x.finish()

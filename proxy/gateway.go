@@ -53,7 +53,7 @@ type Gateway struct {
 	applying sync.Mutex     // one configuration after the other; guards closed
 	closed   bool
 	draining bool
-	orphans  orphans // exchanges whose clients have left
+	detached detached // exchanges whose clients have left
 }
 
 // Options are what a gateway is made of besides its configuration. The zero value
@@ -116,14 +116,14 @@ func (g *Gateway) Drain(ctx context.Context) error {
 	go func() {
 		defer func() { _ = recover() }()
 		g.open.Wait()
-		g.orphans.running.Wait()
+		g.detached.running.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		g.orphans.cancel()
+		g.detached.cancel()
 		return ctx.Err()
 	}
 }
@@ -210,7 +210,7 @@ type Holding interface {
 	// Decoded says that the question, which was only peeked at, has become req.
 	Decoded(req *translate.Request)
 	// Release says that an answer which went on without its client is over. Of all
-	// others whoever has asked sees the end; see [Exchange.Adopted].
+	// others whoever has asked sees the end; see [Exchange.Detached].
 	Release()
 }
 

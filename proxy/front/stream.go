@@ -442,7 +442,7 @@ func (b *stream) close() {
 	if b.x != nil {
 		_ = b.x.Close()
 	}
-	if b.x == nil || !b.x.Adopted() {
+	if b.x == nil || !b.x.Detached() {
 		b.held.release()
 	}
 	b.watch.Unwatch()

@@ -110,7 +110,7 @@ func TestAnAnswerThatFailsWithoutItsClientGivesEverythingBack(t *testing.T) {
 func TestTooManyAnswersWithoutClientsAreCancelled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(backend("a", finishes)), map[string][]script{"a": {{Steps: []step{text("half"), hangs()}}}})
-		for range maxOrphans + 5 {
+		for range maxDetached + 5 {
 			x, err := w.open(t.Context(), w.question("hi"))
 			if err != nil {
 				t.Fatal(err)
