@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/config/revision"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
@@ -46,10 +47,10 @@ type Options struct {
 	// Listen is the configured address: the name in it is one under which the
 	// server may be reached.
 	Listen string
-	// Reload reads the configuration again; restart are keys that count only after
-	// a restart. An error, which is shown to the operator, leaves all as it was. nil:
-	// there is nothing to read.
-	Reload func() (restart []string, err error)
+	// ReadToken opens what changes nothing and shows no conversation; empty: there is none.
+	ReadToken string
+	// Book is the configuration and its history; nil: nothing of it is shown or changed.
+	Book *revision.Book
 	// Shared tells how the limits stand that several processes share; nil: there are
 	// none.
 	Shared func() limiter.JointStats
@@ -59,21 +60,23 @@ type Options struct {
 
 // Server answers operators. It is safe for concurrent use.
 type Server struct {
-	g     *proxy.Gateway
-	again func() ([]string, error) // Options.Reload
-	token [sha256.Size]byte
-	bad   *auth.BadKeys // wrong tokens, apart from those of the fronts
-	name  string        // host of the configured address
-	log   *slog.Logger
-	http  *http.Server
-	began time.Time
+	g       *proxy.Gateway
+	book    *revision.Book // nil: there is none
+	token   [sha256.Size]byte
+	reads   [sha256.Size]byte // the read token
+	mayRead bool              // there is one
+	bad     *auth.BadKeys     // wrong tokens, apart from those of the fronts
+	name    string            // host of the configured address
+	log     *slog.Logger
+	http    *http.Server
+	began   time.Time
 
 	shared func() limiter.JointStats // nil: nothing is shared
 }
 
 // New returns a server. It listens nowhere yet.
 func New(o Options) *Server {
-	s := &Server{g: o.Gateway, again: o.Reload, token: sha256.Sum256([]byte(o.Token)), bad: auth.NewBadKeys(), log: o.Log, began: time.Now(), shared: o.Shared}
+	s := &Server{g: o.Gateway, book: o.Book, token: sha256.Sum256([]byte(o.Token)), reads: sha256.Sum256([]byte(o.ReadToken)), mayRead: o.ReadToken != "", bad: auth.NewBadKeys(), log: o.Log, began: time.Now(), shared: o.Shared}
 	s.name, _, _ = net.SplitHostPort(o.Listen)
 	s.http = &http.Server{
 		Handler:           s.Handler(),
@@ -175,9 +178,14 @@ func (s *Server) known(host string) bool {
 // call is r behind the token.
 func (s *Server) call(r route) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
-		if !r.open && !s.authorized(req) {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			fail(w, s.refusal(req))
+		may := s.authorized(req)
+		if may < r.needs {
+			if may == mayNothing {
+				w.Header().Set("WWW-Authenticate", "Bearer")
+				fail(w, s.refusal(req))
+				return
+			}
+			fail(w, &translate.Error{Code: translate.CodePermission, Message: "admin.read_token may not do that: this call wants the operator's token"})
 			return
 		}
 		err := r.handle(s, w, req)
@@ -191,11 +199,29 @@ func (s *Server) call(r route) http.HandlerFunc {
 	}
 }
 
-// authorized compares hashes, so that the time it takes tells nothing of the token,
-// nor of its length.
-func (s *Server) authorized(r *http.Request) bool {
+// right is what a token opens, or what a call needs.
+type right uint8
+
+// The rights: each opens what those before it do.
+const (
+	mayNothing right = iota
+	mayRead          // admin.read_token: nothing is changed, and no conversation shown
+	mayAll           // the operator's token
+)
+
+// authorized compares hashes, so that the time it takes tells nothing of the tokens, nor of
+// their lengths.
+func (s *Server) authorized(r *http.Request) right {
 	sum := sha256.Sum256([]byte(bearer(r)))
-	return subtle.ConstantTimeCompare(sum[:], s.token[:]) == 1
+	all := subtle.ConstantTimeCompare(sum[:], s.token[:]) == 1
+	reads := subtle.ConstantTimeCompare(sum[:], s.reads[:]) == 1
+	switch {
+	case all:
+		return mayAll
+	case reads && s.mayRead:
+		return mayRead
+	}
+	return mayNothing
 }
 
 // refusal returns the error of a call without the token. Wrong tokens are counted by

@@ -26,7 +26,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const operatorToken = "an-operator-s-token"
+const (
+	operatorToken = "an-operator-s-token"
+	readToken     = "a-token-that-reads"
+)
 
 const twoChannels = `
 callers: {anonymous: {}}
@@ -67,7 +70,7 @@ func newDesk(t testing.TB) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.s = New(Options{Gateway: d.g, Token: operatorToken, Listen: "desk.example.org:8081", Log: log})
+	d.s = New(Options{Gateway: d.g, Token: operatorToken, ReadToken: readToken, Listen: "desk.example.org:8081", Log: log})
 	t.Cleanup(func() { _ = d.g.Close(); _ = st.Close() })
 	return d
 }
@@ -118,10 +121,10 @@ func TestOnlyTheTokenOpensTheOperatorsSide(t *testing.T) {
 	d := newDesk(t)
 	for _, r := range routes() {
 		d.s.bad = auth.NewBadKeys()
-		path := strings.NewReplacer("{id}", "a", "{breaker}", "auto").Replace(r.path)
+		path := strings.NewReplacer("{id}", "a", "{breaker}", "auto", "{revision}", "1").Replace(r.path)
 		for _, auth := range []string{"", "Bearer", "Bearer ", "Bearer wrong", "Basic " + operatorToken, "Bearer " + operatorToken + "x", operatorToken} {
 			w := d.call(r.method, path, "", "Authorization", auth)
-			if r.open {
+			if r.needs == mayNothing {
 				if w.Code == http.StatusUnauthorized {
 					t.Errorf("%s wants a token", path)
 				}
@@ -133,6 +136,30 @@ func TestOnlyTheTokenOpensTheOperatorsSide(t *testing.T) {
 			t.Errorf("%s does not take the token", path)
 		}
 	}
+}
+
+func TestTheReadTokenChangesNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	before := d.state()
+	for _, r := range routes() {
+		path := strings.NewReplacer("{id}", "a", "{breaker}", "open", "{revision}", "1").Replace(r.path)
+		w := d.call(r.method, path, "{}", "Authorization", "Bearer "+readToken)
+		if r.needs == mayAll {
+			d.wants(w, http.StatusForbidden, "PERMISSION_DENIED")
+		} else if w.Code == http.StatusForbidden || w.Code == http.StatusUnauthorized {
+			t.Errorf("%s %s: %d %s", r.method, path, w.Code, w.Body)
+		}
+		if r.method != http.MethodGet && r.needs != mayAll && path != "/api/explain" {
+			t.Errorf("%s %s may be called with the read token", r.method, path)
+		}
+	}
+	if d.state() != before {
+		t.Errorf("it has changed something:\n%s\n%s", before, d.state())
+	}
+	d.s.mayRead = false
+	d.wants(d.call("GET", "/api/channels", "", "Authorization", "Bearer "+readToken), http.StatusUnauthorized, "UNAUTHORIZED")
+	d.wants(d.call("GET", "/api/channels", "", "Authorization", "Bearer "), http.StatusUnauthorized, "UNAUTHORIZED")
 }
 
 func TestGuessesAtTheOperatorsTokenAreSlowedAndTheTokenIsTaken(t *testing.T) {

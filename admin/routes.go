@@ -17,24 +17,31 @@ import (
 // has written nothing; a *translate.Error decides about the status.
 type route struct {
 	method, path string
-	open         bool // needs no token
+	needs        right
 	handle       func(s *Server, w http.ResponseWriter, r *http.Request) error
 }
 
 // routes is the table of all calls.
 func routes() []route {
 	return []route{
-		{"GET", "/api/health", true, (*Server).health},
-		{"GET", "/api/channels", false, (*Server).channels},
-		{"POST", "/api/channels/{id}/{breaker}", false, (*Server).force},
-		{"GET", "/api/explain/{id}", false, (*Server).explain},
-		{"POST", "/api/explain", false, (*Server).foresee},
-		{"GET", "/api/keys", false, (*Server).keys},
-		{"POST", "/api/keys", false, (*Server).addKey},
-		{"DELETE", "/api/keys/{id}", false, (*Server).revokeKey},
-		{"GET", "/api/ledger", false, (*Server).ledger},
-		{"POST", "/api/reload", false, (*Server).reload},
-		{"GET", "/metrics", false, (*Server).metrics},
+		{"GET", "/api/health", mayNothing, (*Server).health},
+		{"GET", "/api/channels", mayRead, (*Server).channels},
+		{"POST", "/api/channels/{id}/{breaker}", mayAll, (*Server).force},
+		{"GET", "/api/explain/{id}", mayRead, (*Server).explain},
+		{"POST", "/api/explain", mayRead, (*Server).foresee},
+		{"GET", "/api/keys", mayRead, (*Server).keys},
+		{"POST", "/api/keys", mayAll, (*Server).addKey},
+		{"DELETE", "/api/keys/{id}", mayAll, (*Server).revokeKey},
+		{"GET", "/api/ledger", mayRead, (*Server).ledger},
+		{"POST", "/api/reload", mayAll, (*Server).reload},
+		{"GET", "/api/configuration", mayRead, (*Server).configuration},
+		{"POST", "/api/configuration/validate", mayAll, (*Server).validate},
+		{"POST", "/api/configuration/diff", mayAll, (*Server).diff},
+		{"POST", "/api/configuration/apply", mayAll, (*Server).apply},
+		{"GET", "/api/configuration/history", mayRead, (*Server).history},
+		{"GET", "/api/configuration/history/{revision}", mayRead, (*Server).revision},
+		{"POST", "/api/configuration/rollback", mayAll, (*Server).rollback},
+		{"GET", "/metrics", mayRead, (*Server).metrics},
 	}
 }
 
@@ -55,18 +62,6 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
 
 func (s *Server) channels(w http.ResponseWriter, _ *http.Request) error {
 	return reply(w, http.StatusOK, map[string]any{"channels": s.g.Channels()})
-}
-
-// reload reads the configuration again.
-func (s *Server) reload(w http.ResponseWriter, _ *http.Request) error {
-	if s.again == nil {
-		return &translate.Error{Code: translate.CodeNotFound, Message: "there is no configuration to read again"}
-	}
-	restart, err := s.again()
-	if err != nil {
-		return &translate.Error{Code: translate.CodeValidation, Message: err.Error()}
-	}
-	return reply(w, http.StatusOK, map[string]any{"status": "ok", "restart": append([]string{}, restart...)})
 }
 
 // force holds a channel's breakers open or closed, or leaves them to themselves.
@@ -115,6 +110,14 @@ func read(r *http.Request, v any) error {
 // fail writes err in the one form of errors. What is no *translate.Error is told as an
 // internal one, whose words are in the log.
 func fail(w http.ResponseWriter, err error) {
+	if no := (*refusedError)(nil); errors.As(err, &no) {
+		body := map[string]any{"code": no.code, "message": no.message}
+		if no.problems != nil {
+			body["problems"] = no.problems
+		}
+		_ = reply(w, no.status, map[string]any{"error": body})
+		return
+	}
 	var e *translate.Error
 	if !errors.As(err, &e) {
 		e = &translate.Error{Code: translate.CodeInternal, Message: "internal error: the log says which"}

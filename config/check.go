@@ -96,6 +96,13 @@ func (k *checker) addresses() {
 		k.add("admin.listen", "is the address of the fronts already")
 	}
 	k.header("admin.token", k.Admin.Token)
+	k.header("admin.read_token", k.Admin.ReadToken)
+	if k.Admin.ReadToken != "" && k.Admin.ReadToken == k.Admin.Token {
+		k.add("admin.read_token", "must not be the token: it would open everything")
+	}
+	if r := k.Reload.Revert; r != nil && r.Jump > 1 {
+		k.add("reload.revert.jump", "must be at most 1: it is a share")
+	}
 	k.prefix()
 	k.web()
 	if (k.TLS.Cert == "") != (k.TLS.Key == "") {

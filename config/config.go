@@ -83,7 +83,32 @@ type Config struct {
 	// explicit 0s cuts them at once. Default 30s.
 	Drain time.Duration `yaml:"drain"`
 
+	// Reload says when the file is read again, or taken back, without being asked for it.
+	Reload Reload `yaml:"reload"`
+
 	from source // where the values stand in the file
+}
+
+// Reload says when the file is read again, or taken back, without being asked for it.
+type Reload struct {
+	// Watch has the file read again when it has changed and not been written to for a
+	// second. Default false.
+	Watch bool `yaml:"watch"`
+	// Revert takes a configuration back by itself that makes questions fail: the one before
+	// is written to the file and applied. Default: nothing is taken back; {} does it.
+	Revert *Revert `yaml:"revert"`
+}
+
+// Revert says which configuration is taken back by itself. Failed are the questions that end
+// with an error which neither their clients nor their limits have caused.
+type Revert struct {
+	// Within is how long a configuration is on trial after it was applied. Default 2m.
+	Within time.Duration `yaml:"within" default:"2m"`
+	// Jump is by how much the share of failed questions must rise over that of the same
+	// time before, from 0 to 1. Default 0.2.
+	Jump float64 `yaml:"jump" default:"0.2"`
+	// Questions is how many must have ended before it is judged. Default 20.
+	Questions int `yaml:"questions" default:"20" min:"1"`
 }
 
 // TLS names the certificate of all fronts; both or none.
@@ -102,6 +127,9 @@ type Admin struct {
 	// Token opens the operator's pages. Default: a random one, made and printed
 	// once, and kept in a file beside the store.
 	Token string `yaml:"token" secret:"yes"`
+	// ReadToken opens what only shows how things stand, and no conversation: for
+	// dashboards. It must not be the token. Default: there is none.
+	ReadToken string `yaml:"read_token" secret:"yes"`
 }
 
 // Store says where conversations are kept.

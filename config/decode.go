@@ -25,6 +25,7 @@ type decoder struct {
 	problems []Problem
 	lines    map[string]int
 	hidden   map[string]bool
+	secrets  *[]ast.Node // gets what must not be shown; nil: nobody asks
 }
 
 func (d *decoder) add(n ast.Node, path, format string, args ...any) {
@@ -181,6 +182,9 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, path string, tag reflect.S
 		v = v.Elem()
 	}
 	text, _ := scalarText(n)
+	if d.secrets != nil && (tag.Get("secret") != "" || isExtra(path)) {
+		*d.secrets = append(*d.secrets, n)
+	}
 	if isString(n) {
 		expanded, used, err := expand(text, d.lookup)
 		if err != nil {

@@ -36,6 +36,9 @@ func (c *Config) Warnings() []Problem {
 	if why := weakness(c.Admin.Token, "", leastSecret); c.Admin.Token != "" && why != "" {
 		add("admin.token", "can be guessed: it %s. Without it one is made", why)
 	}
+	if why := weakness(c.Admin.ReadToken, "", leastSecret); c.Admin.ReadToken != "" && why != "" {
+		add("admin.read_token", "can be guessed: it %s", why)
+	}
 	if c.Callers.Anonymous != nil {
 		if len(c.Hosts) == 0 {
 			add("hosts", "is empty: with callers.anonymous any Host is taken, also that of a page whose name was made to point here, which then acts for whoever looks at it. Name the hosts under which this server is reached")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,13 +11,18 @@ import (
 )
 
 type checkCommand struct {
-	File string `short:"c" name:"config" default:"dragoman.yaml" help:"The configuration file."`
+	File  string `short:"c" name:"config" default:"dragoman.yaml" help:"The configuration file."`
+	URL   string `name:"url" help:"The operators' address of a running gateway, such as http://127.0.0.1:8081, instead of the file's."`
+	Token string `help:"Its token, instead of the file's or the one beside the store." env:"DRAGOMAN_ADMIN_TOKEN"`
 }
 
 // Run prints every problem of the file with its line, and fails if there is any. What
 // is only worth a second look is printed as a warning.
-func (c *checkCommand) Run(s environment) error {
-	conf, err := loadFile(c.File)
+//
+// Where a gateway answers at the file's address for operators, or at --url, it also prints
+// what the file would change of what runs there.
+func (c *checkCommand) Run(ctx context.Context, s environment) error {
+	conf, text, err := readFile(c.File)
 	if err != nil {
 		return err
 	}
@@ -26,6 +32,9 @@ func (c *checkCommand) Run(s environment) error {
 		}
 	}
 	if err := printWays(s.out, conf); err != nil {
+		return err
+	}
+	if err := c.printDiff(ctx, s, conf, text); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.out, "%s: good: %d channels, %d keys, %d presets\n", c.File, len(conf.Channels), len(conf.Callers.Keys), len(conf.Presets))

@@ -106,10 +106,6 @@ func (c *explainCommand) foresee(conf *config.Config) (*proxy.Explanation, error
 func (c *explainCommand) ask(ctx context.Context, conf *config.Config) (*proxy.Explanation, error) {
 	ctx, cancel := context.WithTimeout(ctx, explainTime)
 	defer cancel()
-	base, token, err := c.reach(conf)
-	if err != nil {
-		return nil, err
-	}
 	method, path, body := http.MethodGet, "/api/explain/"+url.PathEscape(c.Request), []byte(nil)
 	if q := (url.Values{}); c.Request != "" && (c.Caller != "" || c.Nth != 0) {
 		if c.Caller != "" {
@@ -122,9 +118,24 @@ func (c *explainCommand) ask(ctx context.Context, conf *config.Config) (*proxy.E
 	}
 	if c.Request == "" {
 		method, path = http.MethodPost, "/api/explain"
+		var err error
 		if body, err = json.Marshal(proxy.Hypothesis{Model: c.Model, Caller: c.Caller, Front: c.Front}); err != nil {
 			return nil, err
 		}
+	}
+	text, err := c.call(ctx, conf, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	e := &proxy.Explanation{}
+	return e, json.Unmarshal(text, e)
+}
+
+// call returns what the gateway that runs answers to one call of an operator.
+func (c *explainCommand) call(ctx context.Context, conf *config.Config, method, path string, body []byte) ([]byte, error) {
+	base, token, err := c.reach(conf)
+	if err != nil {
+		return nil, err
 	}
 	r, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
 	if err != nil {
@@ -144,8 +155,7 @@ func (c *explainCommand) ask(ctx context.Context, conf *config.Config) (*proxy.E
 	if resp.StatusCode != http.StatusOK {
 		return nil, refusalOf(resp.StatusCode, text)
 	}
-	e := &proxy.Explanation{}
-	return e, json.Unmarshal(text, e)
+	return text, nil
 }
 
 // reach is where the gateway listens for operators, and what opens it.

@@ -53,7 +53,7 @@ func startOperator(conf *config.Config, ln net.Listener, side admin.Options) (*o
 			return nil, fmt.Errorf("cannot keep the operator's token: %w", err)
 		}
 	}
-	side.Token, side.Listen = o.token, conf.Admin.Listen
+	side.Token, side.ReadToken, side.Listen = o.token, conf.Admin.ReadToken, conf.Admin.Listen
 	o.server = admin.New(side)
 	bounded := conn.Listen(ln, conn.Options{Total: min(operatorConnections, max(4, conn.Descriptors()/32)), Log: side.Log.With("side", "operators")})
 	go func() { o.served <- o.server.Serve(bounded) }()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -143,13 +142,5 @@ func TestASignalOrAnOperatorMakesServeReadItsFileAgain(t *testing.T) {
 	}
 	if got := r.models(); got != "three" {
 		t.Errorf("after the operator's call: %s", got)
-	}
-}
-
-func TestAQuickStartHasNothingToReadAgain(t *testing.T) {
-	t.Parallel()
-	r := &reloader{log: slog.New(slog.DiscardHandler)}
-	if _, err := r.reload(); err != errNoFile {
-		t.Errorf("%v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/config/revision"
 	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
@@ -34,7 +35,7 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	log := slog.New(newLineHandler(lines, level))
 	defer tendCollector(os.LookupEnv)()
 
-	conf, file, demo, err := findConfiguration(c.File)
+	conf, from, demo, err := findConfiguration(c.File)
 	if err != nil {
 		return err
 	}
@@ -92,11 +93,13 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	common.start(g)
 
 	server := front.New(conf, g, log)
-	again := &reloader{file: file, listen: c.Listen, g: g, server: server, log: log, first: conf, conf: conf}
+	book := c.book(conf, from, g, server, log)
+	book.Start()
+	defer book.Close()
 
 	// Operators come before the first question and stay until the last one has
 	// ended: a drain is when they look.
-	op, err := startOperator(conf, adminLn, admin.Options{Gateway: g, Reload: again.reload, Shared: common.stats(), Log: log})
+	op, err := startOperator(conf, adminLn, admin.Options{Gateway: g, Book: book, Shared: common.stats(), Log: log})
 	if err != nil {
 		return err
 	}
@@ -108,8 +111,8 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	greet(s.out, conf, ln.Addr().String(), demo)
 	op.greet(s.out, demo != "")
 
-	broken := s.awaitEnd(ctx, served, again)
-	wait := again.current().Drain
+	broken := s.awaitEnd(ctx, served, book, log)
+	wait := book.Config().Drain
 	log.Info("stopping", "drain", wait)
 	drain, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
@@ -122,7 +125,7 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 
 // awaitEnd returns when ctx ends, or with what served brings. Until then it has the
 // configuration read again at each hangup.
-func (s environment) awaitEnd(ctx context.Context, served <-chan error, again *reloader) error {
+func (s environment) awaitEnd(ctx context.Context, served <-chan error, book *revision.Book, log *slog.Logger) error {
 	if s.hangups != nil {
 		signal.Notify(s.hangups, syscall.SIGHUP)
 		defer signal.Stop(s.hangups)
@@ -130,10 +133,10 @@ func (s environment) awaitEnd(ctx context.Context, served <-chan error, again *r
 	for {
 		select {
 		case err := <-served:
-			again.log.Error("the fronts accept no more connections", "why", err)
+			log.Error("the fronts accept no more connections", "why", err)
 			return err
 		case <-s.hangups:
-			_, _ = again.reload() // it says in the log what came of it
+			_, _ = book.Reload(revision.Author{Name: "SIGHUP"}) // it says in the log what came of it
 		case <-ctx.Done():
 			return nil
 		}
