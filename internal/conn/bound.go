@@ -61,7 +61,7 @@ func (l *Listener) bounded(raw net.Conn) netip.Addr {
 func (l *Listener) admit(raw net.Conn) net.Conn {
 	c := &Conn{Conn: raw, of: l, from: l.bounded(raw)}
 	c.waits.Store(l.now())
-	c.ahead.prepare(raw)
+	c.readAhead.prepare(raw)
 	bound := l.enter(c)
 	l.told(bound)
 	if bound == boundTotal && l.makeRoom() {

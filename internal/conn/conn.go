@@ -25,7 +25,7 @@ type Listener struct {
 	patience patience
 	crowded  episode
 	parting  parting
-	ends     lookout
+	ends     epollWatcher
 
 	mu   sync.Mutex
 	open map[*Conn]struct{}
@@ -94,29 +94,29 @@ type Conn struct {
 	from  netip.Addr   // that it is counted under; zero: under none
 	waits atomic.Int64 // since when a request is awaited, see [Listener.now]; 0: none is
 
-	mu      sync.Mutex
-	timer   *time.Timer
-	watched bool          // between Watch and Unwatch
-	looks   int           // since Watch
-	post    int32         // of the lookout, which tells once the peer has left; 0: it does not look
-	ended   bool          // and has told so
-	reading chan struct{} // closed when the background read is over, or gone has returned; nil: neither runs
-	gone    func()
-	closed  bool
-	life    context.Context // see Life; nil: nobody has asked for it
-	leave   func()
-	early   [1]byte // read by the watcher, not yet by the server
-	hasByte bool
-	handed  atomic.Bool      // HandOver was called
-	back    []byte           // see Unread
-	stashed *[stashSize]byte // what back is of; nil: of nothing that is pooled
-	heads   heads            // see SplitHeads
-	readBy  atomic.Int64     // see SetReadDeadline
-	writeBy atomic.Int64     // see SetWriteDeadline
-	lingers atomic.Bool      // see Linger
-	served  uint32           // how often Again was called
-	ahead   ahead
-	frames  frames // see SplitFrames
+	mu        sync.Mutex
+	timer     *time.Timer
+	watched   bool          // between Watch and Unwatch
+	looks     int           // since Watch
+	post      int32         // of the epoll watcher, which tells once the peer has left; 0: it does not look
+	ended     bool          // and has told so
+	reading   chan struct{} // closed when the background read is over, or gone has returned; nil: neither runs
+	gone      func()
+	closed    bool
+	life      context.Context // see Life; nil: nobody has asked for it
+	leave     func()
+	early     [1]byte // read by the watcher, not yet by the server
+	hasByte   bool
+	handed    atomic.Bool      // HandOver was called
+	back      []byte           // see Unread
+	stashed   *[stashSize]byte // what back is of; nil: of nothing that is pooled
+	heads     heads            // see SplitHeads
+	readBy    atomic.Int64     // see SetReadDeadline
+	writeBy   atomic.Int64     // see SetWriteDeadline
+	lingers   atomic.Bool      // see Linger
+	served    uint32           // how often Again was called
+	readAhead readAhead
+	frames    frames // see SplitFrames
 
 	holds atomic.Bool // see Hold
 	held  []byte      // for whoever writes
@@ -194,7 +194,7 @@ func (c *Conn) Watch(delay time.Duration, gone func()) {
 		return
 	}
 	if c.timer == nil {
-		c.timer = time.AfterFunc(delay, c.look)
+		c.timer = time.AfterFunc(delay, c.check)
 		return
 	}
 	c.timer.Reset(delay)
@@ -253,17 +253,17 @@ const (
 	lookEvery = 4 * time.Millisecond
 )
 
-// sight is what there is to read from a connection.
-type sight uint8
+// peekResult is what there is to read from a connection.
+type peekResult uint8
 
 const (
-	sawNothing sight = iota
+	sawNothing peekResult = iota
 	sawBytes
 	sawEnd // or a failure
 )
 
-// look is what Watch does after its delay.
-func (c *Conn) look() {
+// check is what Watch does after its delay.
+func (c *Conn) check() {
 	defer func() { _ = recover() }()
 	c.mu.Lock()
 	if !c.watched || c.reading != nil {
@@ -282,17 +282,17 @@ func (c *Conn) look() {
 		c.tell()
 	case c.post != 0 || c.closed || c.hasByte:
 		c.mu.Unlock()
-	case c.looks < maxLooks && c.ahead.able():
-		c.glance()
+	case c.looks < maxLooks && c.readAhead.able():
+		c.peek()
 	default:
 		c.wait()
 	}
 }
 
-// glance looks without waiting. c.mu is held, and free afterwards.
-func (c *Conn) glance() {
+// peek looks without waiting. c.mu is held, and free afterwards.
+func (c *Conn) peek() {
 	c.looks++
-	switch c.ahead.peek() {
+	switch c.readAhead.peek() {
 	case sawNothing:
 		c.timer.Reset(lookEvery)
 	case sawEnd:
@@ -346,8 +346,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(c.back) > 0 {
 		return c.readBack(p), nil
 	}
-	if rest := c.ahead.left(); len(rest) > 0 {
-		return c.ahead.read(p[:c.heads.cut(rest[:min(len(p), len(rest))])]), nil
+	if rest := c.readAhead.left(); len(rest) > 0 {
+		return c.readAhead.read(p[:c.heads.cut(rest[:min(len(p), len(rest))])]), nil
 	}
 	c.mu.Lock()
 	if c.hasByte {
@@ -369,10 +369,10 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // first reads the first byte of a request.
 func (c *Conn) first(p []byte) (int, error) {
-	if !c.ahead.able() {
+	if !c.readAhead.able() {
 		return c.readDirect(p)
 	}
-	b, err := c.ahead.first()
+	b, err := c.readAhead.first()
 	if err != nil {
 		return 0, err
 	}
@@ -382,7 +382,7 @@ func (c *Conn) first(p []byte) (int, error) {
 
 // Await returns when there is something to read, which it does not take.
 func (c *Conn) Await() error {
-	if len(c.back) > 0 || c.ahead.holds() || c.hasByte {
+	if len(c.back) > 0 || c.readAhead.holds() || c.hasByte {
 		return nil
 	}
 	c.awaits()
@@ -394,8 +394,8 @@ func (c *Conn) Await() error {
 }
 
 func (c *Conn) await() error {
-	if c.ahead.able() {
-		return c.ahead.fill()
+	if c.readAhead.able() {
+		return c.readAhead.fill()
 	}
 	n, err := c.Conn.Read(c.early[:])
 	if c.hasByte = n > 0; c.hasByte {

@@ -2,23 +2,23 @@
 
 package conn
 
-// ahead is without effect where sockets cannot be waited for without a buffer.
-type ahead struct{}
+// readAhead is without effect where sockets cannot be waited for without a buffer.
+type readAhead struct{}
 
-func (a *ahead) prepare(any) {}
+func (a *readAhead) prepare(any) {}
 
-func (a *ahead) able() bool { return false }
+func (a *readAhead) able() bool { return false }
 
-func (a *ahead) peek() sight { panic("BUG: not able") }
+func (a *readAhead) peek() peekResult { panic("BUG: not able") }
 
-func (a *ahead) fill() error { panic("BUG: not able") }
+func (a *readAhead) fill() error { panic("BUG: not able") }
 
-func (a *ahead) pong() bool { return false }
+func (a *readAhead) pong() bool { return false }
 
-func (a *ahead) holds() bool { return false }
+func (a *readAhead) holds() bool { return false }
 
-func (a *ahead) left() []byte { return nil }
+func (a *readAhead) left() []byte { return nil }
 
-func (a *ahead) first() (byte, error) { panic("BUG: not able") }
+func (a *readAhead) first() (byte, error) { panic("BUG: not able") }
 
-func (a *ahead) read([]byte) int { return 0 }
+func (a *readAhead) read([]byte) int { return 0 }

@@ -24,7 +24,7 @@ func TestAReadOfOneByteKeepsWhatCameWithIt(t *testing.T) {
 		if _, err := io.ReadFull(server, got[1:]); err != nil || string(got[:]) != "request" {
 			t.Fatalf("%v, %q", err, got)
 		}
-		if server.ahead.buf != nil {
+		if server.readAhead.buf != nil {
 			t.Fatal("a buffer is held though nothing is in it")
 		}
 	}

@@ -15,16 +15,16 @@ const aheadSize = 4 << 10
 
 var aheads = sync.Pool{New: func() any { return new([aheadSize]byte) }}
 
-// ahead lets a connection wait for the first byte of a request without a buffer,
+// readAhead lets a connection wait for the first byte of a request without a buffer,
 // and then reads as much as is there: whoever asks for a single byte gets it, and
 // the rest with the reads that follow. The server asks so wherever it waits for a
 // request, and so an idle connection holds no memory for what may come. Only the
 // goroutine that reads the connection uses it.
-type ahead struct {
+type readAhead struct {
 	raw  syscall.RawConn // nil: not to be had, as behind TLS
 	take func(fd uintptr) bool
 	look func(fd uintptr) bool
-	seen sight            // what the last look saw
+	seen peekResult       // what the last look saw
 	buf  *[aheadSize]byte // what was read; nil: nothing is left of it
 	rest []byte           // of buf
 	n    int              // what the last take said
@@ -32,7 +32,7 @@ type ahead struct {
 }
 
 // prepare must be called before first.
-func (a *ahead) prepare(c any) {
+func (a *readAhead) prepare(c any) {
 	s, ok := c.(syscall.Conn)
 	if !ok {
 		return
@@ -45,18 +45,18 @@ func (a *ahead) prepare(c any) {
 }
 
 // able reports whether first can be called.
-func (a *ahead) able() bool { return a.raw != nil }
+func (a *readAhead) able() bool { return a.raw != nil }
 
 // peek tells without waiting what there is to read, and takes nothing. Nobody may
 // read meanwhile.
-func (a *ahead) peek() sight {
+func (a *readAhead) peek() peekResult {
 	if a.raw.Read(a.look) != nil {
 		return sawNothing // a deadline has passed: whoever reads will say so
 	}
 	return a.seen
 }
 
-func (a *ahead) tryLook(fd uintptr) bool {
+func (a *readAhead) tryLook(fd uintptr) bool {
 	var b [1]byte
 	n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
 	switch {
@@ -71,7 +71,7 @@ func (a *ahead) tryLook(fd uintptr) bool {
 }
 
 // fill waits for a byte, and keeps it with what came with it.
-func (a *ahead) fill() error {
+func (a *readAhead) fill() error {
 	if err := a.raw.Read(a.take); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (a *ahead) fill() error {
 }
 
 // first waits for a byte, returns it, and keeps what came with it.
-func (a *ahead) first() (byte, error) {
+func (a *readAhead) first() (byte, error) {
 	if err := a.fill(); err != nil {
 		return 0, err
 	}
@@ -94,7 +94,7 @@ func (a *ahead) first() (byte, error) {
 }
 
 // pong takes a client's pong off what is held, if it begins with one.
-func (a *ahead) pong() bool {
+func (a *readAhead) pong() bool {
 	n := pongLength(a.rest)
 	if n == 0 {
 		return false
@@ -106,14 +106,14 @@ func (a *ahead) pong() bool {
 }
 
 // left is what read returns of.
-func (a *ahead) left() []byte { return a.rest }
+func (a *readAhead) left() []byte { return a.rest }
 
 // holds reports whether something is left of what came with a first byte.
-func (a *ahead) holds() bool { return a.buf != nil }
+func (a *readAhead) holds() bool { return a.buf != nil }
 
 // tryTake reads what is there; false: nothing yet. The buffer is only taken out
 // of the pool for the length of the call, unless something came.
-func (a *ahead) tryTake(fd uintptr) bool {
+func (a *readAhead) tryTake(fd uintptr) bool {
 	buf := aheads.Get().(*[aheadSize]byte)
 	for {
 		a.n, a.err = syscall.Read(int(fd), buf[:])
@@ -137,7 +137,7 @@ func (a *ahead) tryTake(fd uintptr) bool {
 }
 
 // read returns what is left of what came with a first byte; 0: nothing.
-func (a *ahead) read(p []byte) int {
+func (a *readAhead) read(p []byte) int {
 	if a.buf == nil {
 		return 0
 	}
@@ -148,7 +148,7 @@ func (a *ahead) read(p []byte) int {
 	return n
 }
 
-func (a *ahead) release() {
+func (a *readAhead) release() {
 	aheads.Put(a.buf)
 	a.buf, a.rest = nil, nil
 }

@@ -96,25 +96,25 @@ func pongLength(p []byte) int {
 // next can be waited for without it. It reports whether that is possible. It is to be
 // called before the first frame is read.
 func (c *Conn) SplitFrames() bool {
-	c.frames.on = c.ahead.able() && len(c.back) == 0 && !c.hasByte
+	c.frames.on = c.readAhead.able() && len(c.back) == 0 && !c.hasByte
 	return c.frames.on
 }
 
 // BetweenFrames reports whether SplitFrames was called, and all that has come was read
 // to the end of a frame.
 func (c *Conn) BetweenFrames() bool {
-	return c.frames.on && c.frames.between() && !c.ahead.holds()
+	return c.frames.on && c.frames.between() && !c.readAhead.holds()
 }
 
 // AwaitFrame waits for the next frame, between two of them. It takes nothing but a
 // pong, which it reports.
 func (c *Conn) AwaitFrame() (pong bool, err error) {
-	if !c.ahead.holds() {
-		if err := c.ahead.fill(); err != nil {
+	if !c.readAhead.holds() {
+		if err := c.readAhead.fill(); err != nil {
 			return false, err
 		}
 	}
-	return c.ahead.pong(), nil
+	return c.readAhead.pong(), nil
 }
 
 // readFrame is Read after SplitFrames.
@@ -122,15 +122,15 @@ func (c *Conn) readFrame(p []byte) (n int, err error) {
 	may := c.frames.allow()
 	p = p[:min(uint64(len(p)), may)]
 	switch {
-	case c.ahead.holds():
-		n = c.ahead.read(p)
+	case c.readAhead.holds():
+		n = c.readAhead.read(p)
 	case may >= directRead:
 		n, err = c.Conn.Read(p)
 	default:
-		if err := c.ahead.fill(); err != nil {
+		if err := c.readAhead.fill(); err != nil {
 			return 0, err
 		}
-		n = c.ahead.read(p)
+		n = c.readAhead.read(p)
 	}
 	c.frames.took(p[:n])
 	return n, err

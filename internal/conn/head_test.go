@@ -22,7 +22,7 @@ func TestNoReadGoesOnBehindTheEndOfAHead(t *testing.T) {
 		}
 		server, client, _ := pair(t)
 		if seed%2 == 1 {
-			server.ahead.raw = nil // as behind TLS
+			server.readAhead.raw = nil // as behind TLS
 		}
 		go func(pieces []byte) {
 			chance := rand.New(rand.NewPCG(seed, 2))

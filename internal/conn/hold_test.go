@@ -39,12 +39,12 @@ func TestWhatIsHeldBackGoesOutWithTheNextWriteInOrder(t *testing.T) {
 	socket := &socketOf{}
 	c := &Conn{Conn: socket}
 	write(t, c, "a")
-	c.Hold()
+	c.Cork()
 	for _, text := range []string{"b", "c", "d"} {
 		_ = c.SetWriteDeadline(time.Unix(1, 0))
 		write(t, c, text)
 	}
-	c.Release()
+	c.Uncork()
 	write(t, c, "e")
 	write(t, c, "f")
 	if want := []string{"a", "bcde", "f"}; !slices.Equal(socket.writes, want) {
@@ -63,9 +63,9 @@ func TestAWriteThatFailsSaysHowMuchOfItWasWritten(t *testing.T) {
 	for taken, want := range map[int]int{1: 0, 3: 0, 4: 1} {
 		socket := &socketOf{}
 		c := &Conn{Conn: socket}
-		c.Hold()
+		c.Cork()
 		write(t, c, "abc")
-		c.Release()
+		c.Uncork()
 		socket.fails = taken
 		if n, err := c.Write([]byte("de")); n != want || !errors.Is(err, io.ErrShortWrite) {
 			t.Errorf("of a socket that took %d: %d, %v", taken, n, err)
@@ -80,10 +80,10 @@ func TestWhatIsHeldBackCanGoOutAlone(t *testing.T) {
 	if err := c.Flush(time.Now()); err != nil || len(socket.writes) != 0 {
 		t.Errorf("nothing was written as %q, %v", socket.writes, err)
 	}
-	c.Hold()
+	c.Cork()
 	write(t, c, "a")
 	write(t, c, "b")
-	c.Release()
+	c.Uncork()
 	if err := c.Flush(time.Now()); err != nil || !slices.Equal(socket.writes, []string{"ab"}) || socket.deadlines != 1 {
 		t.Errorf("the socket got %q, %v", socket.writes, err)
 	}
@@ -95,9 +95,9 @@ func TestWhatIsHeldBackCanGoOutAlone(t *testing.T) {
 func TestALargeBufferIsNotKept(t *testing.T) {
 	t.Parallel()
 	c := &Conn{Conn: &socketOf{}}
-	c.Hold()
+	c.Cork()
 	write(t, c, string(make([]byte, keptHeld+1)))
-	c.Release()
+	c.Uncork()
 	if write(t, c, "a"); c.held != nil {
 		t.Errorf("%d bytes are kept", cap(c.held))
 	}

@@ -116,7 +116,7 @@ func TestAFarewellAmongMessagesIsSentAndIsTheLast(t *testing.T) {
 		if err := s.writeAll([][]byte{[]byte("a"), []byte("b")}); err != nil {
 			t.Error(err)
 		}
-		s.under.Hold()
+		s.under.Cork()
 		if err := s.writeLocked([]byte("c")); err != nil {
 			t.Error(err)
 		}

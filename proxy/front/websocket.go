@@ -111,11 +111,11 @@ func (s *session) writeAll(msgs [][]byte) error {
 	}
 	last := len(msgs) - 1
 	if s.under != nil && last > 0 {
-		s.under.Hold()
+		s.under.Cork()
 	}
 	for i, msg := range msgs {
 		if i == last && s.under != nil {
-			s.under.Release()
+			s.under.Uncork()
 		}
 		if err := s.writeLocked(msg); err != nil {
 			s.letGo()
@@ -129,7 +129,7 @@ func (s *session) writeAll(msgs [][]byte) error {
 // behind which there are no messages.
 func (s *session) letGo() {
 	if s.under != nil {
-		s.under.Release()
+		s.under.Uncork()
 		_ = s.under.Flush(time.Now().Add(time.Second))
 	}
 }

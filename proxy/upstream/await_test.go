@@ -24,7 +24,7 @@ func (y *spy) Read(f func(uintptr) bool) error {
 	if y.s.buf != nil || cap(y.s.scan.Bytes()) > 0 {
 		y.held = append(y.held, "a buffer")
 	}
-	if !y.s.quick && y.s.lent != nil {
+	if !y.s.shortSilence && y.s.lent != nil {
 		y.held = append(y.held, "the decoder's memory")
 	}
 	return y.RawConn.Read(f)
@@ -84,7 +84,7 @@ func TestAStreamThatWaitsHoldsNoBufferAndLosesNothing(t *testing.T) {
 				goOn := make(chan struct{}, 1)
 				s, want := inPieces(t, size, ends, goOn)
 				y := &spy{RawConn: s.conn.wait.raw, s: s}
-				s.conn.wait.raw, s.quick = y, false
+				s.conn.wait.raw, s.shortSilence = y, false
 				goOn <- struct{}{}
 				text, err := patiently(s)
 				if err != nil || !strings.HasSuffix(text, want) {
@@ -151,7 +151,7 @@ func TestASlowStreamWaitsWithoutWhoeverReadsItAndLosesNothing(t *testing.T) {
 						}
 						text += string(ev.Text)
 					}
-					s.quick = false
+					s.shortSilence = false
 					first := waits == 0
 					waits++
 					if s.Later(read) {
@@ -195,7 +195,7 @@ func TestAStreamThatMayNotBeSlowIsWaitedForWhereItIsRead(t *testing.T) {
 	for s.Ready() {
 		_, _ = s.Next()
 	}
-	if s.quick = true; s.Later(never) {
+	if s.shortSilence = true; s.Later(never) {
 		t.Error("after a short silence")
 	}
 }

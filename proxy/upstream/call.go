@@ -40,9 +40,9 @@ type call struct {
 	bad  error       // of the framing, behind what scan holds
 	scan sse.Scanner // holds what has come, whatever it is
 	buf  *[]byte     // scan's, from the buffers of up
-	// hungry: the last read has filled its buffer. The next one has a large one, and
+	// filled: the last read has filled its buffer. The next one has a large one, and
 	// the client gets in one write what that brings.
-	hungry bool
+	filled bool
 	packed *packed // nil: the content is not compressed
 }
 
@@ -184,7 +184,7 @@ func (c *call) fill() error {
 	if c.body.over && c.packed == nil {
 		return io.EOF
 	}
-	if c.hungry && c.packed == nil && cap(*c.buf) < keepBuffer {
+	if c.filled && c.packed == nil && cap(*c.buf) < keepBuffer {
 		c.enlarge()
 	}
 	room := c.scan.Room(minRead)
@@ -209,7 +209,7 @@ func (c *call) receive(room []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n, err := c.conn.Read(room)
-	c.hungry = n == len(room)
+	c.filled = n == len(room)
 	if n > 0 {
 		return c.unframe(room[:n]), nil
 	}
@@ -241,7 +241,7 @@ func (c *call) fillLater() error {
 	if !c.park() {
 		return c.fill()
 	}
-	c.buf = c.conn.wait.await(c.up, c.hungry)
+	c.buf = c.conn.wait.await(c.up, c.filled)
 	return c.unpark()
 }
 
@@ -266,7 +266,7 @@ func (c *call) unpark() error {
 		c.scan.Unpark((*c.buf)[:0])
 		return c.fill() // says what is wrong
 	}
-	c.hungry = len(*c.buf) == cap(*c.buf)
+	c.filled = len(*c.buf) == cap(*c.buf)
 	m := c.unframe(*c.buf)
 	content := (*c.buf)[:m]
 	*c.buf = (*c.buf)[:0]

@@ -8,7 +8,7 @@ import (
 // Of a message in fragments each is looked at once, however many times more has come.
 func TestFragmentsAreLookedAtOnce(t *testing.T) {
 	t.Parallel()
-	f := framed{mode: modeFrames, buf: append([]byte{opText, 0}, bytes.Repeat([]byte{opContinue, 0}, 1_000)...)}
+	f := frameConn{mode: modeFrames, buf: append([]byte{opText, 0}, bytes.Repeat([]byte{opContinue, 0}, 1_000)...)}
 	if f.ready() {
 		t.Fatal("a message without its end is ready")
 	}

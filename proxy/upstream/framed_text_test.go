@@ -29,7 +29,7 @@ func TestAWholeTextFrameIsTakenFromTheBufferAndNothingElseIs(t *testing.T) {
 		"too long":          {"\x81\x7f\x00\x00\x00\x00\x7f\xff\xff\xff", "", false},
 		"nothing":           {"", "", false},
 	} {
-		f := &framed{mode: modeFrames, buf: []byte(c.frame + "\x81\x01z")}
+		f := &frameConn{mode: modeFrames, buf: []byte(c.frame + "\x81\x01z")}
 		if c.frame == "" || name == "incomplete" {
 			f.buf = []byte(c.frame)
 		}
@@ -46,13 +46,13 @@ func TestAWholeTextFrameIsTakenFromTheBufferAndNothingElseIs(t *testing.T) {
 
 func TestRoomForReadsLosesNothing(t *testing.T) {
 	t.Parallel()
-	f := &framed{buf: []byte("read and left"), at: 9}
-	f.roomy(4 << 10)
+	f := &frameConn{buf: []byte("read and left"), at: 9}
+	f.grow(4 << 10)
 	if !bytes.Equal(f.buf[f.at:], []byte("left")) || cap(f.buf)-len(f.buf) < 4000 {
 		t.Errorf("%q, room for %d", f.buf[f.at:], cap(f.buf)-len(f.buf))
 	}
-	f = &framed{buf: bytes.Repeat([]byte("x"), 9000)}
-	if f.roomy(4 << 10); len(f.buf) != 9000 {
+	f = &frameConn{buf: bytes.Repeat([]byte("x"), 9000)}
+	if f.grow(4 << 10); len(f.buf) != 9000 {
 		t.Errorf("%d bytes are left", len(f.buf))
 	}
 }

@@ -31,16 +31,16 @@ const (
 // whose events are all ready at once.
 type httpStream struct {
 	call
-	dec   translate.Decoder
-	ender translate.Ender    // dec; nil: it needs nobody to end an answer
-	lent  *jsonx.Arena       // to dec; nil: it uses its own
-	hide  hider              // nil: the decoder hides nothing
-	quick bool               // the last silence was shorter than quickWait
-	asked bool               // a stream was asked for
-	req   *translate.Request // the question, until its answer has begun
-	pass  bool               // events carry Raw
-	form  form
-	sure  bool // form is what the bytes say, not their label
+	dec          translate.Decoder
+	ender        translate.Ender    // dec; nil: it needs nobody to end an answer
+	lent         *jsonx.Arena       // to dec; nil: it uses its own
+	hide         hider              // nil: the decoder hides nothing
+	shortSilence bool               // the last silence was shorter than quickWait
+	asked        bool               // a stream was asked for
+	req          *translate.Request // the question, until its answer has begun
+	pass         bool               // events carry Raw
+	form         form
+	sure         bool // form is what the bytes say, not their label
 	queue
 	few    [4]translate.Event // the queue's, while they are enough
 	lines  []byte             // data lines of the last frame that are still to be decoded one by one
@@ -140,7 +140,7 @@ func (s *httpStream) Wait() {
 // not be enough for Next, or the wait has failed; until then the stream must not be
 // used. What waits needs the least stack there is, whatever stack it took to get here.
 func (s *httpStream) Later(resume func()) bool {
-	if s.quick || !s.silent() || !s.park() {
+	if s.shortSilence || !s.silent() || !s.park() {
 		return false
 	}
 	s.takeBack()
@@ -153,14 +153,14 @@ func (s *httpStream) Later(resume func()) bool {
 // linger waits for the next bytes on a goroutine of its own, which has the smallest stack.
 func (s *httpStream) linger() {
 	defer func() { _ = recover() }()
-	s.buf = s.conn.wait.await(s.up, s.hungry)
+	s.buf = s.conn.wait.await(s.up, s.filled)
 	go s.awake() // with a stack for what follows, while this one is free for another wait
 }
 
 // awake ends Later.
 func (s *httpStream) awake() {
 	defer func() { _ = recover() }()
-	s.quick = time.Since(s.began) < quickWait
+	s.shortSilence = time.Since(s.began) < quickWait
 	if err := s.unpark(); err != nil && err != io.EOF {
 		s.bad = err
 	}
@@ -174,13 +174,13 @@ const quickWait = 50 * time.Millisecond
 
 // waitMore is fill, during which a slow stream holds next to no memory.
 func (s *httpStream) waitMore() error {
-	if !s.quick {
+	if !s.shortSilence {
 		s.takeBack()
 	}
 	s.limitSilence()
 	began := time.Now()
 	err := s.fillLater()
-	s.quick = time.Since(began) < quickWait
+	s.shortSilence = time.Since(began) < quickWait
 	return err
 }
 

@@ -14,7 +14,7 @@ type kind func(conf *config.Channel, key string, o Options) (Upstream, error)
 
 // kinds is the table of all kinds; it is never changed.
 var kinds = map[string]kind{
-	"openai":    asked(route{dialect: openai.Dialect, whole: "/chat/completions", stream: "/chat/completions", auth: "bearer"}),
+	"openai":    httpKind(route{dialect: openai.Dialect, whole: "/chat/completions", stream: "/chat/completions", auth: "bearer"}),
 	"anthropic": newAnthropic,
 	"rest":      newRest,
 	"chatnio":   newSocket,
@@ -33,8 +33,8 @@ func newRest(conf *config.Channel, key string, o Options) (Upstream, error) {
 	return up, err
 }
 
-// asked is the kind of an HTTP dialect: one POST for each question.
-func asked(r route) kind {
+// httpKind is the kind of an HTTP dialect: one POST for each question.
+func httpKind(r route) kind {
 	return func(conf *config.Channel, key string, o Options) (Upstream, error) { return newHTTP(conf, key, o, r) }
 }
 

@@ -46,7 +46,7 @@ type sharedUpstream struct {
 
 	mu      sync.Mutex
 	closed  bool
-	lines   []*line
+	lines   []*sharedConn
 	dialing chan struct{} // closed when the dial under way has ended; nil: none is
 	cancel  func()        // ends that dial
 	pending map[string]*waiter
@@ -62,7 +62,7 @@ type waiter struct {
 	id      string
 	model   string
 	message []byte
-	line    *line
+	line    *sharedConn
 	number  uint64     // of the question, in the order in which they came
 	sent    bool       // the writer of line has taken it
 	reply   chan reply // one
@@ -156,7 +156,7 @@ func (u *sharedUpstream) enlist(ctx context.Context, w *waiter) *translate.Error
 }
 
 // assign queues w on l. u.mu is held.
-func (u *sharedUpstream) assign(w *waiter, l *line) *translate.Error {
+func (u *sharedUpstream) assign(w *waiter, l *sharedConn) *translate.Error {
 	select {
 	case l.out <- w:
 	default:
@@ -207,7 +207,7 @@ func (u *sharedUpstream) taken(dst [][]byte, ws []*waiter) [][]byte {
 
 // idlest returns the connection with the fewest questions, nil when there is
 // none, and lets those go that are too old. u.mu is held.
-func (u *sharedUpstream) idlest() (best *line) {
+func (u *sharedUpstream) idlest() (best *sharedConn) {
 	if u.age > 0 {
 		u.lines = slices.DeleteFunc(u.lines, u.outlived)
 	}
@@ -221,7 +221,7 @@ func (u *sharedUpstream) idlest() (best *line) {
 
 // outlived reports whether l is too old for further questions; it ends with the answers
 // that it owes. u.mu is held.
-func (u *sharedUpstream) outlived(l *line) bool {
+func (u *sharedUpstream) outlived(l *sharedConn) bool {
 	if !l.used || time.Since(l.born) < u.age {
 		return false // each takes one question at least
 	}
@@ -245,7 +245,7 @@ func (u *sharedUpstream) grow() {
 }
 
 // joined makes l one of the pool, unless that has been closed.
-func (u *sharedUpstream) joined(l *line) bool {
+func (u *sharedUpstream) joined(l *sharedConn) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.cancel()
@@ -288,7 +288,7 @@ func (u *sharedUpstream) back(e *translate.Error) {
 // bring; what was never sent goes on another connection. Of the questions that fail
 // one for each model is told that its channel is to blame: one connection is one
 // fault, however many shared it. lasted: the connection had been of use.
-func (u *sharedUpstream) left(l *line, lasted bool, cause error) {
+func (u *sharedUpstream) left(l *sharedConn, lasted bool, cause error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for i, other := range u.lines {
@@ -324,7 +324,7 @@ func (u *sharedUpstream) left(l *line, lasted bool, cause error) {
 
 // inOrder returns what waits on l, the oldest first: those that asked first are also
 // the first to ask elsewhere. u.mu is held.
-func (u *sharedUpstream) inOrder(l *line) []*waiter {
+func (u *sharedUpstream) inOrder(l *sharedConn) []*waiter {
 	var all []*waiter
 	for _, w := range u.pending {
 		if w.line == l {

@@ -26,8 +26,8 @@ func agents(t *testing.T) *peer {
 }
 
 // idle is a connection of u that nobody reads or writes.
-func idle(u *sharedUpstream) *line {
-	l := &line{out: make(chan *waiter, 8), done: make(chan struct{})}
+func idle(u *sharedUpstream) *sharedConn {
+	l := &sharedConn{out: make(chan *waiter, 8), done: make(chan struct{})}
 	l.once.Do(func() {})
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -150,7 +150,7 @@ func TestTheConnectionWithTheFewestQuestionsIsTaken(t *testing.T) {
 	u := &sharedUpstream{size: 3, pending: map[string]*waiter{}}
 	a, b, c := idle(u), idle(u), idle(u)
 	a.load, b.load, c.load = 2, 0, 1
-	for i, want := range []*line{b, b, c, a} {
+	for i, want := range []*sharedConn{b, b, c, a} {
 		w := &waiter{id: fmt.Sprint(i)}
 		if e := u.enlist(context.Background(), w); e != nil || w.line != want {
 			t.Errorf("%d went on the wrong connection: loads %d %d %d, %v", i, a.load, b.load, c.load, e)

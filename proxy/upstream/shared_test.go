@@ -326,7 +326,7 @@ func TestIdsAreUUIDsAndDiffer(t *testing.T) {
 }
 
 // inBubble connects a line to script through a pipe, on a fake clock.
-func inBubble(t *testing.T, script func(*link)) *line {
+func inBubble(t *testing.T, script func(*link)) *sharedConn {
 	t.Helper()
 	here, there := net.Pipe()
 	go func() {
@@ -335,13 +335,13 @@ func inBubble(t *testing.T, script func(*link)) *line {
 		l.upgrade()
 		script(l)
 	}()
-	under := &framed{Conn: here, socket: here}
+	under := &frameConn{Conn: here, socket: here}
 	d := websocket.Dialer{NetDialContext: func(context.Context, string, string) (net.Conn, error) { return under, nil }}
 	ws, _, err := d.Dial("ws://pipe/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &line{ws: ws, under: under, out: make(chan *waiter), done: make(chan struct{})}
+	return &sharedConn{ws: ws, under: under, out: make(chan *waiter), done: make(chan struct{})}
 }
 
 func TestASilentPeerIsPingedAndThenGivenUp(t *testing.T) {

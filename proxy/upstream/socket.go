@@ -27,7 +27,7 @@ type socketUpstream struct {
 	opts   Options
 	key    secret
 	signed bool // a token is sent
-	kept   shelf
+	kept   idleSessions
 	age    time.Duration // of a socket at most; 0: whatever it is
 }
 
@@ -51,7 +51,7 @@ func (u *socketUpstream) Idle(name string) bool { return u.kept.has(name) }
 // socket is one connection of a conversation.
 type socket struct {
 	ws    *websocket.Conn
-	under *framed
+	under *frameConn
 	name  string // of the conversation, Memory.ID; empty: what it remembers is nobody's
 	since time.Time
 	born  time.Time

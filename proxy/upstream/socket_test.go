@@ -478,13 +478,13 @@ func TestTheShelfIsBoundedAndKeepsTheNewest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var h shelf
+	var h idleSessions
 	for i := range maxKept + 5 {
 		conn, sock, err := at.dial(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.put(&socket{under: &framed{Conn: conn, socket: sock}, name: fmt.Sprint(i)})
+		h.put(&socket{under: &frameConn{Conn: conn, socket: sock}, name: fmt.Sprint(i)})
 	}
 	if h.order.Len() != maxKept || h.take("4") != nil {
 		t.Errorf("%d sockets", h.order.Len())
@@ -528,7 +528,7 @@ func TestChatnioRemembersOverTheScriptedModel(t *testing.T) {
 func FuzzFramed(f *testing.F) {
 	f.Add([]byte(text(first) + frame(0x89, "x") + text(last)))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		fr := &framed{mode: modeFrames, buf: raw, look: nil}
+		fr := &frameConn{mode: modeFrames, buf: raw, look: nil}
 		fr.ready()
 		fr.control(func(p []byte) {
 			if len(p) > maxControl {

@@ -42,13 +42,13 @@ const (
 	maxFragments = 4 * maxMessage // bytes of the frames of one message, with their heads
 )
 
-// framed is the connection below a WebSocket. It hands the library one frame at
+// frameConn is the connection below a WebSocket. It hands the library one frame at
 // a time and only when all of it has come, so that it knows what the library
 // hides: whether a further message is already here. Its owner may also wait for
 // one with a time limit, which the library does not survive, and hold several
 // messages back to send them in one write. Reading is for one goroutine; writing
 // for any.
-type framed struct {
+type frameConn struct {
 	net.Conn
 	socket net.Conn
 	look   *peeker
@@ -56,7 +56,7 @@ type framed struct {
 	buf  []byte // [at:len] has been read but not handed out
 	at   int
 	pass int // bytes the library may still have: of the response head, or of a frame
-	mode framedMode
+	mode frameConnMode
 	seen unended // what ready has seen behind what was handed out
 
 	heard time.Time // when wait last received something
@@ -73,16 +73,16 @@ type unended struct {
 	within bool
 }
 
-type framedMode uint8
+type frameConnMode uint8
 
 const (
-	modeHead   framedMode = iota // in the response to the handshake
-	modeRaw                      // behind a refusal
-	modeFrames                   // the upgrade has happened
+	modeHead   frameConnMode = iota // in the response to the handshake
+	modeRaw                         // behind a refusal
+	modeFrames                      // the upgrade has happened
 )
 
 // Read implements net.Conn for the library.
-func (f *framed) Read(p []byte) (int, error) {
+func (f *frameConn) Read(p []byte) (int, error) {
 	for f.pass == 0 {
 		n, err := f.next()
 		if err != nil {
@@ -104,7 +104,7 @@ func (f *framed) Read(p []byte) (int, error) {
 
 // next returns the length of what may be handed out together, 0 when more has to
 // come first.
-func (f *framed) next() (int, error) {
+func (f *frameConn) next() (int, error) {
 	rest := f.buf[f.at:]
 	switch f.mode {
 	case modeFrames:
@@ -179,7 +179,7 @@ func concludes(p []byte, within bool) bool {
 }
 
 // fill reads once.
-func (f *framed) fill() error {
+func (f *frameConn) fill() error {
 	if f.at > 0 && (f.at == len(f.buf) || cap(f.buf)-len(f.buf) < minRead) {
 		f.buf = f.buf[:copy(f.buf, f.buf[f.at:])]
 		f.at = 0
@@ -197,7 +197,7 @@ func (f *framed) fill() error {
 
 // ready reports whether the library can read a whole message, or finds that
 // there will be none, without waiting.
-func (f *framed) ready() bool {
+func (f *frameConn) ready() bool {
 	for {
 		if f.seen.size > maxMessage {
 			return true // which the library refuses
@@ -224,7 +224,7 @@ func (f *framed) ready() bool {
 // text takes a whole text message of one frame from the front of the buffer, where
 // there is one, without the library. It lives until the next read. That it is UTF-8 is
 // for the caller to check. It must not be called while the library is within a message.
-func (f *framed) text() (payload []byte, ok bool) {
+func (f *frameConn) text() (payload []byte, ok bool) {
 	rest := f.buf[f.at:]
 	n, err := frameLength(rest)
 	if f.pass > 0 || f.mode != modeFrames || n == 0 || err != nil || rest[0] != finalBit|opText || rest[1]&maskBit != 0 {
@@ -242,8 +242,8 @@ func (f *framed) text() (payload []byte, ok bool) {
 	return rest[head:n], true
 }
 
-// roomy makes room for reads of n bytes.
-func (f *framed) roomy(n int) {
+// grow makes room for reads of n bytes.
+func (f *frameConn) grow(n int) {
 	f.buf = append(make([]byte, 0, n), f.buf[f.at:]...)
 	f.at = 0
 }
@@ -251,7 +251,7 @@ func (f *framed) roomy(n int) {
 // wait waits until ready, at most for d. It returns os.ErrDeadlineExceeded after
 // that, and has no effect on the library then. Pings that come meanwhile are
 // given to pong; the library would wait for the message behind them.
-func (f *framed) wait(d time.Duration, pong func(payload []byte)) error {
+func (f *frameConn) wait(d time.Duration, pong func(payload []byte)) error {
 	f.control(pong)
 	if f.ready() {
 		return nil
@@ -272,7 +272,7 @@ func (f *framed) wait(d time.Duration, pong func(payload []byte)) error {
 }
 
 // control takes pings and pongs from the front of the buffer.
-func (f *framed) control(pong func(payload []byte)) {
+func (f *frameConn) control(pong func(payload []byte)) {
 	for f.pass == 0 && f.mode == modeFrames {
 		rest := f.buf[f.at:]
 		n, err := frameLength(rest)
@@ -289,7 +289,7 @@ func (f *framed) control(pong func(payload []byte)) {
 
 // alive reports whether an idle connection can be used: it has not been closed,
 // and no close frame has come.
-func (f *framed) alive() bool {
+func (f *frameConn) alive() bool {
 	switch f.look.peek() {
 	case peekGone:
 		return false
@@ -311,7 +311,7 @@ func (f *framed) alive() bool {
 }
 
 // Write implements net.Conn for the library.
-func (f *framed) Write(p []byte) (int, error) {
+func (f *frameConn) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.held {
@@ -322,14 +322,14 @@ func (f *framed) Write(p []byte) (int, error) {
 }
 
 // hold keeps everything back that is written until flush.
-func (f *framed) hold() {
+func (f *frameConn) hold() {
 	f.mu.Lock()
 	f.held = true
 	f.mu.Unlock()
 }
 
 // flush sends what hold kept back, in one write.
-func (f *framed) flush() error {
+func (f *frameConn) flush() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.held = false
@@ -343,17 +343,17 @@ func (f *framed) flush() error {
 // websocketAt dials at and upgrades. A refusal is websocket.ErrBadHandshake with
 // the response, of whose body at most 1 KiB can be read. Closing the returned
 // connection's socket ends whatever runs on it.
-func websocketAt(ctx context.Context, at *address) (*websocket.Conn, *framed, *http.Response, error) {
+func websocketAt(ctx context.Context, at *address) (*websocket.Conn, *frameConn, *http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, at.connect)
 	defer cancel()
-	var under *framed
+	var under *frameConn
 	var stop func() bool
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		conn, socket, err := at.dial(ctx)
 		if err != nil {
 			return nil, err
 		}
-		under = &framed{Conn: conn, socket: socket, look: newPeeker(socket)}
+		under = &frameConn{Conn: conn, socket: socket, look: newPeeker(socket)}
 		// The library ends a handshake at a deadline only, not at a cancel.
 		stop = context.AfterFunc(ctx, func() { _ = socket.Close() })
 		return under, nil

@@ -24,11 +24,11 @@ const (
 	writeFor   = 10 * time.Second
 )
 
-// line is one connection of a shared pool. The goroutine that dialled it reads
+// sharedConn is one connection of a shared pool. The goroutine that dialled it reads
 // it; another one writes it, so that no question waits for the write of another.
-type line struct {
+type sharedConn struct {
 	ws    *websocket.Conn
-	under *framed
+	under *frameConn
 	out   chan *waiter
 	done  chan struct{} // closed when the reader has ended
 	load  int           // questions under way; the pool's lock is held
@@ -39,7 +39,7 @@ type line struct {
 }
 
 // cut ends the connection; its goroutines end by that.
-func (l *line) cut() { l.once.Do(func() { _ = l.under.socket.Close() }) }
+func (l *sharedConn) cut() { l.once.Do(func() { _ = l.under.socket.Close() }) }
 
 // run dials a connection and serves it until it ends. It is a goroutine of its
 // own.
@@ -63,7 +63,7 @@ func (u *sharedUpstream) run(ctx context.Context) {
 }
 
 // dial connects.
-func (u *sharedUpstream) dial(ctx context.Context) (l *line, e *translate.Error) {
+func (u *sharedUpstream) dial(ctx context.Context) (l *sharedConn, e *translate.Error) {
 	defer func() {
 		if r := recover(); r != nil {
 			e = unreachable(ctx, fmt.Errorf("panic: %v", r))
@@ -71,8 +71,8 @@ func (u *sharedUpstream) dial(ctx context.Context) (l *line, e *translate.Error)
 	}()
 	ws, under, resp, err := websocketAt(ctx, &u.at)
 	if err == nil {
-		under.roomy(lineBuffer)
-		return &line{ws: ws, under: under, born: time.Now(), out: make(chan *waiter, maxQueued), done: make(chan struct{})}, nil
+		under.grow(lineBuffer)
+		return &sharedConn{ws: ws, under: under, born: time.Now(), out: make(chan *waiter, maxQueued), done: make(chan struct{})}, nil
 	}
 	if !errors.Is(err, websocket.ErrBadHandshake) || resp == nil {
 		return nil, u.key.typed(unreachable(ctx, err), translate.FaultDial)
@@ -86,7 +86,7 @@ func (u *sharedUpstream) dial(ctx context.Context) (l *line, e *translate.Error)
 }
 
 // read hands out what comes, until the connection ends. useful: something came.
-func (u *sharedUpstream) read(l *line) (useful bool, err error) {
+func (u *sharedUpstream) read(l *sharedConn) (useful bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)
@@ -119,12 +119,12 @@ func (u *sharedUpstream) read(l *line) (useful bool, err error) {
 	}
 }
 
-func (l *line) pong(payload []byte) {
+func (l *sharedConn) pong(payload []byte) {
 	_ = l.ws.WriteControl(websocket.PongMessage, payload, time.Now().Add(writeFor))
 }
 
 // write sends what is queued, several questions in one write when they are there.
-func (u *sharedUpstream) write(l *line) {
+func (u *sharedUpstream) write(l *sharedConn) {
 	defer l.cut()
 	defer func() { _ = recover() }() // the reader notices that the connection is gone
 	var burst [maxBurst]*waiter
@@ -151,7 +151,7 @@ func (u *sharedUpstream) write(l *line) {
 }
 
 // send writes messages in one write.
-func (l *line) send(messages [][]byte) (err error) {
+func (l *sharedConn) send(messages [][]byte) (err error) {
 	if len(messages) == 0 {
 		return nil
 	}

@@ -2,15 +2,15 @@ package conn
 
 import "time"
 
-// Hold keeps back what is written, until the first write after Release goes out
+// Cork keeps back what is written, until the first write after Uncork goes out
 // together with it, in one write to the socket. It is for a WebSocket with several
 // messages to send, whose library writes each by itself. Writes themselves must come
 // one after the other, as they do from such a library; Hold and Release may be called
 // at any time. What is held back is never more than what is written until Release.
-func (c *Conn) Hold() { c.holds.Store(true) }
+func (c *Conn) Cork() { c.holds.Store(true) }
 
-// Release has the next write go out, with all that was held back.
-func (c *Conn) Release() { c.holds.Store(false) }
+// Uncork has the next write go out, with all that was held back.
+func (c *Conn) Uncork() { c.holds.Store(false) }
 
 // keptHeld is how much room for what is held back stays with a connection.
 const keptHeld = 64 << 10

@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// lookout notices peers that leave: one goroutine for all connections of a listener,
+// epollWatcher notices peers that leave: one goroutine for all connections of a listener,
 // however many, where a waiting read would want one for each. It is told of the end
 // of a connection, and of nothing else that happens on it. The zero value is ready
 // for use.
-type lookout struct {
+type epollWatcher struct {
 	mu     sync.Mutex
 	closed bool
 	poll   *os.File // an epoll instance, which the runtime's own waits for; nil: nobody is looked at yet
@@ -23,8 +23,8 @@ type lookout struct {
 
 // add looks at c from now until it is dropped, and calls c.left when its peer leaves
 // or has left already. ok is false where that cannot be had.
-func (o *lookout) add(c *Conn) (post int32, ok bool) {
-	if !c.ahead.able() {
+func (o *epollWatcher) add(c *Conn) (post int32, ok bool) {
+	if !c.readAhead.able() {
 		return 0, false
 	}
 	o.mu.Lock()
@@ -41,7 +41,7 @@ func (o *lookout) add(c *Conn) (post int32, ok bool) {
 	const edge = 1 << 31 // syscall.EPOLLET, which has another sign on each architecture
 	ev := syscall.EpollEvent{Events: syscall.EPOLLRDHUP | edge, Fd: post}
 	var refused error
-	err := c.ahead.raw.Control(func(fd uintptr) {
+	err := c.readAhead.raw.Control(func(fd uintptr) {
 		refused = syscall.EpollCtl(o.fd, syscall.EPOLL_CTL_ADD, int(fd), &ev)
 	})
 	if err != nil || refused != nil {
@@ -52,7 +52,7 @@ func (o *lookout) add(c *Conn) (post int32, ok bool) {
 }
 
 // open starts the goroutine; o.mu is held.
-func (o *lookout) open() bool {
+func (o *epollWatcher) open() bool {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return false
@@ -84,7 +84,7 @@ func (o *lookout) open() bool {
 	return true
 }
 
-func (o *lookout) tell(post int32) {
+func (o *epollWatcher) tell(post int32) {
 	o.mu.Lock()
 	c := o.posts[post]
 	o.mu.Unlock()
@@ -94,14 +94,14 @@ func (o *lookout) tell(post int32) {
 }
 
 // drop forgets a connection that is closed, which the system does by itself.
-func (o *lookout) drop(post int32) {
+func (o *epollWatcher) drop(post int32) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.posts, post)
 }
 
 // close ends the goroutine and waits for it: nobody is looked at any more.
-func (o *lookout) close() {
+func (o *epollWatcher) close() {
 	o.mu.Lock()
 	o.closed = true
 	poll := o.poll

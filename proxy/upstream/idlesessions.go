@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// Bounds of a shelf.
+// Bounds of idle sessions.
 const (
 	maxKept = 256
 	keptFor = 10 * time.Minute
 )
 
-// shelf holds the idle sockets of conversations, one for each, and those whose memory
+// idleSessions holds the idle sockets of conversations, one for each, and those whose memory
 // is nobody's, for questions that stand alone. It has no
 // goroutine: what is too old goes when another one comes, and whoever takes a
 // socket looks whether it is alive. Safe for concurrent use.
-type shelf struct {
+type idleSessions struct {
 	mu     sync.Mutex
 	closed bool
 	byName map[string]*list.Element
@@ -25,14 +25,14 @@ type shelf struct {
 }
 
 // shut reports whether close was called.
-func (h *shelf) shut() bool {
+func (h *idleSessions) shut() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.closed
 }
 
 // take removes and returns the socket of a conversation, or nil.
-func (h *shelf) take(name string) *socket {
+func (h *idleSessions) take(name string) *socket {
 	if name == "" {
 		return nil
 	}
@@ -48,7 +48,7 @@ func (h *shelf) take(name string) *socket {
 // takeAny removes and returns a socket for a question that stands alone: one without a
 // name, else the one that was not used for longest, which loses its own. nil: there is
 // none.
-func (h *shelf) takeAny() *socket {
+func (h *idleSessions) takeAny() *socket {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	e := h.order.Back()
@@ -67,7 +67,7 @@ func (h *shelf) takeAny() *socket {
 }
 
 // has reports whether the socket of a conversation is there; any, if name is empty.
-func (h *shelf) has(name string) bool {
+func (h *idleSessions) has(name string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if name == "" {
@@ -76,7 +76,7 @@ func (h *shelf) has(name string) bool {
 	return h.byName[name] != nil
 }
 
-func (h *shelf) remove(e *list.Element) *socket {
+func (h *idleSessions) remove(e *list.Element) *socket {
 	s := h.order.Remove(e).(*socket)
 	if s.name == "" {
 		h.spare--
@@ -87,7 +87,7 @@ func (h *shelf) remove(e *list.Element) *socket {
 }
 
 // put keeps s, in the place of another socket of its conversation if it has a name.
-func (h *shelf) put(s *socket) {
+func (h *idleSessions) put(s *socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -115,7 +115,7 @@ func (h *shelf) put(s *socket) {
 }
 
 // close ends all sockets, and those that are put later.
-func (h *shelf) close() {
+func (h *idleSessions) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
