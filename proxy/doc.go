@@ -38,17 +38,6 @@
 // times as long as its peers gets no more time than they would need and comes after them
 // while they have room; its breaker does not move.
 //
-// # Conversations
-//
-// A conversation is found by id, by number (chatnio) or by who is talking (rest, iagent).
-// Its turns run one after the other; a deletion or a clear waits for none of them. Every
-// turn, edit and clear gives it another version, and a turn is written only to the version
-// that it was made for: an answer never lands on another history. Memory holds the
-// window of the next question, within one budget of bytes for all conversations in use and
-// the newest of those that rest; a longer reading goes to the store. A stateful channel's
-// memory is known by the version of the conversation, so that every change puts it out of
-// sync by itself.
-//
 // # Configurations
 //
 // A [Plan] is immutable. An exchange is under one plan from its beginning to its end. A new

@@ -7,6 +7,12 @@
 // before it is answered, but not stored any more. A turn is stored only in the version of the
 // conversation that it answers.
 //
+// A conversation is read with its first question. From then on the registry holds the window
+// of the next question and the system text at the beginning, within one budget of bytes for
+// the conversations in use and the newest of those that rest; a longer reading goes to the
+// store. A conversation that rested is asked for its version before it is used, so that the
+// turn of another process is seen.
+//
 // A remote memory is known by a [Position]: a conversation and a [Fingerprint] of all that
 // was said in it. Of a conversation in the registry its version stands for that, so that an
 // edit, a clear, or a turn that another channel answered is out of sync by itself.
