@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 )
 
 // raw sends an operator's request as it would come over the wire; ok is false for one
@@ -66,7 +66,7 @@ func (d *desk) tidy() {
 		}
 	}
 	for _, c := range d.channels() {
-		if err := d.g.Force(c.ID, proxy.ForceNothing); err != nil {
+		if err := d.g.Force(c.ID, channel.ForceNothing); err != nil {
 			d.Fatal(err)
 		}
 	}

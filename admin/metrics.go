@@ -11,6 +11,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/metrics"
 )
 
@@ -136,13 +137,13 @@ func (e *exposition) probes(channels []proxy.ChannelState) {
 	}
 }
 
-// states are the values of the label state, see proxy.ModelState.
+// states are the values of the label state, see channel.ModelState.
 func states() []string {
 	return []string{"ready", "trial", "open", "throttled", "aside", "full", "slow"}
 }
 
 func (e *exposition) breakers(channels []proxy.ChannelState) {
-	each := func(f func(labels []string, m *proxy.ModelState)) {
+	each := func(f func(labels []string, m *channel.ModelState)) {
 		for _, c := range channels {
 			for _, k := range c.Keys {
 				for i := range k.Models {
@@ -152,7 +153,7 @@ func (e *exposition) breakers(channels []proxy.ChannelState) {
 		}
 	}
 	e.head("dragoman_breaker_state", "gauge", "1 for the state that a model of a channel with one key is in, 0 for the others.")
-	each(func(labels []string, m *proxy.ModelState) {
+	each(func(labels []string, m *channel.ModelState) {
 		for _, s := range states() {
 			on := 0.0
 			if m.State == s {
@@ -162,7 +163,7 @@ func (e *exposition) breakers(channels []proxy.ChannelState) {
 		}
 	})
 	e.head("dragoman_breaker_wait_seconds", "gauge", "Time until a request may try it again; 0: now.")
-	each(func(labels []string, m *proxy.ModelState) {
+	each(func(labels []string, m *channel.ModelState) {
 		e.line("dragoman_breaker_wait_seconds", m.Seconds, labels...)
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/metrics"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -37,8 +38,8 @@ func scrape() figures {
 		counted: counted(),
 		channels: []proxy.ChannelState{
 			{ID: "a \"quoted\\\"\nname", InFlight: 3, Waiting: 2, Keys: []proxy.KeyState{
-				{Key: 0, Models: []proxy.ModelState{{Model: "m", State: "ready"}, {Model: "größe", State: "open", Seconds: 12.25}}},
-				{Key: 1, Models: []proxy.ModelState{{Model: "m", State: "slow", Seconds: 1e-7}}},
+				{Key: 0, Models: []channel.ModelState{{Model: "m", State: "ready"}, {Model: "größe", State: "open", Seconds: 12.25}}},
+				{Key: 1, Models: []channel.ModelState{{Model: "m", State: "slow", Seconds: 1e-7}}},
 			}},
 			{ID: "new", Probe: &proxy.ProbeState{Good: 12_345_678, Bad: 2, Neutral: 1}},
 		},

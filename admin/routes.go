@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -66,7 +66,7 @@ func (s *Server) channels(w http.ResponseWriter, _ *http.Request) error {
 
 // force holds a channel's breakers open or closed, or leaves them to themselves.
 func (s *Server) force(w http.ResponseWriter, r *http.Request) error {
-	f, ok := proxy.ParseForce(r.PathValue("breaker"))
+	f, ok := channel.ParseForce(r.PathValue("breaker"))
 	if !ok {
 		return &translate.Error{Code: translate.CodeNotFound, Message: "want open, close or auto"}
 	}

@@ -96,7 +96,7 @@ func (x *Exchange) pay(due bool) {
 		if x.answer.excess {
 			priced.Output = translate.HoldTokens
 		}
-		x.report.cost = x.plan.priceOf(x.prompt.model, x.attempt.lease.upstream).of(priced)
+		x.report.cost = x.plan.priceOf(x.prompt.model, x.attempt.lease.Upstream).of(priced)
 	}
 	x.ticket.Settle(x.report.used, x.report.cost)
 }

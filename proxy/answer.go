@@ -153,8 +153,8 @@ func (x *Exchange) believe(ev *translate.Event) {
 	}
 	x.answer.doubted = true
 	now := time.Now().UnixNano()
-	if last := x.attempt.lease.cell.doubted.Swap(now); now-last > int64(doubtLasts) {
-		x.g.log.Warn("the channel reports tokens that no model can use, they are estimated", "channel", x.attempt.lease.ch.ID, "key", x.attempt.lease.ch.key, "model", x.attempt.lease.upstream)
+	if last := x.attempt.lease.Record.Doubt(now); now-last > int64(doubtLasts) {
+		x.g.log.Warn("the channel reports tokens that no model can use, they are estimated", "channel", x.attempt.lease.Channel.ID, "key", x.attempt.lease.Channel.Key, "model", x.attempt.lease.Upstream)
 	}
 }
 
@@ -168,7 +168,7 @@ func (x *Exchange) input() int64 {
 	}
 	_ = x.prompt.decode(nil) // what cannot be decoded counts with its whole length
 	n := 0
-	if x.prompt.passes(x.attempt.lease.ch) {
+	if x.prompt.passes(x.attempt.lease.Channel) {
 		n = x.prompt.req.PassedLength()
 	} else if n = x.attempt.length; x.attempt.load == 0 {
 		n = x.prompt.req.Length()
@@ -189,10 +189,10 @@ func (x *Exchange) written() int64 {
 // Cost is what the answer has cost so far, in the unit of the configured prices. What
 // nobody reported is estimated, cheaply: it is asked for with each frame.
 func (x *Exchange) Cost() float64 {
-	if x.attempt.lease.ch == nil || x.answer.cached {
+	if x.attempt.lease.Channel == nil || x.answer.cached {
 		return 0
 	}
-	p := x.plan.priceOf(x.prompt.model, x.attempt.lease.upstream)
+	p := x.plan.priceOf(x.prompt.model, x.attempt.lease.Upstream)
 	if p == nil {
 		return 0
 	}

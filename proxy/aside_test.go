@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -53,7 +54,7 @@ func TestARefusedModelLeavesTheOthersOfItsKeyAlone(t *testing.T) {
 						t.Fatalf("%+v, want to come back in %v", e, wait)
 					}
 					time.Sleep(wait / 2)
-					if e = asks("bad"); e == nil || e.Retry != wait/2 || !strings.Contains(e.Message, "the first is back in "+seconds(wait/2)) {
+					if e = asks("bad"); e == nil || e.Retry != wait/2 || !strings.Contains(e.Message, "the first is back in "+channel.Seconds(wait/2)) {
 						t.Errorf("%+v, want to come back in %v", e, wait/2)
 					}
 					if n := len(w.up["a"].Asked()) - before; n != 1 {

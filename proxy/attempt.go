@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -29,7 +30,7 @@ const (
 // attempt is one try on one channel: the newest one, from its lease to the end of its
 // answer.
 type attempt struct {
-	lease       Lease
+	lease       channel.Lease
 	passed      translate.Request // the request as passed through: with the upstream's model name
 	omit        []string          // what was left out of the question
 	peers       time.Duration     // what the quickest other one of its tier would be given; 0: there is none
@@ -52,38 +53,38 @@ type attempt struct {
 
 // try puts the question to c, whose slot it gives back when it fails; more as for
 // firstWait.
-func (s *search) try(c candidate, more bool) *translate.Error {
-	s.x.attempt.lease, s.next = s.next, Lease{}
-	s.x.attempt.lease.sent = time.Now()
+func (s *search) try(c channel.Candidate, more bool) *translate.Error {
+	s.x.attempt.lease, s.next = s.next, channel.Lease{}
+	s.x.attempt.lease.Sent = time.Now()
 	s.x.report.begin(c, s.began.Sub(s.x.began)+s.x.report.waited)
 	req, err := s.requestFor(c)
 	if err != nil {
 		s.x.attempt.abandon(err)
 		return err
 	}
-	ctx, cancel := s.x.attempt.lifeOf(s.x.ctx, c.ch)
-	began, first, headers := s.x.attempt.lease.sent, s.firstWait(c, more), c.ch.clocks.headers
+	ctx, cancel := s.x.attempt.lifeOf(s.x.ctx, c.Channel)
+	began, first, headers := s.x.attempt.lease.Sent, s.firstWait(c, more), c.Channel.Timeouts.Headers
 	if headers == 0 || headers > first {
 		headers = first
 	}
 	if s.x.attempt.watchdog = &s.x.attempt.early; s.x.attempt.early.timer != nil {
 		s.x.attempt.watchdog = new(watchdog) // a late tick must find its own attempt ended
 	}
-	s.x.attempt.watchdog.start(cancel, headers, c.ch.clocks.total)
-	dials := s.x.attempt.lease.dial != nil
-	if dials && !s.x.attempt.lease.dialled() {
+	s.x.attempt.watchdog.start(cancel, headers, c.Channel.Timeouts.Total)
+	dials := s.x.attempt.lease.Dial != nil
+	if dials && !s.x.attempt.lease.Dialled() {
 		if req.Memory.InSync {
 			s.x.g.memories.Put(s.x.prompt.position(), holderOf(&c), s.x.attempt.remote)
 		}
 		return s.turnedAway(c, began, nil)
 	}
-	stream, failed := c.ch.up.Open(ctx, req)
+	stream, failed := c.Channel.Upstream.Open(ctx, req)
 	s.x.attempt.opened = time.Now()
 	s.x.report.timing.Open, s.x.report.timing.Dropped = s.x.attempt.opened.Sub(began), strings.Join(req.Dropped, ", ")
 	if failed != nil {
 		err := s.x.fault(failed)
 		switch {
-		case c.ch.gate == nil || err.Fault != translate.FaultBusy:
+		case c.Channel.Gate == nil || err.Fault != translate.FaultBusy:
 		case dials:
 			return s.turnedAway(c, began, err)
 		default:
@@ -107,14 +108,14 @@ func (s *search) try(c candidate, more bool) *translate.Error {
 	}
 	s.x.attempt.paced(&s.x.report.timing, s.x.whole, nil)
 	s.x.attempt.judge(nil)
-	c.ch.meter.Answered(time.Since(s.x.q.Received))
+	c.Channel.Meter.Answered(time.Since(s.x.q.Received))
 	s.x.report.trace.Attempted(&s.x.report.timing, nil)
 	s.named(req.Model)
 	if s.x.whole {
 		s.x.attempt.watchdog.stop()
 		return nil
 	}
-	s.x.attempt.watchdog.watchGaps(c.ch.clocks.gap)
+	s.x.attempt.watchdog.watchGaps(c.Channel.Timeouts.Gap)
 	return nil
 }
 
@@ -136,9 +137,9 @@ func (s *search) named(upstream string) {
 
 // lifeOf makes the context of an attempt on ch, which stop ends. Where answers are to end
 // without their client, it outlives the client's, which client is.
-func (a *attempt) lifeOf(client context.Context, ch *Channel) (context.Context, context.CancelCauseFunc) {
+func (a *attempt) lifeOf(client context.Context, ch *channel.Channel) (context.Context, context.CancelCauseFunc) {
 	life, let := client, func() bool { return true }
-	a.outlives = ch.conf.OnLeave == "finish"
+	a.outlives = ch.Conf.OnLeave == "finish"
 	if a.outlives {
 		life = context.WithoutCancel(life)
 	}
@@ -157,18 +158,18 @@ func (a *attempt) lifeOf(client context.Context, ch *Channel) (context.Context, 
 
 // firstWait is how long the first content of c is waited for. more says that another
 // candidate could be asked in its place.
-func (s *search) firstWait(c candidate, more bool) time.Duration {
+func (s *search) firstWait(c channel.Candidate, more bool) time.Duration {
 	s.x.attempt.peers, s.x.attempt.hurried = 0, false
-	if c.ch.clocks.first > 0 {
-		return c.ch.clocks.first
+	if c.Channel.Timeouts.First > 0 {
+		return c.Channel.Timeouts.First
 	}
 	if !more {
 		return firstAlone
 	}
-	d := c.cell.pace(s.x.whole).patience()
+	d := c.Record.Latency(s.x.whole).Timeout()
 	switch {
 	case d > 0:
-	case s.x.whole || c.ch.kind.Whole:
+	case s.x.whole || c.Channel.Kind.Whole:
 		d = firstAlone
 	default:
 		d = firstWithAlt
@@ -186,16 +187,16 @@ func (a *attempt) paced(l *Timing, whole bool, err *translate.Error) {
 	if l.First == 0 {
 		l.First = time.Since(a.opened)
 	}
-	took, record := l.Open+l.First, a.lease.cell
+	took, record := l.Open+l.First, a.lease.Record
 	if err == nil || err.Fault == translate.FaultSlow {
-		record.pace(whole).add(took)
-		record.speed.add(took)
+		record.Latency(whole).Add(took)
+		record.Speed.Add(took)
 	}
 	switch {
 	case err == nil && took <= a.peers:
-		record.keepsUp()
+		record.Restore()
 	case err != nil && err.Fault == translate.FaultSlow && a.hurried:
-		record.fallBehind(time.Now(), took)
+		record.Demote(time.Now(), took)
 	}
 }
 
@@ -226,7 +227,7 @@ func (s *search) readFirst() *translate.Error {
 				// It is on its way: from here on the gaps count, as for a stream.
 				began = true
 				s.x.report.timing.First = max(time.Since(s.x.attempt.opened), 1)
-				s.x.attempt.watchdog.watchGaps(s.x.attempt.lease.ch.clocks.gap)
+				s.x.attempt.watchdog.watchGaps(s.x.attempt.lease.Channel.Timeouts.Gap)
 			}
 		}
 		// What came in another form than it was asked for has no Raw, and is
@@ -243,7 +244,7 @@ func (s *search) readFirst() *translate.Error {
 				return err
 			}
 			if slices.ContainsFunc(s.x.answer.collected.Parts, isThought) {
-				s.x.attempt.lease.quirks.learn(quirkThinks)
+				s.x.attempt.lease.Quirks.Learn(channel.QuirkThinks)
 			}
 			if s.x.answer.collected.Empty() {
 				if err := s.empty(ev); err != nil {
@@ -280,7 +281,7 @@ func substance(ev translate.Event) bool {
 func (s *search) take(ev translate.Event) {
 	s.x.answer.collected.Add(ev)
 	if ev.Kind == translate.KindToolProof {
-		s.x.g.proofs.keep(s.x.q.Caller.Name, ev.ID, &s.x.attempt.lease.candidate, ev.Text)
+		s.x.g.proofs.keep(s.x.q.Caller.Name, ev.ID, &s.x.attempt.lease.Candidate, ev.Text)
 		return
 	}
 	s.x.answer.textBytes += len(ev.Text)
@@ -308,8 +309,8 @@ func (a *attempt) abandon(err *translate.Error) {
 // end gives back what the attempt holds: its stream, its watchdog, its context, its lease, in
 // this order. It may be called again.
 func (a *attempt) end() {
-	if a.stream != nil && a.lease.ch.gate != nil {
-		defer a.lease.tellWaiters()
+	if a.stream != nil && a.lease.Channel.Gate != nil {
+		defer a.lease.TellWaiters()
 	}
 	if a.stream != nil {
 		_ = a.stream.Close()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/answercache"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -64,8 +65,8 @@ func (p *Pending) lookupCache() (bool, *translate.Error) {
 func (p *Pending) serveCached(a *answercache.Answer) {
 	x := &p.x
 	x.answer.cached, x.report.timing.Cache = true, "hit"
-	ch := &Channel{ID: "cache", conf: &config.Channel{Kind: "cache"}, kind: config.KindOf("cache"), meter: x.g.metrics.Channel("cache")}
-	x.attempt.lease, x.report.timing.Dropped = Lease{candidate: candidate{ch: ch}}, a.Dropped
+	ch := &channel.Channel{ID: "cache", Conf: &config.Channel{Kind: "cache"}, Kind: config.KindOf("cache"), Meter: x.g.metrics.Channel("cache")}
+	x.attempt.lease, x.report.timing.Dropped = channel.Lease{Candidate: channel.Candidate{Channel: ch}}, a.Dropped
 	if x.whole {
 		x.answer.collected, x.answer.complete = a.Whole(), true
 		return

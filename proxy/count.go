@@ -7,6 +7,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -87,15 +88,15 @@ func (p *Pending) countedBy(ctx context.Context) (tokens int, ok bool) {
 	for _, tier := range x.prompt.model.route.tiers {
 		for i := range tier {
 			c := &tier[i]
-			up, counts := c.ch.up.(Counter)
-			if !counts || !c.ch.speaks(x.q.Request.Dialect) || c.barred(now).state != "" {
+			up, counts := c.Channel.Upstream.(Counter)
+			if !counts || !c.Channel.Speaks(x.q.Request.Dialect) || c.Barred(now).State != "" {
 				continue
 			}
 			n, err := up.Count(ctx, p.countRequest(c))
 			if err == nil {
 				return n, true
 			}
-			x.g.log.Debug("a channel did not count", "id", x.q.ID, "channel", c.ch.ID, "why", x.plan.mask().Log(err.Error()))
+			x.g.log.Debug("a channel did not count", "id", x.q.ID, "channel", c.Channel.ID, "why", x.plan.mask().Log(err.Error()))
 			if asked++; asked == 2 || ctx.Err() != nil {
 				return 0, false
 			}
@@ -105,15 +106,15 @@ func (p *Pending) countedBy(ctx context.Context) (tokens int, ok bool) {
 }
 
 // countRequest is what c is asked to count: the question as it came, or with the preset's text.
-func (p *Pending) countRequest(c *candidate) *translate.Request {
+func (p *Pending) countRequest(c *channel.Candidate) *translate.Request {
 	req := *p.x.q.Request
-	req.Model, req.Dropped = c.upstream, nil
+	req.Model, req.Dropped = c.Upstream, nil
 	preset := p.x.prompt.model.preset
 	if req.Raw != nil && preset == nil {
 		req.PassThrough = true
 		return &req
 	}
-	req.Refuses, req.Takes, req.Efforts = c.ch.refuses, c.ch.takes, c.ch.conf.Efforts
+	req.Refuses, req.Takes, req.Efforts = c.Channel.Refuses, c.Channel.Takes, c.Channel.Conf.Efforts
 	if preset != nil && preset.System != "" {
 		req.Messages = append([]translate.Message{translate.TextMessage(translate.RoleSystem, preset.System)}, req.Messages...)
 	}

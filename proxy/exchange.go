@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -51,7 +52,7 @@ func (x *Exchange) Dropped() string { return x.report.timing.Dropped }
 func (x *Exchange) PassThrough() bool { return x.attempt.passThrough }
 
 // Channel returns the id of the channel that answers.
-func (x *Exchange) Channel() string { return x.attempt.lease.ch.ID }
+func (x *Exchange) Channel() string { return x.attempt.lease.Channel.ID }
 
 // Attempts returns how many channels were asked.
 func (x *Exchange) Attempts() int { return x.report.attempts }
@@ -184,10 +185,10 @@ func (x *Exchange) giveBack() {
 	x.attempt.fits(x.answer.collected.Usage, x.answer.doubted)
 	x.attempt.end()
 	x.pay(!x.answer.cached)
-	if x.attempt.lease.ch.kind.Remembers() && x.attempt.remote != "" {
+	if x.attempt.lease.Channel.Kind.Remembers() && x.attempt.remote != "" {
 		answer := x.answer.collected.Message()
 		if said, ok := x.prompt.hashAfter(answer, x.answer.stored); ok {
-			x.g.memories.Put(x.g.memories.Position(x.prompt.scope, said), holderOf(&x.attempt.lease.candidate), x.attempt.remote)
+			x.g.memories.Put(x.g.memories.Position(x.prompt.scope, said), holderOf(&x.attempt.lease.Candidate), x.attempt.remote)
 		}
 	}
 }
@@ -204,8 +205,8 @@ func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 			e.Code = translate.CodeModel
 		}
 		err = &e
-		x.attempt.lease.cell.cutOff(err)
-		x.attempt.lease.ch.meter.Failed(err.Fault)
+		x.attempt.lease.Record.CutOff(err)
+		x.attempt.lease.Channel.Meter.Failed(err.Fault)
 	}
 	x.err = err
 	return translate.Event{}, err
@@ -228,11 +229,11 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 		x.answer.shown = x.answer.shown || ev.Kind == translate.KindText
 		if ev.Kind == translate.KindReasoning && !x.answer.thought {
 			x.answer.thought = true
-			x.attempt.lease.quirks.learn(quirkThinks)
+			x.attempt.lease.Quirks.Learn(channel.QuirkThinks)
 		}
 	}
 	if ev.Kind == translate.KindToolProof {
-		x.g.proofs.keep(x.q.Caller.Name, ev.ID, &x.attempt.lease.candidate, ev.Text)
+		x.g.proofs.keep(x.q.Caller.Name, ev.ID, &x.attempt.lease.Candidate, ev.Text)
 	}
 	if x.remembers() {
 		if x.answer.collected.Add(ev); x.answer.collected.Size() > translate.MaxAnswer {
@@ -262,7 +263,7 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 
 // remembers reports whether the text of the answer is needed after it was sent.
 func (x *Exchange) remembers() bool {
-	return x.prompt.turn != nil || x.attempt.lease.ch.kind.Remembers() || x.answer.call != nil
+	return x.prompt.turn != nil || x.attempt.lease.Channel.Kind.Remembers() || x.answer.call != nil
 }
 
 // Ready reports whether Next would return without waiting.

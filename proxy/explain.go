@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -30,23 +31,23 @@ func (g *Gateway) ExplainOf(id, caller string, n int) (e *Explanation, ok bool) 
 	return g.traces.Explain(id, caller, n, g.plan.Load().policyName)
 }
 
-func describe(c *candidate, model string) Candidate {
-	return Candidate{Channel: c.ch.ID, Key: c.ch.key, Model: model, Upstream: c.upstream, Tier: c.ch.conf.Tier, Weight: c.ch.conf.Weight, State: "ready", Proxy: proxyOf(c.ch)}
+func describe(c *channel.Candidate, model string) Candidate {
+	return Candidate{Channel: c.Channel.ID, Key: c.Channel.Key, Model: model, Upstream: c.Upstream, Tier: c.Channel.Conf.Tier, Weight: c.Channel.Conf.Weight, State: "ready", Proxy: proxyOf(c.Channel)}
 }
 
 // Candidates implements [journal.Route].
 func (r *route) Candidates() (all []journal.Known) {
 	for n, tier := range r.tiers {
 		for i := range tier {
-			all = append(all, journal.Known{Candidate: describe(&tier[i], r.plain.Name), Record: tier[i].cell, Many: r.throngs[n] != nil})
+			all = append(all, journal.Known{Candidate: describe(&tier[i], r.plain.Name), Record: tier[i].Record, Many: r.throngs[n] != nil})
 		}
 	}
 	return all
 }
 
-// asTarget is c as it is noted that it is asked.
-func (c *candidate) asTarget() journal.Target {
-	return journal.Target{Record: c.cell, Channel: c.ch.ID, Key: c.ch.key, Tier: c.ch.conf.Tier, Model: c.upstream}
+// targetOf is c as it is noted that it is asked.
+func targetOf(c *channel.Candidate) journal.Target {
+	return journal.Target{Record: c.Record, Channel: c.Channel.ID, Key: c.Channel.Key, Tier: c.Channel.Conf.Tier, Model: c.Upstream}
 }
 
 // Hypothesis is a question that is not asked.
@@ -82,19 +83,19 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 	if m.preset != nil {
 		e.Preset = translate.Clip(h.Model)
 	}
-	now, passed := time.Now(), []exclusion(nil)
+	now, passed := time.Now(), []channel.Skip(nil)
 	for _, r := range p.routesOf(nil, m) {
 		for _, tier := range r.tiers {
 			passed = append(passed, foresee(e, r, tier, now)...)
 		}
 	}
 	for _, x := range passed {
-		if e.Verdict == "" && x.gate() != nil && x.wait < dialTime {
-			e.Verdict = "it would wait for a connection to " + x.ch.ID + ", whose server throttles new ones, for about " + seconds(x.wait)
+		if e.Verdict == "" && x.Gate() != nil && x.Wait < dialTime {
+			e.Verdict = "it would wait for a connection to " + x.Channel.ID + ", whose server throttles new ones, for about " + channel.Seconds(x.Wait)
 		}
 	}
 	if e.Verdict == "" {
-		refusal := verdict(nil, passed, true)
+		refusal := channel.FinalError(nil, passed, true)
 		e.Verdict = refusal.Error()
 		e.Retry = journal.Rounded(refusal.Retry.Seconds())
 	}
@@ -103,19 +104,19 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 
 // foresee adds the candidates of one tier. The first tier in which one is ready is
 // where the question would go.
-func foresee(e *Explanation, r *route, tier []candidate, now time.Time) (passed []exclusion) {
+func foresee(e *Explanation, r *route, tier []channel.Candidate, now time.Time) (passed []channel.Skip) {
 	var ready, slow []int
 	for i := range tier {
-		c, s := describe(&tier[i], r.plain.Name), tier[i].state(now)
+		c, s := describe(&tier[i], r.plain.Name), tier[i].State(now)
 		c.State, c.Why, c.Seconds = s.State, s.Why, journal.Rounded(s.Seconds)
-		b := tier[i].barred(now)
+		b := tier[i].Barred(now)
 		switch {
 		case s.State == "full":
-			passed = append(passed, exclusion{ch: tier[i].ch, why: s.Why, said: s.Why, busy: true, full: tier[i].ch.load})
-		case b.state != "":
-			passed = append(passed, tier[i].exclusion(b))
+			passed = append(passed, channel.Skip{Channel: tier[i].Channel, Why: s.Why, Said: s.Why, Busy: true, Full: tier[i].Channel.Slots})
+		case b.State != "":
+			passed = append(passed, tier[i].Skip(b))
 		case s.State == "throttled":
-			x := exclusion{ch: tier[i].ch, why: s.Why, said: "throttled", wait: time.Duration(s.Seconds * float64(time.Second)), busy: true, full: &tier[i].ch.gate.turn}
+			x := channel.Skip{Channel: tier[i].Channel, Why: s.Why, Said: "throttled", Wait: time.Duration(s.Seconds * float64(time.Second)), Busy: true, Full: &tier[i].Channel.Gate.Turn}
 			passed = append(passed, x)
 		case s.State == "slow":
 			slow = append(slow, len(e.Candidates))
@@ -133,11 +134,11 @@ func foresee(e *Explanation, r *route, tier []candidate, now time.Time) (passed 
 	var names []string
 	first, total := len(e.Candidates)-len(tier), 0.0
 	for _, at := range ready {
-		total += float64(tier[at-first].ch.Weight)
+		total += float64(tier[at-first].Channel.Weight)
 	}
 	for _, at := range ready {
 		c := &e.Candidates[at]
-		c.Share = journal.Rounded(float64(tier[at-first].ch.Weight) / total)
+		c.Share = journal.Rounded(float64(tier[at-first].Channel.Weight) / total)
 		names = append(names, c.Channel)
 	}
 	if len(names) == 1 {
@@ -172,8 +173,8 @@ func (g *Gateway) hypothetical(p *Plan, h Hypothesis) (*Caller, *translate.Error
 }
 
 // proxyOf is how ch is reached; empty where nothing says it.
-func proxyOf(ch *Channel) string {
-	if w := ch.conf.Way(); w.From() != "" {
+func proxyOf(ch *channel.Channel) string {
+	if w := ch.Conf.Way(); w.From() != "" {
 		return w.String()
 	}
 	return ""

@@ -15,6 +15,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/answercache"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
@@ -22,6 +23,12 @@ import (
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
+
+// Upstream puts questions to one configured back end with one key.
+type Upstream = channel.Upstream
+
+// Opener makes the upstream of a channel for one of its keys, without I/O.
+type Opener = channel.Opener
 
 // Gateway is the road from questions to answers. It is safe for concurrent use.
 type Gateway struct {
@@ -34,10 +41,10 @@ type Gateway struct {
 	admission     *admission.Desk
 	opener        Opener
 	chance        balance.Chance
-	tell          func(Hint)      // nil: nobody
-	room          fairqueue.Queue // those that wait for a full channel
+	tell          func(channel.Hint) // nil: nobody
+	room          fairqueue.Queue    // those that wait for a full channel
 	metrics       metrics.Registry
-	bans          banBook
+	bans          channel.BanBook
 	keys          *auth.Keyring
 	badKeys       *auth.BadKeys
 	counts        *countRate
@@ -71,7 +78,7 @@ type Options struct {
 	Sole bool
 	// Tell is called with health hints for other processes, see [Hint]. Many goroutines
 	// call it, under locks: it must neither wait nor call the gateway. nil: no hints.
-	Tell func(Hint)
+	Tell func(channel.Hint)
 }
 
 // New compiles conf, which must have been checked, and returns a gateway that

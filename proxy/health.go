@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 )
 
 // ChannelState is how a configured channel stands. It holds no key, and no address but
@@ -33,9 +35,9 @@ type ChannelState struct {
 // KeyState is how one key of a channel stands, by its place in the configuration,
 // from 0.
 type KeyState struct {
-	Key      int          `json:"key"`
-	InFlight int          `json:"in_flight"`
-	Models   []ModelState `json:"models"`
+	Key      int                  `json:"key"`
+	InFlight int                  `json:"in_flight"`
+	Models   []channel.ModelState `json:"models"`
 }
 
 // ErrNoChannel says that no channel has the id that was given.
@@ -47,8 +49,8 @@ func (g *Gateway) Channels() []ChannelState {
 	p, now := g.plan.Load(), time.Now()
 	var all []ChannelState
 	for _, ch := range p.channels {
-		if ch.key == 0 {
-			all = append(all, ch.state(p.probers.of[ch.ID]))
+		if ch.Key == 0 {
+			all = append(all, stateOf(ch, p.probers.of[ch.ID]))
 		}
 		last := &all[len(all)-1]
 		last.Keys = append(last.Keys, p.keyState(ch, now))
@@ -56,19 +58,19 @@ func (g *Gateway) Channels() []ChannelState {
 	return all
 }
 
-func (c *Channel) state(probe *prober) ChannelState {
+func stateOf(c *channel.Channel, probe *prober) ChannelState {
 	return ChannelState{
-		ID: c.ID, Kind: c.conf.Kind, Tier: c.conf.Tier, Weight: c.conf.Weight, Forced: c.force().String(),
-		InFlight: c.load.Taken(), Concurrent: int(c.load.Limit), Waiting: c.load.Waiting(), Probe: probe.read(),
-		Proxy: c.conf.Way().String(), Headers: slices.Sorted(maps.Keys(c.conf.Headers)), Query: slices.Sorted(maps.Keys(c.conf.Query)),
+		ID: c.ID, Kind: c.Conf.Kind, Tier: c.Conf.Tier, Weight: c.Conf.Weight, Forced: c.Force().String(),
+		InFlight: c.Slots.Taken(), Concurrent: int(c.Slots.Limit), Waiting: c.Slots.Waiting(), Probe: probe.read(),
+		Proxy: c.Conf.Way().String(), Headers: slices.Sorted(maps.Keys(c.Conf.Headers)), Query: slices.Sorted(maps.Keys(c.Conf.Query)),
 	}
 }
 
-func (p *Plan) keyState(ch *Channel, now time.Time) KeyState {
-	k := KeyState{Key: ch.key, InFlight: int(ch.InFlight.Load())}
-	for _, m := range ch.conf.Models {
+func (p *Plan) keyState(ch *channel.Channel, now time.Time) KeyState {
+	k := KeyState{Key: ch.Key, InFlight: int(ch.InFlight.Load())}
+	for _, m := range ch.Conf.Models {
 		if c := p.candidate(ch, m.Name); c != nil {
-			s := c.state(now)
+			s := c.State(now)
 			s.Model = m.Name
 			k.Models = append(k.Models, s)
 		}
@@ -77,14 +79,14 @@ func (p *Plan) keyState(ch *Channel, now time.Time) KeyState {
 }
 
 // candidate is what ch is in the route of model; nil: nothing.
-func (p *Plan) candidate(ch *Channel, model string) *candidate {
+func (p *Plan) candidate(ch *channel.Channel, model string) *channel.Candidate {
 	r := p.routes[model]
 	if r == nil {
 		return nil
 	}
 	for _, tier := range r.tiers {
 		for i := range tier {
-			if tier[i].ch == ch {
+			if tier[i].Channel == ch {
 				return &tier[i]
 			}
 		}
@@ -95,11 +97,11 @@ func (p *Plan) candidate(ch *Channel, model string) *candidate {
 // Force decides about the channel id, for all of its keys and models, from now on;
 // [ForceNothing] leaves it to its record again. It returns [ErrNoChannel] where
 // there is none. Requests that run are not touched.
-func (g *Gateway) Force(id string, f Force) error {
+func (g *Gateway) Force(id string, f channel.Force) error {
 	found := false
 	for _, ch := range g.plan.Load().channels {
 		if ch.ID == id {
-			ch.forced.Store(int32(f))
+			ch.Forced.Store(int32(f))
 			found = true
 		}
 	}

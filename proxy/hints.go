@@ -4,17 +4,19 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 )
 
 // share makes the cells of p known by their names, and lets them tell.
-func (p *Plan) share(tell func(Hint)) {
-	p.cells = map[string][]*cell{}
+func (p *Plan) share(tell func(channel.Hint)) {
+	p.cells = map[string][]*channel.Record{}
 	for _, r := range p.routes {
 		for _, tier := range r.tiers {
 			for i := range tier {
 				c := &tier[i]
-				name := c.publish(tell)
-				p.cells[name] = append(p.cells[name], c.cell)
+				name := c.Publish(tell)
+				p.cells[name] = append(p.cells[name], c.Record)
 			}
 		}
 	}
@@ -26,9 +28,9 @@ func (g *Gateway) HintCells() []string { return slices.Collect(maps.Keys(g.plan.
 
 // Hint takes word of another gateway. One about a record that this gateway does not
 // have is nothing to it. It may be called at any time and never waits.
-func (g *Gateway) Hint(h Hint) {
+func (g *Gateway) Hint(h channel.Hint) {
 	now := time.Now()
 	for _, c := range g.plan.Load().cells[h.Cell] {
-		c.take(h, now)
+		c.Take(h, now)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -29,16 +30,16 @@ func tortoise(t *testing.T, slow *time.Duration, change ...func(*config.Channel)
 		w.ask(t.Context(), w.question("hi"))
 	}
 	*slow = 10 * time.Second
-	for w.record("b").late.Load() == 0 {
+	for w.record("b").Outlier(time.Now()).State == "" {
 		w.ask(t.Context(), w.question("hi")).mustSay(t, "a")
 	}
 	return w
 }
 
 // record is that of the model m on a channel.
-func (w *world) record(id string) *cell {
+func (w *world) record(id string) *channel.Record {
 	p := w.g.plan.Load()
-	return p.candidate(p.channel(id, "sk-secret-"+id), "m").cell
+	return p.candidate(p.channel(id, "sk-secret-"+id), "m").Record
 }
 
 func TestNobodyWaitsLongerForOneChannelThanItsSiblingsAreWorth(t *testing.T) {

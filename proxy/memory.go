@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 )
 
@@ -17,20 +18,20 @@ func newMemories() *memories {
 // holder is who remembers a conversation: a channel, and an agent behind it where it has
 // several with a memory each.
 type holder struct {
-	ch    *Channel
+	ch    *channel.Channel
 	agent string
 }
 
 // holderOf is whose memory c has.
-func holderOf(c *candidate) holder { return holder{c.ch, c.agent()} }
+func holderOf(c *channel.Candidate) holder { return holder{c.Channel, c.Agent()} }
 
 // alive reports whether the connection is there that a memory may depend on.
 func (h holder) alive(remote string) bool {
-	return h.ch.dials == nil || h.ch.dials.Idle(remote)
+	return h.ch.Dialer == nil || h.ch.Dialer.Idle(remote)
 }
 
 // rememberedBy returns the channel that remembers what goes before the question; nil: none
 // does.
-func (p *prompt) rememberedBy() *Channel {
+func (p *prompt) rememberedBy() *channel.Channel {
 	return p.memories.Holder(p.position(), holder.alive).ch
 }

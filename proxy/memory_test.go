@@ -10,6 +10,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/ids"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -234,11 +235,11 @@ func TestAFoldSaysEverythingInOneMessage(t *testing.T) {
 		"": "sys\n\nOur conversation so far:\nuser: q1\nassistant: a1\n[called f with {}]\ntool: [result: 42]\n\nNow answer this:\nq2",
 		"{{.System}}/{{len .History}}/{{.Message}}": "sys/3/q2",
 	} {
-		tmpl, err := parseFold(text)
+		tmpl, err := channel.ParseFold(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := fold(tmpl, &translate.Request{Messages: msgs})
+		got, err := channel.FoldRequest(tmpl, &translate.Request{Messages: msgs})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,8 +247,8 @@ func TestAFoldSaysEverythingInOneMessage(t *testing.T) {
 			t.Errorf("folded to %q, want %q", got.Text(), want)
 		}
 	}
-	tmpl, _ := parseFold("")
-	if got, _ := fold(tmpl, &translate.Request{Messages: msgs[4:]}); got.Text() != "q2" {
+	tmpl, _ := channel.ParseFold("")
+	if got, _ := channel.FoldRequest(tmpl, &translate.Request{Messages: msgs[4:]}); got.Text() != "q2" {
 		t.Errorf("a lone message became %q", got.Text())
 	}
 }

@@ -7,35 +7,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-func TestPatienceIsFourTimesTheSlowAnswersOfLate(t *testing.T) {
-	var p pace
-	add := func(n int, d time.Duration) {
-		for range n {
-			p.add(d)
-		}
-	}
-	must := func(want time.Duration) {
-		t.Helper()
-		if got := p.patience(); got != want {
-			t.Errorf("after %d samples %v, want %v", p.n, got, want)
-		}
-	}
-	add(19, 2*time.Second)
-	must(0)
-	add(1, 2*time.Second)
-	must(8 * time.Second)
-	add(56, 2*time.Second)
-	add(4, 6*time.Second) // 4 of 64 are more than 5 in 100
-	must(24 * time.Second)
-	add(paceKept, time.Millisecond)
-	must(paceLeast)
-	add(paceKept, time.Hour)
-	must(paceMost)
-	if n := testing.AllocsPerRun(1000, func() { p.add(time.Second) }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
 func TestTheFirstContentIsWaitedForAsTheModelsRecordSays(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -28,28 +29,28 @@ type Plan struct {
 	budgets  map[string]*admission.Budget // by the name of the limits
 	routes   map[string]*route
 	models   []string // in the order of the configuration, presets last
-	channels []*Channel
+	channels []*channel.Channel
 	policy   balance.Policy
 	chance   balance.Chance
 	// policyName is what the configuration calls it.
 	policyName string
 	// fallbacks are the models that may answer in another's place.
 	fallbacks map[string][]string
-	gates     map[string]*gate        // of the servers that are dialled through one
-	dials     map[*gate]time.Duration // the configured pace, where there is one
+	gates     map[string]*channel.Gate        // of the servers that are dialled through one
+	dials     map[*channel.Gate]time.Duration // the configured pace, where there is one
 	probers   probers
 
 	// masker hides the keys and hosts of the channels; it is made when the first
 	// failure has to be told. nil: nothing is configured.
 	masker func() *translate.Masker
 
-	users int                // exchanges under it; the gateway's to lock
-	cells map[string][]*cell // by cellName, where gateways tell each other; nil: they do not
+	users int                          // exchanges under it; the gateway's to lock
+	cells map[string][]*channel.Record // by cellName, where gateways tell each other; nil: they do not
 }
 
 // route is one model's channels, by tier.
 type route struct {
-	tiers   [][]candidate
+	tiers   [][]channel.Candidate
 	throngs []*throng // of each tier; nil: it is small
 	spoken  []string  // dialects of the channels, each once
 	price   *price    // the first that is known by an upstream's name; nil: none
@@ -145,7 +146,7 @@ func mapKeys[V any](m map[string]V) func(func(string) bool) {
 }
 
 func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, before *Plan) error {
-	fold, err := parseFold(c.Fold)
+	fold, err := channel.ParseFold(c.Fold)
 	if err != nil {
 		return fmt.Errorf("channel %q: %w", c.ID, err)
 	}
@@ -153,50 +154,50 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, b
 	if len(keys) == 0 {
 		keys = []string{""}
 	}
-	shown, spans := make(map[string]*quirks, len(c.Models)), make(map[config.Model]*span, len(c.Models))
+	shown, spans := make(map[string]*channel.Quirks, len(c.Models)), make(map[config.Model]*channel.ContextWindow, len(c.Models))
 	load := &fairqueue.Slots{Limit: int32(min(c.Concurrent, 1<<30))}
 	for i, key := range keys {
 		was := before.channel(c.ID, key)
 		opener := open
-		if was != nil && sameWay(c, was.conf) {
-			opener = func(*config.Channel, string) (Upstream, error) { return was.up, nil }
+		if was != nil && channel.SameWay(c, was.Conf) {
+			opener = func(*config.Channel, string) (Upstream, error) { return was.Upstream, nil }
 		}
-		ch, err := newChannel(c, key, i, clocksOf(&c.Timeouts, &conf.Timeouts), fold, opener)
+		ch, err := channel.New(c, key, i, channel.NewTimeouts(&c.Timeouts, &conf.Timeouts), fold, opener)
 		if err != nil {
 			return fmt.Errorf("channel %q: %w", c.ID, err)
 		}
 		if was != nil {
-			ch.inherit(was)
-			if i == 0 && was.load.Limit == load.Limit {
-				load = was.load
+			ch.Inherit(was)
+			if i == 0 && was.Slots.Limit == load.Limit {
+				load = was.Slots
 			}
 		}
-		ch.load = load
-		if ch.dials, _ = ch.up.(dialler); ch.dials != nil {
-			ch.gate, ch.spare.Spare = p.gateOf(ch.dials.Server(), c.Dials, before), true
+		ch.Slots = load
+		if ch.Dialer, _ = ch.Upstream.(channel.Dialer); ch.Dialer != nil {
+			ch.Gate, ch.Spare.Spare = p.gateOf(ch.Dialer.Server(), c.Dials, before), true
 		}
 		p.channels = append(p.channels, ch)
 		for _, m := range c.Models {
-			record, known := (*cell)(nil), (*candidate)(nil)
-			if was != nil && samePlace(c, was.conf) {
+			record, known := (*channel.Record)(nil), (*channel.Candidate)(nil)
+			if was != nil && channel.SamePlace(c, was.Conf) {
 				known = before.candidateOf(was, &m)
 			}
 			if known != nil {
-				record = known.cell
+				record = known.Record
 			}
 			takes := config.Model{Upstream: m.Upstream, Context: m.Context}
-			if known != nil && reflect.DeepEqual(c, was.conf) {
-				shown[m.Upstream], spans[takes] = known.quirks, known.span
+			if known != nil && reflect.DeepEqual(c, was.Conf) {
+				shown[m.Upstream], spans[takes] = known.Quirks, known.Window
 			}
 			if shown[m.Upstream] == nil {
-				shown[m.Upstream] = &quirks{}
+				shown[m.Upstream] = &channel.Quirks{}
 			}
-			candidate := newCandidate(ch, m.Upstream, cmp.Or(record, newCell(p.chance)))
-			candidate.quirks = shown[m.Upstream]
+			candidate := channel.NewCandidate(ch, m.Upstream, cmp.Or(record, channel.NewRecord(p.chance)))
+			candidate.Quirks = shown[m.Upstream]
 			if spans[takes] == nil {
-				spans[takes] = newSpan(&m)
+				spans[takes] = channel.NewContextWindow(&m)
 			}
-			candidate.span = spans[takes]
+			candidate.Window = spans[takes]
 			p.addRoute(m, candidate)
 		}
 	}
@@ -204,7 +205,7 @@ func (p *Plan) addChannel(conf *config.Config, c *config.Channel, open Opener, b
 }
 
 // addRoute puts c into its tier of the route of m; tiers are kept in order.
-func (p *Plan) addRoute(m config.Model, c candidate) {
+func (p *Plan) addRoute(m config.Model, c channel.Candidate) {
 	r := p.routes[m.Name]
 	if r == nil {
 		r = &route{}
@@ -212,14 +213,14 @@ func (p *Plan) addRoute(m config.Model, c candidate) {
 		p.routes[m.Name] = r
 		p.models = append(p.models, m.Name)
 	}
-	at, found := slices.BinarySearchFunc(r.tiers, c.ch.conf.Tier, func(tier []candidate, want int) int {
-		return tier[0].ch.conf.Tier - want
+	at, found := slices.BinarySearchFunc(r.tiers, c.Channel.Conf.Tier, func(tier []channel.Candidate, want int) int {
+		return tier[0].Channel.Conf.Tier - want
 	})
 	if !found {
 		r.tiers = slices.Insert(r.tiers, at, nil)
 	}
 	r.tiers[at] = append(r.tiers[at], c)
-	if d := c.ch.kind.Dialect; d != "" && !slices.Contains(r.spoken, d) {
+	if d := c.Channel.Kind.Dialect; d != "" && !slices.Contains(r.spoken, d) {
 		r.spoken = append(r.spoken, d)
 	}
 }
@@ -227,7 +228,7 @@ func (p *Plan) addRoute(m config.Model, c candidate) {
 func (p *Plan) close() {
 	p.probers.stop()
 	for _, ch := range p.channels {
-		_ = ch.up.Close()
+		_ = ch.Upstream.Close()
 	}
 	p.callers.Close(nil)
 }
@@ -284,16 +285,16 @@ func (p *Plan) defaultName(c *Caller) string {
 }
 
 // gateOf is the gate of server: the one of before, if that plan has it.
-func (p *Plan) gateOf(server string, dials config.Rate, before *Plan) *gate {
+func (p *Plan) gateOf(server string, dials config.Rate, before *Plan) *channel.Gate {
 	g := p.gates[server]
 	if g == nil && before != nil {
 		g = before.gates[server]
 	}
 	if g == nil {
-		g = newGate()
+		g = channel.NewGate()
 	}
 	if p.gates == nil {
-		p.gates, p.dials = make(map[string]*gate), make(map[*gate]time.Duration)
+		p.gates, p.dials = make(map[string]*channel.Gate), make(map[*channel.Gate]time.Duration)
 	}
 	p.gates[server] = g
 	if dials.N > 0 && dials.Per > 0 {
@@ -305,7 +306,7 @@ func (p *Plan) gateOf(server string, dials config.Rate, before *Plan) *gate {
 // openGates puts the configured paces of p into force.
 func (p *Plan) openGates(r *fairqueue.Queue) {
 	for _, g := range p.gates {
-		g.configure(p.dials[g], r)
+		g.Configure(p.dials[g], r)
 	}
 }
 
@@ -323,7 +324,7 @@ const (
 func (r *route) room(maxTokens *int) (most int) {
 	for _, tier := range r.tiers {
 		for i := range tier {
-			room := tier[i].span.room(maxTokens)
+			room := tier[i].Window.Room(maxTokens)
 			if room == 0 {
 				return 0
 			}

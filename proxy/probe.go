@@ -9,6 +9,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -52,7 +53,7 @@ type prober struct {
 	g     *Gateway
 	plan  *Plan
 	conf  *config.Probe
-	keys  []*Channel
+	keys  []*channel.Channel
 	most  *rate.Limiter
 	asked uint64 // attempts of callers on the channel when it was last looked at
 
@@ -66,16 +67,16 @@ func (g *Gateway) probe(p, before *Plan) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.probers.end, p.probers.of = cancel, make(map[string]*prober)
 	for _, ch := range p.channels {
-		conf := ch.conf.Probe
+		conf := ch.Conf.Probe
 		if conf == nil {
 			continue
 		}
-		if ch.key > 0 {
+		if ch.Key > 0 {
 			one := p.probers.of[ch.ID]
 			one.keys = append(one.keys, ch)
 			continue
 		}
-		one := &prober{g: g, plan: p, conf: conf, keys: []*Channel{ch}, most: rate.NewLimiter(perSecond(conf.Most), max(conf.Most.N, 1))}
+		one := &prober{g: g, plan: p, conf: conf, keys: []*channel.Channel{ch}, most: rate.NewLimiter(perSecond(conf.Most), max(conf.Most.N, 1))}
 		one.inherit(before.proberOf(ch.ID))
 		one.state.Every, one.state.Model = conf.Every.Seconds(), conf.Model
 		p.probers.of[ch.ID] = one
@@ -132,7 +133,7 @@ func (b *prober) round(ctx context.Context) {
 			b.g.log.Error("panic", "what", p, "stack", string(debug.Stack()))
 		}
 	}()
-	asked := b.keys[0].meter.Attempts()
+	asked := b.keys[0].Meter.Attempts()
 	idle := asked == b.asked
 	b.asked = asked
 	for _, ch := range b.keys {
@@ -147,23 +148,23 @@ func (b *prober) round(ctx context.Context) {
 
 // due are the candidates of ch that are to be asked: those out of use; else, if no
 // caller has asked the channel anything and the ceiling is far, one that works.
-func (b *prober) due(ch *Channel, idle bool) (all []*candidate) {
-	if ch.force() != ForceNothing {
+func (b *prober) due(ch *channel.Channel, idle bool) (all []*channel.Candidate) {
+	if ch.Force() != channel.ForceNothing {
 		return nil
 	}
-	now, well := time.Now().UnixNano(), (*candidate)(nil)
-	for _, m := range ch.conf.Models {
+	now, well := time.Now().UnixNano(), (*channel.Candidate)(nil)
+	for _, m := range ch.Conf.Models {
 		c := b.plan.candidate(ch, m.Name)
 		if c == nil || b.conf.Model != "" && m.Name != b.conf.Model {
 			continue
 		}
-		if c.cell.cool.Load() > now || c.cell.rest.Load() > now {
+		if c.Record.Rests(now) {
 			continue
 		}
-		if ch.aside.held() {
-			return []*candidate{c} // it is the key that is asked for
+		if ch.Quarantine.Held() {
+			return []*channel.Candidate{c} // it is the key that is asked for
 		}
-		if c.cell.out() || c.cell.aside.held() {
+		if c.Record.Out() || c.Record.Quarantine.Held() {
 			all = append(all, c)
 		} else if well == nil {
 			well = c
@@ -176,23 +177,23 @@ func (b *prober) due(ch *Channel, idle bool) (all []*candidate) {
 }
 
 // probe asks c once, if it has a slot, and nobody else is trying it.
-func (b *prober) probe(ctx context.Context, c *candidate) {
-	ch := c.ch
+func (b *prober) probe(ctx context.Context, c *channel.Candidate) {
+	ch := c.Channel
 	lease, barred := c.Lease(false)
-	if barred.state != "" {
+	if barred.State != "" {
 		return
 	}
 	defer lease.Release()
 	if !b.most.Allow() {
 		return
 	}
-	lease.sent = time.Now()
-	if g := ch.gate; g != nil && (g.turn.Waiting() > 0 || !g.Take(lease.sent) || !g.start(lease.sent)) {
+	lease.Sent = time.Now()
+	if g := ch.Gate; g != nil && (g.Turn.Waiting() > 0 || !g.Take(lease.Sent) || !g.Start(lease.Sent)) {
 		return // a dial is for those who ask
 	}
 	err := b.ask(ctx, c)
-	if g := ch.gate; g != nil && err != nil && err.Fault == translate.FaultBusy {
-		g.refused(time.Now(), lease.sent, err.Retry)
+	if g := ch.Gate; g != nil && err != nil && err.Fault == translate.FaultBusy {
+		g.Refused(time.Now(), lease.Sent, err.Retry)
 		return // that is the server's, and says nothing of the model
 	}
 	if ctx.Err() != nil {
@@ -202,12 +203,12 @@ func (b *prober) probe(ctx context.Context, c *candidate) {
 }
 
 // judge tells the records how the probe that has lease went, and counts it.
-func (b *prober) judge(lease *Lease, err *translate.Error) {
-	c, count := &lease.candidate, &b.state.Good
+func (b *prober) judge(lease *channel.Lease, err *translate.Error) {
+	c, count := &lease.Candidate, &b.state.Good
 	switch {
 	case err == nil:
 		lease.Judge(nil)
-	case consequences[err.Fault].aside, consequences[err.Fault].breaker == counts && !err.Echo:
+	case channel.FaultPolicy[err.Fault].Quarantine, channel.FaultPolicy[err.Fault].Breaker == channel.CountsAgainst && !err.Echo:
 		lease.Judge(err)
 		count = &b.state.Bad
 	case err.Fault == translate.FaultBusy:
@@ -223,7 +224,7 @@ func (b *prober) judge(lease *Lease, err *translate.Error) {
 	b.state.Last, b.state.Result = time.Now().UTC().Format(time.RFC3339), result
 	b.mu.Unlock()
 	if err != nil {
-		b.g.log.Warn("a probe failed", "channel", c.ch.ID, "key", c.ch.key, "model", c.upstream, "result", result, "why", b.g.plan.Load().mask().Log(err.Error()))
+		b.g.log.Warn("a probe failed", "channel", c.Channel.ID, "key", c.Channel.Key, "model", c.Upstream, "result", result, "why", b.g.plan.Load().mask().Log(err.Error()))
 	}
 }
 
@@ -240,16 +241,16 @@ func resultOf(err *translate.Error) string {
 
 // ask puts the question of a probe and reads as little of its answer as tells that
 // there is one.
-func (b *prober) ask(ctx context.Context, c *candidate) *translate.Error {
+func (b *prober) ask(ctx context.Context, c *channel.Candidate) *translate.Error {
 	ctx, cancel := context.WithTimeoutCause(ctx, b.wait(c), slow("the model did not answer a probe in time"))
 	defer cancel()
 	one := 1
-	req := &translate.Request{Model: c.upstream, Stream: true, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "ping")}}
+	req := &translate.Request{Model: c.Upstream, Stream: true, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "ping")}}
 	req.Params.MaxTokens = &one
-	if c.ch.kind.History == config.HistoryFold {
+	if c.Channel.Kind.History == config.HistoryFold {
 		req.Memory.ID = probeName // one remote conversation for all probes
 	}
-	stream, failed := c.ch.up.Open(ctx, req)
+	stream, failed := c.Channel.Upstream.Open(ctx, req)
 	if failed != nil {
 		return typed(failed)
 	}
@@ -268,7 +269,7 @@ func (b *prober) ask(ctx context.Context, c *candidate) *translate.Error {
 			return nil
 		}
 		content = content || substance(ev)
-		if content && c.ch.kind.Remembers() {
+		if content && c.Channel.Kind.Remembers() {
 			return nil // its length could not be bounded: the rest is not wanted
 		}
 	}
@@ -279,11 +280,11 @@ func (b *prober) ask(ctx context.Context, c *candidate) *translate.Error {
 }
 
 // wait is how long an answer to a probe of c is waited for.
-func (b *prober) wait(c *candidate) time.Duration {
-	if d := c.ch.clocks.first; d > 0 {
+func (b *prober) wait(c *channel.Candidate) time.Duration {
+	if d := c.Channel.Timeouts.First; d > 0 {
 		return d
 	}
-	if d := c.cell.pace(false).patience(); d > 0 {
+	if d := c.Record.Latency(false).Timeout(); d > 0 {
 		return d
 	}
 	return firstWithAlt

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -109,7 +110,7 @@ func TestAProbeThatTellsNothingChangesNothing(t *testing.T) {
 				if s.Neutral == 0 || s.Good != 0 {
 					t.Errorf("%+v", s)
 				}
-				if !w.g.plan.Load().routes["m"].tiers[0][0].cell.out() {
+				if !w.g.plan.Load().routes["m"].tiers[0][0].Record.Out() {
 					t.Error("the breaker has closed")
 				}
 			})
@@ -180,7 +181,7 @@ func TestABusyChannelIsNotProbed(t *testing.T) {
 func TestWhatAnOperatorHasTakenOutIsNotProbed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, conf(backend("a", probed(100))), map[string][]script{"a": {says("x")}})
-		if err := w.g.Force("a", ForceOpen); err != nil {
+		if err := w.g.Force("a", channel.ForceOpen); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/ids"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -57,8 +58,8 @@ func (p *prompt) mayPass() bool {
 }
 
 // passes reports whether ch gets the question as it came.
-func (p *prompt) passes(ch *Channel) bool {
-	return p.plain() && ch != nil && ch.speaks(p.req.Dialect)
+func (p *prompt) passes(ch *channel.Channel) bool {
+	return p.plain() && ch != nil && ch.Speaks(p.req.Dialect)
 }
 
 // plain reports whether nothing is added to the question as it came.
@@ -149,11 +150,11 @@ func (p *prompt) compose(asked, earlier []translate.Message) {
 }
 
 // requestFor is the question as c's channel gets it.
-func (s *search) requestFor(c candidate) (*translate.Request, *translate.Error) {
-	s.x.attempt.inputTokens, s.x.attempt.omit = 0, c.quirks.omitted()
+func (s *search) requestFor(c channel.Candidate) (*translate.Request, *translate.Error) {
+	s.x.attempt.inputTokens, s.x.attempt.omit = 0, c.Quirks.Omitted()
 	s.x.attempt.load, s.x.attempt.inSync, s.x.report.timing.Behind = 0, false, 0
 	s.x.attempt.remote = "" // what an earlier attempt used is out of sync now
-	pass := s.x.prompt.passes(c.ch)
+	pass := s.x.prompt.passes(c.Channel)
 	if !pass {
 		if err := s.x.complete(); err != nil {
 			return nil, err
@@ -161,12 +162,12 @@ func (s *search) requestFor(c candidate) (*translate.Request, *translate.Error) 
 	}
 	if pass {
 		s.x.attempt.passed = s.x.prompt.req
-		s.x.attempt.passed.Model, s.x.attempt.passed.PassThrough, s.x.attempt.passed.Omit = c.upstream, true, s.x.attempt.omit
+		s.x.attempt.passed.Model, s.x.attempt.passed.PassThrough, s.x.attempt.passed.Omit = c.Upstream, true, s.x.attempt.omit
 		return &s.x.attempt.passed, nil
 	}
 	req := s.x.prompt.req
-	req.Model, req.Omit = c.upstream, s.x.attempt.omit
-	req.Refuses, req.Takes, req.Efforts = c.ch.refuses, c.ch.takes, c.ch.conf.Efforts
+	req.Model, req.Omit = c.Upstream, s.x.attempt.omit
+	req.Refuses, req.Takes, req.Efforts = c.Channel.Refuses, c.Channel.Takes, c.Channel.Conf.Efforts
 	if req.Beta != "" {
 		req.Drop("anthropic-beta")
 	}
@@ -174,43 +175,43 @@ func (s *search) requestFor(c candidate) (*translate.Request, *translate.Error) 
 	cut := false
 	if s.x.prompt.turn != nil {
 		req.Messages, cut = s.shorten(&c, req.Messages)
-		req.Params.MaxTokens = c.span.answer(req.Params.MaxTokens, s.x.attempt.load)
+		req.Params.MaxTokens = c.Window.Answer(req.Params.MaxTokens, s.x.attempt.load)
 	}
-	if c.userFirst() && (s.x.prompt.turn != nil || len(req.Messages) < len(s.x.prompt.req.Messages)) {
+	if c.UserFirst() && (s.x.prompt.turn != nil || len(req.Messages) < len(s.x.prompt.req.Messages)) {
 		req.Messages = fromUser(req.Messages)
 	}
-	req.Thoughts, req.Proof = c.wantsThoughts(), s.proofsFor(c)
-	if !c.ch.kind.Remembers() {
+	req.Thoughts, req.Proof = c.WantsThoughts(), s.proofsFor(c)
+	if !c.Channel.Kind.Remembers() {
 		return &req, nil
 	}
 	req.Messages = translate.SystemFirst(req.Messages)
 	switch {
-	case c.ch.gate != nil && len(req.Messages) == 1 && (s.x.attempt.lease.idle || s.x.prompt.req.Context == 1):
+	case c.Channel.Gate != nil && len(req.Messages) == 1 && (s.x.attempt.lease.Idle || s.x.prompt.req.Context == 1):
 		// It stands alone, so that it can go on anybody's connection. What that
 		// remembers afterwards is nobody's.
-		req.Memory = translate.Memory{Any: true, Idle: s.x.attempt.lease.idle}
+		req.Memory = translate.Memory{Any: true, Idle: s.x.attempt.lease.Idle}
 	case s.x.prompt.req.Context == 1:
 		// Only the newest message: neither what the channel remembers nor what it
 		// will remember is this conversation.
 	default:
 		s.x.attempt.remote = s.x.g.memories.Take(s.x.prompt.position(), holderOf(&c))
-		if cut && c.ch.kind.History == config.HistoryFold {
+		if cut && c.Channel.Kind.History == config.HistoryFold {
 			s.x.attempt.remote = "" // it remembers more than the model takes, and is never told to forget
 		}
 		if s.x.attempt.inSync = s.x.attempt.remote != ""; s.x.attempt.inSync {
-			req.Memory = translate.Memory{ID: s.x.attempt.remote, InSync: true, Idle: s.x.attempt.lease.idle}
+			req.Memory = translate.Memory{ID: s.x.attempt.remote, InSync: true, Idle: s.x.attempt.lease.Idle}
 		} else {
 			s.x.attempt.remote = ids.New("dg_")
-			req.Memory = translate.Memory{ID: s.x.attempt.remote, Idle: s.x.attempt.lease.idle}
+			req.Memory = translate.Memory{ID: s.x.attempt.remote, Idle: s.x.attempt.lease.Idle}
 		}
 	}
 	switch {
 	case req.Memory.InSync:
-		if c.ch.kind.History == config.HistoryFold {
+		if c.Channel.Kind.History == config.HistoryFold {
 			req.Messages = req.Messages[len(req.Messages)-1:]
 		}
-	case c.ch.kind.History == config.HistoryFold:
-		folded, err := fold(c.ch.fold, &req)
+	case c.Channel.Kind.History == config.HistoryFold:
+		folded, err := channel.FoldRequest(c.Channel.Fold, &req)
 		if err != nil {
 			return nil, &translate.Error{Code: translate.CodeInternal, Message: "the channel's fold template failed", Cause: err}
 		}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -43,12 +44,12 @@ func (k *proofKey) size(p proof) int {
 }
 
 // keep notes a proof of c for the call id of caller.
-func (s *proofs) keep(caller string, id []byte, c *candidate, text []byte) {
+func (s *proofs) keep(caller string, id []byte, c *channel.Candidate, text []byte) {
 	if len(text) > proofBytes || len(id) == 0 || len(id) > translate.MaxID*4 {
 		return
 	}
 	// The key outlives the question, whose name may be a part of its body.
-	k, p := proofKey{strings.Clone(caller), string(id)}, proof{c.source(), string(text)}
+	k, p := proofKey{strings.Clone(caller), string(id)}, proof{c.Source(), string(text)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.of == nil {
@@ -76,19 +77,19 @@ func (s *proofs) keep(caller string, id []byte, c *candidate, text []byte) {
 }
 
 // find returns what c wants back with the call id of caller; "": nothing.
-func (s *proofs) find(caller, id string, c *candidate) string {
+func (s *proofs) find(caller, id string, c *channel.Candidate) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.of[proofKey{caller, id}]
-	if p.from != c.source() {
+	if p.from != c.Source() {
 		return ""
 	}
 	return p.text
 }
 
 // proofsFor returns how the proofs of c are found; nil: there are none.
-func (s *search) proofsFor(c candidate) func(id string) string {
-	if s.x.g.proofs.count.Load() == 0 || !c.ch.kind.Varied {
+func (s *search) proofsFor(c channel.Candidate) func(id string) string {
+	if s.x.g.proofs.count.Load() == 0 || !c.Channel.Kind.Varied {
 		return nil
 	}
 	return func(id string) string { return s.x.g.proofs.find(s.x.q.Caller.Name, id, &c) }

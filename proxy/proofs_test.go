@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 )
 
 func TestProofsAreKeptWithinBoundsTheOldestGoFirst(t *testing.T) {
 	t.Parallel()
-	one, two := &candidate{ch: &Channel{ID: "one"}, upstream: "up"}, &candidate{ch: &Channel{ID: "two"}, upstream: "up"}
+	one, two := &channel.Candidate{Channel: &channel.Channel{ID: "one"}, Upstream: "up"}, &channel.Candidate{Channel: &channel.Channel{ID: "two"}, Upstream: "up"}
 	for name, size := range map[string]int{"many": 10, "long ones": 60 << 10} {
 		var s proofs
 		text := []byte(strings.Repeat("x", size))

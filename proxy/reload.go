@@ -6,6 +6,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/keyset"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -53,9 +54,9 @@ func (g *Gateway) compile(conf *config.Config, before *Plan) (*Plan, error) {
 		return nil, err
 	}
 	for _, ch := range p.channels {
-		ch.room, ch.log = &g.room, g.log
-		ch.meter = g.metrics.Channel(ch.ID)
-		ch.bans = g.bans.at(ch.kind, ch.conf.URL)
+		ch.Queue, ch.Log = &g.room, g.log
+		ch.Meter = g.metrics.Channel(ch.ID)
+		ch.Bans = g.bans.At(ch.Kind, ch.Conf.URL)
 	}
 	p.openGates(&g.room)
 	if g.tell != nil {
@@ -92,12 +93,12 @@ func (p *Plan) reachedBut(plans []*Plan) (alone []Upstream) {
 	stays := make(map[Upstream]bool, len(p.channels))
 	for _, o := range plans {
 		for _, ch := range o.channels {
-			stays[ch.up] = true
+			stays[ch.Upstream] = true
 		}
 	}
 	for _, ch := range p.channels {
-		if !stays[ch.up] {
-			alone = append(alone, ch.up)
+		if !stays[ch.Upstream] {
+			alone = append(alone, ch.Upstream)
 		}
 	}
 	return alone
@@ -110,12 +111,12 @@ func closeAll(ups []Upstream) {
 }
 
 // channel is that of id with key in p; nil: there is none. p may be nil.
-func (p *Plan) channel(id, key string) *Channel {
+func (p *Plan) channel(id, key string) *channel.Channel {
 	if p == nil {
 		return nil
 	}
 	for _, ch := range p.channels {
-		if ch.ID == id && ch.secret() == key {
+		if ch.ID == id && ch.Secret() == key {
 			return ch
 		}
 	}
@@ -124,7 +125,7 @@ func (p *Plan) channel(id, key string) *Channel {
 
 // candidateOf is what ch is in p for the model m, or for another one that it calls the
 // same; nil: there is none.
-func (p *Plan) candidateOf(ch *Channel, m *config.Model) *candidate {
+func (p *Plan) candidateOf(ch *channel.Channel, m *config.Model) *channel.Candidate {
 	if r := p.routes[m.Name]; r != nil {
 		if c := r.candidateOf(ch, m.Upstream); c != nil {
 			return c
@@ -138,10 +139,10 @@ func (p *Plan) candidateOf(ch *Channel, m *config.Model) *candidate {
 	return nil
 }
 
-func (r *route) candidateOf(ch *Channel, upstream string) *candidate {
+func (r *route) candidateOf(ch *channel.Channel, upstream string) *channel.Candidate {
 	for _, tier := range r.tiers {
 		for i := range tier {
-			if c := &tier[i]; c.ch == ch && c.upstream == upstream {
+			if c := &tier[i]; c.Channel == ch && c.Upstream == upstream {
 				return c
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/metrics"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -64,7 +65,7 @@ func TestWhatIsKnownOfAChannelSurvivesANewConfiguration(t *testing.T) {
 		if n := len(up.Asked()); w.up["a"] != up || n != before {
 			t.Errorf("a channel whose breaker is open was asked %d times after the change, by the same upstream: %v", n-before, w.up["a"] == up)
 		}
-		if err := w.g.Force("b", ForceOpen); err != nil {
+		if err := w.g.Force("b", channel.ForceOpen); err != nil {
 			t.Fatal(err)
 		}
 		w.apply(conf(backend("b", tier(3))))

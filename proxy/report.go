@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/proxy/metrics"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -18,7 +19,7 @@ type report struct {
 	rows     []leg          // for the ledger
 	row      [1]leg
 	attempts int
-	failures []failure
+	failures []channel.Failure
 	waited   time.Duration // for a full channel, or for a dial
 	timing   Timing
 	used     translate.Usage // that is paid for
@@ -62,8 +63,8 @@ func (g *Gateway) Metrics() []metrics.Snapshot { return g.metrics.Snapshots() }
 // count counts the exchange, which ended with err.
 func (r *report) count(x *Exchange, err *translate.Error) {
 	m := &x.g.metrics.None
-	if ch := x.attempt.lease.ch; ch != nil { // it was asked, be it in vain
-		m = ch.meter
+	if ch := x.attempt.lease.Channel; ch != nil { // it was asked, be it in vain
+		m = ch.Meter
 	}
 	m.Ended(x.q.Front, outcomeOf(err), time.Since(x.q.Received))
 }
@@ -94,7 +95,7 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 		slog.Int("attempts", r.attempts),
 		slog.Duration("took", time.Since(x.began).Round(time.Microsecond)))
 	if opened {
-		ch, u := x.attempt.lease.ch, x.Usage()
+		ch, u := x.attempt.lease.Channel, x.Usage()
 		attrs = append(attrs, slog.String("channel", ch.ID), slog.Int64("input_tokens", u.Input), slog.Int64("output_tokens", u.Output))
 	}
 	if s := x.q.Session; s != "" {
@@ -107,7 +108,7 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 		attrs = append(attrs, slog.Int("left_behind", n))
 	}
 	for _, f := range r.failures {
-		attrs = append(attrs, slog.Group("failed_"+f.ch.ID, slog.String("code", string(f.err.Code)), slog.String("why", x.plan.mask().Log(f.err.Error()))))
+		attrs = append(attrs, slog.Group("failed_"+f.Channel.ID, slog.String("code", string(f.Err.Code)), slog.String("why", x.plan.mask().Log(f.Err.Error()))))
 	}
 	if limited {
 		attrs = append(attrs, slog.String("why", err.Message))
@@ -123,7 +124,7 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 
 // leg is one attempt as the ledger will have it.
 type leg struct {
-	ch       *Channel
+	ch       *channel.Channel
 	upstream string
 	at       time.Time
 	took     time.Duration
@@ -136,15 +137,15 @@ type leg struct {
 }
 
 // begin notes the beginning of an attempt on c, for which the question has waited so long.
-func (r *report) begin(c candidate, queue time.Duration) {
-	r.timing = Timing{Channel: c.ch.ID, Attempts: r.attempts, Queue: queue, Cache: r.timing.Cache}
+func (r *report) begin(c channel.Candidate, queue time.Duration) {
+	r.timing = Timing{Channel: c.Channel.ID, Attempts: r.attempts, Queue: queue, Cache: r.timing.Cache}
 	if !r.keeps {
 		return
 	}
 	if r.rows == nil {
 		r.rows = r.row[:0]
 	}
-	r.rows = append(r.rows, leg{ch: c.ch, upstream: c.upstream, at: time.Now(), queue: queue})
+	r.rows = append(r.rows, leg{ch: c.Channel, upstream: c.Upstream, at: time.Now(), queue: queue})
 }
 
 // untry forgets the attempt that runs: it came to nothing.
@@ -185,7 +186,7 @@ func (r *report) enter(x *Exchange, err *translate.Error) (line bool) {
 		t := &r.rows[i]
 		e := row
 		e.Input, e.Output, e.Cached, e.Estimated, e.Cost = 0, 0, 0, false, 0
-		e.Attempt, e.At, e.Channel, e.Key, e.Upstream = i+1, t.at.UnixMilli(), t.ch.ID, t.ch.key, t.upstream
+		e.Attempt, e.At, e.Channel, e.Key, e.Upstream = i+1, t.at.UnixMilli(), t.ch.ID, t.ch.Key, t.upstream
 		if e.Outcome, e.Status = "ok", 200; t.err != nil {
 			e.Outcome, e.Status = t.err.Fault.String(), t.err.Status()
 			if t.err.Fault == 0 {
@@ -260,6 +261,6 @@ func (r *report) keep(all *journal.Traces, err *translate.Error) {
 }
 
 // skipped notes that b kept the question from c.
-func (r *report) skipped(c *candidate, b bar) {
-	r.trace.Skipped(c.cell, b.state, b.why, b.wait)
+func (r *report) skipped(c *channel.Candidate, b channel.Bar) {
+	r.trace.Skipped(c.Record, b.State, b.Why, b.Wait)
 }

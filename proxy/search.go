@@ -7,6 +7,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -17,25 +18,25 @@ type search struct {
 	x *Exchange // that it is for
 
 	targets   [throngFrom - 1]*balance.Target // room for a choice, see pickFrom
-	at        [throngFrom - 1]*candidate
-	one       [1]*route   // room for the routes that are searched
-	sampled   []candidate // the throng that is looked at
+	at        [throngFrom - 1]*channel.Candidate
+	one       [1]*route           // room for the routes that are searched
+	sampled   []channel.Candidate // the throng that is looked at
 	sampledAt time.Time
 
 	began   time.Time
-	skipped []exclusion      // candidates that were not asked
-	known   int              // how many of them are of earlier routes
-	later   []*route         // what is searched after the present one
-	tier    []candidate      // that the newest attempt's candidate is of
-	next    Lease            // of the attempt that comes
-	retry   *candidate       // the one that may get a second try
-	pause   time.Duration    // the least before it
-	empties int              // answers without content
-	again   *candidate       // the one that is to be asked once more, in another form
-	cuts    int              // how often less was sent, of the present route
-	most    int              // bytes that may be sent now; 0: what the model takes
-	handed  *fairqueue.Slots // a slot that was handed over, until it is used
-	place   uint64           // in the room of those that wait for a full channel
+	skipped []channel.Skip      // candidates that were not asked
+	known   int                 // how many of them are of earlier routes
+	later   []*route            // what is searched after the present one
+	tier    []channel.Candidate // that the newest attempt's candidate is of
+	next    channel.Lease       // of the attempt that comes
+	retry   *channel.Candidate  // the one that may get a second try
+	pause   time.Duration       // the least before it
+	empties int                 // answers without content
+	again   *channel.Candidate  // the one that is to be asked once more, in another form
+	cuts    int                 // how often less was sent, of the present route
+	most    int                 // bytes that may be sent now; 0: what the model takes
+	handed  *fairqueue.Slots    // a slot that was handed over, until it is used
+	place   uint64              // in the room of those that wait for a full channel
 }
 
 // tryRoutes looks for a channel that answers: among those of the model, then among
@@ -63,11 +64,11 @@ func (s *search) tryRoutes() *translate.Error {
 		return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: "unsupported content_type"}
 	}
 	for i := range s.skipped {
-		if p := &s.skipped[i]; p.gate() != nil {
-			p.wait = p.gate().invite(time.Now())
+		if p := &s.skipped[i]; p.Gate() != nil {
+			p.Wait = p.Gate().Invite(time.Now())
 		}
 	}
-	return verdict(s.x.report.failures, s.skipped, config.KindOf(s.x.q.Front).NoModel)
+	return channel.FinalError(s.x.report.failures, s.skipped, config.KindOf(s.x.q.Front).NoModel)
 }
 
 // onePass searches all routes once. A route whose model refused the question for its
@@ -91,7 +92,7 @@ func (s *search) onePass(p *Plan, routes *[]*route) *translate.Error {
 
 // suits reports whether c can be told the question at all: images, voice and video
 // of iagent clients mean something to few kinds of channel (docs/rules/conversations.md 11).
-func (s *search) suits(c *candidate) bool { return !s.x.prompt.media || c.ch.kind.Media }
+func (s *search) suits(c *channel.Candidate) bool { return !s.x.prompt.media || c.Channel.Kind.Media }
 
 // errExhausted says that a route has nobody left to ask.
 var errExhausted = &translate.Error{}
@@ -134,9 +135,9 @@ func (s *search) tryCandidates(p *Plan, r *route) *translate.Error {
 		}
 		again := s.rephrased(c, err) || s.less(c, err)
 		if !again {
-			s.x.report.failures = append(s.x.report.failures, failure{c.ch, c.cell, err})
+			s.x.report.failures = append(s.x.report.failures, channel.Failure{Channel: c.Channel, Record: c.Record, Err: err})
 		}
-		c.ch.meter.Failed(err.Fault)
+		c.Channel.Meter.Failed(err.Fault)
 		s.x.report.trace.Attempted(&s.x.report.timing, err)
 		s.x.report.ended(err, s.x.answer.reported(true))
 		if s.x.ctx.Err() != nil {
@@ -145,8 +146,8 @@ func (s *search) tryCandidates(p *Plan, r *route) *translate.Error {
 		if again {
 			continue
 		}
-		then := consequences[err.Fault]
-		if !then.elsewhere {
+		then := channel.FaultPolicy[err.Fault]
+		if !then.Elsewhere {
 			return err
 		}
 		if err == errEmpty {
@@ -154,10 +155,10 @@ func (s *search) tryCandidates(p *Plan, r *route) *translate.Error {
 				return err // it was paid for each time
 			}
 		}
-		if replay := c.ch.conf.Replay; then.sent && replay != nil && !*replay {
+		if replay := c.Channel.Conf.Replay; then.Sent && replay != nil && !*replay {
 			return err
 		}
-		if s.retry = nil; passes(err) && s.failed(c.cell) == 1 && (err != errEmpty || !more) {
+		if s.retry = nil; passes(err) && s.failed(c.Record) == 1 && (err != errEmpty || !more) {
 			s.retry, s.pause = c, err.Retry
 		}
 	}
@@ -172,27 +173,27 @@ func passes(err *translate.Error) bool {
 
 // secondTry returns, after a pause, the candidate that failed just now if it is of
 // tier, where nobody else is left, and may be asked again; else nil.
-func (s *search) secondTry(tier []candidate) *candidate {
+func (s *search) secondTry(tier []channel.Candidate) *channel.Candidate {
 	c := s.retry
-	if c == nil || !slices.ContainsFunc(tier, func(o candidate) bool { return o.cell == c.cell }) {
+	if c == nil || !slices.ContainsFunc(tier, func(o channel.Candidate) bool { return o.Record == c.Record }) {
 		return nil
 	}
 	s.retry = nil
 	// Without this look it would pause for a breaker that the failure has opened.
-	if c.barred(time.Now()).wait > shortWait {
+	if c.Barred(time.Now()).Wait > shortWait {
 		return nil
 	}
-	if !s.wait(s.pause) || c.barred(time.Now()).state != "" || !s.reserve(c) {
+	if !s.wait(s.pause) || c.Barred(time.Now()).State != "" || !s.reserve(c) {
 		return nil
 	}
 	return c
 }
 
 // failed is how often a cell was tried in vain for this question.
-func (s *search) failed(c *cell) int {
+func (s *search) failed(c *channel.Record) int {
 	n := 0
 	for _, f := range s.x.report.failures {
-		if f.cell == c {
+		if f.Record == c {
 			n++
 		}
 	}
@@ -200,7 +201,7 @@ func (s *search) failed(c *cell) int {
 }
 
 // untried reports whether c could be asked for the first time.
-func (s *search) untried(c *candidate) bool { return s.suits(c) && s.failed(c.cell) == 0 }
+func (s *search) untried(c *channel.Candidate) bool { return s.suits(c) && s.failed(c.Record) == 0 }
 
 // wait waits before a second try: as long as the back end asked for, else a
 // moment. It reports whether the question is still wanted.
@@ -216,15 +217,10 @@ func (s *search) wait(least time.Duration) bool {
 	}
 }
 
-// exclusion is b as a client may be told of it.
-func (c *candidate) exclusion(b bar) exclusion {
-	return exclusion{ch: c.ch, why: b.why, wait: b.wait, busy: b.state == "throttled", fault: b.fault, said: b.said()}
-}
-
 // pick returns the next candidate of r, its slot and its breaker's leave taken, and
 // whether another one could be asked; nil when there is none or the question's context
 // ended.
-func (s *search) pick(p *Plan, r *route) (c *candidate, more bool) {
+func (s *search) pick(p *Plan, r *route) (c *channel.Candidate, more bool) {
 	now := time.Now()
 	s.skipped = s.skipped[:s.known]
 	for i, tier := range r.tiers {
@@ -235,7 +231,7 @@ func (s *search) pick(p *Plan, r *route) (c *candidate, more bool) {
 		left := 0
 		if c, left = s.pickFrom(p, tier, now); c == nil {
 			if c = s.secondTry(tier); c != nil {
-				s.x.report.trace.Chosen(c.asTarget(), journal.BySecond, 1)
+				s.x.report.trace.Chosen(targetOf(c), journal.BySecond, 1)
 			}
 		}
 		if c != nil {
@@ -249,25 +245,25 @@ func (s *search) pick(p *Plan, r *route) (c *candidate, more bool) {
 }
 
 // pickFrom is pick among the candidates of one tier that were not asked yet.
-func (s *search) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidate, int) {
+func (s *search) pickFrom(p *Plan, tier []channel.Candidate, now time.Time) (*channel.Candidate, int) {
 	targets, at := s.targets[:0], s.at[:0]
 	for i := range tier {
 		c := &tier[i]
 		if !s.untried(c) {
 			continue
 		}
-		b, turn := c.barred(now), (*fairqueue.Slots)(nil)
-		if b.state == "" {
+		b, turn := c.Barred(now), (*fairqueue.Slots)(nil)
+		if b.State == "" {
 			b, turn = s.gated(c, now)
 		}
-		if b.state != "" {
-			e := c.exclusion(b)
-			e.full = turn
+		if b.State != "" {
+			e := c.Skip(b)
+			e.Full = turn
 			s.skipped = append(s.skipped, e)
 			s.x.report.skipped(c, b)
 			continue
 		}
-		targets, at = append(targets, c.target), append(at, c)
+		targets, at = append(targets, c.Target), append(at, c)
 	}
 	front := s.stepBack(targets, at, now)
 	for among := len(at); len(at) > 0; front-- {
@@ -284,7 +280,7 @@ func (s *search) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidate,
 			if among == 1 {
 				by = journal.ByAlone
 			}
-			s.x.report.trace.Chosen(c.asTarget(), by, among)
+			s.x.report.trace.Chosen(targetOf(c), by, among)
 			return c, len(at)
 		}
 	}
@@ -293,7 +289,7 @@ func (s *search) pickFrom(p *Plan, tier []candidate, now time.Time) (*candidate,
 
 // stepBack moves candidates in slow start, or demoted as slow, to the end and returns how
 // many remain preferred: all, if none would.
-func (s *search) stepBack(targets []*balance.Target, at []*candidate, now time.Time) int {
+func (s *search) stepBack(targets []*balance.Target, at []*channel.Candidate, now time.Time) int {
 	n := len(at)
 	for i := 0; i < n && len(at) > 1; {
 		if s.joins(at[i], now) {
@@ -311,24 +307,24 @@ func (s *search) stepBack(targets []*balance.Target, at []*candidate, now time.T
 }
 
 // joins reports whether c takes part in the choice for one question.
-func (s *search) joins(c *candidate, now time.Time) bool {
-	if c.cell.lags(now) {
-		s.x.report.skipped(c, c.cell.lag(now))
+func (s *search) joins(c *channel.Candidate, now time.Time) bool {
+	if c.Record.Demoted(now) {
+		s.x.report.skipped(c, c.Record.Outlier(now))
 		return false
 	}
-	return c.cell.joins(now, s.x.g.chance)
+	return c.Record.TakesPart(now, s.x.g.chance)
 }
 
 // another reports whether one of tiers, or of the routes after this one, could be
 // asked instead of c.
-func (s *search) another(tiers [][]candidate, c *candidate, now time.Time) bool {
+func (s *search) another(tiers [][]channel.Candidate, c *channel.Candidate, now time.Time) bool {
 	if s.anyFree(tiers, c, now) {
 		return true
 	}
 	return slices.ContainsFunc(s.later, func(r *route) bool { return s.anyFree(r.tiers, c, now) })
 }
 
-func (s *search) anyFree(tiers [][]candidate, but *candidate, now time.Time) bool {
+func (s *search) anyFree(tiers [][]channel.Candidate, but *channel.Candidate, now time.Time) bool {
 	for _, tier := range tiers {
 		for i := range tier {
 			if c := &tier[i]; c != but && s.free(c, now) {
@@ -341,29 +337,29 @@ func (s *search) anyFree(tiers [][]candidate, but *candidate, now time.Time) boo
 
 // free reports whether c could be asked for the first time, and nothing keeps the
 // question from it but maybe a slot.
-func (s *search) free(c *candidate, now time.Time) bool {
-	if !s.untried(c) || c.barred(now).state != "" {
+func (s *search) free(c *channel.Candidate, now time.Time) bool {
+	if !s.untried(c) || c.Barred(now).State != "" {
 		return false
 	}
 	b, _ := s.gated(c, now)
-	return b.state == ""
+	return b.State == ""
 }
 
 // reserve leases c for the next attempt, or notes why not.
-func (s *search) reserve(c *candidate) bool {
-	handed := s.handed == c.ch.load
+func (s *search) reserve(c *channel.Candidate) bool {
+	handed := s.handed == c.Channel.Slots
 	if handed {
 		s.handed = nil
 	}
 	l, b := c.Lease(handed)
-	if b.state != "" {
+	if b.State != "" {
 		s.barred(c, b)
 		return false
 	}
 	if !s.mayDial(&l) {
 		l.Release()
-		e := c.exclusion(c.ch.gate.bar(time.Now()))
-		e.full, e.busy = &c.ch.gate.turn, true
+		e := c.Skip(c.Channel.Gate.Bar(time.Now()))
+		e.Full, e.Busy = &c.Channel.Gate.Turn, true
 		s.skipped = append(s.skipped, e)
 		return false
 	}
@@ -373,23 +369,23 @@ func (s *search) reserve(c *candidate) bool {
 }
 
 // barred notes that b kept the next attempt from c.
-func (s *search) barred(c *candidate, b bar) {
-	e := c.exclusion(b)
-	if b.state == "full" {
-		e.busy, e.full = true, c.ch.load
+func (s *search) barred(c *channel.Candidate, b channel.Bar) {
+	e := c.Skip(b)
+	if b.State == "full" {
+		e.Busy, e.Full = true, c.Channel.Slots
 	}
 	s.x.report.skipped(c, b)
 	s.skipped = append(s.skipped, e)
 }
 
 // prefer returns the candidate that remembers the conversation, or -1.
-func (s *search) prefer(at []*candidate) int {
-	if !slices.ContainsFunc(at, func(c *candidate) bool { return c.ch.kind.Remembers() }) {
+func (s *search) prefer(at []*channel.Candidate) int {
+	if !slices.ContainsFunc(at, func(c *channel.Candidate) bool { return c.Channel.Kind.Remembers() }) {
 		return -1
 	}
 	if s.x.complete() != nil {
 		return -1
 	}
 	ch := s.x.prompt.rememberedBy()
-	return slices.IndexFunc(at, func(c *candidate) bool { return c.ch == ch })
+	return slices.IndexFunc(at, func(c *channel.Candidate) bool { return c.Channel == ch })
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -80,18 +81,18 @@ func TestASecondTryWaitsNoLongerThanOthersAllow(t *testing.T) {
 
 func TestAnAlternativeThatCannotBeAskedIsNone(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]func(*world, *Channel, *cell) func(){
-		"full": func(w *world, ch *Channel, _ *cell) func() {
-			ch.load.Take()
-			return func() { w.g.room.GiveBack(ch.load) }
+	for name, spoil := range map[string]func(*world, *channel.Channel, *channel.Record) func(){
+		"full": func(w *world, ch *channel.Channel, _ *channel.Record) func() {
+			ch.Slots.Take()
+			return func() { w.g.room.GiveBack(ch.Slots) }
 		},
-		"being probed": func(_ *world, _ *Channel, c *cell) func() {
+		"being probed": func(_ *world, _ *channel.Channel, c *channel.Record) func() {
 			for range openAfter {
-				ask(c, down)
+				breaks(c)
 			}
-			_, wait := c.blocked(time.Now())
+			_, wait := c.Blocked(time.Now())
 			time.Sleep(wait)
-			done := c.allow()
+			done := c.Allow()
 			return func() { done(nil) }
 		},
 	} {
@@ -100,7 +101,7 @@ func TestAnAlternativeThatCannotBeAskedIsNone(t *testing.T) {
 				w := newWorld(t, conf(backend("a"), backend("b", atMost(1))),
 					map[string][]script{"a": {refuses(fault(translate.FaultBroken)), says("well")}, "b": {says("b")}})
 				b := w.g.plan.Load().routes["m"].tiers[0][1]
-				defer spoil(w, b.ch, b.cell)()
+				defer spoil(w, b.Channel, b.Record)()
 				w.ask(t.Context(), w.question("hi")).mustSay(t, "well")
 			})
 		})
@@ -161,16 +162,16 @@ func TestWhatNobodyElseTakesIsStillTooLong(t *testing.T) {
 
 func TestBlockedChannelsAreNotAskedAndTheErrorSaysWhy(t *testing.T) {
 	t.Parallel()
-	open := func(_ *Channel, c *cell) {
+	open := func(_ *channel.Channel, c *channel.Record) {
 		for range openAfter {
-			ask(c, down)
+			breaks(c)
 		}
 	}
-	cools := func(_ *Channel, c *cell) { c.chillFor(7 * time.Second) }
-	aside := func(ch *Channel, _ *cell) { ch.aside.set(time.Now(), translate.FaultDenied, 0) }
+	cools := func(_ *channel.Channel, c *channel.Record) { c.CoolDown(7 * time.Second) }
+	aside := func(ch *channel.Channel, _ *channel.Record) { ch.Quarantine.Set(time.Now(), translate.FaultDenied, 0) }
 	for _, c := range []struct {
 		name        string
-		a, b        func(*Channel, *cell)
+		a, b        func(*channel.Channel, *channel.Record)
 		code        translate.Code
 		least, most time.Duration // of Retry
 		says        []string
@@ -194,8 +195,8 @@ func TestBlockedChannelsAreNotAskedAndTheErrorSaysWhy(t *testing.T) {
 					if fallback {
 						all = append(all, w.g.plan.Load().routes["m2"].tiers[0]...)
 					}
-					c.a(all[0].ch, all[0].cell)
-					c.b(all[1].ch, all[1].cell)
+					c.a(all[0].Channel, all[0].Record)
+					c.b(all[1].Channel, all[1].Record)
 					r := w.ask(t.Context(), w.questionOf(alice, "m", "hi"))
 					if r.err == nil || r.err.Code != c.code {
 						t.Fatalf("it ended with %+v, want %s", r.err, c.code)
@@ -222,11 +223,11 @@ func TestBlockedChannelsAreNotAskedAndTheErrorSaysWhy(t *testing.T) {
 
 func TestABurstOfRefusalsIsOneRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell(rand.Int64N)
+		c := channel.NewRecord(rand.Int64N)
 		for range 50 {
-			c.report(time.Now(), c.allow(), &translate.Error{Fault: translate.FaultBusy})
+			c.Report(time.Now(), c.Allow(), &translate.Error{Fault: translate.FaultBusy})
 		}
-		if _, wait := c.blocked(time.Now()); wait != coolFirst {
+		if _, wait := c.Blocked(time.Now()); wait != coolFirst {
 			t.Errorf("cooling down for %v, want %v", wait, coolFirst)
 		}
 	})
@@ -234,14 +235,14 @@ func TestABurstOfRefusalsIsOneRefusal(t *testing.T) {
 
 func TestAnswersThatBreakOffLateDoNotProlongAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell(rand.Int64N)
+		c := channel.NewRecord(rand.Int64N)
 		for range openAfter {
-			ask(c, down)
+			breaks(c)
 		}
-		_, before := c.blocked(time.Now())
+		_, before := c.Blocked(time.Now())
 		time.Sleep(openFirst * 3 / 4)
-		c.cutOff(down)
-		if _, wait := c.blocked(time.Now()); wait != before-openFirst*3/4 {
+		c.CutOff(down)
+		if _, wait := c.Blocked(time.Now()); wait != before-openFirst*3/4 {
 			t.Errorf("open for another %v", wait)
 		}
 	})

@@ -1,8 +1,13 @@
 package proxy
 
 import (
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
+
+// messageExtra is what a message takes beside its texts, in bytes: vendors count three
+// to four tokens for each.
+const messageExtra = 16
 
 // How much of a conversation is sent where a model has refused it for its length and did
 // not say what it takes: half of it, then a quarter, and at most so many bytes. All models
@@ -48,8 +53,8 @@ func fit(msgs []translate.Message, room, must int) (kept []translate.Message, be
 
 // shorten makes of msgs what c's model takes, and notes what stayed behind. cut says that
 // something did because of what c's model takes.
-func (s *search) shorten(c *candidate, msgs []translate.Message) (kept []translate.Message, cut bool) {
-	room := c.span.room(s.x.prompt.req.Params.MaxTokens)
+func (s *search) shorten(c *channel.Candidate, msgs []translate.Message) (kept []translate.Message, cut bool) {
+	room := c.Window.Room(s.x.prompt.req.Params.MaxTokens)
 	if s.most > 0 && (room == 0 || s.most < room) {
 		room = s.most
 	}
@@ -86,18 +91,18 @@ func bytesOf(msgs []translate.Message) (n int) {
 
 // less reports whether the question, which c's model refused with err for its length, is
 // to be asked again with less of its conversation.
-func (s *search) less(c *candidate, err *translate.Error) bool {
+func (s *search) less(c *channel.Candidate, err *translate.Error) bool {
 	if s.x.prompt.turn == nil || s.x.attempt.load == 0 || !tooLong(err) && !tooLarge(err) {
 		return false
 	}
 	limit, tokens := lengthSaid(err)
-	if limit < leastLimit || limit > int64(s.x.attempt.load) {
+	if limit < channel.LeastLimit || limit > int64(s.x.attempt.load) {
 		limit = 0
 	}
 	if s.x.attempt.inSync {
 		tokens = 0 // the back end has counted what it remembers
 	}
-	c.span.refused(s.x.attempt.load, limit, tokens, s.x.prompt.req.Params.MaxTokens)
+	c.Window.Refused(s.x.attempt.load, limit, tokens, s.x.prompt.req.Params.MaxTokens)
 	if s.cuts == maxCuts || s.x.report.attempts >= maxAttempts || !s.x.attempt.spare && !s.x.attempt.inSync {
 		return false
 	}
@@ -133,5 +138,5 @@ func (a *attempt) fits(used translate.Usage, doubted bool) {
 	if a.inSync || used.Estimated || doubted {
 		tokens = 0
 	}
-	a.lease.span.taken(a.load, tokens)
+	a.lease.Window.Taken(a.load, tokens)
 }

@@ -46,7 +46,7 @@ func TestOfManyTheOneThatIsLeftIsFound(t *testing.T) {
 		w := newWorld(t, c, scripted(n, says("well")))
 		for i, cand := range w.g.plan.Load().routes["m"].tiers[0] {
 			if i != 41 {
-				cand.cell.chillFor(time.Minute)
+				cand.Record.CoolDown(time.Minute)
 			}
 		}
 		for range 20 {
@@ -104,7 +104,7 @@ func TestWhenAllOfManyAreThrottledTheErrorNamesThemAll(t *testing.T) {
 	policies(t, n, func(t *testing.T, c *config.Config) {
 		w := newWorld(t, c, nil)
 		for _, cand := range w.g.plan.Load().routes["m"].tiers[0] {
-			cand.cell.chillFor(time.Minute)
+			cand.Record.CoolDown(time.Minute)
 		}
 		r := w.ask(t.Context(), w.question("hi"))
 		if r.err == nil || r.err.Code != translate.CodeRateLimited || r.err.Retry != time.Minute {

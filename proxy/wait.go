@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -27,20 +28,20 @@ func (s *search) queue() *translate.Error {
 	left, dials := fairqueue.Wait-s.x.report.waited, dialTime-time.Since(s.began)
 	soonest := dialTime
 	var wants, spares []*fairqueue.Slots
-	var alone []*Channel
+	var alone []*channel.Channel
 	for _, p := range s.skipped {
-		gate := p.gate()
+		gate := p.Gate()
 		if gate != nil && s.x.prompt.alone() {
-			alone, spares = append(alone, p.ch), append(spares, &p.ch.spare)
+			alone, spares = append(alone, p.Channel), append(spares, &p.Channel.Spare)
 		}
 		switch {
-		case p.full == nil && p.wait > 0:
-			soonest = min(soonest, p.wait)
-		case p.full == nil || slices.Contains(wants, p.full):
+		case p.Full == nil && p.Wait > 0:
+			soonest = min(soonest, p.Wait)
+		case p.Full == nil || slices.Contains(wants, p.Full):
 		case gate == nil:
-			wants = append(wants, p.full)
-		case gate.shut(time.Now()) < dials:
-			wants = append(wants, p.full)
+			wants = append(wants, p.Full)
+		case gate.Shut(time.Now()) < dials:
+			wants = append(wants, p.Full)
 			left = max(left, dials)
 		}
 	}
@@ -52,7 +53,7 @@ func (s *search) queue() *translate.Error {
 	if w == nil {
 		return errExhausted
 	}
-	if slices.ContainsFunc(alone, func(ch *Channel) bool { return ch.dials.Idle("") }) {
+	if slices.ContainsFunc(alone, func(ch *channel.Channel) bool { return ch.Dialer.Idle("") }) {
 		s.x.g.room.Leave(w) // it has come between the search and the queue
 		return nil
 	}

@@ -74,7 +74,7 @@ func TestWhoWaitsForAFullChannelTakesOneWhoseCoolDownEnds(t *testing.T) {
 			map[string][]script{"a": {lasts(time.Minute)}, "b": {says("b")}}))
 		for _, ch := range c.g.plan.Load().channels {
 			if ch.ID == "b" {
-				c.g.plan.Load().routes["m"].tiers[0][1].cell.chillFor(3 * time.Second)
+				c.g.plan.Load().routes["m"].tiers[0][1].Record.CoolDown(3 * time.Second)
 			}
 		}
 		c.asks(t.Context(), "x")
@@ -189,7 +189,7 @@ func TestASlotIsNeverLostAmongMany(t *testing.T) {
 		c.all.Wait()
 		c.mustBeIdle()
 		for _, ch := range c.g.plan.Load().channels {
-			if n := ch.load.Waiting(); n != 0 || c.g.room.Len() != 0 {
+			if n := ch.Slots.Waiting(); n != 0 || c.g.room.Len() != 0 {
 				t.Errorf("%d wait for %s, %d in the room", n, ch.ID, c.g.room.Len())
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
 )
 
@@ -139,7 +140,7 @@ func openPause(b *testing.B) *place {
 	model := listen(b, s.Serve, func() { _ = s.Shutdown() })
 	g, conf, log := openGatewayOf(b, fmt.Sprintf("callers: {keys: [{name: bench, key: %s}]}\nchannels:\n- {id: a, kind: openai, url: \"http://%s/v1\", keys: [k], models: [default]}\n", key, model),
 		proxy.Options{Chance: func(n int64) int64 { return n - 1 }})
-	if err := g.Force("a", proxy.ForceClose); err != nil {
+	if err := g.Force("a", channel.ForceClose); err != nil {
 		b.Fatal(err)
 	}
 	p := &place{Gateway: g, addr: serveFronts(b, front.New(conf, g, log))}

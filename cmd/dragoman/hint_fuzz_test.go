@@ -9,6 +9,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 )
 
@@ -23,7 +24,7 @@ func FuzzAHintIsBelievedForAWhileOrIgnored(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	g, err := proxy.New(conf, st, openUpstream, slog.New(slog.DiscardHandler), proxy.Options{Tell: func(proxy.Hint) {}})
+	g, err := proxy.New(conf, st, openUpstream, slog.New(slog.DiscardHandler), proxy.Options{Tell: func(channel.Hint) {}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -42,8 +43,8 @@ func FuzzAHintIsBelievedForAWhileOrIgnored(f *testing.F) {
 	s := &shared{self: "self"}
 	f.Fuzz(func(t *testing.T, message, left string) {
 		s.heard(g, message)
-		g.Hint(proxy.Hint{Cell: cell, Open: millis(left), Cool: millis(left)})
-		most := max(proxy.HintOpenMost, proxy.HintCoolMost) + time.Second
+		g.Hint(channel.Hint{Cell: cell, Open: millis(left), Cool: millis(left)})
+		most := max(channel.HintOpenMost, channel.HintCoolMost) + time.Second
 		for _, m := range g.Channels()[0].Keys[0].Models {
 			if m.Seconds < 0 || m.Seconds > most.Seconds() {
 				t.Errorf("%q and %q: %+v", message, left, m)

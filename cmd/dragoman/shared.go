@@ -15,6 +15,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/limiter/redis"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 )
 
 // Gateways tell each other on hintTopic which channels to leave alone. For those that
@@ -58,7 +59,7 @@ type shared struct {
 	server *redis.Server
 	limits *limiter.Joint
 	self   string
-	words  chan proxy.Hint
+	words  chan channel.Hint
 	began  chan struct{} // once, when it listens: it has to ask for what was said before
 	log    *slog.Logger
 	stop   context.CancelFunc
@@ -84,7 +85,7 @@ func openShared(url string, log *slog.Logger) (*shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shared{server: server, self: rand.Text(), words: make(chan proxy.Hint, hintsQueued), began: make(chan struct{}, 1), log: log}
+	s := &shared{server: server, self: rand.Text(), words: make(chan channel.Hint, hintsQueued), began: make(chan struct{}, 1), log: log}
 	s.limits = limiter.StartJoint(server, limiter.JointOptions{Log: log})
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s, nil
@@ -145,7 +146,7 @@ func (s *shared) guard(f func()) {
 }
 
 // tell is called by the gateway and never waits: a hint that finds no room is lost.
-func (s *shared) tell(h proxy.Hint) {
+func (s *shared) tell(h channel.Hint) {
 	select {
 	case s.words <- h:
 	default:
@@ -170,7 +171,7 @@ func (s *shared) talk(g *proxy.Gateway) {
 }
 
 // say tells h. It is only a hint: what goes wrong is not said.
-func (s *shared) say(h proxy.Hint) {
+func (s *shared) say(h channel.Hint) {
 	w := word{s.self, h.Cell, h.Open.Milliseconds(), h.Cool.Milliseconds()}
 	text, err := json.Marshal(w)
 	if err != nil {
@@ -178,7 +179,7 @@ func (s *shared) say(h proxy.Hint) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, hintWait)
 	defer cancel()
-	open, cool := min(w.Open, proxy.HintOpenMost.Milliseconds()), min(w.Cool, proxy.HintCoolMost.Milliseconds())
+	open, cool := min(w.Open, channel.HintOpenMost.Milliseconds()), min(w.Cool, channel.HintCoolMost.Milliseconds())
 	args := []string{string(text), hintTopic, strconv.FormatInt(open, 10), strconv.FormatInt(cool, 10)}
 	_, _ = s.server.Run(ctx, scriptTell, []string{hintOpen + h.Cell, hintCool + h.Cell}, args)
 }
@@ -197,7 +198,7 @@ func (s *shared) recall(g *proxy.Gateway, cells []string) {
 		return
 	}
 	for i, c := range cells {
-		if h := (proxy.Hint{Cell: c, Open: millis(left[2*i]), Cool: millis(left[2*i+1])}); h.Open > 0 || h.Cool > 0 {
+		if h := (channel.Hint{Cell: c, Open: millis(left[2*i]), Cool: millis(left[2*i+1])}); h.Open > 0 || h.Cool > 0 {
 			g.Hint(h)
 		}
 	}
@@ -218,7 +219,7 @@ func (s *shared) heard(g *proxy.Gateway, message string) {
 		return
 	}
 	const most = int64(24 * time.Hour / time.Millisecond)
-	g.Hint(proxy.Hint{
+	g.Hint(channel.Hint{
 		Cell: w.Cell,
 		Open: time.Duration(min(max(w.Open, 0), most)) * time.Millisecond,
 		Cool: time.Duration(min(max(w.Cool, 0), most)) * time.Millisecond,

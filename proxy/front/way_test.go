@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
-	"github.com/dragoman-gateway/dragoman/proxy"
+	proxychannel "github.com/dragoman-gateway/dragoman/proxy/channel"
 )
 
 func TestAnswersAndFailuresSayWhichWayTheyWent(t *testing.T) {
@@ -58,7 +58,7 @@ channels:
 - {id: stranger, kind: mock, models: [{name: m, upstream: fail-401}]}
 - {id: off, kind: mock, models: [{name: m, upstream: echo}]}
 `)
-			if err := w.Gateway.Force("off", proxy.ForceOpen); err != nil {
+			if err := w.Gateway.Force("off", proxychannel.ForceOpen); err != nil {
 				t.Fatal(err)
 			}
 			c := newClient(w, key)

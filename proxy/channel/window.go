@@ -1,4 +1,4 @@
-package proxy
+package channel
 
 import (
 	"math"
@@ -15,18 +15,14 @@ const (
 	answerMost = 8192
 )
 
-// messageExtra is what a message takes beside its texts, in bytes: vendors count three
-// to four tokens for each.
-const messageExtra = 16
-
 // fitMargin is the part of an estimate that is used: tokens are counted by their usual
 // size only.
 const fitMargin = 0.95
 
-// span is how much one model of one channel takes, with any of its keys: what the
+// ContextWindow is how much one model of one channel takes, with any of its keys: what the
 // configuration says, what is known of its family, and what it has shown. It lasts until a
 // configuration is applied that says something else of the channel. It is safe for concurrent use; nil knows nothing.
-type span struct {
+type ContextWindow struct {
 	set int64 // tokens, as the configuration or else the family says; 0: nobody knows
 
 	mu       sync.Mutex
@@ -36,17 +32,18 @@ type span struct {
 	took     int     // the most that was taken, in bytes
 }
 
-func newSpan(m *config.Model) *span {
-	s := &span{set: int64(m.Context)}
+// NewContextWindow returns how much m takes as far as its configuration and its name say.
+func NewContextWindow(m *config.Model) *ContextWindow {
+	s := &ContextWindow{set: int64(m.Context)}
 	if s.set == 0 {
 		s.set = contextOf(m.Upstream)
 	}
 	return s
 }
 
-// room is how long a question may be, in bytes as estimates count, so that an answer of
+// Room is how long a question may be, in bytes as estimates count, so that an answer of
 // maxTokens has its place too; 0: nobody knows.
-func (s *span) room(maxTokens *int) int {
+func (s *ContextWindow) Room(maxTokens *int) int {
 	if s == nil {
 		return 0
 	}
@@ -55,8 +52,8 @@ func (s *span) room(maxTokens *int) int {
 	return s.roomFor(maxTokens)
 }
 
-// roomFor is room; s.mu is held.
-func (s *span) roomFor(maxTokens *int) (room int) {
+// roomFor is Room; s.mu is held.
+func (s *ContextWindow) roomFor(maxTokens *int) (room int) {
 	if limit := s.limit(); limit > 0 {
 		answer := min(limit/answerPart, answerMost)
 		if maxTokens != nil {
@@ -72,8 +69,8 @@ func (s *span) roomFor(maxTokens *int) (room int) {
 	return room
 }
 
-// answer is maxTokens, or less where so much does not fit beside sent bytes.
-func (s *span) answer(maxTokens *int, sent int) *int {
+// Answer is maxTokens, or less where so much does not fit beside sent bytes.
+func (s *ContextWindow) Answer(maxTokens *int, sent int) *int {
 	if s == nil || maxTokens == nil {
 		return maxTokens
 	}
@@ -91,14 +88,14 @@ func (s *span) answer(maxTokens *int, sent int) *int {
 }
 
 // limit is what the model takes, in tokens; 0: nobody knows. s.mu is held.
-func (s *span) limit() int64 {
+func (s *ContextWindow) limit() int64 {
 	if s.told > 0 && (s.set == 0 || s.told < s.set) {
 		return s.told
 	}
 	return s.set
 }
 
-func (s *span) density() float64 {
+func (s *ContextWindow) density() float64 {
 	if s.perToken == 0 {
 		return translate.BytesPerToken
 	}
@@ -107,7 +104,7 @@ func (s *span) density() float64 {
 
 // next is how much is tried of a model that says no number: half way between what it took
 // and what it refused, as long as these are far apart.
-func (s *span) next() int {
+func (s *ContextWindow) next() int {
 	took := s.took
 	if took >= s.tooMuch {
 		took = s.tooMuch / 2
@@ -121,13 +118,13 @@ func (s *span) next() int {
 	return took + (s.tooMuch-took)/2
 }
 
-// leastLimit is the least number of tokens that is believed to be what a model takes; nor is
+// LeastLimit is the least number of tokens that is believed to be what a model takes; nor is
 // one that allows more tokens than there were bytes in what was refused.
-const leastLimit = 256
+const LeastLimit = 256
 
-// refused notes that sent bytes were too much beside an answer of maxTokens: of a limit and
+// Refused notes that sent bytes were too much beside an answer of maxTokens: of a limit and
 // sent tokens, as the back end counts them; 0: it did not say.
-func (s *span) refused(sent int, limit, tokens int64, maxTokens *int) {
+func (s *ContextWindow) Refused(sent int, limit, tokens int64, maxTokens *int) {
 	if s == nil {
 		return
 	}
@@ -149,12 +146,12 @@ func (s *span) refused(sent int, limit, tokens int64, maxTokens *int) {
 	s.learn(sent, tokens)
 	if s.roomFor(maxTokens) >= sent {
 		// It leaves more to the answer than we do.
-		s.told = max(min(limit, int64(float64(sent)/s.density())), leastLimit)
+		s.told = max(min(limit, int64(float64(sent)/s.density())), LeastLimit)
 	}
 }
 
-// taken notes that sent bytes were answered, which were so many tokens; 0: nobody said.
-func (s *span) taken(sent int, tokens int64) {
+// Taken notes that sent bytes were answered, which were so many tokens; 0: nobody said.
+func (s *ContextWindow) Taken(sent int, tokens int64) {
 	if s == nil || sent <= 0 {
 		return
 	}
@@ -174,7 +171,7 @@ const learnFrom = 2048
 
 // learn notes that so many bytes were so many tokens. What is denser counts at once. s.mu
 // is held.
-func (s *span) learn(bytes int, tokens int64) {
+func (s *ContextWindow) learn(bytes int, tokens int64) {
 	d := min(max(float64(bytes)/float64(tokens), 1), translate.BytesPerToken)
 	if now := s.density(); d < now {
 		s.perToken = d
@@ -184,7 +181,7 @@ func (s *span) learn(bytes int, tokens int64) {
 }
 
 // tokens is what the model takes, as far as that is known; 0: nobody knows.
-func (s *span) tokens() int64 {
+func (s *ContextWindow) tokens() int64 {
 	if s == nil {
 		return 0
 	}

@@ -1,4 +1,4 @@
-package proxy
+package channel
 
 import (
 	"fmt"
@@ -159,7 +159,7 @@ func (m *ruleBook) trips(now time.Time) bool {
 // walk is a cell and its rules on one random way.
 type walk struct {
 	rnd    *rand.Rand
-	cell   *cell
+	cell   *Record
 	rules  *ruleBook
 	under  []running
 	jitter int64 // the newest that was drawn
@@ -190,15 +190,15 @@ func (w *walk) drawn() time.Duration { return time.Duration(w.jitter) }
 // begin asks both whether a request may go, and says what is wrong if they differ.
 func (w *walk) begin(now time.Time) string {
 	want, cools := w.rules.blocked(now)
-	why, wait := w.cell.blocked(now)
-	if wait != want || (why != "") != (want > 0) || cools != (w.cell.barred(now, ForceNothing).state == "throttled") {
+	why, wait := w.cell.Blocked(now)
+	if wait != want || (why != "") != (want > 0) || cools != (w.cell.barred(now, ForceNothing).State == "throttled") {
 		return fmt.Sprintf("%q for %v, want %v, cool-down %v", why, wait, want, cools)
 	}
 	if want > 0 {
 		return ""
 	}
 	r, ok := w.rules.lets(now)
-	done := w.cell.allow()
+	done := w.cell.Allow()
 	if (done != nil) != ok {
 		return fmt.Sprintf("let through %v, want %v, which is %s", done != nil, ok, w.rules.state)
 	}
@@ -213,13 +213,13 @@ func (w *walk) end(now time.Time, err *translate.Error) {
 	i := w.rnd.IntN(len(w.under))
 	r := w.under[i]
 	w.under = slices.Delete(w.under, i, i+1)
-	w.cell.report(r.began, r.done, err)
+	w.cell.Report(r.began, r.done, err)
 	w.rules.ends(r, err, now, w.drawn)
 }
 
 // cut has an answer break off whose success was reported long ago.
 func (w *walk) cut(now time.Time, err *translate.Error) {
-	w.cell.cutOff(err)
+	w.cell.CutOff(err)
 	if now.Before(w.rules.gate) {
 		return
 	}
@@ -243,7 +243,7 @@ func (w *walk) step(of []int, pace time.Duration) string {
 	default:
 		w.end(now, w.outcome(of))
 	}
-	if open := w.rules.state != "closed"; w.cell.out() && !open || !w.cell.out() && open {
+	if open := w.rules.state != "closed"; w.cell.Out() && !open || !w.cell.Out() && open {
 		return "out of use, or not, against the rules: " + w.rules.state
 	}
 	share := 1.0
@@ -263,7 +263,7 @@ func TestTheBreakerAgreesWithItsRules(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := &walk{rnd: rand.New(rand.NewPCG(seed, 1)), rules: &ruleBook{state: "closed", since: time.Now(), happened: map[string]int{}}}
-				w.cell = newCell(func(n int64) int64 { w.jitter = w.rnd.Int64N(n); return w.jitter })
+				w.cell = NewRecord(func(n int64) int64 { w.jitter = w.rnd.Int64N(n); return w.jitter })
 				for step := range 100_000 {
 					of := weather[step/500%len(weather)]
 					pace := []time.Duration{400 * time.Millisecond, 50 * time.Millisecond, 9 * time.Second}[step/700%3]
@@ -283,23 +283,23 @@ func TestTheBreakerAgreesWithItsRules(t *testing.T) {
 
 // beside has requests begin every half second, one that goes as each is told, and
 // reports when the breaker opens; 0: not in two minutes.
-func beside(c *cell, each ...func() (time.Duration, *translate.Error)) (opened time.Duration) {
+func beside(c *Record, each ...func() (time.Duration, *translate.Error)) (opened time.Duration) {
 	began := time.Now()
 	var all sync.WaitGroup
 	for opened == 0 && time.Since(began) < 2*time.Minute {
 		for _, one := range each {
 			all.Go(func() {
 				took, err := one()
-				at, done := time.Now(), c.allow()
+				at, done := time.Now(), c.Allow()
 				if done == nil {
 					return
 				}
 				time.Sleep(took)
-				c.report(at, done, err)
+				c.Report(at, done, err)
 			})
 		}
 		time.Sleep(500 * time.Millisecond)
-		if c.out() {
+		if c.Out() {
 			opened = time.Since(began)
 		}
 	}
@@ -315,7 +315,7 @@ func TestFailuresAreCountedWhenTheyComeHoweverLongTheyTook(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		// Two of three hang until they are given up. A good one is always between.
 		stalls := goes(10*time.Second, down)
-		if at := beside(newCell(rand.Int64N), stalls, goes(time.Second, nil), stalls); at == 0 || at > 25*time.Second {
+		if at := beside(NewRecord(rand.Int64N), stalls, goes(time.Second, nil), stalls); at == 0 || at > 25*time.Second {
 			t.Errorf("it opens after %v", at)
 		}
 	})
@@ -330,7 +330,7 @@ func TestSlowAnswersAreNotForgottenBesideQuickFailures(t *testing.T) {
 			}
 			return 0, down
 		}
-		if at := beside(newCell(rand.Int64N), good, good, good, bad, good, good, good); at != 0 {
+		if at := beside(NewRecord(rand.Int64N), good, good, good, bad, good, good, good); at != 0 {
 			t.Errorf("it opens after %v, with one failure in seven", at)
 		}
 	})
@@ -340,14 +340,14 @@ func TestSlowAnswersAreNotForgottenBesideQuickFailures(t *testing.T) {
 // whatever else there was.
 func TestWhatSaysNothingDoesNotDiluteTheFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell(rand.Int64N)
+		c := NewRecord(rand.Int64N)
 		for range 50 {
 			ask(c, &translate.Error{Fault: translate.FaultGone})
 		}
 		for i := range judgeFrom {
 			ask(c, map[bool]*translate.Error{true: down}[i%2 == 1])
 		}
-		if why, _ := c.blocked(time.Now()); why == "" {
+		if why, _ := c.Blocked(time.Now()); why == "" {
 			t.Fatal("5 of 10 failures beside 50 clients that left did not open the breaker")
 		}
 	})

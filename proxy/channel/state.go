@@ -1,12 +1,10 @@
-package proxy
+package channel
 
 import (
 	"strings"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
-
-	"github.com/dragoman-gateway/dragoman/proxy/journal"
 )
 
 // ModelState is the record of one model on one channel with one key.
@@ -41,31 +39,32 @@ type ModelState struct {
 	Context int64 `json:"context,omitempty"`
 }
 
-func (c *candidate) state(now time.Time) ModelState {
-	n := c.cell.br.Counts()
+// State is how c stands at now, for an operator to read.
+func (c *Candidate) State(now time.Time) ModelState {
+	n := c.Record.br.Counts()
 	s := ModelState{
-		Upstream: c.upstream, State: "ready", Requests: n.TotalSuccesses + n.TotalFailures, Failures: n.TotalFailures, Streak: c.cell.row.Load(),
-		FirstMs: journal.Millis(c.cell.streams.average()), WholeMs: journal.Millis(c.cell.wholes.average()), Quirks: c.quirks.names(), Context: c.span.tokens(),
+		Upstream: c.Upstream, State: "ready", Requests: n.TotalSuccesses + n.TotalFailures, Failures: n.TotalFailures, Streak: c.Record.consecutiveFailures.Load(),
+		FirstMs: float64(c.Record.streams.average().Microseconds()) / 1000, WholeMs: float64(c.Record.wholes.average().Microseconds()) / 1000, Quirks: c.Quirks.names(), Context: c.Window.tokens(),
 	}
-	b := c.barred(now)
-	s.Seconds = b.wait.Seconds()
+	b := c.Barred(now)
+	s.Seconds = b.Wait.Seconds()
 	switch {
-	case b.state != "":
-		s.State, s.Why = b.state, b.why
-	case c.ch.force() == ForceClose:
+	case b.State != "":
+		s.State, s.Why = b.State, b.Why
+	case c.Channel.Force() == ForceClose:
 		s.Why = "held closed by the operator"
-	case c.ch.aside.held(), c.cell.aside.held(), c.cell.br.State() != gobreaker.StateClosed:
+	case c.Channel.Quarantine.Held(), c.Record.Quarantine.Held(), c.Record.br.State() != gobreaker.StateClosed:
 		s.State, s.Why = "trial", "the next request decides whether it is used again"
-	case c.ch.load.AtLimit():
+	case c.Channel.Slots.AtLimit():
 		s.State, s.Why = "full", "at its limit of requests"
-	case c.cell.lag(now).state != "":
-		b = c.cell.lag(now)
-		s.State, s.Why, s.Seconds = b.state, b.why, b.wait.Seconds()
-	case c.ch.gate != nil:
-		if b = c.ch.gate.bar(now); b.state != "" {
-			s.State, s.Why, s.Seconds = b.state, b.why, b.wait.Seconds()
+	case c.Record.Outlier(now).State != "":
+		b = c.Record.Outlier(now)
+		s.State, s.Why, s.Seconds = b.State, b.Why, b.Wait.Seconds()
+	case c.Channel.Gate != nil:
+		if b = c.Channel.Gate.Bar(now); b.State != "" {
+			s.State, s.Why, s.Seconds = b.State, b.Why, b.Wait.Seconds()
 		}
-		if pace := c.ch.gate.pace(now); pace != "" {
+		if pace := c.Channel.Gate.pace(now); pace != "" {
 			s.Why = strings.TrimPrefix(s.Why+"; "+pace, "; ")
 		}
 	}

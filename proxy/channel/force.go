@@ -1,4 +1,4 @@
-package proxy
+package channel
 
 // Force is what an operator has decided about a channel, whatever its record says.
 // It is not kept over a restart.
@@ -23,6 +23,3 @@ func ParseForce(word string) (f Force, ok bool) {
 	}
 	return 0, false
 }
-
-// force is what the operator has decided about the channel.
-func (c *Channel) force() Force { return Force(c.forced.Load()) }

@@ -1,4 +1,4 @@
-package proxy
+package channel
 
 import (
 	"errors"
@@ -9,67 +9,67 @@ import (
 
 // Lease is the right to put one request to a candidate: a slot of its channel, its key and
 // model where these are quarantined and this request tries them, and the permit of its
-// breaker. [candidate.Lease] makes it. It must be judged once, by Judge or Excuse, or else
+// breaker. [Candidate.Lease] makes it. It must be judged once, by Judge or Excuse, or else
 // be released unused; Release gives back all that is left. All three may be called again
 // and do nothing then. The zero value holds nothing. One goroutine uses it.
 type Lease struct {
-	candidate
-	sent   time.Time   // when the request was put; whoever puts it sets it
+	Candidate
+	Sent   time.Time   // when the request was put; whoever puts it sets it
 	slot   bool        // of the channel
 	permit func(error) // of the breaker; nil: the lease is judged
 	trial  trying      // the quarantined parts that the request tries
-	dial   *gate       // where the request may dial, until it does; nil: it need not ask
-	idle   bool        // the request is to go on a connection that is there
+	Dial   *Gate       // where the request may dial, until it does; nil: it need not ask
+	Idle   bool        // the request is to go on a connection that is there
 }
 
 // Lease takes what one request to c needs, or says what keeps it from c; nothing is taken
 // then. handed says that a slot of c's channel was handed to the request already, which
 // also a refusal gives back. Otherwise a free slot is taken, for which nobody waits.
-func (c *candidate) Lease(handed bool) (Lease, bar) {
-	ch := c.ch
-	if !handed && !ch.load.TakeFree() {
-		return Lease{}, atLimit()
+func (c *Candidate) Lease(handed bool) (Lease, Bar) {
+	ch := c.Channel
+	if !handed && !ch.Slots.TakeFree() {
+		return Lease{}, AtLimit()
 	}
 	ch.InFlight.Add(1)
 	trial, ok := c.tryKey()
 	if !ok {
 		ch.release()
-		b := c.barred(time.Now())
-		if b.state == "" { // whoever tried it has just ended
-			b = ch.aside.onTrial()
+		b := c.Barred(time.Now())
+		if b.State == "" { // whoever tried it has just ended
+			b = ch.Quarantine.onTrial()
 		}
 		return Lease{}, b
 	}
-	permit := c.cell.allow()
-	if permit == nil && ch.force() == ForceClose {
+	permit := c.Record.Allow()
+	if permit == nil && ch.Force() == ForceClose {
 		permit = func(error) {} // nobody is asked whether it may be tried
 	}
 	if permit == nil {
-		trial.end(c.cell, ch, errUntried)
+		trial.end(c.Record, ch, ErrUntried)
 		ch.release()
-		return Lease{}, bar{state: "trial", why: "breaker is trying it again", wait: time.Second}
+		return Lease{}, Bar{State: "trial", Why: "breaker is trying it again", Wait: time.Second}
 	}
-	return Lease{candidate: *c, slot: true, permit: permit, trial: trial}, bar{}
+	return Lease{Candidate: *c, slot: true, permit: permit, trial: trial}, Bar{}
 }
 
 // release gives back a slot of the channel.
 func (c *Channel) release() {
 	c.InFlight.Add(-1)
-	c.room.GiveBack(c.load)
+	c.Queue.GiveBack(c.Slots)
 }
 
-// atLimit bars a channel that has no slot left.
-func atLimit() bar { return bar{state: "full", why: "at its limit of requests"} }
+// AtLimit bars a channel that has no slot left.
+func AtLimit() Bar { return Bar{State: "full", Why: "at its limit of requests"} }
 
-// dialled uses the leave to dial that the lease has, if the request needs any. It reports
+// Dialled uses the leave to dial that the lease has, if the request needs any. It reports
 // false if that is void.
-func (l *Lease) dialled() bool {
-	g := l.dial
+func (l *Lease) Dialled() bool {
+	g := l.Dial
 	if g == nil {
 		return true
 	}
-	l.dial = nil
-	return g.start(time.Now())
+	l.Dial = nil
+	return g.Start(time.Now())
 }
 
 // Judge tells the records of the channel how the request went; err is nil for one that
@@ -80,14 +80,14 @@ func (l *Lease) Judge(err *translate.Error) {
 		return
 	}
 	l.permit = nil
-	l.cell.report(l.sent, permit, err)
+	l.Record.Report(l.Sent, permit, err)
 	if err == nil || err.Fault == translate.FaultRejected {
-		l.ch.works()
-		l.cell.aside.clear()
+		l.Channel.works()
+		l.Record.Quarantine.clear()
 	} else {
 		l.setAside(err)
 	}
-	l.trial.end(l.cell, l.ch, err)
+	l.trial.end(l.Record, l.Channel, err)
 }
 
 // Excuse ends the lease of a request that says nothing about the channel, whatever err it
@@ -99,25 +99,25 @@ func (l *Lease) Excuse(err *translate.Error) {
 	}
 	l.permit = nil
 	permit(errNeutral)
-	l.trial.end(l.cell, l.ch, err)
+	l.trial.end(l.Record, l.Channel, err)
 }
 
 // Release gives back the slot and leave to dial that was not used. What was not judged
 // counts as not tried.
 func (l *Lease) Release() {
-	l.Excuse(errUntried)
-	if g := l.dial; g != nil {
-		l.dial = nil
-		l.ch.room.GiveBack(&g.turn)
+	l.Excuse(ErrUntried)
+	if g := l.Dial; g != nil {
+		l.Dial = nil
+		l.Channel.Queue.GiveBack(&g.Turn)
 	}
 	if l.slot {
 		l.slot = false
-		l.ch.release()
+		l.Channel.release()
 	}
 }
 
-// errUntried ends the lease of a request that was not put.
-var errUntried = &translate.Error{}
+// ErrUntried ends the lease of a request that was not put.
+var ErrUntried = &translate.Error{}
 
 // errNeutral tells a breaker that a request says nothing.
 var errNeutral = errors.New("says nothing about the channel")
@@ -127,38 +127,38 @@ type trying struct{ key, model bool }
 
 // tryKey takes leave to use c's key and model. What was quarantined for long enough is
 // tried by one request at a time, until its trial ends.
-func (c *candidate) tryKey() (t trying, ok bool) {
-	if !c.ch.aside.held() && !c.cell.aside.held() || c.ch.force() == ForceClose {
+func (c *Candidate) tryKey() (t trying, ok bool) {
+	if !c.Channel.Quarantine.Held() && !c.Record.Quarantine.Held() || c.Channel.Force() == ForceClose {
 		return t, true
 	}
 	now := time.Now()
-	key := c.ch.aside.try(now)
+	key := c.Channel.Quarantine.try(now)
 	if key == leaveNone {
 		return t, false
 	}
-	model := c.cell.aside.try(now)
+	model := c.Record.Quarantine.try(now)
 	if model == leaveNone && key == leaveOnTrial {
-		c.ch.aside.end(errUntried)
+		c.Channel.Quarantine.end(ErrUntried)
 	}
 	return trying{key == leaveOnTrial, model == leaveOnTrial}, model != leaveNone
 }
 
-func (t trying) end(c *cell, ch *Channel, err *translate.Error) {
+func (t trying) end(c *Record, ch *Channel, err *translate.Error) {
 	if t.key {
 		if err != nil && err.Fault == translate.FaultNoModel {
 			ch.works() // it took the key
 		}
-		ch.aside.end(err)
+		ch.Quarantine.end(err)
 	}
 	if t.model {
-		c.aside.end(err)
+		c.Quarantine.end(err)
 	}
 }
 
-// tellWaiters lets those who wait for a dial know of the connection that the request has
+// TellWaiters lets those who wait for a dial know of the connection that the request has
 // left behind, if it has.
-func (l *Lease) tellWaiters() {
-	if l.ch.gate.turn.Waiting() > 0 && l.ch.dials.Idle("") {
-		l.ch.room.Offer(&l.ch.spare)
+func (l *Lease) TellWaiters() {
+	if l.Channel.Gate.Turn.Waiting() > 0 && l.Channel.Dialer.Idle("") {
+		l.Channel.Queue.Offer(&l.Channel.Spare)
 	}
 }

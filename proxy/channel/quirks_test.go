@@ -1,4 +1,4 @@
-package proxy
+package channel
 
 import (
 	"fmt"
@@ -9,13 +9,13 @@ import (
 
 func TestWhatAChannelHasShownIsKeptOnceAndBounded(t *testing.T) {
 	t.Parallel()
-	var k quirks
+	var k Quirks
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
 			for i := range 2 * maxQuirks {
-				k.learn(quirk(fmt.Sprint("member ", i)))
-				k.has(quirkReason)
+				k.Learn(Quirk(fmt.Sprint("member ", i)))
+				k.Has(QuirkReason)
 				k.names()
 			}
 		})
@@ -25,11 +25,11 @@ func TestWhatAChannelHasShownIsKeptOnceAndBounded(t *testing.T) {
 	if len(names) != maxQuirks || !slices.IsSorted(names) {
 		t.Errorf("%d: %v", len(names), names)
 	}
-	if k.learn("member 0") || !k.has("member 0") {
+	if k.Learn("member 0") || !k.Has("member 0") {
 		t.Error("it was forgotten")
 	}
-	var nobody *quirks
-	if nobody.learn(quirkReason) || nobody.has(quirkReason) || nobody.names() != nil {
+	var nobody *Quirks
+	if nobody.Learn(QuirkReason) || nobody.Has(QuirkReason) || nobody.names() != nil {
 		t.Error("nobody knows something")
 	}
 }

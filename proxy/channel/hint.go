@@ -1,4 +1,4 @@
-package proxy
+package channel
 
 import (
 	"crypto/sha256"
@@ -21,13 +21,6 @@ type Hint struct {
 	Open, Cool time.Duration
 }
 
-// What another gateway says of a breaker and of a cool-down is believed for so long at
-// most.
-const (
-	HintOpenMost = openMost * 5 / 4
-	HintCoolMost = 10 * time.Minute
-)
-
 // cellName names the record of a model of a channel with a key.
 func cellName(conf *config.Channel, key, upstream string) string {
 	h := sha256.New()
@@ -38,22 +31,22 @@ func cellName(conf *config.Channel, key, upstream string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
 }
 
-// publish has the record of c told to other gateways, and returns its name.
-func (c *candidate) publish(tell func(Hint)) (name string) {
-	name = cellName(c.ch.conf, c.ch.secret(), c.upstream)
-	if c.cell.tell == nil { // else it was in the plan before, under the same name: see samePlace
-		c.cell.tell = func(open, cool time.Duration) { tell(Hint{Cell: name, Open: open, Cool: cool}) }
+// Publish has the record of c told to other gateways, and returns its name.
+func (c *Candidate) Publish(tell func(Hint)) (name string) {
+	name = cellName(c.Channel.Conf, c.Channel.Secret(), c.Upstream)
+	if c.Record.tell == nil { // else it was in the plan before, under the same name: see samePlace
+		c.Record.tell = func(open, cool time.Duration) { tell(Hint{Cell: name, Open: open, Cool: cool}) }
 	}
 	return name
 }
 
-// take takes word of another gateway.
-func (c *cell) take(h Hint, now time.Time) {
+// Take takes word of another gateway.
+func (c *Record) Take(h Hint, now time.Time) {
 	if h.Open > 0 {
-		raise(&c.open, now.Add(min(h.Open, HintOpenMost)).UnixNano())
+		raise(&c.openUntil, now.Add(min(h.Open, HintOpenMost)).UnixNano())
 	}
 	if h.Cool > 0 {
-		raise(&c.cool, now.Add(min(h.Cool, HintCoolMost)).UnixNano())
+		raise(&c.cooldownUntil, now.Add(min(h.Cool, HintCoolMost)).UnixNano())
 	}
 }
 

@@ -1,4 +1,4 @@
-package proxy
+package channel
 
 import (
 	"bytes"
@@ -37,8 +37,8 @@ func (f *folded) Write(p []byte) (int, error) {
 	return f.Buffer.Write(p)
 }
 
-// fold returns req as one user message that says everything.
-func fold(t *template.Template, req *translate.Request) (translate.Message, error) {
+// FoldRequest returns req as one user message that says everything.
+func FoldRequest(t *template.Template, req *translate.Request) (translate.Message, error) {
 	type said struct{ Role, Text string }
 	var data struct {
 		System  string
@@ -111,7 +111,8 @@ func textOf(m *translate.Message) string {
 	return b.String()
 }
 
-func parseFold(text string) (*template.Template, error) {
+// ParseFold compiles a template of the configuration; empty is [DefaultFold].
+func ParseFold(text string) (*template.Template, error) {
 	if text == "" {
 		text = DefaultFold
 	}

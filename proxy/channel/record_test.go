@@ -1,4 +1,4 @@
-package proxy
+package channel
 
 import (
 	"math/rand/v2"
@@ -13,15 +13,15 @@ import (
 )
 
 // ask lets one request through c if it may go, and reports how it went.
-func ask(c *cell, err *translate.Error) (let bool) {
-	if why, _ := c.blocked(time.Now()); why != "" {
+func ask(c *Record, err *translate.Error) (let bool) {
+	if why, _ := c.Blocked(time.Now()); why != "" {
 		return false
 	}
-	done := c.allow()
+	done := c.Allow()
 	if done == nil {
 		return false
 	}
-	c.report(time.Now(), done, err)
+	c.Report(time.Now(), done, err)
 	return true
 }
 
@@ -29,7 +29,7 @@ var down = &translate.Error{Code: translate.CodeModel, Fault: translate.FaultBro
 
 func TestABreakerOpensAfterFiveFailuresInARowAndTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell(rand.Int64N)
+		c := NewRecord(rand.Int64N)
 		for i := range openAfter {
 			if !ask(c, down) {
 				t.Fatalf("failure %d was not let through", i)
@@ -40,7 +40,7 @@ func TestABreakerOpensAfterFiveFailuresInARowAndTriesAgain(t *testing.T) {
 				t.Fatal("an open breaker let a request through")
 			}
 		}
-		why, wait := c.blocked(time.Now())
+		why, wait := c.Blocked(time.Now())
 		if !strings.HasPrefix(why, "breaker open for ") || wait < openFirst || wait > openFirst*5/4 {
 			t.Fatalf("%q, %v", why, wait)
 		}
@@ -48,7 +48,7 @@ func TestABreakerOpensAfterFiveFailuresInARowAndTriesAgain(t *testing.T) {
 		if !ask(c, down) {
 			t.Fatal("no probe after the open time")
 		}
-		_, wait = c.blocked(time.Now())
+		_, wait = c.Blocked(time.Now())
 		if wait < 2*openFirst || wait > 2*openFirst*5/4 {
 			t.Fatalf("after a failed probe open for %v, want twice as long", wait)
 		}
@@ -63,14 +63,14 @@ func TestABreakerOpensAfterFiveFailuresInARowAndTriesAgain(t *testing.T) {
 
 func TestFailuresInARowCountHoweverSlowlyTheyCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell(rand.Int64N)
+		c := NewRecord(rand.Int64N)
 		for range openAfter {
 			time.Sleep(judgeWindow)
 			if !ask(c, down) {
 				t.Fatal("it was not let through")
 			}
 		}
-		if why, _ := c.blocked(time.Now()); why == "" {
+		if why, _ := c.Blocked(time.Now()); why == "" {
 			t.Fatal("five failures in a row did not open the breaker")
 		}
 	})
@@ -78,13 +78,13 @@ func TestFailuresInARowCountHoweverSlowlyTheyCome(t *testing.T) {
 
 func TestHalfOfTenFailuresOpenABreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell(rand.Int64N)
+		c := NewRecord(rand.Int64N)
 		for i := range judgeFrom {
 			if !ask(c, map[bool]*translate.Error{true: down}[i%2 == 1]) {
 				t.Fatalf("request %d was not let through", i)
 			}
 		}
-		if why, _ := c.blocked(time.Now()); why == "" {
+		if why, _ := c.Blocked(time.Now()); why == "" {
 			t.Fatal("5 of 10 failures did not open the breaker")
 		}
 	})
@@ -92,7 +92,7 @@ func TestHalfOfTenFailuresOpenABreaker(t *testing.T) {
 
 func TestOnlyOneRequestProbesARecoveringChannel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell(rand.Int64N)
+		c := NewRecord(rand.Int64N)
 		for range openAfter {
 			ask(c, down)
 		}
@@ -102,10 +102,10 @@ func TestOnlyOneRequestProbesARecoveringChannel(t *testing.T) {
 		hold := make(chan struct{})
 		for range 10_000 {
 			all.Go(func() {
-				if done := c.allow(); done != nil {
+				if done := c.Allow(); done != nil {
 					probes.Add(1)
 					<-hold
-					c.report(time.Now(), done, nil)
+					c.Report(time.Now(), done, nil)
 				}
 			})
 		}
@@ -121,13 +121,13 @@ func TestOnlyOneRequestProbesARecoveringChannel(t *testing.T) {
 func TestOutcomesThatSayNothingGiveTheProbeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, fault := range []translate.Fault{translate.FaultGone, translate.FaultBusy, translate.FaultDenied, translate.FaultLocal, 0} {
-			c := newCell(rand.Int64N)
+			c := NewRecord(rand.Int64N)
 			for range openAfter {
 				ask(c, down)
 			}
 			time.Sleep(openFirst * 5 / 4)
-			c.report(time.Now(), c.allow(), &translate.Error{Fault: fault})
-			if done := c.allow(); done == nil {
+			c.Report(time.Now(), c.Allow(), &translate.Error{Fault: fault})
+			if done := c.Allow(); done == nil {
 				t.Errorf("fault %s kept the probe's place", fault)
 			}
 		}
@@ -136,7 +136,7 @@ func TestOutcomesThatSayNothingGiveTheProbeBack(t *testing.T) {
 
 func TestAFaultThatManySharedIsCountedOnce(t *testing.T) {
 	t.Parallel()
-	c := newCell(rand.Int64N)
+	c := NewRecord(rand.Int64N)
 	echo := *down
 	echo.Echo = true
 	ask(c, down)
@@ -155,22 +155,22 @@ func TestAFaultThatManySharedIsCountedOnce(t *testing.T) {
 
 func TestAThrottledChannelIsLeftAloneForTheHintedTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell(rand.Int64N)
+		c := NewRecord(rand.Int64N)
 		ask(c, &translate.Error{Fault: translate.FaultBusy, Retry: 7 * time.Second})
-		if why, wait := c.blocked(time.Now()); why != "throttled for 7 s" || wait != 7*time.Second {
+		if why, wait := c.Blocked(time.Now()); why != "throttled for 7 s" || wait != 7*time.Second {
 			t.Fatalf("%q, %v", why, wait)
 		}
 		time.Sleep(7 * time.Second)
 		for _, want := range []time.Duration{coolFirst, 2 * coolFirst, 4 * coolFirst} {
 			ask(c, &translate.Error{Fault: translate.FaultBusy})
-			if _, wait := c.blocked(time.Now()); wait != want {
+			if _, wait := c.Blocked(time.Now()); wait != want {
 				t.Fatalf("cooling down for %v, want %v", wait, want)
 			}
 			time.Sleep(want)
 		}
 		ask(c, nil)
 		ask(c, &translate.Error{Fault: translate.FaultBusy})
-		if _, wait := c.blocked(time.Now()); wait != coolFirst {
+		if _, wait := c.Blocked(time.Now()); wait != coolFirst {
 			t.Fatalf("after a success cooling down for %v, want %v", wait, coolFirst)
 		}
 	})
@@ -178,11 +178,11 @@ func TestAThrottledChannelIsLeftAloneForTheHintedTime(t *testing.T) {
 
 func TestRetryAfterIsTheLeastOpenTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCell(rand.Int64N)
+		c := NewRecord(rand.Int64N)
 		for range openAfter {
 			ask(c, &translate.Error{Code: translate.CodeModel, Fault: translate.FaultBroken, Retry: 30 * time.Second})
 		}
-		if _, wait := c.blocked(time.Now()); wait < 30*time.Second {
+		if _, wait := c.Blocked(time.Now()); wait < 30*time.Second {
 			t.Fatalf("open for %v, want at least 30 s", wait)
 		}
 	})

@@ -1,4 +1,4 @@
-package proxy
+package channel
 
 import (
 	"net/url"
@@ -13,13 +13,13 @@ import (
 // How long a key, or a model of a key, is not asked after a refusal that is no passing
 // one: doubling from the first to the last. After that one request tries it again.
 const (
-	asideFirst = 10 * time.Second
-	asideMost  = 5 * time.Minute
+	quarantineFirst = 10 * time.Second
+	quarantineMost  = 5 * time.Minute
 )
 
-// aside is what is held against a key, or against one model of a key, that its back
+// Quarantine is what is held against a key, or against one model of a key, that its back
 // end refused. The zero value is nothing. It is safe for concurrent use.
-type aside struct {
+type Quarantine struct {
 	until atomic.Int64  // Unix nanoseconds: until when it is not used; 0: nothing is held against it
 	why   atomic.Uint32 // a translate.Fault
 	trial atomic.Bool   // one request tries whether it works again
@@ -29,15 +29,15 @@ type aside struct {
 	bans *trials       // its server counts refusals of this key; nil: it does not, or that is not known
 }
 
-// set keeps requests away, at least for as long as the back end asked for, and returns
+// Set keeps requests away, at least for as long as the back end asked for, and returns
 // for how long; 0: it was on its way already, since one burst is one refusal.
-func (a *aside) set(now time.Time, why translate.Fault, least time.Duration) time.Duration {
+func (a *Quarantine) Set(now time.Time, why translate.Fault, least time.Duration) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.until.Load() > now.UnixNano() {
 		return 0
 	}
-	a.step = min(max(2*a.step, asideFirst), asideMost)
+	a.step = min(max(2*a.step, quarantineFirst), quarantineMost)
 	d := max(a.step, min(least, HintCoolMost))
 	if a.bans != nil {
 		d = max(d, a.bans.wait(now))
@@ -48,14 +48,14 @@ func (a *aside) set(now time.Time, why translate.Fault, least time.Duration) tim
 }
 
 // counted makes it known that the server counts refusals of this key.
-func (a *aside) counted(t *trials) {
+func (a *Quarantine) counted(t *trials) {
 	a.mu.Lock()
 	a.bans = t
 	a.mu.Unlock()
 }
 
 // clear forgets what is held against it. It costs next to nothing where nothing is.
-func (a *aside) clear() {
+func (a *Quarantine) clear() {
 	if a.until.Load() == 0 {
 		return
 	}
@@ -65,42 +65,42 @@ func (a *aside) clear() {
 	a.step, a.bans = 0, nil
 }
 
-// held reports whether anything is held against it, be it that its time is over.
-func (a *aside) held() bool { return a.until.Load() != 0 }
+// Held reports whether anything is held against it, be it that its time is over.
+func (a *Quarantine) Held() bool { return a.until.Load() != 0 }
 
 // barred says for how long it is not used now, and why.
-func (a *aside) barred(now time.Time) bar {
+func (a *Quarantine) barred(now time.Time) Bar {
 	until := a.until.Load()
 	if until == 0 {
-		return bar{}
+		return Bar{}
 	}
 	why := translate.Fault(a.why.Load())
 	if d := time.Duration(until - now.UnixNano()); d > 0 {
-		return bar{"aside", consequences[why].words, d, why}
+		return Bar{"aside", FaultPolicy[why].words, d, why}
 	}
 	if a.trial.Load() {
 		return a.onTrial()
 	}
-	return bar{}
+	return Bar{}
 }
 
 // onTrial bars what was set aside while one request tries it again.
-func (a *aside) onTrial() bar {
+func (a *Quarantine) onTrial() Bar {
 	why := translate.Fault(a.why.Load())
-	return bar{"aside", consequences[why].words + " and is being tried again", time.Second, why}
+	return Bar{"aside", FaultPolicy[why].words + " and is being tried again", time.Second, why}
 }
 
 // leave is whether something may be used.
-type leave uint8
+type permission uint8
 
 const (
-	leaveNone    leave = iota // somebody is trying it already
-	leaveFree                 // nothing is held against it
-	leaveOnTrial              // end must be called
+	leaveNone    permission = iota // somebody is trying it already
+	leaveFree                      // nothing is held against it
+	leaveOnTrial                   // end must be called
 )
 
 // try takes leave to use it: after its time one request at a time tries it.
-func (a *aside) try(now time.Time) leave {
+func (a *Quarantine) try(now time.Time) permission {
 	if a.until.Load() == 0 {
 		return leaveFree
 	}
@@ -119,7 +119,7 @@ func (a *aside) try(now time.Time) leave {
 
 // end ends a trial; err is how it went, nil for content. A back end that answers, or only
 // asks for patience, has nothing against it any more.
-func (a *aside) end(err *translate.Error) {
+func (a *Quarantine) end(err *translate.Error) {
 	if err == nil || err.Fault == translate.FaultRejected || err.Fault == translate.FaultBusy {
 		a.clear()
 	}
@@ -127,7 +127,7 @@ func (a *aside) end(err *translate.Error) {
 }
 
 // inherit takes what was held against before.
-func (a *aside) inherit(before *aside) {
+func (a *Quarantine) inherit(before *Quarantine) {
 	before.mu.Lock()
 	defer before.mu.Unlock()
 	a.until.Store(before.until.Load())
@@ -164,33 +164,33 @@ func (d *doubt) clear() {
 // refused and nothing of the key has succeeded since the first, or where the key was on
 // trial, which decides about it as a whole. Nothing is held for other faults.
 func (l *Lease) setAside(err *translate.Error) {
-	then := consequences[err.Fault]
-	if !then.aside {
+	then := FaultPolicy[err.Fault]
+	if !then.Quarantine {
 		return
 	}
-	ch, tried := l.ch, l.trial.key
-	now, what, part := time.Now(), &l.cell.aside, "the model"
+	ch, tried := l.Channel, l.trial.key
+	now, what, part := time.Now(), &l.Record.Quarantine, "the model"
 	if err.Fault == translate.FaultDenied || err.Fault == translate.FaultPurse {
-		if tried || err.Key || ch.doubt.second(l.upstream) || ch.lone() {
-			what, part = &ch.aside, "the key"
+		if tried || err.Key || ch.doubt.second(l.Upstream) || ch.lone() {
+			what, part = &ch.Quarantine, "the key"
 		}
 	}
-	if err.Key && ch.bans != nil {
+	if err.Key && ch.Bans != nil {
 		if !tried {
-			ch.bans.note(now) // a trial was noted when it began
+			ch.Bans.note(now) // a trial was noted when it began
 		}
-		what.counted(ch.bans)
+		what.counted(ch.Bans)
 	}
-	if d := what.set(now, err.Fault, err.Retry); d > 0 {
-		ch.log.Error("a channel refused a question for what is its operator's to mend, and is set aside", "channel", ch.ID, "key", ch.key, "model", l.upstream,
+	if d := what.Set(now, err.Fault, err.Retry); d > 0 {
+		ch.Log.Error("a channel refused a question for what is its operator's to mend, and is set aside", "channel", ch.ID, "key", ch.Key, "model", l.Upstream,
 			"why", then.words, "what", part, "for", d.Round(time.Second))
 	}
 }
 
 // lone reports whether the channel serves one model.
 func (c *Channel) lone() bool {
-	for _, m := range c.conf.Models {
-		if m.Upstream != c.conf.Models[0].Upstream {
+	for _, m := range c.Conf.Models {
+		if m.Upstream != c.Conf.Models[0].Upstream {
 			return false
 		}
 	}
@@ -200,7 +200,7 @@ func (c *Channel) lone() bool {
 // works is told that the key has brought an answer.
 func (c *Channel) works() {
 	c.doubt.clear()
-	c.aside.clear()
+	c.Quarantine.clear()
 }
 
 // trialsMost is how many refused keys a server is shown in an hour: coai bans an address
@@ -253,15 +253,15 @@ func (t *trials) left(now time.Time) time.Duration {
 	return max(time.Hour-now.Sub(oldest), 0)
 }
 
-// banBook has the trials of the servers that ban who shows them too many bad keys. Its
+// BanBook has the trials of the servers that ban who shows them too many bad keys. Its
 // zero value is empty.
-type banBook struct {
+type BanBook struct {
 	mu sync.Mutex
 	of map[string]*trials // by host
 }
 
-// at is the one of a channel; nil: its kind of server bans nobody.
-func (b *banBook) at(kind *config.Kind, address string) *trials {
+// At is the one of a channel; nil: its kind of server bans nobody.
+func (b *BanBook) At(kind *config.Kind, address string) *trials {
 	u, err := url.Parse(address)
 	if !kind.Bans || err != nil {
 		return nil

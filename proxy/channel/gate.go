@@ -1,4 +1,4 @@
-package proxy
+package channel
 
 import (
 	"fmt"
@@ -19,10 +19,10 @@ const (
 	dialInvite = time.Minute             // nobody is told to come back later than this because of others
 )
 
-// dialler is an upstream that keeps a connection for each conversation, and whose
+// Dialer is an upstream that keeps a connection for each conversation, and whose
 // server may count how often it is dialled. Without a dial, a question goes on a
 // connection that is there ([translate.Memory], Idle).
-type dialler interface {
+type Dialer interface {
 	// Server names who is dialled: the same for all that count together.
 	Server() string
 	// Idle reports whether a connection is there for the conversation that the server
@@ -31,7 +31,7 @@ type dialler interface {
 	Idle(remote string) bool
 }
 
-// gate paces the dials to one server, for all channels and keys that go there. While
+// Gate paces the dials to one server, for all channels and keys that go there. While
 // nothing bounds them, any number may be made. After a refusal none is made for a while,
 // and then one after the other, evenly: not a bucket, since a full one would be too
 // much for a second. It is safe for concurrent use.
@@ -39,8 +39,8 @@ type dialler interface {
 // Leave to dial is what the room hands out for it: turn, which has no number of its own.
 // Whoever has leave gives it back, or uses it at once (start), and until then, where
 // dials are bounded, nobody else gets any.
-type gate struct {
-	turn fairqueue.Slots
+type Gate struct {
+	Turn fairqueue.Slots
 	room *fairqueue.Queue
 
 	mu      sync.Mutex
@@ -55,15 +55,16 @@ type gate struct {
 	timer   *time.Timer   // wakes the room
 }
 
-func newGate() *gate {
-	g := &gate{}
-	g.turn.Pacer = g
+// NewGate returns a gate that is open.
+func NewGate() *Gate {
+	g := &Gate{}
+	g.Turn.Pacer = g
 	return g
 }
 
-// configure puts the configured pace into force; 0: there is none. Those who wait for leave
+// Configure puts the configured pace into force; 0: there is none. Those who wait for leave
 // do so in r, which is always the same.
-func (g *gate) configure(every time.Duration, r *fairqueue.Queue) {
+func (g *Gate) Configure(every time.Duration, r *fairqueue.Queue) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.every = every; g.room == nil {
@@ -72,7 +73,7 @@ func (g *gate) configure(every time.Duration, r *fairqueue.Queue) {
 }
 
 // between is the least time between two dials, 0 if there is none; g.mu is held.
-func (g *gate) between(now time.Time) time.Duration {
+func (g *Gate) between(now time.Time) time.Duration {
 	for g.step > 0 && now.Sub(g.since) >= dialCalm {
 		g.step--
 		g.since = g.since.Add(dialCalm)
@@ -81,7 +82,7 @@ func (g *gate) between(now time.Time) time.Duration {
 }
 
 // wait is how long no dial may begin; g.mu is held.
-func (g *gate) wait(now time.Time) time.Duration {
+func (g *Gate) wait(now time.Time) time.Duration {
 	d := g.quiet.Sub(now)
 	if every := g.between(now); every > 0 {
 		d = max(d, g.started.Add(every).Sub(now))
@@ -90,7 +91,7 @@ func (g *gate) wait(now time.Time) time.Duration {
 }
 
 // Take gives leave to dial, if that may be done now.
-func (g *gate) Take(now time.Time) bool {
+func (g *Gate) Take(now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.wait(now) > 0 || g.out > 0 && g.between(now) > 0 {
@@ -101,15 +102,15 @@ func (g *gate) Take(now time.Time) bool {
 }
 
 // GiveBack takes back leave that was not used. The room hands it on.
-func (g *gate) GiveBack() {
+func (g *Gate) GiveBack() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.out--
 }
 
-// start uses leave to dial. A refusal may have come after that was given: then it is
+// Start uses leave to dial. A refusal may have come after that was given: then it is
 // void, which false says.
-func (g *gate) start(now time.Time) bool {
+func (g *Gate) Start(now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.out--
@@ -121,9 +122,9 @@ func (g *gate) start(now time.Time) bool {
 	return true
 }
 
-// refused notes that the server refused a dial that began at began, and wants none
+// Refused notes that the server refused a dial that began at began, and wants none
 // for hint. It reports how many a second there may be from now on, if that has changed.
-func (g *gate) refused(now, began time.Time, hint time.Duration) (every time.Duration, changed bool) {
+func (g *Gate) Refused(now, began time.Time, hint time.Duration) (every time.Duration, changed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	was := g.between(now)
@@ -141,8 +142,8 @@ func (g *gate) refused(now, began time.Time, hint time.Duration) (every time.Dur
 
 // arm wakes the room when the next dial may begin, if somebody waits for it; g.mu is
 // held. While leave is out, whoever has it does so.
-func (g *gate) arm(now time.Time) {
-	if g.turn.Waiting() == 0 || g.out > 0 && g.between(now) > 0 {
+func (g *Gate) arm(now time.Time) {
+	if g.Turn.Waiting() == 0 || g.out > 0 && g.between(now) > 0 {
 		return
 	}
 	if g.timer == nil {
@@ -153,20 +154,20 @@ func (g *gate) arm(now time.Time) {
 }
 
 // Wanted is called when somebody may wait.
-func (g *gate) Wanted(now time.Time) {
+func (g *Gate) Wanted(now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.arm(now)
 }
 
 // wake is run by the timer.
-func (g *gate) wake() {
+func (g *Gate) wake() {
 	defer func() { _ = recover() }()
-	g.room.HandOut(&g.turn)
+	g.room.HandOut(&g.Turn)
 }
 
 // Unwanted is called when nobody waits any more.
-func (g *gate) Unwanted() {
+func (g *Gate) Unwanted() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.timer != nil {
@@ -174,41 +175,41 @@ func (g *gate) Unwanted() {
 	}
 }
 
-// closed is for how long a question that comes now would have to wait for its dial,
+// Closed is for how long a question that comes now would have to wait for its dial,
 // behind those that wait already; 0: it need not.
-func (g *gate) closed(now time.Time) time.Duration {
+func (g *Gate) Closed(now time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.behind(now)
 }
 
 // behind is closed; g.mu is held.
-func (g *gate) behind(now time.Time) time.Duration {
+func (g *Gate) behind(now time.Time) time.Duration {
 	every := g.between(now)
-	d := g.wait(now) + time.Duration(g.turn.Waiting())*every
+	d := g.wait(now) + time.Duration(g.Turn.Waiting())*every
 	if d == 0 && every > 0 && g.out > 0 {
 		d = every
 	}
 	return d
 }
 
-// shut is for how long nobody at all may dial.
-func (g *gate) shut(now time.Time) time.Duration {
+// Shut is for how long nobody at all may dial.
+func (g *Gate) Shut(now time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.wait(now)
 }
 
-// bounded reports whether dials are anything to save.
-func (g *gate) bounded(now time.Time) bool {
+// Bounded reports whether dials are anything to save.
+func (g *Gate) Bounded(now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.wait(now) > 0 || g.between(now) > 0
 }
 
-// invite is when somebody is to come back who was sent away, counted from now: each one
+// Invite is when somebody is to come back who was sent away, counted from now: each one
 // at a time of his own, behind those that wait and those that were told before.
-func (g *gate) invite(now time.Time) time.Duration {
+func (g *Gate) Invite(now time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	at := now.Add(max(g.behind(now), time.Second))
@@ -222,23 +223,23 @@ func (g *gate) invite(now time.Time) time.Duration {
 	return at.Sub(now)
 }
 
-// bar is what keeps a question from dialling; the zero value is nothing.
-func (g *gate) bar(now time.Time) bar {
-	d := g.closed(now)
+// Bar is what keeps a question from dialling; the zero value is nothing.
+func (g *Gate) Bar(now time.Time) Bar {
+	d := g.Closed(now)
 	if d == 0 {
-		return bar{}
+		return Bar{}
 	}
-	return bar{state: "throttled", why: "new connections to its server are throttled for " + seconds(d), wait: d, fault: translate.FaultBusy}
+	return Bar{State: "throttled", Why: "new connections to its server are throttled for " + Seconds(d), Wait: d, fault: translate.FaultBusy}
 }
 
 // pace says in words how quickly a server is dialled after a refusal; "" if it takes
 // what comes.
-func (g *gate) pace(now time.Time) string {
+func (g *Gate) pace(now time.Time) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	every := g.between(now)
 	if g.step == 0 {
 		return ""
 	}
-	return fmt.Sprintf("new connections are slowed to %.3g a second for %s", float64(time.Second)/float64(every), seconds(g.since.Add(dialCalm).Sub(now)))
+	return fmt.Sprintf("new connections are slowed to %.3g a second for %s", float64(time.Second)/float64(every), Seconds(g.since.Add(dialCalm).Sub(now)))
 }
