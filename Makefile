@@ -12,7 +12,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 
 SDK := internal/sdktest
 
-.PHONY: run check test rules redis race noalloc sdk archtest lint vuln smoke fuzz soak soak-kill soak-ledger soak-chaos bench bench-leave bench-compare cover
+.PHONY: run check test rules redis promtool race noalloc sdk archtest lint vuln smoke fuzz soak soak-kill soak-ledger soak-chaos bench bench-leave bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -34,7 +34,12 @@ rules:
 redis:
 	command -v redis-server >/dev/null || { apt-get update && RUNLEVEL=1 apt-get install -y redis-server; }
 
-race: redis
+# promtool: what checks alert rules and queries. It comes with the server, which is not
+# started.
+promtool:
+	command -v promtool >/dev/null || { apt-get update && RUNLEVEL=1 apt-get install -y --no-install-recommends prometheus; }
+
+race: redis promtool
 	@[ -n "$(RACE)" ] || echo "no C compiler: the tests run without the race detector"
 	DRAGOMAN_TEST_ALL=1 go test $(RACE) -timeout 10m ./...
 

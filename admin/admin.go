@@ -54,8 +54,16 @@ type Options struct {
 	// Shared tells how the limits stand that several processes share; nil: there are
 	// none.
 	Shared func() limiter.JointStats
+	// Clients tells what clients hold open; nil: nobody knows.
+	Clients func() Clients
 	// Log gets panics and failures of connections.
 	Log *slog.Logger
+}
+
+// Clients is what clients hold open.
+type Clients struct {
+	Connections int
+	Sessions    int // sockets and streamed answers
 }
 
 // Server answers operators. It is safe for concurrent use.
@@ -71,12 +79,13 @@ type Server struct {
 	http    *http.Server
 	began   time.Time
 
-	shared func() limiter.JointStats // nil: nothing is shared
+	shared  func() limiter.JointStats // nil: nothing is shared
+	clients func() Clients            // nil: nobody knows
 }
 
 // New returns a server. It listens nowhere yet.
 func New(o Options) *Server {
-	s := &Server{g: o.Gateway, book: o.Book, token: sha256.Sum256([]byte(o.Token)), reads: sha256.Sum256([]byte(o.ReadToken)), mayRead: o.ReadToken != "", bad: auth.NewBadKeys(), log: o.Log, began: time.Now(), shared: o.Shared}
+	s := &Server{g: o.Gateway, book: o.Book, token: sha256.Sum256([]byte(o.Token)), reads: sha256.Sum256([]byte(o.ReadToken)), mayRead: o.ReadToken != "", bad: auth.NewBadKeys(), log: o.Log, began: time.Now(), shared: o.Shared, clients: o.Clients}
 	s.name, _, _ = net.SplitHostPort(o.Listen)
 	s.http = &http.Server{
 		Handler:           s.Handler(),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	gauges "runtime/metrics"
 	"strconv"
 	"strings"
 	"time"
@@ -19,9 +20,12 @@ import (
 // channels, models and keys by number, all of them from the configuration: a client
 // cannot make a series.
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
-	f := figures{counted: s.g.Metrics(), channels: s.g.Channels(), uptime: time.Since(s.began), goroutines: runtime.NumGoroutine()}
+	f := figures{counted: s.g.Metrics(), channels: s.g.Channels(), uptime: time.Since(s.began), goroutines: runtime.NumGoroutine(), memory: memory()}
 	if s.shared != nil {
 		f.shared = new(s.shared())
+	}
+	if s.clients != nil {
+		f.clients = new(s.clients())
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	_, _ = w.Write(f.text())
@@ -35,6 +39,8 @@ type figures struct {
 	shared     *limiter.JointStats // nil: this process counts alone
 	uptime     time.Duration
 	goroutines int
+	memory     uint64   // in bytes
+	clients    *Clients // nil: nobody knows
 }
 
 // text returns the figures in the text format. It is written by hand, since Prometheus'
@@ -45,11 +51,15 @@ func (f *figures) text() []byte {
 	e.exchanges(f.counted)
 	e.histogram("dragoman_exchange_duration_seconds", "Time from a question to the end of its answer.", f.counted, func(s *metrics.Snapshot) *metrics.Histogram { return &s.Took })
 	e.histogram("dragoman_first_content_seconds", "Time from a question to the first content of its answer, or to the whole of one in a piece.", f.counted, func(s *metrics.Snapshot) *metrics.Histogram { return &s.First })
+	e.used(f.counted)
 	e.channels(f.channels)
 	e.probes(f.channels)
 	e.breakers(f.channels)
 	if f.shared != nil {
 		e.shared(f.shared)
+	}
+	if f.clients != nil {
+		e.clients(f.clients)
 	}
 	e.process(f)
 	return e.Bytes()
@@ -108,6 +118,38 @@ func (e *exposition) histogram(name, help string, counted []metrics.Snapshot, of
 		e.line(name+"_sum", h.Sum.Seconds(), "channel", id)
 		e.line(name+"_count", float64(h.Count), "channel", id)
 	}
+}
+
+// used writes what answers took of each channel.
+func (e *exposition) used(counted []metrics.Snapshot) {
+	e.head("dragoman_tokens_total", "counter", "Tokens of the exchanges that have ended, as they are charged.")
+	for i := range counted {
+		if s := &counted[i]; s.Channel != "" {
+			e.line("dragoman_tokens_total", float64(s.Input), "channel", s.Channel, "direction", "input")
+			e.line("dragoman_tokens_total", float64(s.Output), "channel", s.Channel, "direction", "output")
+		}
+	}
+	e.head("dragoman_cost_total", "counter", "What the exchanges that have ended cost, in the unit of the prices.")
+	for i := range counted {
+		if s := &counted[i]; s.Channel != "" {
+			e.line("dragoman_cost_total", float64(s.Cost)/1e9, "channel", s.Channel)
+		}
+	}
+}
+
+// clients writes what clients hold open.
+func (e *exposition) clients(c *Clients) {
+	e.head("dragoman_connections", "gauge", "Connections of clients that are open.")
+	e.line("dragoman_connections", float64(c.Connections))
+	e.head("dragoman_sessions", "gauge", "Sockets and streamed answers that are open.")
+	e.line("dragoman_sessions", float64(c.Sessions))
+}
+
+// memory is what the process has from the system and has not given back.
+func memory() uint64 {
+	read := []gauges.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	gauges.Read(read)
+	return read[0].Value.Uint64() - read[1].Value.Uint64()
 }
 
 func (e *exposition) channels(channels []proxy.ChannelState) {
@@ -194,4 +236,6 @@ func (e *exposition) process(f *figures) {
 	e.line("dragoman_uptime_seconds", f.uptime.Seconds())
 	e.head("dragoman_goroutines", "gauge", "Goroutines of the process.")
 	e.line("dragoman_goroutines", float64(f.goroutines))
+	e.head("dragoman_memory_bytes", "gauge", "Memory that the process has from the system for its heap, stacks and runtime.")
+	e.line("dragoman_memory_bytes", float64(f.memory))
 }

@@ -66,6 +66,7 @@ func (r *report) count(x *Exchange, err *translate.Error) {
 	if ch := x.attempt.lease.Channel; ch != nil { // it was asked, be it in vain
 		m = ch.Meter
 	}
+	m.Used(x.report.used.Input, x.report.used.Output, x.report.cost)
 	m.Ended(x.q.Front, outcomeOf(err), time.Since(x.q.Received))
 }
 

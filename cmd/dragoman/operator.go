@@ -10,6 +10,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/proxy/front"
 )
 
 // operatorWait is how long requests of operators may still run after everything else
@@ -58,6 +59,14 @@ func startOperator(conf *config.Config, ln net.Listener, side admin.Options) (*o
 	bounded := conn.Listen(ln, conn.Options{Total: min(operatorConnections, max(4, conn.Descriptors()/32)), Log: side.Log.With("side", "operators")})
 	go func() { o.served <- o.server.Serve(bounded) }()
 	return o, nil
+}
+
+// holders tells operators what clients of server hold open.
+func holders(server *front.Server) func() admin.Clients {
+	return func() (c admin.Clients) {
+		c.Connections, c.Sessions = server.Open()
+		return c
+	}
 }
 
 // stop ends the operator's side and waits for it.

@@ -35,8 +35,14 @@ channels: [{id: a, kind: mock, models: [%s]}]
 
 func runServe(t *testing.T, models string) *running {
 	t.Helper()
+	return runServeOn(t, fmt.Sprintf(reloadConf, models))
+}
+
+// runServeOn serves what the file says until the test ends.
+func runServeOn(t *testing.T, text string) *running {
+	t.Helper()
 	r := &running{t: t, file: filepath.Join(t.TempDir(), "dragoman.yaml"), hangups: make(chan os.Signal, 1), log: &written{}}
-	r.write(fmt.Sprintf(reloadConf, models))
+	r.write(text)
 	ctx, stop := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	ended := make(chan int, 1)

@@ -204,6 +204,18 @@ func (s *Server) await(ctx context.Context) {
 	}
 }
 
+// Open returns how many connections of clients are open, and how many sockets and streamed
+// answers, each of which has one of them. It is safe for concurrent use.
+func (s *Server) Open() (connections, sessions int) {
+	s.mu.Lock()
+	ln, sessions := s.ln, len(s.open)
+	s.mu.Unlock()
+	if ln != nil {
+		connections = ln.Open()
+	}
+	return connections, sessions
+}
+
 // ending reports whether the server is stopping.
 func (s *Server) ending() bool {
 	s.mu.Lock()

@@ -30,6 +30,8 @@ type Channel struct {
 	attempts [translate.Faults + 1]atomic.Uint64 // by fault; 0: they gave content; the last: our own errors
 	first    histogram                           // from the question to the first content
 	took     histogram                           // the whole exchange
+
+	input, output, cost atomic.Uint64 // see Used
 }
 
 // front counts the exchanges of one front by outcome.
@@ -65,6 +67,14 @@ func (c *Channel) Attempts() (n uint64) {
 func (c *Channel) Ended(name string, o Outcome, took time.Duration) {
 	c.of(name).n[o].Add(1)
 	c.took.observe(took)
+}
+
+// Used counts what an exchange has used: tokens of its question and of its answer, and
+// what they cost in billionths of the unit of the prices. What is negative counts as nothing.
+func (c *Channel) Used(input, output, cost int64) {
+	c.input.Add(uint64(max(input, 0)))
+	c.output.Add(uint64(max(output, 0)))
+	c.cost.Add(uint64(max(cost, 0)))
 }
 
 // of returns the counters of a front, which begin with its first exchange.
@@ -122,6 +132,9 @@ type Snapshot struct {
 	Attempts  []Attempt  // by outcome, without zeros
 	First     Histogram  // from the question to the first content
 	Took      Histogram  // the whole exchange
+
+	Input, Output uint64 // tokens of questions and of answers
+	Cost          uint64 // in billionths of the unit of the prices
 }
 
 // Exchange is how many exchanges of one front ended in one way.
@@ -151,7 +164,10 @@ func (r *Registry) Snapshots() []Snapshot {
 }
 
 func (c *Channel) snapshot(id string) Snapshot {
-	s := Snapshot{Channel: id, First: c.first.snapshot(), Took: c.took.snapshot()}
+	s := Snapshot{
+		Channel: id, First: c.first.snapshot(), Took: c.took.snapshot(),
+		Input: c.input.Load(), Output: c.output.Load(), Cost: c.cost.Load(),
+	}
 	if fronts := c.fronts.Load(); fronts != nil {
 		all := slices.Clone(*fronts)
 		slices.SortFunc(all, func(a, b *front) int { return strings.Compare(a.name, b.name) })

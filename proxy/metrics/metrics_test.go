@@ -23,6 +23,8 @@ func TestASnapshotHasWhatWasCountedAndNoZeros(t *testing.T) {
 	b.Answered(30 * time.Millisecond)
 	b.Ended("rest", ModelError, time.Second)
 	b.Ended("openai", OK, time.Second)
+	b.Used(3, 4, 5)
+	b.Used(1, -1, 1)
 	if r.Channel("a") != a {
 		t.Error("a channel has two counters")
 	}
@@ -34,15 +36,16 @@ func TestASnapshotHasWhatWasCountedAndNoZeros(t *testing.T) {
 		Exchanges   []Exchange
 		Attempts    []Attempt
 		First, Took uint64
+		Used        [3]uint64
 	}
 	var got []counts
 	for _, s := range r.Snapshots() {
-		got = append(got, counts{s.Channel, s.Exchanges, s.Attempts, s.First.Count, s.Took.Count})
+		got = append(got, counts{s.Channel, s.Exchanges, s.Attempts, s.First.Count, s.Took.Count, [3]uint64{s.Input, s.Output, s.Cost}})
 	}
 	want := []counts{
-		{"", []Exchange{{"openai", Limited, 1}}, nil, 0, 1},
-		{"b", []Exchange{{"openai", OK, 1}, {"rest", ModelError, 1}}, []Attempt{{"ok", 1}}, 1, 2},
-		{"a", nil, []Attempt{{"dial", 1}, {"other", 2}}, 0, 0},
+		{"", []Exchange{{"openai", Limited, 1}}, nil, 0, 1, [3]uint64{}},
+		{"b", []Exchange{{"openai", OK, 1}, {"rest", ModelError, 1}}, []Attempt{{"ok", 1}}, 1, 2, [3]uint64{4, 4, 6}},
+		{"a", nil, []Attempt{{"dial", 1}, {"other", 2}}, 0, 0, [3]uint64{}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -91,6 +94,7 @@ func TestCountingTakesNoMemory(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		c.Answered(time.Second)
 		c.Failed(translate.FaultCut)
+		c.Used(1, 2, 3)
 		c.Ended("openai", OK, time.Second)
 	}); n > 0 {
 		t.Errorf("%v allocations", n)
