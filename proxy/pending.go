@@ -172,8 +172,9 @@ func (p *Pending) Timing() Timing {
 }
 
 // Unnoted reports, when all is over, whether the turn failed and is not stored with its
-// error: its client has more on the screen than is stored.
-func (p *Pending) Unnoted() bool { return p.x.answer.unnoted }
+// error: its client has more on the screen than is stored. It is false for an answer that
+// goes on without its client.
+func (p *Pending) Unnoted() bool { return !p.x.attempt.detached && p.x.answer.unnoted }
 
 // Dismiss gives back what was taken for the question, as if it had never come. It does
 // nothing after Open, nor when it is called again.

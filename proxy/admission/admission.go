@@ -83,7 +83,6 @@ type Ticket struct {
 	reserved int            // tokens that were
 	entry    *entry         // among those that wait for a limit; nil: it does not
 	number   uint64         // among them, see entry
-	settled  bool
 }
 
 // Admit takes c's room under the limits of its caller, or its place among those that wait

@@ -59,14 +59,14 @@ type Candidate struct {
 	Upstream string `json:"upstream"`
 	Tier     int    `json:"tier"`
 	Weight   int    `json:"weight"`
-	// State and Why are those of [ModelState] when the question first looked at it,
+	// State and Why are those of proxy.ModelState when the question first looked at it,
 	// or now, in a dry run. ready: nothing kept it away. unseen: it is one of many of
 	// its tier, of which the question has looked at a few.
 	State   string  `json:"state"`
 	Why     string  `json:"why,omitempty"`
 	Seconds float64 `json:"seconds,omitempty"` // until it may be tried again
 	Asked   int     `json:"asked"`             // attempts on it
-	// Proxy is that of [ChannelState], if anything says how the channel is reached.
+	// Proxy is that of proxy.ChannelState, if anything says how the channel is reached.
 	Proxy string `json:"proxy,omitempty"`
 	// Share is the part of such questions that it gets by its weight, of 1; only in a
 	// dry run.
