@@ -12,8 +12,8 @@ type claim Pending
 var _ admission.Claim = (*claim)(nil)
 
 func (c *claim) Caller() *Caller           { return c.x.q.Caller }
-func (c *claim) Queues(name string) bool   { return c.x.plan.callers.Queues(name) }
-func (c *claim) Budget() *admission.Budget { return c.x.plan.budgets[c.x.q.Caller.Limits] }
+func (c *claim) Queues(name string) bool   { return c.x.plan.Callers.Queues(name) }
+func (c *claim) Budget() *admission.Budget { return c.x.plan.Budgets[c.x.q.Caller.Limits] }
 
 // Key implements [admission.Claim].
 func (c *claim) Key(scope limiter.Scope) string {
@@ -51,7 +51,7 @@ func (c *claim) Cost() (int64, *translate.Error) {
 		return 0, err
 	}
 	input, output := c.x.prompt.expects()
-	return c.x.plan.priceOf(c.x.prompt.model, "").of(translate.Usage{Input: int64(input), Output: int64(output)}), nil
+	return c.x.plan.PriceOf(c.x.prompt.model, "").Of(translate.Usage{Input: int64(input), Output: int64(output)}), nil
 }
 
 // Excused implements [admission.Claim]: a question that may have a cached answer, which
@@ -96,7 +96,7 @@ func (x *Exchange) pay(due bool) {
 		if x.answer.excess {
 			priced.Output = translate.HoldTokens
 		}
-		x.report.cost = x.plan.priceOf(x.prompt.model, x.attempt.lease.Upstream).of(priced)
+		x.report.cost = x.plan.PriceOf(x.prompt.model, x.attempt.lease.Upstream).Of(priced)
 	}
 	x.ticket.Settle(x.report.used, x.report.cost)
 }

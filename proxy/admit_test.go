@@ -17,6 +17,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
+	"github.com/dragoman-gateway/dragoman/proxy/routing"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -426,9 +427,9 @@ func BenchmarkAdmission(b *testing.B) {
 			caller := &Caller{Name: "bob", Rules: auth.New(&config.Callers{}, map[string]config.Limit{"small": c.l}).RulesOf([]string{"small"})}
 			request := &translate.Request{Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "hi")}}
 			g := &Gateway{admission: admission.New(limiter.NewLocal(limiter.Options{}), nil, nil)}
-			g.plan.Store(&Plan{callers: &auth.Callers{}})
+			g.plan.Store(&routing.Plan{Callers: &auth.Callers{}})
 			plan := g.plan.Load()
-			p := g.pending(context.Background(), Question{Caller: caller, Model: &Model{plan: plan}, Request: request})
+			p := g.pending(context.Background(), Question{Caller: caller, Model: &Model{Plan: plan}, Request: request})
 			p.x.plan = plan
 			p.x.answer.collected.Usage = translate.Usage{Input: 1, Output: 1}
 			for b.Loop() {

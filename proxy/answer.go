@@ -192,9 +192,9 @@ func (x *Exchange) Cost() float64 {
 	if x.attempt.lease.Channel == nil || x.answer.cached {
 		return 0
 	}
-	p := x.plan.priceOf(x.prompt.model, x.attempt.lease.Upstream)
+	p := x.plan.PriceOf(x.prompt.model, x.attempt.lease.Upstream)
 	if p == nil {
 		return 0
 	}
-	return float64(p.of(x.Usage())) / admission.Unit
+	return float64(p.Of(x.Usage())) / admission.Unit
 }

@@ -335,7 +335,7 @@ func (x *Exchange) fault(err error) *translate.Error {
 		return e
 	}
 	one := *e // it may be told to others as well
-	one.Masker = x.plan.mask()
+	one.Masker = x.plan.Mask()
 	return &one
 }
 

@@ -29,7 +29,7 @@ func (p *Pending) lookupCache() (bool, *translate.Error) {
 	if !x.prompt.mayBeKept() {
 		return false, nil
 	}
-	preset := x.prompt.model.preset
+	preset := x.prompt.model.Preset
 	key, ok := x.prompt.cacheKey(preset)
 	if !ok {
 		return false, nil

@@ -85,7 +85,7 @@ func (p *Pending) countedBy(ctx context.Context) (tokens int, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, countWait)
 	defer cancel()
 	now, asked := time.Now(), 0
-	for _, tier := range x.prompt.model.route.tiers {
+	for _, tier := range x.prompt.model.Route.Tiers {
 		for i := range tier {
 			c := &tier[i]
 			up, counts := c.Channel.Upstream.(Counter)
@@ -96,7 +96,7 @@ func (p *Pending) countedBy(ctx context.Context) (tokens int, ok bool) {
 			if err == nil {
 				return n, true
 			}
-			x.g.log.Debug("a channel did not count", "id", x.q.ID, "channel", c.Channel.ID, "why", x.plan.mask().Log(err.Error()))
+			x.g.log.Debug("a channel did not count", "id", x.q.ID, "channel", c.Channel.ID, "why", x.plan.Mask().Log(err.Error()))
 			if asked++; asked == 2 || ctx.Err() != nil {
 				return 0, false
 			}
@@ -109,7 +109,7 @@ func (p *Pending) countedBy(ctx context.Context) (tokens int, ok bool) {
 func (p *Pending) countRequest(c *channel.Candidate) *translate.Request {
 	req := *p.x.q.Request
 	req.Model, req.Dropped = c.Upstream, nil
-	preset := p.x.prompt.model.preset
+	preset := p.x.prompt.model.Preset
 	if req.Raw != nil && preset == nil {
 		req.PassThrough = true
 		return &req

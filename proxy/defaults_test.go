@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
+	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -16,6 +17,9 @@ const (
 	trialsMost = 10               // refused keys that a server is shown an hour
 	paceFrom   = 20               // answers, before they say how long one is worth waiting for
 	paceLeast  = 5 * time.Second  // that is waited for
+	maxCost    = store.MaxCost    // of one answer
+	readLeast  = 64 << 10         // bytes of a conversation that are read for a question
+	readTimes  = 4                // what a model takes, the same
 	lagMost    = time.Minute      // that a slow channel comes after the others
 )
 

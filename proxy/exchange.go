@@ -7,6 +7,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
+	"github.com/dragoman-gateway/dragoman/proxy/routing"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -17,8 +18,8 @@ import (
 // with. It holds that context, since it is that context's life.
 type Exchange struct {
 	g     *Gateway
-	q     Question // as its front put it; nobody writes to it
-	plan  *Plan    // that it is under, to its end; nil: the gateway was stopping already
+	q     Question      // as its front put it; nobody writes to it
+	plan  *routing.Plan // that it is under, to its end; nil: the gateway was stopping already
 	ctx   context.Context
 	began time.Time
 	whole bool // its client waits for the complete answer

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
+	"github.com/dragoman-gateway/dragoman/proxy/routing"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -28,21 +29,7 @@ func (g *Gateway) Explain(id string) (e *Explanation, ok bool) { return g.Explai
 // ExplainOf does the same for one of several exchanges with the request id: the n-th,
 // from 1, or if n is 0 the oldest; of caller, unless that is empty.
 func (g *Gateway) ExplainOf(id, caller string, n int) (e *Explanation, ok bool) {
-	return g.traces.Explain(id, caller, n, g.plan.Load().policyName)
-}
-
-func describe(c *channel.Candidate, model string) Candidate {
-	return Candidate{Channel: c.Channel.ID, Key: c.Channel.Key, Model: model, Upstream: c.Upstream, Tier: c.Channel.Conf.Tier, Weight: c.Channel.Conf.Weight, State: "ready", Proxy: proxyOf(c.Channel)}
-}
-
-// Candidates implements [journal.Route].
-func (r *route) Candidates() (all []journal.Known) {
-	for n, tier := range r.tiers {
-		for i := range tier {
-			all = append(all, journal.Known{Candidate: describe(&tier[i], r.plain.Name), Record: tier[i].Record, Many: r.throngs[n] != nil})
-		}
-	}
-	return all
+	return g.traces.Explain(id, caller, n, g.plan.Load().PolicyName)
 }
 
 // targetOf is c as it is noted that it is asked.
@@ -72,20 +59,20 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := p.resolve(who, h.Model)
+	m, err := p.Resolve(who, h.Model)
 	if err != nil {
 		return nil, err
 	}
-	e := &Explanation{Front: h.Front, Caller: who.Name, Model: translate.Clip(m.Name), Policy: p.policyName}
+	e := &Explanation{Front: h.Front, Caller: who.Name, Model: translate.Clip(m.Name), Policy: p.PolicyName}
 	for _, r := range who.Rules {
 		e.Limits = strings.TrimPrefix(e.Limits+", "+r.Name(), ", ")
 	}
-	if m.preset != nil {
+	if m.Preset != nil {
 		e.Preset = translate.Clip(h.Model)
 	}
 	now, passed := time.Now(), []channel.Skip(nil)
-	for _, r := range p.routesOf(nil, m) {
-		for _, tier := range r.tiers {
+	for _, r := range p.RoutesOf(nil, m) {
+		for _, tier := range r.Tiers {
 			passed = append(passed, foresee(e, r, tier, now)...)
 		}
 	}
@@ -104,10 +91,10 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 
 // foresee adds the candidates of one tier. The first tier in which one is ready is
 // where the question would go.
-func foresee(e *Explanation, r *route, tier []channel.Candidate, now time.Time) (passed []channel.Skip) {
+func foresee(e *Explanation, r *routing.Route, tier []channel.Candidate, now time.Time) (passed []channel.Skip) {
 	var ready, slow []int
 	for i := range tier {
-		c, s := describe(&tier[i], r.plain.Name), tier[i].State(now)
+		c, s := routing.Describe(&tier[i], r.Plain.Name), tier[i].State(now)
 		c.State, c.Why, c.Seconds = s.State, s.Why, journal.Rounded(s.Seconds)
 		b := tier[i].Barred(now)
 		switch {
@@ -149,33 +136,13 @@ func foresee(e *Explanation, r *route, tier []channel.Candidate, now time.Time) 
 	return passed
 }
 
-// routesOf appends the routes that a question for m is put to: its own, then its
-// fallbacks.
-func (p *Plan) routesOf(all []*route, m *Model) []*route {
-	all = append(all, m.route)
-	for _, name := range p.fallbacks[m.Name] {
-		if r := p.routes[name]; r != nil {
-			all = append(all, r)
-		}
-	}
-	return all
-}
-
 // hypothetical finds whom h means.
-func (g *Gateway) hypothetical(p *Plan, h Hypothesis) (*Caller, *translate.Error) {
+func (g *Gateway) hypothetical(p *routing.Plan, h Hypothesis) (*Caller, *translate.Error) {
 	switch {
 	case h.Key != "" && h.Caller != "":
 		return nil, translate.Invalid("want a caller or a key, not both")
 	case h.Key != "":
 		return g.Identify(h.Key, "")
 	}
-	return p.callers.Named(h.Caller)
-}
-
-// proxyOf is how ch is reached; empty where nothing says it.
-func proxyOf(ch *channel.Channel) string {
-	if w := ch.Conf.Way(); w.From() != "" {
-		return w.String()
-	}
-	return ""
+	return p.Callers.Named(h.Caller)
 }

@@ -169,7 +169,7 @@ func (w *world) end() {
 
 func (w *world) mustBeIdle() {
 	w.t.Helper()
-	for _, ch := range w.g.plan.Load().channels {
+	for _, ch := range w.g.plan.Load().Channels {
 		if n, m := ch.InFlight.Load(), ch.Slots.Taken(); n != 0 || m != 0 {
 			w.t.Errorf("channel %s: %d in flight, %d of its limit", ch.ID, n, m)
 		}

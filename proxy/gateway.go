@@ -20,6 +20,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/proxy/metrics"
+	"github.com/dragoman-gateway/dragoman/proxy/routing"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -30,9 +31,13 @@ type Upstream = channel.Upstream
 // Opener makes the upstream of a channel for one of its keys, without I/O.
 type Opener = channel.Opener
 
+// Model is what a name asked for comes to.
+type Model = routing.Model
+
 // Gateway is the road from questions to answers. It is safe for concurrent use.
 type Gateway struct {
-	plan          atomic.Pointer[Plan]
+	plan          atomic.Pointer[routing.Plan]
+	probers       atomic.Pointer[probers] // of the present plan
 	store         store.Store
 	log           *slog.Logger
 	conversations *conversation.Registry
@@ -54,10 +59,10 @@ type Gateway struct {
 	answers       *answercache.Cache
 	retention     *conversation.Retention // nil: conversations are kept for ever
 
-	open     sync.WaitGroup // exchanges
-	mu       sync.Mutex     // guards draining against open.Add, and who is under which plan
-	plans    []*Plan        // the present one, and those before it that exchanges are under; guarded by mu
-	applying sync.Mutex     // one configuration after the other; guards closed
+	open     sync.WaitGroup  // exchanges
+	mu       sync.Mutex      // guards draining against open.Add, and who is under which plan
+	plans    []*routing.Plan // the present one, and those before it that exchanges are under; guarded by mu
+	applying sync.Mutex      // one configuration after the other; guards closed
 	closed   bool
 	draining bool
 	detached detached // exchanges whose clients have left
@@ -96,7 +101,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	if err != nil {
 		return nil, err
 	}
-	p.callers.Open(nil, log, keyset.Options{})
+	p.Callers.Open(nil, log, keyset.Options{})
 	g.ledger = journal.NewLedger(st, conf.Ledger, log)
 	g.refusals = journal.NewRefusals(g.ledger, log)
 	var spent admission.Spendings
@@ -106,8 +111,8 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	g.admission = admission.New(o.Limiter, spent, log)
 	g.answers = answercache.New(int(conf.Cache.Size))
 	g.plan.Store(p)
-	g.plans = []*Plan{p}
-	g.probe(p, nil)
+	g.plans = []*routing.Plan{p}
+	g.probe(p)
 	g.retention = g.conversations.Retain(conf.Store.Keep)
 	return g, nil
 }
@@ -141,7 +146,8 @@ func (g *Gateway) Close() error {
 	defer g.applying.Unlock()
 	g.closed = true
 	g.retention.Close()
-	g.plan.Load().close()
+	g.probers.Load().stop()
+	g.plan.Load().Close()
 	g.keys.Close()
 	g.answers.Close()
 	g.refusals.Close()
@@ -153,8 +159,8 @@ func (g *Gateway) Close() error {
 func (g *Gateway) Models(c *Caller) []string {
 	p := g.plan.Load()
 	var names []string
-	for _, m := range p.models {
-		if _, err := p.resolve(c, m); err == nil {
+	for _, m := range p.Models {
+		if _, err := p.Resolve(c, m); err == nil {
 			names = append(names, m)
 		}
 	}
@@ -164,13 +170,13 @@ func (g *Gateway) Models(c *Caller) []string {
 // Resolve finds what c means by a model's or preset's name; an empty name is the
 // default. The error's code is PERMISSION_DENIED or MODEL_NOT_FOUND.
 func (g *Gateway) Resolve(c *Caller, name string) (*Model, *translate.Error) {
-	return g.plan.Load().resolve(c, name)
+	return g.plan.Load().Resolve(c, name)
 }
 
 // Known reports whether there is a model or a preset called name, for whomever.
 func (g *Gateway) Known(name string) bool {
 	p := g.plan.Load()
-	return p.routes[name] != nil || p.presets[name] != nil
+	return p.Routes[name] != nil || p.Presets[name] != nil
 }
 
 // Store is where conversations are kept.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
+	"github.com/dragoman-gateway/dragoman/proxy/routing"
 )
 
 // ChannelState is how a configured channel stands. It holds no key, and no address but
@@ -48,12 +49,12 @@ var ErrNoChannel = fmt.Errorf("there is no such channel")
 func (g *Gateway) Channels() []ChannelState {
 	p, now := g.plan.Load(), time.Now()
 	var all []ChannelState
-	for _, ch := range p.channels {
+	for _, ch := range p.Channels {
 		if ch.Key == 0 {
-			all = append(all, stateOf(ch, p.probers.of[ch.ID]))
+			all = append(all, stateOf(ch, g.probers.Load().at(ch.ID)))
 		}
 		last := &all[len(all)-1]
-		last.Keys = append(last.Keys, p.keyState(ch, now))
+		last.Keys = append(last.Keys, keyState(p, ch, now))
 	}
 	return all
 }
@@ -66,10 +67,10 @@ func stateOf(c *channel.Channel, probe *prober) ChannelState {
 	}
 }
 
-func (p *Plan) keyState(ch *channel.Channel, now time.Time) KeyState {
+func keyState(p *routing.Plan, ch *channel.Channel, now time.Time) KeyState {
 	k := KeyState{Key: ch.Key, InFlight: int(ch.InFlight.Load())}
 	for _, m := range ch.Conf.Models {
-		if c := p.candidate(ch, m.Name); c != nil {
+		if c := p.Candidate(ch, m.Name); c != nil {
 			s := c.State(now)
 			s.Model = m.Name
 			k.Models = append(k.Models, s)
@@ -78,28 +79,12 @@ func (p *Plan) keyState(ch *channel.Channel, now time.Time) KeyState {
 	return k
 }
 
-// candidate is what ch is in the route of model; nil: nothing.
-func (p *Plan) candidate(ch *channel.Channel, model string) *channel.Candidate {
-	r := p.routes[model]
-	if r == nil {
-		return nil
-	}
-	for _, tier := range r.tiers {
-		for i := range tier {
-			if tier[i].Channel == ch {
-				return &tier[i]
-			}
-		}
-	}
-	return nil
-}
-
 // Force decides about the channel id, for all of its keys and models, from now on;
 // [ForceNothing] leaves it to its record again. It returns [ErrNoChannel] where
 // there is none. Requests that run are not touched.
 func (g *Gateway) Force(id string, f channel.Force) error {
 	found := false
-	for _, ch := range g.plan.Load().channels {
+	for _, ch := range g.plan.Load().Channels {
 		if ch.ID == id {
 			ch.Forced.Store(int32(f))
 			found = true
@@ -119,7 +104,7 @@ func (g *Gateway) Running() int {
 	defer g.mu.Unlock()
 	n := 0
 	for _, p := range g.plans {
-		n += p.users
+		n += p.Users
 	}
 	return n
 }

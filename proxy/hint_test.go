@@ -15,7 +15,7 @@ func TestAnotherAddressBeginsWithACleanRecordOfAnotherName(t *testing.T) {
 		w := newWorld(t, conf(backend("a"), backend("b", tier(2))), map[string][]script{"a": {refuses(fault(translate.FaultBroken))}, "b": {says("b")}})
 		var told []channel.Hint
 		w.g.tell = func(h channel.Hint) { told = append(told, h) }
-		w.g.plan.Load().share(w.g.tell)
+		w.g.plan.Load().Publish(w.g.tell)
 		fail := func() {
 			for range openAfter {
 				w.ask(t.Context(), w.question("hi")).mustSay(t, "b")

@@ -19,7 +19,7 @@ type Caller = auth.Caller
 // address that sent too many (with an empty address the caller is to ask
 // [Gateway.BadKey] about that); INTERNAL_ERROR where the store failed.
 func (g *Gateway) Identify(token, address string) (*Caller, *translate.Error) {
-	c, err := g.plan.Load().callers.Identify(g.keys, token, address)
+	c, err := g.plan.Load().Callers.Identify(g.keys, token, address)
 	if err != nil && token != "" && address != "" {
 		return nil, g.BadKey(err, address)
 	}
@@ -40,7 +40,7 @@ func (g *Gateway) BadKey(err *translate.Error, address string) *translate.Error 
 // right key too, since nothing is checked then; INTERNAL_ERROR where the store failed.
 func (g *Gateway) Login(name, key, address string, life time.Duration) (string, *translate.Error) {
 	return g.badKeys.Login(name, address, func() (string, *translate.Error) {
-		return g.plan.Load().callers.Login(g.keys, name, key, life)
+		return g.plan.Load().Callers.Login(g.keys, name, key, life)
 	})
 }
 
@@ -50,7 +50,7 @@ func (g *Gateway) AddKey(ctx context.Context, k *store.Key) error { return g.key
 // MakeKey makes a key as [auth.NewKey] does, and stores it, if the configuration that is in
 // use allows it; else the error's code is VALIDATION_ERROR.
 func (g *Gateway) MakeKey(ctx context.Context, name string, a config.Access, expires time.Time) (string, *store.Key, error) {
-	secret, k, err := g.plan.Load().callers.MakeKey(name, a, expires, g.Known)
+	secret, k, err := g.plan.Load().Callers.MakeKey(name, a, expires, g.Known)
 	if err != nil {
 		return "", nil, err
 	}
@@ -63,3 +63,14 @@ func (g *Gateway) Keys(ctx context.Context) ([]store.Key, error) { return g.keys
 // RevokeKey forgets a stored key; no question is taken under it any more once it
 // has returned. The error wraps [store.ErrNotFound] where there is none.
 func (g *Gateway) RevokeKey(ctx context.Context, id string) error { return g.keys.Revoke(ctx, id) }
+
+// Purse returns what is left of the caller's budget in this period, in the unit of
+// the configured prices; limited is false for a caller without a budget.
+func (g *Gateway) Purse(ctx context.Context, c *Caller) (left float64, limited bool, err error) {
+	b := g.plan.Load().Budgets[c.Limits]
+	if b == nil {
+		return 0, false, nil
+	}
+	left, err = g.admission.Left(ctx, b, c.Name)
+	return left, true, err
+}

@@ -39,7 +39,7 @@ func tortoise(t *testing.T, slow *time.Duration, change ...func(*config.Channel)
 // record is that of the model m on a channel.
 func (w *world) record(id string) *channel.Record {
 	p := w.g.plan.Load()
-	return p.candidate(p.channel(id, "sk-secret-"+id), "m").Record
+	return p.Candidate(p.Channel(id, "sk-secret-"+id), "m").Record
 }
 
 func TestNobodyWaitsLongerForOneChannelThanItsSiblingsAreWorth(t *testing.T) {

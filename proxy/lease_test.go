@@ -11,7 +11,7 @@ import (
 // leasable is the one candidate of a gateway whose channel takes one request at a time.
 func leasable(t *testing.T) *channel.Candidate {
 	w := newWorld(t, conf(backend("a", func(c *config.Channel) { c.Concurrent = 1 })), nil)
-	return &w.g.plan.Load().routes["m"].tiers[0][0]
+	return &w.g.plan.Load().Routes["m"].Tiers[0][0]
 }
 
 func TestALeaseIsGivenBackOnceHoweverOftenItIsReleased(t *testing.T) {

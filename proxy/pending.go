@@ -93,7 +93,7 @@ func (g *Gateway) enter(x *Exchange) *translate.Error {
 	}
 	g.open.Add(1)
 	x.plan = g.plan.Load()
-	x.plan.users++
+	x.plan.Users++
 	return nil
 }
 
@@ -272,7 +272,7 @@ func (p *Pending) prepare() *translate.Error {
 	}
 	asked, keep := prompt.req.Messages, prompt.keeps()
 	prompt.req.Messages = nil
-	if preset := prompt.model.preset; preset != nil {
+	if preset := prompt.model.Preset; preset != nil {
 		applyPreset(&prompt.req, preset.System, preset.MaxTokens, preset.Temperature, preset.TopP)
 	}
 	var earlier []translate.Message
@@ -306,7 +306,7 @@ func (p *Pending) earlier(keep int) ([]translate.Message, *translate.Error) {
 	}
 	// A question that was stopped just now is stored none the less, which takes
 	// knowing its conversation.
-	prompt.reading = x.plan.reading(prompt.model, prompt.req.Params.MaxTokens, keep)
+	prompt.reading = x.plan.Reading(prompt.model, prompt.req.Params.MaxTokens, keep)
 	if err := p.list(); err != nil {
 		return nil, store.Failed(err)
 	}

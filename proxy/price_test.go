@@ -8,6 +8,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
+	"github.com/dragoman-gateway/dragoman/proxy/routing"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -16,12 +17,12 @@ import (
 func TestAPriceCountsCachedTokensApart(t *testing.T) {
 	t.Parallel()
 	cached := 0.5
-	p := newPrices(map[string]config.Price{
+	p := routing.NewPrices(map[string]config.Price{
 		"m": {Input: 2, Cached: &cached, Output: 10, Call: 0.25},
 		"n": {Input: 2},
 	})
 	for _, c := range []struct {
-		p    *price
+		p    *routing.Price
 		u    translate.Usage
 		want int64
 	}{
@@ -31,7 +32,7 @@ func TestAPriceCountsCachedTokensApart(t *testing.T) {
 		{p["n"], translate.Usage{Input: -3, Output: -1}, 0},
 		{nil, translate.Usage{Input: 9}, 0},
 	} {
-		if got := c.p.of(c.u); got != c.want {
+		if got := c.p.Of(c.u); got != c.want {
 			t.Errorf("%+v costs %d, want %d", c.u, got, c.want)
 		}
 	}

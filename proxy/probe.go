@@ -10,6 +10,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
+	"github.com/dragoman-gateway/dragoman/proxy/routing"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -34,7 +35,7 @@ type ProbeState struct {
 }
 
 // probers are the goroutines that ask channels unasked, one for each channel that has
-// a probe, so that two probes of one channel never overlap. The zero value has none.
+// a probe, so that two probes of one channel never overlap. nil has none.
 type probers struct {
 	of      map[string]*prober // by the channel's id
 	end     context.CancelFunc
@@ -42,16 +43,25 @@ type probers struct {
 }
 
 func (p *probers) stop() {
-	if p.end != nil {
-		p.end()
+	if p == nil {
+		return
 	}
+	p.end()
 	p.running.Wait()
+}
+
+// at is that of the channel id; nil: there is none.
+func (p *probers) at(id string) *prober {
+	if p == nil {
+		return nil
+	}
+	return p.of[id]
 }
 
 // prober is the probes of one configured channel.
 type prober struct {
 	g     *Gateway
-	plan  *Plan
+	plan  *routing.Plan
 	conf  *config.Probe
 	keys  []*channel.Channel
 	most  *rate.Limiter
@@ -61,40 +71,35 @@ type prober struct {
 	state ProbeState
 }
 
-// probe starts the probers of p, which p.close ends. What was counted under the plan
-// before it, whose own have ended, goes on to count; before may be nil.
-func (g *Gateway) probe(p, before *Plan) {
+// probe starts the probers of p in the place of those that ran before, which it ends. What
+// these counted goes on to count.
+func (g *Gateway) probe(p *routing.Plan) {
+	before := g.probers.Load()
+	before.stop()
 	ctx, cancel := context.WithCancel(context.Background())
-	p.probers.end, p.probers.of = cancel, make(map[string]*prober)
-	for _, ch := range p.channels {
+	all := &probers{of: make(map[string]*prober), end: cancel}
+	for _, ch := range p.Channels {
 		conf := ch.Conf.Probe
 		if conf == nil {
 			continue
 		}
 		if ch.Key > 0 {
-			one := p.probers.of[ch.ID]
+			one := all.of[ch.ID]
 			one.keys = append(one.keys, ch)
 			continue
 		}
 		one := &prober{g: g, plan: p, conf: conf, keys: []*channel.Channel{ch}, most: rate.NewLimiter(perSecond(conf.Most), max(conf.Most.N, 1))}
-		one.inherit(before.proberOf(ch.ID))
+		one.inherit(before.at(ch.ID))
 		one.state.Every, one.state.Model = conf.Every.Seconds(), conf.Model
-		p.probers.of[ch.ID] = one
+		all.of[ch.ID] = one
 	}
-	for _, one := range p.probers.of {
-		p.probers.running.Go(func() {
+	for _, one := range all.of {
+		all.running.Go(func() {
 			defer func() { _ = recover() }()
 			one.run(ctx)
 		})
 	}
-}
-
-// proberOf is that of the channel id; nil: there is none. p may be nil.
-func (p *Plan) proberOf(id string) *prober {
-	if p == nil {
-		return nil
-	}
-	return p.probers.of[id]
+	g.probers.Store(all)
 }
 
 // inherit takes what was counted and, unless it has changed, the ceiling; before may
@@ -154,7 +159,7 @@ func (b *prober) due(ch *channel.Channel, idle bool) (all []*channel.Candidate) 
 	}
 	now, well := time.Now().UnixNano(), (*channel.Candidate)(nil)
 	for _, m := range ch.Conf.Models {
-		c := b.plan.candidate(ch, m.Name)
+		c := b.plan.Candidate(ch, m.Name)
 		if c == nil || b.conf.Model != "" && m.Name != b.conf.Model {
 			continue
 		}
@@ -224,7 +229,7 @@ func (b *prober) judge(lease *channel.Lease, err *translate.Error) {
 	b.state.Last, b.state.Result = time.Now().UTC().Format(time.RFC3339), result
 	b.mu.Unlock()
 	if err != nil {
-		b.g.log.Warn("a probe failed", "channel", c.Channel.ID, "key", c.Channel.Key, "model", c.Upstream, "result", result, "why", b.g.plan.Load().mask().Log(err.Error()))
+		b.g.log.Warn("a probe failed", "channel", c.Channel.ID, "key", c.Channel.Key, "model", c.Upstream, "result", result, "why", b.g.plan.Load().Mask().Log(err.Error()))
 	}
 }
 

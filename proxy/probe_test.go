@@ -110,7 +110,7 @@ func TestAProbeThatTellsNothingChangesNothing(t *testing.T) {
 				if s.Neutral == 0 || s.Good != 0 {
 					t.Errorf("%+v", s)
 				}
-				if !w.g.plan.Load().routes["m"].tiers[0][0].Record.Out() {
+				if !w.g.plan.Load().Routes["m"].Tiers[0][0].Record.Out() {
 					t.Error("the breaker has closed")
 				}
 			})

@@ -54,7 +54,7 @@ func (p *prompt) decode(stop func() bool) *translate.Error {
 // mayPass reports whether the question may be passed on as it came, so that it
 // need not be decoded before it is known who answers it.
 func (p *prompt) mayPass() bool {
-	return p.plain() && slices.Contains(p.model.route.spoken, p.req.Dialect)
+	return p.plain() && slices.Contains(p.model.Route.Spoken, p.req.Dialect)
 }
 
 // passes reports whether ch gets the question as it came.
@@ -63,11 +63,11 @@ func (p *prompt) passes(ch *channel.Channel) bool {
 }
 
 // plain reports whether nothing is added to the question as it came.
-func (p *prompt) plain() bool { return p.turn == nil && p.model.preset == nil && p.req.Raw != nil }
+func (p *prompt) plain() bool { return p.turn == nil && p.model.Preset == nil && p.req.Raw != nil }
 
 // mayBeKept reports whether there may be a kept answer to the question.
 func (p *prompt) mayBeKept() bool {
-	return p.model.preset != nil && p.model.preset.Cache > 0 && !p.q.Restart
+	return p.model.Preset != nil && p.model.Preset.Cache > 0 && !p.q.Restart
 }
 
 // alone reports whether the question is one message, with nothing before it.
@@ -290,7 +290,7 @@ func (p *prompt) expects() (input, output int) {
 		n = p.req.Length()
 	}
 	most := p.req.Params.MaxTokens
-	if set := p.model.preset; set != nil {
+	if set := p.model.Preset; set != nil {
 		n += len(set.System)
 		if most == nil {
 			most = set.MaxTokens
@@ -298,7 +298,7 @@ func (p *prompt) expects() (input, output int) {
 	}
 	if p.turn != nil {
 		earlier := p.turn.SentLength(p.keeps())
-		if room := p.model.route.room(most); room > 0 {
+		if room := p.model.Route.Room(most); room > 0 {
 			earlier = min(earlier, max(0, room-n)) // no more of it is sent
 		}
 		n += earlier
@@ -319,7 +319,7 @@ func (p *prompt) expects() (input, output int) {
 // keeps is how many earlier messages go to the model; negative: all.
 func (p *prompt) keeps() int {
 	keep := p.req.Context - 1
-	if set := p.model.preset; set != nil && set.History > 0 && (p.req.Context == 0 || set.History < keep) {
+	if set := p.model.Preset; set != nil && set.History > 0 && (p.req.Context == 0 || set.History < keep) {
 		keep = set.History
 	}
 	return keep

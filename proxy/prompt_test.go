@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/routing"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -25,7 +26,7 @@ func TestTheEstimateIsThePromptAndTheLongestAnswer(t *testing.T) {
 		{"too large to count", "1234", &huge, nil, 1 + math.MaxInt32},
 		{"nonsense", "1234", &negative, preset, 3},
 	} {
-		q := &prompt{model: &Model{preset: c.preset}, req: translate.Request{Messages: []translate.Message{translate.TextMessage(translate.RoleUser, c.text)}}}
+		q := &prompt{model: &Model{Preset: c.preset}, req: translate.Request{Messages: []translate.Message{translate.TextMessage(translate.RoleUser, c.text)}}}
 		q.req.Params.MaxTokens = c.most
 		if got := q.needs(); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
@@ -55,7 +56,7 @@ func TestTheEstimateCountsEachChoiceThatCanBeAnswered(t *testing.T) {
 		{"not to be passed on as it is", 3, &ten, nil, nil, []string{"openai"}, 1 + 10},
 	} {
 		q := &prompt{
-			model: &Model{preset: c.preset, route: &route{spoken: c.spoken}},
+			model: &Model{Preset: c.preset, Route: &routing.Route{Spoken: c.spoken}},
 			req:   translate.Request{Dialect: "openai", Raw: c.raw, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "1234")}},
 		}
 		q.req.Params.MaxTokens, q.req.Params.Choices = c.most, c.choices

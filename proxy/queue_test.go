@@ -23,7 +23,7 @@ func TestTheQueueOfALimitServesCallersInTurn(t *testing.T) {
 		c.Limits = map[string]config.Limit{"house": {Requests: config.Rate{N: 10, Per: time.Second}, Per: "all", Queue: true}}
 		c.Callers.Limits = config.Names{"house"}
 		w := newWorld(t, c, map[string][]script{"a": {says("yes")}})
-		rules := w.g.plan.Load().callers.RulesOf([]string{"house"})
+		rules := w.g.plan.Load().Callers.RulesOf([]string{"house"})
 		var all sync.WaitGroup
 		var mu sync.Mutex
 		var done []string
@@ -110,7 +110,7 @@ func TestNobodyGetsInBeforeARoomFullOfWaiters(t *testing.T) {
 		w := limited(t, config.Limit{Concurrent: 1, Per: "all", Queue: true}, says("yes"))
 		// A question of another process: nobody here is told when it ends.
 		s := limiter.Subject{}
-		s.Under(w.g.plan.Load().callers.RulesOf([]string{"small"})[0], limiter.All, "")
+		s.Under(w.g.plan.Load().Callers.RulesOf([]string{"small"})[0], limiter.All, "")
 		elsewhere, err := w.limiter.Admit(t.Context(), s)
 		if err != nil {
 			t.Fatal(err)

@@ -2,11 +2,14 @@ package proxy
 
 import (
 	"errors"
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/keyset"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
+	"github.com/dragoman-gateway/dragoman/proxy/routing"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -33,34 +36,33 @@ func (g *Gateway) Apply(conf *config.Config) error {
 	if err != nil {
 		return err
 	}
-	old.probers.stop()
-	g.probe(p, old)
-	p.callers.Open(old.callers, g.log, keyset.Options{})
+	g.probe(p)
+	p.Callers.Open(old.Callers, g.log, keyset.Options{})
 	g.mu.Lock()
 	g.plan.Store(p)
 	g.plans = append(g.plans, p)
 	left := g.retire(old)
 	g.mu.Unlock()
-	old.callers.Close(p.callers)
-	closeAll(left)
+	old.Callers.Close(p.Callers)
+	routing.CloseAll(left)
 	return nil
 }
 
 // compile makes the plan of conf, which counts and tells through g. before is the one
 // whose place it takes; nil: it is the first.
-func (g *Gateway) compile(conf *config.Config, before *Plan) (*Plan, error) {
-	p, err := newPlan(conf, g.opener, g.chance, before)
+func (g *Gateway) compile(conf *config.Config, before *routing.Plan) (*routing.Plan, error) {
+	p, err := routing.New(conf, g.opener, g.chance, before)
 	if err != nil {
 		return nil, err
 	}
-	for _, ch := range p.channels {
+	for _, ch := range p.Channels {
 		ch.Queue, ch.Log = &g.room, g.log
 		ch.Meter = g.metrics.Channel(ch.ID)
 		ch.Bans = g.bans.At(ch.Kind, ch.Conf.URL)
 	}
-	p.openGates(&g.room)
+	p.OpenGates(&g.room)
 	if g.tell != nil {
-		p.share(g.tell)
+		p.Publish(g.tell)
 	}
 	return p, nil
 }
@@ -70,96 +72,47 @@ var errEnded = errors.New("the gateway has ended")
 
 // leave takes an exchange off p, and closes what only p reached if it was the last one
 // under it.
-func (g *Gateway) leave(p *Plan) {
+func (g *Gateway) leave(p *routing.Plan) {
 	g.mu.Lock()
-	p.users--
+	p.Users--
 	left := g.retire(p)
 	g.mu.Unlock()
-	closeAll(left)
+	routing.CloseAll(left)
 }
 
 // retire gives p up if another plan has taken its place and nothing is under it any
 // more. It returns the upstreams that no other plan reaches; g.mu is held.
-func (g *Gateway) retire(p *Plan) []Upstream {
-	if p.users > 0 || p == g.plan.Load() {
+func (g *Gateway) retire(p *routing.Plan) []Upstream {
+	if p.Users > 0 || p == g.plan.Load() {
 		return nil
 	}
-	g.plans = slices.DeleteFunc(g.plans, func(o *Plan) bool { return o == p })
-	return p.reachedBut(g.plans)
-}
-
-// reachedBut returns the upstreams of p that none of plans reaches.
-func (p *Plan) reachedBut(plans []*Plan) (alone []Upstream) {
-	stays := make(map[Upstream]bool, len(p.channels))
-	for _, o := range plans {
-		for _, ch := range o.channels {
-			stays[ch.Upstream] = true
-		}
-	}
-	for _, ch := range p.channels {
-		if !stays[ch.Upstream] {
-			alone = append(alone, ch.Upstream)
-		}
-	}
-	return alone
-}
-
-func closeAll(ups []Upstream) {
-	for _, up := range ups {
-		_ = up.Close()
-	}
-}
-
-// channel is that of id with key in p; nil: there is none. p may be nil.
-func (p *Plan) channel(id, key string) *channel.Channel {
-	if p == nil {
-		return nil
-	}
-	for _, ch := range p.channels {
-		if ch.ID == id && ch.Secret() == key {
-			return ch
-		}
-	}
-	return nil
-}
-
-// candidateOf is what ch is in p for the model m, or for another one that it calls the
-// same; nil: there is none.
-func (p *Plan) candidateOf(ch *channel.Channel, m *config.Model) *channel.Candidate {
-	if r := p.routes[m.Name]; r != nil {
-		if c := r.candidateOf(ch, m.Upstream); c != nil {
-			return c
-		}
-	}
-	for _, r := range p.routes {
-		if c := r.candidateOf(ch, m.Upstream); c != nil {
-			return c
-		}
-	}
-	return nil
-}
-
-func (r *route) candidateOf(ch *channel.Channel, upstream string) *channel.Candidate {
-	for _, tier := range r.tiers {
-		for i := range tier {
-			if c := &tier[i]; c.Channel == ch && c.Upstream == upstream {
-				return c
-			}
-		}
-	}
-	return nil
+	g.plans = slices.DeleteFunc(g.plans, func(o *routing.Plan) bool { return o == p })
+	return p.Only(g.plans)
 }
 
 // under takes the question to the plan that its exchange is under, if its front found
 // the model in an earlier one.
 func (p *Pending) under() *translate.Error {
-	if p.x.prompt.model.plan == p.x.plan {
+	if p.x.prompt.model.Plan == p.x.plan {
 		return nil
 	}
-	m, err := p.x.plan.resolve(p.x.q.Caller, p.x.prompt.model.asked)
+	m, err := p.x.plan.Resolve(p.x.q.Caller, p.x.prompt.model.Asked)
 	if err != nil {
 		return err
 	}
 	p.x.prompt.model = m
 	return nil
+}
+
+// HintCells returns the names of all records that word can be about, in no order; see
+// [Hint]. It is empty unless Options.Tell is set.
+func (g *Gateway) HintCells() []string { return slices.Collect(maps.Keys(g.plan.Load().Cells)) }
+
+// Hint takes word of another gateway. One about a record that this gateway does not
+// have is nothing to it. It may be called at any time and never waits.
+func (g *Gateway) Hint(h channel.Hint) {
+	now := time.Now()
+	for _, c := range g.plan.Load().Cells[h.Cell] {
+		c.Take(h, now)
+	}
 }

@@ -109,12 +109,12 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 		attrs = append(attrs, slog.Int("left_behind", n))
 	}
 	for _, f := range r.failures {
-		attrs = append(attrs, slog.Group("failed_"+f.Channel.ID, slog.String("code", string(f.Err.Code)), slog.String("why", x.plan.mask().Log(f.Err.Error()))))
+		attrs = append(attrs, slog.Group("failed_"+f.Channel.ID, slog.String("code", string(f.Err.Code)), slog.String("why", x.plan.Mask().Log(f.Err.Error()))))
 	}
 	if limited {
 		attrs = append(attrs, slog.String("why", err.Message))
 	} else if err != nil && len(r.failures) == 0 {
-		attrs = append(attrs, slog.String("why", x.plan.mask().Log(err.Error())))
+		attrs = append(attrs, slog.String("why", x.plan.Mask().Log(err.Error())))
 	}
 	// Not LogAttrs, which looks for the place in the code: that is always this one, and
 	// costs as much as the line.

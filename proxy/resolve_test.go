@@ -83,7 +83,7 @@ func TestANameIsResolvedToAModel(t *testing.T) {
 			}
 		case err != nil:
 			t.Errorf("%q: %v", c.name, err)
-		case m.Name != c.model || (m.preset != nil) != c.preset:
+		case m.Name != c.model || (m.Preset != nil) != c.preset:
 			t.Errorf("%q is %+v", c.name, m)
 		}
 	}

@@ -53,7 +53,7 @@ func (q *Question) entries(mark store.Mark) (entries []store.Message) {
 // Enqueue takes a place in the conversation that id names for c, see
 // [conversation.Registry.Enqueue].
 func (g *Gateway) Enqueue(ctx context.Context, c *Caller, id conversation.Identity) (*conversation.Turn, error) {
-	measure := c.CountsTokens() || g.plan.Load().budgets[c.Limits] != nil
+	measure := c.CountsTokens() || g.plan.Load().Budgets[c.Limits] != nil
 	return g.conversations.Enqueue(ctx, c.Name, id, measure)
 }
 

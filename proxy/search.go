@@ -10,6 +10,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
+	"github.com/dragoman-gateway/dragoman/proxy/routing"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -17,16 +18,16 @@ import (
 type search struct {
 	x *Exchange // that it is for
 
-	targets   [throngFrom - 1]*balance.Target // room for a choice, see pickFrom
-	at        [throngFrom - 1]*channel.Candidate
-	one       [1]*route           // room for the routes that are searched
+	targets   [routing.LargeTier - 1]*balance.Target // room for a choice, see pickFrom
+	at        [routing.LargeTier - 1]*channel.Candidate
+	one       [1]*routing.Route   // room for the routes that are searched
 	sampled   []channel.Candidate // the throng that is looked at
 	sampledAt time.Time
 
 	began   time.Time
 	skipped []channel.Skip      // candidates that were not asked
 	known   int                 // how many of them are of earlier routes
-	later   []*route            // what is searched after the present one
+	later   []*routing.Route    // what is searched after the present one
 	tier    []channel.Candidate // that the newest attempt's candidate is of
 	next    channel.Lease       // of the attempt that comes
 	retry   *channel.Candidate  // the one that may get a second try
@@ -44,7 +45,7 @@ type search struct {
 func (s *search) tryRoutes() *translate.Error {
 	p := s.x.plan
 	s.began = time.Now()
-	routes := p.routesOf(s.one[:0], s.x.prompt.model)
+	routes := p.RoutesOf(s.one[:0], s.x.prompt.model)
 	journal.Routed(s.x.report.trace, routes, s.began.Sub(s.x.began))
 	defer s.giveBack()
 	defer s.next.Release()
@@ -73,7 +74,7 @@ func (s *search) tryRoutes() *translate.Error {
 
 // onePass searches all routes once. A route whose model refused the question for its
 // length is taken off.
-func (s *search) onePass(p *Plan, routes *[]*route) *translate.Error {
+func (s *search) onePass(p *routing.Plan, routes *[]*routing.Route) *translate.Error {
 	s.skipped = s.skipped[:0]
 	all := *routes
 	for i, r := range all {
@@ -105,12 +106,12 @@ func tooLong(err *translate.Error) bool {
 
 // tryCandidates tries the candidates of r until one answers. Any error but errExhausted is
 // final for this route.
-func (s *search) tryCandidates(p *Plan, r *route) *translate.Error {
+func (s *search) tryCandidates(p *routing.Plan, r *routing.Route) *translate.Error {
 	s.retry, s.known, s.cuts, s.most = nil, len(s.skipped), 0, 0
 	for s.x.report.attempts < maxAttempts && (s.x.report.attempts == 0 || time.Since(s.began) <= lastAttempt) {
 		c, more := s.askAgain(), false
 		if c != nil {
-			more = s.another(r.tiers, c, time.Now())
+			more = s.another(r.Tiers, c, time.Now())
 		} else {
 			c, more = s.pick(p, r)
 		}
@@ -220,13 +221,13 @@ func (s *search) wait(least time.Duration) bool {
 // pick returns the next candidate of r, its slot and its breaker's leave taken, and
 // whether another one could be asked; nil when there is none or the question's context
 // ended.
-func (s *search) pick(p *Plan, r *route) (c *channel.Candidate, more bool) {
+func (s *search) pick(p *routing.Plan, r *routing.Route) (c *channel.Candidate, more bool) {
 	now := time.Now()
 	s.skipped = s.skipped[:s.known]
-	for i, tier := range r.tiers {
+	for i, tier := range r.Tiers {
 		s.tier = tier
-		if c = s.pickOf(r.throngs[i], tier, now); c != nil {
-			return c, s.another(r.tiers[i:], c, now)
+		if c = s.pickOf(r.Samplers[i], tier, now); c != nil {
+			return c, s.another(r.Tiers[i:], c, now)
 		}
 		left := 0
 		if c, left = s.pickFrom(p, tier, now); c == nil {
@@ -235,7 +236,7 @@ func (s *search) pick(p *Plan, r *route) (c *channel.Candidate, more bool) {
 			}
 		}
 		if c != nil {
-			return c, left > 0 || s.another(r.tiers[i+1:], c, now)
+			return c, left > 0 || s.another(r.Tiers[i+1:], c, now)
 		}
 		if s.x.ctx.Err() != nil {
 			return nil, false
@@ -245,7 +246,7 @@ func (s *search) pick(p *Plan, r *route) (c *channel.Candidate, more bool) {
 }
 
 // pickFrom is pick among the candidates of one tier that were not asked yet.
-func (s *search) pickFrom(p *Plan, tier []channel.Candidate, now time.Time) (*channel.Candidate, int) {
+func (s *search) pickFrom(p *routing.Plan, tier []channel.Candidate, now time.Time) (*channel.Candidate, int) {
 	targets, at := s.targets[:0], s.at[:0]
 	for i := range tier {
 		c := &tier[i]
@@ -272,7 +273,7 @@ func (s *search) pickFrom(p *Plan, tier []channel.Candidate, now time.Time) (*ch
 		}
 		n, by := s.prefer(at), journal.ByMemory
 		if n < 0 {
-			n, by = p.policy.Pick(targets[:front], s.x.prompt.affinity()), journal.ByPolicy
+			n, by = p.Policy.Pick(targets[:front], s.x.prompt.affinity()), journal.ByPolicy
 		}
 		c := at[n]
 		targets, at = slices.Delete(targets, n, n+1), slices.Delete(at, n, n+1)
@@ -321,7 +322,7 @@ func (s *search) another(tiers [][]channel.Candidate, c *channel.Candidate, now 
 	if s.anyFree(tiers, c, now) {
 		return true
 	}
-	return slices.ContainsFunc(s.later, func(r *route) bool { return s.anyFree(r.tiers, c, now) })
+	return slices.ContainsFunc(s.later, func(r *routing.Route) bool { return s.anyFree(r.Tiers, c, now) })
 }
 
 func (s *search) anyFree(tiers [][]channel.Candidate, but *channel.Candidate, now time.Time) bool {

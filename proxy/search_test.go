@@ -100,7 +100,7 @@ func TestAnAlternativeThatCannotBeAskedIsNone(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, conf(backend("a"), backend("b", atMost(1))),
 					map[string][]script{"a": {refuses(fault(translate.FaultBroken)), says("well")}, "b": {says("b")}})
-				b := w.g.plan.Load().routes["m"].tiers[0][1]
+				b := w.g.plan.Load().Routes["m"].Tiers[0][1]
 				defer spoil(w, b.Channel, b.Record)()
 				w.ask(t.Context(), w.question("hi")).mustSay(t, "well")
 			})
@@ -191,9 +191,9 @@ func TestBlockedChannelsAreNotAskedAndTheErrorSaysWhy(t *testing.T) {
 						conf.Fallbacks = map[string][]string{"m": {"m2"}}
 					}
 					w := newWorld(t, conf, map[string][]script{"a": {says("a")}, "b": {says("b")}})
-					all := w.g.plan.Load().routes["m"].tiers[0]
+					all := w.g.plan.Load().Routes["m"].Tiers[0]
 					if fallback {
-						all = append(all, w.g.plan.Load().routes["m2"].tiers[0]...)
+						all = append(all, w.g.plan.Load().Routes["m2"].Tiers[0]...)
 					}
 					c.a(all[0].Channel, all[0].Record)
 					c.b(all[1].Channel, all[1].Record)

@@ -3,57 +3,18 @@ package proxy
 import (
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
+	"github.com/dragoman-gateway/dragoman/proxy/routing"
 )
-
-// throngFrom is how many candidates make a tier a throng: so many are not all looked at
-// for each question.
-const throngFrom = 17
 
 // throngTries is how many of a throng may turn out to be taken before all are looked at.
 const throngTries = 4
 
-// throng picks from a large tier by testing a few random candidates.
-type throng struct {
-	draw    balance.Drawer
-	at      map[*channel.Channel]int // where a channel is in the tier
-	recalls bool                     // some remember conversations
-}
-
-// gather prepares what depends on all channels of r.
-func (r *route) gather(p *Plan) {
-	for _, tier := range r.tiers {
-		r.throngs = append(r.throngs, newThrong(tier, p.policy))
-		for i := range tier {
-			if r.price == nil {
-				r.price = p.prices[tier[i].Upstream]
-			}
-		}
-	}
-}
-
-// newThrong returns nil for a tier that is small.
-func newThrong(tier []channel.Candidate, policy balance.Policy) *throng {
-	if len(tier) < throngFrom {
-		return nil
-	}
-	c := &throng{at: make(map[*channel.Channel]int, len(tier))}
-	ts := make([]*balance.Target, len(tier))
-	for i := range tier {
-		ch := tier[i].Channel
-		ts[i], c.at[ch] = tier[i].Target, i
-		c.recalls = c.recalls || ch.Kind.Remembers()
-	}
-	c.draw = policy.Over(ts)
-	return c
-}
-
 // pickOf is pick among a throng, of which it looks at a few; nil if these do not tell.
 // Only the first attempt is chosen so: with a failure, all are looked at, and the
 // record says of each what kept it away.
-func (s *search) pickOf(cr *throng, tier []channel.Candidate, now time.Time) *channel.Candidate {
+func (s *search) pickOf(cr *routing.Sampler, tier []channel.Candidate, now time.Time) *channel.Candidate {
 	if cr == nil || s.x.report.attempts > 0 || s.handed != nil || s.x.report.waited > 0 {
 		return nil
 	}
@@ -63,7 +24,7 @@ func (s *search) pickOf(cr *throng, tier []channel.Candidate, now time.Time) *ch
 	for range throngTries {
 		n, by := s.remembered(cr, tier), journal.ByMemory
 		if n < 0 {
-			n, by = cr.draw.Draw(s.x.prompt.affinity(), s), journal.ByPolicy
+			n, by = cr.Drawer.Draw(s.x.prompt.affinity(), s), journal.ByPolicy
 		}
 		if n < 0 {
 			break
@@ -79,11 +40,11 @@ func (s *search) pickOf(cr *throng, tier []channel.Candidate, now time.Time) *ch
 }
 
 // remembered is where the candidate is that remembers the conversation, or -1.
-func (s *search) remembered(cr *throng, tier []channel.Candidate) int {
-	if !cr.recalls || s.x.complete() != nil {
+func (s *search) remembered(cr *routing.Sampler, tier []channel.Candidate) int {
+	if !cr.Stateful || s.x.complete() != nil {
 		return -1
 	}
-	n, ok := cr.at[s.x.prompt.rememberedBy()]
+	n, ok := cr.At[s.x.prompt.rememberedBy()]
 	if !ok || !s.free(&tier[n], s.sampledAt) || tier[n].Channel.Slots.Full() {
 		return -1
 	}

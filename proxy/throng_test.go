@@ -44,7 +44,7 @@ func TestOfManyTheOneThatIsLeftIsFound(t *testing.T) {
 	const n = 60
 	policies(t, n, func(t *testing.T, c *config.Config) {
 		w := newWorld(t, c, scripted(n, says("well")))
-		for i, cand := range w.g.plan.Load().routes["m"].tiers[0] {
+		for i, cand := range w.g.plan.Load().Routes["m"].Tiers[0] {
 			if i != 41 {
 				cand.Record.CoolDown(time.Minute)
 			}
@@ -103,7 +103,7 @@ func TestWhenAllOfManyAreThrottledTheErrorNamesThemAll(t *testing.T) {
 	const n = 20
 	policies(t, n, func(t *testing.T, c *config.Config) {
 		w := newWorld(t, c, nil)
-		for _, cand := range w.g.plan.Load().routes["m"].tiers[0] {
+		for _, cand := range w.g.plan.Load().Routes["m"].Tiers[0] {
 			cand.Record.CoolDown(time.Minute)
 		}
 		r := w.ask(t.Context(), w.question("hi"))

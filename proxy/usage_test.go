@@ -8,6 +8,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
+	"github.com/dragoman-gateway/dragoman/proxy/routing"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -86,8 +87,8 @@ func TestAnAnswerThatBreaksOffBeforeItsCountIsCountedByItsText(t *testing.T) {
 
 func TestTheDearestAnswerHasACost(t *testing.T) {
 	t.Parallel()
-	price := newPrices(map[string]config.Price{"m": {Input: 1e6, Output: 1e6, Call: 1e6}})["m"]
-	if cost := price.of(translate.Usage{Input: translate.MaxTokens, Output: translate.MaxTokens}); cost != maxCost {
+	price := routing.NewPrices(map[string]config.Price{"m": {Input: 1e6, Output: 1e6, Call: 1e6}})["m"]
+	if cost := price.Of(translate.Usage{Input: translate.MaxTokens, Output: translate.MaxTokens}); cost != maxCost {
 		t.Errorf("the dearest answer costs %d", cost)
 	}
 }

@@ -72,9 +72,9 @@ func TestWhoWaitsForAFullChannelTakesOneWhoseCoolDownEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCrowd(newWorld(t, conf(backend("a", atMost(1)), backend("b")),
 			map[string][]script{"a": {lasts(time.Minute)}, "b": {says("b")}}))
-		for _, ch := range c.g.plan.Load().channels {
+		for _, ch := range c.g.plan.Load().Channels {
 			if ch.ID == "b" {
-				c.g.plan.Load().routes["m"].tiers[0][1].Record.CoolDown(3 * time.Second)
+				c.g.plan.Load().Routes["m"].Tiers[0][1].Record.CoolDown(3 * time.Second)
 			}
 		}
 		c.asks(t.Context(), "x")
@@ -188,7 +188,7 @@ func TestASlotIsNeverLostAmongMany(t *testing.T) {
 		}
 		c.all.Wait()
 		c.mustBeIdle()
-		for _, ch := range c.g.plan.Load().channels {
+		for _, ch := range c.g.plan.Load().Channels {
 			if n := ch.Slots.Waiting(); n != 0 || c.g.room.Len() != 0 {
 				t.Errorf("%d wait for %s, %d in the room", n, ch.ID, c.g.room.Len())
 			}

@@ -1,7 +1,6 @@
-package proxy
+package routing
 
 import (
-	"context"
 	"math"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -10,17 +9,18 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// price is what a model costs, in billionths: per token, and per answered question.
-type price struct {
+// Price is what a model costs, in billionths: per token, and per answered question.
+type Price struct {
 	input, cached, output float64
 	call                  int64
 }
 
-func newPrices(all map[string]config.Price) map[string]*price {
+// NewPrices are the prices of a configuration, by the name of the model.
+func NewPrices(all map[string]config.Price) map[string]*Price {
 	const perToken = admission.Unit / 1e6 // the file has them for a million
-	prices := make(map[string]*price, len(all))
+	prices := make(map[string]*Price, len(all))
 	for name, p := range all {
-		one := &price{input: p.Input * perToken, cached: p.Input * perToken, output: p.Output * perToken, call: admission.Billionths(p.Call, maxCost)}
+		one := &Price{input: p.Input * perToken, cached: p.Input * perToken, output: p.Output * perToken, call: admission.Billionths(p.Call, maxCost)}
 		if p.Cached != nil {
 			one.cached = *p.Cached * perToken
 		}
@@ -29,8 +29,8 @@ func newPrices(all map[string]config.Price) map[string]*price {
 	return prices
 }
 
-// of is what u costs; it is rounded once, to the nearest.
-func (p *price) of(u translate.Usage) int64 {
+// Of is what u costs; it is rounded once, to the nearest.
+func (p *Price) Of(u translate.Usage) int64 {
 	if p == nil {
 		return 0
 	}
@@ -42,10 +42,10 @@ func (p *price) of(u translate.Usage) int64 {
 // maxCost is what one answer can cost at most, in billionths: far beyond any price.
 const maxCost = store.MaxCost // nine millions
 
-// priceOf is the price of the model that was asked for, else of the one at the back
+// PriceOf is the price of the model that was asked for, else of the one at the back
 // end, where that is known, else the first one of those that could answer; nil: it
 // costs nothing.
-func (p *Plan) priceOf(m *Model, upstream string) *price {
+func (p *Plan) PriceOf(m *Model, upstream string) *Price {
 	if len(p.prices) == 0 {
 		return nil
 	}
@@ -55,16 +55,5 @@ func (p *Plan) priceOf(m *Model, upstream string) *price {
 	if upstream != "" {
 		return p.prices[upstream]
 	}
-	return m.route.price
-}
-
-// Purse returns what is left of the caller's budget in this period, in the unit of
-// the configured prices; limited is false for a caller without a budget.
-func (g *Gateway) Purse(ctx context.Context, c *Caller) (left float64, limited bool, err error) {
-	b := g.plan.Load().budgets[c.Limits]
-	if b == nil {
-		return 0, false, nil
-	}
-	left, err = g.admission.Left(ctx, b, c.Name)
-	return left, true, err
+	return m.Route.price
 }
