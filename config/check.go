@@ -108,6 +108,12 @@ func (k *checker) addresses() {
 	if (k.TLS.Cert == "") != (k.TLS.Key == "") {
 		k.add("tls", "needs both cert and key, or neither")
 	}
+	if (k.Admin.TLS.Cert == "") != (k.Admin.TLS.Key == "") {
+		k.add("admin.tls", "needs both cert and key, or neither")
+	}
+	if k.Admin.ClientCA != "" && k.Admin.TLS.Cert == "" {
+		k.add("admin.client_ca", "needs admin.tls: clients show certificates in TLS only")
+	}
 	for i, p := range k.TrustedProxies {
 		if _, err := netip.ParsePrefix(p); err == nil {
 			continue

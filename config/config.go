@@ -16,6 +16,7 @@ type Config struct {
 	// Prefix is put before every path of every front, for example /chatai.
 	// Default empty.
 	Prefix string `yaml:"prefix"`
+	// TLS is the certificate of all fronts. Default: none, they speak plain HTTP.
 	TLS    TLS    `yaml:"tls"`
 	Admin  Admin  `yaml:"admin"`
 	Store  Store  `yaml:"store"`
@@ -111,7 +112,8 @@ type Revert struct {
 	Questions int `yaml:"questions" default:"20" min:"1"`
 }
 
-// TLS names the certificate of all fronts; both or none.
+// TLS names a certificate and its key; both or none. Files that were replaced count from the
+// next handshake on; files that cannot be used change nothing, and the log says so.
 type TLS struct {
 	// Cert is the PEM file of the certificate and its chain.
 	Cert string `yaml:"cert"`
@@ -130,6 +132,12 @@ type Admin struct {
 	// ReadToken opens what only shows how things stand, and no conversation: for
 	// dashboards. It must not be the token. Default: there is none.
 	ReadToken string `yaml:"read_token" secret:"yes"`
+	// TLS is the certificate of the operator's side. Default: none, it speaks plain HTTP.
+	TLS TLS `yaml:"tls"`
+	// ClientCA is the PEM file of those who sign the certificates that operators must show
+	// besides the token; it needs admin.tls, and is read again when it changes. Default: none
+	// is wanted.
+	ClientCA string `yaml:"client_ca"`
 }
 
 // Store says where conversations are kept.

@@ -14,6 +14,7 @@ type checkCommand struct {
 	File  string `short:"c" name:"config" default:"dragoman.yaml" help:"The configuration file."`
 	URL   string `name:"url" help:"The operators' address of a running gateway, such as http://127.0.0.1:8081, instead of the file's."`
 	Token string `help:"Its token, instead of the file's or the one beside the store." env:"DRAGOMAN_ADMIN_TOKEN"`
+	Identity
 }
 
 // Run prints every problem of the file with its line, and fails if there is any. What

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,6 +40,37 @@ type explainCommand struct {
 	URL     string `name:"url" help:"The operators' address of a running gateway, such as http://127.0.0.1:8081, instead of the file's."`
 	Token   string `help:"Its token, instead of the file's or the one beside the store." env:"DRAGOMAN_ADMIN_TOKEN"`
 	JSON    bool   `name:"json" help:"Print JSON."`
+	Identity
+}
+
+// Identity is the certificate that a gateway with admin.client_ca wants to see.
+type Identity struct {
+	Cert string `help:"The PEM file of your certificate, where the gateway has admin.client_ca." env:"DRAGOMAN_ADMIN_CERT"`
+	Key  string `name:"cert-key" help:"The PEM file of its key." env:"DRAGOMAN_ADMIN_CERT_KEY"`
+}
+
+// trust is how a gateway of conf is believed to be it: by the authorities of this system, or
+// by the certificate that conf names.
+func (i *Identity) trust(conf *config.Config) (*tls.Config, error) {
+	way := &tls.Config{}
+	if conf.Admin.TLS.Cert != "" {
+		way.RootCAs, _ = x509.SystemCertPool()
+		if way.RootCAs == nil {
+			way.RootCAs = x509.NewCertPool()
+		}
+		if text, err := os.ReadFile(conf.Admin.TLS.Cert); err == nil {
+			way.RootCAs.AppendCertsFromPEM(text)
+		}
+	}
+	if i.Cert == "" {
+		return way, nil
+	}
+	pair, err := tls.LoadX509KeyPair(i.Cert, i.Key)
+	if err != nil {
+		return nil, fmt.Errorf("your certificate cannot be used: %w", err)
+	}
+	way.Certificates = []tls.Certificate{pair}
+	return way, nil
 }
 
 // Run asks the running gateway, or foresees what the file alone says.
@@ -142,7 +175,11 @@ func (c *explainCommand) call(ctx context.Context, conf *config.Config, method, 
 		return nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	way, err := c.trust(conf)
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: way}}
 	resp, err := client.Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("the gateway cannot be asked: %w", err)
@@ -170,6 +207,9 @@ func (c *explainCommand) reach(conf *config.Config) (base, token string, err err
 			host = "127.0.0.1"
 		}
 		base = "http://" + net.JoinHostPort(host, port)
+		if conf.Admin.TLS.Cert != "" {
+			base = "https://" + net.JoinHostPort(host, port)
+		}
 	}
 	if token != "" || conf.Store.URL == "" {
 		return base, token, nil

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/certs"
 	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
 )
@@ -24,6 +27,7 @@ const operatorConnections = 64
 // operator is the operator's side while it serves.
 type operator struct {
 	ln     net.Listener
+	scheme string // http or https
 	server *admin.Server
 	served chan error
 	token  string
@@ -54,11 +58,28 @@ func startOperator(conf *config.Config, ln net.Listener, side admin.Options) (*o
 			return nil, fmt.Errorf("cannot keep the operator's token: %w", err)
 		}
 	}
+	scheme, ln, err := secured(conf, ln, side.Log)
+	if err != nil {
+		return nil, err
+	}
+	o.scheme = scheme
 	side.Token, side.ReadToken, side.Listen = o.token, conf.Admin.ReadToken, conf.Admin.Listen
 	o.server = admin.New(side)
 	bounded := conn.Listen(ln, conn.Options{Total: min(operatorConnections, max(4, conn.Descriptors()/32)), Log: side.Log.With("side", "operators")})
 	go func() { o.served <- o.server.Serve(bounded) }()
 	return o, nil
+}
+
+// secured is ln behind TLS, if conf has a certificate for operators.
+func secured(conf *config.Config, ln net.Listener, log *slog.Logger) (scheme string, over net.Listener, err error) {
+	if conf.Admin.TLS.Cert == "" {
+		return "http", ln, nil
+	}
+	files, err := certs.Open(certs.Files{Cert: conf.Admin.TLS.Cert, Key: conf.Admin.TLS.Key, ClientCA: conf.Admin.ClientCA}, log)
+	if err != nil {
+		return "", nil, fmt.Errorf("cannot serve TLS to operators (admin.tls): %w", err)
+	}
+	return "https", tls.NewListener(ln, files.Config()), nil
 }
 
 // holders tells operators what clients of server hold open.
@@ -80,7 +101,7 @@ func (o *operator) stop() {
 // greet says where the operator's side is. A token is printed when it was made and,
 // since nobody has a file yet, at every quick start.
 func (o *operator) greet(w io.Writer, quick bool) {
-	fmt.Fprintf(w, "\n  operators   http://%s\n", o.ln.Addr())
+	fmt.Fprintf(w, "\n  operators   %s://%s\n", o.scheme, o.ln.Addr())
 	switch {
 	case o.fresh || quick && o.file != "":
 		fmt.Fprintf(w, "  token       %s", o.token)

@@ -64,9 +64,9 @@ func runServeOn(t *testing.T, text string) *running {
 			t.Fatalf("serve did not start: %v, %s", err, r.log)
 		}
 		said.Write(buf[:n])
-		if m := regexp.MustCompile(`operators +(http://\S+)`).FindStringSubmatch(said.String()); m != nil {
+		if m := regexp.MustCompile(`operators +(https?://\S+)`).FindStringSubmatch(said.String()); m != nil {
 			r.operator = m[1]
-			r.base = regexp.MustCompile(`openai +(http://[^/]+)/v1`).FindStringSubmatch(said.String())[1]
+			r.base = regexp.MustCompile(`openai +(https?://[^/]+)/v1`).FindStringSubmatch(said.String())[1]
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()

@@ -16,6 +16,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/certs"
 	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy"
@@ -108,14 +109,15 @@ type quiet struct{ log *slog.Logger }
 func (q quiet) Printf(format string, _ ...any) { q.log.Debug("http", "what", format) }
 
 // Serve answers on ln, and on TLS over it when the configuration has a
-// certificate, until Shutdown. It then returns nil.
+// certificate, until Shutdown. It then returns nil. Files of the certificate that
+// were replaced count from the next handshake on.
 func (s *Server) Serve(ln net.Listener) error {
 	if s.conf.TLS.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(s.conf.TLS.Cert, s.conf.TLS.Key)
+		files, err := certs.Open(certs.Files{Cert: s.conf.TLS.Cert, Key: s.conf.TLS.Key}, s.log)
 		if err != nil {
 			return err
 		}
-		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+		ln = tls.NewListener(ln, files.Config())
 	}
 	s.mu.Lock()
 	if s.stopping {
