@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -66,7 +67,16 @@ func adapter(addr string) http.HandlerFunc {
 	p.FlushInterval = -1
 	p.ErrorLog = quietLog()
 	p.Transport = &http.Transport{DisableKeepAlives: true}
-	return p.ServeHTTP
+	return func(w http.ResponseWriter, r *http.Request) {
+		// A server of HTTP/1 closes the body of a request once its answer begins, which a
+		// transport that has not read it to the end yet takes for a failure.
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		p.ServeHTTP(w, r)
+	}
 }
 
 var trusting = Options{TLS: &tls.Config{InsecureSkipVerify: true}}
