@@ -20,6 +20,8 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config/revision"
@@ -56,6 +58,8 @@ type Options struct {
 	Shared func() limiter.JointStats
 	// Clients tells what clients hold open; nil: nobody knows.
 	Clients func() Clients
+	// Sockets counts the open sockets of clients; nil: nobody does.
+	Sockets func() []SocketCount
 	// Log gets panics and failures of connections.
 	Log *slog.Logger
 }
@@ -64,6 +68,13 @@ type Options struct {
 type Clients struct {
 	Connections int
 	Sessions    int // sockets and streamed answers
+}
+
+// SocketCount is how many sockets a caller has open on a front.
+type SocketCount struct {
+	Front  string `json:"front"`
+	Caller string `json:"caller"` // empty: of all that have not signed in
+	Open   int    `json:"open"`
 }
 
 // Server answers operators. It is safe for concurrent use.
@@ -79,13 +90,19 @@ type Server struct {
 	http    *http.Server
 	began   time.Time
 
-	shared  func() limiter.JointStats // nil: nothing is shared
-	clients func() Clients            // nil: nobody knows
+	clients   func() Clients            // nil: nobody knows
+	shared    func() limiter.JointStats // nil: nothing is shared
+	socketsOf func() []SocketCount      // nil: nobody counts
+
+	boot     string        // of the cursors of events
+	streams  atomic.Int32  // of events
+	stopping chan struct{} // closed when they have to end
 }
 
 // New returns a server. It listens nowhere yet.
 func New(o Options) *Server {
-	s := &Server{g: o.Gateway, book: o.Book, token: sha256.Sum256([]byte(o.Token)), reads: sha256.Sum256([]byte(o.ReadToken)), mayRead: o.ReadToken != "", bad: auth.NewBadKeys(), log: o.Log, began: time.Now(), shared: o.Shared, clients: o.Clients}
+	s := &Server{g: o.Gateway, book: o.Book, token: sha256.Sum256([]byte(o.Token)), reads: sha256.Sum256([]byte(o.ReadToken)), mayRead: o.ReadToken != "", bad: auth.NewBadKeys(), log: o.Log, began: time.Now(), shared: o.Shared,
+		clients: o.Clients, socketsOf: o.Sockets, boot: newBoot(), stopping: make(chan struct{})}
 	s.name, _, _ = net.SplitHostPort(o.Listen)
 	s.http = &http.Server{
 		Handler:           s.Handler(),
@@ -98,6 +115,7 @@ func New(o Options) *Server {
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
+	s.http.RegisterOnShutdown(sync.OnceFunc(func() { close(s.stopping) }))
 	return s
 }
 

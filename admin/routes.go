@@ -9,9 +9,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/config/revision"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
+
+// maxWeight is the largest weight that can be set at run time.
+const maxWeight = 1_000_000
 
 // route is one call of the API. handle writes its answer, or returns an error and
 // has written nothing; a *translate.Error decides about the status.
@@ -26,7 +30,22 @@ func routes() []route {
 	return []route{
 		{"GET", "/api/health", mayNothing, (*Server).health},
 		{"GET", "/api/channels", mayRead, (*Server).channels},
-		{"POST", "/api/channels/{id}/{breaker}", mayAll, (*Server).force},
+		{"POST", "/api/channels/{id}/open", mayAll, force(channel.ForceOpen)},
+		{"POST", "/api/channels/{id}/close", mayAll, force(channel.ForceClose)},
+		{"POST", "/api/channels/{id}/drain", mayAll, force(channel.ForceDrain)},
+		{"POST", "/api/channels/{id}/auto", mayAll, force(channel.ForceNothing)},
+		{"PUT", "/api/channels/{id}/weight", mayAll, (*Server).setWeight},
+		{"DELETE", "/api/channels/{id}/weight", mayAll, (*Server).unsetWeight},
+		{"GET", "/api/exchanges", mayRead, (*Server).exchanges},
+		{"GET", "/api/events", mayRead, (*Server).events},
+		{"GET", "/api/conversations", mayRead, (*Server).conversations},
+		{"GET", "/api/conversations/{id}", mayAll, (*Server).conversation},
+		{"POST", "/api/conversations/{id}/clear", mayAll, (*Server).clear},
+		{"DELETE", "/api/conversations/{id}", mayAll, (*Server).forget},
+		{"GET", "/api/callers", mayRead, (*Server).callers},
+		{"GET", "/api/limits", mayRead, (*Server).limits},
+		{"GET", "/api/sockets", mayRead, (*Server).sockets},
+		{"GET", "/api/openapi.json", mayNothing, (*Server).document},
 		{"GET", "/api/explain/{id}", mayRead, (*Server).explain},
 		{"POST", "/api/explain", mayRead, (*Server).foresee},
 		{"GET", "/api/keys", mayRead, (*Server).keys},
@@ -61,19 +80,57 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) channels(w http.ResponseWriter, _ *http.Request) error {
-	return reply(w, http.StatusOK, map[string]any{"channels": s.g.Channels()})
+	var weights []revision.Weight
+	if s.book != nil {
+		weights = s.book.Weights()
+	}
+	return reply(w, http.StatusOK, map[string]any{"channels": s.g.Channels(), "set_at_run_time": s.setAtRunTime(weights)})
 }
 
-// force holds a channel's breakers open or closed, or leaves them to themselves.
-func (s *Server) force(w http.ResponseWriter, r *http.Request) error {
-	f, ok := channel.ParseForce(r.PathValue("breaker"))
-	if !ok {
-		return &translate.Error{Code: translate.CodeNotFound, Message: "want open, close or auto"}
+// setWeight gives a channel another weight for as long as the process lives.
+func (s *Server) setWeight(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Weight int `json:"weight"`
 	}
-	if err := s.g.Force(r.PathValue("id"), f); err != nil {
-		return &translate.Error{Code: translate.CodeNotFound, Message: "there is no such channel", Cause: err}
+	if err := read(r, &in); err != nil {
+		return err
 	}
-	return reply(w, http.StatusOK, map[string]any{"id": r.PathValue("id"), "forced": f.String()})
+	if in.Weight < 1 || in.Weight > maxWeight {
+		return translate.Invalid("want a weight from 1 to " + strconv.Itoa(maxWeight))
+	}
+	return s.weigh(w, r, in.Weight)
+}
+
+// unsetWeight gives a channel the weight of the file again.
+func (s *Server) unsetWeight(w http.ResponseWriter, r *http.Request) error { return s.weigh(w, r, 0) }
+
+func (s *Server) weigh(w http.ResponseWriter, r *http.Request, weight int) error {
+	if err := s.withBook(r, nil); err != nil {
+		return err
+	}
+	err := s.book.SetWeight(r.PathValue("id"), weight, author(r))
+	if errors.Is(err, revision.ErrNoChannel) {
+		return &translate.Error{Code: translate.CodeNotFound, Message: err.Error()}
+	}
+	if err != nil {
+		return err
+	}
+	for _, c := range s.g.Channels() {
+		if c.ID == r.PathValue("id") {
+			weight = c.Weight
+		}
+	}
+	return reply(w, http.StatusOK, map[string]any{"id": r.PathValue("id"), "weight": weight})
+}
+
+// force holds a channel's breakers open or closed, drains it, or leaves it to itself.
+func force(f channel.Force) func(*Server, http.ResponseWriter, *http.Request) error {
+	return func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		if err := s.g.Force(r.PathValue("id"), f); err != nil {
+			return &translate.Error{Code: translate.CodeNotFound, Message: "there is no such channel", Cause: err}
+		}
+		return reply(w, http.StatusOK, map[string]any{"id": r.PathValue("id"), "forced": f.String()})
+	}
 }
 
 // reply writes v as JSON.

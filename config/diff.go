@@ -220,7 +220,7 @@ func (d *differ) show(v reflect.Value, hide bool) string {
 	case AutoCount:
 		return autoOr(x == 0, strconv.Itoa(int(x)))
 	case Rate:
-		return x.text()
+		return x.String()
 	case time.Time:
 		if x.IsZero() {
 			return ""
@@ -244,8 +244,8 @@ func autoOr(auto bool, text string) string {
 	return text
 }
 
-// text is r as a file says it; empty for none.
-func (r Rate) text() string {
+// String is r as a file says it; empty for none.
+func (r Rate) String() string {
 	for _, p := range []struct {
 		per  time.Duration
 		name string

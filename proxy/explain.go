@@ -32,6 +32,9 @@ func (g *Gateway) ExplainOf(id, caller string, n int) (e *Explanation, ok bool) 
 	return g.traces.Explain(id, caller, n, g.plan.Load().PolicyName)
 }
 
+// Traces are those of the newest exchanges.
+func (g *Gateway) Traces() *journal.Traces { return &g.traces }
+
 // targetOf is c as it is noted that it is asked.
 func targetOf(c *channel.Candidate) journal.Target {
 	return journal.Target{Record: c.Record, Channel: c.Channel.ID, Key: c.Channel.Key, Tier: c.Channel.Conf.Tier, Model: c.Upstream}

@@ -113,3 +113,13 @@ func (o *operator) greet(w io.Writer, quick bool) {
 		fmt.Fprintf(w, "  token       in %s\n", o.file)
 	}
 }
+
+// socketsOf counts the sockets of server as operators see them.
+func socketsOf(server *front.Server) func() []admin.SocketCount {
+	return func() (all []admin.SocketCount) {
+		for _, s := range server.Sockets() {
+			all = append(all, admin.SocketCount(s))
+		}
+		return all
+	}
+}

@@ -173,6 +173,20 @@ func (b *Book) weighted(conf *config.Config) *config.Config {
 	return &with
 }
 
+// Number is that of the revision that runs; 0: there is no history.
+func (b *Book) Number() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.n
+}
+
+// Weights are those that were set at run time, by channel.
+func (b *Book) Weights() []Weight {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.set()
+}
+
 // set are the weights that were set, by channel; b.mu is held.
 func (b *Book) set() []Weight {
 	var all []Weight

@@ -48,7 +48,7 @@ var mayImport = []struct {
 	{"proxy/upstream", []string{"config", "translate/...", "internal/..."}},
 	{"store/...", []string{"store/...", "translate", "config"}},
 	{"limiter/...", []string{"limiter/...", "translate", "config"}},
-	{"admin/...", []string{"admin/...", "proxy", "proxy/auth", "proxy/channel", "proxy/metrics", "store", "limiter", "config", "config/revision", "translate", "internal/..."}},
+	{"admin/...", []string{"admin/...", "proxy", "proxy/auth", "proxy/channel", "proxy/journal", "proxy/metrics", "store", "limiter", "config", "config/revision", "translate", "internal/..."}},
 	{"internal/codectest", []string{"translate", "internal/jsonx", "internal/wiretest"}},
 	{"internal/mockmodel", []string{"translate"}},
 	{"internal/wiretest", nil},

@@ -66,8 +66,11 @@ func (c *Candidate) WantsThoughts() bool {
 // Barred says what keeps questions from c now. It only reads.
 func (c *Candidate) Barred(now time.Time) Bar {
 	force := c.Channel.Force()
-	if force == ForceOpen {
+	switch force {
+	case ForceOpen:
 		return Bar{State: "open", Why: "taken out of use by the operator"}
+	case ForceDrain:
+		return Bar{State: "open", Why: "drained by the operator: what runs goes on"}
 	}
 	if b := c.Channel.Quarantine.barred(now); b.State != "" && force != ForceClose {
 		return b

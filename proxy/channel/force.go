@@ -9,17 +9,8 @@ const (
 	ForceNothing Force = iota // the record decides
 	ForceOpen                 // no question goes to the channel
 	ForceClose                // questions go to it in spite of its breaker and of a key that was set aside
+	ForceDrain                // as ForceOpen, for one that is to be free of questions soon
 )
 
-// String names f as the API for operators does: auto, open or close.
-func (f Force) String() string { return [...]string{"auto", "open", "close"}[f] }
-
-// ParseForce returns the decision called word; ok is false where there is none.
-func ParseForce(word string) (f Force, ok bool) {
-	for f = range ForceClose + 1 {
-		if f.String() == word {
-			return f, true
-		}
-	}
-	return 0, false
-}
+// String names f as the API for operators does: auto, open, close or drain.
+func (f Force) String() string { return [...]string{"auto", "open", "close", "drain"}[f] }

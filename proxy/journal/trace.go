@@ -129,6 +129,7 @@ type Trace struct {
 
 // record is what happened to one exchange.
 type record struct {
+	seq                      uint64 // its place among those that have ended, from 1; 0: it runs
 	id, front, caller, model string
 	received                 time.Time
 	routes                   []Route // that were searched, the newest search's
@@ -165,6 +166,7 @@ type Traces struct {
 	out   ring
 	spare []*Trace
 	runs  *Trace // the newest of those that run
+	seq   uint64 // of the one that ended last
 }
 
 // ring has the newest of its kind, and where the next one goes.
@@ -232,6 +234,8 @@ func (s *Traces) keep(r *Trace) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ends(r)
+	s.seq++
+	r.seq = s.seq
 	ring, limit := &s.plain, keptOrdinary
 	switch {
 	case r.refused():

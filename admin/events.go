@@ -1,0 +1,152 @@
+package admin
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+const (
+	eventStreams = 16                     // that may be open at once
+	eventEvery   = 500 * time.Millisecond // between two looks
+	eventsAtOnce = 500                    // exchanges told in one look
+	eventTime    = 10 * time.Second       // in which a client has to take what was written
+)
+
+// overviewJSON is how the gateway stands.
+type overviewJSON struct {
+	Uptime   int  `json:"uptime_seconds"`
+	Running  int  `json:"running"` // questions that are open
+	Draining bool `json:"draining"`
+	Revision int  `json:"revision"` // of the configuration; 0: there is no history
+}
+
+// stream is one client of the events.
+type stream struct {
+	s      *Server
+	w      http.ResponseWriter
+	out    *http.ResponseController
+	cursor uint64
+	told   map[string][]byte // what was last told of each kind of state
+	buf    bytes.Buffer
+}
+
+// events is everything that happens, as server-sent events: exchange for each one that has
+// ended, channels and overview at the beginning and when they have changed, missed where
+// exchanges were not remembered any more. The id of an event is the cursor to go on with, in
+// Last-Event-ID or ?cursor=; without one the stream begins now.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
+	if s.streams.Add(1) > eventStreams {
+		s.streams.Add(-1)
+		return &translate.Error{Code: translate.CodeRateLimited, Message: "too many streams of events are open", Retry: eventTime}
+	}
+	defer s.streams.Add(-1)
+	c := &stream{s: s, w: w, out: http.NewResponseController(w), told: map[string][]byte{}}
+	lost, err := c.begin(r)
+	if err != nil {
+		return err
+	}
+	// What bounds other calls would end this one. A recorder of tests has no deadlines.
+	_ = c.out.SetReadDeadline(time.Time{})
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.WriteHeader(http.StatusOK)
+	if lost != "" {
+		c.event("missed", map[string]any{"exchanges": 0, "why": lost})
+	}
+	clock := time.NewTicker(eventEvery)
+	defer clock.Stop()
+	for n := 0; ; n++ {
+		c.look(n)
+		if !c.flush() {
+			return nil
+		}
+		select {
+		case <-clock.C:
+		case <-r.Context().Done():
+			return nil
+		case <-s.stopping:
+			return nil
+		}
+	}
+}
+
+// begin sets the cursor; lost says why one that was given means nothing here.
+func (c *stream) begin(r *http.Request) (lost string, err error) {
+	given := r.Header.Get("Last-Event-ID")
+	if given == "" {
+		given = r.URL.Query().Get("cursor")
+	}
+	_, newest, _ := c.s.g.Traces().Since(^uint64(0), 1)
+	if c.cursor = newest; given == "" {
+		return "", nil
+	}
+	boot, at, ok := strings.Cut(given, "-")
+	n, bad := strconv.ParseUint(at, 10, 64)
+	if !ok || bad != nil {
+		return "", translate.Invalid("cursor wants the id of an event")
+	}
+	if boot != c.s.boot || n > newest {
+		return "the gateway was started anew since", nil
+	}
+	c.cursor = n
+	return "", nil
+}
+
+// look writes what is new; n counts the looks.
+func (c *stream) look(n int) {
+	list, next, missed := c.s.g.Traces().Since(c.cursor, eventsAtOnce)
+	if missed > 0 {
+		c.event("missed", map[string]any{"exchanges": missed, "why": "they are remembered no longer"})
+	}
+	for i := range list {
+		c.cursor = list[i].Cursor
+		c.event("exchange", &list[i])
+	}
+	c.cursor = next
+	if n%2 == 0 { // once a second
+		o := overviewJSON{Uptime: int(time.Since(c.s.began).Seconds()), Running: c.s.g.Running(), Draining: c.s.g.Draining()}
+		if c.s.book != nil {
+			o.Revision = c.s.book.Number()
+		}
+		c.changed("overview", o)
+		c.changed("channels", map[string]any{"channels": c.s.g.Channels()})
+	}
+}
+
+// changed writes v if it is not as it was told last.
+func (c *stream) changed(kind string, v any) {
+	text, err := json.Marshal(v)
+	if err == nil && !bytes.Equal(text, c.told[kind]) {
+		c.told[kind] = text
+		c.event(kind, json.RawMessage(text))
+	}
+}
+
+func (c *stream) event(kind string, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		c.s.log.Error("an event cannot be told", "event", kind, "err", err)
+		return
+	}
+	fmt.Fprintf(&c.buf, "id: %s-%d\nevent: %s\ndata: %s\n\n", c.s.boot, c.cursor, kind, text)
+}
+
+// flush sends what was written; it is false when nobody takes it.
+func (c *stream) flush() bool {
+	_ = c.out.SetWriteDeadline(time.Now().Add(eventTime))
+	if _, err := c.w.Write(c.buf.Bytes()); err != nil {
+		return false
+	}
+	c.buf.Reset()
+	return c.out.Flush() == nil
+}
+
+// newBoot tells the cursors of this process from those of another one.
+func newBoot() string { return strings.ToLower(rand.Text()[:8]) }

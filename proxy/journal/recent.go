@@ -1,0 +1,124 @@
+package journal
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Filter chooses exchanges; empty fields choose all.
+type Filter struct {
+	Front, Caller, Model string
+	Channel              string // that was asked last
+	Outcome              string // ok, or the code of the error
+	// Before chooses those that ended earlier than the one with this cursor; 0: all.
+	Before uint64
+	// Limit is how many are returned at most.
+	Limit int
+}
+
+// Summary is one exchange in a list.
+type Summary struct {
+	// Cursor counts the exchanges in the order in which they ended; 0: it runs.
+	Cursor   uint64  `json:"cursor"`
+	ID       string  `json:"id"`
+	At       string  `json:"at"` // when the question came, in RFC 3339
+	Front    string  `json:"front"`
+	Caller   string  `json:"caller"`
+	Model    string  `json:"model"`
+	State    string  `json:"state"`   // running or done
+	Outcome  string  `json:"outcome"` // ok or the code of the error; empty: it runs
+	Message  string  `json:"message"`
+	Channel  string  `json:"channel"` // that was asked last; empty: none
+	Attempts int     `json:"attempts"`
+	FirstMs  float64 `json:"first_ms"` // of the last attempt
+	TookMs   float64 `json:"took_ms"`
+}
+
+// channel is the one that was asked last.
+func (r *record) channel() string {
+	if len(r.tries) == 0 {
+		return ""
+	}
+	return r.tries[len(r.tries)-1].target.Channel
+}
+
+func (r *record) outcome() string { return cmp.Or(string(r.end.code), "ok") }
+
+func (r *record) summary(running bool) Summary {
+	s := Summary{Cursor: r.seq, ID: r.id, At: r.received.UTC().Format(time.RFC3339Nano), Front: r.front, Caller: r.caller, Model: r.model, State: "done",
+		Outcome: r.outcome(), Message: r.end.message, Channel: r.channel(), Attempts: len(r.tries), TookMs: Millis(r.took)}
+	if n := len(r.tries); n > 0 {
+		s.FirstMs = Millis(r.tries[n-1].first)
+	}
+	if running {
+		s.State, s.Outcome, s.TookMs = "running", "", Millis(time.Since(r.received))
+	}
+	return s
+}
+
+func (f *Filter) fits(r *record) bool {
+	is := func(want, has string) bool { return want == "" || want == has }
+	return is(f.Front, r.front) && is(f.Caller, r.caller) && is(f.Model, r.model) && is(f.Channel, r.channel())
+}
+
+// Recent returns remembered exchanges that have ended, those that ended last first.
+func (s *Traces) Recent(f Filter) []Summary {
+	s.mu.Lock()
+	var list []Summary
+	s.each(func(r *record) {
+		if (f.Before == 0 || r.seq < f.Before) && (f.Outcome == "" || f.Outcome == r.outcome()) && f.fits(r) {
+			list = append(list, r.summary(false))
+		}
+	})
+	s.mu.Unlock()
+	slices.SortFunc(list, func(a, b Summary) int { return cmp.Compare(b.Cursor, a.Cursor) })
+	return list[:min(len(list), max(f.Limit, 0))]
+}
+
+// Running returns those that have not ended, the newest first.
+func (s *Traces) Running(f Filter) (list []Summary) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for r := s.runs; r != nil && len(list) < f.Limit; r = r.next {
+		r.mu.Lock()
+		if f.fits(&r.record) {
+			list = append(list, r.summary(true))
+		}
+		r.mu.Unlock()
+	}
+	return list
+}
+
+// Since returns up to limit exchanges that ended after the one with cursor after, in that
+// order, the cursor to go on with, and how many between were remembered no longer.
+func (s *Traces) Since(after uint64, limit int) (list []Summary, next, missed uint64) {
+	s.mu.Lock()
+	next = s.seq
+	if next > after {
+		s.each(func(r *record) {
+			if r.seq > after {
+				list = append(list, r.summary(false))
+			}
+		})
+	}
+	s.mu.Unlock()
+	slices.SortFunc(list, func(a, b Summary) int { return cmp.Compare(a.Cursor, b.Cursor) })
+	if len(list) > limit {
+		list = list[:limit]
+		next = list[limit-1].Cursor
+	}
+	if next < after {
+		return nil, next, 0
+	}
+	return list, next, next - after - uint64(len(list))
+}
+
+// each calls f for all that have ended and are remembered; s.mu is held.
+func (s *Traces) each(f func(*record)) {
+	for _, g := range [...]*ring{&s.plain, &s.bad, &s.out} {
+		for _, r := range g.kept {
+			f(&r.record)
+		}
+	}
+}
