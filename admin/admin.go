@@ -8,10 +8,8 @@
 package admin
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,7 +18,6 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -99,62 +96,6 @@ type Server struct {
 	stopping chan struct{} // closed when they have to end
 }
 
-// New returns a server. It listens nowhere yet.
-func New(o Options) *Server {
-	s := &Server{g: o.Gateway, book: o.Book, token: sha256.Sum256([]byte(o.Token)), reads: sha256.Sum256([]byte(o.ReadToken)), mayRead: o.ReadToken != "", bad: auth.NewBadKeys(), log: o.Log, began: time.Now(), shared: o.Shared,
-		clients: o.Clients, socketsOf: o.Sockets, boot: newBoot(), stopping: make(chan struct{})}
-	s.name, _, _ = net.SplitHostPort(o.Listen)
-	s.http = &http.Server{
-		Handler:           s.Handler(),
-		MaxHeaderBytes:    maxHead,
-		ReadHeaderTimeout: readTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      mayTake,
-		IdleTimeout:       mayIdle,
-		// OPTIONS * has its answer from the routes, as everything else.
-		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
-	}
-	s.http.RegisterOnShutdown(sync.OnceFunc(func() { close(s.stopping) }))
-	return s
-}
-
-// Serve answers on ln until Shutdown. It then returns nil.
-func (s *Server) Serve(ln net.Listener) error {
-	if err := s.http.Serve(ln); err != http.ErrServerClosed {
-		return err
-	}
-	return nil
-}
-
-// Shutdown takes no more connections and lets running requests end until ctx does.
-func (s *Server) Shutdown(ctx context.Context) {
-	if s.http.Shutdown(ctx) != nil {
-		_ = s.http.Close()
-	}
-}
-
-// Handler is all routes with what guards them.
-func (s *Server) Handler() http.Handler {
-	mux := http.NewServeMux()
-	paths := map[string][]string{}
-	for _, r := range routes() {
-		mux.HandleFunc(r.method+" "+r.path, s.call(r))
-		paths[r.path] = append(paths[r.path], r.method)
-	}
-	// Less is known of a path without its method, so that these come last.
-	for at, methods := range paths {
-		mux.HandleFunc(at, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Allow", strings.Join(methods, ", "))
-			fail(w, &translate.Error{Code: translate.CodeMethod, Message: "this path wants " + strings.Join(methods, " or ")})
-		})
-	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		fail(w, &translate.Error{Code: translate.CodeNotFound, Message: "there is nothing here"})
-	})
-	return s.guarded(mux)
-}
-
 // guarded lets through only what was meant for this server.
 func (s *Server) guarded(next http.Handler) http.Handler {
 	foreign := http.NewCrossOriginProtection()
@@ -200,30 +141,6 @@ func (s *Server) known(host string) bool {
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return host != "" && (!strings.Contains(host, ".") || strings.HasSuffix(host, ".localhost") || host == strings.ToLower(s.name))
-}
-
-// call is r behind the token.
-func (s *Server) call(r route) http.HandlerFunc {
-	return func(w http.ResponseWriter, req *http.Request) {
-		may := s.authorized(req)
-		if may < r.needs {
-			if may == mayNothing {
-				w.Header().Set("WWW-Authenticate", "Bearer")
-				fail(w, s.refusal(req))
-				return
-			}
-			fail(w, &translate.Error{Code: translate.CodePermission, Message: "admin.read_token may not do that: this call wants the operator's token"})
-			return
-		}
-		err := r.handle(s, w, req)
-		if err == nil {
-			return
-		}
-		if e := (*translate.Error)(nil); !errors.As(err, &e) && req.Context().Err() == nil {
-			s.log.Error("an operator's call failed", "call", r.method+" "+r.path, "err", err)
-		}
-		fail(w, err)
-	}
 }
 
 // right is what a token opens, or what a call needs.

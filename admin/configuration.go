@@ -10,13 +10,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// problemJSON is a line of a configuration that is wrong, or worth a second look.
-type problemJSON struct {
-	Line    int    `json:"line"` // 0: of none
-	Path    string `json:"path"`
-	Message string `json:"message"`
-}
-
 func problemsOf(all []config.Problem) []problemJSON {
 	list := make([]problemJSON, 0, len(all))
 	for _, p := range all {
@@ -173,17 +166,6 @@ func applied(w http.ResponseWriter) func(*revision.Applied, error) error {
 		})
 	}
 }
-
-// refusedError is why a configuration was not applied: the lines that are wrong with it, or
-// what stands against applying any.
-type refusedError struct {
-	status   int
-	code     string
-	message  string
-	problems []problemJSON
-}
-
-func (e *refusedError) Error() string { return e.message }
 
 func refused(err error) error {
 	var bad *config.Problems

@@ -3,7 +3,6 @@ package admin
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -157,26 +156,3 @@ func rowOf(e *store.Entry) rowJSON {
 // at is a stored time as JSON can say it: a damaged one must not keep the other rows
 // from being shown.
 func at(ms int64) time.Time { return time.UnixMilli(min(max(ms, 0), store.LastTime)).UTC() }
-
-// moment reads a time in RFC 3339; nothing is 0.
-func moment(text string) (int64, error) {
-	if text == "" {
-		return 0, nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return 0, translate.Invalid("from and to want a time such as 2027-01-31T00:00:00Z")
-	}
-	return at.UnixMilli(), nil
-}
-
-func count(text string, standard, most int) (int, error) {
-	if text == "" {
-		return standard, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 || n > most {
-		return 0, translate.Invalid("want a number from 0 to " + strconv.Itoa(most))
-	}
-	return n, nil
-}
