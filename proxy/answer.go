@@ -1,35 +1,16 @@
 package proxy
 
 import (
+	"context"
 	"slices"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/answercache"
+	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
-
-// answer is what has come of an attempt.
-type answer struct {
-	copies    []byte            // what held events refer to
-	held      []translate.Event // what came before the commit point
-	heldAt    int               // the next of them
-	first     translate.Event   // the first content
-	hasFirst  bool              // it was not given out yet
-	collected translate.Answer  // usage and, where it is needed, all of it
-	raw       []byte            // a whole answer as it came
-	textBytes int
-	shown     bool              // some of it was text
-	thought   bool              // some of it was thought
-	doubted   bool              // some of the usage that was reported cannot be
-	excess    bool              // because it is more than any model can use
-	complete  bool              // its end mark was seen
-	stored    bool              // the turn is
-	unnoted   bool              // the turn failed, and is not stored with its error
-	cached    bool              // it was kept
-	call      *answercache.Call // others wait for it
-}
 
 // more reports whether something of it came before the commit point and was not given out.
 func (a *answer) more() bool { return a.hasFirst || a.heldAt < len(a.held) }
@@ -77,22 +58,6 @@ func mayBeEmpty(f translate.Finish) bool {
 	}
 	return false
 }
-
-// empty says what is wrong with an answer without any content that ended with end; nil: it
-// may be so. An empty answer that just stops comes from a broken server, nearly always;
-// the anthropic dialect has it for a model that has nothing to add.
-func (s *search) empty(end translate.Event) *translate.Error {
-	dialect := s.x.prompt.req.Dialect
-	switch {
-	case mayBeEmpty(end.Finish):
-		return untold(dialect, end, false)
-	case s.x.attempt.passThrough && config.KindOf(dialect).Empty && end.Reason == translate.ReasonGiven:
-		return nil
-	}
-	return errEmpty
-}
-
-var errEmpty = translate.Broken("the model gave an empty answer", nil)
 
 // untold is what a client of dialect is told of a good answer of which that can show
 // nothing; nil: there is something to show, or the dialect has a place for the reason.
@@ -197,4 +162,87 @@ func (x *Exchange) Cost() float64 {
 		return 0
 	}
 	return float64(p.Of(x.Usage())) / admission.Unit
+}
+
+func isThought(p translate.Part) bool { return p.Kind == translate.PartReasoning && p.Text != "" }
+
+// cacheKey names the question; ok is false for one that has no exact name.
+func (p *prompt) cacheKey(preset *config.Preset) (key answercache.Key, ok bool) {
+	q := answercache.Question{
+		Scope: "caller " + p.q.Caller.Name, Model: p.model.Name, Messages: window(p.req.Messages, p.window), Tools: p.req.Tools,
+		Choice: p.req.ToolChoice, Params: p.req.Params, Web: p.req.Web,
+	}
+	if preset.CacheShared {
+		q.Scope = "all"
+	}
+	return q.Key()
+}
+
+// lookupCache looks for a cached answer, or waits for the one of the same question that
+// is under way. It reports whether there is one, with which the exchange then goes on.
+func (p *Pending) lookupCache() (bool, *translate.Error) {
+	x := &p.x
+	if !x.prompt.mayBeKept() {
+		return false, nil
+	}
+	preset := x.prompt.model.Preset
+	key, ok := x.prompt.cacheKey(preset)
+	if !ok {
+		return false, nil
+	}
+	x.report.timing.Cache = "miss"
+	for {
+		a, call, lead := x.g.answers.Find(key, preset.Cache)
+		switch {
+		case a != nil:
+			p.serveCached(a)
+			return true, nil
+		case lead:
+			x.answer.call = call
+			return false, nil
+		}
+		select {
+		case <-call.Done():
+		case <-x.ctx.Done():
+			return false, translate.Gone(context.Cause(x.ctx))
+		}
+		a, retry := call.Result()
+		if a != nil {
+			p.serveCached(a)
+			return true, nil
+		}
+		if !retry {
+			return false, nil // it went wrong: this one is asked by itself
+		}
+	}
+}
+
+// serveCached makes a the answer.
+func (p *Pending) serveCached(a *answercache.Answer) {
+	x := &p.x
+	x.answer.cached, x.report.timing.Cache = true, "hit"
+	ch := &channel.Channel{ID: "cache", Conf: &config.Channel{Kind: "cache"}, Kind: config.KindOf("cache"), Meter: x.g.metrics.Channel("cache")}
+	x.attempt.lease, x.report.timing.Dropped = channel.Lease{Candidate: channel.Candidate{Channel: ch}}, a.Dropped
+	if x.whole {
+		x.answer.collected, x.answer.complete = a.Whole(), true
+		return
+	}
+	x.attempt.watchdog = &x.attempt.early
+	x.attempt.watchdog.start(func(error) {}, time.Hour, time.Hour)
+	x.attempt.stream = a.Stream()
+}
+
+// completeCall ends the call that others wait for, if the exchange leads one, with its
+// answer if they may have it.
+func (x *Exchange) completeCall(err *translate.Error) {
+	call := x.answer.call
+	if call == nil {
+		return
+	}
+	x.answer.call = nil
+	var a *answercache.Answer
+	if err == nil && x.answer.complete {
+		a = answercache.NewAnswer(&x.answer.collected, x.report.timing.Dropped)
+	}
+	x.g.answers.Complete(call, a, err != nil && err.Fault == translate.FaultGone)
 }

@@ -4,32 +4,11 @@ import (
 	"context"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
-
-const (
-	countsPerMinute = 60 // of a caller
-	countersKept    = 100_000
-	countWait       = 10 * time.Second // for a channel that counts
-)
-
-// countRate bounds how often a caller may have tokens counted, which no limit of the
-// configuration counts.
-type countRate struct {
-	limiter *limiter.Local
-	rule    *limiter.Rule
-}
-
-func newCountRate() *countRate {
-	return &countRate{
-		limiter: limiter.NewLocal(limiter.Options{Keys: countersKept}),
-		rule:    limiter.NewRule("count_tokens", config.Limit{Requests: config.Rate{N: countsPerMinute, Per: time.Minute}}),
-	}
-}
 
 // Counter is an [Upstream] that tells how many tokens a question has. The error is always a
 // *translate.Error.

@@ -1,23 +1,12 @@
 package proxy
 
 import (
-	"sync"
-
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // maxDetached bounds the answers that go on without their clients. The next one is
 // cancelled, as on a channel that does not say on_leave: finish.
 const maxDetached = 256
-
-// detached are the exchanges that are read to their end although their clients have
-// left. Its zero value is empty. It is safe for concurrent use.
-type detached struct {
-	running sync.WaitGroup
-	mu      sync.Mutex
-	stops   map[*Exchange]func() // each ends the attempt's context
-	over    bool
-}
 
 // mayDetach reports whether the answer is one to go on without its client.
 func (x *Exchange) mayDetach() bool {
@@ -60,23 +49,4 @@ func (x *Exchange) crashed() {
 		return
 	}
 	x.end(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
-}
-
-func (d *detached) forget(x *Exchange) {
-	if x.q.Holding != nil {
-		x.q.Holding.Release()
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.stops, x)
-}
-
-// cancel cuts off what is running, and lets nothing in any more.
-func (d *detached) cancel() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.over = true
-	for _, stop := range d.stops {
-		stop()
-	}
 }

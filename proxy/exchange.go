@@ -3,45 +3,9 @@ package proxy
 import (
 	"context"
 	"io"
-	"time"
 
-	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
-	"github.com/dragoman-gateway/dragoman/proxy/routing"
 	"github.com/dragoman-gateway/dragoman/translate"
-)
-
-// Exchange is one question and its answer. It is a translate.Stream. The turn is
-// stored when the finish is seen, before Next returns it, so that an end mark never
-// goes out for what a crash could lose; Close settles the rest. It must be closed.
-// One goroutine uses it; to stop it from another, cancel the context it was opened
-// with. It holds that context, since it is that context's life.
-type Exchange struct {
-	g     *Gateway
-	q     Question      // as its front put it; nobody writes to it
-	plan  *routing.Plan // that it is under, to its end; nil: the gateway was stopping already
-	ctx   context.Context
-	began time.Time
-	whole bool // its client waits for the complete answer
-	phase phase
-
-	ticket  admission.Ticket // what it holds under the limits and the budget of its caller
-	prompt  prompt           // what is asked
-	attempt attempt          // the newest one: the channel that answers
-	answer  answer           // what has come of it
-	report  report           // what is told of it
-	err     *translate.Error
-}
-
-// phase is how far an exchange has come. It only grows.
-type phase uint8
-
-const (
-	asking    phase = iota // a channel is sought
-	committed              // Open has returned it: no other channel any more
-	estimated              // the estimate of its usage was given out, its end is next
-	returned               // slot, ticket and connection are back; only the report is open
-	settled                // nothing may be touched
 )
 
 // Dropped names what the question said and the channel could not be told, with commas
@@ -122,9 +86,6 @@ func (x *Exchange) Later(resume func()) bool {
 	x.attempt.watchdog.setWaiting(false)
 	return false
 }
-
-// patient is a stream that can be waited for with less in memory than its Next needs.
-type patient interface{ Wait() }
 
 // known reports whether Next can tell without asking the channel.
 func (x *Exchange) known() bool { return x.err != nil || x.phase >= returned || x.answer.more() }
@@ -211,15 +172,6 @@ func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 	}
 	x.err = err
 	return translate.Event{}, err
-}
-
-// complete decodes a question that was only peeked at, while anybody waits for its answer.
-// The error says what is wrong with it.
-func (x *Exchange) complete() *translate.Error {
-	if x.prompt.lazy == nil {
-		return nil
-	}
-	return x.prompt.decode(func() bool { return x.ctx.Err() != nil })
 }
 
 // accept counts and keeps what an event carries.

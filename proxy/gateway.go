@@ -3,13 +3,11 @@ package proxy
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/internal/keyset"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/answercache"
@@ -84,74 +82,6 @@ type Options struct {
 	// Tell is called with health hints for other processes, see [Hint]. Many goroutines
 	// call it, under locks: it must neither wait nor call the gateway. nil: no hints.
 	Tell func(channel.Hint)
-}
-
-// New compiles conf, which must have been checked, and returns a gateway that
-// keeps conversations in st. open makes the upstreams; no connection is made yet, but
-// for the key set of callers.jwt.jwks, which is fetched in the background.
-func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o Options) (*Gateway, error) {
-	if o.Limiter == nil {
-		o.Limiter = limiter.NewLocal(limiter.Options{})
-	}
-	if o.Chance == nil {
-		o.Chance = rand.Int64N
-	}
-	g := &Gateway{store: st, log: log, conversations: conversation.New(st, log, o.Sole), memories: newMemories(), opener: open, chance: o.Chance, tell: o.Tell, keys: auth.NewKeyring(st), badKeys: auth.NewBadKeys(), counts: newCountRate()}
-	p, err := g.compile(conf, nil)
-	if err != nil {
-		return nil, err
-	}
-	p.Callers.Open(nil, log, keyset.Options{})
-	g.ledger = journal.NewLedger(st, conf.Ledger, log)
-	g.refusals = journal.NewRefusals(g.ledger, log)
-	var spent admission.Spendings
-	if g.ledger != nil {
-		spent = g.ledger
-	}
-	g.admission = admission.New(o.Limiter, spent, log)
-	g.answers = answercache.New(int(conf.Cache.Size))
-	g.plan.Store(p)
-	g.plans = []*routing.Plan{p}
-	g.probe(p)
-	g.retention = g.conversations.Retain(conf.Store.Keep)
-	return g, nil
-}
-
-// Drain refuses new questions from now on, with CHANNEL_UNAVAILABLE, and returns
-// when all running exchanges are closed or ctx has ended. In the latter case it cuts
-// off the answers that went on without their clients; they end soon after.
-func (g *Gateway) Drain(ctx context.Context) error {
-	g.mu.Lock()
-	g.draining = true
-	g.mu.Unlock()
-	done := make(chan struct{})
-	go func() {
-		defer func() { _ = recover() }()
-		g.open.Wait()
-		g.detached.running.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		g.detached.cancel()
-		return ctx.Err()
-	}
-}
-
-// Close closes the upstreams, ends the removal of old conversations and writes what waits for the ledger. All exchanges must have been closed before.
-func (g *Gateway) Close() error {
-	g.applying.Lock()
-	defer g.applying.Unlock()
-	g.closed = true
-	g.retention.Close()
-	g.probers.Load().stop()
-	g.plan.Load().Close()
-	g.keys.Close()
-	g.answers.Close()
-	g.refusals.Close()
-	return g.ledger.Close()
 }
 
 // Models returns the models and presets that c may use, in the order of the
@@ -240,4 +170,117 @@ func applyPreset(r *translate.Request, system string, maxTokens *int, temperatur
 	if r.Params.TopP == nil {
 		r.Params.TopP = topP
 	}
+}
+
+// Caller is who asks: a key, a signed token or an anonymous address.
+type Caller = auth.Caller
+
+// countRate bounds how often a caller may have tokens counted, which no limit of the
+// configuration counts.
+type countRate struct {
+	limiter *limiter.Local
+	rule    *limiter.Rule
+}
+
+func newCountRate() *countRate {
+	return &countRate{
+		limiter: limiter.NewLocal(limiter.Options{Keys: countersKept}),
+		rule:    limiter.NewRule("count_tokens", config.Limit{Requests: config.Rate{N: countsPerMinute, Per: time.Minute}}),
+	}
+}
+
+// detached are the exchanges that are read to their end although their clients have
+// left. Its zero value is empty. It is safe for concurrent use.
+type detached struct {
+	running sync.WaitGroup
+	mu      sync.Mutex
+	stops   map[*Exchange]func() // each ends the attempt's context
+	over    bool
+}
+
+func (d *detached) forget(x *Exchange) {
+	if x.q.Holding != nil {
+		x.q.Holding.Release()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.stops, x)
+}
+
+// cancel cuts off what is running, and lets nothing in any more.
+func (d *detached) cancel() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.over = true
+	for _, stop := range d.stops {
+		stop()
+	}
+}
+
+const (
+	countsPerMinute = 60 // of a caller
+	countersKept    = 100_000
+	countWait       = 10 * time.Second // for a channel that counts
+)
+
+// Identify finds the caller behind a credential. An empty token is the anonymous
+// caller of address, if there may be one. The error's code is UNAUTHORIZED,
+// INVALID_TOKEN or TOKEN_EXPIRED; RATE_LIMITED for one more bad credential of an
+// address that sent too many (with an empty address the caller is to ask
+// [Gateway.BadKey] about that); INTERNAL_ERROR where the store failed.
+func (g *Gateway) Identify(token, address string) (*Caller, *translate.Error) {
+	c, err := g.plan.Load().Callers.Identify(g.keys, token, address)
+	if err != nil && token != "" && address != "" {
+		return nil, g.BadKey(err, address)
+	}
+	return c, err
+}
+
+// BadKey returns what a client at address is to be told when its credential was
+// refused with err: err, or RATE_LIMITED after too many bad ones.
+func (g *Gateway) BadKey(err *translate.Error, address string) *translate.Error {
+	return g.badKeys.Refuse(err, address)
+}
+
+// Login signs a token for the caller called name, whose key stands for a
+// password; a token is none. The token is good for life at most, and no longer
+// than the key is known: it stands for the very same caller. Without a
+// callers.jwt.secret nobody can log in. The error's code is UNAUTHORIZED;
+// RATE_LIMITED after too many wrong logins from address or under this name, with a
+// right key too, since nothing is checked then; INTERNAL_ERROR where the store failed.
+func (g *Gateway) Login(name, key, address string, life time.Duration) (string, *translate.Error) {
+	return g.badKeys.Login(name, address, func() (string, *translate.Error) {
+		return g.plan.Load().Callers.Login(g.keys, name, key, life)
+	})
+}
+
+// AddKey stores k, which [auth.NewKey] has made; it works at once.
+func (g *Gateway) AddKey(ctx context.Context, k *store.Key) error { return g.keys.Add(ctx, k) }
+
+// MakeKey makes a key as [auth.NewKey] does, and stores it, if the configuration that is in
+// use allows it; else the error's code is VALIDATION_ERROR.
+func (g *Gateway) MakeKey(ctx context.Context, name string, a config.Access, expires time.Time) (string, *store.Key, error) {
+	secret, k, err := g.plan.Load().Callers.MakeKey(name, a, expires, g.Known)
+	if err != nil {
+		return "", nil, err
+	}
+	return secret, k, g.AddKey(ctx, k)
+}
+
+// Keys lists the stored keys, oldest first.
+func (g *Gateway) Keys(ctx context.Context) ([]store.Key, error) { return g.keys.List(ctx) }
+
+// RevokeKey forgets a stored key; no question is taken under it any more once it
+// has returned. The error wraps [store.ErrNotFound] where there is none.
+func (g *Gateway) RevokeKey(ctx context.Context, id string) error { return g.keys.Revoke(ctx, id) }
+
+// Purse returns what is left of the caller's budget in this period, in the unit of
+// the configured prices; limited is false for a caller without a budget.
+func (g *Gateway) Purse(ctx context.Context, c *Caller) (left float64, limited bool, err error) {
+	b := g.plan.Load().Budgets[c.Limits]
+	if b == nil {
+		return 0, false, nil
+	}
+	left, err = g.admission.Left(ctx, b, c.Name)
+	return left, true, err
 }

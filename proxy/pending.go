@@ -11,18 +11,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Pending is a question up to its commit point. It alone can wait, be refused, or go to
-// another channel: nothing of that can be reached from an [Exchange], which Open makes of
-// it. Open or Dismiss must be called. One goroutine uses it.
-type Pending struct {
-	x      Exchange
-	search search
-	told   func(limiter.State) // how the limits stand; nil: nobody
-	// cacheOnly is why only a cached answer may be given; nil: any may.
-	cacheOnly *translate.Error
-	over      bool // it was opened or dismissed
-}
-
 // Admit takes the question's room under the limits and the budget of its caller, before
 // anything is read for it. What its conversation adds to it is reserved by Open, once it is
 // known. Admit never waits for a limit; where the question has to, it takes a place among

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -19,57 +18,6 @@ const (
 	probeEvents = 64 // of its answer that are read
 	probeName   = "dg_probe"
 )
-
-// ProbeState is what became of the probes of a channel since the process began.
-type ProbeState struct {
-	Every float64 `json:"every_seconds"`
-	Model string  `json:"model,omitempty"` // empty: whatever is out of use, else the first
-	Left  int     `json:"left"`            // how many may be made now under the ceiling
-	// Good ones gave content; bad ones count as failures like any other; neutral are
-	// those that told nothing: the question was refused, or the channel throttled.
-	Good    uint64 `json:"good"`
-	Bad     uint64 `json:"bad"`
-	Neutral uint64 `json:"neutral"`
-	Last    string `json:"last,omitempty"`   // when the newest one ended, in RFC 3339
-	Result  string `json:"result,omitempty"` // how: ok or the kind of fault
-}
-
-// probers are the goroutines that ask channels unasked, one for each channel that has
-// a probe, so that two probes of one channel never overlap. nil has none.
-type probers struct {
-	of      map[string]*prober // by the channel's id
-	end     context.CancelFunc
-	running sync.WaitGroup
-}
-
-func (p *probers) stop() {
-	if p == nil {
-		return
-	}
-	p.end()
-	p.running.Wait()
-}
-
-// at is that of the channel id; nil: there is none.
-func (p *probers) at(id string) *prober {
-	if p == nil {
-		return nil
-	}
-	return p.of[id]
-}
-
-// prober is the probes of one configured channel.
-type prober struct {
-	g     *Gateway
-	plan  *routing.Plan
-	conf  *config.Probe
-	keys  []*channel.Channel
-	most  *rate.Limiter
-	asked uint64 // attempts of callers on the channel when it was last looked at
-
-	mu    sync.Mutex // guards state
-	state ProbeState
-}
 
 // probe starts the probers of p in the place of those that ran before, which it ends. What
 // these counted goes on to count.
@@ -293,16 +241,4 @@ func (b *prober) wait(c *channel.Candidate) time.Duration {
 		return d
 	}
 	return firstWithAlt
-}
-
-// read is a copy of the state; b may be nil.
-func (b *prober) read() *ProbeState {
-	if b == nil {
-		return nil
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.state
-	s.Left = int(max(b.most.Tokens(), 0))
-	return &s
 }

@@ -4,33 +4,10 @@ import (
 	"math"
 	"slices"
 
-	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
-
-// prompt is what is asked: the question with all that goes before it. It is decoded and
-// hashed at most once, when that is first needed.
-type prompt struct {
-	q        *Question
-	model    *Model             // of the plan that it is asked under
-	turn     *conversation.Turn // its place in its conversation; nil: it stands alone
-	memories *memories
-	req      translate.Request        // the question with its history
-	lazy     translate.Dialect        // decodes req, if that was not done yet
-	added    []translate.Message      // what this question adds to it
-	media    bool                     // added holds images, voice or video of iagent
-	window   int                      // messages kept before the newest; negative: all
-	reading  int                      // bytes of the conversation that are read at most, see Plan.reading
-	unread   int                      // messages of the conversation that were not read
-	anew     anew                     // of a question that is asked again
-	scope    string                   // whose remote memories may be used
-	stored   [2]int                   // where in req the stored messages are, from and to
-	hash     conversation.Fingerprint // of all messages of req but the newest, once it was needed
-	hashed   bool                     // hash is known
-}
 
 // decode decodes a question that was only peeked at. stop as in a translate.Request. The
 // error says what is wrong with the question.
@@ -149,77 +126,6 @@ func (p *prompt) compose(asked, earlier []translate.Message) {
 	p.req.Messages = append(msgs, p.added...)
 }
 
-// requestFor is the question as c's channel gets it.
-func (s *search) requestFor(c channel.Candidate) (*translate.Request, *translate.Error) {
-	s.x.attempt.inputTokens, s.x.attempt.omit = 0, c.Quirks.Omitted()
-	s.x.attempt.load, s.x.attempt.inSync, s.x.report.timing.Behind = 0, false, 0
-	s.x.attempt.remote = "" // what an earlier attempt used is out of sync now
-	pass := s.x.prompt.passes(c.Channel)
-	if !pass {
-		if err := s.x.complete(); err != nil {
-			return nil, err
-		}
-	}
-	if pass {
-		s.x.attempt.passed = s.x.prompt.req
-		s.x.attempt.passed.Model, s.x.attempt.passed.PassThrough, s.x.attempt.passed.Omit = c.Upstream, true, s.x.attempt.omit
-		return &s.x.attempt.passed, nil
-	}
-	req := s.x.prompt.req
-	req.Model, req.Omit = c.Upstream, s.x.attempt.omit
-	req.Refuses, req.Takes, req.Efforts = c.Channel.Refuses, c.Channel.Takes, c.Channel.Conf.Efforts
-	if req.Beta != "" {
-		req.Drop("anthropic-beta")
-	}
-	req.Messages = window(s.x.prompt.req.Messages, s.x.prompt.window)
-	cut := false
-	if s.x.prompt.turn != nil {
-		req.Messages, cut = s.shorten(&c, req.Messages)
-		req.Params.MaxTokens = c.Window.Answer(req.Params.MaxTokens, s.x.attempt.load)
-	}
-	if c.UserFirst() && (s.x.prompt.turn != nil || len(req.Messages) < len(s.x.prompt.req.Messages)) {
-		req.Messages = fromUser(req.Messages)
-	}
-	req.Thoughts, req.Proof = c.WantsThoughts(), s.proofsFor(c)
-	if !c.Channel.Kind.Remembers() {
-		return &req, nil
-	}
-	req.Messages = translate.SystemFirst(req.Messages)
-	switch {
-	case c.Channel.Gate != nil && len(req.Messages) == 1 && (s.x.attempt.lease.Idle || s.x.prompt.req.Context == 1):
-		// It stands alone, so that it can go on anybody's connection. What that
-		// remembers afterwards is nobody's.
-		req.Memory = translate.Memory{Any: true, Idle: s.x.attempt.lease.Idle}
-	case s.x.prompt.req.Context == 1:
-		// Only the newest message: neither what the channel remembers nor what it
-		// will remember is this conversation.
-	default:
-		s.x.attempt.remote = s.x.g.memories.Take(s.x.prompt.position(), holderOf(&c))
-		if cut && c.Channel.Kind.History == config.HistoryFold {
-			s.x.attempt.remote = "" // it remembers more than the model takes, and is never told to forget
-		}
-		if s.x.attempt.inSync = s.x.attempt.remote != ""; s.x.attempt.inSync {
-			req.Memory = translate.Memory{ID: s.x.attempt.remote, InSync: true, Idle: s.x.attempt.lease.Idle}
-		} else {
-			s.x.attempt.remote = ids.New("dg_")
-			req.Memory = translate.Memory{ID: s.x.attempt.remote, Idle: s.x.attempt.lease.Idle}
-		}
-	}
-	switch {
-	case req.Memory.InSync:
-		if c.Channel.Kind.History == config.HistoryFold {
-			req.Messages = req.Messages[len(req.Messages)-1:]
-		}
-	case c.Channel.Kind.History == config.HistoryFold:
-		folded, err := channel.FoldRequest(c.Channel.Fold, &req)
-		if err != nil {
-			return nil, &translate.Error{Code: translate.CodeInternal, Message: "the channel's fold template failed", Cause: err}
-		}
-		req.Messages = []translate.Message{folded}
-	}
-	return &req, nil
-}
-
 // window keeps the system messages and the newest question with the keep
 // messages before it; a negative keep keeps all. A tool's result is never parted
 // from its call, which models reject: results whose call falls off fall off too, and
@@ -323,4 +229,31 @@ func (p *prompt) keeps() int {
 		keep = set.History
 	}
 	return keep
+}
+
+func newMemories() *memories {
+	return &memories{conversation.NewHasher(), conversation.NewMemories[holder]()}
+}
+
+// holderOf is whose memory c has.
+func holderOf(c *channel.Candidate) holder { return holder{c.Channel, c.Agent()} }
+
+// alive reports whether the connection is there that a memory may depend on.
+func (h holder) alive(remote string) bool {
+	return h.ch.Dialer == nil || h.ch.Dialer.Idle(remote)
+}
+
+// rememberedBy returns the channel that remembers what goes before the question; nil: none
+// does.
+func (p *prompt) rememberedBy() *channel.Channel {
+	return p.memories.Holder(p.position(), holder.alive).ch
+}
+
+// complete decodes a question that was only peeked at, while anybody waits for its answer.
+// The error says what is wrong with it.
+func (x *Exchange) complete() *translate.Error {
+	if x.prompt.lazy == nil {
+		return nil
+	}
+	return x.prompt.decode(func() bool { return x.ctx.Err() != nil })
 }

@@ -86,11 +86,3 @@ func (s *proofs) find(caller, id string, c *channel.Candidate) string {
 	}
 	return p.text
 }
-
-// proofsFor returns how the proofs of c are found; nil: there are none.
-func (s *search) proofsFor(c channel.Candidate) func(id string) string {
-	if s.x.g.proofs.count.Load() == 0 || !c.Channel.Kind.Varied {
-		return nil
-	}
-	return func(id string) string { return s.x.g.proofs.find(s.x.q.Caller.Name, id, &c) }
-}

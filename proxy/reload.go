@@ -1,15 +1,25 @@
 package proxy
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/keyset"
+	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/admission"
+	"github.com/dragoman-gateway/dragoman/proxy/answercache"
+	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/proxy/routing"
+	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -115,4 +125,72 @@ func (g *Gateway) Hint(h channel.Hint) {
 	for _, c := range g.plan.Load().Cells[h.Cell] {
 		c.Take(h, now)
 	}
+}
+
+// New compiles conf, which must have been checked, and returns a gateway that
+// keeps conversations in st. open makes the upstreams; no connection is made yet, but
+// for the key set of callers.jwt.jwks, which is fetched in the background.
+func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o Options) (*Gateway, error) {
+	if o.Limiter == nil {
+		o.Limiter = limiter.NewLocal(limiter.Options{})
+	}
+	if o.Chance == nil {
+		o.Chance = rand.Int64N
+	}
+	g := &Gateway{store: st, log: log, conversations: conversation.New(st, log, o.Sole), memories: newMemories(), opener: open, chance: o.Chance, tell: o.Tell, keys: auth.NewKeyring(st), badKeys: auth.NewBadKeys(), counts: newCountRate()}
+	p, err := g.compile(conf, nil)
+	if err != nil {
+		return nil, err
+	}
+	p.Callers.Open(nil, log, keyset.Options{})
+	g.ledger = journal.NewLedger(st, conf.Ledger, log)
+	g.refusals = journal.NewRefusals(g.ledger, log)
+	var spent admission.Spendings
+	if g.ledger != nil {
+		spent = g.ledger
+	}
+	g.admission = admission.New(o.Limiter, spent, log)
+	g.answers = answercache.New(int(conf.Cache.Size))
+	g.plan.Store(p)
+	g.plans = []*routing.Plan{p}
+	g.probe(p)
+	g.retention = g.conversations.Retain(conf.Store.Keep)
+	return g, nil
+}
+
+// Drain refuses new questions from now on, with CHANNEL_UNAVAILABLE, and returns
+// when all running exchanges are closed or ctx has ended. In the latter case it cuts
+// off the answers that went on without their clients; they end soon after.
+func (g *Gateway) Drain(ctx context.Context) error {
+	g.mu.Lock()
+	g.draining = true
+	g.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer func() { _ = recover() }()
+		g.open.Wait()
+		g.detached.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		g.detached.cancel()
+		return ctx.Err()
+	}
+}
+
+// Close closes the upstreams, ends the removal of old conversations and writes what waits for the ledger. All exchanges must have been closed before.
+func (g *Gateway) Close() error {
+	g.applying.Lock()
+	defer g.applying.Unlock()
+	g.closed = true
+	g.retention.Close()
+	g.probers.Load().stop()
+	g.plan.Load().Close()
+	g.keys.Close()
+	g.answers.Close()
+	g.refusals.Close()
+	return g.ledger.Close()
 }

@@ -13,20 +13,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// report is what is told of an exchange: to explain, to the ledger, to metrics and the log.
-type report struct {
-	trace    *journal.Trace // nil: it is kept
-	rows     []leg          // for the ledger
-	row      [1]leg
-	attempts int
-	failures []channel.Failure
-	waited   time.Duration // for a full channel, or for a dial
-	timing   Timing
-	used     translate.Usage // that is paid for
-	cost     int64           // of it, in billionths
-	keeps    bool            // there is a ledger
-}
-
 // keptOut reports whether err is a refusal under a limit or a budget of the caller, which
 // is nobody's failure.
 func keptOut(err *translate.Error) bool {
@@ -121,20 +107,6 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 	line := slog.NewRecord(time.Now(), level, "exchange", 0)
 	line.AddAttrs(attrs...)
 	_ = x.g.log.Handler().Handle(context.Background(), line)
-}
-
-// leg is one attempt as the ledger will have it.
-type leg struct {
-	ch       *channel.Channel
-	upstream string
-	at       time.Time
-	took     time.Duration
-	open     time.Duration
-	first    time.Duration
-	queue    time.Duration
-	usage    translate.Usage // of a failed one: what was reported
-	err      *translate.Error
-	over     bool
 }
 
 // begin notes the beginning of an attempt on c, for which the question has waited so long.
@@ -264,4 +236,9 @@ func (r *report) keep(all *journal.Traces, err *translate.Error) {
 // skipped notes that b kept the question from c.
 func (r *report) skipped(c *channel.Candidate, b channel.Bar) {
 	r.trace.Skipped(c.Record, b.State, b.Why, b.Wait)
+}
+
+// targetOf is c as it is noted that it is asked.
+func targetOf(c *channel.Candidate) journal.Target {
+	return journal.Target{Record: c.Record, Channel: c.Channel.ID, Key: c.Channel.Key, Tier: c.Channel.Conf.Tier, Model: c.Upstream}
 }

@@ -21,15 +21,6 @@ const emptyAnswer = "empty response"
 // mostFailed is how many bytes of an answer that failed are kept with its error.
 const mostFailed = 1 << 20
 
-// anew is what is known of a question that is asked again.
-type anew struct {
-	marks      []store.Remark // of what the new answer takes the place of
-	replace    int            // how many these are
-	unanswered bool           // nothing was: the question failed
-	question   store.Message  // if so
-	back       int            // how many messages are newer than it
-}
-
 // list stores the question of a conversation that is new, so that it can be listed and
 // read while it is answered. It is the question's turn.
 func (p *Pending) list() error {

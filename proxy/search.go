@@ -14,32 +14,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// search is the scratch of the choice of a channel, which is over at the commit point.
-type search struct {
-	x *Exchange // that it is for
-
-	targets   [routing.LargeTier - 1]*balance.Target // room for a choice, see pickFrom
-	at        [routing.LargeTier - 1]*channel.Candidate
-	one       [1]*routing.Route   // room for the routes that are searched
-	sampled   []channel.Candidate // the throng that is looked at
-	sampledAt time.Time
-
-	began   time.Time
-	skipped []channel.Skip      // candidates that were not asked
-	known   int                 // how many of them are of earlier routes
-	later   []*routing.Route    // what is searched after the present one
-	tier    []channel.Candidate // that the newest attempt's candidate is of
-	next    channel.Lease       // of the attempt that comes
-	retry   *channel.Candidate  // the one that may get a second try
-	pause   time.Duration       // the least before it
-	empties int                 // answers without content
-	again   *channel.Candidate  // the one that is to be asked once more, in another form
-	cuts    int                 // how often less was sent, of the present route
-	most    int                 // bytes that may be sent now; 0: what the model takes
-	handed  *fairqueue.Slots    // a slot that was handed over, until it is used
-	place   uint64              // in the room of those that wait for a full channel
-}
-
 // tryRoutes looks for a channel that answers: among those of the model, then among
 // those of its fallbacks. While all that could are full it waits for one of them.
 func (s *search) tryRoutes() *translate.Error {

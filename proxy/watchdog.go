@@ -5,8 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // watchdog ends an attempt that is too slow: first bounds the wait for the first
@@ -103,8 +101,4 @@ func (w *watchdog) tick() {
 		return
 	}
 	w.rearm(w.gap / 4)
-}
-
-func slow(message string) *translate.Error {
-	return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultSlow, Timeout: true, Message: message}
 }
