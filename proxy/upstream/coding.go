@@ -6,36 +6,9 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
-	"errors"
 	"io"
 	"slices"
 )
-
-// coding is how the content of an answer is compressed. None is asked for; some proxies
-// do it all the same.
-type coding uint8
-
-const (
-	codingNone coding = iota
-	codingGzip
-	codingDeflate
-	codingUnknown // such as br and zstd, or no coding at all
-)
-
-// errCoding is why an answer cannot be read.
-var errCoding = errors.New("it is compressed in a way that was not asked for and is not understood")
-
-func codingOf(value []byte) coding {
-	switch {
-	case len(value) == 0, is(value, "identity"):
-		return codingNone
-	case is(value, "gzip"), is(value, "x-gzip"):
-		return codingGzip
-	case is(value, "deflate"):
-		return codingDeflate
-	}
-	return codingUnknown
-}
 
 // unpack makes fill unpack what comes. What has come already is in scan. The bytes say
 // whether they are compressed as the head claims.

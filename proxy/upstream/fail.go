@@ -13,6 +13,12 @@ import (
 // errEarly is the cause of an answer whose bytes end too soon.
 var errEarly = errors.New("the connection was closed")
 
+// errCoding is why an answer cannot be read.
+var errCoding = errors.New("it is compressed in a way that was not asked for and is not understood")
+
+// errProxy is what every failure of a proxy is.
+var errProxy = errors.New("the proxy")
+
 // ended returns what an exchange under ctx failed with, nil while ctx is alive.
 func ended(ctx context.Context) *translate.Error {
 	if ctx.Err() == nil {

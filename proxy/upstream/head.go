@@ -24,6 +24,29 @@ const (
 	mediaHTML
 )
 
+// coding is how the content of an answer is compressed. None is asked for; some proxies
+// do it all the same.
+type coding uint8
+
+const (
+	codingNone coding = iota
+	codingGzip
+	codingDeflate
+	codingUnknown // such as br and zstd, or no coding at all
+)
+
+func codingOf(value []byte) coding {
+	switch {
+	case len(value) == 0, is(value, "identity"):
+		return codingNone
+	case is(value, "gzip"), is(value, "x-gzip"):
+		return codingGzip
+	case is(value, "deflate"):
+		return codingDeflate
+	}
+	return codingUnknown
+}
+
 // head is what matters of an answer's status line and headers.
 type head struct {
 	status  int

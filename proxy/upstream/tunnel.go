@@ -17,9 +17,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 )
 
-// errProxy is what every failure of a proxy is.
-var errProxy = errors.New("the proxy")
-
 // errWordless is what proxies do that are of another kind.
 var errWordless = errors.New("it closed the connection without a word; is the scheme of the setting right (http, https, socks5, socks5h)?")
 
