@@ -18,7 +18,6 @@ const circleBudget = 8
 // ceiling is only ever lowered.
 var circleCeilings = map[string]int{
 	"proxy/front":    26,
-	"proxy/upstream": 11,
 	"store/embedded": 12,
 	"cmd/dragoman":   10,
 	"limiter":        9,

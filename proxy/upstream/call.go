@@ -10,11 +10,8 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Bounds of one answer.
-const (
-	maxRefusal = 64 << 10 // the body of an error
-	minRead    = 1 << 10  // room for one read
-)
+// maxRefusal bounds the body of an error.
+const maxRefusal = 64 << 10
 
 // maxInterim bounds the 1xx answers before the real one.
 const maxInterim = 16

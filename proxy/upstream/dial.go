@@ -16,6 +16,13 @@ import (
 // defaultConnect is config.Timeouts.Connect where nobody filled it in.
 const defaultConnect = 3 * time.Second
 
+// Bounds of the idle connections of a channel. A server that closes them sooner than
+// idleFor is noticed when they are about to be used.
+const (
+	maxIdle = 1024
+	idleFor = 90 * time.Second
+)
+
 // address is where a channel is and how connections to it are made.
 type address struct {
 	url     *url.URL // scheme http or https

@@ -13,6 +13,9 @@ import (
 // errEarly is the cause of an answer whose bytes end too soon.
 var errEarly = errors.New("the connection was closed")
 
+// errClosed is why a channel that was closed makes no connection.
+var errClosed = errors.New("the channel is closed")
+
 // errCoding is why an answer cannot be read.
 var errCoding = errors.New("it is compressed in a way that was not asked for and is not understood")
 

@@ -11,6 +11,9 @@ import (
 // maxHead bounds the status line and the headers of an answer.
 const maxHead = 64 << 10
 
+// minRead is the room for one read.
+const minRead = 1 << 10
+
 // errHead says that an answer does not begin like one.
 var errHead = errors.New("malformed response head")
 

@@ -9,21 +9,15 @@ import (
 	"time"
 )
 
-// Bounds of a pool. A server that closes idle connections sooner than idleFor is
-// noticed when they are about to be used.
+// Bounds of the rest of an answer, behind which its connection is idle.
 const (
-	maxIdle  = 1024
-	idleFor  = 90 * time.Second
 	drainFor = time.Second          // how long the rest of a body may be awaited
 	drainMax = 4 << 10              // and how long it may be, in bytes
 	waitMax  = 3 * time.Millisecond // for such a rest, instead of dialling
 )
 
-// Reasons why there is no connection.
-var (
-	errClosed = errors.New("the channel is closed")
-	errFull   = errors.New("all connections of the channel are in use")
-)
+// errFull is why there is no connection for a question.
+var errFull = errors.New("all connections of the channel are in use")
 
 // pconn is one HTTP connection. Its user owns it; in between, the pool does.
 type pconn struct {
