@@ -9,4 +9,4 @@ func newAwaiter(any) *awaiter { return &awaiter{} }
 
 func (a *awaiter) able() bool { return false }
 
-func (a *awaiter) await(*httpUpstream, bool) *[]byte { return nil }
+func (a *awaiter) await(*buffers, bool) *[]byte { return nil }

@@ -8,8 +8,8 @@ import "syscall"
 type awaiter struct {
 	raw  syscall.RawConn // nil: not to be had
 	try  func(fd uintptr) bool
-	from *httpUpstream // whose buffers are used
-	buf  *[]byte       // what came is in it; nil: nothing came
+	from *buffers
+	buf  *[]byte // what came is in it; nil: nothing came
 
 	large bool // see await
 }
@@ -28,10 +28,10 @@ func newAwaiter(c any) *awaiter {
 // able reports whether await can be called.
 func (a *awaiter) able() bool { return a.raw != nil }
 
-// await reads once, into a buffer of u, large or not, that it takes when there is
+// await reads once, into a buffer of from, large or not, that it takes when there is
 // something to read; nil where the connection has ended or failed, which a read will tell.
-func (a *awaiter) await(u *httpUpstream, large bool) *[]byte {
-	a.from, a.large = u, large
+func (a *awaiter) await(from *buffers, large bool) *[]byte {
+	a.from, a.large = from, large
 	if a.raw.Read(a.try) != nil {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (a *awaiter) await(u *httpUpstream, large bool) *[]byte {
 // read reports false where nothing is there yet. It costs no system call more than a
 // read of the connection, which tries before it waits too.
 func (a *awaiter) read(fd uintptr) bool {
-	buf := a.from.buffer(a.large)
+	buf := a.from.take(a.large)
 	p := (*buf)[:cap(*buf)]
 	for {
 		n, err := syscall.Read(int(fd), p)

@@ -79,7 +79,7 @@ func (c *call) start(message []byte) *translate.Error {
 	}
 	if cap(*c.buf) > keepBuffer {
 		// A long question must not sit in memory while its answer trickles.
-		c.buf = c.up.buffer(false)
+		c.buf = c.up.buffers.take(false)
 	}
 	// Even after a failed write an answer may be there: a server may refuse a
 	// question before it has read all of it.
@@ -106,9 +106,9 @@ func (c *call) awaitHead() {
 		*c.buf = (*c.buf)[:0]
 		return
 	}
-	c.up.giveBack(c.buf, nil)
-	if c.buf = c.conn.wait.await(c.up, false); c.buf == nil {
-		c.buf = c.up.buffer(false) // a read will say what is wrong
+	c.up.buffers.giveBack(c.buf, nil)
+	if c.buf = c.conn.wait.await(&c.up.buffers, false); c.buf == nil {
+		c.buf = c.up.buffers.take(false) // a read will say what is wrong
 		*c.buf = (*c.buf)[:0]
 	}
 }
@@ -222,13 +222,13 @@ func (c *call) receive(room []byte) (int, error) {
 
 // enlarge gives c a large buffer.
 func (c *call) enlarge() {
-	large := c.up.buffer(true)
+	large := c.up.buffers.take(true)
 	from, ok := c.scan.Move(*large)
 	if !ok {
-		c.up.giveBack(large, nil)
+		c.up.buffers.giveBack(large, nil)
 		return
 	}
-	c.up.giveBack(c.buf, from)
+	c.up.buffers.giveBack(c.buf, from)
 	c.buf = large
 }
 
@@ -238,7 +238,7 @@ func (c *call) fillLater() error {
 	if !c.park() {
 		return c.fill()
 	}
-	c.buf = c.conn.wait.await(c.up, c.filled)
+	c.buf = c.conn.wait.await(&c.up.buffers, c.filled)
 	return c.unpark()
 }
 
@@ -250,7 +250,7 @@ func (c *call) park() bool {
 	}
 	p, ok := c.scan.Park()
 	if ok {
-		c.up.giveBack(c.buf, p)
+		c.up.buffers.giveBack(c.buf, p)
 		c.buf = nil
 	}
 	return ok
@@ -259,7 +259,7 @@ func (c *call) park() bool {
 // unpark goes on with c.buf, in which is what came meanwhile; nil: nothing did.
 func (c *call) unpark() error {
 	if c.buf == nil {
-		c.buf = c.up.buffer(false)
+		c.buf = c.up.buffers.take(false)
 		c.scan.Unpark((*c.buf)[:0])
 		return c.fill() // says what is wrong
 	}

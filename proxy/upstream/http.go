@@ -16,13 +16,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Sizes of the buffers that hold a question and then its answer. Larger ones are
-// not kept.
-const (
-	newBuffer  = 4 << 10
-	keepBuffer = 16 << 10
-)
-
 // route is where an HTTP dialect's questions go and how a key is shown.
 type route struct {
 	dialect translate.Dialect
@@ -49,9 +42,8 @@ type httpUpstream struct {
 	heads   [2]requestHead
 	margin  int
 	paths   translate.Pather // has the paths; nil: they are in heads
-	buffers sync.Pool        // of *[]byte
-	large   sync.Pool        // of *[]byte, of keepBuffer each
-	arenas  sync.Pool        // of *jsonx.Arena, for decoders
+	buffers buffers
+	arenas  sync.Pool // of *jsonx.Arena, for decoders
 }
 
 // requestHead is the head of a request up to the number of the content length.
@@ -149,19 +141,6 @@ func configured(headers map[string]string, name string) bool {
 	return false
 }
 
-// buffer returns an empty buffer of newBuffer or more, or a large one of keepBuffer.
-func (u *httpUpstream) buffer(large bool) *[]byte {
-	pool, size := &u.buffers, newBuffer
-	if large {
-		pool, size = &u.large, keepBuffer
-	}
-	if b, ok := pool.Get().(*[]byte); ok {
-		return b
-	}
-	b := make([]byte, 0, size)
-	return &b
-}
-
 // Open implements Upstream.
 func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (translate.Stream, error) {
 	if e := ended(ctx); e != nil {
@@ -173,11 +152,11 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 		return nil, e
 	}
 	// Not before there is a connection, which may be waited for.
-	s.buf = u.buffer(false)
+	s.buf = u.buffers.take(false)
 	message, err := u.message(s.buf, req)
 	if err != nil {
 		s.unused()
-		u.giveBack(s.buf, nil)
+		u.buffers.giveBack(s.buf, nil)
 		return nil, u.key.typed(err, translate.FaultRejected)
 	}
 	if e := s.start(message); e != nil {
@@ -248,20 +227,6 @@ func (u *httpUpstream) pathOf(head *requestHead, req *translate.Request) string 
 		between = '&'
 	}
 	return string(append(append(path, between), head.query...))
-}
-
-// giveBack takes a buffer back, and what it has become.
-func (u *httpUpstream) giveBack(buf *[]byte, grown []byte) {
-	if cap(grown) > cap(*buf) && cap(grown) <= keepBuffer {
-		*buf = grown
-	}
-	*buf = (*buf)[:0]
-	switch {
-	case cap(*buf) < keepBuffer:
-		u.buffers.Put(buf)
-	case cap(*buf) == keepBuffer:
-		u.large.Put(buf)
-	}
 }
 
 // Close implements Upstream.

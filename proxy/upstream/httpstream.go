@@ -153,7 +153,7 @@ func (s *httpStream) Later(resume func()) bool {
 // linger waits for the next bytes on a goroutine of its own, which has the smallest stack.
 func (s *httpStream) linger() {
 	defer func() { _ = recover() }()
-	s.buf = s.conn.wait.await(s.up, s.filled)
+	s.buf = s.conn.wait.await(&s.up.buffers, s.filled)
 	go s.awake() // with a stack for what follows, while this one is free for another wait
 }
 
@@ -495,7 +495,7 @@ func (s *httpStream) Close() error {
 	s.takeBack()
 	s.lines = nil
 	s.end()
-	s.up.giveBack(s.buf, s.scan.Release())
+	s.up.buffers.giveBack(s.buf, s.scan.Release())
 	s.buf = nil
 	return nil
 }
