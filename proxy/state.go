@@ -117,7 +117,7 @@ type prompt struct {
 // answer.
 type attempt struct {
 	lease       channel.Lease
-	passed      translate.Request // the request as passed through: with the upstream's model name
+	request     translate.Request // as its channel gets it
 	omit        []string          // what was left out of the question
 	peers       time.Duration     // what the quickest other one of its tier would be given; 0: there is none
 	hurried     bool              // it is given no more than that

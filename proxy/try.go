@@ -225,17 +225,16 @@ func (s *search) requestFor(c channel.Candidate) (*translate.Request, *translate
 	s.x.attempt.load, s.x.attempt.inSync, s.x.report.timing.Behind = 0, false, 0
 	s.x.attempt.remote = "" // what an earlier attempt used is out of sync now
 	pass := s.x.prompt.passes(c.Channel)
-	if !pass {
-		if err := s.x.complete(); err != nil {
-			return nil, err
-		}
-	}
+	req := &s.x.attempt.request // of an earlier attempt nobody reads it any more
 	if pass {
-		s.x.attempt.passed = s.x.prompt.req
-		s.x.attempt.passed.Model, s.x.attempt.passed.PassThrough, s.x.attempt.passed.Omit = c.Upstream, true, s.x.attempt.omit
-		return &s.x.attempt.passed, nil
+		*req = s.x.prompt.req
+		req.Model, req.PassThrough, req.Omit = c.Upstream, true, s.x.attempt.omit
+		return req, nil
 	}
-	req := s.x.prompt.req
+	if err := s.x.complete(); err != nil {
+		return nil, err
+	}
+	*req = s.x.prompt.req
 	req.Model, req.Omit = c.Upstream, s.x.attempt.omit
 	req.Refuses, req.Takes, req.Efforts = c.Channel.Refuses, c.Channel.Takes, c.Channel.Conf.Efforts
 	if req.Beta != "" {
@@ -252,7 +251,7 @@ func (s *search) requestFor(c channel.Candidate) (*translate.Request, *translate
 	}
 	req.Thoughts, req.Proof = c.WantsThoughts(), s.proofsFor(c)
 	if !c.Channel.Kind.Remembers() {
-		return &req, nil
+		return req, nil
 	}
 	req.Messages = translate.SystemFirst(req.Messages)
 	switch {
@@ -281,13 +280,13 @@ func (s *search) requestFor(c channel.Candidate) (*translate.Request, *translate
 			req.Messages = req.Messages[len(req.Messages)-1:]
 		}
 	case c.Channel.Kind.History == config.HistoryFold:
-		folded, err := channel.FoldRequest(c.Channel.Fold, &req)
+		folded, err := channel.FoldRequest(c.Channel.Fold, req)
 		if err != nil {
 			return nil, &translate.Error{Code: translate.CodeInternal, Message: "the channel's fold template failed", Cause: err}
 		}
 		req.Messages = []translate.Message{folded}
 	}
-	return &req, nil
+	return req, nil
 }
 
 // proofsFor returns how the proofs of c are found; nil: there are none.

@@ -210,6 +210,15 @@ type Request struct {
 	// UsageInStream: the client asked for usage in the stream (OpenAI's
 	// stream_options.include_usage). Other dialects always report it.
 	UsageInStream bool
+	// Functions: the client speaks of tools as OpenAI did before it had them. Its
+	// answer has at most one call, which is a function_call.
+	Functions bool
+	// PassThrough is set by the gateway for one attempt: the upstream speaks the
+	// client's dialect and Raw may go out with nothing but the model replaced.
+	PassThrough bool
+	// Thoughts: this upstream wants back what it thought before it called tools.
+	Thoughts bool
+	Web      bool // chatnio: search the web first
 	// Messages holds the turns, oldest first. System messages that it begins with count from
 	// the start, others from their place on; what precedes the latter at the end is the question.
 	// A front with stored conversations decodes only the newest message; the gateway puts the
@@ -217,15 +226,11 @@ type Request struct {
 	Messages   []Message
 	Tools      []Tool
 	ToolChoice ToolChoice
-	// Functions: the client speaks of tools as OpenAI did before it had them. Its
-	// answer has at most one call, which is a function_call.
-	Functions bool
-	Params    Params
+	Params     Params
 
 	User   string // end user's id, empty: none said
 	Group  string // group's id, empty: a private chat
 	Preset string // rest preset, iagent receiver_id: a preset's name, empty: none said
-	Web    bool   // chatnio: search the web first
 
 	// Context is chatnio's window: how many messages, the newest included, the
 	// model may see. 0: everything.
@@ -246,9 +251,6 @@ type Request struct {
 	// Outline is where the members of Raw lie, as a [RoutingScanner] has found them; nil: nobody
 	// has looked. It aliases Raw.
 	Outline []jsonx.Member
-	// PassThrough is set by the gateway for one attempt: the upstream speaks the
-	// client's dialect and Raw may go out with nothing but the model replaced.
-	PassThrough bool
 
 	// Omit are members of the message that this upstream refuses, as [UnknownMembers] names
 	// them. The transport leaves them out of what AppendRequest makes, and AppendRequest
@@ -258,8 +260,6 @@ type Request struct {
 	// Proof returns what this upstream wants back with the call of an id, as KindToolProof told
 	// it; "": nothing. nil: with none.
 	Proof func(id string) string
-	// Thoughts: this upstream wants back what it thought before it called tools.
-	Thoughts bool
 
 	// Beta is anthropic's header anthropic-beta as the client sent it: what it names
 	// changes what members the body may have. It goes on with Raw, else it is lost.
