@@ -165,6 +165,7 @@ func TestTheReadTokenChangesNothing(t *testing.T) {
 			t.Errorf("%s %s may be called with the read token", r.method, path)
 		}
 	}
+	d.wants(d.call("POST", "/api/explain", `{"key":"sk-guess"}`, "Authorization", "Bearer "+readToken), http.StatusForbidden, "PERMISSION_DENIED")
 	if d.state() != before {
 		t.Errorf("it has changed something:\n%s\n%s", before, d.state())
 	}

@@ -28,6 +28,9 @@ func (s *Server) foresee(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &h); err != nil {
 		return err
 	}
+	if h.Key != "" && s.authorized(r) != mayAll {
+		return &translate.Error{Code: translate.CodePermission, Message: "admin.read_token may not try keys: name the caller"}
+	}
 	e, err := s.g.Foresee(h)
 	if err != nil {
 		return err

@@ -163,6 +163,9 @@ func (o *operation) describe(r route) map[string]any {
 	}
 	fails := map[string]any{"$ref": "#/components/responses/error"}
 	responses := map[string]any{fmt.Sprint(max(o.status, 200)): map[string]any{"description": "done", "content": answer}, "default": fails}
+	if o.id == "health" {
+		responses["503"] = map[string]any{"description": "it stops", "content": answer}
+	}
 	switch r.needs {
 	case mayNothing:
 		out["security"] = []any{}
