@@ -5,26 +5,6 @@ import (
 	"net/netip"
 )
 
-// networks reads the networks of the configuration, which has been checked.
-func networks(names []string) []netip.Prefix {
-	list := make([]netip.Prefix, 0, len(names))
-	for _, name := range names {
-		p, err := netip.ParsePrefix(name)
-		if err != nil {
-			addr, err := netip.ParseAddr(name)
-			if err != nil {
-				continue
-			}
-			p = netip.PrefixFrom(addr, addr.BitLen())
-		}
-		if p.Addr().Is4In6() && p.Bits() >= 96 {
-			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-		}
-		list = append(list, p)
-	}
-	return list
-}
-
 // address is where the request comes from, for telling anonymous callers apart:
 // an IPv6 address by its /64. Behind a proxy that the configuration trusts it is
 // what that says.
@@ -105,3 +85,7 @@ func hop(text string) (netip.Addr, bool) {
 	}
 	return addr.WithZone("").Unmap(), true
 }
+
+// strangerAt is who is charged with what comes from an address whose client has not
+// shown yet who it is.
+func strangerAt(address string) string { return "address " + address }

@@ -1,7 +1,6 @@
 package front
 
 import (
-	"bytes"
 	"context"
 	"strconv"
 	"time"
@@ -9,43 +8,10 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/internal/conn"
-	"github.com/dragoman-gateway/dragoman/internal/sse"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
-
-const (
-	// watchAfter is how long an answer must take before its client is watched: a
-	// quicker one is not worth the read.
-	watchAfter = 4 * time.Millisecond
-	// statusGate bounds how long the status line is held for the commit point
-	// (docs/rules/faults.md 8).
-	statusGate = 25 * time.Second
-	// keepAlive is the longest silence on a stream (docs/rules/rest.md 3.2).
-	keepAlive = 15 * time.Second
-	// flushAt is the size at which events that are ready go out together.
-	flushAt = 16 << 10
-)
-
-// aliveComment is what a silent stream says (docs/rules/rest.md 3.2).
-var aliveComment = sse.AppendComment(nil, "keep-alive")
-
-var errClientGone = &translate.Error{Code: translate.CodeCanceled, Fault: translate.FaultGone, Message: "the client has left"}
-
-// markMost is how long an end mark may be: longer events are none.
-const markMost = 96
-
-// marks reports whether raw, an event of an answer that passes through, is its end mark.
-func (f *Front) marks(raw []byte) bool {
-	if len(raw) > markMost || f.word == "" || !bytes.Contains(raw, []byte(f.word)) {
-		return false
-	}
-	return f.word[0] == '"' || bytes.IndexByte(raw, '{') < 0 // the model may say the word
-}
-
-// setHeader sets one header of the answer; value may change afterwards.
-func (c *call) setHeader(name string, value []byte) { c.ctx.Response.Header.SetBytesV(name, value) }
 
 // limits says in headers how the limits of an admitted question stand, whatever
 // becomes of it (docs/rules/rest.md 2.7).
@@ -115,14 +81,6 @@ func (c *call) answer(q *proxy.Question, p *proxy.Pending, head translate.Envelo
 	}
 	lent = true
 	c.stream(b, err)
-}
-
-const eventStream = "text/event-stream; charset=utf-8"
-
-func streamHeaders(h *fasthttp.ResponseHeader) {
-	h.Set("Content-Type", eventStream)
-	h.Set("Cache-Control", "no-cache, no-transform")
-	h.Set("X-Accel-Buffering", "no")
 }
 
 func (c *call) answerWhole(q *proxy.Question, p *proxy.Pending, enc translate.Encoder) {

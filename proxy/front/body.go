@@ -298,19 +298,3 @@ func (r *sizedReader) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// bytesOf is about how many bytes req takes.
-func bytesOf(req *translate.Request) (n int) {
-	const messageBytes, partBytes = 48, 176 // without what they point at
-	for i := range req.Messages {
-		n += messageBytes
-		for k := range req.Messages[i].Parts {
-			p := &req.Messages[i].Parts[k]
-			n += partBytes + len(p.Text) + len(p.URL) + len(p.Data) + len(p.Args) + len(p.Signature) + len(p.Cache)
-		}
-	}
-	for i := range req.Tools {
-		n += partBytes + len(req.Tools[i].Description) + len(req.Tools[i].Schema)
-	}
-	return n
-}

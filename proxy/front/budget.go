@@ -36,14 +36,6 @@ type budget struct {
 	full    bool             // one of them waits for what all may hold together
 }
 
-// BodiesHeld returns how many bytes the bodies of requests and the messages of sockets
-// take that are under way, with what is made of them. It is safe for concurrent use.
-func (s *Server) BodiesHeld() int {
-	s.bodies.mu.Lock()
-	defer s.bodies.mu.Unlock()
-	return int(s.bodies.used)
-}
-
 // account is who holds bytes.
 type account struct {
 	who string
@@ -262,4 +254,20 @@ const textCrowded = "too many bytes are under way; try again soon"
 // crowded is what a client is told for whose bytes there is no room.
 func crowded() *translate.Error {
 	return &translate.Error{Code: translate.CodeUnavailable, Message: textCrowded, Retry: budgetWait}
+}
+
+// bytesOf is about how many bytes req takes.
+func bytesOf(req *translate.Request) (n int) {
+	const messageBytes, partBytes = 48, 176 // without what they point at
+	for i := range req.Messages {
+		n += messageBytes
+		for k := range req.Messages[i].Parts {
+			p := &req.Messages[i].Parts[k]
+			n += partBytes + len(p.Text) + len(p.URL) + len(p.Data) + len(p.Args) + len(p.Signature) + len(p.Cache)
+		}
+	}
+	for i := range req.Tools {
+		n += partBytes + len(req.Tools[i].Description) + len(req.Tools[i].Schema)
+	}
+	return n
 }

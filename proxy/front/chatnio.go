@@ -146,10 +146,6 @@ func chatnioSocket(c *call) {
 	}
 }
 
-// strangerAt is who is charged with what comes from an address whose client has not
-// shown yet who it is.
-func strangerAt(address string) string { return "address " + address }
-
 const textManySockets = "too many connections at once"
 
 // chatnioSession is one chatnio connection: a conversation, its queue and the running turn.

@@ -3,6 +3,8 @@ package front
 import (
 	"strconv"
 	"sync"
+
+	"github.com/valyala/fasthttp"
 )
 
 // chunkMargin is the room before the content of a chunk for its size line.
@@ -58,4 +60,14 @@ func frameChunk(p []byte) []byte {
 	copy(p[start:], size)
 	copy(p[start+len(size):], "\r\n")
 	return append(p, "\r\n"...)[start:]
+}
+
+// eventStream is the content type of a streamed answer.
+const eventStream = "text/event-stream; charset=utf-8"
+
+// streamHeaders says in the head of an answer that it is streamed.
+func streamHeaders(h *fasthttp.ResponseHeader) {
+	h.Set("Content-Type", eventStream)
+	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("X-Accel-Buffering", "no")
 }

@@ -2,6 +2,8 @@ package front
 
 import (
 	"bytes"
+	"errors"
+	"net"
 	"strconv"
 	"time"
 
@@ -31,28 +33,6 @@ func (c *call) fail(err *translate.Error) {
 		c.ctx.Response.Header.Set("X-Should-Retry", "false")
 	}
 	c.json(status, enc.AppendError(nil, err, false))
-}
-
-// statusOf is the status of a refusal.
-func (f *Front) statusOf(err *translate.Error) int {
-	if f.status == nil {
-		return err.Status()
-	}
-	return f.status(err)
-}
-
-// hopeless reports whether the same question would be refused again. Clients that
-// repeat ask it again all the same after some of these statuses, unless X-Should-Retry forbids
-// that, and forget any Retry-After above a minute.
-func (f *Front) hopeless(status int, err *translate.Error) bool {
-	if !f.repeats {
-		return false
-	}
-	switch status {
-	case fasthttp.StatusUnauthorized, fasthttp.StatusForbidden, fasthttp.StatusNotFound, fasthttp.StatusUnprocessableEntity:
-		return true
-	}
-	return err.Spent != nil
 }
 
 func (c *call) retryAfter(err *translate.Error) {
@@ -87,48 +67,6 @@ func (c *call) failPlain(err *translate.Error) {
 	c.fail(err)
 }
 
-// path is that of the request behind the configured prefix.
-func (c *call) path() string {
-	return string(bytes.TrimPrefix(c.ctx.Path(), []byte(c.s.conf.Prefix)))
-}
-
-func notFound(c *call) {
-	if c.ctx.IsOptions() {
-		c.preflight()
-		return
-	}
-	c.failPlain(&translate.Error{Code: translate.CodeNotFound, Message: c.unserved()})
-}
-
-// unserved says of an unknown path that belongs to a front what is served there, and of any
-// other that it is not known.
-func (c *call) unserved() string {
-	path := c.path()
-	owner := c.s.owner(path)
-	if owner == nil {
-		return "not found or method not allowed"
-	}
-	asked := clipMethod(c.ctx.Method()) + " " + translate.Printable(path) + " is not served here"
-	if owner.instead != nil {
-		if use := owner.instead(path); use != "" {
-			return asked + "; use " + use
-		}
-	}
-	return asked + "; there are " + c.s.served(owner.base)
-}
-
-// wrongMethod answers a path that exists for other methods; the router has set
-// Allow.
-func wrongMethod(c *call) {
-	if c.ctx.IsOptions() {
-		c.preflight()
-		return
-	}
-	c.failPlain(&translate.Error{Code: translate.CodeMethod, Message: "this path does not take the method " + clipMethod(c.ctx.Method())})
-}
-
-func clipMethod(m []byte) string { return string(m[:min(len(m), 20)]) }
-
 // checkBody says what is wrong with a body that is too large or not JSON.
 func (c *call) checkBody() *translate.Error {
 	if len(c.ctx.Request.Body()) > c.front.limit(c.s.settings()) {
@@ -139,4 +77,22 @@ func (c *call) checkBody() *translate.Error {
 		return nil
 	}
 	return &translate.Error{Code: translate.CodeMediaType, Message: "the body must be application/json"}
+}
+
+// unreadable answers a request that came to its end with err.
+func (c *call) unreadable(err error) {
+	var small *fasthttp.ErrSmallBuffer
+	var timeout net.Error
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		c.failPlain(&translate.Error{Code: translate.CodeTooLarge, Message: "the body is too large"})
+	case errors.As(err, &small):
+		c.failPlain(translate.Invalid("the header is too large"))
+		c.ctx.SetStatusCode(fasthttp.StatusRequestHeaderFieldsTooLarge)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		c.failPlain(translate.Invalid("the request took too long"))
+		c.ctx.SetStatusCode(fasthttp.StatusRequestTimeout)
+	default:
+		c.failPlain(translate.Invalid("this is not an HTTP request"))
+	}
 }

@@ -1,6 +1,8 @@
 package front
 
 import (
+	"bytes"
+
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -103,28 +105,35 @@ type Route struct {
 // getHead is the method of what may be asked for its head alone.
 const getHead = fasthttp.MethodGet + "+" + fasthttp.MethodHead
 
-// stranger is in the place of a front where a request has reached none.
-var stranger = Front{
-	limit:  func(*settings) int { return strangerBody },
-	refuse: (*call).failPlain,
-}
-
-// call is one HTTP request on its way through a front.
-type call struct {
-	s     *Server
-	ctx   *fasthttp.RequestCtx
-	front *Front // that it has reached
-	id    string // request id
-	// once is set while a request with an Idempotency-Key is answered.
-	once *idempotentRequest
-	// held is what its body takes of the server's budget; nil: too little to count.
-	held *charge
-}
-
-// reaches says which front answers the call.
-func (c *call) reaches(f *Front) {
-	c.front = f
-	if f.idHeader != "" {
-		c.ctx.Response.Header.Set(f.idHeader, c.id)
+// marks reports whether raw, an event of an answer that passes through, is its end mark.
+func (f *Front) marks(raw []byte) bool {
+	if len(raw) > markMost || f.word == "" || !bytes.Contains(raw, []byte(f.word)) {
+		return false
 	}
+	return f.word[0] == '"' || bytes.IndexByte(raw, '{') < 0 // the model may say the word
+}
+
+// markMost is how long an end mark may be: longer events are none.
+const markMost = 96
+
+// statusOf is the status of a refusal.
+func (f *Front) statusOf(err *translate.Error) int {
+	if f.status == nil {
+		return err.Status()
+	}
+	return f.status(err)
+}
+
+// hopeless reports whether the same question would be refused again. Clients that
+// repeat ask it again all the same after some of these statuses, unless X-Should-Retry forbids
+// that, and forget any Retry-After above a minute.
+func (f *Front) hopeless(status int, err *translate.Error) bool {
+	if !f.repeats {
+		return false
+	}
+	switch status {
+	case fasthttp.StatusUnauthorized, fasthttp.StatusForbidden, fasthttp.StatusNotFound, fasthttp.StatusUnprocessableEntity:
+		return true
+	}
+	return err.Spent != nil
 }

@@ -2,7 +2,6 @@ package front
 
 import (
 	"bytes"
-	"net"
 	"net/netip"
 	"strings"
 
@@ -68,25 +67,6 @@ func (c *call) allowAll() {
 	h.Set("Access-Control-Max-Age", "7200")
 }
 
-// web is what the configuration says of pages and names, as requests need it.
-type web struct {
-	origins map[string]bool // pages that may do what those of our own may
-	any     bool            // all of them may
-	hosts   map[string]bool // names of this server; empty: any name is one
-}
-
-func webOf(conf *config.Config) web {
-	w := web{origins: make(map[string]bool), hosts: make(map[string]bool)}
-	for _, origin := range conf.Origins {
-		w.any = w.any || origin == "*"
-		w.origins[config.Origin(origin)] = true
-	}
-	for _, host := range conf.Hosts {
-		w.hosts[strings.ToLower(strings.TrimSuffix(host, "."))] = true
-	}
-	return w
-}
-
 // identify finds the caller behind token, as [proxy.Gateway.Identify] does. One without
 // a credential, whom any page can be where it is opened, must have named this server.
 func (c *call) identify(token string) (*proxy.Caller, *translate.Error) {
@@ -109,23 +89,6 @@ func (c *call) misnamed() *translate.Error {
 		return nil
 	}
 	return translate.Invalid("the Host header does not name this server: without a key it must be an address, a name without a dot, or one of the configuration's hosts")
-}
-
-// names reports whether host, which may have a port, may be this server. Without any
-// there is no page that asks.
-func (w *web) names(host []byte) bool {
-	if len(host) == 0 {
-		return true
-	}
-	name := string(host)
-	if bare, _, err := net.SplitHostPort(name); err == nil {
-		name = bare
-	}
-	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
-		return true
-	}
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	return name != "" && (!strings.Contains(name, ".") || strings.HasSuffix(name, ".localhost") || w.hosts[name])
 }
 
 // forwardedHost is the Host that the nearest proxy says it was asked for, if we trust

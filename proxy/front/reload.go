@@ -1,25 +1,6 @@
 package front
 
-import (
-	"net/netip"
-
-	"github.com/dragoman-gateway/dragoman/config"
-)
-
-// settings are what requests look at of a configuration, and what may change while
-// the server runs. They are immutable.
-type settings struct {
-	*config.Config
-	trusted []netip.Prefix // proxies whose X-Forwarded-For is believed
-	web     web
-}
-
-func settingsOf(conf *config.Config) *settings {
-	return &settings{Config: conf, trusted: networks(conf.TrustedProxies), web: webOf(conf)}
-}
-
-// settings are the present ones.
-func (s *Server) settings() *settings { return s.live.Load() }
+import "github.com/dragoman-gateway/dragoman/config"
 
 // Apply puts conf, which must have been checked, in the place of the present
 // configuration, for requests that come from now on. The prefix of the paths, the

@@ -7,6 +7,8 @@ import (
 
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
+
+	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // route builds the one handler of all fronts.
@@ -38,62 +40,6 @@ func (s *Server) route() fasthttp.RequestHandler {
 	}
 	r.MethodNotAllowed = s.guard(func(c *call) { c.reaches(&stranger); c.withBody(wrongMethod) })
 	return s.strictly(r.Handler)
-}
-
-// owner is the front that a path belongs to which is not served; nil: none.
-func (s *Server) owner(path string) (owner *Front) {
-	longest := 0
-	for _, f := range s.fronts {
-		start := f.owns
-		if start == "" && f.base != "" {
-			start = f.base + "/"
-		}
-		if len(start) > longest && strings.HasPrefix(path, start) {
-			owner, longest = f, len(start)
-		}
-	}
-	return owner
-}
-
-// claimant is the front that a request is for on a path that f shares with others.
-func (s *Server) claimant(c *call, f *Front) *Front {
-	for _, other := range s.fronts {
-		if other.base == f.base && other.claims != nil && other.claims(c) {
-			return other
-		}
-	}
-	return f
-}
-
-// served names, for a client that asked for something else, what there is below a base:
-// first what answers questions.
-func (s *Server) served(base string) string {
-	var ask, read []string
-	for _, f := range s.fronts {
-		if f.base != base {
-			continue
-		}
-		for _, path := range f.fixed() {
-			if path.Method == fasthttp.MethodPost {
-				ask = append(ask, "POST "+path.Path)
-			} else {
-				read = append(read, "GET "+path.Path)
-			}
-		}
-	}
-	all := append(ask, read...)
-	last := len(all) - 1
-	return strings.Join(all[:last], ", ") + " and " + all[last]
-}
-
-// fixed are the paths below the front's base that have no parameter.
-func (f *Front) fixed() (routes []Route) {
-	for _, r := range f.routes() {
-		if strings.HasPrefix(r.Path, f.base+"/") && !strings.Contains(r.Path, "{") {
-			routes = append(routes, r)
-		}
-	}
-	return routes
 }
 
 // under is the path of f that path means, which has its base any number of times; empty:
@@ -162,3 +108,46 @@ func trimSlash(ctx *fasthttp.RequestCtx) bool {
 	ctx.Request.SetRequestURIBytes(uri)
 	return true
 }
+
+// stranger is in the place of a front where a request has reached none.
+var stranger = Front{
+	limit:  func(*settings) int { return strangerBody },
+	refuse: (*call).failPlain,
+}
+
+func notFound(c *call) {
+	if c.ctx.IsOptions() {
+		c.preflight()
+		return
+	}
+	c.failPlain(&translate.Error{Code: translate.CodeNotFound, Message: c.unserved()})
+}
+
+// wrongMethod answers a path that exists for other methods; the router has set
+// Allow.
+func wrongMethod(c *call) {
+	if c.ctx.IsOptions() {
+		c.preflight()
+		return
+	}
+	c.failPlain(&translate.Error{Code: translate.CodeMethod, Message: "this path does not take the method " + clipMethod(c.ctx.Method())})
+}
+
+// unserved says of an unknown path that belongs to a front what is served there, and of any
+// other that it is not known.
+func (c *call) unserved() string {
+	path := c.path()
+	owner := c.s.owner(path)
+	if owner == nil {
+		return "not found or method not allowed"
+	}
+	asked := clipMethod(c.ctx.Method()) + " " + translate.Printable(path) + " is not served here"
+	if owner.instead != nil {
+		if use := owner.instead(path); use != "" {
+			return asked + "; use " + use
+		}
+	}
+	return asked + "; there are " + c.s.served(owner.base)
+}
+
+func clipMethod(m []byte) string { return string(m[:min(len(m), 20)]) }

@@ -12,10 +12,24 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/internal/sse"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
+
+const (
+	// statusGate bounds how long the status line is held for the commit point
+	// (docs/rules/faults.md 8).
+	statusGate = 25 * time.Second
+	// keepAlive is the longest silence on a stream (docs/rules/rest.md 3.2).
+	keepAlive = 15 * time.Second
+	// flushAt is the size at which events that are ready go out together.
+	flushAt = 16 << 10
+)
+
+// aliveComment is what a silent stream says (docs/rules/rest.md 3.2).
+var aliveComment = sse.AppendComment(nil, "keep-alive")
 
 // stream is a streamed answer. The handler asks the question; what follows the first
 // content runs on a goroutine of its own, to which the connection has gone over: the

@@ -1,0 +1,63 @@
+package front
+
+import (
+	"bytes"
+
+	"github.com/valyala/fasthttp"
+)
+
+// call is one HTTP request on its way through a front.
+type call struct {
+	s     *Server
+	ctx   *fasthttp.RequestCtx
+	front *Front // that it has reached
+	id    string // request id
+	// once is set while a request with an Idempotency-Key is answered.
+	once *idempotentRequest
+	// held is what its body takes of the server's budget; nil: too little to count.
+	held *charge
+}
+
+// reaches says which front answers the call.
+func (c *call) reaches(f *Front) {
+	c.front = f
+	if f.idHeader != "" {
+		c.ctx.Response.Header.Set(f.idHeader, c.id)
+	}
+}
+
+// path is that of the request behind the configured prefix.
+func (c *call) path() string {
+	return string(bytes.TrimPrefix(c.ctx.Path(), []byte(c.s.conf.Prefix)))
+}
+
+// header is the value of a request header.
+func (c *call) header(name string) string { return string(c.ctx.Request.Header.Peek(name)) }
+
+// bearer is the credential of the Authorization header, without its scheme, else that of
+// x-api-key or api-key.
+func (c *call) bearer() string {
+	h := bytes.TrimSpace(c.ctx.Request.Header.Peek("Authorization"))
+	if len(h) >= 7 && bytes.EqualFold(h[:7], []byte("Bearer ")) {
+		h = bytes.TrimSpace(h[7:])
+	}
+	if len(h) > 0 {
+		return string(h)
+	}
+	for _, name := range []string{"X-Api-Key", "Api-Key"} {
+		if key := bytes.TrimSpace(c.ctx.Request.Header.Peek(name)); len(key) > 0 {
+			return string(key)
+		}
+	}
+	return ""
+}
+
+// setHeader sets one header of the answer; value may change afterwards.
+func (c *call) setHeader(name string, value []byte) { c.ctx.Response.Header.SetBytesV(name, value) }
+
+// json writes a body with its status.
+func (c *call) json(status int, body []byte) {
+	c.ctx.SetStatusCode(status)
+	c.ctx.SetContentType("application/json; charset=utf-8")
+	c.ctx.SetBody(body)
+}

@@ -1,0 +1,83 @@
+package front
+
+import (
+	"crypto/sha256"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// unique looks at the request's Idempotency-Key. It returns false when it has
+// answered the request: with a repetition of the first answer, or because the key
+// cannot be used. The call's once is then nil, else it must be settled.
+func (c *call) unique(caller *proxy.Caller) bool {
+	key, given, err := onceHeader(c.ctx.Request.Header.PeekAll("Idempotency-Key"))
+	if err != nil {
+		c.fail(err)
+		return false
+	}
+	if !given {
+		return true
+	}
+	store := c.s.once
+	at := onceKey{caller.Name, string(c.ctx.Path()), key}
+	if c.apart(caller) {
+		at.caller += " through pages" // which are not shown what their readers were answered
+	}
+	sum := sha256.Sum256(c.ctx.Request.Body())
+	store.mu.Lock()
+	one, fresh := store.window.ask(at, sum, time.Now())
+	known, done, same := one.result, one.done, one.body == sum
+	store.mu.Unlock()
+	switch {
+	case fresh:
+		c.once = &idempotentRequest{of: store, one: one}
+		return true
+	case !same:
+		c.fail(&translate.Error{Code: translate.CodeKeyReused, Message: "this Idempotency-Key was used for another request"})
+	case !done:
+		c.fail(&translate.Error{Code: translate.CodeInProgress, Message: "the request with this Idempotency-Key is still running"})
+	default:
+		c.repeat(known)
+	}
+	return false
+}
+
+// onceHeader reads the header: a string with quotes, as the draft has it, or
+// without, as everybody sends it.
+func onceHeader(values [][]byte) (key string, given bool, err *translate.Error) {
+	if len(values) == 0 || len(values) == 1 && len(values[0]) == 0 {
+		return "", false, nil
+	}
+	key = strings.TrimSpace(string(values[0]))
+	if len(key) > 1 && key[0] == '"' && key[len(key)-1] == '"' {
+		key = strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(key[1 : len(key)-1])
+	}
+	switch {
+	case len(values) > 1:
+		err = translate.Invalid("there is more than one Idempotency-Key")
+	case key == "" || !utf8.ValidString(key) || utf8.RuneCountInString(key) > idempotencyKey:
+		err = translate.Invalid("Idempotency-Key must have 1 to " + strconv.Itoa(idempotencyKey) + " characters")
+	}
+	return key, true, err
+}
+
+// repeat answers with what the first request with this key was answered.
+func (c *call) repeat(r reply) {
+	h := &c.ctx.Response.Header
+	h.Set("Idempotent-Replayed", "true")
+	h.Set("X-Dragoman-Attempts", "0") // nobody is asked
+	if r.dropped != "" {
+		h.Set("X-Dragoman-Dropped", r.dropped)
+	}
+	if strings.HasPrefix(r.kind, "text/event-stream") {
+		streamHeaders(h)
+	}
+	c.ctx.SetStatusCode(r.status)
+	c.ctx.SetContentType(r.kind)
+	c.ctx.Response.SetBodyRaw(r.body)
+}
