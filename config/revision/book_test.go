@@ -294,6 +294,23 @@ func TestADamagedHistoryIsPutAside(t *testing.T) {
 	}
 }
 
+func TestAHistoryThatCannotBeReadIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	p := begin(t, "")
+	at := p.file + ".history"
+	if err := errors.Join(os.Remove(at), os.Mkdir(at, 0o700)); err != nil { // not even root reads a folder
+		t.Fatal(err)
+	}
+	p.open()
+	p.apply("n")
+	if is, err := os.Stat(at); err != nil || !is.IsDir() || len(p.book.History()) != 2 || p.model() != "n" {
+		t.Errorf("%v %v, %d revisions", is, err, len(p.book.History()))
+	}
+	if strings.Count(p.log.String(), "WARN") != 1 {
+		t.Errorf("%s", p.log.String())
+	}
+}
+
 func TestALinkedFileIsReplacedWhereItIs(t *testing.T) {
 	t.Parallel()
 	p := begin(t, "")

@@ -54,7 +54,7 @@ func readHistory(path string) (*history, error) {
 		return h, nil
 	}
 	if err != nil {
-		return h, err
+		return &history{}, err // what cannot be read must not be replaced
 	}
 	var in struct {
 		Revisions []Revision `json:"revisions"`
