@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"context"
+	"errors"
+	"io"
 	"slices"
 	"time"
 
@@ -228,7 +230,7 @@ func (p *Pending) serveCached(a *answercache.Answer) {
 		return
 	}
 	x.attempt.watchdog = &x.attempt.early
-	x.attempt.watchdog.start(func(error) {}, time.Hour, time.Hour)
+	x.attempt.watchdog.Start(func(error) {}, time.Hour, time.Hour)
 	x.attempt.stream = a.Stream()
 }
 
@@ -246,3 +248,16 @@ func (x *Exchange) completeCall(err *translate.Error) {
 	}
 	x.g.answers.Complete(call, a, err != nil && err.Fault == translate.FaultGone)
 }
+
+// typed returns err as the *translate.Error that every upstream promises.
+func typed(err error) *translate.Error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return translate.Truncated(err)
+	}
+	return translate.AsError(err, translate.Error{Code: translate.CodeModel, Fault: translate.FaultBroken, Message: "the model's answer could not be read"})
+}
+
+var errEmpty = translate.Broken("the model gave an empty answer", nil)
+
+// errNoReason is why an end mark is none.
+var errNoReason = errors.New("the end mark came without a finish_reason, which this model gives")

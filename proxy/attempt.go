@@ -86,7 +86,7 @@ func (a *attempt) end() {
 		a.stream = nil
 	}
 	if a.watchdog != nil {
-		a.watchdog.stop()
+		a.watchdog.Stop()
 		a.watchdog = nil
 	}
 	if a.stop != nil {

@@ -44,9 +44,9 @@ func (x *Exchange) Next() (translate.Event, error) {
 			return ev, err
 		}
 	}
-	x.attempt.watchdog.setWaiting(true)
+	x.attempt.watchdog.SetWaiting(true)
 	ev, err := x.attempt.stream.Next()
-	x.attempt.watchdog.setWaiting(false)
+	x.attempt.watchdog.SetWaiting(false)
 	if err != nil {
 		return x.stopped(err)
 	}
@@ -62,9 +62,9 @@ func (x *Exchange) Wait() {
 		return
 	}
 	if w, ok := x.attempt.stream.(patient); ok {
-		x.attempt.watchdog.setWaiting(true)
+		x.attempt.watchdog.SetWaiting(true)
 		w.Wait()
-		x.attempt.watchdog.setWaiting(false)
+		x.attempt.watchdog.SetWaiting(false)
 	}
 }
 
@@ -79,11 +79,11 @@ func (x *Exchange) Later(resume func()) bool {
 	if !ok {
 		return false
 	}
-	x.attempt.watchdog.setWaiting(true) // to the end of the next call of Next
+	x.attempt.watchdog.SetWaiting(true) // to the end of the next call of Next
 	if s.Later(resume) {
 		return true
 	}
-	x.attempt.watchdog.setWaiting(false)
+	x.attempt.watchdog.SetWaiting(false)
 	return false
 }
 
@@ -177,7 +177,7 @@ func (x *Exchange) cut(err *translate.Error) (translate.Event, error) {
 // accept counts and keeps what an event carries.
 func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 	if substance(ev) {
-		x.attempt.watchdog.content()
+		x.attempt.watchdog.Content()
 		x.answer.textBytes += len(ev.Text)
 		x.answer.shown = x.answer.shown || ev.Kind == translate.KindText
 		if ev.Kind == translate.KindReasoning && !x.answer.thought {
@@ -186,7 +186,7 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 		}
 	}
 	if ev.Kind == translate.KindToolProof {
-		x.g.proofs.keep(x.q.Caller.Name, ev.ID, &x.attempt.lease.Candidate, ev.Text)
+		x.g.proofs.Keep(x.q.Caller.Name, ev.ID, x.attempt.lease.Source(), ev.Text)
 	}
 	if x.remembers() {
 		if x.answer.collected.Add(ev); x.answer.collected.Size() > translate.MaxAnswer {
@@ -281,4 +281,51 @@ func (x *Exchange) end(err *translate.Error) {
 		x.g.leave(x.plan)
 		x.g.open.Done()
 	}
+}
+
+// maxDetached bounds the answers that go on without their clients. The next one is
+// cancelled, as on a channel that does not say on_leave: finish.
+const maxDetached = 256
+
+// mayDetach reports whether the answer is one to go on without its client.
+func (x *Exchange) mayDetach() bool {
+	return x.attempt.outlives && !x.whole && !x.answer.complete && x.attempt.stream != nil && (x.err == nil || x.err.Fault == translate.FaultGone)
+}
+
+// Detached reports whether the answer goes on without its client, though the exchange
+// was closed.
+func (x *Exchange) Detached() bool { return x.attempt.detached }
+
+// detach reads x to its end in the background. It reports false if it does not.
+func (g *Gateway) detach(x *Exchange) bool {
+	d := &g.detached
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.over || len(d.stops) >= maxDetached {
+		return false
+	}
+	if d.stops == nil {
+		d.stops = make(map[*Exchange]func())
+	}
+	d.stops[x] = x.attempt.stop
+	x.attempt.detached, x.err = true, nil
+	d.running.Go(func() {
+		defer d.forget(x)
+		defer x.crashed()
+		for {
+			if _, err := x.Next(); err != nil {
+				break
+			}
+		}
+		x.finish()
+	})
+	return true
+}
+
+// crashed settles a detached exchange that a bug ended.
+func (x *Exchange) crashed() {
+	if recover() == nil {
+		return
+	}
+	x.end(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 }

@@ -40,7 +40,7 @@ type Gateway struct {
 	log           *slog.Logger
 	conversations *conversation.Registry
 	memories      *memories
-	proofs        proofs
+	proofs        conversation.Proofs
 	admission     *admission.Desk
 	opener        Opener
 	chance        balance.Chance

@@ -10,6 +10,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/routing"
+	"github.com/dragoman-gateway/dragoman/proxy/watchdog"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -195,7 +196,7 @@ func resultOf(err *translate.Error) string {
 // ask puts the question of a probe and reads as little of its answer as tells that
 // there is one.
 func (b *prober) ask(ctx context.Context, c *channel.Candidate) *translate.Error {
-	ctx, cancel := context.WithTimeoutCause(ctx, b.wait(c), slow("the model did not answer a probe in time"))
+	ctx, cancel := context.WithTimeoutCause(ctx, b.wait(c), watchdog.Slow("the model did not answer a probe in time"))
 	defer cancel()
 	one := 1
 	req := &translate.Request{Model: c.Upstream, Stream: true, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, "ping")}}

@@ -13,6 +13,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/proxy/routing"
+	"github.com/dragoman-gateway/dragoman/proxy/watchdog"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -124,9 +125,9 @@ type attempt struct {
 	opened      time.Time         // when the channel's Open returned
 	outlives    bool              // it outlives its client
 	detached    bool              // its client has left it
-	watchdog    *watchdog
-	early       watchdog // of the first attempt
-	stop        func()   // ends its context
+	watchdog    *watchdog.Timer
+	early       watchdog.Timer // of the first attempt
+	stop        func()         // ends its context
 	stream      translate.Stream
 	load        int    // bytes that it was sent of a conversation, see span; 0: none
 	length      int    // the same, as usage is estimated

@@ -8,6 +8,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
+	"github.com/dragoman-gateway/dragoman/proxy/watchdog"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -27,10 +28,10 @@ func (s *search) try(c channel.Candidate, more bool) *translate.Error {
 	if headers == 0 || headers > first {
 		headers = first
 	}
-	if s.x.attempt.watchdog = &s.x.attempt.early; s.x.attempt.early.timer != nil {
-		s.x.attempt.watchdog = new(watchdog) // a late tick must find its own attempt ended
+	if s.x.attempt.watchdog = &s.x.attempt.early; s.x.attempt.early.Started() {
+		s.x.attempt.watchdog = new(watchdog.Timer) // a late tick must find its own attempt ended
 	}
-	s.x.attempt.watchdog.start(cancel, headers, c.Channel.Timeouts.Total)
+	s.x.attempt.watchdog.Start(cancel, headers, c.Channel.Timeouts.Total)
 	dials := s.x.attempt.lease.Dial != nil
 	if dials && !s.x.attempt.lease.Dialled() {
 		if req.Memory.InSync {
@@ -55,7 +56,7 @@ func (s *search) try(c channel.Candidate, more bool) *translate.Error {
 		return err
 	}
 	if headers < first {
-		s.x.attempt.watchdog.extend(first - time.Since(began))
+		s.x.attempt.watchdog.Extend(first - time.Since(began))
 	}
 	if known, ok := stream.(connected); ok {
 		s.x.report.timing.Connect = known.Connecting()
@@ -72,10 +73,10 @@ func (s *search) try(c channel.Candidate, more bool) *translate.Error {
 	s.x.report.trace.Attempted(&s.x.report.timing, nil)
 	s.named(req.Model)
 	if s.x.whole {
-		s.x.attempt.watchdog.stop()
+		s.x.attempt.watchdog.Stop()
 		return nil
 	}
-	s.x.attempt.watchdog.watchGaps(c.Channel.Timeouts.Gap)
+	s.x.attempt.watchdog.WatchGaps(c.Channel.Timeouts.Gap)
 	return nil
 }
 
@@ -142,12 +143,12 @@ func (s *search) readFirst() *translate.Error {
 		}
 		s.x.believe(&ev)
 		if substance(ev) {
-			s.x.attempt.watchdog.content()
+			s.x.attempt.watchdog.Content()
 			if s.x.whole && !began {
 				// It is on its way: from here on the gaps count, as for a stream.
 				began = true
 				s.x.report.timing.First = max(time.Since(s.x.attempt.opened), 1)
-				s.x.attempt.watchdog.watchGaps(s.x.attempt.lease.Channel.Timeouts.Gap)
+				s.x.attempt.watchdog.WatchGaps(s.x.attempt.lease.Channel.Timeouts.Gap)
 			}
 		}
 		// What came in another form than it was asked for has no Raw, and is
@@ -195,7 +196,7 @@ func (s *search) readFirst() *translate.Error {
 func (s *search) take(ev translate.Event) {
 	s.x.answer.collected.Add(ev)
 	if ev.Kind == translate.KindToolProof {
-		s.x.g.proofs.keep(s.x.q.Caller.Name, ev.ID, &s.x.attempt.lease.Candidate, ev.Text)
+		s.x.g.proofs.Keep(s.x.q.Caller.Name, ev.ID, s.x.attempt.lease.Source(), ev.Text)
 		return
 	}
 	s.x.answer.textBytes += len(ev.Text)
@@ -291,8 +292,8 @@ func (s *search) requestFor(c channel.Candidate) (*translate.Request, *translate
 
 // proofsFor returns how the proofs of c are found; nil: there are none.
 func (s *search) proofsFor(c channel.Candidate) func(id string) string {
-	if s.x.g.proofs.count.Load() == 0 || !c.Channel.Kind.Varied {
+	if s.x.g.proofs.None() || !c.Channel.Kind.Varied {
 		return nil
 	}
-	return func(id string) string { return s.x.g.proofs.find(s.x.q.Caller.Name, id, &c) }
+	return func(id string) string { return s.x.g.proofs.Find(s.x.q.Caller.Name, id, c.Source()) }
 }

@@ -27,7 +27,7 @@ var unguarded = map[string]string{
 	"cmd/dragoman.(*chatSession).ask":       "cancels a context at a signal",
 	"proxy/front.(*call).stream":            "does nothing, or copies what a buffer holds and starts a goroutine that is guarded",
 	"cmd/dragoman.(*mockCommand).serve":     "closes the mock server at a signal, when the process ends anyway",
-	"proxy.(*watchdog).start":               "compares counters and cancels a context",
+	"proxy/watchdog.(*Timer).Start":         "compares counters and cancels a context",
 	"proxy/front.(*call).upgradeTo":         "session.resume guards the body of the session; what surrounds it sets limits, and waits",
 	"proxy/upstream.(*call).start":          "closes a socket, nothing else",
 	"proxy/upstream.websocketAt":            "closes a socket, nothing else",

@@ -36,13 +36,14 @@ var mayImport = []struct {
 	{"proxy/proxytest", []string{"translate"}},
 	{"proxy/journal", []string{"translate", "limiter", "store", "config"}},
 	{"proxy/channel", []string{"translate", "config", "proxy/balance", "proxy/fairqueue", "proxy/metrics"}},
+	{"proxy/watchdog", []string{"translate"}},
 	{"proxy/routing", []string{
 		"translate", "store", "config", "proxy/admission", "proxy/auth", "proxy/balance", "proxy/channel", "proxy/conversation", "proxy/fairqueue", "proxy/journal",
 	}},
 	{"proxy/conversation", []string{"translate", "store", "internal/ids"}},
 	{"proxy", []string{
 		"translate", "limiter", "store", "config", "internal/ids", "internal/keyset",
-		"proxy/admission", "proxy/answercache", "proxy/auth", "proxy/balance", "proxy/channel", "proxy/conversation", "proxy/fairqueue", "proxy/journal", "proxy/metrics", "proxy/routing",
+		"proxy/admission", "proxy/answercache", "proxy/auth", "proxy/balance", "proxy/channel", "proxy/conversation", "proxy/fairqueue", "proxy/journal", "proxy/metrics", "proxy/routing", "proxy/watchdog",
 	}},
 	{"proxy/front", []string{"proxy", "proxy/conversation", "limiter", "store", "config", "translate/...", "internal/..."}},
 	{"proxy/upstream", []string{"config", "translate/...", "internal/..."}},

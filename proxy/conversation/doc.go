@@ -16,4 +16,6 @@
 // A remote memory is known by a [Position]: a conversation and a [Fingerprint] of all that
 // was said in it. Of a conversation in the registry its version stands for that, so that an
 // edit, a clear, or a turn that another channel answered is out of sync by itself.
+//
+// Beside them are [Proofs]: signatures that servers want back with the calls of tools.
 package conversation

@@ -1,11 +1,10 @@
-package proxy
+package conversation
 
 import (
 	"strings"
 	"sync"
 	"sync/atomic"
 
-	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -17,10 +16,10 @@ const (
 	proofExtra  = 200      // what one takes beside its texts
 )
 
-// proofs are what servers want back with the calls of tools that their models made, such as
+// Proofs are what servers want back with the calls of tools that their models made, such as
 // signatures of thoughts, and what clients of other dialects have no place for. The zero
 // value has none. It is safe for concurrent use.
-type proofs struct {
+type Proofs struct {
 	count atomic.Int32 // so that nobody waits for the lock where there are none
 
 	mu    sync.Mutex
@@ -43,13 +42,16 @@ func (k *proofKey) size(p proof) int {
 	return proofExtra + len(k.caller) + len(k.id) + len(p.from) + len(p.text)
 }
 
-// keep notes a proof of c for the call id of caller.
-func (s *proofs) keep(caller string, id []byte, c *channel.Candidate, text []byte) {
+// None reports whether there are no proofs at all.
+func (s *Proofs) None() bool { return s.count.Load() == 0 }
+
+// Keep notes a proof of the back end from for the call id of caller.
+func (s *Proofs) Keep(caller string, id []byte, from string, text []byte) {
 	if len(text) > proofBytes || len(id) == 0 || len(id) > translate.MaxID*4 {
 		return
 	}
 	// The key outlives the question, whose name may be a part of its body.
-	k, p := proofKey{strings.Clone(caller), string(id)}, proof{c.Source(), string(text)}
+	k, p := proofKey{strings.Clone(caller), string(id)}, proof{from, string(text)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.of == nil {
@@ -76,12 +78,12 @@ func (s *proofs) keep(caller string, id []byte, c *channel.Candidate, text []byt
 	s.count.Store(int32(len(s.of)))
 }
 
-// find returns what c wants back with the call id of caller; "": nothing.
-func (s *proofs) find(caller, id string, c *channel.Candidate) string {
+// Find returns what the back end from wants back with the call id of caller; "": nothing.
+func (s *Proofs) Find(caller, id, from string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.of[proofKey{caller, id}]
-	if p.from != c.Source() {
+	if p.from != from {
 		return ""
 	}
 	return p.text
