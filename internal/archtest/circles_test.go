@@ -17,9 +17,8 @@ const circleBudget = 8
 // circleCeilings are the packages with larger circles, and how large those may be. A
 // ceiling is only ever lowered.
 var circleCeilings = map[string]int{
-	"store/embedded": 12,
-	"cmd/dragoman":   10,
-	"limiter":        9,
+	"cmd/dragoman": 10,
+	"limiter":      9,
 }
 
 func TestFilesOfAPackageFormNoLargeCircle(t *testing.T) {

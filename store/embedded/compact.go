@@ -103,16 +103,6 @@ func compact(ctx context.Context, path string, tell func(store.Room)) (after int
 	return info.Size(), nil
 }
 
-// emptyTheLog writes all of the log into the file.
-func emptyTheLog(ctx context.Context, conn *sql.Conn) error {
-	var busy, frames, done int
-	err := conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &done)
-	if err == nil && busy != 0 {
-		err = errors.New("another program reads or writes it")
-	}
-	return err
-}
-
 // roomFor finds out what compacting takes: a copy of what is used, and the log through
 // which that becomes the file.
 func roomFor(ctx context.Context, conn *sql.Conn, path string) (r store.Room, err error) {

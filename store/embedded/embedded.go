@@ -3,18 +3,12 @@
 package embedded
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/store"
 )
-
-// ErrClosed is returned by every call after Close.
-var ErrClosed = errors.New("store: closed")
-
-var errNumber = errors.New("store: a conversation's number is below 1")
 
 // Memory and SQLite are the kinds of store that are here.
 var (
@@ -73,13 +67,4 @@ func Open(url string) (store.Store, error) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	return s, nil
-}
-
-// pathOf is the path of a SQLite file.
-func pathOf(url string) (string, error) {
-	path, ok := strings.CutPrefix(url, "sqlite:")
-	if !ok {
-		return "", errors.New("store: the url must be memory: or sqlite:PATH")
-	}
-	return path, nil
 }

@@ -34,7 +34,7 @@ func (s *sqlite) Expire(ctx context.Context, owner string, ids []string, before 
 		var removed []string
 		for messages := int64(0); len(ids) > 0 && messages < expireAtOnce; ids = ids[1:] {
 			n, err := w.expire(owner, ids[0], before)
-			if errors.Is(err, errNotFound) {
+			if errors.Is(err, store.ErrNotFound) {
 				continue
 			}
 			if err != nil {
@@ -54,7 +54,7 @@ func (s *sqlite) Expire(ctx context.Context, owner string, ids []string, before 
 }
 
 // expire removes one conversation and returns how many messages that had, or
-// errNotFound where it is gone or was changed.
+// store.ErrNotFound where it is gone or was changed.
 func (w *session) expire(owner, id string, before int64) (messages int64, err error) {
 	var cid int64
 	err = w.scan([]any{&cid}, `SELECT cid FROM conversations WHERE id = ? AND owner = ? AND updated < ?`, id, owner, before)

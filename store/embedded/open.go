@@ -63,6 +63,15 @@ func openSQLite(path string) (*sqlite, error) {
 	return s, nil
 }
 
+// pathOf is the path of a SQLite file.
+func pathOf(url string) (string, error) {
+	path, ok := strings.CutPrefix(url, "sqlite:")
+	if !ok {
+		return "", errors.New("store: the url must be memory: or sqlite:PATH")
+	}
+	return path, nil
+}
+
 // plain is path as a name that the driver can take neither for a URI nor for options.
 func plain(path string) string {
 	name := filepath.Clean(path)

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/dragoman-gateway/dragoman/store"
 )
 
 // readers is how many connections read at once. WAL lets them read while the
@@ -77,7 +79,7 @@ func (s *sqlite) fault(ctx context.Context, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, sql.ErrNoRows):
-		return errNotFound
+		return store.ErrNotFound
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}

@@ -109,7 +109,7 @@ func (s *sqlite) RevokeKey(ctx context.Context, id string) error {
 	return s.change(ctx, func(w *session) error {
 		n, err := w.exec(`DELETE FROM keys WHERE id = ?`, id)
 		if err == nil && n == 0 {
-			return errNotFound
+			return store.ErrNotFound
 		}
 		return err
 	})

@@ -30,10 +30,10 @@ func (s *sqlite) edit(ctx context.Context, owner, id string, version, at int64, 
 	return made, nil
 }
 
-// messageAt returns the seq of message index, with its role and mark, or errNotFound.
+// messageAt returns the seq of message index, with its role and mark, or store.ErrNotFound.
 func messageAt(w *session, cid int64, index int) (seq int64, m store.Message, err error) {
 	if index < 0 {
-		return 0, m, errNotFound
+		return 0, m, store.ErrNotFound
 	}
 	var role string
 	err = w.scan([]any{&seq, &role, &m.Mark}, `SELECT seq, role, mark FROM messages WHERE conv = ? ORDER BY seq LIMIT 1 OFFSET ?`, cid, index)
@@ -46,7 +46,7 @@ func (s *sqlite) Rename(ctx context.Context, owner, id, name string, at int64) e
 	return s.change(ctx, func(w *session) error {
 		n, err := w.exec(`UPDATE conversations SET name = ?, updated = ? WHERE id = ? AND owner = ?`, name, at, id, owner)
 		if err == nil && n == 0 {
-			return errNotFound
+			return store.ErrNotFound
 		}
 		return err
 	})
@@ -151,7 +151,7 @@ func (s *sqlite) Unshare(ctx context.Context, owner, hash string) error {
 	return s.change(ctx, func(w *session) error {
 		n, err := w.exec(`DELETE FROM shares WHERE hash = ? AND owner = ?`, hash, owner)
 		if err == nil && n == 0 {
-			return errNotFound
+			return store.ErrNotFound
 		}
 		return err
 	})
@@ -178,7 +178,7 @@ func (s *sqlite) SaveMask(ctx context.Context, owner string, m *store.Mask) erro
 		n, err := w.exec(`UPDATE masks SET avatar = ?, name = ?, description = ?, context = ? WHERE id = ? AND owner = ?`,
 			kept.Avatar, kept.Name, kept.Description, kept.Context, kept.ID, owner)
 		if err != nil || n == 0 {
-			return cmp.Or(err, errNotFound)
+			return cmp.Or(err, store.ErrNotFound)
 		}
 		return room(w, maskBytes, owner, store.MaxMaskBytes)
 	})
@@ -194,7 +194,7 @@ func (s *sqlite) DeleteMask(ctx context.Context, owner string, id int64) error {
 	return s.change(ctx, func(w *session) error {
 		n, err := w.exec(`DELETE FROM masks WHERE id = ? AND owner = ?`, id, owner)
 		if err == nil && n == 0 {
-			return errNotFound
+			return store.ErrNotFound
 		}
 		return err
 	})

@@ -105,14 +105,14 @@ func (n *turn) create(w *session) error {
 		(id, owner, num, key, user, grp, name, model, web, created, updated, count, plain, last, tail, version)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING cid`,
 		c.ID, c.Owner, c.Num, c.Key, c.User, c.Group, c.Name, n.model, n.web, n.created, n.at, len(n.rows), n.plain, n.last, len(n.rows), n.version)
-	if errors.Is(err, errNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return store.ErrExists
 	}
 	if err != nil {
 		return err
 	}
 	if len(n.marks) > 0 {
-		return errNotFound
+		return store.ErrNotFound
 	}
 	return insert(w, n.cid, 0, n.rows)
 }
@@ -197,7 +197,7 @@ func one(is bool) int {
 // conflict says why no row of owner's conversation id had the version that was looked
 // for, if that is what err means: there is none, or it has another version.
 func conflict(w *session, owner, id string, err error) error {
-	if !errors.Is(err, errNotFound) {
+	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	if _, err := conv(w, owner, id); err != nil {
@@ -237,7 +237,7 @@ func retell(w *session, cid, at int64) error {
 func newestPlain(w *session, cid int64) (last string, err error) {
 	var parts string
 	err = w.scan([]any{&parts}, `SELECT parts FROM messages WHERE conv = ? AND mark = 0 AND incomplete = 0 ORDER BY seq DESC LIMIT 1`, cid)
-	if errors.Is(err, errNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -173,4 +174,14 @@ func erases(query string) bool {
 		}
 	}
 	return false
+}
+
+// emptyTheLog writes all of the log into the file.
+func emptyTheLog(ctx context.Context, conn *sql.Conn) error {
+	var busy, frames, done int
+	err := conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &done)
+	if err == nil && busy != 0 {
+		err = errors.New("another program reads or writes it")
+	}
+	return err
 }

@@ -14,8 +14,6 @@ import (
 // fsync. 64 callers that write all the time fill it.
 const batch = 64
 
-var errNotFound = store.ErrNotFound
-
 // op is one change on its way to the writer.
 type op struct {
 	ctx  context.Context
@@ -57,7 +55,7 @@ func (w *session) exec(query string, args ...any) (int64, error) {
 	return r.RowsAffected()
 }
 
-// scan reads one row into to; no row is errNotFound.
+// scan reads one row into to; no row is store.ErrNotFound.
 func (w *session) scan(to []any, query string, args ...any) error {
 	st, err := w.prepare(query)
 	if err != nil {
@@ -65,7 +63,7 @@ func (w *session) scan(to []any, query string, args ...any) error {
 	}
 	err = st.QueryRowContext(context.Background(), args...).Scan(to...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return errNotFound
+		return store.ErrNotFound
 	}
 	return err
 }
