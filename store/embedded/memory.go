@@ -322,25 +322,6 @@ func (m *memory) Close() error {
 	return nil
 }
 
-// checkTurn refuses what no back end can keep.
-func checkTurn(c *store.Conversation, t store.Turn) error {
-	if c.Created == 0 && c.Num < 0 {
-		return errNumber
-	}
-	return checkMessages(t.Messages)
-}
-
-func checkMessages(messages []store.Message) error {
-	for _, m := range messages {
-		for _, p := range m.Parts {
-			if _, err := word(p.Kind); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 func copyMessages(in []store.Message) []store.Message {
 	if len(in) == 0 {
 		return nil

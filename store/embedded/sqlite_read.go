@@ -129,14 +129,6 @@ func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, w store.
 	return c, err
 }
 
-// begins is how many system messages msgs begins with.
-func begins(msgs []store.Message) (n int) {
-	for n < len(msgs) && msgs[n].Role == translate.RoleSystem {
-		n++
-	}
-	return n
-}
-
 // eachMessage calls do with the messages of st until it returns false.
 func eachMessage(ctx context.Context, st *sql.Stmt, cid int64, do func(seq int64, m *store.Message) bool) error {
 	rows, err := st.QueryContext(ctx, cid)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 
 	"github.com/dragoman-gateway/dragoman/store"
 )
@@ -115,27 +114,6 @@ func (n *turn) create(w *session) error {
 		return store.ErrNotFound
 	}
 	return insert(w, n.cid, 0, n.rows)
-}
-
-// groupOf is the group that c, which has its number, is created in.
-func groupOf(c *store.Conversation) string {
-	if !c.Numbered {
-		return c.Group
-	}
-	return c.Group + strconv.FormatInt(c.Num, 10)
-}
-
-// plainOf is how many of messages are plain, and what a list says of the newest of them.
-func plainOf(messages []store.Message) (n int, last string) {
-	for i := len(messages) - 1; i >= 0; i-- {
-		if !messages[i].Plain() {
-			continue
-		}
-		if n++; n == 1 {
-			last = head(&messages[i])
-		}
-	}
-	return n, last
 }
 
 // extend changes the row first: whether the conversation is the one that was answered

@@ -52,3 +52,11 @@ func (w *inside) sees(m *store.Message) seen {
 	w.n++
 	return shown
 }
+
+// begins is how many system messages msgs begins with.
+func begins(msgs []store.Message) (n int) {
+	for n < len(msgs) && msgs[n].Role == translate.RoleSystem {
+		n++
+	}
+	return n
+}
