@@ -84,3 +84,26 @@ func (g *Grant) Cancel() {
 // questions at once. It is the zero State if nothing limits the question, and
 // stays valid after Settle.
 func (g *Grant) Report() State { return g.state }
+
+// tell reports all limits of r when left was left before g, with which open run.
+func (g *Grant) tell(r *Rule, left room, open int32) {
+	if r.requests.N > 0 {
+		g.report(r, Requests, left.requests-1)
+	}
+	if r.tokens.N > 0 {
+		g.report(r, Tokens, left.tokens-float64(g.tokens))
+	}
+	if r.concurrent > 0 {
+		g.report(r, Concurrent, float64(r.concurrent-open))
+	}
+}
+
+// report makes g's state that of r's limit of kind if it is the tightest so far.
+func (g *Grant) report(r *Rule, kind Kind, left float64) {
+	if g.state.Kind != 0 && g.state.Kind < kind {
+		return
+	}
+	if s := r.state(kind, left); s.tighter(g.state) {
+		g.state = s
+	}
+}

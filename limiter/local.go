@@ -130,6 +130,17 @@ func (l *Local) decide(s *Subject, hashes *[MaxBounds]uint64, now time.Time) (Gr
 	return g, nil
 }
 
+// take takes of what check found to be left, and tells g what remains.
+func (e *entry) take(now time.Time, at time.Duration, left room, g *Grant) {
+	if e.rule.requests.N > 0 {
+		e.requests.AllowN(now, 1)
+	}
+	if e.rule.tokens.N > 0 {
+		e.tokens.take(at, g.tokens, e.rule.tokens)
+	}
+	g.tell(e.rule, left, e.open)
+}
+
 // holds reports whether two bounds turned out to be one count, as those of
 // callers that share one.
 func (g *Grant) holds(e *entry) bool {

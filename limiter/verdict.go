@@ -86,40 +86,6 @@ func (r *Rule) lacks(left float64, tokens, all int) verdict {
 	return v
 }
 
-// take takes of what check found to be left, and tells g what remains.
-func (e *entry) take(now time.Time, at time.Duration, left room, g *Grant) {
-	if e.rule.requests.N > 0 {
-		e.requests.AllowN(now, 1)
-	}
-	if e.rule.tokens.N > 0 {
-		e.tokens.take(at, g.tokens, e.rule.tokens)
-	}
-	g.tell(e.rule, left, e.open)
-}
-
-// tell reports all limits of r when left was left before g, with which open run.
-func (g *Grant) tell(r *Rule, left room, open int32) {
-	if r.requests.N > 0 {
-		g.report(r, Requests, left.requests-1)
-	}
-	if r.tokens.N > 0 {
-		g.report(r, Tokens, left.tokens-float64(g.tokens))
-	}
-	if r.concurrent > 0 {
-		g.report(r, Concurrent, float64(r.concurrent-open))
-	}
-}
-
-// report makes g's state that of r's limit of kind if it is the tightest so far.
-func (g *Grant) report(r *Rule, kind Kind, left float64) {
-	if g.state.Kind != 0 && g.state.Kind < kind {
-		return
-	}
-	if s := r.state(kind, left); s.tighter(g.state) {
-		g.state = s
-	}
-}
-
 // state returns how r's limit of kind stands with left.
 func (r *Rule) state(kind Kind, left float64) State {
 	s := State{Rule: r.name, Kind: kind, Remaining: whole(left)}
