@@ -74,7 +74,7 @@ type search struct {
 	targets   [routing.LargeTier - 1]*balance.Target // room for a choice, see pickFrom
 	at        [routing.LargeTier - 1]*channel.Candidate
 	one       [1]*routing.Route   // room for the routes that are searched
-	sampled   []channel.Candidate // the throng that is looked at
+	sampled   []channel.Candidate // the large tier of which some are tested
 	sampledAt time.Time
 
 	began   time.Time
@@ -129,7 +129,7 @@ type attempt struct {
 	early       watchdog.Timer // of the first attempt
 	stop        func()         // ends its context
 	stream      translate.Stream
-	load        int    // bytes that it was sent of a conversation, see span; 0: none
+	load        int    // bytes that it was sent of a conversation, see channel.ContextWindow; 0: none
 	length      int    // the same, as usage is estimated
 	spare       bool   // less of the conversation could have been sent
 	inSync      bool   // the channel remembers what went before

@@ -158,10 +158,10 @@ func (s *search) turnedAway(c channel.Candidate, began time.Time, err *translate
 	return errLater
 }
 
-// throngTries is how many of a throng may turn out to be taken before all are looked at.
-const throngTries = 4
+// samplerTries is how many of a large tier may turn out to be taken before all are looked at.
+const samplerTries = 4
 
-// pickOf is pick among a throng, of which it looks at a few; nil if these do not tell.
+// pickOf is pick in a large tier, of which it looks at a few; nil if these do not tell.
 // Only the first attempt is chosen so: with a failure, all are looked at, and the
 // record says of each what kept it away.
 func (s *search) pickOf(cr *routing.Sampler, tier []channel.Candidate, now time.Time) *channel.Candidate {
@@ -171,7 +171,7 @@ func (s *search) pickOf(cr *routing.Sampler, tier []channel.Candidate, now time.
 	s.sampled, s.sampledAt = tier, now
 	defer func() { s.sampled = nil }()
 	known := len(s.skipped)
-	for range throngTries {
+	for range samplerTries {
 		n, by := s.remembered(cr, tier), journal.ByMemory
 		if n < 0 {
 			n, by = cr.Drawer.Draw(s.x.prompt.affinity(), s), journal.ByPolicy
@@ -201,7 +201,7 @@ func (s *search) remembered(cr *routing.Sampler, tier []channel.Candidate) int {
 	return n
 }
 
-// Usable implements [balance.Look] for single candidates of a throng.
+// Usable implements [balance.Look] for single candidates of a large tier.
 func (s *search) Usable(i int) bool {
 	c := &s.sampled[i]
 	if !s.suits(c) {

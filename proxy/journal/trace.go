@@ -136,7 +136,7 @@ type record struct {
 	notes                    []note  // at most maxNotes
 	tries                    []try   // at most MaxAttempts
 	more                     int     // notes that found no room
-	drawn                    bool    // its first attempt was chosen without a look at all of a throng
+	drawn                    bool    // its first attempt was chosen without a look at all of a large tier
 	queue                    time.Duration
 	room                     time.Duration
 	took                     time.Duration

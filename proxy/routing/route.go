@@ -59,7 +59,7 @@ const (
 	readFew   = 64 // messages: who wants no more of them gets them, whatever the model takes
 )
 
-// Room is the most that a model of r takes, see span; 0: nobody knows of one of them.
+// Room is the most that a model of r takes, see [channel.ContextWindow]; 0: nobody knows of one of them.
 func (r *Route) Room(maxTokens *int) (most int) {
 	for _, tier := range r.Tiers {
 		for i := range tier {
