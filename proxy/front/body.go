@@ -10,6 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -74,8 +75,8 @@ func (c *call) withBody(handle func(*call)) {
 		return
 	}
 	c.hold()
-	defer func() { c.held.release() }()
-	in := &intake{call: c, wire: conn.Of(c.ctx.Conn()), coding: coding}
+	defer func() { c.held.Release() }()
+	in := &upload{call: c, wire: conn.Of(c.ctx.Conn()), coding: coding}
 	body, err := in.read(b)
 	if err == nil {
 		b.read = true
@@ -83,7 +84,7 @@ func (c *call) withBody(handle func(*call)) {
 		handle(c)
 		return
 	}
-	c.held.release()
+	c.held.Release()
 	var known *translate.Error
 	if errors.As(err, &known) {
 		in.wire.Linger()
@@ -105,11 +106,12 @@ func (c *call) refuseBody(err *translate.Error) {
 
 // hold begins to charge what the body takes.
 func (c *call) hold() {
-	c.held = &charge{of: c.s.bodies, account: account{who: strangerAt(c.address())}}
+	held := c.s.bodies.Charge(intake.Account{Who: strangerAt(c.address())})
+	c.held = &held
 }
 
-// intake reads one body off its connection, as it comes.
-type intake struct {
+// upload reads one body off its connection, as it comes.
+type upload struct {
 	*call
 	coding string // that it is to be unpacked from; empty: none
 	whole  bool   // it has come, and needs no pace
@@ -125,7 +127,7 @@ type intake struct {
 
 // read returns the body. The error is a *translate.Error where that is what the client
 // is to be told; the connection is of no use then.
-func (in *intake) read(b *leftBody) (body []byte, err error) {
+func (in *upload) read(b *leftBody) (body []byte, err error) {
 	if in.wire == nil || !in.wire.AtHead() {
 		return nil, errors.New("the body was not left alone") // it must never be
 	}
@@ -160,7 +162,7 @@ func (in *intake) read(b *leftBody) (body []byte, err error) {
 }
 
 // take is fill, and unpacks what is packed.
-func (in *intake) take(src io.Reader, length int) ([]byte, error) {
+func (in *upload) take(src io.Reader, length int) ([]byte, error) {
 	if in.coding != "" {
 		return in.unpack(src, in.coding)
 	}
@@ -168,9 +170,8 @@ func (in *intake) take(src io.Reader, length int) ([]byte, error) {
 }
 
 // settle charges what will be made of the body, most often about as much again.
-func (in *intake) settle(body []byte) error {
-	in.held.body = len(body)
-	if err := in.held.grow(in.s.life, len(body)); err != nil {
+func (in *upload) settle(body []byte) error {
+	if err := in.held.Came(in.s.life, len(body)); err != nil {
 		return err
 	}
 	return nil // and no *translate.Error that is nil
@@ -178,7 +179,7 @@ func (in *intake) settle(body []byte) error {
 
 // admit looks whether the body may have n bytes. Beyond strangerBody that depends on
 // who sends it.
-func (in *intake) admit(n int) error {
+func (in *upload) admit(n int) error {
 	if n <= in.most {
 		return nil
 	}
@@ -197,7 +198,7 @@ func (in *intake) admit(n int) error {
 	if n > in.most {
 		return large
 	}
-	if err := in.held.move(in.s.life, caller.Name); err != nil {
+	if err := in.held.Move(in.s.life, caller.Name); err != nil {
 		return err
 	}
 	if !in.whole {
@@ -207,9 +208,9 @@ func (in *intake) admit(n int) error {
 }
 
 // fill reads src to its end, of at most length bytes, into room that grows with what comes, and is charged.
-func (in *intake) fill(src io.Reader, length int) ([]byte, error) {
+func (in *upload) fill(src io.Reader, length int) ([]byte, error) {
 	room := min(length, firstRoom)
-	if err := in.held.grow(in.s.life, room); err != nil {
+	if err := in.held.Grow(in.s.life, room); err != nil {
 		return nil, err
 	}
 	body := make([]byte, 0, room)
@@ -234,7 +235,7 @@ func (in *intake) fill(src io.Reader, length int) ([]byte, error) {
 
 // enlarge returns body with one byte more, and room for others up to length; nil: that
 // was all.
-func (in *intake) enlarge(src io.Reader, body []byte, length int) ([]byte, error) {
+func (in *upload) enlarge(src io.Reader, body []byte, length int) ([]byte, error) {
 	var next [1]byte
 	for n := 0; n == 0; {
 		var err error
@@ -248,14 +249,14 @@ func (in *intake) enlarge(src io.Reader, body []byte, length int) ([]byte, error
 		return nil, err
 	}
 	room := max(min(2*cap(body), in.most, length), len(body)+1)
-	if err := in.held.grow(in.s.life, room-cap(body)); err != nil {
+	if err := in.held.Grow(in.s.life, room-cap(body)); err != nil {
 		return nil, err
 	}
 	return append(append(make([]byte, 0, room), body...), next[0]), nil
 }
 
 // pace begins with a paceTime in which paceBytes must come.
-func (in *intake) pace() {
+func (in *upload) pace() {
 	in.paced, in.marked = true, in.came
 	end := time.Now().Add(paceTime)
 	if !in.until.IsZero() && end.After(in.until) {
@@ -266,7 +267,7 @@ func (in *intake) pace() {
 
 // Read reads the connection. It fails with a timeout when the time of the request is
 // over, or the upload is too slow.
-func (in *intake) Read(p []byte) (int, error) {
+func (in *upload) Read(p []byte) (int, error) {
 	for {
 		n, err := in.wire.Read(p)
 		in.came += n
@@ -283,7 +284,7 @@ func (in *intake) Read(p []byte) (int, error) {
 
 // sizedReader is a body whose length is known.
 type sizedReader struct {
-	in   *intake
+	in   *upload
 	left int
 }
 

@@ -19,7 +19,7 @@ var errChunk = errors.New("a chunk is malformed")
 // chunkReader is a body in chunks (RFC 9112 7.1). It takes nothing that another server
 // may read otherwise.
 type chunkReader struct {
-	in    *intake
+	in    *upload
 	br    *bufio.Reader
 	left  int // of the chunk
 	total int // of all chunks so far, this one included
@@ -27,7 +27,7 @@ type chunkReader struct {
 	ended bool
 }
 
-func newChunkReader(in *intake) *chunkReader {
+func newChunkReader(in *upload) *chunkReader {
 	return &chunkReader{in: in, br: bufio.NewReaderSize(in, 4<<10)}
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 )
 
 // call is one HTTP request on its way through a front.
@@ -15,7 +17,7 @@ type call struct {
 	// once is set while a request with an Idempotency-Key is answered.
 	once *idempotentRequest
 	// held is what its body takes of the server's budget; nil: too little to count.
-	held *charge
+	held *intake.Charge
 }
 
 // reaches says which front answers the call.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
+	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
@@ -129,7 +130,7 @@ func chatnioSocket(c *call) {
 	misnamed := c.misnamed()
 	pairs := bytes.Contains(c.ctx.Request.Header.UserAgent(), pairReader)
 	if !c.upgradeTo(upgrader, func(s *session) bool {
-		t := &chatnioSession{session: s, address: address, pairs: pairs, misnamed: misnamed, who: who, stays: charge{of: server.bodies, account: account{who, true}}}
+		t := &chatnioSession{session: s, address: address, pairs: pairs, misnamed: misnamed, who: who, stays: server.bodies.Charge(intake.Account{Who: who, Spares: true})}
 		s.done = t.forget
 		if token != "" {
 			if !t.signIn(token) {
@@ -168,7 +169,7 @@ type chatnioSession struct {
 	kept   conversation.Thread // an anonymous conversation
 	head   []store.Message     // what a conversation that is not stored yet begins with
 	put    int                 // bytes of what was put at the head
-	stays  charge              // what the head takes
+	stays  intake.Charge       // what the head takes
 	name   string              // its title, when a share gave it one
 	joined bool                // a share was joined
 	adrift bool                // the client has refused questions on its screen that are not stored
@@ -191,7 +192,7 @@ type queuedFrame struct {
 	frame chatnio.Frame
 	bad   *translate.Error
 	size  int // bytes of the frame
-	held  charge
+	held  intake.Charge
 
 	cancel  context.CancelCauseFunc // while it runs
 	stopped bool
@@ -227,7 +228,7 @@ func (t *chatnioSession) signIn(token string) bool {
 		return false
 	}
 	t.s.chats.give(t.who)
-	t.who, t.stays.who = t.caller.Name, t.caller.Name
+	t.who, t.stays.Who = t.caller.Name, t.caller.Name
 	return true
 }
 
@@ -264,7 +265,7 @@ func (t *chatnioSession) serve() (rests bool) {
 		if !ok || !t.handleFrame(msg) {
 			return false
 		}
-		t.held.release()
+		t.held.Release()
 	}
 }
 
@@ -384,11 +385,11 @@ func (t *chatnioSession) enqueue(next *queuedFrame) {
 // charges charges the caller with a frame and what is made of it, unless that is
 // little, until it is done. It reports whether there was room.
 func (t *chatnioSession) charges(next *queuedFrame) bool {
-	if next.size <= freeBody {
+	if next.size <= intake.Free {
 		return true
 	}
-	next.held = charge{of: t.s.bodies, account: account{t.who, true}}
-	return next.held.set(2 * next.size)
+	next.held = t.s.bodies.Charge(intake.Account{Who: t.who, Spares: true})
+	return next.held.Set(2 * next.size)
 }
 
 // drain does what is queued, one after the other.
@@ -411,7 +412,7 @@ func (t *chatnioSession) drain() {
 
 func (t *chatnioSession) run(next *queuedFrame) {
 	t.sent, t.ended = 0, false
-	defer next.held.release()
+	defer next.held.Release()
 	defer t.crash(next)
 	switch {
 	case next.bad != nil:

@@ -88,7 +88,7 @@ func (t *chatnioSession) beginWith(change conversation.Edit) {
 	if change.Set != nil {
 		weight += len(change.Set.Text)
 	}
-	if weight <= headLimit && t.stays.set(weight) {
+	if weight <= headLimit && t.stays.Set(weight) {
 		t.head = change.Apply(t.head)
 	}
 }

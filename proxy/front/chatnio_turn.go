@@ -182,15 +182,15 @@ func (t *chatnioSession) began(number int64) {
 		t.hold(number)
 	}
 	t.stored, t.head = true, nil
-	t.stays.release()
+	t.stays.Release()
 }
 
 // forget gives back the number of a socket that has ended, and what was only said on it.
 func (t *chatnioSession) forget() {
 	t.s.chats.give(t.who)
-	t.stays.release()
+	t.stays.Release()
 	for _, left := range t.queue { // behind a turn that crashed
-		left.held.release()
+		left.held.Release()
 	}
 	t.s.g.Conversations().Leave(&t.kept)
 	if t.fixed {
@@ -354,7 +354,7 @@ func (t *chatnioSession) answer(ctx context.Context, p *proxy.Pending, req *tran
 	_ = x.Close()
 	if errors.Is(err, io.EOF) {
 		t.head = nil // it is stored now
-		t.stays.release()
+		t.stays.Release()
 		t.over()
 		_ = t.last(enc, enc.AppendTail(buf[:0]))
 		return
@@ -370,7 +370,7 @@ func (t *chatnioSession) end(enc *chatnio.Encoder, err *translate.Error, started
 		_ = t.last(enc, enc.AppendError(nil, err, started))
 	case stopped:
 		t.head = nil
-		t.stays.release()
+		t.stays.Release()
 		_ = t.last(enc, enc.AppendTail(nil))
 	}
 }

@@ -10,7 +10,7 @@
 // read buffer of a connection for ever. So it gets short bodies only (up to 16 KiB):
 // internal/conn ends each read where a head may end, and body.go reads a longer body off
 // the connection behind the head, as it comes, within the bound of its caller. A front
-// that holds a long body or message is charged with it (budget.go) until it gives it back.
+// that holds a long body or message is charged with it (intake) until it gives it back.
 // A message is read where it lies: its values ([translate.Raw]) are no copies, and each
 // value that is kept is copied once.
 //

@@ -46,7 +46,7 @@ var errPacked = translate.Invalid("the body is not what its Content-Encoding say
 
 // unpack reads src, which is in a coding, to its end. What it unpacks to counts against all
 // bounds of a body.
-func (in *intake) unpack(src io.Reader, coding string) ([]byte, error) {
+func (in *upload) unpack(src io.Reader, coding string) ([]byte, error) {
 	from := &packed{src: src}
 	body, err := in.unpacked(from, coding)
 	if err == nil && from.err == nil {
@@ -63,7 +63,7 @@ func (in *intake) unpack(src io.Reader, coding string) ([]byte, error) {
 	return body, err
 }
 
-func (in *intake) unpacked(from *packed, coding string) ([]byte, error) {
+func (in *upload) unpacked(from *packed, coding string) ([]byte, error) {
 	br := bufio.NewReader(from)
 	if coding == "gzip" {
 		r, err := gzip.NewReader(br)
@@ -102,15 +102,15 @@ func (p *packed) Read(b []byte) (int, error) {
 // inline unpacks a body that the server has read already.
 func (c *call) inline(coding string, handle func(*call)) {
 	c.hold()
-	defer func() { c.held.release() }()
-	in := &intake{call: c, whole: true}
+	defer func() { c.held.Release() }()
+	in := &upload{call: c, whole: true}
 	in.most = min(strangerBody, c.front.limit(c.s.settings()))
 	body, err := in.unpack(bytes.NewReader(c.ctx.Request.Body()), coding)
 	if err == nil {
 		err = in.settle(body)
 	}
 	if err != nil {
-		c.held.release()
+		c.held.Release()
 		c.refuseBody(typed(err))
 		return
 	}

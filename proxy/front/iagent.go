@@ -12,6 +12,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
+	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
@@ -175,8 +176,8 @@ func (c *iagentConn) take(m iagent.Message, frame []byte) (wrong *translate.Erro
 	}
 	// The question, and what is made of it. A short one counts as well: its answer may
 	// be long, and must have gone out before many others are asked for.
-	held := charge{of: c.s.bodies, account: account{c.name, true}}
-	if err := held.grow(c.ctx, 2*len(frame)); err != nil {
+	held := c.s.bodies.Charge(intake.Account{Who: c.name, Spares: true})
+	if err := held.Grow(c.ctx, 2*len(frame)); err != nil {
 		<-c.slots
 		_ = c.write(iagent.AppendFailure(nil, c.reply(&m), err))
 		return nil, c.ctx.Err() == nil

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/fasthttp/websocket"
+
+	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 )
 
 // write queues a frame, and waits while the queue is full. The error says that the
@@ -34,14 +36,14 @@ func (c *iagentConn) write(frame []byte) error {
 // queued charges the caller with a frame that waits to be written, and written gives
 // that back.
 func (c *iagentConn) queued(frame []byte) {
-	if len(frame) > freeBody {
-		c.s.bodies.overdraw(c.name, int64(len(frame)))
+	if len(frame) > intake.Free {
+		c.s.bodies.Overdraw(c.name, int64(len(frame)))
 	}
 }
 
 func (c *iagentConn) written(frame []byte) {
-	if len(frame) > freeBody {
-		c.s.bodies.give(c.name, int64(len(frame)))
+	if len(frame) > intake.Free {
+		c.s.bodies.Give(c.name, int64(len(frame)))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
+	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
@@ -24,7 +25,7 @@ type iagentJob struct {
 	req  translate.Request
 	id   conversation.Identity
 	made store.Conversation
-	held charge
+	held intake.Charge
 	// known is the outcome, if that was clear before anybody was asked.
 	known *jobResult
 }
@@ -42,14 +43,14 @@ type jobResult struct {
 // question's place in its conversation at once, so that the questions of one
 // conversation are answered in the order in which they came. The error says that m
 // is illegal.
-func (c *iagentConn) begin(m iagent.Message, frame []byte, held charge) *translate.Error {
+func (c *iagentConn) begin(m iagent.Message, frame []byte, held intake.Charge) *translate.Error {
 	received := time.Now()
 	one := &iagentJob{iagentConn: c, m: m, held: held}
 	one.ctx, one.stop = context.WithCancelCause(c.s.life)
 	first, err := c.s.recent.ask(c.name, m.ID, frame, c, received, one.stop)
 	if !first {
 		one.stop(nil)
-		one.held.release()
+		one.held.Release()
 		<-c.slots
 		return err
 	}
@@ -102,7 +103,7 @@ func (o *iagentJob) settle() {
 	}()
 	defer c.asking.Done()
 	defer func() { <-c.slots }()
-	defer o.held.release()
+	defer o.held.Release()
 	defer o.stop(nil)
 	var out jobResult
 	defer func() {

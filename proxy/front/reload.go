@@ -10,7 +10,7 @@ import "github.com/dragoman-gateway/dragoman/config"
 func (s *Server) Apply(conf *config.Config) {
 	live := settingsOf(conf)
 	s.live.Store(live)
-	s.bodies.bound(int(conf.Bodies), s.largestBody(live))
+	s.bodies.Bound(int(conf.Bodies), s.largestBody(live))
 }
 
 // largestBody is the longest body that any front takes, and no less than what lets a

@@ -14,6 +14,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/certs"
 	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
@@ -23,7 +24,7 @@ func newServer(conf *config.Config, g *proxy.Gateway, log *slog.Logger, fronts [
 	live := settingsOf(conf)
 	s := &Server{conf: conf, fronts: fronts, g: g, log: log, open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}, chats: &counts{of: make(map[string]int)}}
 	s.live.Store(live)
-	s.bodies = newBudget(int(conf.Bodies), s.largestBody(live))
+	s.bodies = intake.NewBudget(int(conf.Bodies), s.largestBody(live))
 	s.exposed, s.named = s.pageHeaders()
 	s.life, s.kill = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{

@@ -12,6 +12,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 )
 
 // What bounds a connection, whatever its front.
@@ -36,15 +37,15 @@ type Server struct {
 	life context.Context
 	kill context.CancelCauseFunc
 
-	once    *idempotency // requests with an Idempotency-Key
-	recent  *dedupeCache // messages of the iagent front
-	sockets *counts      // its connections, per caller
-	chats   *counts      // those of the chatnio front, per caller or address
-	bodies  *budget      // what bodies and messages take
-	exposed string       // headers of answers that pages may read
-	named   string       // headers of requests that pages may send and a wildcard does not let in everywhere
-	numbers numbers      // conversations of open chatnio sockets
-	mingles atomic.Bool  // it was said that callers cannot be told apart behind a proxy
+	once    *idempotency   // requests with an Idempotency-Key
+	recent  *dedupeCache   // messages of the iagent front
+	sockets *counts        // its connections, per caller
+	chats   *counts        // those of the chatnio front, per caller or address
+	bodies  *intake.Budget // what bodies and messages take
+	exposed string         // headers of answers that pages may read
+	named   string         // headers of requests that pages may send and a wildcard does not let in everywhere
+	numbers numbers        // conversations of open chatnio sockets
+	mingles atomic.Bool    // it was said that callers cannot be told apart behind a proxy
 
 	sessions sync.WaitGroup // sockets and answers that outlive fasthttp's handler
 	mu       sync.Mutex
@@ -101,8 +102,4 @@ func (s *Server) settings() *settings { return s.live.Load() }
 
 // BodiesHeld returns how many bytes the bodies of requests and the messages of sockets
 // take that are under way, with what is made of them. It is safe for concurrent use.
-func (s *Server) BodiesHeld() int {
-	s.bodies.mu.Lock()
-	defer s.bodies.mu.Unlock()
-	return int(s.bodies.used)
-}
+func (s *Server) BodiesHeld() int { return s.bodies.Held() }

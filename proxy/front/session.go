@@ -14,6 +14,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -41,9 +42,9 @@ type session struct {
 	deadline time.Time
 	wrote    error // the first write that failed
 	under    *conn.Conn
-	buf      []byte    // the message that was read last, see readShared
-	held     charge    // what that message takes, while it is read and heard
-	extended time.Time // when the deadline of reading was last set
+	buf      []byte        // the message that was read last, see readShared
+	held     intake.Charge // what that message takes, while it is read and heard
+	extended time.Time     // when the deadline of reading was last set
 
 	// life guards the connection against those who are not waited for.
 	life  sync.RWMutex
@@ -230,7 +231,7 @@ func (s *session) end() {
 	if s.away.Load() {
 		s.close(websocket.CloseGoingAway, "shutting down")
 	}
-	s.held.release()
+	s.held.Release()
 	// Whoever uses the connection after this function has returned panics, so a
 	// ping or a frame for a repeated message that is being written is waited for.
 	s.mu.Lock()

@@ -15,6 +15,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/sse"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -46,7 +47,7 @@ type stream struct {
 	id         string
 	resumeFunc func()             // resume
 	once       *idempotentRequest // nil: without an Idempotency-Key
-	held       *charge            // what the question takes; nil: too little to count
+	held       *intake.Charge     // what the question takes; nil: too little to count
 	page       string             // headers that tell a browser's page that it may read
 	bare       bool               // the client speaks HTTP/1.0: no chunks, and the end of the connection is the end
 
@@ -457,7 +458,7 @@ func (b *stream) close() {
 		_ = b.x.Close()
 	}
 	if b.x == nil || !b.x.Detached() {
-		b.held.release()
+		b.held.Release()
 	}
 	b.watch.Unwatch()
 	if !b.headOut {

@@ -10,13 +10,14 @@ import (
 	"github.com/fasthttp/websocket"
 
 	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 )
 
 // read returns the next message, whose bytes who is charged with until the next call.
 // ok is false when there will be none: the client has gone, broke the rules of
 // WebSockets, or the server goes away. text is false for a binary message.
 func (s *session) read(who string) (msg []byte, text, ok bool) {
-	s.held.release()
+	s.held.Release()
 	s.buf = nil
 	msg, text, ok = s.readShared(who)
 	s.buf = nil
@@ -31,16 +32,15 @@ const keptMessage = 64 << 10
 func (s *session) readShared(who string) (msg []byte, text, ok bool) {
 	if cap(s.buf) > keptMessage {
 		s.buf = nil
-		s.held.release()
+		s.held.Release()
 	}
-	s.held.of = s.s.bodies
 	buf := s.buf[:0]
 	kind, r, err := s.ws.NextReader()
 	for err == nil {
 		if len(buf) == cap(buf) {
 			room := max(2*cap(buf), 1<<10)
 			if !s.affords(who, room) {
-				s.close(websocket.CloseTryAgainLater, textCrowded)
+				s.close(websocket.CloseTryAgainLater, intake.TextCrowded)
 				s.unreadable(errClientGone)
 				return nil, false, false
 			}
@@ -60,13 +60,13 @@ func (s *session) readShared(who string) (msg []byte, text, ok bool) {
 
 // affords charges who with room for a message, which is not counted where it is little.
 func (s *session) affords(who string, room int) bool {
-	if room <= freeBody {
+	if room <= intake.Free {
 		return true
 	}
-	if s.held.n == 0 {
-		s.held.who, s.held.waited = who, 0
+	if s.held.Held() == 0 {
+		s.held = s.s.bodies.Charge(intake.Account{Who: who})
 	}
-	return s.held.grow(s.ctx, room-int(s.held.n)) == nil
+	return s.held.Grow(s.ctx, room-s.held.Held()) == nil
 }
 
 // took judges a message that was read, or err. It reports whether there is one.

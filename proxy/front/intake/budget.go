@@ -1,4 +1,4 @@
-package front
+package intake
 
 import (
 	"context"
@@ -18,15 +18,15 @@ const (
 	bodyTwice = 2
 	// budgetWait is how long one body or message waits for room.
 	budgetWait = 2 * time.Second
-	// freeBody is up to which size a message of a socket costs no more than what is
+	// Free is up to which size a message of a socket costs no more than what is
 	// there for it anyway, and is not counted.
-	freeBody = 2 << 10
+	Free = 2 << 10
 )
 
-// budget bounds the bytes that the bodies of requests and the messages of sockets take
+// Budget bounds the bytes that the bodies of requests and the messages of sockets take
 // while they are read, wait and are answered: of all together, and of each caller or
 // address. It is safe for concurrent use.
-type budget struct {
+type Budget struct {
 	mu      sync.Mutex
 	most    int64 // of all
 	share   int64 // of one
@@ -36,30 +36,31 @@ type budget struct {
 	full    bool             // one of them waits for what all may hold together
 }
 
-// account is who holds bytes.
-type account struct {
-	who string
-	// spares leaves a part of the share for what is still to be read: messages of
+// Account is who holds bytes.
+type Account struct {
+	Who string
+	// Spares leaves a part of the share for what is still to be read: messages of
 	// sockets, which would not be refused in words but with their connection.
-	spares bool
+	Spares bool
 }
 
 // claim is one that waits for room.
 type claim struct {
-	account
+	Account
 	n       int64
 	granted chan struct{} // closed under the lock
 }
 
-func newBudget(most, largest int) *budget {
-	b := &budget{of: make(map[string]int64)}
-	b.bound(most, largest)
+// NewBudget returns a budget of most bytes, of which one body may have largest.
+func NewBudget(most, largest int) *Budget {
+	b := &Budget{of: make(map[string]int64)}
+	b.Bound(most, largest)
 	return b
 }
 
-// bound sets the bounds, of which largest is that of one body. What is held already
+// Bound sets the bounds, of which largest is that of one body. What is held already
 // stays so.
-func (b *budget) bound(most, largest int) {
+func (b *Budget) Bound(most, largest int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.share = max(int64(most)/budgetPart, bodyTwice*int64(largest))
@@ -68,20 +69,20 @@ func (b *budget) bound(most, largest int) {
 }
 
 // shareOf is what a may hold.
-func (b *budget) shareOf(a account) int64 {
-	if a.spares {
+func (b *Budget) shareOf(a Account) int64 {
+	if a.Spares {
 		return b.share - b.share/sparePart
 	}
 	return b.share
 }
 
 // fits reports whether a may hold n more without waiting for others. b.mu is held.
-func (b *budget) fits(a account, n int64) bool {
-	return !b.full && b.used+n <= b.most && b.of[a.who]+n <= b.shareOf(a)
+func (b *Budget) fits(a Account, n int64) bool {
+	return !b.full && b.used+n <= b.most && b.of[a.Who]+n <= b.shareOf(a)
 }
 
 // add has who hold n more, whatever the bounds say. b.mu is held.
-func (b *budget) add(who string, n int64) {
+func (b *Budget) add(who string, n int64) {
 	b.used += n
 	if b.of[who] += n; b.of[who] <= 0 {
 		delete(b.of, who)
@@ -89,22 +90,22 @@ func (b *budget) add(who string, n int64) {
 }
 
 // try has a hold n more, and reports false where that does not fit.
-func (b *budget) try(a account, n int64) bool {
+func (b *Budget) try(a Account, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.fits(a, n) {
 		return false
 	}
-	b.add(a.who, n)
+	b.add(a.Who, n)
 	return true
 }
 
 // take is try, but waits for room for as long as it may. Of those who wait, nobody
 // overtakes another, unless the other's own share is what he waits for.
-func (b *budget) take(ctx context.Context, a account, n int64, wait time.Duration) bool {
+func (b *Budget) take(ctx context.Context, a Account, n int64, wait time.Duration) bool {
 	b.mu.Lock()
 	if b.fits(a, n) {
-		b.add(a.who, n)
+		b.add(a.Who, n)
 		b.mu.Unlock()
 		return true
 	}
@@ -128,7 +129,7 @@ func (b *budget) take(ctx context.Context, a account, n int64, wait time.Duratio
 }
 
 // withdraw takes c out of those who wait, and reports whether it came too late.
-func (b *budget) withdraw(c *claim) (granted bool) {
+func (b *Budget) withdraw(c *claim) (granted bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i, one := range b.waiting {
@@ -141,15 +142,15 @@ func (b *budget) withdraw(c *claim) (granted bool) {
 	return true
 }
 
-// overdraw has who hold n more, whatever the bounds say: the memory is taken already.
-func (b *budget) overdraw(who string, n int64) {
+// Overdraw has who hold n more, whatever the bounds say: the memory is taken already.
+func (b *Budget) Overdraw(who string, n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.add(who, n)
 }
 
-// give takes n back from who.
-func (b *budget) give(who string, n int64) {
+// Give takes n back from who.
+func (b *Budget) Give(who string, n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.add(who, -n)
@@ -157,41 +158,51 @@ func (b *budget) give(who string, n int64) {
 }
 
 // admit grants what fits. b.mu is held.
-func (b *budget) admit() {
+func (b *Budget) admit() {
 	kept := b.waiting[:0]
 	b.full = false
 	for _, c := range b.waiting {
-		if !b.fits(c.account, c.n) {
-			b.full = b.full || b.used+c.n > b.most && b.of[c.who]+c.n <= b.shareOf(c.account)
+		if !b.fits(c.Account, c.n) {
+			b.full = b.full || b.used+c.n > b.most && b.of[c.Who]+c.n <= b.shareOf(c.Account)
 			kept = append(kept, c)
 			continue
 		}
-		b.add(c.who, c.n)
+		b.add(c.Who, c.n)
 		close(c.granted)
 	}
 	clear(b.waiting[len(kept):])
 	b.waiting = kept
 }
 
-// charge is what one body or message holds of a budget. One goroutine uses it at a
+// Charge returns a charge of a that holds nothing yet.
+func (b *Budget) Charge(a Account) Charge { return Charge{of: b, Account: a} }
+
+// Held returns how many bytes are held.
+func (b *Budget) Held() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return int(b.used)
+}
+
+// Charge is what one body or message holds of a budget. One goroutine uses it at a
 // time. A nil charge holds nothing.
-type charge struct {
-	of *budget
-	account
+type Charge struct {
+	of *Budget
+	Account
 	n      int64
 	body   int // length of the body, once it has come
 	waited time.Duration
 }
 
-// grow has the charge hold n more, and waits for room for a while: budgetWait for all
+// Grow has the charge hold n more, and waits for room for a while: budgetWait for all
 // the life of the charge. The error says that there is none.
-func (c *charge) grow(ctx context.Context, n int) *translate.Error {
+func (c *Charge) Grow(ctx context.Context, n int) *translate.Error {
 	if c == nil || n <= 0 {
 		return nil
 	}
-	if !c.of.try(c.account, int64(n)) {
+	if !c.of.try(c.Account, int64(n)) {
 		began := time.Now()
-		if !c.of.take(ctx, c.account, int64(n), budgetWait-c.waited) {
+		if !c.of.take(ctx, c.Account, int64(n), budgetWait-c.waited) {
 			return crowded()
 		}
 		c.waited += time.Since(began)
@@ -200,13 +211,13 @@ func (c *charge) grow(ctx context.Context, n int) *translate.Error {
 	return nil
 }
 
-// set has the charge hold n in all, and reports false, and holds what it held, where
+// Set has the charge hold n in all, and reports false, and holds what it held, where
 // that does not fit.
-func (c *charge) set(n int) bool {
+func (c *Charge) Set(n int) bool {
 	switch more := int64(n) - c.n; {
 	case more < 0:
-		c.of.give(c.who, -more)
-	case !c.of.try(c.account, more):
+		c.of.Give(c.Who, -more)
+	case !c.of.try(c.Account, more):
 		return false
 	}
 	c.n = int64(n)
@@ -215,45 +226,53 @@ func (c *charge) set(n int) bool {
 
 // force has the charge hold n in all, at least, whatever the bounds say: the memory is
 // taken already, and others are to wait for it.
-func (c *charge) force(n int) {
+func (c *Charge) force(n int) {
 	if c == nil || int64(n) <= c.n {
 		return
 	}
-	c.of.overdraw(c.who, int64(n)-c.n)
+	c.of.Overdraw(c.Who, int64(n)-c.n)
 	c.n = int64(n)
 }
 
-// Decoded implements [proxy.Holding]: a body that was decoded takes what came of it
+// Held returns how many bytes the charge holds.
+func (c *Charge) Held() int { return int(c.n) }
+
+// Came has the charge of a body that has come, of length bytes, hold what will be made of
+// it, most often about as much again.
+func (c *Charge) Came(ctx context.Context, length int) *translate.Error {
+	c.body = length
+	return c.Grow(ctx, length)
+}
+
+// Decoded tells the charge that its body was decoded to req: a body that was decoded takes what came of it
 // besides its own length.
-func (c *charge) Decoded(req *translate.Request) {
+func (c *Charge) Decoded(req *translate.Request) {
 	c.force(c.body + bytesOf(req))
 }
 
-// Release implements [proxy.Holding].
-func (c *charge) Release() { c.release() }
-
-// move makes the charge that of who, and reports whether it fits there.
-func (c *charge) move(ctx context.Context, who string) *translate.Error {
+// Move makes the charge that of who, and reports whether it fits there.
+func (c *Charge) Move(ctx context.Context, who string) *translate.Error {
 	n := c.n
-	c.release()
-	c.who = who
-	return c.grow(ctx, int(n))
+	c.Release()
+	c.Who = who
+	return c.Grow(ctx, int(n))
 }
 
-// release gives back what is held. It is safe to call it twice.
-func (c *charge) release() {
+// Release gives back what is held. It is safe to call it twice.
+func (c *Charge) Release() {
 	if c == nil || c.n == 0 {
 		return
 	}
-	c.of.give(c.who, c.n)
+	c.of.Give(c.Who, c.n)
 	c.n = 0
 }
 
-const textCrowded = "too many bytes are under way; try again soon"
+// TextCrowded says to a client that there is no room for its bytes.
+const TextCrowded = "too many bytes are under way; try again soon"
 
 // crowded is what a client is told for whose bytes there is no room.
 func crowded() *translate.Error {
-	return &translate.Error{Code: translate.CodeUnavailable, Message: textCrowded, Retry: budgetWait}
+	return &translate.Error{Code: translate.CodeUnavailable, Message: TextCrowded, Retry: budgetWait}
 }
 
 // bytesOf is about how many bytes req takes.

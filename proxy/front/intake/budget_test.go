@@ -1,4 +1,4 @@
-package front
+package intake
 
 import (
 	"context"
@@ -8,27 +8,27 @@ import (
 )
 
 // charged is a charge of who for n bytes, or nil where there was no room in time.
-func charged(t *testing.T, b *budget, who string, n int) *charge {
+func charged(t *testing.T, b *Budget, who string, n int) *Charge {
 	t.Helper()
-	c := &charge{of: b, account: account{who: who}}
-	if c.grow(t.Context(), n) != nil {
+	c := b.Charge(Account{Who: who})
+	if c.Grow(t.Context(), n) != nil {
 		return nil
 	}
-	return c
+	return &c
 }
 
 func TestWhoFindsNoRoomWaitsTwoSecondsInAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudget(400, 10)
+		b := NewBudget(400, 10)
 		first := charged(t, b, "a", 90)
-		c := &charge{of: b, account: account{who: "a"}}
+		c := b.Charge(Account{Who: "a"})
 		began := time.Now()
-		time.AfterFunc(time.Second, func() { first.set(80) })
-		if err := c.grow(t.Context(), 20); err != nil || time.Since(began) != time.Second {
+		time.AfterFunc(time.Second, func() { first.Set(80) })
+		if err := c.Grow(t.Context(), 20); err != nil || time.Since(began) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
-		if err := c.grow(t.Context(), 1); err == nil || time.Since(began) != budgetWait {
+		if err := c.Grow(t.Context(), 1); err == nil || time.Since(began) != budgetWait {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		if charged(t, b, "b", 100) == nil || time.Since(began) != budgetWait {
@@ -43,8 +43,8 @@ func TestWhoFindsNoRoomWaitsTwoSecondsInAll(t *testing.T) {
 func TestNobodyOvertakesWhoWaitsForRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudget(400, 10)
-		var held []*charge
+		b := NewBudget(400, 10)
+		var held []*Charge
 		for _, who := range []string{"a", "b", "c", "d"} {
 			held = append(held, charged(t, b, who, 90))
 		}
@@ -63,12 +63,12 @@ func TestNobodyOvertakesWhoWaitsForRoom(t *testing.T) {
 		if len(order) > 0 {
 			t.Fatalf("%s was let in", <-order)
 		}
-		held[1].release() // 270 are held: e fits, and f behind it
+		held[1].Release() // 270 are held: e fits, and f behind it
 		synctest.Wait()
 		if first, second := <-order, <-order; len(order) > 0 || first == "a" || second == "a" {
 			t.Errorf("%s and %s were let in", first, second)
 		}
-		held[0].release()
+		held[0].Release()
 		if last := <-order; last != "a" {
 			t.Errorf("%s was let in", last)
 		}
@@ -78,13 +78,13 @@ func TestNobodyOvertakesWhoWaitsForRoom(t *testing.T) {
 func TestARoomThatNobodyWaitsForAnyMoreIsGivenToTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudget(400, 10)
+		b := NewBudget(400, 10)
 		for _, who := range []string{"a", "b", "c"} {
 			charged(t, b, who, 100)
 		}
 		charged(t, b, "d", 50)
 		ctx, leave := context.WithCancel(t.Context())
-		go b.take(ctx, account{who: "e"}, 80, time.Hour)
+		go b.take(ctx, Account{Who: "e"}, 80, time.Hour)
 		synctest.Wait()
 		got := make(chan bool, 1)
 		go func() { got <- charged(t, b, "f", 50) != nil }()
@@ -101,11 +101,11 @@ func TestARoomThatNobodyWaitsForAnyMoreIsGivenToTheNext(t *testing.T) {
 
 func TestABudgetIsNeverSmallerThanTwoBodies(t *testing.T) {
 	t.Parallel()
-	b := newBudget(10, 100)
+	b := NewBudget(10, 100)
 	if c := charged(t, b, "a", 200); c == nil {
 		t.Error("one body and what is made of it do not fit")
 	} else {
-		c.release()
+		c.Release()
 	}
 	if b.used != 0 || len(b.of) != 0 {
 		t.Errorf("%d bytes are left of %v", b.used, b.of)
