@@ -206,6 +206,13 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, path string, tag reflect.S
 	}
 }
 
+// isExtra says whether path is a value among a channel's headers or query.
+func isExtra(path string) bool {
+	rest, ok := strings.CutPrefix(path, "channels[")
+	_, rest, more := strings.Cut(rest, "]")
+	return ok && more && (strings.HasPrefix(rest, ".headers") || strings.HasPrefix(rest, ".query"))
+}
+
 // scalarText returns the text of a single value as the file has it.
 func scalarText(n ast.Node) (string, bool) {
 	switch x := n.(type) {

@@ -143,10 +143,3 @@ func placeOf(n ast.Node, text []byte, starts []int) (c cut, ok bool) {
 	}
 	return cut{at, at + len(raw)}, true
 }
-
-// isExtra says whether path is a value among a channel's headers or query.
-func isExtra(path string) bool {
-	rest, ok := strings.CutPrefix(path, "channels[")
-	_, rest, more := strings.Cut(rest, "]")
-	return ok && more && (strings.HasPrefix(rest, ".headers") || strings.HasPrefix(rest, ".query"))
-}
