@@ -7,6 +7,9 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
+// maxStops is how many stop sequences OpenAI takes.
+const maxStops = 4
+
 func appendParams(dst []byte, req *translate.Request) []byte {
 	// What the model refuses is left out of a copy: another channel may be asked next.
 	kept := req.Params

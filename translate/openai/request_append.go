@@ -8,9 +8,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// maxStops is how many stop sequences OpenAI takes.
-const maxStops = 4
-
 // AppendRequest appends the body that puts req to an upstream. A streamed
 // request always asks for usage, whether the client did or not: the decoder
 // hides the chunk from one who did not.
