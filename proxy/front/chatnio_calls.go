@@ -15,23 +15,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 )
 
-// chatnioCalls are the REST calls around the socket (docs/rules/chatnio.md 6), without /api.
-var chatnioCalls = []Route{
-	{Method: "GET", Path: "/conversation/list", Handle: signedIn(stored(chatnioList))},
-	{Method: "GET", Path: "/conversation/load", Handle: signedIn(stored(chatnioLoad))},
-	{Method: "GET", Path: "/conversation", Handle: signedIn(stored(chatnioLoad))}, // docs/rules/chatnio.md 10: the published example
-	{Method: "GET", Path: "/conversation/delete", Handle: signedIn(stored(chatnioDelete))},
-	{Method: "GET", Path: "/conversation/clean", Handle: signedIn(stored(chatnioClean))},
-	{Method: "POST", Path: "/conversation/rename", Handle: signedIn(stored(chatnioRename))},
-	{Method: "POST", Path: "/conversation/share", Handle: signedIn(stored(chatnioShare))},
-	{Method: "GET", Path: "/conversation/view", Handle: public(stored(chatnioView))},
-	{Method: "GET", Path: "/conversation/share/list", Handle: signedIn(stored(chatnioShares))},
-	{Method: "GET", Path: "/conversation/share/delete", Handle: signedIn(stored(chatnioUnshare))},
-	{Method: "GET", Path: "/conversation/mask/view", Handle: masking(chatnioMasks)},
-	{Method: "POST", Path: "/conversation/mask/save", Handle: masking(chatnioSaveMask)},
-	{Method: "POST", Path: "/conversation/mask/delete", Handle: masking(chatnioDeleteMask)},
-}
-
 // formLimit bounds the body of a call; none needs more than a frame may hold.
 const formLimit = frameLimit
 
@@ -220,4 +203,12 @@ func chatnioRename(ctx context.Context, c *call, caller *proxy.Caller) ([]byte, 
 		return nil, err
 	}
 	return chatnio.AppendOK(nil), editor.Rename(ctx, caller.Name, conv.ID, clipTitle(name), time.Now().UnixMilli())
+}
+
+// chatnioToken is the credential as this protocol shows it, else in the headers of others.
+func chatnioToken(c *call) string {
+	if h := c.header("Authorization"); h != "" {
+		return chatnio.BareToken(h)
+	}
+	return c.bearer()
 }
