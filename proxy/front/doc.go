@@ -8,7 +8,7 @@
 //
 // fasthttp makes room for a body by its announced length, and its own streaming holds the
 // read buffer of a connection for ever. So it gets short bodies only (up to 16 KiB):
-// internal/conn ends each read where a head may end, and body.go reads a longer body off
+// internal/conn ends each read where a head may end, and intake reads a longer body off
 // the connection behind the head, as it comes, within the bound of its caller. A front
 // that holds a long body or message is charged with it (intake) until it gives it back.
 // A message is read where it lies: its values ([translate.Raw]) are no copies, and each

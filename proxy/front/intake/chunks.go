@@ -1,4 +1,4 @@
-package front
+package intake
 
 import (
 	"bufio"
@@ -19,7 +19,7 @@ var errChunk = errors.New("a chunk is malformed")
 // chunkReader is a body in chunks (RFC 9112 7.1). It takes nothing that another server
 // may read otherwise.
 type chunkReader struct {
-	in    *upload
+	in    *Upload
 	br    *bufio.Reader
 	left  int // of the chunk
 	total int // of all chunks so far, this one included
@@ -27,14 +27,14 @@ type chunkReader struct {
 	ended bool
 }
 
-func newChunkReader(in *upload) *chunkReader {
+func newChunkReader(in *Upload) *chunkReader {
 	return &chunkReader{in: in, br: bufio.NewReaderSize(in, 4<<10)}
 }
 
 // close puts back what was read of the next request.
 func (r *chunkReader) close() {
 	behind, _ := r.br.Peek(r.br.Buffered())
-	r.in.wire.Unread(append([]byte(nil), behind...))
+	r.in.Wire.Unread(append([]byte(nil), behind...))
 }
 
 // Read implements io.Reader.
@@ -88,7 +88,7 @@ func (r *chunkReader) next() error {
 		}
 		return nil
 	}
-	if r.total += size; r.total > r.in.most {
+	if r.total += size; r.total > r.in.Most {
 		if err := r.in.admit(r.total); err != nil {
 			return err
 		}
