@@ -111,7 +111,7 @@ func (c *child) agent(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	defer func() { _ = ws.Close() }()
-	_ = ws.SetReadDeadline(time.Now().Add(30 * time.Second))
+	_ = ws.SetReadDeadline(time.Now().Add(time.Minute))
 	frame := fmt.Sprintf(`{"chat_type":1,"msg_id":"m%d","timestamp":1767225600000,"sender_type":1,"sender_id":"u","receiver_id":"echo","content_type":1,"content":%q}`, rand.Int64(), text)
 	if err := ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
 		t.Fatal(err)
