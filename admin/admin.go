@@ -2,7 +2,7 @@
 // how the gateway stands and changes what an operator may change. It is never
 // imported by the path of the questions.
 //
-// Every route but /api/health wants the operator's token as a bearer token. Errors
+// Every route but /api/health, /readyz and /livez wants the operator's token as a bearer token. Errors
 // have one form: {"error":{"code":"NOT_FOUND","message":"..."}}, with the codes and
 // statuses of the catalogue in package translate.
 package admin
@@ -57,8 +57,16 @@ type Options struct {
 	Clients func() Clients
 	// Sockets counts the open sockets of clients; nil: nobody does.
 	Sockets func() []SocketCount
+	// Health tells how the gateway stands; nil: it has started, and its store takes changes.
+	Health func() Health
 	// Log gets panics and failures of connections.
 	Log *slog.Logger
+}
+
+// Health is how a gateway stands.
+type Health struct {
+	Starting bool // no questions are taken yet
+	Store    bool // the store takes changes
 }
 
 // Clients is what clients hold open.
@@ -90,6 +98,7 @@ type Server struct {
 	clients   func() Clients            // nil: nobody knows
 	shared    func() limiter.JointStats // nil: nothing is shared
 	socketsOf func() []SocketCount      // nil: nobody counts
+	health    func() Health
 
 	boot     string        // of the cursors of events
 	streams  atomic.Int32  // of events

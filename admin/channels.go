@@ -14,19 +14,29 @@ import (
 // maxWeight is the largest weight that can be set at run time.
 const maxWeight = 1_000_000
 
-// health is for load balancers and supervisors: 200 while questions are taken, 503
-// from the moment that the gateway stops. It looks at neither the store nor a channel, and
-// says of shared limits only what is known: a gateway that counts alone is in order.
-func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
-	status, word := http.StatusOK, "ok"
-	if s.g.Draining() {
+// state is for load balancers and supervisors: 200 while questions are taken, 503 before
+// that and from the moment that the gateway stops. It asks neither the store nor a channel,
+// and says of the store and of shared limits only what is known: a gateway that counts alone
+// is in order, and one whose store is lost answers what keeps no conversation.
+func (s *Server) state(w http.ResponseWriter, _ *http.Request) error {
+	status, word, health := http.StatusOK, "ok", s.health()
+	switch {
+	case s.g.Draining():
 		status, word = http.StatusServiceUnavailable, "stopping"
+	case health.Starting:
+		status, word = http.StatusServiceUnavailable, "starting"
 	}
-	body := map[string]any{"status": word, "uptime_seconds": int(time.Since(s.began).Seconds())}
+	kept := map[bool]string{true: "ok", false: "lost"}[health.Store]
+	body := map[string]any{"status": word, "store": kept, "uptime_seconds": int(time.Since(s.began).Seconds())}
 	if s.shared != nil {
 		body["shared"] = map[bool]string{true: "ok", false: "alone"}[s.shared().Up]
 	}
 	return reply(w, status, body)
+}
+
+// alive is for supervisors that restart what does not answer.
+func (s *Server) alive(w http.ResponseWriter, _ *http.Request) error {
+	return reply(w, http.StatusOK, map[string]any{"status": "ok"})
 }
 
 func (s *Server) channels(w http.ResponseWriter, _ *http.Request) error {

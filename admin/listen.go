@@ -18,7 +18,10 @@ import (
 // New returns a server. It listens nowhere yet.
 func New(o Options) *Server {
 	s := &Server{g: o.Gateway, book: o.Book, token: sha256.Sum256([]byte(o.Token)), reads: sha256.Sum256([]byte(o.ReadToken)), mayRead: o.ReadToken != "", bad: auth.NewBadKeys(), log: o.Log, began: time.Now(), shared: o.Shared,
-		clients: o.Clients, socketsOf: o.Sockets, boot: newBoot(), stopping: make(chan struct{})}
+		clients: o.Clients, health: o.Health, socketsOf: o.Sockets, boot: newBoot(), stopping: make(chan struct{})}
+	if s.health == nil {
+		s.health = func() Health { return Health{Store: true} }
+	}
 	s.name, _, _ = net.SplitHostPort(o.Listen)
 	s.http = &http.Server{
 		Handler:           s.Handler(),

@@ -20,7 +20,7 @@ import (
 // channels, models and keys by number, all of them from the configuration: a client
 // cannot make a series.
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
-	f := figures{counted: s.g.Metrics(), channels: s.g.Channels(), uptime: time.Since(s.began), goroutines: runtime.NumGoroutine(), memory: memory()}
+	f := figures{counted: s.g.Metrics(), channels: s.g.Channels(), uptime: time.Since(s.began), goroutines: runtime.NumGoroutine(), memory: memory(), health: s.health(), draining: s.g.Draining()}
 	if s.shared != nil {
 		f.shared = new(s.shared())
 	}
@@ -41,6 +41,8 @@ type figures struct {
 	goroutines int
 	memory     uint64   // in bytes
 	clients    *Clients // nil: nobody knows
+	health     Health
+	draining   bool
 }
 
 // text returns the figures in the text format. It is written by hand, since Prometheus'
@@ -231,7 +233,18 @@ func (e *exposition) shared(t *limiter.JointStats) {
 	}
 }
 
+func one(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
 func (e *exposition) process(f *figures) {
+	e.head("dragoman_store_up", "gauge", "1 while the store takes changes, 0 while conversations cannot be kept.")
+	e.line("dragoman_store_up", one(f.health.Store))
+	e.head("dragoman_ready", "gauge", "1 while questions are taken, 0 while the gateway starts or stops.")
+	e.line("dragoman_ready", one(!f.health.Starting && !f.draining))
 	e.head("dragoman_uptime_seconds", "gauge", "Time since the start.")
 	e.line("dragoman_uptime_seconds", f.uptime.Seconds())
 	e.head("dragoman_goroutines", "gauge", "Goroutines of the process.")

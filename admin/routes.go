@@ -17,7 +17,9 @@ type route struct {
 // routes is the table of all calls.
 func routes() []route {
 	return []route{
-		{"GET", "/api/health", mayNothing, (*Server).health},
+		{"GET", "/api/health", mayNothing, (*Server).state},
+		{"GET", "/readyz", mayNothing, (*Server).state},
+		{"GET", "/livez", mayNothing, (*Server).alive},
 		{"GET", "/api/channels", mayRead, (*Server).channels},
 		{"POST", "/api/channels/{id}/open", mayAll, force(channel.ForceOpen)},
 		{"POST", "/api/channels/{id}/close", mayAll, force(channel.ForceClose)},

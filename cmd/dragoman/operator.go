@@ -90,6 +90,11 @@ func holders(server *front.Server) func() admin.Clients {
 	}
 }
 
+// healthOf tells operators whether server has started, and its store takes changes.
+func healthOf(server *front.Server, watch *storeWatch) func() admin.Health {
+	return func() admin.Health { return admin.Health{Starting: server.Starting(), Store: watch.up()} }
+}
+
 // stop ends the operator's side and waits for it.
 func (o *operator) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), operatorWait)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
@@ -26,13 +27,9 @@ type serveCommand struct {
 
 // Run serves until ctx ends, then lets running answers finish.
 func (c *serveCommand) Run(ctx context.Context, s environment) error {
-	level := slog.LevelInfo
-	if c.Verbose {
-		level = slog.LevelDebug
-	}
 	lines := newLogBuffer(s.err)
 	defer lines.flush()
-	log := slog.New(newLineHandler(lines, level))
+	log := slog.New(newLineHandler(lines, c.level()))
 	defer tendCollector(os.LookupEnv)()
 
 	conf, from, demo, err := findConfiguration(c.File)
@@ -92,35 +89,55 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	defer func() { _ = g.Close() }()
 	common.start(g)
 
+	watch := watchStore(st, log)
+	defer watch.close()
 	server := front.New(conf, g, log)
+	server.StoreUp = watch.up
 	book := c.book(conf, from, g, server, log)
 	book.Start()
 	defer book.Close()
 
 	// Operators come before the first question and stay until the last one has
 	// ended: a drain is when they look.
-	op, err := startOperator(conf, adminLn, admin.Options{Gateway: g, Book: book, Shared: common.stats(), Clients: holders(server), Sockets: socketsOf(server), Log: log})
+	op, err := startOperator(conf, adminLn, admin.Options{Gateway: g, Book: book, Shared: common.stats(), Clients: holders(server), Sockets: socketsOf(server), Health: healthOf(server, watch), Log: log})
 	if err != nil {
 		return err
 	}
 	defer op.stop()
 
+	super := newNotifier(os.LookupEnv, log)
+	defer super.close()
 	served := make(chan error, 1)
 	go func() { defer close(served); served <- server.Serve(ln) }()
 
 	greet(s.out, conf, ln.Addr().String(), demo)
 	op.greet(s.out, demo != "")
+	super.ready()
 
 	broken := s.awaitEnd(ctx, served, book, log)
 	wait := book.Config().Drain
 	log.Info("stopping", "drain", wait)
-	drain, cancel := context.WithTimeout(context.Background(), wait)
-	defer cancel()
-	server.Shutdown(drain)
+	super.stopping(wait)
+	shutDown(server, wait)
 	if broken == nil {
 		broken = <-served
 	}
 	return broken
+}
+
+// shutDown lets answers that run end within wait.
+func shutDown(server *front.Server, wait time.Duration) {
+	drain, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	server.Shutdown(drain)
+}
+
+// level is from which on lines are worth logging.
+func (c *serveCommand) level() slog.Level {
+	if c.Verbose {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }
 
 // awaitEnd returns when ctx ends, or with what served brings. Until then it has the

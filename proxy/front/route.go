@@ -30,6 +30,11 @@ func (s *Server) route() fasthttp.RequestHandler {
 			}
 		}
 	}
+	for path, handle := range map[string]func(*call){readyPath: (*call).ready, alivePath: (*call).alive} {
+		for _, method := range strings.Split(getHead, "+") {
+			r.Handle(method, path, s.guard(func(c *call) { c.reaches(&stranger); handle(c) }))
+		}
+	}
 	unknown := s.guard(func(c *call) { c.reaches(&stranger); c.withBody(notFound) })
 	r.NotFound = func(ctx *fasthttp.RequestCtx) {
 		if !trimSlash(ctx) && !s.meant(ctx) {

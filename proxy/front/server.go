@@ -25,6 +25,10 @@ const (
 
 // Server serves all fronts on one port.
 type Server struct {
+	// StoreUp tells whether the store takes changes, for GET /readyz; nil: it does. It is
+	// set before Serve.
+	StoreUp func() bool
+
 	conf   *config.Config // that it was made with
 	fronts []*Front
 	live   atomic.Pointer[settings]
@@ -67,6 +71,14 @@ func (s *Server) Open() (connections, sessions int) {
 		connections = ln.Open()
 	}
 	return connections, sessions
+}
+
+// Starting reports whether neither Serve nor Shutdown was called yet. It is safe for
+// concurrent use.
+func (s *Server) Starting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ln == nil && !s.stopping
 }
 
 // ending reports whether the server is stopping.
