@@ -132,19 +132,28 @@ func (r *run) checkReply(i int, reply *world.Reply, model string, stopped bool) 
 }
 
 // emptyPasses reports whether an answer of nothing may reach this client as it came: the
-// anthropic dialect knows such an answer as one, and a channel of that kind gives it.
+// anthropic dialect knows such an answer as one, and a channel of that kind gives it, of the
+// model or of one that it falls back to.
 func (r *run) emptyPasses(i int, model string) bool {
 	if fronts[r.s.actors[i].front] != "anthropic" {
 		return false
 	}
-	kind := ""
+	kind, models := "", []string{model}
 	for _, line := range strings.Split(r.s.config, "\n") {
 		line = strings.TrimSpace(line)
+		if all, ok := strings.CutPrefix(line, "fallbacks: {"); ok {
+			if _, list, ok := strings.Cut(all, model+": ["); ok {
+				list, _, _ = strings.Cut(list, "]")
+				models = append(models, strings.Split(list, ", ")...)
+			}
+		}
 		if k, ok := strings.CutPrefix(line, "kind: "); ok {
 			kind = k
 		}
-		if kind == "anthropic" && strings.HasPrefix(line, "- {name: "+model+", ") && strings.HasSuffix(line, "-empty}") {
-			return true
+		for _, name := range models {
+			if kind == "anthropic" && strings.HasPrefix(line, "- {name: "+name+", ") && strings.HasSuffix(line, "-empty}") {
+				return true
+			}
 		}
 	}
 	return false
