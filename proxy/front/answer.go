@@ -7,7 +7,6 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -84,9 +83,7 @@ func (c *call) answer(q *proxy.Question, p *proxy.Pending, head translate.Envelo
 }
 
 func (c *call) answerWhole(q *proxy.Question, p *proxy.Pending, enc translate.Encoder) {
-	watched := conn.Of(c.ctx.Conn())
-	ctx, leave := watched.Life(c.s.life, errClientGone)
-	watched.Watch(watchAfter, leave)
+	ctx, watched := c.watch()
 	defer watched.Unwatch()
 	x, timing, err := c.open(ctx, q, p, c.limits)
 	c.routingHeaders(q.Caller, &timing)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -69,9 +68,7 @@ func countTokens(c *call) {
 		c.fail(err)
 		return
 	}
-	watched := conn.Of(c.ctx.Conn())
-	ctx, leave := watched.Life(c.s.life, errClientGone)
-	watched.Watch(watchAfter, leave)
+	ctx, watched := c.watch()
 	defer watched.Unwatch()
 	q := proxy.Question{ID: c.id, Front: c.front.Name(), Caller: caller, Model: model, Request: req, Address: c.address()}
 	tokens, err := c.s.g.Count(ctx, q)

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 )
@@ -22,9 +21,7 @@ func (c *call) join(p *proxy.Pending, id conversation.Identity, apart bool) erro
 	if !p.Waiting() {
 		return p.Join(c.s.life, id)
 	}
-	watched := conn.Of(c.ctx.Conn())
-	ctx, leave := watched.Life(c.s.life, errClientGone)
-	watched.Watch(watchAfter, leave)
+	ctx, watched := c.watch()
 	defer watched.Unwatch()
 	return p.Join(ctx, id)
 }

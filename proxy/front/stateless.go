@@ -3,7 +3,6 @@ package front
 import (
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -87,9 +86,7 @@ func (c *call) read(req *translate.Request) (translate.Dialect, *translate.Error
 	if len(body) < longBody {
 		return peek(c.front.dialect, req, body)
 	}
-	watched := conn.Of(c.ctx.Conn())
-	ctx, leave := watched.Life(c.s.life, errClientGone)
-	watched.Watch(watchAfter, leave)
+	ctx, watched := c.watch()
 	defer watched.Unwatch()
 	req.Stop = func() bool { return ctx.Err() != nil }
 	peeked, err := peek(c.front.dialect, req, body)
