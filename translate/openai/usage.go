@@ -75,8 +75,7 @@ var (
 		{"cache_creation_input_tokens"}, {"prompt_tokens_details", "cache_write_tokens"}, {"prompt_tokens_details", "cache_creation_tokens"},
 		{"prompt_tokens_details", "cache_creation_input_tokens"},
 	}
-	cacheWriteDetails = [][]string{{"cache_write_tokens"}, {"cache_creation_tokens"}, {"cache_creation_input_tokens"}}
-	reasoningPaths    = [][]string{
+	reasoningPaths = [][]string{
 		{"completion_tokens_details", "reasoning_tokens"}, {"output_tokens_details", "reasoning_tokens"}, {"reasoning_tokens"}, {"thoughtsTokenCount"},
 	}
 )
@@ -87,7 +86,7 @@ func readUsage(v *fastjson.Value) (u translate.Usage, ok bool) {
 	if v == nil || v.Type() != fastjson.TypeObject {
 		return u, false
 	}
-	if u, ok = ownUsage(v.GetObject()); ok {
+	if u, ok = ownUsage(v); ok {
 		return u, true
 	}
 	for _, key := range [...]string{"tokens", "billed_units"} {
@@ -118,7 +117,8 @@ func readUsage(v *fastjson.Value) (u translate.Usage, ok bool) {
 
 // ownUsage reads counts under OpenAI's own names, as nearly all servers send them. ok is
 // false where there is more to look for: another member, or a count that is missing.
-func ownUsage(o *fastjson.Object) (u translate.Usage, ok bool) {
+func ownUsage(v *fastjson.Value) (u translate.Usage, ok bool) {
+	o := v.GetObject()
 	input, output := o.Get("prompt_tokens"), o.Get("completion_tokens")
 	if input == nil || output == nil {
 		return u, false
@@ -135,7 +135,7 @@ func ownUsage(o *fastjson.Object) (u translate.Usage, ok bool) {
 		switch known++; name {
 		case "prompt_tokens_details":
 			u.CacheRead = translate.CountOf(at.Get("cached_tokens"))
-			u.CacheWrite = countIn(at, cacheWriteDetails...)
+			u.CacheWrite = countIn(v, cacheWritePaths...)
 		case "completion_tokens_details":
 			u.Reasoning = translate.CountOf(at.Get("reasoning_tokens"))
 		}
