@@ -186,14 +186,15 @@ func (b *Book) Apply(text, base string, by Author) (done *Applied, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	defer b.refused(&err, by)
-	if err := b.unchanged(base); err != nil {
+	disk, err := b.unchanged(base)
+	if err != nil {
 		return nil, err
 	}
 	whole, err := b.unmask(text)
 	if err != nil {
 		return nil, err
 	}
-	return b.change(whole, "apply", by, "")
+	return b.change(disk, whole, "apply", by, "")
 }
 
 // Rollback does the same with the text of revision n of the history. [ErrNoRevision]: there
@@ -206,37 +207,34 @@ func (b *Book) Rollback(n int, base string, by Author) (done *Applied, err error
 	if !ok {
 		return nil, ErrNoRevision
 	}
-	if err := b.unchanged(base); err != nil {
+	disk, err := b.unchanged(base)
+	if err != nil {
 		return nil, err
 	}
-	return b.change([]byte(r.Text), "rollback", by, fmt.Sprintf("to revision %d", n))
+	return b.change(disk, []byte(r.Text), "rollback", by, fmt.Sprintf("to revision %d", n))
 }
 
-// unchanged refuses a change of a file that is not as its author has seen it.
-func (b *Book) unchanged(base string) error {
+// unchanged returns what the file says, and refuses a change where that is not what its
+// author has seen.
+func (b *Book) unchanged(base string) (disk []byte, err error) {
 	if err := replaceable(b.o.File); err != nil {
-		return err
+		return nil, err
 	}
-	disk, err := os.ReadFile(b.o.File)
-	if err != nil {
-		return err
+	if disk, err = os.ReadFile(b.o.File); err != nil {
+		return nil, err
 	}
 	if base == "" {
 		base = sumOf(b.text)
 	}
 	if sumOf(disk) != base {
-		return &Refusal{Why: "the configuration file has been changed since: look at it again, or reload it first"}
+		return nil, &Refusal{Why: "the configuration file has been changed since: look at it again, or reload it first"}
 	}
-	return nil
+	return disk, nil
 }
 
-// change writes text to the file and applies it; b.mu is held.
-func (b *Book) change(text []byte, how string, by Author, why string) (*Applied, error) {
+// change writes text to the file, which says before, and applies it; b.mu is held.
+func (b *Book) change(before, text []byte, how string, by Author, why string) (*Applied, error) {
 	conf, err := b.load(text)
-	if err != nil {
-		return nil, err
-	}
-	before, err := os.ReadFile(b.o.File)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func syncFolder(dir string) error {
 // replaceable returns why path cannot be replaced, nil if nothing is known that hinders it.
 func replaceable(path string) error {
 	if path == "" {
-		return &Refusal{Why: "there is no configuration file: this is a quick start"}
+		return errNoFile
 	}
 	if to, err := filepath.EvalSymlinks(path); err == nil {
 		path = to

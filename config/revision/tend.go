@@ -168,9 +168,9 @@ func (b *Book) judge() {
 // revert takes the configuration back that ran before; b.mu is held.
 func (b *Book) revert(t *trial, why string) {
 	by := Author{Name: "revert"}
-	err := b.unchanged("")
+	disk, err := b.unchanged("")
 	if err == nil {
-		_, err = b.change(t.good, "revert", by, why)
+		_, err = b.change(disk, t.good, "revert", by, why)
 	}
 	if err != nil {
 		b.o.Log.Error("the configuration cannot be taken back", "because", why, "why", err)
