@@ -111,31 +111,35 @@ func remembered(id string, inSync bool) *translate.Request {
 	return req
 }
 
-func TestAMemberThatAChatServerRefusesIsNamedAndLeftOut(t *testing.T) {
-	t.Parallel()
-	said := make(chan string, 10)
-	p := listen(t, func(l *link) {
+// chats is a chatnio server that answers each question: all are the frames that came since
+// the one before, the question the last of them.
+func chats(answer func(l *link, all []string)) func(*link) {
+	return func(l *link) {
 		if !l.upgrade() {
 			return
 		}
-		for {
-			all := l.heard(`"type":"chat"`)
-			if all == nil {
-				return
-			}
-			chat := all[len(all)-1]
-			said <- chat
-			l.say(text(first))
-			switch {
-			case strings.Contains(chat, `"max_tokens"`):
-				l.say(text(`{"conversation":0,"quota":0,"keyword":"","message":"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead. (type: invalid_request_error)","end":true,"plan":false}` + "\n"))
-			case strings.Contains(chat, `"temperature"`):
-				l.say(text(`{"conversation":0,"quota":0,"keyword":"","message":"Unsupported value: 'temperature' does not support 0.5 with this model. (type: invalid_request_error)","end":true,"plan":false}` + "\n"))
-			default:
-				l.say(text(delta) + text(last))
-			}
+		for all := l.heard(`"type":"chat"`); all != nil; all = l.heard(`"type":"chat"`) {
+			answer(l, all)
 		}
-	})
+	}
+}
+
+func TestAMemberThatAChatServerRefusesIsNamedAndLeftOut(t *testing.T) {
+	t.Parallel()
+	said := make(chan string, 10)
+	p := listen(t, chats(func(l *link, all []string) {
+		chat := all[len(all)-1]
+		said <- chat
+		l.say(text(first))
+		switch {
+		case strings.Contains(chat, `"max_tokens"`):
+			l.say(text(`{"conversation":0,"quota":0,"keyword":"","message":"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead. (type: invalid_request_error)","end":true,"plan":false}` + "\n"))
+		case strings.Contains(chat, `"temperature"`):
+			l.say(text(`{"conversation":0,"quota":0,"keyword":"","message":"Unsupported value: 'temperature' does not support 0.5 with this model. (type: invalid_request_error)","end":true,"plan":false}` + "\n"))
+		default:
+			l.say(text(delta) + text(last))
+		}
+	}))
 	up := open(t, "chatnio", wsURL(p)+"/api")
 	var omit []string
 	for _, want := range []string{"max_tokens", "temperature", ""} {
@@ -165,19 +169,10 @@ func TestAMemberThatAChatServerRefusesIsNamedAndLeftOut(t *testing.T) {
 func TestTheTurnsOfAConversationShareASocketThatRemembers(t *testing.T) {
 	t.Parallel()
 	said := make(chan []string, 10)
-	p := listen(t, func(l *link) {
-		if !l.upgrade() {
-			return
-		}
-		for {
-			all := l.heard(`"type":"chat"`)
-			if all == nil {
-				return
-			}
-			said <- all
-			l.say(text(first) + text(delta) + text(last))
-		}
-	})
+	p := listen(t, chats(func(l *link, all []string) {
+		said <- all
+		l.say(text(first) + text(delta) + text(last))
+	}))
 	up := open(t, "chatnio", wsURL(p)+"/api")
 	for i, c := range []struct {
 		req    *translate.Request
@@ -211,23 +206,14 @@ func TestTheTurnsOfAConversationShareASocketThatRemembers(t *testing.T) {
 func TestAQuestionThatStandsAloneGoesOnAnyIdleSocketWhichIsThenNobodys(t *testing.T) {
 	t.Parallel()
 	said := make(chan []string, 10)
-	p := listen(t, func(l *link) {
-		if !l.upgrade() {
-			return
+	p := listen(t, chats(func(l *link, all []string) {
+		said <- all
+		end := ""
+		if strings.Contains(all[len(all)-1], "good-bye") {
+			end = frame(0x88, "\x03\xe8")
 		}
-		for {
-			all := l.heard(`"type":"chat"`)
-			if all == nil {
-				return
-			}
-			said <- all
-			end := ""
-			if strings.Contains(all[len(all)-1], "good-bye") {
-				end = frame(0x88, "\x03\xe8")
-			}
-			l.say(text(first) + text(delta) + text(last) + end)
-		}
-	})
+		l.say(text(first) + text(delta) + text(last) + end)
+	}))
 	up := open(t, "chatnio", wsURL(p)+"/api")
 	kept := up.(interface{ Idle(string) bool })
 	alone := func(words string, idle bool) *translate.Request {
