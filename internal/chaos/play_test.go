@@ -117,9 +117,11 @@ func (r *run) down(host string) {
 	r.mu.Lock()
 	ln := r.lns[host]
 	delete(r.lns, host)
+	if ln != nil {
+		_ = ln.Close() // before up may look for the address
+	}
 	r.mu.Unlock()
 	if ln != nil {
-		_ = ln.Close()
 		r.net.Cut(host + ":" + port)
 	}
 }
