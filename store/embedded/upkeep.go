@@ -19,6 +19,7 @@ const (
 	idleStep   = 10 * time.Millisecond // between two steps
 	idleBusy   = "PRAGMA busy_timeout = 20"
 	writerBusy = "PRAGMA busy_timeout = 10000"
+	lockedBusy = "PRAGMA busy_timeout = 1000"
 	logLimit   = 8 << 20 // bytes of the log that may stay, see journal_size_limit
 	stepPages  = 64      // that one step gives back to the file system
 	keepPages  = 256     // free ones that stay in the file for what is written next
@@ -121,7 +122,7 @@ func (k *upkeep) try(do func() error) (err error) {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)
 		}
-		_, patient := k.w.conn.ExecContext(context.Background(), writerBusy)
+		_, patient := k.w.conn.ExecContext(context.Background(), k.w.patience())
 		err = errors.Join(err, patient)
 	}()
 	if err := k.s.present(); err != nil {

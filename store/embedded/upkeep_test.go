@@ -200,3 +200,48 @@ func foreignCheck(t testing.TB, path string) {
 		t.Errorf("the database is %s, %v", verdict, err)
 	}
 }
+
+// A writer that has waited in vain waits less, until the database is free again.
+func TestALockedDatabaseIsWaitedForAtLengthOnlyOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "locked.db")
+	conns := make([]*sql.Conn, 2)
+	for i := range conns {
+		db, err := sql.Open("sqlite", path+common)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = db.Close() }()
+		if conns[i], err = db.Conn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other, w := conns[0], &session{conn: conns[1], prepared: map[string]*sql.Stmt{}}
+	exec := func(c *sql.Conn, query string) {
+		t.Helper()
+		if _, err := c.ExecContext(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(when string, want int) {
+		t.Helper()
+		var ms int
+		if err := w.conn.QueryRowContext(t.Context(), "PRAGMA busy_timeout").Scan(&ms); err != nil || ms != want {
+			t.Errorf("%s: the writer waits %d ms, want %d (%v)", when, ms, want, err)
+		}
+	}
+	exec(other, "BEGIN IMMEDIATE")
+	check("at first", 10_000)
+	exec(w.conn, "PRAGMA busy_timeout = 1") // the wait itself is SQLite's
+	for range 2 {
+		if err := w.begin(); !busy(err) {
+			t.Fatalf("a locked database: %v", err)
+		}
+		check("after a wait in vain", 1000)
+	}
+	exec(other, "ROLLBACK")
+	if err := w.begin(); err != nil {
+		t.Fatal(err)
+	}
+	check("when it is free", 10_000)
+}

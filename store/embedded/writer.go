@@ -27,6 +27,7 @@ type session struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
 	erased   bool // something was deleted that the log may still hold
+	locked   bool // another program had the file for all of the last batch's patience
 }
 
 func (w *session) prepare(query string) (*sql.Stmt, error) {
@@ -181,7 +182,7 @@ func (s *sqlite) commit(w *session, ops []*op) (err error) {
 	if err := s.present(); err != nil {
 		return err
 	}
-	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := w.begin(); err != nil {
 		return err
 	}
 	for _, o := range ops {
@@ -196,6 +197,27 @@ func (s *sqlite) commit(w *session, ops []*op) (err error) {
 		return err
 	}
 	return s.present()
+}
+
+// begin waits for another program that has the file: the first batch for ten seconds, each
+// further one for a second until one gets through. Otherwise a question that changes
+// several things, behind others that do, would wait ten seconds for each.
+func (w *session) begin() error {
+	_, err := w.exec("BEGIN IMMEDIATE")
+	if locked := err != nil && busy(err); locked != w.locked {
+		w.locked = locked
+		_, patient := w.conn.ExecContext(context.Background(), w.patience())
+		return errors.Join(err, patient)
+	}
+	return err
+}
+
+// patience is how long the writer waits for other programs now.
+func (w *session) patience() string {
+	if w.locked {
+		return lockedBusy
+	}
+	return writerBusy
 }
 
 // alone makes one change that can be undone without the others.
