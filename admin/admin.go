@@ -55,8 +55,8 @@ type Options struct {
 	Shared func() limiter.JointStats
 	// Clients tells what clients hold open; nil: nobody knows.
 	Clients func() Clients
-	// Sockets counts the open sockets of clients; nil: nobody does.
-	Sockets func() []SocketCount
+	// Sockets tells of the open sockets of clients; nil: nobody does.
+	Sockets Sockets
 	// Health tells how the gateway stands; nil: it has started, and its store takes changes.
 	Health func() Health
 	// Log gets panics and failures of connections.
@@ -73,13 +73,7 @@ type Health struct {
 type Clients struct {
 	Connections int
 	Sessions    int // sockets and streamed answers
-}
-
-// SocketCount is how many sockets a caller has open on a front.
-type SocketCount struct {
-	Front  string `json:"front"`
-	Caller string `json:"caller"` // empty: of all that have not signed in
-	Open   int    `json:"open"`
+	Streams     int // the latter alone
 }
 
 // Server answers operators. It is safe for concurrent use.
@@ -97,7 +91,7 @@ type Server struct {
 
 	clients   func() Clients            // nil: nobody knows
 	shared    func() limiter.JointStats // nil: nothing is shared
-	socketsOf func() []SocketCount      // nil: nobody counts
+	socketsOf Sockets                   // nil: nobody tells
 	health    func() Health
 
 	boot     string        // of the cursors of events

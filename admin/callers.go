@@ -79,12 +79,3 @@ func (s *Server) limits(w http.ResponseWriter, r *http.Request) error {
 	}
 	return reply(w, http.StatusOK, map[string]any{"limits": all})
 }
-
-// sockets says how many connections each caller has open on each front with sockets.
-func (s *Server) sockets(w http.ResponseWriter, _ *http.Request) error {
-	list := []SocketCount{}
-	if s.socketsOf != nil {
-		list = append(list, s.socketsOf()...)
-	}
-	return reply(w, http.StatusOK, map[string]any{"sockets": list})
-}

@@ -40,8 +40,20 @@ func (d *desk) withFile() (text string) {
 		d.Fatal(err)
 	}
 	d.s.book = revision.New(revision.Options{File: file, Load: load, Apply: d.g.Apply, Log: slog.New(slog.DiscardHandler)}, conf, []byte(text))
-	d.s.socketsOf = func() []SocketCount { return []SocketCount{{"chatnio", "alice", 2}} }
+	d.s.socketsOf = &oneSocket{}
 	return text
+}
+
+// oneSocket is a front with one socket.
+type oneSocket struct{ closed string }
+
+func (o *oneSocket) Counts() []SocketCount { return []SocketCount{{"chatnio", "alice", 1}} }
+func (o *oneSocket) Open() []Socket {
+	return []Socket{{ID: "s1", Request: "req_1", Front: "chatnio", Caller: "alice", Address: "192.0.2.0/24", Since: time.UnixMilli(1), Turns: 1, Queued: 2, Heard: time.UnixMilli(5)}}
+}
+func (o *oneSocket) Close(id string) bool {
+	o.closed = id
+	return id == "s1"
 }
 
 // talk stores a conversation of alice's.
@@ -82,7 +94,7 @@ func TestEveryOperationOfTheDocumentAnswersAsItSays(t *testing.T) {
 		"POST /api/explain": {"/api/explain", `{"model":"m"}`}, "POST /api/keys": {"/api/keys", `{"name":"carol"}`}, "DELETE /api/keys/{id}": {"/api/keys/" + key.ID},
 		"POST /api/configuration/validate": {"/api/configuration/validate", `{"text":"chanels: []"}`}, "POST /api/configuration/diff": {"/api/configuration/diff", next},
 		"POST /api/configuration/apply": {"/api/configuration/apply", next}, "GET /api/configuration/history/{revision}": {"/api/configuration/history/1"},
-		"POST /api/configuration/rollback": {"/api/configuration/rollback", `{"revision":1}`},
+		"POST /api/configuration/rollback": {"/api/configuration/rollback", `{"revision":1}`}, "POST /api/sockets/{id}/close": {"/api/sockets/s1/close"},
 	}
 	for _, r := range routes() {
 		name := r.method + " " + r.path

@@ -36,6 +36,7 @@ func routes() []route {
 		{"GET", "/api/callers", mayRead, (*Server).callers},
 		{"GET", "/api/limits", mayRead, (*Server).limits},
 		{"GET", "/api/sockets", mayRead, (*Server).sockets},
+		{"POST", "/api/sockets/{id}/close", mayAll, (*Server).closeSocket},
 		{"GET", "/api/openapi.json", mayNothing, (*Server).document},
 		{"GET", "/api/explain/{id}", mayRead, (*Server).explain},
 		{"POST", "/api/explain", mayRead, (*Server).foresee},

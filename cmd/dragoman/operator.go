@@ -86,6 +86,7 @@ func secured(conf *config.Config, ln net.Listener, log *slog.Logger) (scheme str
 func holders(server *front.Server) func() admin.Clients {
 	return func() (c admin.Clients) {
 		c.Connections, c.Sessions = server.Open()
+		c.Streams = server.Streams()
 		return c
 	}
 }
@@ -119,12 +120,21 @@ func (o *operator) greet(w io.Writer, quick bool) {
 	}
 }
 
-// socketsOf counts the sockets of server as operators see them.
-func socketsOf(server *front.Server) func() []admin.SocketCount {
-	return func() (all []admin.SocketCount) {
-		for _, s := range server.Sockets() {
-			all = append(all, admin.SocketCount(s))
-		}
-		return all
+// sockets tells operators of the sockets of a server.
+type sockets struct{ of *front.Server }
+
+func (s sockets) Counts() (all []admin.SocketCount) {
+	for _, c := range s.of.Sockets() {
+		all = append(all, admin.SocketCount(c))
 	}
+	return all
 }
+
+func (s sockets) Open() (all []admin.Socket) {
+	for _, k := range s.of.OpenSockets() {
+		all = append(all, admin.Socket(k))
+	}
+	return all
+}
+
+func (s sockets) Close(id string) bool { return s.of.CloseSocket(id) }

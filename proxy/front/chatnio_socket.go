@@ -59,6 +59,7 @@ func chatnioSocket(c *call) {
 	if !c.upgradeTo(upgrader, func(s *session) bool {
 		t := &chatnioSession{session: s, address: address, pairs: pairs, misnamed: misnamed, who: who, stays: server.bodies.Charge(intake.Account{Who: who, Spares: true})}
 		s.done = t.forget
+		s.shown(server.opened.Add(1), chatnio.Dialect.Name(), address, t)
 		if token != "" {
 			if !t.signIn(token) {
 				return false
@@ -156,6 +157,7 @@ func (t *chatnioSession) signIn(token string) bool {
 	}
 	t.s.chats.give(t.who)
 	t.who, t.stays.Who = t.caller.Name, t.caller.Name
+	t.signedBy(t.who)
 	return true
 }
 
@@ -175,6 +177,16 @@ func (t *chatnioSession) renew() *translate.Error {
 	}
 	t.caller = caller
 	return nil
+}
+
+// load implements [load].
+func (t *chatnioSession) load() (turns, queued int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.now.answered() {
+		turns = 1
+	}
+	return turns, len(t.queue)
 }
 
 // signed reports whether the conversation belongs to somebody.

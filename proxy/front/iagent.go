@@ -70,7 +70,10 @@ func iagentSocket(c *call) {
 	server, address := c.s, c.address()
 	if !c.upgrade(crowdUpgrader, func(s *session) {
 		defer server.sockets.give(caller.Name)
-		newCrowd(s, caller, address, func() (*proxy.Caller, *translate.Error) { return server.g.Identify(token, address) }).serve()
+		crowd := newCrowd(s, caller, address, func() (*proxy.Caller, *translate.Error) { return server.g.Identify(token, address) })
+		s.signedBy(caller.Name)
+		s.shown(server.opened.Add(1), iagent.Dialect.Name(), address, crowd)
+		crowd.serve()
 	}) {
 		server.sockets.give(caller.Name)
 	}
@@ -115,6 +118,9 @@ func newCrowd(s *session, caller *proxy.Caller, address string, who func() (*pro
 	s.done = c.unqueue
 	return c
 }
+
+// load implements [load].
+func (c *iagentConn) load() (turns, queued int) { return len(c.slots), len(c.out) }
 
 // serve reads messages until the client leaves, and returns when all questions
 // are answered and all frames written.

@@ -49,6 +49,7 @@ type Server struct {
 	exposed string         // headers of answers that pages may read
 	named   string         // headers of requests that pages may send and a wildcard does not let in everywhere
 	numbers numbers        // conversations of open chatnio sockets
+	opened  atomic.Uint64  // sockets, ever
 	mingles atomic.Bool    // it was said that callers cannot be told apart behind a proxy
 
 	sessions sync.WaitGroup // sockets and answers that outlive fasthttp's handler
@@ -71,6 +72,19 @@ func (s *Server) Open() (connections, sessions int) {
 		connections = ln.Open()
 	}
 	return connections, sessions
+}
+
+// Streams is how many streamed answers are open beside the sockets. It is safe for
+// concurrent use.
+func (s *Server) Streams() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for one := range s.open {
+		if _, socket := one.(*session); !socket {
+			n++
+		}
+	}
+	return n
 }
 
 // Starting reports whether neither Serve nor Shutdown was called yet. It is safe for

@@ -63,6 +63,7 @@ type session struct {
 	wire       *conn.Conn  // can be waited for without the reader; nil: it cannot
 	resumeFunc func() bool // what goes on then, as rest was given it
 	ponged     bool        // it was a pong that was waited for
+	socketState
 }
 
 var writeBuffers sync.Pool
@@ -191,6 +192,7 @@ func (s *session) awake() {
 	defer s.recover()
 	if s.ponged {
 		s.extendRead()
+		s.pongAt.Store(s.heard.Load())
 		if s.park(s.resumeFunc) {
 			return
 		}
@@ -203,7 +205,7 @@ func (s *session) begin() {
 	s.ctx, s.cancel = context.WithCancelCause(s.s.life)
 	s.ws.SetReadLimit(frameLimit)
 	s.extendRead()
-	s.ws.SetPongHandler(func(string) error { s.extendRead(); return nil })
+	s.ws.SetPongHandler(func(string) error { s.extendRead(); s.pongAt.Store(s.heard.Load()); return nil })
 	s.ws.SetPingHandler(func(payload string) error {
 		s.extendRead()
 		if !s.control(websocket.PongMessage, payload) {
@@ -346,6 +348,7 @@ func (s *session) unreadable(err error) (stopped bool) {
 
 func (s *session) extendRead() {
 	s.extended = time.Now()
+	s.heard.Store(s.extended.UnixMilli())
 	if !s.deaf.Load() {
 		_ = s.ws.SetReadDeadline(s.extended.Add(readDeadline))
 	}

@@ -3,6 +3,9 @@ package front
 import (
 	"slices"
 	"strings"
+
+	"github.com/dragoman-gateway/dragoman/translate/chatnio"
+	"github.com/dragoman-gateway/dragoman/translate/iagent"
 )
 
 // Sockets is how many connections a caller has open on a front with sockets.
@@ -15,7 +18,7 @@ type Sockets struct {
 
 // Sockets returns how many there are, by front and caller. Addresses of clients are not told.
 func (s *Server) Sockets() (all []Sockets) {
-	all = append(s.chats.list(chatnioFront.Name()), s.sockets.list(iagentFront.Name())...)
+	all = append(s.chats.list(chatnio.Dialect.Name()), s.sockets.list(iagent.Dialect.Name())...)
 	slices.SortFunc(all, func(a, b Sockets) int {
 		if n := strings.Compare(a.Front, b.Front); n != 0 {
 			return n

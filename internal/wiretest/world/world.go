@@ -237,6 +237,9 @@ func (w *World) End(t testing.TB) {
 // BodiesHeld is how many bytes the gateway counts for bodies and messages under way.
 func (w *World) BodiesHeld() int { return w.front.BodiesHeld() }
 
+// Front is the server of the fronts.
+func (w *World) Front() *front.Server { return w.front }
+
 // Shutdown stops the front, giving answers at most drain. It may be called before
 // the world ends by itself.
 func (w *World) Shutdown(drain time.Duration) {
