@@ -115,7 +115,7 @@ func newCrowd(s *session, caller *proxy.Caller, address string, who func() (*pro
 		session: s, name: caller.Name, caller: caller, address: address, who: who,
 		slots: make(chan struct{}, inFlightLimit), jobs: make(chan *iagentJob), idle: make(chan struct{}, idleWorkers), out: make(chan []byte, inFlightLimit), over: make(chan struct{}), sent: make(chan struct{}),
 	}
-	s.done = c.unqueue
+	s.done, s.farewell = c.unqueue, websocket.CloseServiceRestart // docs/rules/iagent.md 4.12
 	return c
 }
 

@@ -508,7 +508,7 @@ func TestAShutdownAnswersWhatRunsAndSaysSo(t *testing.T) {
 		w.Eventually(t, "both questions run", func() bool { return w.Model.Active() == 2 })
 		w.Shutdown(4 * time.Second)
 		code, frames := s.closed()
-		if code != 1001 || len(frames) != 2 {
+		if code != 1012 || len(frames) != 2 {
 			t.Fatalf("closed with %d after %v", code, frames)
 		}
 		if !strings.Contains(frames[0], `"ref_msg_id":"m2"`) || !strings.Contains(frames[0], `"resp_code":0`) {

@@ -479,7 +479,7 @@ func TestSocketsAreToldToGoAfterTheirTurns(t *testing.T) {
 		if len(frames) != 1 || !strings.Contains(frames[0], "w1 ") || !strings.Contains(frames[0], `"ref_msg_id":"m1"`) {
 			t.Errorf("iagent got %v", frames)
 		}
-		if code := <-agent.code; code != websocket.CloseGoingAway {
+		if code := <-agent.code; code != websocket.CloseServiceRestart {
 			t.Errorf("iagent got %d", code)
 		}
 	})
@@ -508,7 +508,7 @@ func TestTheDeadlineEndsTheTurnsOfSocketsInBand(t *testing.T) {
 				t.Errorf("iagent got %s", f)
 			}
 		}
-		if code := <-agent.code; len(frames) != 2 || code != websocket.CloseGoingAway {
+		if code := <-agent.code; len(frames) != 2 || code != websocket.CloseServiceRestart {
 			t.Errorf("iagent: %d frames, code %d", len(frames), code)
 		}
 	})

@@ -57,6 +57,8 @@ type session struct {
 	workers sync.WaitGroup
 	// done, if not nil, is called when the last worker has ended.
 	done func()
+	// farewell is the code that a client is sent away with; its reader sets it.
+	farewell int
 
 	leave      func()      // tells the server that this is over
 	free       bool        // fasthttp does not wait for its end
@@ -95,7 +97,7 @@ func (c *call) upgradeTo(by *websocket.FastHTTPUpgrader, run func(*session) (res
 	id := c.id
 	server := c.s
 	err := by.Upgrade(c.ctx, func(ws *websocket.Conn) {
-		s := &session{s: server, ws: ws, id: id}
+		s := &session{s: server, ws: ws, id: id, farewell: websocket.CloseGoingAway}
 		leave := func() { server.exit(s) }
 		if !server.enter(s) {
 			// It came while the server stops: there is nothing to read from it.
@@ -231,7 +233,7 @@ func (s *session) end() {
 	}
 	s.cancel(errClientGone)
 	if s.away.Load() {
-		s.close(websocket.CloseGoingAway, "shutting down")
+		s.close(s.farewell, "shutting down")
 	}
 	s.held.Release()
 	// Whoever uses the connection after this function has returned panics, so a
