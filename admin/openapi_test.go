@@ -50,6 +50,7 @@ var operations = map[string]operation{
 	"POST /api/channels/{id}/close":             {id: "closeChannel", does: "Its breakers and set-aside keys are ignored.", out: keys{"id": "", "forced": ""}},
 	"POST /api/channels/{id}/drain":             {id: "drainChannel", does: "As open, for a channel that is to be free of questions soon.", out: keys{"id": "", "forced": ""}},
 	"POST /api/channels/{id}/auto":              {id: "leaveChannel", does: "Its record decides again.", out: keys{"id": "", "forced": ""}},
+	"POST /api/channels/{id}/test":              {id: "testChannel", does: "Puts a short question to this one channel, whatever its breakers say, and streams all that happens as server-sent events, of which event is the kind and data a TestEvent. It counts for no breaker and no caller and is stored in no conversation; the ledger has its cost.", in: proxy.ChannelTest{}, media: "text/event-stream"},
 	"PUT /api/channels/{id}/weight":             {id: "setWeight", does: "Gives a channel another weight for as long as the process lives.", in: keys{"weight": 0}, out: keys{"id": "", "weight": 0}},
 	"DELETE /api/channels/{id}/weight":          {id: "unsetWeight", does: "Gives it that of the file again.", out: keys{"id": "", "weight": 0}},
 	"GET /api/exchanges":                        {id: "exchanges", does: "The newest exchanges; next is the cursor for ?before=, 0 at the end.", query: "state front caller model channel outcome before limit", out: keys{"exchanges": []journal.Summary{}, "next": 0}},

@@ -25,6 +25,7 @@ func routes() []route {
 		{"POST", "/api/channels/{id}/close", mayAll, force(channel.ForceClose)},
 		{"POST", "/api/channels/{id}/drain", mayAll, force(channel.ForceDrain)},
 		{"POST", "/api/channels/{id}/auto", mayAll, force(channel.ForceNothing)},
+		{"POST", "/api/channels/{id}/test", mayAll, (*Server).testChannel},
 		{"PUT", "/api/channels/{id}/weight", mayAll, (*Server).setWeight},
 		{"DELETE", "/api/channels/{id}/weight", mayAll, (*Server).unsetWeight},
 		{"GET", "/api/exchanges", mayRead, (*Server).exchanges},

@@ -52,6 +52,22 @@ func (c *Candidate) Lease(handed bool) (Lease, Bar) {
 	return Lease{Candidate: *c, slot: true, permit: permit, trial: trial}, Bar{}
 }
 
+// LeaseUnjudged takes what one request of the operator to c needs, whatever its breaker says,
+// which counts nothing of how the request goes; or says what keeps it from c.
+func (c *Candidate) LeaseUnjudged() (Lease, Bar) {
+	ch := c.Channel
+	if !ch.Slots.TakeFree() {
+		return Lease{}, AtLimit()
+	}
+	ch.InFlight.Add(1)
+	trial, ok := c.tryKey()
+	if !ok {
+		ch.release()
+		return Lease{}, ch.Quarantine.onTrial()
+	}
+	return Lease{Candidate: *c, slot: true, permit: func(error) {}, trial: trial}, Bar{}
+}
+
 // release gives back a slot of the channel.
 func (c *Channel) release() {
 	c.InFlight.Add(-1)
