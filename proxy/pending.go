@@ -61,7 +61,6 @@ func (g *Gateway) begin(ctx context.Context, q Question) (*Pending, *translate.E
 func (g *Gateway) pending(ctx context.Context, q Question) *Pending {
 	p := &Pending{}
 	x := &p.x
-	p.search.x = x
 	x.g, x.q, x.ctx, x.began, x.whole = g, q, ctx, time.Now(), !q.Request.Stream
 	if q.Received.IsZero() {
 		x.q.Received = x.began
@@ -213,12 +212,12 @@ func (p *Pending) answer() *translate.Error {
 	if err := p.cacheOnly; err != nil {
 		return err
 	}
-	return p.search.tryRoutes()
+	s := search{x: &p.x}
+	return s.tryRoutes()
 }
 
 // commit is the only way to an exchange: from here on there is no other channel.
 func (p *Pending) commit() *Exchange {
-	p.search = search{}
 	p.x.phase = committed
 	return &p.x
 }
@@ -243,7 +242,6 @@ func (p *Pending) refuse(err *translate.Error) {
 func (p *Pending) panicked() {
 	if p.x.phase == asking {
 		p.over = true
-		p.search.next.Release()
 		p.x.end(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 	}
 }

@@ -59,9 +59,8 @@ const (
 // another channel: nothing of that can be reached from an [Exchange], which Open makes of
 // it. Open or Dismiss must be called. One goroutine uses it.
 type Pending struct {
-	x      Exchange
-	search search
-	told   func(limiter.State) // how the limits stand; nil: nobody
+	x    Exchange
+	told func(limiter.State) // how the limits stand; nil: nobody
 	// cacheOnly is why only a cached answer may be given; nil: any may.
 	cacheOnly *translate.Error
 	over      bool // it was opened or dismissed
