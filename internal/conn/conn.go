@@ -96,30 +96,30 @@ type Conn struct {
 
 	mu        sync.Mutex
 	timer     *time.Timer
-	watched   bool          // between Watch and Unwatch
-	looks     int           // since Watch
-	post      int32         // of the epoll watcher, which tells once the peer has left; 0: it does not look
-	ended     bool          // and has told so
+	looks     uint32 // since Watch
+	post      int32  // of the epoll watcher, which tells once the peer has left; 0: it does not look
+	watched   bool   // between Watch and Unwatch
+	ended     bool   // the epoll watcher has told that the peer has left
+	closed    bool
+	hasByte   bool
+	early     [1]byte       // read by the watcher, not yet by the server
+	heads     heads         // see SplitHeads
 	reading   chan struct{} // closed when the background read is over, or gone has returned; nil: neither runs
 	gone      func()
-	closed    bool
 	life      context.Context // see Life; nil: nobody has asked for it
 	leave     func()
-	early     [1]byte // read by the watcher, not yet by the server
-	hasByte   bool
-	handed    atomic.Bool      // HandOver was called
 	back      []byte           // see Unread
 	stashed   *[stashSize]byte // what back is of; nil: of nothing that is pooled
-	heads     heads            // see SplitHeads
+	handed    atomic.Bool      // HandOver was called
+	lingers   atomic.Bool      // see Linger
+	holds     atomic.Bool      // see Hold
+	served    uint32           // how often Again was called
 	readBy    atomic.Int64     // see SetReadDeadline
 	writeBy   atomic.Int64     // see SetWriteDeadline
-	lingers   atomic.Bool      // see Linger
-	served    uint32           // how often Again was called
 	readAhead readAhead
 	frames    frames // see SplitFrames
 
-	holds atomic.Bool // see Hold
-	held  []byte      // for whoever writes
+	held []byte // for whoever writes
 }
 
 // Of returns the Conn behind c, or nil when c was not accepted by a [Listener].

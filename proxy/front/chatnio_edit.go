@@ -56,7 +56,7 @@ func (t *chatnioSession) apply(change conversation.Edit) {
 	ctx, cancel := context.WithTimeout(t.ctx, time.Minute)
 	defer cancel()
 	if t.caller.Anonymous {
-		_ = t.s.g.Conversations().Unstored(&t.kept).Edit(ctx, change)
+		_ = t.unstored().Edit(ctx, change)
 		return
 	}
 	if t.number <= 0 {

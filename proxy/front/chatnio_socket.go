@@ -90,23 +90,23 @@ type chatnioSession struct {
 	who      string // is charged with it, and its place among the sockets; the reader's
 
 	// Used by the worker only, once serve has read the first frame.
-	number int64               // of the conversation; 0 or less: a new one
-	fixed  bool                // number is the conversation's, and held
-	stored bool                // the conversation is
-	ref    string              // share to begin with
-	kept   conversation.Thread // an anonymous conversation
-	head   []store.Message     // what a conversation that is not stored yet begins with
-	put    int                 // bytes of what was put at the head
-	stays  intake.Charge       // what the head takes
-	name   string              // its title, when a share gave it one
-	joined bool                // a share was joined
-	adrift bool                // the client has refused questions on its screen that are not stored
-	lost   bool                // the newest question is one of these
-	bad    int                 // unreadable frames in a row
-	opened bool                // a first frame has come
-	excess bool                // its caller has as many sockets as he may
-	sent   int                 // frames of the running turn
-	ended  bool                // the last of them is out
+	number int64                // of the conversation; 0 or less: a new one
+	fixed  bool                 // number is the conversation's, and held
+	stored bool                 // the conversation is
+	ref    string               // share to begin with
+	kept   *conversation.Thread // an anonymous conversation; nil: nothing was said yet
+	head   []store.Message      // what a conversation that is not stored yet begins with
+	put    int                  // bytes of what was put at the head
+	stays  intake.Charge        // what the head takes
+	name   string               // its title, when a share gave it one
+	joined bool                 // a share was joined
+	adrift bool                 // the client has refused questions on its screen that are not stored
+	lost   bool                 // the newest question is one of these
+	bad    int                  // unreadable frames in a row
+	opened bool                 // a first frame has come
+	excess bool                 // its caller has as many sockets as he may
+	sent   int                  // frames of the running turn
+	ended  bool                 // the last of them is out
 
 	mu      sync.Mutex
 	queue   []*queuedFrame

@@ -192,10 +192,20 @@ func (t *chatnioSession) forget() {
 	for _, left := range t.queue { // behind a turn that crashed
 		left.held.Release()
 	}
-	t.s.g.Conversations().Leave(&t.kept)
+	if t.kept != nil {
+		t.s.g.Conversations().Leave(t.kept)
+	}
 	if t.fixed {
 		t.s.numbers.leave(t.caller.Name, t.number)
 	}
+}
+
+// unstored is the next place in the conversation of a caller without a key.
+func (t *chatnioSession) unstored() *conversation.Turn {
+	if t.kept == nil {
+		t.kept = new(conversation.Thread)
+	}
+	return t.s.g.Conversations().Unstored(t.kept)
 }
 
 // enter takes the turn's place in the conversation, if it has none yet.
@@ -204,7 +214,7 @@ func (t *chatnioSession) enter(ctx context.Context, p *proxy.Pending, message st
 		return nil
 	}
 	if !t.signed() {
-		p.Enter(t.s.g.Conversations().Unstored(&t.kept))
+		p.Enter(t.unstored())
 		return nil
 	}
 	if !p.Waiting() {
@@ -257,7 +267,7 @@ func (t *chatnioSession) note(next *queuedFrame, text string) {
 
 func (t *chatnioSession) noteIn(ctx context.Context, n conversation.Note, message string) (number int64, err error) {
 	if !t.signed() {
-		return t.s.g.Conversations().Unstored(&t.kept).Note(ctx, n)
+		return t.unstored().Note(ctx, n)
 	}
 	if err := t.locate(ctx); err != nil {
 		return 0, err

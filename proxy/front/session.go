@@ -47,24 +47,24 @@ type session struct {
 	extended time.Time     // when the deadline of reading was last set
 
 	// life guards the connection against those who are not waited for.
-	life  sync.RWMutex
-	ended bool
+	life   sync.RWMutex
+	ended  bool
+	free   bool        // fasthttp does not wait for its end
+	rests  bool        // the connection can be waited for without the reader
+	ponged bool        // it was a pong that was waited for
+	away   atomic.Bool // the server stops: answers may end first
 
-	away    atomic.Bool    // the server stops: answers may end first
 	listens sync.WaitGroup // what is left of the reader then
 	deaf    atomic.Bool    // nothing is read any more
-	ping    *time.Timer
-	workers sync.WaitGroup
+	// farewell is the code that a client is sent away with; its reader sets it.
+	farewell uint16
+	ping     *time.Timer
+	workers  sync.WaitGroup
 	// done, if not nil, is called when the last worker has ended.
 	done func()
-	// farewell is the code that a client is sent away with; its reader sets it.
-	farewell int
 
 	leave      func()      // tells the server that this is over
-	free       bool        // fasthttp does not wait for its end
-	wire       *conn.Conn  // can be waited for without the reader; nil: it cannot
 	resumeFunc func() bool // what goes on then, as rest was given it
-	ponged     bool        // it was a pong that was waited for
 	socketState
 }
 
@@ -163,7 +163,7 @@ func (s *session) mayRest() {
 		return
 	}
 	if wire := conn.Of(s.socket()); wire != nil && wire.SplitFrames() {
-		s.wire = wire
+		s.rests = true
 	}
 }
 
@@ -171,7 +171,7 @@ func (s *session) mayRest() {
 // take long. The reader then returns at once, with its stack, and onward is called on
 // another goroutine when something has come.
 func (s *session) park(onward func() bool) bool {
-	if s.wire == nil || s.deaf.Load() || !s.wire.BetweenFrames() {
+	if !s.rests || s.deaf.Load() || !conn.Of(s.socket()).BetweenFrames() {
 		return false
 	}
 	s.resumeFunc = onward
@@ -183,8 +183,8 @@ func (s *session) park(onward func() bool) bool {
 func (s *session) parkedWait() {
 	defer func() { _ = recover() }()
 	var err error
-	if s.ponged, err = s.wire.AwaitFrame(); err != nil {
-		s.wire = nil // a read will say what is wrong
+	if s.ponged, err = conn.Of(s.socket()).AwaitFrame(); err != nil {
+		s.rests = false // a read will say what is wrong
 	}
 	go s.awake()
 }
@@ -233,7 +233,7 @@ func (s *session) end() {
 	}
 	s.cancel(errClientGone)
 	if s.away.Load() {
-		s.close(s.farewell, "shutting down")
+		s.close(int(s.farewell), "shutting down")
 	}
 	s.held.Release()
 	// Whoever uses the connection after this function has returned panics, so a
