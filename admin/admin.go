@@ -94,6 +94,8 @@ type Server struct {
 	socketsOf Sockets                   // nil: nobody tells
 	health    func() Health
 
+	timeline timeline // how channels stood
+
 	boot     string        // of the cursors of events
 	streams  atomic.Int32  // of events
 	stopping chan struct{} // closed when they have to end

@@ -3,11 +3,14 @@ package admin
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config/revision"
+	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -91,4 +94,19 @@ func force(f channel.Force) func(*Server, http.ResponseWriter, *http.Request) er
 		}
 		return reply(w, http.StatusOK, map[string]any{"id": r.PathValue("id"), "forced": f.String()})
 	}
+}
+
+// failures lists the newest attempts on a channel that failed.
+func (s *Server) failures(w http.ResponseWriter, r *http.Request) error {
+	limit, err := count(r.URL.Query().Get("limit"), 50, 1000)
+	if err != nil {
+		return err
+	}
+	id := r.PathValue("id")
+	known := slices.ContainsFunc(s.g.Channels(), func(c proxy.ChannelState) bool { return c.ID == id })
+	list := s.g.Traces().Failures(id, limit)
+	if !known && len(list) == 0 {
+		return &translate.Error{Code: translate.CodeNotFound, Message: "there is no such channel"}
+	}
+	return reply(w, http.StatusOK, map[string]any{"failures": append([]journal.Failed{}, list...)})
 }

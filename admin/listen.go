@@ -38,8 +38,14 @@ func New(o Options) *Server {
 	return s
 }
 
-// Serve answers on ln until Shutdown. It then returns nil.
+// Serve answers on ln until Shutdown, and looks at the channels meanwhile, so that it can tell
+// how they stood. It then returns nil.
 func (s *Server) Serve(ln net.Listener) error {
+	ctx, stop := context.WithCancel(context.Background())
+	var looks sync.WaitGroup
+	looks.Go(func() { s.look(ctx) })
+	defer looks.Wait()
+	defer stop()
 	if err := s.http.Serve(ln); err != http.ErrServerClosed {
 		return err
 	}

@@ -87,7 +87,7 @@ func TestEveryOperationOfTheDocumentAnswersAsItSays(t *testing.T) {
 	next := quoted(map[string]string{"text": strings.Replace(text, "60/m", "90/m", 1)})
 	calls := map[string][2]string{
 		"POST /api/channels/{id}/open": {"/api/channels/a/open"}, "POST /api/channels/{id}/close": {"/api/channels/a/close"},
-		"POST /api/channels/{id}/drain": {"/api/channels/a/drain"}, "POST /api/channels/{id}/auto": {"/api/channels/a/auto"}, "POST /api/channels/{id}/test": {"/api/channels/a/test", `{"model":"m"}`}, "PUT /api/channels/{id}/weight": {"/api/channels/a/weight", `{"weight":5}`},
+		"POST /api/channels/{id}/drain": {"/api/channels/a/drain"}, "POST /api/channels/{id}/auto": {"/api/channels/a/auto"}, "POST /api/channels/{id}/test": {"/api/channels/a/test", `{"model":"m"}`}, "GET /api/channels/{id}/failures": {"/api/channels/a/failures"}, "PUT /api/channels/{id}/weight": {"/api/channels/a/weight", `{"weight":5}`},
 		"DELETE /api/channels/{id}/weight": {"/api/channels/a/weight"}, "GET /api/conversations": {"/api/conversations?caller=alice"},
 		"GET /api/conversations/{id}": {"/api/conversations/conv_read?caller=alice"}, "POST /api/conversations/{id}/clear": {"/api/conversations/conv_read/clear?caller=alice"},
 		"DELETE /api/conversations/{id}": {"/api/conversations/conv_gone?caller=alice"}, "GET /api/explain/{id}": {"/api/explain/first"},

@@ -67,6 +67,19 @@ func (g *Gateway) Channels() []ChannelState {
 	return all
 }
 
+// EachStanding calls f for every channel, key and model with how that stands, in the order of
+// the configuration. It changes nothing, and costs less than [Gateway.Channels].
+func (g *Gateway) EachStanding(f func(ch *channel.Channel, model string, b channel.Bar)) {
+	p, now := g.plan.Load(), time.Now()
+	for _, ch := range p.Channels {
+		for _, m := range ch.Conf.Models {
+			if c := p.Candidate(ch, m.Name); c != nil {
+				f(ch, m.Name, c.Standing(now))
+			}
+		}
+	}
+}
+
 func stateOf(c *channel.Channel, probe *prober) ChannelState {
 	return ChannelState{
 		ID: c.ID, Kind: c.Conf.Kind, Tier: c.Conf.Tier, Weight: c.Conf.Weight, Forced: c.Force().String(),

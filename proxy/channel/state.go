@@ -43,30 +43,42 @@ type ModelState struct {
 func (c *Candidate) State(now time.Time) ModelState {
 	n := c.Record.br.Counts()
 	s := ModelState{
-		Upstream: c.Upstream, State: "ready", Requests: n.TotalSuccesses + n.TotalFailures, Failures: n.TotalFailures, Streak: c.Record.consecutiveFailures.Load(),
+		Upstream: c.Upstream, Requests: n.TotalSuccesses + n.TotalFailures, Failures: n.TotalFailures, Streak: c.Record.consecutiveFailures.Load(),
 		FirstMs: float64(c.Record.streams.average().Microseconds()) / 1000, WholeMs: float64(c.Record.wholes.average().Microseconds()) / 1000, Quirks: c.Quirks.names(), Context: c.Window.tokens(),
 	}
+	b := c.Standing(now)
+	s.State, s.Why, s.Seconds = b.State, b.Why, b.Wait.Seconds()
+	return s
+}
+
+// Standing is the state of c at now, see [ModelState], with the reason and for how long.
+func (c *Candidate) Standing(now time.Time) Bar {
 	b := c.Barred(now)
-	s.Seconds = b.Wait.Seconds()
 	switch {
 	case b.State != "":
-		s.State, s.Why = b.State, b.Why
+		return b
 	case c.Channel.Force() == ForceClose:
-		s.Why = "held closed by the operator"
+		return Bar{State: "ready", Why: "held closed by the operator"}
 	case c.Channel.Quarantine.Held(), c.Record.Quarantine.Held(), c.Record.br.State() != gobreaker.StateClosed:
-		s.State, s.Why = "trial", "the next request decides whether it is used again"
+		return Bar{State: "trial", Why: "the next request decides whether it is used again"}
 	case c.Channel.Slots.AtLimit():
-		s.State, s.Why = "full", "at its limit of requests"
+		return Bar{State: "full", Why: "at its limit of requests"}
 	case c.Record.Outlier(now).State != "":
-		b = c.Record.Outlier(now)
-		s.State, s.Why, s.Seconds = b.State, b.Why, b.Wait.Seconds()
+		return c.Record.Outlier(now)
 	case c.Channel.Gate != nil:
-		if b = c.Channel.Gate.Bar(now); b.State != "" {
-			s.State, s.Why, s.Seconds = b.State, b.Why, b.Wait.Seconds()
-		}
-		if pace := c.Channel.Gate.pace(now); pace != "" {
-			s.Why = strings.TrimPrefix(s.Why+"; "+pace, "; ")
-		}
+		return c.Channel.dialling(now)
 	}
-	return s
+	return Bar{State: "ready"}
+}
+
+// dialling is how a channel stands whose server bounds new connections.
+func (c *Channel) dialling(now time.Time) Bar {
+	b := c.Gate.Bar(now)
+	if b.State == "" {
+		b = Bar{State: "ready"}
+	}
+	if pace := c.Gate.pace(now); pace != "" {
+		b.Why = strings.TrimPrefix(b.Why+"; "+pace, "; ")
+	}
+	return b
 }

@@ -198,12 +198,17 @@ func (t *try) attempt(policy string) Attempt {
 		BeganMs: Millis(t.began), ConnectMs: Millis(t.connect), OpenMs: Millis(t.open), FirstMs: Millis(t.first),
 	}
 	if t.over {
-		a.Result = t.end.fault.String()
-	}
-	if t.over && t.end.code != "" && t.end.fault == 0 {
-		a.Result = "other"
+		a.Result = t.end.result()
 	}
 	return a
+}
+
+// result is ok, or the kind of fault.
+func (e end) result() string {
+	if e.code != "" && e.fault == 0 {
+		return "other"
+	}
+	return e.fault.String()
 }
 
 func (r *record) spent() *Spent {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // Filter chooses exchanges; empty fields choose all.
@@ -112,6 +114,46 @@ func (s *Traces) Since(after uint64, limit int) (list []Summary, next, missed ui
 		return nil, next, 0
 	}
 	return list, next, next - after - uint64(len(list))
+}
+
+// Failed is an attempt that failed.
+type Failed struct {
+	Exchange string  `json:"exchange"` // its request id
+	At       string  `json:"at"`       // when the attempt began, in RFC 3339
+	Key      int     `json:"key"`
+	Model    string  `json:"model"` // by its name at the back end
+	Front    string  `json:"front"`
+	Caller   string  `json:"caller"`
+	Result   string  `json:"result"` // the kind of fault
+	Message  string  `json:"message"`
+	OpenMs   float64 `json:"open_ms"`
+	FirstMs  float64 `json:"first_ms"`
+
+	began time.Time
+}
+
+// Failures returns the newest attempts on a channel that failed, the newest first, of
+// exchanges that have ended and are remembered. An answer that broke off is one.
+func (s *Traces) Failures(channel string, limit int) (list []Failed) {
+	s.mu.Lock()
+	s.each(func(r *record) {
+		for i := range r.tries {
+			t := &r.tries[i]
+			how := t.end
+			if i == len(r.tries)-1 && how.code == "" && r.end.fault == translate.FaultCut {
+				how = r.end
+			}
+			if t.target.Channel != channel || how.code == "" || how.fault == translate.FaultGone {
+				continue
+			}
+			began := r.received.Add(t.began)
+			list = append(list, Failed{began: began, Exchange: r.id, At: began.UTC().Format(time.RFC3339Nano), Key: t.target.Key, Model: t.target.Model, Front: r.front, Caller: r.caller,
+				Result: how.result(), Message: how.message, OpenMs: Millis(t.open), FirstMs: Millis(t.first)})
+		}
+	})
+	s.mu.Unlock()
+	slices.SortStableFunc(list, func(a, b Failed) int { return b.began.Compare(a.began) })
+	return list[:min(len(list), max(limit, 0))]
 }
 
 // each calls f for all that have ended and are remembered; s.mu is held.
