@@ -207,6 +207,8 @@ type Request struct {
 	Dialect string // name of the dialect that it came in
 	Model   string // as the client wrote it; for an upstream: that upstream's name of it
 	Stream  bool   // the client wants the answer piece by piece
+	// List: the client reads a stream as one JSON list of its pieces (gemini without alt=sse).
+	List bool
 	// UsageInStream: the client asked for usage in the stream (OpenAI's
 	// stream_options.include_usage). Other dialects always report it.
 	UsageInStream bool

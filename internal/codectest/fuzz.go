@@ -41,6 +41,9 @@ func (v *Vendor) FuzzRequest(f *testing.F) {
 	f.Add([]byte(`{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var req translate.Request
+		if _, inPath := d.(translate.Pather); inPath {
+			req.Model = "m"
+		}
 		if err := d.DecodeRequest(&req, body); err != nil {
 			if !IsValidation(err) {
 				t.Fatalf("%T %v", err, err)
@@ -64,7 +67,7 @@ func (v *Vendor) FuzzRequest(f *testing.F) {
 				t.Fatalf("%q became %q, %v", body, out, err)
 			}
 			var again translate.Request
-			if err := d.DecodeRequest(&again, out); pass && (err != nil || again.Model != "other" || again.Stream != req.Stream) {
+			if err := Receive(d, &again, &r, out); pass && (err != nil || again.Model != "other" || again.Stream != req.Stream) {
 				t.Fatalf("%q became %q: %v", body, out, err)
 			}
 		}

@@ -2,6 +2,7 @@ package codectest
 
 import (
 	"bytes"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -38,7 +39,7 @@ func RequestRoundTrip(t *testing.T, d translate.Dialect, req *translate.Request,
 		t.Fatalf("AppendRequest: %v, dropped %v", err, req.Dropped)
 	}
 	var got translate.Request
-	if err := d.DecodeRequest(&got, body); err != nil {
+	if err := Receive(d, &got, req, body); err != nil {
 		t.Fatalf("DecodeRequest(%s): %v", body, err)
 	}
 	if _, passes := d.(translate.RoutingScanner); passes && string(got.Raw) != string(body) {
@@ -51,6 +52,31 @@ func RequestRoundTrip(t *testing.T, d translate.Dialect, req *translate.Request,
 	if diff := cmp.Diff(*req, got); diff != "" {
 		t.Fatalf("(-want +got)\n%s", diff)
 	}
+}
+
+// Receive reads into got what a server of d reads of sent, whose body is given: what a
+// [translate.Pather] says in its path comes from there.
+func Receive(d translate.Dialect, got, sent *translate.Request, body []byte) error {
+	if p, ok := d.(translate.Pather); ok {
+		at, query, _ := strings.Cut(string(p.AppendPath(nil, sent)), "?")
+		path, err := url.PathUnescape(at)
+		if err == nil {
+			err = p.FromPath(got, path, query)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return d.DecodeRequest(got, body)
+}
+
+// End appends the end of an answer that is complete without its last frame, as transports do
+// when the connection has ended.
+func End(d translate.Decoder, evs []translate.Event) []translate.Event {
+	if e, ok := d.(translate.Ender); ok && e.Complete() {
+		return e.End(evs)
+	}
+	return evs
 }
 
 // Invalid makes sure that d refuses each body as invalid, in words that hold the
@@ -90,16 +116,20 @@ func (v *Vendor) Failures(t *testing.T, body string, failures []Failure) {
 func Read(t *testing.T, d translate.Dialect, stream []byte) (events []string, answer translate.Answer) {
 	t.Helper()
 	dec := d.NewDecoder(&translate.Request{UsageInStream: true})
-	for _, f := range Data(stream) {
-		evs, err := Decode(dec, nil, f)
-		if err != nil {
-			t.Fatal(err)
-		}
+	take := func(evs []translate.Event) {
 		for _, ev := range evs {
 			events = append(events, Describe(ev))
 			answer.Add(ev)
 		}
 	}
+	for _, f := range Data(stream) {
+		evs, err := Decode(dec, nil, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		take(evs)
+	}
+	take(End(dec, nil))
 	if !dec.Done() {
 		t.Error("the end was not seen")
 	}

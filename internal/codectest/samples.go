@@ -107,6 +107,9 @@ func (v *Vendor) sample(in wiretest.Section) (events, client string) {
 			}
 			take(evs)
 		}
+		if err == nil {
+			take(End(dec, nil))
+		}
 	}
 	var failed *translate.Error
 	switch {
