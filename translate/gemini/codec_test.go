@@ -204,7 +204,7 @@ func TestPathsSayTheModelAndHowItIsAsked(t *testing.T) {
 		}
 	}
 	for model, want := range map[string]string{
-		"gemini-2.5-pro": "/models/gemini-2.5-pro:generateContent", "models/m": "/models/m:generateContent", "a/b:c d?": "/models/a%2Fb:c%20d%3F:generateContent",
+		"gemini-2.5-pro": "/models/gemini-2.5-pro:generateContent", "models/m": "/models/m:generateContent", "a/b:c d?": "/models/a%2Fb%3Ac%20d%3F:generateContent",
 		"tunedModels/mine": "/tunedModels/mine:generateContent", "publishers/google/models/m": "/publishers/google/models/m:generateContent",
 	} {
 		if got := string(Dialect.(translate.Pather).AppendPath(nil, &translate.Request{Model: model})); got != want {
