@@ -28,7 +28,7 @@ func (s *Server) OpenSockets() []Socket {
 	all := make([]Socket, 0, len(sessions))
 	for _, one := range sessions {
 		f := one.facts.Load()
-		k := Socket{ID: f.id(), Request: one.id, Front: f.front, Address: f.address, Since: milliTime(f.since), Heard: milliTime(one.heard.Load()), Ping: milliTime(one.pongAt.Load())}
+		k := Socket{ID: f.id(), Request: one.id, Front: f.front, Address: network(f.address), Since: milliTime(f.since), Heard: milliTime(one.heard.Load()), Ping: milliTime(one.pongAt.Load())}
 		if name := one.owner.Load(); name != nil {
 			k.Caller = *name
 		}

@@ -25,15 +25,15 @@ type load interface {
 type socketFacts struct {
 	number  uint64
 	front   string
-	address string
-	since   int64 // in Unix milliseconds
+	address string // as it came: operators are told its network only
+	since   int64  // in Unix milliseconds
 	of      load
 }
 
 // shown lets operators see the socket under number, of which of tells how much it has to do.
 // One that has not called it is on no list.
 func (s *socketState) shown(number uint64, front, address string, of load) {
-	s.facts.Store(&socketFacts{number: number, front: front, address: network(address), since: time.Now().UnixMilli(), of: of})
+	s.facts.Store(&socketFacts{number: number, front: front, address: address, since: time.Now().UnixMilli(), of: of})
 }
 
 // signedBy notes whose the socket is; an empty name is nobody's.
