@@ -95,6 +95,7 @@ type Server struct {
 	health    func() Health
 
 	timeline timeline // how channels stood
+	past     history  // what was open, and the cost of the day
 
 	boot     string        // of the cursors of events
 	streams  atomic.Int32  // of events

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -20,14 +22,6 @@ const (
 	eventTime    = 10 * time.Second       // in which a client has to take what was written
 )
 
-// overviewJSON is how the gateway stands.
-type overviewJSON struct {
-	Uptime   int  `json:"uptime_seconds"`
-	Running  int  `json:"running"` // questions that are open
-	Draining bool `json:"draining"`
-	Revision int  `json:"revision"` // of the configuration; 0: there is no history
-}
-
 // stream is one client of the events.
 type stream struct {
 	s      *Server
@@ -36,11 +30,12 @@ type stream struct {
 	cursor uint64
 	told   map[string][]byte // what was last told of each kind of state
 	buf    bytes.Buffer
+	slot   int64 // of the last point
 }
 
 // events is everything that happens, as server-sent events: exchange for each one that has
-// ended, channels and overview at the beginning and when they have changed, missed where
-// exchanges were not remembered any more. The id of an event is the cursor to go on with, in
+// ended; channels and overview at the beginning and when they have changed; point and traffic at
+// the end of every five seconds; missed where exchanges were not remembered any more. The id of an event is the cursor to go on with, in
 // Last-Event-ID or ?cursor=; without one the stream begins now.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	if s.streams.Add(1) > eventStreams {
@@ -63,7 +58,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	clock := time.NewTicker(eventEvery)
 	defer clock.Stop()
 	for n := 0; ; n++ {
-		c.look(n)
+		c.look(r.Context(), n)
 		if !c.flush() {
 			return nil
 		}
@@ -100,7 +95,7 @@ func (c *stream) begin(r *http.Request) (lost string, err error) {
 }
 
 // look writes what is new; n counts the looks.
-func (c *stream) look(n int) {
+func (c *stream) look(ctx context.Context, n int) {
 	list, next, missed := c.s.g.Traces().Since(c.cursor, eventsAtOnce)
 	if missed > 0 {
 		c.event("missed", map[string]any{"exchanges": missed, "why": "they are remembered no longer"})
@@ -111,13 +106,24 @@ func (c *stream) look(n int) {
 	}
 	c.cursor = next
 	if n%2 == 0 { // once a second
-		o := overviewJSON{Uptime: int(time.Since(c.s.began).Seconds()), Running: c.s.g.Running(), Draining: c.s.g.Draining()}
-		if c.s.book != nil {
-			o.Revision = c.s.book.Number()
-		}
-		c.changed("overview", o)
+		now := time.Now()
+		c.changed("overview", c.s.overview(ctx, now))
 		c.changed("channels", map[string]any{"channels": c.s.g.Channels()})
+		c.charts(now)
 	}
+}
+
+// charts writes the point of the slot that has ended since the last look, and where questions
+// went until then.
+func (c *stream) charts(now time.Time) {
+	slot := slotOf(now)
+	if slot == c.slot {
+		return
+	}
+	c.slot = slot
+	before := now.Truncate(journal.SlotTime).Add(-journal.SlotTime)
+	c.event("point", c.s.point(before, c.s.g.Traces().Activity.Sum(journal.SlotTime, now)))
+	c.changed("traffic", c.s.traffic(flowsTime, now))
 }
 
 // changed writes v if it is not as it was told last.

@@ -27,6 +27,8 @@ func routes() []route {
 		{"POST", "/api/channels/{id}/auto", mayAll, force(channel.ForceNothing)},
 		{"POST", "/api/channels/{id}/test", mayAll, (*Server).testChannel},
 		{"GET", "/api/channels/{id}/failures", mayRead, (*Server).failures},
+		{"GET", "/api/overview", mayRead, (*Server).overviewOf},
+		{"GET", "/api/traffic", mayRead, (*Server).trafficOf},
 		{"GET", "/api/timeline", mayRead, (*Server).timelineOf},
 		{"PUT", "/api/channels/{id}/weight", mayAll, (*Server).setWeight},
 		{"DELETE", "/api/channels/{id}/weight", mayAll, (*Server).unsetWeight},

@@ -145,6 +145,8 @@ func (s *Server) look(ctx context.Context) {
 
 func (s *Server) lookOnce(now time.Time) {
 	s.timeline.looked(now)
+	g, _ := s.gauge()
+	s.past.note(now, g)
 	s.g.EachStanding(func(ch *channel.Channel, model string, b channel.Bar) {
 		s.timeline.note(place{ch.ID, ch.Key, model}, b, now)
 	})

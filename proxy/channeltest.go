@@ -228,10 +228,11 @@ func (o *channelTest) end(t ChannelTest, err *translate.Error) {
 
 // note keeps what became of the test, in the journal, the ledger and the metrics.
 func (o *channelTest) note(model string, cost int64, err *translate.Error) {
-	trace := o.g.traces.Take(journal.Asked{ID: o.id, Front: OperatorFront, Caller: Operator, Model: model, Received: o.began})
+	trace := o.g.traces.Take(journal.Asked{ID: o.id, Front: OperatorFront, Caller: Operator, Model: model, Received: o.began, Aside: true})
 	trace.Chosen(targetOf(o.c), journal.ByAlone, 1)
 	first := time.Duration(o.out.FirstMs * float64(time.Millisecond))
 	trace.Attempted(&journal.Timing{Open: o.open, First: max(first-o.open, 0)}, err)
+	trace.Used(o.usage.Input, o.usage.Output, cost)
 	o.g.traces.Keep(trace, 0, err)
 	o.c.Channel.Meter.Used(o.usage.Input, o.usage.Output, cost)
 	if o.g.ledger == nil {

@@ -73,6 +73,9 @@ func TestATestIsTheOperatorsAndCountsForNobodyElse(t *testing.T) {
 		if len(list) != 2 || list[0].Outcome != string(translate.CodeUnavailable) || list[1].Outcome != "ok" || list[1].Front != OperatorFront || list[1].Channel != "a" {
 			t.Errorf("%+v", list)
 		}
+		if n := w.g.Traces().Activity.Sum(time.Minute, time.Now().Add(journal.SlotTime)).Questions(); n != 0 {
+			t.Errorf("%d tests are among the questions of the overview", n)
+		}
 		for _, s := range w.g.Metrics() {
 			if len(s.Exchanges) > 0 || len(s.Attempts) > 0 {
 				t.Errorf("it is counted among the exchanges: %+v", s)

@@ -13,13 +13,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// keptOut reports whether err is a refusal under a limit or a budget of the caller, which
-// is nobody's failure.
-func keptOut(err *translate.Error) bool {
-	_, limited := err.Cause.(*limiter.Exceeded)
-	return limited || err.Spent != nil
-}
-
 // outcomeOf is how metrics count an exchange that ended with err.
 func outcomeOf(err *translate.Error) metrics.Outcome {
 	if err == nil {
@@ -27,7 +20,7 @@ func outcomeOf(err *translate.Error) metrics.Outcome {
 	}
 	switch err.Code {
 	case translate.CodeRateLimited:
-		if keptOut(err) {
+		if journal.KeptOut(err) {
 			return metrics.Limited
 		}
 		return metrics.RateLimited
@@ -58,7 +51,7 @@ func (r *report) count(x *Exchange, err *translate.Error) {
 
 // levelOf is the level of the line of an exchange that ended with err.
 func levelOf(err *translate.Error) slog.Level {
-	if err == nil || keptOut(err) || err.Code == translate.CodeCanceled || err.Code == translate.CodeValidation {
+	if err == nil || journal.KeptOut(err) || err.Code == translate.CodeCanceled || err.Code == translate.CodeValidation {
 		return slog.LevelInfo
 	}
 	return slog.LevelWarn
@@ -70,7 +63,7 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 	level, code := levelOf(err), "ok"
 	limited := false
 	if err != nil {
-		code, limited = string(err.Code), keptOut(err)
+		code, limited = string(err.Code), journal.KeptOut(err)
 	}
 	if !x.g.log.Enabled(context.Background(), level) {
 		return
@@ -228,6 +221,7 @@ func (g *Gateway) Totals(ctx context.Context, f store.EntryFilter) (store.Totals
 // keep ends the trace, and hands it to all.
 func (r *report) keep(all *journal.Traces, err *translate.Error) {
 	if r.trace != nil {
+		r.trace.Used(r.used.Input, r.used.Output, r.cost)
 		all.Keep(r.trace, r.waited, err)
 		r.trace = nil
 	}

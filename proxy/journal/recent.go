@@ -35,6 +35,9 @@ type Summary struct {
 	Attempts int     `json:"attempts"`
 	FirstMs  float64 `json:"first_ms"` // of the last attempt
 	TookMs   float64 `json:"took_ms"`
+	Input    int64   `json:"input_tokens"` // as they are charged; 0 while it runs
+	Output   int64   `json:"output_tokens"`
+	Cost     float64 `json:"cost"` // in the unit of the configured prices
 }
 
 // channel is the one that was asked last.
@@ -49,7 +52,7 @@ func (r *record) outcome() string { return cmp.Or(string(r.end.code), "ok") }
 
 func (r *record) summary(running bool) Summary {
 	s := Summary{Cursor: r.seq, ID: r.id, At: r.received.UTC().Format(time.RFC3339Nano), Front: r.front, Caller: r.caller, Model: r.model, State: "done",
-		Outcome: r.outcome(), Message: r.end.message, Channel: r.channel(), Attempts: len(r.tries), TookMs: Millis(r.took)}
+		Outcome: r.outcome(), Message: r.end.message, Channel: r.channel(), Attempts: len(r.tries), TookMs: Millis(r.took), Input: r.input, Output: r.output, Cost: float64(r.cost) / 1e9}
 	if n := len(r.tries); n > 0 {
 		s.FirstMs = Millis(r.tries[n-1].first)
 	}

@@ -27,6 +27,7 @@ const MaxAttempts = 6
 type Asked struct {
 	ID, Front, Caller, Model string
 	Received                 time.Time
+	Aside                    bool // it is no caller's, and not counted in the activity
 }
 
 // Route is what could serve a question.
@@ -96,13 +97,14 @@ type end struct {
 	code    translate.Code
 	message string // for clients: no address, no key
 	retry   time.Duration
+	keptOut bool // by a limit or a budget of the caller
 }
 
 func endOf(err *translate.Error) end {
 	if err == nil {
 		return end{}
 	}
-	return end{err.Fault, err.Code, translate.Clip(err.Message), err.Retry}
+	return end{err.Fault, err.Code, translate.Clip(err.Message), err.Retry, KeptOut(err)}
 }
 
 // Choice is what decided for a candidate.
@@ -140,6 +142,8 @@ type record struct {
 	queue                    time.Duration
 	room                     time.Duration
 	took                     time.Duration
+	input, output, cost      int64 // see Used
+	aside                    bool  // see Asked
 	end                      end
 }
 
@@ -160,6 +164,9 @@ func (r *record) refused() bool { return r.end.code != "" && len(r.tries) == 0 }
 // concurrent use. Their memory is reused: after the first thousands
 // an exchange allocates none.
 type Traces struct {
+	// Activity is what those that ended lately were like.
+	Activity Activity
+
 	mu    sync.Mutex
 	plain ring
 	bad   ring
@@ -350,7 +357,7 @@ func (r *Trace) Attempted(l *Timing, err *translate.Error) {
 func (r *Trace) begin(a Asked) {
 	r.one.route[0], r.one.try[0] = nil, try{}
 	r.record = record{
-		id: a.ID, front: a.Front, caller: translate.Clip(a.Caller), model: translate.Clip(a.Model), received: a.Received,
+		id: a.ID, front: a.Front, caller: translate.Clip(a.Caller), model: translate.Clip(a.Model), received: a.Received, aside: a.Aside,
 		routes: r.one.route[:0], tries: r.one.try[:0],
 	}
 }
@@ -361,5 +368,16 @@ func (s *Traces) Keep(r *Trace, waited time.Duration, err *translate.Error) {
 	r.mu.Lock()
 	r.room, r.took, r.end = waited, time.Since(r.received), endOf(err)
 	r.mu.Unlock()
+	if !r.aside {
+		s.Activity.count(&r.record)
+	}
 	s.keep(r)
+}
+
+// Used notes the tokens of the question and of its answer, and what they cost in billionths of
+// the unit of the prices. It comes before Keep.
+func (r *Trace) Used(input, output, cost int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.input, r.output, r.cost = max(input, 0), max(output, 0), max(cost, 0)
 }
