@@ -11,8 +11,9 @@ BENCHTIME   ?= 1s
 RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/GOARCH)" != windows/arm64 ] && echo -race)
 
 SDK := internal/sdktest
+WEB := admin/console/web
 
-.PHONY: run check test rules redis promtool race noalloc sdk archtest lint vuln smoke fuzz soak soak-kill soak-ledger soak-chaos bench bench-leave bench-compare cover
+.PHONY: run check test rules redis promtool race noalloc sdk console console-dist console-pictures archtest lint vuln smoke fuzz soak soak-kill soak-ledger soak-chaos bench bench-leave bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -23,8 +24,9 @@ check: lint test smoke
 
 # test: the rules of the code base, which build everything once and therefore come
 # before what measures time; every test with the race detector; then those that
-# count allocations, which it would disturb; then the official client libraries.
-test: rules race noalloc sdk
+# count allocations, which it would disturb; then the official client libraries; then the
+# console in a browser.
+test: rules race noalloc sdk console
 
 rules:
 	go test ./internal/archtest
@@ -54,6 +56,28 @@ sdk: $(SDK)/node/node_modules/.package-lock.json
 $(SDK)/node/node_modules/.package-lock.json: $(SDK)/node/package-lock.json
 	command -v npm >/dev/null || { apt-get update && apt-get install -y nodejs npm; }
 	cd $(SDK)/node && npm ci --no-audit --no-fund
+	touch $@
+
+# console: the page of the operators in a real Chromium, against a gateway of now; its built
+# files are those of its sources. console-dist builds them, console-pictures takes the
+# pictures of its documents.
+console: $(WEB)/node_modules/.package-lock.json
+	command -v chromium >/dev/null || { apt-get update && RUNLEVEL=1 apt-get install -y --no-install-recommends chromium; }
+	@mkdir -p bin
+	go build -o bin/dragoman ./cmd/dragoman
+	cd $(WEB) && npx --no-install tsc --noEmit && npm test
+
+console-dist: $(WEB)/node_modules/.package-lock.json
+	cd $(WEB) && npm run build
+
+console-pictures: $(WEB)/node_modules/.package-lock.json
+	@mkdir -p bin
+	go build -o bin/dragoman ./cmd/dragoman
+	cd $(WEB) && npm run pictures
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
+	command -v npm >/dev/null || { apt-get update && apt-get install -y nodejs npm; }
+	cd $(WEB) && npm ci --no-audit --no-fund
 	touch $@
 
 # archtest: the same rules, with the warnings.

@@ -2,7 +2,7 @@
 // how the gateway stands and changes what an operator may change. It is never
 // imported by the path of the questions.
 //
-// Every route but /api/health, /readyz and /livez wants the operator's token as a bearer token. Errors
+// Every route but the console at / and below /console/, /api/health, /readyz and /livez wants the operator's token as a bearer token. Errors
 // have one form: {"error":{"code":"NOT_FOUND","message":"..."}}, with the codes and
 // statuses of the catalogue in package translate.
 package admin
@@ -57,6 +57,8 @@ type Options struct {
 	Clients func() Clients
 	// Sockets tells of the open sockets of clients; nil: nobody does.
 	Sockets Sockets
+	// Console is the page that operators look at; nil: there is none.
+	Console http.Handler
 	// Health tells how the gateway stands; nil: it has started, and its store takes changes.
 	Health func() Health
 	// Log gets panics and failures of connections.
@@ -93,6 +95,7 @@ type Server struct {
 	shared    func() limiter.JointStats // nil: nothing is shared
 	socketsOf Sockets                   // nil: nobody tells
 	health    func() Health
+	page      http.Handler // the console; nil: there is none
 
 	timeline timeline // how channels stood
 	past     history  // what was open, and the cost of the day

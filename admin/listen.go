@@ -18,7 +18,7 @@ import (
 // New returns a server. It listens nowhere yet.
 func New(o Options) *Server {
 	s := &Server{g: o.Gateway, book: o.Book, token: sha256.Sum256([]byte(o.Token)), reads: sha256.Sum256([]byte(o.ReadToken)), mayRead: o.ReadToken != "", bad: auth.NewBadKeys(), log: o.Log, began: time.Now(), shared: o.Shared,
-		clients: o.Clients, health: o.Health, socketsOf: o.Sockets, boot: newBoot(), stopping: make(chan struct{})}
+		clients: o.Clients, health: o.Health, page: o.Console, socketsOf: o.Sockets, boot: newBoot(), stopping: make(chan struct{})}
 	if s.health == nil {
 		s.health = func() Health { return Health{Store: true} }
 	}
@@ -73,6 +73,10 @@ func (s *Server) Handler() http.Handler {
 			w.Header().Set("Allow", strings.Join(methods, ", "))
 			fail(w, &translate.Error{Code: translate.CodeMethod, Message: "this path wants " + strings.Join(methods, " or ")})
 		})
+	}
+	if s.page != nil {
+		mux.Handle("GET /{$}", s.page)
+		mux.Handle("GET /console/", s.page)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, &translate.Error{Code: translate.CodeNotFound, Message: "there is nothing here"})

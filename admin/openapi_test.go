@@ -44,6 +44,7 @@ var operations = map[string]operation{
 	"GET /api/health": {id: "health", does: "Whether questions are taken; 503 until they are, and from the signal to stop on.", out: keys{"status": "", "store": "", "uptime_seconds": 0, "shared": may{""}}},
 	"GET /readyz":     {id: "ready", does: "The same, under the name that balancers know.", out: keys{"status": "", "store": "", "uptime_seconds": 0, "shared": may{""}}},
 	"GET /livez":      {id: "alive", does: "That the process answers.", out: keys{"status": ""}},
+	"GET /api/token":  {id: "rights", does: "What the token of the call opens: all, or read.", out: keys{"may": ""}},
 	"GET /api/channels": {id: "channels", does: "How every channel, key and model stands.",
 		out: keys{"channels": []proxy.ChannelState{}, "set_at_run_time": set}},
 	"POST /api/channels/{id}/open":              {id: "openChannel", does: "No question goes to the channel any more.", out: keys{"id": "", "forced": ""}},

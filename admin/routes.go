@@ -20,6 +20,7 @@ func routes() []route {
 		{"GET", "/api/health", mayNothing, (*Server).state},
 		{"GET", "/readyz", mayNothing, (*Server).state},
 		{"GET", "/livez", mayNothing, (*Server).alive},
+		{"GET", "/api/token", mayRead, (*Server).rights},
 		{"GET", "/api/channels", mayRead, (*Server).channels},
 		{"POST", "/api/channels/{id}/open", mayAll, force(channel.ForceOpen)},
 		{"POST", "/api/channels/{id}/close", mayAll, force(channel.ForceClose)},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"strings"
 )
@@ -64,4 +65,13 @@ func EnsureToken(path string) (token string, made bool, err error) {
 		return "", false, err
 	}
 	return token, true, nil
+}
+
+// rights tells a caller what its token opens: all, or read for what changes nothing.
+func (s *Server) rights(w http.ResponseWriter, r *http.Request) error {
+	may := "read"
+	if s.authorized(r) == mayAll {
+		may = "all"
+	}
+	return reply(w, http.StatusOK, map[string]any{"may": may})
 }

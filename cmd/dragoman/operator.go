@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/admin"
+	"github.com/dragoman-gateway/dragoman/admin/console"
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/certs"
 	"github.com/dragoman-gateway/dragoman/internal/conn"
@@ -33,6 +34,7 @@ type operator struct {
 	token  string
 	fresh  bool   // the token was made just now
 	file   string // where it is kept; empty: nowhere, or it is the configured one
+	page   bool   // the console is in this binary
 }
 
 // listenForOperator takes the address of the operator's side. A quick start takes
@@ -57,6 +59,13 @@ func startOperator(conf *config.Config, ln net.Listener, side admin.Options) (*o
 		if o.token, o.fresh, err = admin.EnsureToken(o.file); err != nil {
 			return nil, fmt.Errorf("cannot keep the operator's token: %w", err)
 		}
+	}
+	page, err := console.New()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the console's files: %w", err)
+	}
+	if o.page = page != nil; o.page {
+		side.Console = page
 	}
 	scheme, ln, err := secured(conf, ln, side.Log)
 	if err != nil {
@@ -107,9 +116,13 @@ func (o *operator) stop() {
 // greet says where the operator's side is. A token is printed when it was made and,
 // since nobody has a file yet, at every quick start.
 func (o *operator) greet(w io.Writer, quick bool) {
+	known := o.fresh || quick && o.file != ""
 	fmt.Fprintf(w, "\n  operators   %s://%s\n", o.scheme, o.ln.Addr())
+	if o.page {
+		o.greetConsole(w, known)
+	}
 	switch {
-	case o.fresh || quick && o.file != "":
+	case known:
 		fmt.Fprintf(w, "  token       %s", o.token)
 		if o.file != "" {
 			fmt.Fprintf(w, "   (kept in %s)", o.file)
@@ -118,6 +131,16 @@ func (o *operator) greet(w io.Writer, quick bool) {
 	case o.file != "":
 		fmt.Fprintf(w, "  token       in %s\n", o.file)
 	}
+}
+
+// greetConsole prints the address of the console, with the token where that is printed anyway. It is in the
+// fragment, which no browser sends, and which the page takes out of the address bar.
+func (o *operator) greetConsole(w io.Writer, known bool) {
+	signIn := ""
+	if known {
+		signIn = "#token=" + o.token
+	}
+	fmt.Fprintf(w, "  console     %s://%s/%s\n", o.scheme, o.ln.Addr(), signIn)
 }
 
 // sockets tells operators of the sockets of a server.

@@ -1,0 +1,120 @@
+// Calls of the operator's API, and the shapes of what it answers; docs: /api/openapi.json.
+import { rights, signOut, token, type Rights } from './session'
+
+export interface ModelState {
+  model: string; upstream: string; state: State; why?: string; seconds: number
+  requests: number; failures: number; streak: number; first_ms: number; whole_ms: number
+  quirks?: string[] | null; context?: number
+}
+export interface KeyState { key: number; in_flight: number; models: ModelState[] | null }
+export interface Channel {
+  id: string; kind: string; tier: number; weight: number; forced: Forced; in_flight: number
+  concurrent: number; waiting: number; keys: KeyState[] | null; proxy: string
+  probe?: { every_seconds: number; left: number; good: number; bad: number; neutral: number; last?: string; result?: string } | null
+}
+export type State = 'ready' | 'trial' | 'throttled' | 'open' | 'aside' | 'full' | 'slow'
+export type Forced = 'auto' | 'open' | 'close' | 'drain'
+
+export interface Exchange {
+  cursor: number; id: string; at: string; front: string; caller: string; model: string
+  state: 'running' | 'done'; outcome: string; message: string; channel: string
+  attempts: number; first_ms: number; took_ms: number
+}
+export interface Overview { uptime_seconds: number; running: number; draining: boolean; revision: number }
+
+export interface Candidate {
+  channel: string; key: number; model: string; upstream: string; tier: number; weight: number
+  state: string; why?: string; seconds?: number; asked: number; proxy?: string; share?: number
+}
+export interface Attempt {
+  channel: string; key: number; tier: number; model: string; by: string; among: number
+  left_behind?: number; result: string; message?: string; retry_seconds?: number
+  began_ms: number; connect_ms: number; open_ms: number; first_ms: number
+}
+export interface Spent {
+  queue_ms: number; room_ms: number; failed_ms: number; connect_ms: number
+  headers_ms: number; first_ms: number; stream_ms: number; total_ms: number
+}
+export interface Same { n: number; at: string; caller: string; front: string; model: string; state: string; outcome?: string }
+export interface Explanation {
+  id?: string; front?: string; caller: string; limits?: string; model: string; preset?: string; policy: string
+  at?: string; state?: string; outcome?: string; message?: string; retry_seconds?: number
+  candidates: Candidate[] | null; attempts?: Attempt[] | null; verdict?: string; ledger?: Spent | null; same_id?: Same[] | null
+}
+export interface LedgerRow {
+  request: string; attempt: number; at: string; caller: string; user?: string; front: string; model: string; channel?: string; key: number; upstream?: string
+  outcome: string; status: number; input_tokens: number; output_tokens: number; cached_tokens: number; estimated: boolean; cost: number
+  queue_ms: number; open_ms: number; first_ms: number; took_ms: number; count: number
+}
+export interface Ledger {
+  rows: LedgerRow[] | null
+  totals: { requests: number; input_tokens: number; output_tokens: number; cached_tokens: number; cost: number }
+}
+
+// Problem is a line of a configuration that is wrong.
+export interface Problem { line: number; path: string; message: string }
+
+// Refusal is an answer that is no success. Its message says what happened, as the gateway does.
+export class Refusal extends Error {
+  constructor(readonly status: number, readonly code: string, message: string, readonly problems: Problem[] = []) { super(message) }
+}
+
+// Unreachable says that there was no answer at all.
+export class Unreachable extends Error {}
+
+// send makes one call with the token. An answer of 401 ends the sign-in.
+export async function send(path: string, init: RequestInit = {}): Promise<Response> {
+  const used = token.value
+  const headers = new Headers(init.headers)
+  headers.set('Authorization', 'Bearer ' + used)
+  let answer: Response
+  try {
+    answer = await fetch(path, { ...init, headers, cache: 'no-store' })
+  } catch (err) {
+    if (init.signal?.aborted) throw err
+    throw new Unreachable('The gateway does not answer. It may be starting anew: this page goes on trying.')
+  }
+  if (answer.ok) return answer
+  const refusal = await refusalOf(answer)
+  if (answer.status === 401 && used === token.value) signOut('The gateway does not take this token (any more). Sign in again, and you are where you were.')
+  throw refusal
+}
+
+async function refusalOf(answer: Response): Promise<Refusal> {
+  try {
+    const { error } = await answer.json()
+    return new Refusal(answer.status, String(error.code), String(error.message), error.problems ?? [])
+  } catch {
+    return new Refusal(answer.status, 'INTERNAL_ERROR', 'The gateway answered with status ' + answer.status + '.')
+  }
+}
+
+// call makes a call whose body and answer are JSON.
+export async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const init: RequestInit = { method }
+  if (signal) init.signal = signal
+  if (body !== undefined) {
+    init.body = JSON.stringify(body)
+    init.headers = { 'Content-Type': 'application/json' }
+  }
+  return (await send(path, init)).json()
+}
+
+export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => call<T>('GET', path, undefined, signal)
+
+// part makes text one part of a path.
+export const part = encodeURIComponent
+
+// query is ?a=b of those parameters that are not empty.
+export function query(of: Record<string, string | number | undefined>): string {
+  const q = new URLSearchParams()
+  for (const [name, value] of Object.entries(of)) if (value !== undefined && value !== '') q.set(name, String(value))
+  const text = q.toString()
+  return text && '?' + text
+}
+
+// learnRights asks what the token opens.
+export async function learnRights(): Promise<void> {
+  const { may } = await get<{ may: Rights }>('/api/token')
+  rights.value = may
+}

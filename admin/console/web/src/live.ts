@@ -1,0 +1,175 @@
+// The one stream of events of this page, and what it has told so far. Whatever arrives is gathered, and the
+// signals change at most once a second, so that the page repaints no more often.
+import { batch, signal } from '@preact/signals'
+import { get, Refusal, send, type Channel, type Exchange, type Overview } from './api'
+import { token } from './session'
+
+const keep = 10_000 // exchanges
+const silence = 15_000 // ms after which a stream that says nothing is given up; it speaks each second
+
+// Link is how the page and the gateway are joined.
+export type Link = { state: 'joining' } | { state: 'live' } | { state: 'gone'; since: number; again: number; why: string }
+
+export const link = signal<Link>({ state: 'joining' })
+export const overview = signal<Overview | null>(null)
+export const channels = signal<Channel[] | null>(null)
+
+// Known is an exchange with a key that tells it from all others, also from those of the process before.
+export type Known = Exchange & { key: string; ended: number }
+
+// exchanges are the newest that have ended, the newest last. The array is changed in place; told counts the changes.
+export const exchanges: Known[] = []
+export const told = signal(0)
+
+// lost says what the stream could not tell; empty: nothing was lost.
+export const lost = signal('')
+
+// now is the gateway's clock in ms, as far as it is known: that of the browser may be wrong.
+let skew = 0
+export const now = (): number => Date.now() + skew
+
+const seen = new Set<string>()
+let boot = ''
+let cursor = ''
+let waiting: { overview?: Overview; channels?: Channel[]; exchanges: Known[]; lost?: string } = { exchanges: [] }
+let timer: ReturnType<typeof setTimeout> | undefined
+let painted = 0
+
+function later(): void {
+  if (timer === undefined) timer = setTimeout(paint, Math.max(0, painted + 1000 - performance.now()))
+}
+
+function paint(): void {
+  timer = undefined
+  painted = performance.now()
+  const w = waiting
+  waiting = { exchanges: [] }
+  batch(() => {
+    if (w.overview) overview.value = w.overview
+    if (w.channels) channels.value = w.channels
+    if (w.lost) lost.value = w.lost
+    if (w.exchanges.length > 0) {
+      take(w.exchanges)
+      told.value++
+    }
+  })
+}
+
+// take adds exchanges that are not known yet.
+function take(list: Known[]): void {
+  for (const e of list) {
+    if (seen.has(e.key)) continue
+    seen.add(e.key)
+    const last = exchanges[exchanges.length - 1]
+    exchanges.push(e)
+    if (last && last.ended > e.ended) exchanges.sort((a, b) => a.ended - b.ended || a.cursor - b.cursor)
+  }
+  for (const e of exchanges.splice(0, Math.max(0, exchanges.length - keep))) seen.delete(e.key)
+}
+
+const known = (e: Exchange): Known => ({ ...e, key: boot + '-' + e.cursor, ended: Date.parse(e.at) + e.took_ms })
+
+// on takes one event of the stream.
+function on(kind: string, id: string, data: string): void {
+  const [of = ''] = id.split('-')
+  const fresh = of !== boot
+  boot = of
+  cursor = id
+  if (fresh) void catchUp()
+  const v = JSON.parse(data)
+  switch (kind) {
+    case 'overview': waiting.overview = v; break
+    case 'channels': waiting.channels = v.channels ?? []; break
+    case 'exchange': waiting.exchanges.push(known(v)); break
+    case 'missed': waiting.lost = v.exchanges ? v.exchanges + ' exchanges are missing in this list: ' + v.why + '.' : 'The list may have a gap: ' + v.why + '.'; break
+    default: return
+  }
+  later()
+}
+
+// catchUp reads what ended before the stream began.
+async function catchUp(): Promise<void> {
+  try {
+    const { exchanges } = await get<{ exchanges: Exchange[] }>('/api/exchanges?limit=1000')
+    waiting.exchanges.push(...exchanges.reverse().map(known))
+    later()
+  } catch { /* the stream itself says that the gateway is gone */ }
+}
+
+// follow reads one stream to its end.
+async function follow(stop: AbortController): Promise<void> {
+  const answer = await send('/api/events', { signal: stop.signal, ...(cursor && { headers: { 'Last-Event-ID': cursor } }) })
+  skew = Date.parse(answer.headers.get('Date') ?? '') - Date.now()
+  if (!(Math.abs(skew) > 2000)) skew = 0 // the header has whole seconds
+  link.value = { state: 'live' }
+  const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader()
+  let rest = ''
+  for (;;) {
+    const watch = setTimeout(() => stop.abort(), silence)
+    const { done, value } = await reader.read().finally(() => clearTimeout(watch))
+    if (done) return
+    const parts = (rest + value).split('\n\n')
+    rest = parts.pop()!
+    for (const block of parts) tell(block)
+  }
+}
+
+function tell(block: string): void {
+  const field: Record<string, string> = {}
+  for (const line of block.split('\n')) {
+    const at = line.indexOf(': ')
+    if (at > 0) field[line.slice(0, at)] = line.slice(at + 2)
+  }
+  if (field['event'] && field['data']) on(field['event'], field['id'] ?? '', field['data'])
+}
+
+let running: AbortController | undefined
+
+// start joins the gateway and stays with it until stop, however often it goes away.
+export async function start(): Promise<void> {
+  stop()
+  const mine = (running = new AbortController())
+  link.value = { state: 'joining' }
+  let wait = 1000
+  let since = 0
+  while (!mine.signal.aborted && token.value) {
+    const one = new AbortController()
+    const end = () => one.abort()
+    mine.signal.addEventListener('abort', end)
+    let why = 'The gateway has closed the stream.'
+    const began = performance.now()
+    try {
+      await follow(one)
+    } catch (err) {
+      if (err instanceof Refusal) why = err.message
+      else why = 'The gateway does not answer.'
+      if (err instanceof Refusal && err.status === 400) cursor = ''
+    } finally {
+      mine.signal.removeEventListener('abort', end)
+    }
+    if (mine.signal.aborted || !token.value) return
+    if (performance.now() - began > 5000) { wait = 1000; since = 0 }
+    since ||= Date.now()
+    link.value = { state: 'gone', since, again: Date.now() + wait, why }
+    await new Promise(done => { setTimeout(done, wait); mine.signal.addEventListener('abort', done) })
+    wait = Math.min(wait * 1.5, 5000)
+  }
+}
+
+// stop leaves the gateway and forgets what it told.
+export function stop(): void {
+  running?.abort()
+  running = undefined
+  clearTimeout(timer)
+  timer = undefined
+  waiting = { exchanges: [] }
+  exchanges.length = 0
+  seen.clear()
+  boot = cursor = ''
+  batch(() => {
+    overview.value = null
+    channels.value = null
+    lost.value = ''
+    told.value++
+  })
+}

@@ -1,0 +1,95 @@
+// The frame: signing in, the address, the keyboard, the gateway that goes and comes back.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { browse, enter, Gateway, open, over, readToken, token } from './kit.js'
+
+let gateway, browser
+before(async () => { [gateway, browser] = await Promise.all([Gateway.start(), browse()]) })
+after(async () => { await browser?.close(); await gateway?.stop() })
+
+test('one signs in with the token, and it is kept for the tab alone', async () => {
+  const page = await open(browser)
+  page.allowed.push(/401/)
+  await page.goto(gateway.url('/console/channels?state=trouble'))
+  await page.getByLabel('Operator’s token').fill('not-the-token-at-all')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('alert').filter({ hasText: 'does not take this token' }).waitFor()
+  await page.getByLabel('Operator’s token').fill(token)
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'Channels', level: 1 }).waitFor()
+  assert.equal(new URL(page.url()).search, '?state=trouble', 'the address is kept')
+  assert.deepEqual(await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]), [0, 1, ''])
+  await page.reload()
+  await page.getByRole('heading', { name: 'Channels', level: 1 }).waitFor()
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.getByLabel('Operator’s token').waitFor()
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0)
+  await over(page)
+})
+
+test('the token of the greeting leaves the address bar', async () => {
+  const page = await open(browser)
+  await page.goto(gateway.url('/#token=' + token))
+  await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()
+  assert.equal(page.url(), gateway.url('/'))
+  await over(page)
+})
+
+test('the read token shows everything and acts on nothing, and says why', async () => {
+  const page = await open(browser)
+  await enter(page, gateway, '/console/channels', readToken)
+  await page.getByText('read only').waitFor()
+  const drain = page.getByRole('region', { name: 'Channel vendor-a', exact: true }).getByRole('button', { name: 'Drain' })
+  assert.equal(await drain.getAttribute('aria-disabled'), 'true')
+  await drain.click({ force: true })
+  await page.getByRole('status').filter({ hasText: 'read token' }).waitFor()
+  assert.equal(await page.getByRole('dialog').count(), 0)
+  await over(page)
+})
+
+test('the gateway goes away and comes back, and the page says both', async () => {
+  const own = await Gateway.start()
+  const page = await open(browser)
+  page.allowed.push(/ERR_|Failed to load resource|net::/)
+  await enter(page, own)
+  await page.getByText('live', { exact: true }).waitFor()
+  await own.halt()
+  await page.getByText('gateway gone').waitFor()
+  await page.getByText('trying again. What is shown is as it was').waitFor()
+  await own.run()
+  await page.getByText('live', { exact: true }).waitFor()
+  await own.ask()
+  await page.goto(own.url('/console/requests'))
+  await page.getByRole('button', { name: /alice/ }).first().waitFor()
+  await over(page)
+  await own.stop()
+})
+
+test('the keyboard alone is enough', async () => {
+  const page = await open(browser)
+  await enter(page, gateway)
+  await page.keyboard.press('3')
+  await page.getByRole('heading', { name: 'Channels', level: 1 }).waitFor()
+  await page.getByLabel('Channel', { exact: true }).waitFor()
+  await page.keyboard.press('/')
+  await page.keyboard.type('vendor-b')
+  await page.getByText('1 of').waitFor()
+  await page.keyboard.press('Escape')
+  await page.getByLabel('Channel', { exact: true }).blur()
+  await page.keyboard.press('?')
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+  await page.keyboard.press('Escape')
+  await page.goBack()
+  await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()
+  await over(page)
+})
+
+test('a clock of the browser that is an hour off changes no time', async () => {
+  const page = await open(browser)
+  await page.addInitScript(() => { const real = Date.now; Date.now = () => real() - 3_600_000 })
+  await enter(page, gateway)
+  await page.getByText('live', { exact: true }).waitFor()
+  await gateway.ask()
+  await page.getByRole('link', { name: /^Questions/ }).filter({ hasNotText: 'Questions0/s' }).waitFor()
+  await over(page)
+})
