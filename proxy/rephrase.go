@@ -129,7 +129,7 @@ func (s *search) shorten(c *channel.Candidate, msgs []translate.Message) (kept [
 	if s.most > 0 && (room == 0 || s.most < room) {
 		room = s.most
 	}
-	fixed := s.x.prompt.req.Length() - bytesOf(s.x.prompt.req.Messages)
+	fixed := s.x.prompt.req.LengthBeside()
 	kept, behind := msgs, 0
 	if room > 0 {
 		kept, behind = fit(msgs, room-fixed, len(s.x.prompt.added))

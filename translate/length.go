@@ -22,10 +22,16 @@ func Tokens(n int) int { return (n + BytesPerToken - 1) / BytesPerToken }
 // Length is how long r is as a model sees it, in bytes of text. What is no text
 // counts with a flat price.
 func (r *Request) Length() int {
-	n := len(r.ToolChoice.Name) + len(r.Params.ResponseFormat)
+	n := r.LengthBeside()
 	for i := range r.Messages {
 		n += r.Messages[i].Length()
 	}
+	return n
+}
+
+// LengthBeside is Length of all but the messages.
+func (r *Request) LengthBeside() int {
+	n := len(r.ToolChoice.Name) + len(r.Params.ResponseFormat)
 	for i := range r.Tools {
 		t := &r.Tools[i]
 		n += max(len(t.Name)+len(t.Description)+len(t.Schema)+len(t.Cache), 1)
@@ -58,6 +64,10 @@ func (m *Message) Length() int {
 	n := len(m.Name)
 	for i := range m.Parts {
 		p := &m.Parts[i]
+		if p.Kind == PartText { // most are, and have nothing else
+			n += len(p.Text) + len(p.Signature) + len(p.Cache)
+			continue
+		}
 		// Data is counted by the medium.
 		n += len(p.Text) + len(p.URL) + len(p.ID) + len(p.Name) + len(p.Args) + len(p.Signature) + len(p.Cache) + p.flatTokens()*BytesPerToken
 	}

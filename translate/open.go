@@ -12,7 +12,9 @@ func Settled(msgs []Message) []Message {
 		m := &msgs[i]
 		loose := false
 		for j := range m.Parts {
-			loose = loose || looseAt(msgs, i, &m.Parts[j])
+			if p := &m.Parts[j]; p.Kind == PartToolCall || p.Kind == PartToolResult {
+				loose = loose || looseAt(msgs, i, p)
+			}
 		}
 		if !loose {
 			continue

@@ -30,8 +30,8 @@ func (u *Turn) Keep(ctx context.Context, c *Change, window, most int) (stored bo
 	if u.stale() {
 		return false, nil
 	}
-	turn := c.Turn
-	if t.conv.Created == 0 {
+	turn, begins := c.Turn, t.conv.Created == 0
+	if begins {
 		head := slices.Clone(t.conv.Messages) // they are the front's
 		t.conv.Messages = sent(head)
 		t.weight = weigh(t.conv.Messages)
@@ -61,7 +61,11 @@ func (u *Turn) Keep(ctx context.Context, c *Change, window, most int) (stored bo
 	t.answered(was, c)
 	more := t.extend(c)
 	t.trim(window, most)
-	r.note(t, more)
+	if begins {
+		r.note(t, more)
+	} else {
+		r.noteSaid(t, len(c.Said), more)
+	}
 	return true, nil
 }
 

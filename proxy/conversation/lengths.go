@@ -67,7 +67,12 @@ func lengthOf(messages []store.Message) (n int) {
 // more.
 func (l *lengths) of(held []store.Message, head, skipped, more int) {
 	l.sizes = l.sizes[:0]
-	for i := range held {
+	l.grown(held, head, skipped, more)
+}
+
+// grown is of where the sizes of the first messages that are held stand already.
+func (l *lengths) grown(held []store.Message, head, skipped, more int) {
+	for i := len(l.sizes); i < len(held); i++ {
 		l.sizes = append(l.sizes, sizeOf(&held[i]))
 	}
 	l.head, l.older = min(head, len(held)), skipped
@@ -95,6 +100,21 @@ func (r *Registry) note(t *Thread, more int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t.lengths.of(t.conv.Messages, t.conv.Head, t.conv.Skipped, more)
+	r.charge(t)
+}
+
+// noteSaid is note where the newest messages are new, so many of them, and the others are as
+// they were noted, but that the oldest may not be held any more.
+func (r *Registry) noteSaid(t *Thread, newest, more int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l, c := &t.lengths, t.conv
+	known := len(c.Messages) - newest
+	if c.Skipped != l.older || known < 0 || known > len(l.sizes) {
+		known = 0
+	}
+	l.sizes = l.sizes[:known]
+	l.grown(c.Messages, c.Head, c.Skipped, more)
 	r.charge(t)
 }
 
