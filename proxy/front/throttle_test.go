@@ -317,7 +317,7 @@ func TestAQuestionThatStandsAloneNeedsNoDial(t *testing.T) {
 
 func TestManyQuestionsThatStandAloneShareTheIdleSocketsThatThereAre(t *testing.T) {
 	t.Parallel()
-	w := world.Start(t, throttledConf(", keys: [sk-only], dials: 4/s"))
+	w := world.Start(t, throttledConf(", keys: [sk-only], dials: 4/m"))
 	h := &mockmodel.Throttle{}
 	w.Model.Throttle(h)
 	c := world.Fronts[0](w, key)
