@@ -127,7 +127,7 @@ func TestAPackedBodyIsUnpackedWithinTheBoundsOfABody(t *testing.T) {
 	question := func(n int) string {
 		return `{"model":"echo","max_tokens":9,"messages":[{"role":"user","content":"` + strings.Repeat("a", n) + `"}]}`
 	}
-	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}}
 	defer client.CloseIdleConnections()
 	ask := func(path, coding, body string, chunked bool) (int, http.Header, string) {
 		var from io.Reader = strings.NewReader(body)
