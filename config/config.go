@@ -337,9 +337,9 @@ type Preset struct {
 type Channel struct {
 	// ID is unique; it names the channel in metrics and logs.
 	ID string `yaml:"id"`
-	// Kind is one of chatnio, rest, iagent, openai, anthropic or mock.
+	// Kind is one of chatnio, rest, iagent, openai, anthropic, responses or mock.
 	Kind string `yaml:"kind"`
-	// URL is the back end's base, without user, password and query: https://api.openai.com/v1 (openai, anthropic:
+	// URL is the back end's base, without user, password and query: https://api.openai.com/v1 (openai, anthropic, responses:
 	// with /v1), wss://api.chatnio.net (chatnio: with /api where the server has
 	// it), http://127.0.0.1:3000 (rest: without /api), ws://host/ws/v1/chat
 	// (iagent). mock has none.
@@ -393,7 +393,7 @@ type Channel struct {
 	// Query is put behind the address of every request, such as Azure's api-version.
 	// Default: nothing.
 	Query map[string]string `yaml:"query"`
-	// Auth is how a rest, openai or anthropic channel shows its key: bearer (in
+	// Auth is how a rest, openai, anthropic or responses channel shows its key: bearer (in
 	// Authorization), x-api-key, api-key, or none. Default: x-api-key for anthropic, bearer
 	// for the others.
 	Auth string `yaml:"auth"`
@@ -523,7 +523,7 @@ type Chatnio struct {
 	PublicModels *bool `yaml:"public_models" default:"true"`
 }
 
-// HTTP has the settings of the openai and anthropic fronts.
+// HTTP has the settings of the openai and responses fronts, or of the anthropic front.
 type HTTP struct {
 	// MaxBody is how long a request may be. Default 32MiB.
 	MaxBody Size `yaml:"max_body" default:"32MiB" min:"1"`

@@ -85,6 +85,11 @@ var Kinds = []Kind{
 		Settings:  []string{"auth", "proxy", "headers", "query", "max_age"},
 		UserFirst: true, Empty: true, NoModel: true,
 	},
+	{
+		Name: "responses", Dialect: "responses", Schemes: httpSchemes,
+		Settings: []string{"auth", "proxy", "headers", "query", "max_age"},
+		NoModel:  true,
+	},
 	{Name: "mock"},
 }
 

@@ -40,7 +40,9 @@ func (p *prompt) passes(ch *channel.Channel) bool {
 }
 
 // plain reports whether nothing is added to the question as it came.
-func (p *prompt) plain() bool { return p.turn == nil && p.model.Preset == nil && p.req.Raw != nil }
+func (p *prompt) plain() bool {
+	return p.turn == nil && p.model.Preset == nil && p.req.Raw != nil && !p.req.Changed
+}
 
 // mayBeKept reports whether there may be a kept answer to the question.
 func (p *prompt) mayBeKept() bool {

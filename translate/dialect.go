@@ -91,6 +91,10 @@ type Ender interface {
 // not to be used after that.
 type ArenaUser interface{ UseArena(a *jsonx.Arena) }
 
+// Follower is an Encoder that has to know what went by of an answer that passes through, to
+// tell of its failure. Follow is called with each event whose Raw went to the client.
+type Follower interface{ Follow(ev Event) }
+
 // Encoder turns events into what a client expects, framing included. It appends
 // to dst and returns it extended.
 type Encoder interface {

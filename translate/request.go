@@ -65,6 +65,7 @@ const (
 	PartDocument                       // Text, or MediaType and Data, or URL, or ID; Name, Detail, Args
 	PartAudio                          // MediaType and Data
 	PartSearch                         // Text; URL, Name, Args
+	PartReference                      // ID: of what was said earlier and is stored, which the front puts in its place
 )
 
 // Part is one piece of a message's content.
@@ -145,7 +146,10 @@ type Tool struct {
 	Description string
 	Schema      json.RawMessage // JSON schema of the arguments; nil: none given
 	Strict      bool            // the arguments must be as the schema says
-	Cache       json.RawMessage // anthropic cache_control, nil without one
+	// Free: the model gives it one free text, which is the member input of its arguments. The
+	// schema says the same.
+	Free  bool
+	Cache json.RawMessage // anthropic cache_control, nil without one
 	// Own is the tool as Anthropic has it, where it is one that the vendor knows and the
 	// client runs (bash_20250124); nil: it is the client's own.
 	Own json.RawMessage
@@ -253,6 +257,14 @@ type Request struct {
 	// Outline is where the members of Raw lie, as a [RoutingScanner] has found them; nil: nobody
 	// has looked. It aliases Raw.
 	Outline []jsonx.Member
+
+	// Changed: the front has changed the question, so that Raw may be told to its client
+	// again, but is not to be passed on.
+	Changed bool
+	// Own is an object of those members of the message that only its dialect can say, as they
+	// came, for a channel of that dialect to which the question cannot pass through. Their
+	// names are among Dropped. nil: there are none.
+	Own json.RawMessage
 
 	// Omit are members of the message that this upstream refuses, as [UnknownMembers] names
 	// them. The transport leaves them out of what AppendRequest makes, and AppendRequest

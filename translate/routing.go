@@ -56,6 +56,9 @@ func (f *Fields) Bool(name string) bool {
 	return false
 }
 
+// Missing reports whether there is no value, or null.
+func (f *Fields) Missing(name string) bool { return f.value(name) == nil }
+
 // Count reports whether there is a number, which must be an integer from 1 to
 // 999,999,999.
 func (f *Fields) Count(name string) bool {

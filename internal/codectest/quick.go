@@ -1,6 +1,7 @@
 package codectest
 
 import (
+	order "cmp"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,7 +44,7 @@ func alike(t *testing.T, d translate.Dialect, first, second []byte, pass bool) {
 // FuzzPeek makes sure that a glance at a question and its decoding agree, where the glance
 // is enough, and that it leaves alone what it does not take.
 func (v *Vendor) FuzzPeek(f *testing.F) {
-	f.Add([]byte(passedOn))
+	f.Add([]byte(v.passedOn()))
 	for _, s := range v.Peeked {
 		f.Add([]byte(s))
 	}
@@ -72,17 +73,19 @@ func peek(t *testing.T, d translate.Dialect, body []byte) {
 	}
 }
 
-// passedOn is a question that both vendors take.
-const passedOn = `{"model":"m","max_tokens":7,"messages":[{"role":"user","content":"q"}],"stream":true}`
+func (v *Vendor) passedOn() string { return order.Or(v.PassedOn, withMessages) }
+
+// withMessages is a question that several vendors take.
+const withMessages = `{"model":"m","max_tokens":7,"messages":[{"role":"user","content":"q"}],"stream":true}`
 
 // PlainQuestion makes sure that a glance is enough for a question without anything special.
 func (v *Vendor) PlainQuestion(t *testing.T) {
 	t.Parallel()
 	var req translate.Request
-	if !v.Dialect.(translate.RoutingScanner).ScanRouting(&req, []byte(passedOn)) {
+	if !v.Dialect.(translate.RoutingScanner).ScanRouting(&req, []byte(v.passedOn())) {
 		t.Fatal("it was not read")
 	}
-	if req.Dialect != v.Dialect.Name() || req.Model != "m" || !req.Stream || string(req.Raw) != passedOn {
+	if req.Dialect != v.Dialect.Name() || req.Model != "m" || !req.Stream || string(req.Raw) != v.passedOn() {
 		t.Errorf("read as %+v", req)
 	}
 }

@@ -27,6 +27,9 @@ type Vendor struct {
 	// Any reads every question; once reports whether its members have one reading.
 	Any func(req *translate.Request, body []byte, o jsonx.Outline, once bool) error
 
+	// PassedOn is a question of nothing special, of the model m and to be streamed; empty: one
+	// that has messages.
+	PassedOn string
 	// Usual are questions for Plain, which must take the first two. Peeked are questions
 	// for a glance.
 	Usual, Peeked []string

@@ -65,9 +65,9 @@ func (c *content) UnmarshalJSON(b []byte) error {
 	var texts []string
 	for i := range c.blocks {
 		switch c.blocks[i].Type {
-		case "text":
+		case "text", "input_text", "output_text":
 			texts = append(texts, c.blocks[i].Text)
-		case "image_url", "image":
+		case "image_url", "image", "input_image":
 			c.images++
 		}
 	}

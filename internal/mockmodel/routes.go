@@ -29,6 +29,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	switch path {
 	case "/v1/chat/completions":
 		s.openaiChat(ctx)
+	case "/v1/responses":
+		s.responsesChat(ctx)
 	case "/v1/messages":
 		s.anthropicChat(ctx, false)
 	case "/v1/messages/count_tokens":

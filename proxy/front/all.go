@@ -14,6 +14,7 @@ var All = []*Front{
 	&iagentFront,
 	&openaiFront,
 	&anthropicFront,
+	&responsesFront,
 }
 
 // New returns a server for conf's fronts in front of g. It listens nowhere yet.

@@ -209,7 +209,7 @@ func TestAMissingEndpointSaysWhatThereIs(t *testing.T) {
 		path string
 		want []string
 	}{
-		{"/v1/responses", []string{"POST /v1/responses is not served here", "/v1/chat/completions"}},
+		{"/v1/responses/resp_1/cancel", []string{"POST /v1/responses/resp_1/cancel is not served here", "POST /v1/responses"}},
 		{"/v1/embeddings", []string{"POST /v1/embeddings is not served here", "GET /v1/models"}},
 		{"/v1/messages/batches", []string{"POST /v1/messages/batches is not served here", "/v1/messages/count_tokens", `"type":"not_found_error"`}},
 		{"/v1/" + strings.Repeat("x", 500), []string{"POST /v1/xxx", "is not served here"}},

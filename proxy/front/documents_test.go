@@ -14,6 +14,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
+	"github.com/dragoman-gateway/dragoman/translate/responses"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
 
@@ -35,7 +36,7 @@ func generated(t *testing.T, name, mark, text string) {
 
 func TestTheWireDocumentsListTheLossesOfTheCode(t *testing.T) {
 	for name, losses := range map[string][]string{
-		"openai": openai.Losses, "anthropic": anthropic.Losses, "rest": rest.Losses, "chatnio": chatnio.Losses, "iagent": iagent.Losses,
+		"openai": openai.Losses, "anthropic": anthropic.Losses, "responses": responses.Losses, "rest": rest.Losses, "chatnio": chatnio.Losses, "iagent": iagent.Losses,
 	} {
 		text := ""
 		for _, of := range []string{"request", "answer", "error"} {
@@ -97,7 +98,7 @@ func TestTheWireDocumentsHaveTheErrorTableOfTheCode(t *testing.T) {
 	for _, d := range []struct {
 		translate.Dialect
 		status func(*translate.Error) int
-	}{{openai.Dialect, openai.Status}, {anthropic.Dialect, anthropic.Status}} {
+	}{{openai.Dialect, openai.Status}, {anthropic.Dialect, anthropic.Status}, {responses.Dialect, responses.Status}} {
 		text := "| status | type | code | when | body |\n|---|---|---|---|---|\n"
 		for _, f := range failuresShown {
 			e := f.err

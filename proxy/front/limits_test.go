@@ -164,7 +164,7 @@ var wait = regexp.MustCompile(`retry \d+`)
 func TestEveryFrontRefusesInItsOwnForm(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
-		"openai": "429 rate_limit_error rate_limit_exceeded retry N", "anthropic": "429 rate_limit_error retry N", "rest": "429 RATE_LIMITED retry N",
+		"openai": "429 rate_limit_error rate_limit_exceeded retry N", "responses": "429 rate_limit_error rate_limit_exceeded retry N", "anthropic": "429 rate_limit_error retry N", "rest": "429 RATE_LIMITED retry N",
 		"chatnio": "end RATE_LIMITED retry N", "iagent": "50 RATE_LIMITED retry N",
 	}
 	for _, newClient := range world.Fronts {

@@ -154,7 +154,7 @@ func TestUnicodePassesUnharmed(t *testing.T) {
 			if r := world.Put(t, c, a); r.Text != mockmodel.UnicodeText || !r.Ended {
 				t.Errorf("got %s", r.Outcome())
 			}
-			if c.Front() != "openai" && c.Front() != "anthropic" {
+			if c.Front() != "openai" && c.Front() != "anthropic" && c.Front() != "responses" {
 				a.User += " 2"
 			}
 			c2 := client()
@@ -201,7 +201,7 @@ func TestSystemTextReachesTheModel(t *testing.T) {
 			if r := world.Put(t, c, a); r.Text != want || !r.Ended {
 				t.Errorf("of a preset: got %s, want %q", r.Outcome(), want)
 			}
-			if c.Front() != "openai" && c.Front() != "anthropic" {
+			if c.Front() != "openai" && c.Front() != "anthropic" && c.Front() != "responses" {
 				return
 			}
 			c2 := client()

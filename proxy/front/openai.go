@@ -22,7 +22,7 @@ var openaiFront = Front{
 	base:  "/v1",
 	instead: func(path string) string {
 		switch {
-		case path == "/v1/responses", path == "/v1/completions", strings.HasPrefix(path, "/v1/responses/"), strings.HasPrefix(path, "/v1/chat/"):
+		case path == "/v1/completions", strings.HasPrefix(path, "/v1/chat/"):
 			return "POST /v1/chat/completions"
 		}
 		return ""

@@ -44,6 +44,7 @@ type stream struct {
 	watch      *conn.Conn
 	front      *Front
 	enc        translate.Encoder
+	follows    translate.Follower // enc, if it is one; nil: it is none
 	id         string
 	resumeFunc func()             // resume
 	once       *idempotentRequest // nil: without an Idempotency-Key
@@ -71,6 +72,7 @@ type stream struct {
 
 func newStream(c *call, enc translate.Encoder) *stream {
 	b := &stream{s: c.s, conn: c.ctx.Conn(), front: c.front, enc: enc, id: c.id, once: c.once, page: c.pageHeaders(), last: time.Now(), bare: !c.ctx.Request.Header.IsHTTP11()}
+	b.follows, _ = enc.(translate.Follower)
 	b.watch = conn.Of(b.conn)
 	b.ctx, b.leave = b.watch.Life(c.s.life, errClientGone)
 	b.watch.Watch(watchAfter, b.leave)
@@ -378,6 +380,9 @@ func (b *stream) pump() (rests bool, err error) {
 		p := buf.open()
 		if through {
 			p = append(p, ev.Raw...)
+			if b.follows != nil {
+				b.follows.Follow(ev)
+			}
 			b.marked = b.marked || b.front.marks(ev.Raw)
 		} else {
 			p = b.enc.Append(p, ev)

@@ -112,6 +112,8 @@ func (s *failureScenario) ask(t *testing.T, w *world.World, front string, n int)
 		return s.http(t, w, "/v1/chat/completions", fmt.Sprintf(`{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":%v}`, !s.whole))
 	case "anthropic":
 		return s.http(t, w, "/v1/messages", fmt.Sprintf(`{"model":"m","max_tokens":99,"messages":[{"role":"user","content":"hi"}],"stream":%v}`, !s.whole))
+	case "responses":
+		return s.http(t, w, "/v1/responses", fmt.Sprintf(`{"model":"m","input":"hi","stream":%v,"store":false}`, !s.whole))
 	case "rest":
 		path := "/api/chat/stream"
 		if s.whole {
@@ -137,7 +139,7 @@ func (s *failureScenario) http(t *testing.T, w *world.World, path, body string) 
 // leaves asks as a client that goes away after the first piece, which it returns.
 func (s *failureScenario) leaves(t *testing.T, w *world.World, path string) string {
 	t.Helper()
-	at := map[string]int{"/v1/chat/completions": 0, "/v1/messages": 1, "/api/chat/stream": 2}[path]
+	at := map[string]int{"/v1/chat/completions": 0, "/v1/messages": 1, "/api/chat/stream": 2, "/v1/responses": 5}[path]
 	turn := world.Fronts[at](w, key).Begin(t, world.Ask{Model: "m", Text: "hi", Stream: true})
 	if !turn.Next(t) {
 		t.Fatalf("no piece: %s", turn.Reply().Outcome())
@@ -189,10 +191,10 @@ var masks = []struct {
 	what *regexp.Regexp
 	with string
 }{
-	{regexp.MustCompile(`(chatcmpl-|msg_|conv_|req_|dg_)[0-9a-z]{26}`), "${1}ID"},
+	{regexp.MustCompile(`(chatcmpl-|msg_|conv_|req_|dg_|resp_|rs_|fc_)[0-9a-z]{26}`), "${1}ID"},
 	{regexp.MustCompile(`"request_id":"[^"]*"`), `"request_id":"ID"`},
 	{regexp.MustCompile(`"msg_id":"r-[0-9a-z]{26}"`), `"msg_id":"r-ID"`},
-	{regexp.MustCompile(`"(created|timestamp)":\d+`), `"$1":TIME`},
+	{regexp.MustCompile(`"(created|created_at|timestamp)":\d+`), `"$1":TIME`},
 	{regexp.MustCompile(`the first is back in \d+ s`), "the first is back in N s"},
 	{regexp.MustCompile(key), "sk-..."},
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
+	"github.com/dragoman-gateway/dragoman/translate/responses"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
 
@@ -16,6 +17,7 @@ type kind func(conf *config.Channel, key string, o Options) (Upstream, error)
 var kinds = map[string]kind{
 	"openai":    httpKind(route{dialect: openai.Dialect, whole: "/chat/completions", stream: "/chat/completions", auth: "bearer"}),
 	"anthropic": newAnthropic,
+	"responses": httpKind(route{dialect: responses.Dialect, whole: "/responses", stream: "/responses", auth: "bearer"}),
 	"rest":      newRest,
 	"chatnio":   newSocket,
 	"iagent":    newShared,

@@ -120,7 +120,7 @@ func mayThink(req *translate.Request) bool {
 		case i == len(req.Messages)-1:
 			return false
 		}
-		if len(m.Parts) == 0 || m.Parts[0].Kind != translate.PartReasoning || m.Parts[0].Signature == "" {
+		if len(m.Parts) == 0 || m.Parts[0].Kind != translate.PartReasoning || !signed(&m.Parts[0]) {
 			return false
 		}
 	}

@@ -164,6 +164,7 @@ func decode(req *translate.Request, body []byte, o jsonx.Outline, once, answered
 		return err
 	}
 	req.KeepRaw(body, known, o, once)
+	req.Changed = req.Changed || translate.HoldsSeal(body)
 	return nil
 }
 
@@ -173,8 +174,8 @@ func (codec) ScanRouting(req *translate.Request, body []byte) bool {
 	if !ok {
 		return false
 	}
-	if o.Named {
-		return false // it may be too long
+	if o.Named || translate.HoldsSeal(body) {
+		return false // a name may be too long; reasoning of another vendor is to be left out
 	}
 	f := translate.Fields{Body: body, Outline: o}
 	model, stream := f.String("model"), f.Bool("stream")

@@ -194,7 +194,7 @@ func appendBlocks(dst []byte, req *translate.Request, m *translate.Message) []by
 			}
 			dst = appendImage(dst, p)
 		case translate.PartReasoning:
-			if m.Role != translate.RoleAssistant || p.Signature == "" {
+			if m.Role != translate.RoleAssistant || !signed(p) {
 				req.Drop("reasoning")
 				continue
 			}
@@ -310,6 +310,12 @@ func appendInput(dst []byte, args string) []byte {
 	dst = append(dst, `{"_raw":`...)
 	dst = jsonx.AppendString(dst, args)
 	return append(dst, '}')
+}
+
+// signed reports whether a server of this dialect may have signed reasoning.
+func signed(p *translate.Part) bool {
+	_, sealed := translate.Unseal(p.Signature)
+	return p.Signature != "" && !sealed
 }
 
 // appendThinking appends the blocks that a signature stands for, see the marks.

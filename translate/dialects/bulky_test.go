@@ -95,6 +95,35 @@ var bulky = []struct {
 	}},
 	{"marks", "anthropic", func(n int) string { return blocks(n, `{"type":"text","cache_control":{}}`) }},
 
+	{"tiny messages", "responses", itemsOf(`{"role":"user","content":"a"}`)},
+	{"nulls for items", "responses", itemsOf(`null`)},
+	{"calls", "responses", itemsOf(`{"type":"function_call","call_id":"a","name":"b"}`)},
+	{"calls of custom tools", "responses", itemsOf(`{"type":"custom_tool_call","call_id":"a","name":"b","input":""}`)},
+	{"results of tools", "responses", itemsOf(`{"type":"function_call_output","call_id":"a","output":"b"}`)},
+	{"thoughts", "responses", itemsOf(`{"type":"reasoning","encrypted_content":"a"}`)},
+	{"pieces of a thought", "responses", func(n int) string {
+		return `{"model":"m","input":[{"type":"reasoning","summary":[` + repeat(n, `{"text":"a"}`) + `]}]}`
+	}},
+	{"references", "responses", itemsOf(`{"type":"item_reference","id":"a"}`)},
+	{"items of other kinds", "responses", itemsOf(`{"type":"a"}`)},
+	{"parts", "responses", func(n int) string {
+		return `{"model":"m","input":[{"role":"user","content":[` + repeat(n, `{"type":"input_text"}`) + `]}]}`
+	}},
+	{"parts of an answer", "responses", func(n int) string {
+		return `{"model":"m","input":[{"role":"assistant","content":[` + repeat(n, `{"type":"output_text","text":"a"}`) + `]}]}`
+	}},
+	{"tools", "responses", func(n int) string {
+		return `{"model":"m","input":"a","tools":[` + repeat(n, `{"type":"function","name":"a"}`) + `]}`
+	}},
+	{"custom tools", "responses", func(n int) string {
+		return `{"model":"m","input":"a","tools":[` + repeat(n, `{"type":"custom","name":"a"}`) + `]}`
+	}},
+	{"words to include", "responses", func(n int) string { return `{"model":"m","input":"a","include":[` + repeat(n, `"a"`) + `]}` }},
+	{"members", "responses", func(n int) string { return `{"model":"m","input":"a","x":{` + names(n) + `}}` }},
+	{"members of what is known", "responses", func(n int) string {
+		return `{"model":"m","input":"a","text":{` + names(n) + `},"reasoning":{` + names(n) + `}}`
+	}},
+
 	{"a message", "rest", func(n int) string { return `{"userId":"u","message":"` + strings.Repeat("a", n) + `"}` }},
 	{"members", "rest", func(n int) string { return `{"userId":"u","message":"a",` + names(n) + `}` }},
 	{"lists", "rest", func(n int) string { return `{"userId":"u","message":"a","x":[` + repeat(n, `[]`) + `]}` }},
@@ -117,6 +146,10 @@ func chatOf(one string) func(int) string {
 
 func messagesOf(one string) func(int) string {
 	return func(n int) string { return `{"model":"m","max_tokens":1,"messages":[` + repeat(n, one) + `]}` }
+}
+
+func itemsOf(one string) func(int) string {
+	return func(n int) string { return `{"model":"m","input":[` + repeat(n, one) + `]}` }
 }
 
 func content(n int, role, one string) string {

@@ -7,6 +7,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
+	"github.com/dragoman-gateway/dragoman/translate/responses"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
 
@@ -18,4 +19,5 @@ var All = []translate.Dialect{
 	iagent.Dialect,
 	openai.Dialect,
 	anthropic.Dialect,
+	responses.Dialect,
 }

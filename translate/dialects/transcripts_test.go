@@ -17,6 +17,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
+	"github.com/dragoman-gateway/dragoman/translate/responses"
 )
 
 var update = flag.Bool("update", false, "rewrite the transcripts")
@@ -175,6 +176,8 @@ func statusOf(front string, err *translate.Error) int {
 		return openai.Status(err)
 	case "anthropic":
 		return anthropic.Status(err)
+	case "responses":
+		return responses.Status(err)
 	case "rest":
 		return err.Status()
 	}
@@ -289,7 +292,7 @@ func transcript(t *testing.T, down, up *vendor) string {
 	case "chatnio":
 		comment += "The upstream is new to the conversation: a mask brings the earlier messages.\n"
 	}
-	if down.Name() == up.Name() && (up.Name() == "openai" || up.Name() == "anthropic") {
+	if down.Name() == up.Name() && (up.Name() == "openai" || up.Name() == "anthropic" || up.Name() == "responses") {
 		comment += "Both are one dialect: everything but the model's name passes through as it is.\n"
 	}
 	var sections []wiretest.Section

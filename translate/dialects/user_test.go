@@ -14,6 +14,7 @@ func TestALongUserIsAHash(t *testing.T) {
 	t.Parallel()
 	for dialect, body := range map[string]string{
 		"openai":    `{"model":"m","messages":[{"role":"user","content":%s}],"user":%q}`,
+		"responses": `{"model":"m","input":[{"role":"user","content":%s}],"user":%q}`,
 		"anthropic": `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":%s}],"metadata":{"user_id":%q}}`,
 	} {
 		for _, content := range []string{`"hi"`, `[{"type":"text","text":"hi"}]`} {

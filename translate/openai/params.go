@@ -15,7 +15,7 @@ func appendParams(dst []byte, req *translate.Request) []byte {
 	kept := req.Params
 	defer func() { req.Params = kept }()
 	limit := "max_tokens"
-	if fit(req).Has(translate.RefusesMaxTokens) {
+	if req.FitOpenAI(req.Dialect == name).Has(translate.RefusesMaxTokens) {
 		limit = "max_completion_tokens"
 	}
 	p := &req.Params

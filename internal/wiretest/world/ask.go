@@ -116,6 +116,7 @@ var Fronts = []func(w *World, key string) Client{
 	func(w *World, key string) Client { return &Rest{w: w, key: key} },
 	func(w *World, key string) Client { return &Chatnio{w: w, key: key} },
 	func(w *World, key string) Client { return &IAgent{w: w, key: key} },
+	func(w *World, key string) Client { return &Responses{w: w, key: key} },
 }
 
 // said is a message that a stateless client sends again.
