@@ -166,6 +166,25 @@ func (c *explainCommand) ask(ctx context.Context, conf *config.Config) (*proxy.E
 
 // call returns what the gateway that runs answers to one call of an operator.
 func (c *explainCommand) call(ctx context.Context, conf *config.Config, method, path string, body []byte) ([]byte, error) {
+	resp, err := c.send(ctx, conf, method, path, "", body)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+}
+
+// open returns a stream of events of the gateway that runs, from cursor on.
+func (c *explainCommand) open(ctx context.Context, conf *config.Config, path, cursor string) (io.ReadCloser, error) {
+	resp, err := c.send(ctx, conf, http.MethodGet, path, cursor, nil)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
+// send puts one call to the gateway that runs, and returns its answer if that is a good one.
+func (c *explainCommand) send(ctx context.Context, conf *config.Config, method, path, cursor string, body []byte) (*http.Response, error) {
 	base, token, err := c.reach(conf)
 	if err != nil {
 		return nil, err
@@ -175,6 +194,9 @@ func (c *explainCommand) call(ctx context.Context, conf *config.Config, method, 
 		return nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
+	if cursor != "" {
+		r.Header.Set("Last-Event-ID", cursor)
+	}
 	way, err := c.trust(conf)
 	if err != nil {
 		return nil, err
@@ -184,15 +206,15 @@ func (c *explainCommand) call(ctx context.Context, conf *config.Config, method, 
 	if err != nil {
 		return nil, fmt.Errorf("the gateway cannot be asked: %w", err)
 	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
 	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, refusalOf(resp.StatusCode, text)
-	}
-	return text, nil
+	return nil, refusalOf(resp.StatusCode, text)
 }
 
 // reach is where the gateway listens for operators, and what opens it.
@@ -225,12 +247,20 @@ func (c *explainCommand) reach(conf *config.Config) (base, token string, err err
 	return base, token, err
 }
 
+// refusedCall is a call that the gateway has refused.
+type refusedCall struct {
+	status int
+	words  string
+}
+
+func (e *refusedCall) Error() string { return e.words }
+
 func refusalOf(status int, text []byte) error {
 	var body struct {
 		Error struct{ Code, Message string }
 	}
 	if json.Unmarshal(text, &body) != nil || body.Error.Message == "" {
-		return fmt.Errorf("the gateway answered with status %d: is this its address for operators?", status)
+		return &refusedCall{status, fmt.Sprintf("the gateway answered with status %d: is this its address for operators?", status)}
 	}
-	return fmt.Errorf("%s (%s)", body.Error.Message, body.Error.Code)
+	return &refusedCall{status, fmt.Sprintf("%s (%s)", body.Error.Message, body.Error.Code)}
 }

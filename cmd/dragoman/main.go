@@ -20,6 +20,7 @@ type commands struct {
 	Store   storeCommand   `cmd:"" help:"Look after the file of the store, while no server runs on it."`
 	Chat    chatCommand    `cmd:"" help:"Talk in the terminal, in any dialect, to dragoman or to any real server."`
 	Explain explainCommand `cmd:"" help:"Say why a question went where it went, or where one would go."`
+	Top     topCommand     `cmd:"" help:"Show how a running gateway and its channels stand, live."`
 	Mock    mockCommand    `cmd:"" help:"Serve a scripted model in every dialect, with faults chosen by model name: docs/mock.md."`
 	Version versionCommand `cmd:"" help:"Print the version, the commit and the Go version."`
 }
