@@ -103,6 +103,8 @@ type Server struct {
 	boot     string        // of the cursors of events
 	streams  atomic.Int32  // of events
 	stopping chan struct{} // closed when they have to end
+	// endStreams closes stopping; it may be called again.
+	endStreams func()
 }
 
 // guarded lets through only what was meant for this server.

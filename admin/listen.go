@@ -34,7 +34,8 @@ func New(o Options) *Server {
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
-	s.http.RegisterOnShutdown(sync.OnceFunc(func() { close(s.stopping) }))
+	s.endStreams = sync.OnceFunc(func() { close(s.stopping) })
+	s.http.RegisterOnShutdown(s.endStreams)
 	return s
 }
 
@@ -50,6 +51,13 @@ func (s *Server) Serve(ln net.Listener) error {
 		return err
 	}
 	return nil
+}
+
+// Leave ends streams of events and each connection behind its next answer, so that operators
+// go to the process that has taken over the listener, which whoever calls it has closed.
+func (s *Server) Leave() {
+	s.http.SetKeepAlivesEnabled(false)
+	s.endStreams()
 }
 
 // Shutdown takes no more connections and lets running requests end until ctx does.

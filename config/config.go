@@ -84,6 +84,11 @@ type Config struct {
 	// explicit 0s cuts them at once. Default 30s.
 	Drain time.Duration `yaml:"drain"`
 
+	// Handover is whether SIGUSR2 starts the program anew in a process that takes over the listening
+	// sockets and the store, while this one ends its answers within drain; on Linux. Changing
+	// it takes a restart. Default false.
+	Handover bool `yaml:"handover"`
+
 	// Reload says when the file is read again, or taken back, without being asked for it.
 	Reload Reload `yaml:"reload"`
 

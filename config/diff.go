@@ -59,6 +59,7 @@ func NeedRestart(a, b *Config) (keys []string) {
 		{"ledger", a.Ledger == b.Ledger},
 		{"cache", a.Cache == b.Cache},
 		{"connections", a.Connections == b.Connections},
+		{"handover", a.Handover == b.Handover},
 		{"iagent.dedupe", a.IAgent.Dedupe == b.IAgent.Dedupe},
 	} {
 		if !one.same {

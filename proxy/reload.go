@@ -127,6 +127,10 @@ func (g *Gateway) Hint(h channel.Hint) {
 	}
 }
 
+// Share says whether another process works on the store beside this one for now, see
+// [conversation.Registry.Share]. It may be called at any time.
+func (g *Gateway) Share(with bool) { g.conversations.Share(with) }
+
 // New compiles conf, which must have been checked, and returns a gateway that
 // keeps conversations in st. open makes the upstreams; no connection is made yet, but
 // for the key set of callers.jwt.jwks, which is fetched in the background.

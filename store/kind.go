@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"io"
+	"os"
 )
 
 // Kind describes one kind of store: what its URLs look like, and how it is opened. The
@@ -17,9 +18,12 @@ type Kind struct {
 	// Open opens the store at url, or makes it where it is missing. The error says what is
 	// wrong with the place.
 	Open func(url string) (Store, error)
-	// Hold takes the lock of the one server that works on the store, until it is closed. nil:
-	// several servers may work on it.
-	Hold func(url string) (io.Closer, error)
+	// Hold takes the lock of the one server that works on the store. from, which it takes
+	// over, is the lock of the server that hands over to this one: where that works on the same
+	// store, both have the lock from then on. It fails where this program would change the form
+	// of the store beneath that server. nil: none hands over. Without Hold several servers may
+	// work on the store.
+	Hold func(url string, from *os.File) (Lock, error)
 	// Compact writes the store anew without what was deleted from it, while no server works on
 	// it. tell, which is called once, hears what it is going to do before anything is
 	// changed. after is how many bytes there are then. nil: it needs none of that.
@@ -28,6 +32,16 @@ type Kind struct {
 	File func(url string) string
 	// Inside: nobody but the process that has opened it ever sees what it keeps.
 	Inside bool
+}
+
+// Lock says that one server works on a store, until Close.
+type Lock interface {
+	io.Closer
+	// File is what has the lock: whoever has it open as well has the lock too. It belongs to
+	// the Lock. nil: nobody else can see the store.
+	File() *os.File
+	// Sign writes down that this process has the lock, for those who are refused it.
+	Sign()
 }
 
 // Room holds what compacting a store saves and what it needs of the disk, in bytes.

@@ -18,6 +18,8 @@ type environment struct {
 	// hangups brings SIGHUP to serve, which reads its configuration again; other
 	// commands end by it.
 	hangups chan os.Signal
+	// handovers brings the signal at which serve hands over, see handoverSignals.
+	handovers chan os.Signal
 }
 
 // untilInterrupt returns a context that the first of interrupts ends. stop must

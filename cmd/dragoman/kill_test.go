@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 			os.Exit(3)
 		}
 	}
-	os.Args = append([]string{"dragoman"}, strings.Split(args, "\n")...)
+	os.Args = append(os.Args[:1:1], strings.Split(args, "\n")...)
 	main()
 }
 

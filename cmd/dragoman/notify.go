@@ -67,6 +67,13 @@ func watchdogOf(lookup func(string) (string, bool)) time.Duration {
 // ready says that questions are taken.
 func (n *notifier) ready() { n.say("READY=1") }
 
+// mainIs says that the process with the id pid serves from now on; negative: nobody knows it.
+func (n *notifier) mainIs(pid int) {
+	if pid > 0 {
+		n.say(fmt.Sprintf("MAINPID=%d", pid))
+	}
+}
+
 // stopping says that the process ends within wait, and how long a supervisor must therefore
 // leave it alone.
 func (n *notifier) stopping(wait time.Duration) {

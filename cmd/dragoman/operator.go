@@ -14,6 +14,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/certs"
 	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/internal/handover"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
 )
 
@@ -39,10 +40,10 @@ type operator struct {
 
 // listenForOperator takes the address of the operator's side. A quick start takes
 // another one if that is in use: nobody has chosen it.
-func listenForOperator(conf *config.Config, quick bool) (net.Listener, error) {
-	ln, err := net.Listen("tcp", conf.Admin.Listen)
+func listenForOperator(line *handover.Process, conf *config.Config, quick bool) (net.Listener, error) {
+	ln, err := line.Listen(handover.Operators, conf.Admin.Listen)
 	if err != nil && quick {
-		ln, err = net.Listen("tcp", "127.0.0.1:0")
+		ln, err = line.Listen(handover.Operators, "127.0.0.1:0")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen for operators (admin.listen): %w", err)
@@ -103,6 +104,13 @@ func holders(server *front.Server) func() admin.Clients {
 // healthOf tells operators whether server has started, and its store takes changes.
 func healthOf(server *front.Server, watch *storeWatch) func() admin.Health {
 	return func() admin.Health { return admin.Health{Starting: server.Starting(), Store: watch.up()} }
+}
+
+// leave leaves new connections to another process, which has the same listening socket.
+// Requests that run are answered, and streams of events end.
+func (o *operator) leave() {
+	_ = o.ln.Close()
+	o.server.Leave()
 }
 
 // stop ends the operator's side and waits for it.

@@ -2,17 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
-	"net"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/config/revision"
 	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
@@ -46,22 +41,15 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 		log.Info("descriptors", "limit", is, "before", was)
 	}
 
-	// The address is taken first: a second instance must fail before it touches
-	// the store of the first.
-	ln, err := net.Listen("tcp", conf.Listen)
-	if err != nil {
-		return fmt.Errorf("cannot listen: %w", err)
-	}
-	defer func() { _ = ln.Close() }()
-	adminLn, err := listenForOperator(conf, demo != "")
+	line, ln, adminLn, err := takePlaces(conf, demo != "")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = adminLn.Close() }()
+	defer func() { _ = errors.Join(ln.Close(), adminLn.Close(), line.Close()) }()
 
 	// The store comes before everything that keeps conversations in it, and is
 	// closed after all of that.
-	st, sole, release, err := openStore(conf.Store.URL, log)
+	st, lock, release, err := openStore(conf.Store.URL, line, log)
 	if err != nil {
 		return err
 	}
@@ -81,12 +69,13 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	defer common.close()
 
 	options := common.options()
-	options.Sole = sole
+	options.Sole = lock != nil
 	g, err := proxy.New(conf, st, openUpstream, log, options)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = g.Close() }()
+	g.Share(line.Before())
 	common.start(g)
 
 	watch := watchStore(st, log)
@@ -107,29 +96,21 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 
 	super := newNotifier(os.LookupEnv, log)
 	defer super.close()
+	if err := server.Listen(ln); err != nil {
+		return err
+	}
 	served := make(chan error, 1)
-	go func() { defer close(served); served <- server.Serve(ln) }()
+	go func() { defer close(served); served <- server.Accept() }()
 
 	greet(s.out, conf, ln.Addr().String(), demo)
 	op.greet(s.out, demo != "")
-	super.ready()
-
-	broken := s.awaitEnd(ctx, served, book, log)
-	wait := book.Config().Drain
-	log.Info("stopping", "drain", wait)
-	super.stopping(wait)
-	shutDown(server, wait)
-	if broken == nil {
-		broken = <-served
+	if err := line.Ready(); err != nil {
+		return err
 	}
-	return broken
-}
-
-// shutDown lets answers that run end within wait.
-func shutDown(server *front.Server, wait time.Duration) {
-	drain, cancel := context.WithTimeout(context.Background(), wait)
-	defer cancel()
-	server.Shutdown(drain)
+	super.ready()
+	v := &service{line: line, lock: lock, g: g, server: server, op: op, book: book, super: super, log: log, served: served}
+	defer s.heed()()
+	return v.untilEnd(ctx, s)
 }
 
 // level is from which on lines are worth logging.
@@ -138,26 +119,6 @@ func (c *serveCommand) level() slog.Level {
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo
-}
-
-// awaitEnd returns when ctx ends, or with what served brings. Until then it has the
-// configuration read again at each hangup.
-func (s environment) awaitEnd(ctx context.Context, served <-chan error, book *revision.Book, log *slog.Logger) error {
-	if s.hangups != nil {
-		signal.Notify(s.hangups, syscall.SIGHUP)
-		defer signal.Stop(s.hangups)
-	}
-	for {
-		select {
-		case err := <-served:
-			log.Error("the fronts accept no more connections", "why", err)
-			return err
-		case <-s.hangups:
-			_, _ = book.Reload(revision.Author{Name: "SIGHUP"}) // it says in the log what came of it
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }
 
 func openUpstream(conf *config.Channel, key string) (proxy.Upstream, error) {

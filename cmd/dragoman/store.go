@@ -7,33 +7,51 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"github.com/dragoman-gateway/dragoman/internal/handover"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/stores"
 )
 
-// openStore opens the store at url for a server. release closes it. sole: no other server
-// can work on it meanwhile, so that what this one has written need not be read again.
-func openStore(url string, log *slog.Logger) (st store.Store, sole bool, release func(), err error) {
+// openStore opens the store at url for a server. release closes it. lock: no other server but
+// the one before it in line can work on it meanwhile, so that what this one has written need
+// not be read again; nil: others can.
+func openStore(url string, line *handover.Process, log *slog.Logger) (st store.Store, lock store.Lock, release func(), err error) {
 	kind, err := stores.Of(url)
 	if err != nil {
-		return nil, false, nil, fmt.Errorf("store.url: %w", err)
+		return nil, nil, nil, fmt.Errorf("store.url: %w", err)
 	}
 	unlock := func() error { return nil }
 	if kind.Hold != nil {
-		lock, err := kind.Hold(url)
-		if err != nil {
-			return nil, false, nil, fmt.Errorf("cannot open the store: %w", err)
+		if lock, err = holdStore(kind, url, line); err != nil {
+			return nil, nil, nil, fmt.Errorf("cannot open the store: %w", err)
 		}
 		unlock = lock.Close
 	}
 	if st, err = kind.Open(url); err != nil {
-		return nil, false, nil, errors.Join(fmt.Errorf("cannot open the store: %w", err), unlock())
+		return nil, nil, nil, errors.Join(fmt.Errorf("cannot open the store: %w", err), unlock())
 	}
-	return st, kind.Hold != nil, func() {
+	return st, lock, func() {
 		if err := errors.Join(st.Close(), unlock()); err != nil {
 			log.Error("store", "why", err)
 		}
 	}, nil
+}
+
+// holdStore takes the lock of the store at url, from the process before where that has it, and
+// sees to it that the next one gets it.
+func holdStore(kind *store.Kind, url string, line *handover.Process) (store.Lock, error) {
+	from, err := line.Lock()
+	if err != nil {
+		return nil, err
+	}
+	lock, err := kind.Hold(url, from)
+	if err != nil {
+		return nil, err
+	}
+	if err := line.Keep(lock.File()); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
 }
 
 // storeFile is the file of the store at url; empty: it has none.

@@ -22,6 +22,9 @@ func (r *Refusal) Error() string { return r.Why }
 // ErrNoRevision: the history holds no revision with that number.
 var ErrNoRevision = errors.New("the history holds no such revision")
 
+// errClosed: another process has taken over, or this one stops.
+var errClosed = &Refusal{Why: "this process ends: change the configuration of the one that has taken over"}
+
 // errNoFile: a quick start has nothing to read again.
 var errNoFile = &Refusal{Why: "there is no configuration file: this is a quick start"}
 
@@ -61,8 +64,9 @@ type Book struct {
 	samples []sample
 	trial   *trial // nil: nothing is on trial
 
-	stop chan struct{}
-	done sync.WaitGroup
+	stop   chan struct{}
+	closed bool
+	done   sync.WaitGroup
 }
 
 // New returns the book of a process that was started with conf, which was read from text.
@@ -131,6 +135,9 @@ func (b *Book) Reload(by Author) (*Applied, error) {
 
 func (b *Book) reload(by Author) (done *Applied, err error) {
 	defer b.refused(&err, by)
+	if b.closed {
+		return nil, errClosed
+	}
 	if b.o.File == "" {
 		return nil, errNoFile
 	}
@@ -217,6 +224,9 @@ func (b *Book) Rollback(n int, base string, by Author) (done *Applied, err error
 // unchanged returns what the file says, and refuses a change where that is not what its
 // author has seen.
 func (b *Book) unchanged(base string) (disk []byte, err error) {
+	if b.closed {
+		return nil, errClosed
+	}
 	if err := replaceable(b.o.File); err != nil {
 		return nil, err
 	}

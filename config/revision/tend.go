@@ -66,9 +66,15 @@ func (b *Book) Start() {
 	})
 }
 
-// Close ends what Start began, and waits for it.
+// Close ends what Start began, and waits for it. Nothing is changed any more. It may be called
+// again.
 func (b *Book) Close() {
-	close(b.stop)
+	b.mu.Lock()
+	if !b.closed {
+		b.closed = true
+		close(b.stop)
+	}
+	b.mu.Unlock()
 	b.done.Wait()
 }
 

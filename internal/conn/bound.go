@@ -122,6 +122,7 @@ func (l *Listener) exit(c *Conn) {
 		return
 	}
 	delete(l.open, c)
+	l.look()
 	if !c.from.IsValid() {
 		return
 	}

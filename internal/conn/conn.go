@@ -27,15 +27,17 @@ type Listener struct {
 	parting  parting
 	ends     epollWatcher
 
-	mu   sync.Mutex
-	open map[*Conn]struct{}
-	from map[netip.Addr]int // how many of them each address has, where that is bounded
+	mu      sync.Mutex
+	open    map[*Conn]struct{}
+	from    map[netip.Addr]int // how many of them each address has, where that is bounded
+	over    bool               // Accept has failed
+	emptied chan struct{}      // see Emptied
 }
 
 // Listen wraps ln, within the bounds of o. Behind TLS, ln is the TLS listener, so that
 // what the watcher reads is what the client wrote.
 func Listen(ln net.Listener, o Options) *Listener {
-	l := &Listener{Listener: ln, o: o, log: o.Log, began: time.Now(), open: make(map[*Conn]struct{}), from: make(map[netip.Addr]int)}
+	l := &Listener{Listener: ln, o: o, log: o.Log, began: time.Now(), open: make(map[*Conn]struct{}), from: make(map[netip.Addr]int), emptied: make(chan struct{})}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
@@ -49,6 +51,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		raw, err := l.patience.accept()
 		if err != nil {
+			l.end()
 			return nil, err
 		}
 		if c := l.admit(raw); c != nil {
@@ -62,6 +65,27 @@ func (l *Listener) Close() error {
 	l.parting.close()
 	return l.patience.close()
 }
+
+// end notes that no connection comes any more.
+func (l *Listener) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.over {
+		l.over = true
+		l.look()
+	}
+}
+
+// look closes emptied when its time has come; l.mu is held.
+func (l *Listener) look() {
+	if l.over && len(l.open) == 0 {
+		close(l.emptied)
+	}
+}
+
+// Emptied is closed once Accept has failed and every connection that it returned is
+// closed.
+func (l *Listener) Emptied() <-chan struct{} { return l.emptied }
 
 // Open returns how many accepted connections are not closed yet.
 func (l *Listener) Open() int {

@@ -29,7 +29,10 @@ type Registry struct {
 	seed   maphash.Seed
 	store  store.Store
 	log    *slog.Logger
-	sole   atomic.Bool // no other process works on the store
+	sole   atomic.Bool // no other process works on the store, but for one that shared allows
+	shared atomic.Bool // see Share
+	// era counts how often another process ceased to work on the store beside this one.
+	era    atomic.Uint64
 	quotas quotas
 	// gates part deletions and clears of an owner's conversations, which hold one
 	// for writing, from look-ups and stores of turns, which hold it for reading. So
@@ -200,6 +203,7 @@ func (r *Registry) Enqueue(ctx context.Context, owner string, id Identity, measu
 	gate.RLock()
 	defer gate.RUnlock()
 	for {
+		era := r.era.Load()
 		turn, idle, left := r.live(key, owner, id.Find.ID)
 		if turn != nil {
 			there, err := r.recall(ctx, turn, idle, measure)
@@ -219,7 +223,7 @@ func (r *Registry) Enqueue(ctx context.Context, owner string, id Identity, measu
 			return nil, err
 		}
 		if conv != nil {
-			t := &Thread{id: conv.ID, owner: owner, key: key, conv: conv, loaded: true, weight: weigh(conv.Messages)}
+			t := &Thread{id: conv.ID, owner: owner, key: key, conv: conv, loaded: true, weight: weigh(conv.Messages), era: era}
 			t.lengths.of(conv.Messages, conv.Head, conv.Skipped, 0)
 			if measure {
 				t.lengths.guess()
@@ -234,7 +238,7 @@ func (r *Registry) Enqueue(ctx context.Context, owner string, id Identity, measu
 		if made.ID == "" {
 			made.ID = ids.New("conv_")
 		}
-		t := &Thread{id: made.ID, owner: owner, key: key, conv: &made, weight: weigh(made.Messages)}
+		t := &Thread{id: made.ID, owner: owner, key: key, conv: &made, weight: weigh(made.Messages), era: era}
 		t.lengths.of(sent(made.Messages), 0, 0, 0)
 		if turn := r.joinNew(t, left); turn != nil {
 			return turn, nil
@@ -277,7 +281,8 @@ const lookAgain = time.Minute
 // error, the place is given back.
 func (r *Registry) recall(ctx context.Context, u *Turn, idle, measure bool) (there bool, err error) {
 	t := u.thread
-	if idle && (!r.sole.Load() || time.Since(time.UnixMilli(t.conv.Updated)) >= lookAgain) {
+	era := r.era.Load()
+	if idle && (t.era != era || !r.sole.Load() || r.shared.Load() || time.Since(time.UnixMilli(t.conv.Updated)) >= lookAgain) {
 		version, err := r.store.Version(ctx, t.owner, t.id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
@@ -293,6 +298,7 @@ func (r *Registry) recall(ctx context.Context, u *Turn, idle, measure bool) (the
 			t.loaded = false
 			r.unmeasure(t)
 		}
+		t.era = era
 	}
 	if t.ephemeral || !measure || u.measured() {
 		return true, nil
@@ -316,9 +322,18 @@ func lost(ctx context.Context, err error) *translate.Error {
 	return store.Failed(err)
 }
 
+// Share says whether another process works on the store beside this one for now, as one does
+// that hands over to it, or takes over from it: each conversation is looked at before its
+// turn meanwhile, and once more behind it.
+func (r *Registry) Share(with bool) {
+	if r.shared.Swap(with) && !with {
+		r.era.Add(1)
+	}
+}
+
 // notSole notes that somebody else works on the store.
 func (r *Registry) notSole() {
-	if r.sole.Swap(false) {
+	if !r.shared.Load() && r.sole.Swap(false) {
 		r.log.Error("another process writes to the store, which only this one should: each conversation is looked at before its turn from now on")
 	}
 }

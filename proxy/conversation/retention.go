@@ -63,7 +63,10 @@ func (r *Retention) Close() {
 func (r *Retention) work(ctx context.Context) {
 	every := min(max(r.keep/10, retentionLeast), retentionMost)
 	for {
-		n, err := r.pass(ctx)
+		n, err := 0, error(nil)
+		if !r.registry.shared.Load() { // whose process may use what this one does not
+			n, err = r.pass(ctx)
+		}
 		if n > 0 {
 			r.log.Info("conversations were removed by their age (store.keep)", "conversations", n)
 		}

@@ -26,7 +26,10 @@ type Thread struct {
 	loadedAt uint64
 	weight   int
 	asked    asked
-	quieter  quieter
+	// era is the registry's as of when the store was last asked how the conversation is.
+	// Whoever finds it resting uses it.
+	era     uint64
+	quieter quieter
 	// generation counts the deletions and clears of the conversation while it was in
 	// use. What was asked before the latest of them is not stored. The registry's lock
 	// guards it.

@@ -61,10 +61,18 @@ type quiet struct{ log *slog.Logger }
 // Printf implements fasthttp.Logger.
 func (q quiet) Printf(format string, _ ...any) { q.log.Debug("http", "what", format) }
 
-// Serve answers on ln, and on TLS over it when the configuration has a
-// certificate, until Shutdown. It then returns nil. Files of the certificate that
-// were replaced count from the next handshake on.
+// Serve is Listen, and then Accept.
 func (s *Server) Serve(ln net.Listener) error {
+	if err := s.Listen(ln); err != nil {
+		return err
+	}
+	return s.Accept()
+}
+
+// Listen makes ready to answer on ln, and on TLS over it when the configuration has a
+// certificate: its error says that the certificate cannot be used. Files of it that were
+// replaced count from the next handshake on. It is called once.
+func (s *Server) Listen(ln net.Listener) error {
 	if s.conf.TLS.Cert != "" {
 		files, err := certs.Open(certs.Files{Cert: s.conf.TLS.Cert, Key: s.conf.TLS.Key}, s.log)
 		if err != nil {
@@ -73,14 +81,16 @@ func (s *Server) Serve(ln net.Listener) error {
 		ln = tls.NewListener(ln, files.Config())
 	}
 	s.mu.Lock()
-	if s.stopping {
-		s.mu.Unlock()
-		return ln.Close()
-	}
+	defer s.mu.Unlock()
 	s.ln = conn.Listen(ln, s.bounds())
-	s.mu.Unlock()
-	return s.http.Serve(s.ln)
+	if s.stopping {
+		return s.ln.Close()
+	}
+	return nil
 }
+
+// Accept answers, behind Listen, until Shutdown or HandOver. It then returns nil.
+func (s *Server) Accept() error { return s.http.Serve(s.ln) }
 
 // bounds are those on connections, as the server was made with.
 func (s *Server) bounds() conn.Options {

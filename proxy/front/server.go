@@ -56,6 +56,7 @@ type Server struct {
 	mu       sync.Mutex
 	open     map[closer]struct{} // sessions
 	stopping bool
+	leaving  atomic.Bool // set under mu: another process has taken over
 }
 
 // closer is a session as the server stops it: no new questions, a word of

@@ -105,6 +105,9 @@ func (c *call) upgradeTo(by *websocket.FastHTTPUpgrader, run func(*session) (res
 			s.run(run, func() {})
 			return
 		}
+		if server.leaving.Load() {
+			s.goAway() // it came too late to be among those of HandOver
+		}
 		if _, err := ws.NetConn().Read(nil); err == nil {
 			// Frames came with the handshake. The socket reads them, and what follows,
 			// through the request, which the next connection gets once this returns.

@@ -123,7 +123,7 @@ func leftOf(hijacked net.Conn) []byte {
 // whether the connection can be kept.
 func (c *call) streamHead(head *chunk, bare bool) (keep bool) {
 	asked, h := &c.ctx.Request.Header, &c.ctx.Response.Header
-	keep = !bare && !asked.ConnectionClose() && !h.ConnectionClose() && !c.s.ending()
+	keep = !bare && !asked.ConnectionClose() && !h.ConnectionClose() && !c.s.ending() && !c.s.leaving.Load()
 	if !keep {
 		h.SetConnectionClose()
 	}

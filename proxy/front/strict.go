@@ -28,6 +28,9 @@ func (s *Server) strictly(handle fasthttp.RequestHandler) fasthttp.RequestHandle
 			if !intake.LeftOf(ctx).There() {
 				ctx.SetConnectionClose() // or the body would be taken for a request
 			}
+			if s.leaving.Load() && !ctx.Hijacked() {
+				ctx.SetConnectionClose()
+			}
 			boundWrite(ctx)
 			return
 		}

@@ -4,7 +4,7 @@ package embedded
 
 import (
 	"fmt"
-	"io"
+	"os"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/store"
@@ -40,7 +40,22 @@ var (
 	}
 )
 
-func hold(url string) (io.Closer, error) { return Hold(url) }
+func hold(url string, from *os.File) (store.Lock, error) {
+	if from != nil {
+		l, err := adopt(url, from)
+		if l != nil {
+			return l, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+	}
+	l, err := Hold(url)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
 
 // Open opens the store that url names: "memory:", which forgets everything when
 // the process ends, or "sqlite:PATH", which makes the file where it is missing

@@ -59,13 +59,53 @@ func holdPath(path string) (*Lock, error) {
 			_ = l.Close() // somebody removed it meanwhile, and may lock another one
 			continue
 		}
-		// Only what others are told: the lock is held without it, on a full disk too.
-		if file.Truncate(0) == nil {
-			_, _ = file.WriteAt(strconv.AppendInt(nil, int64(os.Getpid()), 10), 0)
-		}
+		l.Sign()
 		return l, nil
 	}
 	return nil, fmt.Errorf("cannot lock %s: somebody keeps removing %s", path, name)
+}
+
+// Sign implements [store.Lock]. It is only what others are told: the lock is held without it,
+// on a full disk too.
+func (l *Lock) Sign() {
+	if l.file != nil && l.file.Truncate(0) == nil {
+		_, _ = l.file.WriteAt(strconv.AppendInt(nil, int64(os.Getpid()), 10), 0)
+	}
+}
+
+// File implements [store.Lock].
+func (l *Lock) File() *os.File { return l.file }
+
+// adopt returns the lock that another process has handed on with file, which it takes over.
+// Without an error nil is returned where file is not the lock of what url names.
+func adopt(url string, file *os.File) (*Lock, error) {
+	l := &Lock{file: file}
+	path, err := pathOf(url)
+	if err != nil { // it is in memory
+		return nil, l.Close()
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil || !l.there(real+".lock") {
+		return nil, l.Close()
+	}
+	if err := sameForm(path); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// sameForm fails where opening the file would bring it up to date, beneath a process that
+// writes to it as it is.
+func sameForm(path string) error {
+	file, err := os.Stat(path)
+	if err != nil || file.Size() == 0 {
+		return err
+	}
+	n, err := formOf(path)
+	if err == nil && n < forms() {
+		err = fmt.Errorf("%s is of an older form (schema %d) than this version makes of it (%d), and the process that hands over cannot go on with that: stop it, then start this one", path, n, forms())
+	}
+	return err
 }
 
 // there reports whether name is still the file that l has.

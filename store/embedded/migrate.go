@@ -59,26 +59,29 @@ func migrate(conn *sql.Conn) (err error) {
 	return err
 }
 
+// forms is how many files of schema this program knows.
+func forms() int {
+	files, _ := fs.Glob(schema, "schema/*.sql") // the pattern is good
+	return len(files)
+}
+
 // version returns how many files of schema the database has, in user_version. It only
 // reads. A foreignError says that the database is another program's or a newer
 // version's.
 func version(conn *sql.Conn) (n int, err error) {
 	ctx := context.Background()
-	var owner, tables, known int
+	var owner, tables, ours int
 	err = conn.QueryRowContext(ctx, `SELECT (SELECT user_version FROM pragma_user_version), (SELECT application_id FROM pragma_application_id),
-		count(*), coalesce(sum(type = 'table' AND name IN ('owners', 'conversations', 'messages')), 0) FROM sqlite_schema`).Scan(&n, &owner, &tables, &known)
+		count(*), coalesce(sum(type = 'table' AND name IN ('owners', 'conversations', 'messages')), 0) FROM sqlite_schema`).Scan(&n, &owner, &tables, &ours)
 	if err != nil {
 		return 0, err
 	}
-	files, err := fs.Glob(schema, "schema/*.sql")
-	if err != nil {
-		return 0, err
-	}
+	known := forms()
 	switch {
-	case owner != 0 && owner != application, n < 0, n == 0 && tables > 0, tables > 0 && known != 3:
+	case owner != 0 && owner != application, n < 0, n == 0 && tables > 0, tables > 0 && ours != 3:
 		return 0, foreignError("is the database of another program")
-	case n > len(files):
-		return 0, foreignError(fmt.Sprintf("was written by a newer version of this program (schema %d, this one knows %d)", n, len(files)))
+	case n > known:
+		return 0, foreignError(fmt.Sprintf("was written by a newer version of this program (schema %d, this one knows %d)", n, known))
 	case n > 0 && tables == 0:
 		return 0, foreignError("is the database of another program, or its tables are lost")
 	}

@@ -122,9 +122,18 @@ func peek(path string, file os.FileInfo) error {
 	if err := checkMagic(path); err != nil {
 		return err
 	}
+	_, err := formOf(path)
+	if foreign := (foreignError("")); errors.As(err, &foreign) {
+		return err
+	}
+	return nil // anything else is told when it is opened to be written
+}
+
+// formOf returns how many files of schema the database at path has, and changes nothing.
+func formOf(path string) (n int, err error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	where := url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: "mode=ro&_pragma=busy_timeout(10000)"}
 	if !strings.HasPrefix(where.Path, "/") {
@@ -132,19 +141,15 @@ func peek(path string, file os.FileInfo) error {
 	}
 	db, err := sql.Open("sqlite", where.String())
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { _ = db.Close() }() // it only read
 	conn, err := db.Conn(context.Background())
 	if err != nil {
-		return nil // told when it is opened to be written
+		return 0, err
 	}
 	defer func() { _ = conn.Close() }()
-	_, err = version(conn)
-	if foreign := (foreignError("")); errors.As(err, &foreign) {
-		return err
-	}
-	return nil
+	return version(conn)
 }
 
 // emptyBeside refuses an empty file with the rest of another database beside it, which

@@ -54,7 +54,7 @@ func TestEveryKindOfStoreOpensWhatItsFormSays(t *testing.T) {
 func opens(t *testing.T, kind *store.Kind, url string) {
 	t.Helper()
 	if kind.Hold != nil {
-		lock, err := kind.Hold(url)
+		lock, err := kind.Hold(url, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
