@@ -22,6 +22,7 @@ type serveCommand struct {
 
 // Run serves until ctx ends, then lets running answers finish.
 func (c *serveCommand) Run(ctx context.Context, s environment) error {
+	defer s.heed()() // at once: the system ends a process that does not
 	lines := newLogBuffer(s.err)
 	defer lines.flush()
 	log := slog.New(newLineHandler(lines, c.level()))
@@ -109,7 +110,6 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	}
 	super.ready()
 	v := &service{line: line, lock: lock, g: g, server: server, op: op, book: book, super: super, log: log, served: served}
-	defer s.heed()()
 	return v.untilEnd(ctx, s)
 }
 
