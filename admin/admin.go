@@ -61,8 +61,17 @@ type Options struct {
 	Console http.Handler
 	// Health tells how the gateway stands; nil: it has started, and its store takes changes.
 	Health func() Health
+	// Spans tells what became of the spans of exchanges; nil, or what it returns is: there are
+	// no traces.
+	Spans func() *SpanStats
 	// Log gets panics and failures of connections.
 	Log *slog.Logger
+}
+
+// SpanStats are what became of the spans of exchanges since the process began.
+type SpanStats struct {
+	Exported uint64 // that the collector has taken
+	Dropped  uint64 // that are lost
 }
 
 // Health is how a gateway stands.
@@ -95,7 +104,8 @@ type Server struct {
 	shared    func() limiter.JointStats // nil: nothing is shared
 	socketsOf Sockets                   // nil: nobody tells
 	health    func() Health
-	page      http.Handler // the console; nil: there is none
+	page      http.Handler      // the console; nil: there is none
+	spans     func() *SpanStats // nil: there are no traces
 
 	timeline timeline // how channels stood
 	past     history  // what was open, and the cost of the day

@@ -27,6 +27,9 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
 	if s.clients != nil {
 		f.clients = new(s.clients())
 	}
+	if s.spans != nil {
+		f.spans = s.spans()
+	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	_, _ = w.Write(f.text())
 	return nil
@@ -42,6 +45,7 @@ type figures struct {
 	memory     uint64   // in bytes
 	clients    *Clients // nil: nobody knows
 	health     Health
+	spans      *SpanStats // nil: there are no traces
 	draining   bool
 }
 
@@ -62,6 +66,9 @@ func (f *figures) text() []byte {
 	}
 	if f.clients != nil {
 		e.clients(f.clients)
+	}
+	if f.spans != nil {
+		e.traces(f.spans)
 	}
 	e.process(f)
 	return e.Bytes()
@@ -231,6 +238,14 @@ func (e *exposition) shared(t *limiter.JointStats) {
 		e.head(m.name, m.kind, m.help)
 		e.line(m.name, m.value)
 	}
+}
+
+// traces tells what became of spans.
+func (e *exposition) traces(s *SpanStats) {
+	e.head("dragoman_trace_spans_exported_total", "counter", "Spans that the collector has taken.")
+	e.line("dragoman_trace_spans_exported_total", float64(s.Exported))
+	e.head("dragoman_trace_spans_dropped_total", "counter", "Spans that found no room, or that the collector did not take in time, or refused.")
+	e.line("dragoman_trace_spans_dropped_total", float64(s.Dropped))
 }
 
 func one(on bool) float64 {

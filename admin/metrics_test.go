@@ -45,7 +45,7 @@ func scrape() figures {
 			{ID: "new", Probe: &proxy.ProbeState{Good: 12_345_678, Bad: 2, Neutral: 1}},
 		},
 		shared: &limiter.JointStats{Up: true, Queued: 4, Lost: 3, Alone: 2, Missed: 1},
-		uptime: 90061500 * time.Millisecond, goroutines: 23, memory: 64 << 20, clients: &Clients{Connections: 9, Sessions: 5},
+		uptime: 90061500 * time.Millisecond, goroutines: 23, memory: 64 << 20, clients: &Clients{Connections: 9, Sessions: 5}, spans: &SpanStats{Exported: 12, Dropped: 3},
 	}
 }
 

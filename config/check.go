@@ -54,6 +54,8 @@ func check(c *Config, failed func(string) bool) []Problem {
 	k.proxies()
 	k.timeouts("timeouts", c.Timeouts)
 	k.fronts()
+	k.traces()
+	k.log()
 	return k.all
 }
 

@@ -92,6 +92,10 @@ type Config struct {
 	// Reload says when the file is read again, or taken back, without being asked for it.
 	Reload Reload `yaml:"reload"`
 
+	// Traces are the spans of exchanges, by OpenTelemetry.
+	Traces Traces `yaml:"traces"`
+	Log    Log    `yaml:"log"`
+
 	from source // where the values stand in the file
 }
 
@@ -115,6 +119,38 @@ type Revert struct {
 	Jump float64 `yaml:"jump" default:"0.2"`
 	// Questions is how many must have ended before it is judged. Default 20.
 	Questions int `yaml:"questions" default:"20" min:"1"`
+}
+
+// Traces says where spans of exchanges go, and of which ones. All of it counts from a reload on.
+type Traces struct {
+	// Endpoint is where a collector takes OTLP over HTTP, http://127.0.0.1:4318 or https://;
+	// /v1/traces is put behind it unless it ends so. No proxy is used. Default: there are no
+	// traces.
+	Endpoint string `yaml:"endpoint"`
+	// Headers are sent to the collector, such as its credential. Default: none.
+	Headers map[string]string `yaml:"headers"`
+	// Sample is the share of exchanges whose spans are sent, from 0 to 1; those that failed
+	// are sent in any case. Where a caller with a key names a span of its own in traceparent,
+	// that span's flag decides instead. Default 0.01.
+	Sample *float64 `yaml:"sample" default:"0.01"`
+	// Timeout is how long it is tried to send some; after that they are dropped. Default 10s.
+	Timeout time.Duration `yaml:"timeout" default:"10s"`
+	// Service is the name under which the collector knows this gateway (service.name).
+	// Default dragoman.
+	Service string `yaml:"service" default:"dragoman"`
+}
+
+// Log says how the log is written, and which exchanges have a line. All of it counts from a
+// reload on.
+type Log struct {
+	// Format is text or json. Default text.
+	Format string `yaml:"format" default:"text"`
+	// Level is from which on lines are written: debug, info, warn or error; dragoman serve -v
+	// is debug in any case. Default info.
+	Level string `yaml:"level" default:"info"`
+	// Requests says which exchanges have a line: on, off, or a share of them from 0 to 1.
+	// Those that failed, or took more than one attempt, have one in any case. Default on.
+	Requests string `yaml:"requests" default:"on"`
 }
 
 // TLS names a certificate and its key; both or none. Files that were replaced count from the

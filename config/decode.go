@@ -206,8 +206,12 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, path string, tag reflect.S
 	}
 }
 
-// isExtra says whether path is a value among a channel's headers or query.
+// isExtra says whether path is a value among the headers or the query of a channel, or the
+// headers of traces.
 func isExtra(path string) bool {
+	if strings.HasPrefix(path, "traces.headers") {
+		return true
+	}
 	rest, ok := strings.CutPrefix(path, "channels[")
 	_, rest, more := strings.Cut(rest, "]")
 	return ok && more && (strings.HasPrefix(rest, ".headers") || strings.HasPrefix(rest, ".query"))

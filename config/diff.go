@@ -101,7 +101,7 @@ func (d *differ) record(a, b reflect.Value, at spot) {
 			continue
 		}
 		below := at.child(key)
-		below.secret = at.secret || f.Tag.Get("secret") != "" || a.Type() == reflect.TypeFor[Channel]() && (key == "headers" || key == "query")
+		below.secret = at.secret || f.Tag.Get("secret") != "" || isExtra(below.a) || isExtra(below.b)
 		d.value(a.FieldByIndex(f.Index), b.FieldByIndex(f.Index), below)
 	}
 }

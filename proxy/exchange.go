@@ -185,6 +185,9 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 			x.attempt.lease.Quirks.Learn(channel.QuirkThinks)
 		}
 	}
+	if ev.Kind == translate.KindStart {
+		x.report.answers(ev.Name)
+	}
 	if ev.Kind == translate.KindToolProof {
 		x.g.proofs.Keep(x.q.Caller.Name, ev.ID, x.attempt.lease.Source(), ev.Text)
 	}
@@ -276,6 +279,7 @@ func (x *Exchange) end(err *translate.Error) {
 	if line {
 		x.report.log(x, opened, err)
 	}
+	x.report.tell(x, opened, line, err)
 	x.report.keep(&x.g.traces, err)
 	if x.plan != nil {
 		x.g.leave(x.plan)

@@ -45,6 +45,7 @@ type Gateway struct {
 	opener        Opener
 	chance        balance.Chance
 	tell          func(channel.Hint) // nil: nobody
+	tracer        Tracer             // nil: there are no traces
 	room          fairqueue.Queue    // those that wait for a full channel
 	metrics       metrics.Registry
 	bans          channel.BanBook
@@ -82,6 +83,8 @@ type Options struct {
 	// Tell is called with health hints for other processes, see [Hint]. Many goroutines
 	// call it, under locks: it must neither wait nor call the gateway. nil: no hints.
 	Tell func(channel.Hint)
+	// Tracer keeps the spans of exchanges; nil: there are none.
+	Tracer Tracer
 }
 
 // Models returns the models and presets that c may use, in the order of the
@@ -136,6 +139,9 @@ type Question struct {
 	Peeked translate.Dialect
 	// Holding is told what becomes of the memory that the question takes; nil: nobody is.
 	Holding Holding
+	// Parent is the span that the client names as that of its question; the zero value: none.
+	// It is looked at only where there are traces, see [Gateway.Tracing].
+	Parent translate.TraceContext
 	// Restart asks for the last answer anew: Request.Messages is empty.
 	Restart bool
 	// KeepPartial stores an answer that its client stopped or left, marked as

@@ -53,6 +53,7 @@ func (g *Gateway) begin(ctx context.Context, q Question) (*Pending, *translate.E
 	if q.Caller != nil {
 		caller = q.Caller.Name
 	}
+	p.x.report.mark(g.tracer, &p.x.q)
 	p.x.report.trace = g.traces.Take(journal.Asked{ID: q.ID, Front: q.Front, Caller: caller, Model: q.Model.Name, Received: p.x.q.Received})
 	return p, g.enter(&p.x)
 }

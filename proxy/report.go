@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
@@ -65,7 +66,7 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 	if err != nil {
 		code, limited = string(err.Code), journal.KeptOut(err)
 	}
-	if !x.g.log.Enabled(context.Background(), level) {
+	if r.unremarkable(x, err) || !x.g.log.Enabled(context.Background(), level) {
 		return
 	}
 	var some [16]slog.Attr
@@ -80,6 +81,9 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 	}
 	if s := x.q.Session; s != "" {
 		attrs = append(attrs, slog.String("session", s))
+	}
+	if r.span.Valid() {
+		attrs = append(attrs, slog.String("trace", r.span.Trace()))
 	}
 	if d := r.timing.Dropped; d != "" {
 		attrs = append(attrs, slog.String("dropped", d))
@@ -100,6 +104,12 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 	line := slog.NewRecord(time.Now(), level, "exchange", 0)
 	line.AddAttrs(attrs...)
 	_ = x.g.log.Handler().Handle(context.Background(), line)
+}
+
+// unremarkable reports whether the exchange is one of those that have no line: it ended well,
+// at the first attempt, and the draw was against it.
+func (r *report) unremarkable(x *Exchange, err *translate.Error) bool {
+	return err == nil && r.attempts < 2 && x.plan.LogShare < 1 && rand.Float64() >= x.plan.LogShare
 }
 
 // begin notes the beginning of an attempt on c, for which the question has waited so long.

@@ -128,13 +128,14 @@ type attempt struct {
 	early       watchdog.Timer // of the first attempt
 	stop        func()         // ends its context
 	stream      translate.Stream
-	load        int    // bytes that it was sent of a conversation, see channel.ContextWindow; 0: none
-	length      int    // the same, as usage is estimated
-	spare       bool   // less of the conversation could have been sent
-	inSync      bool   // the channel remembers what went before
-	remote      string // name of the conversation on a stateful channel
-	passThrough bool   // the answer is in the client's own dialect
-	inputTokens int64  // estimated, once it was
+	load        int                    // bytes that it was sent of a conversation, see channel.ContextWindow; 0: none
+	length      int                    // the same, as usage is estimated
+	spare       bool                   // less of the conversation could have been sent
+	inSync      bool                   // the channel remembers what went before
+	remote      string                 // name of the conversation on a stateful channel
+	passThrough bool                   // the answer is in the client's own dialect
+	inputTokens int64                  // estimated, once it was
+	span        translate.TraceContext // that its channel is told of, if there are traces
 }
 
 // answer is what has come of an attempt.
@@ -167,9 +168,12 @@ type report struct {
 	failures []channel.Failure
 	waited   time.Duration // for a full channel, or for a dial
 	timing   Timing
-	used     translate.Usage // that is paid for
-	cost     int64           // of it, in billionths
-	keeps    bool            // there is a ledger
+	used     translate.Usage        // that is paid for
+	cost     int64                  // of it, in billionths
+	keeps    bool                   // there is a ledger
+	span     translate.TraceContext // of the exchange; none: there are no traces
+	parent   [8]byte                // that its client named
+	answered string                 // what the model of a streamed answer calls itself, if the span is kept
 }
 
 // anew is what is known of a question that is asked again.

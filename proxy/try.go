@@ -23,6 +23,7 @@ func (s *search) try(c channel.Candidate, more bool) *translate.Error {
 		s.x.attempt.abandon(err)
 		return err
 	}
+	s.traced(req)
 	ctx, cancel := s.x.attempt.lifeOf(s.x.ctx, c.Channel)
 	began, first, headers := s.x.attempt.lease.Sent, s.firstWait(c, more), c.Channel.Timeouts.Headers
 	if headers == 0 || headers > first {

@@ -279,6 +279,10 @@ type Request struct {
 	// changes what members the body may have. It goes on with Raw, else it is lost.
 	Beta string
 
+	// Trace is the span that an upstream over HTTP tells its server of, as W3C's headers
+	// traceparent and tracestate; nil: none.
+	Trace *TraceContext
+
 	// Stop, if it is not nil, is asked now and then while a message is decoded: true ends
 	// that with CodeCanceled.
 	Stop func() bool

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"log/slog"
-
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/config/revision"
 	"github.com/dragoman-gateway/dragoman/proxy"
@@ -12,7 +10,7 @@ import (
 
 // book is the configuration of a gateway that was started with conf, and how another one
 // takes its place.
-func (c *serveCommand) book(conf *config.Config, from source, g *proxy.Gateway, server *front.Server, log *slog.Logger) *revision.Book {
+func (c *serveCommand) book(conf *config.Config, from source, g *proxy.Gateway, server *front.Server, tells *telemetry) *revision.Book {
 	return revision.New(revision.Options{
 		File: from.file,
 		Load: func(text []byte, name string) (*config.Config, error) {
@@ -27,11 +25,11 @@ func (c *serveCommand) book(conf *config.Config, from source, g *proxy.Gateway, 
 				return err
 			}
 			server.Apply(conf)
-			warn(log, conf)
+			tells.apply(conf)
 			return nil
 		},
 		Failures: func() (failed, all uint64) { return failures(g.Metrics()) },
-		Log:      log,
+		Log:      tells.log,
 	}, conf, from.text)
 }
 

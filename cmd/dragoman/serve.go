@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 
 	"github.com/dragoman-gateway/dragoman/admin"
@@ -25,7 +24,9 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	defer s.heed()() // at once: the system ends a process that does not
 	lines := newLogBuffer(s.err)
 	defer lines.flush()
-	log := slog.New(newLineHandler(lines, c.level()))
+	tells := newTelemetry(lines, c.Verbose)
+	defer tells.close() // behind the gateway, whose last exchanges have spans too
+	log := tells.log
 	defer tendCollector(os.LookupEnv)()
 
 	conf, from, demo, err := findConfiguration(c.File)
@@ -35,7 +36,7 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	if c.Listen != "" {
 		conf.Listen = c.Listen
 	}
-	warn(log, conf)
+	tells.apply(conf)
 
 	// Connections of clients, channels and the store all need descriptors.
 	if was, is := conn.RaiseDescriptors(); is > 0 {
@@ -70,7 +71,7 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	defer common.close()
 
 	options := common.options()
-	options.Sole = lock != nil
+	options.Sole, options.Tracer = lock != nil, tells.tracer
 	g, err := proxy.New(conf, st, openUpstream, log, options)
 	if err != nil {
 		return err
@@ -83,13 +84,13 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	defer watch.close()
 	server := front.New(conf, g, log)
 	server.StoreUp = watch.up
-	book := c.book(conf, from, g, server, log)
+	book := c.book(conf, from, g, server, tells)
 	book.Start()
 	defer book.Close()
 
 	// Operators come before the first question and stay until the last one has
 	// ended: a drain is when they look.
-	op, err := startOperator(conf, adminLn, admin.Options{Gateway: g, Book: book, Shared: common.stats(), Clients: holders(server), Sockets: sockets{server}, Health: healthOf(server, watch), Log: log})
+	op, err := startOperator(conf, adminLn, admin.Options{Gateway: g, Book: book, Shared: common.stats(), Clients: holders(server), Sockets: sockets{server}, Health: healthOf(server, watch), Spans: tells.spans, Log: log})
 	if err != nil {
 		return err
 	}
@@ -111,14 +112,6 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	super.ready()
 	v := &service{line: line, lock: lock, g: g, server: server, op: op, book: book, super: super, log: log, served: served}
 	return v.untilEnd(ctx, s)
-}
-
-// level is from which on lines are worth logging.
-func (c *serveCommand) level() slog.Level {
-	if c.Verbose {
-		return slog.LevelDebug
-	}
-	return slog.LevelInfo
 }
 
 func openUpstream(conf *config.Channel, key string) (proxy.Upstream, error) {

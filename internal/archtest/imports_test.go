@@ -37,6 +37,7 @@ var mayImport = []struct {
 	{"proxy/journal", []string{"translate", "limiter", "store", "config"}},
 	{"proxy/channel", []string{"translate", "config", "proxy/balance", "proxy/fairqueue", "proxy/metrics"}},
 	{"proxy/watchdog", []string{"translate"}},
+	{"proxy/tracing", []string{"translate", "config", "proxy/journal"}},
 	{"proxy/routing", []string{
 		"translate", "store", "config", "proxy/admission", "proxy/auth", "proxy/balance", "proxy/channel", "proxy/conversation", "proxy/fairqueue", "proxy/journal",
 	}},
@@ -164,13 +165,16 @@ func TestFrontsAndUpstreamsDoNotKnowEachOther(t *testing.T) {
 	}
 }
 
-// drivers are the libraries that speak to a store or know a scrape, and the files that may
+// drivers are the libraries that speak to a store, make spans or know a scrape, and the files that may
 // import them.
 var drivers = []struct{ what, file string }{
 	{"database/sql", "store/*/*.go"},
 	{"modernc.org/sqlite", "store/embedded/*.go"},
 	{"github.com/redis/rueidis", "limiter/redis/*.go"},
-	{"github.com/prometheus", ""}, // tests alone: a process would hold 3 MiB for it
+	{"github.com/prometheus", ""},                           // tests alone: a process would hold 3 MiB for it
+	{"go.opentelemetry.io/proto", "internal/otlptest/*.go"}, // likewise
+	{"go.opentelemetry.io/otel", "proxy/tracing/*.go"},
+	{"google.golang.org/protobuf/encoding/protowire", "proxy/tracing/*.go"},
 }
 
 func TestDriversStayInTheirBackEnds(t *testing.T) {

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bytes"
 	"context"
 	"strconv"
 	"time"
@@ -27,7 +28,18 @@ func (c *call) question(q *proxy.Question) *proxy.Question {
 	if q.Caller.Limited() {
 		q.Address = c.address()
 	}
+	if c.s.g.Tracing() {
+		q.Parent = c.parent()
+	}
 	return q
+}
+
+// parent is the span that the client names as that of its request; one that is malformed is
+// none. A tracestate may come in several lines.
+func (c *call) parent() translate.TraceContext {
+	state := c.ctx.Request.Header.PeekAll("tracestate")
+	parent, _ := translate.ParseTraceContext(c.ctx.Request.Header.Peek("traceparent"), bytes.Join(state, []byte{','}))
+	return parent
 }
 
 // open puts q to a channel: p is q as it was admitted, nil if it was not yet. told is told

@@ -85,8 +85,9 @@ type try struct {
 	connect time.Duration
 	open    time.Duration
 	first   time.Duration
-	behind  int  // messages of the conversation that stayed behind
-	over    bool // how it went is known
+	took    time.Duration // to the end of its part before its content; 0: that is not over
+	behind  int           // messages of the conversation that stayed behind
+	over    bool          // how it went is known
 	end     end
 }
 
@@ -348,6 +349,7 @@ func (r *Trace) Attempted(l *Timing, err *translate.Error) {
 	}
 	t := &r.tries[len(r.tries)-1]
 	t.connect, t.open, t.first, t.behind, t.over, t.end = l.Connect, l.Open, l.First, l.Behind, true, endOf(err)
+	t.took = time.Since(r.received) - t.began
 	if err != nil && (err.Fault == translate.FaultDial || err.Fault == translate.FaultLocal) {
 		t.connect = l.Open
 	}

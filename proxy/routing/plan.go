@@ -41,6 +41,9 @@ type Plan struct {
 	// failure has to be told. nil: nothing is configured.
 	masker func() *translate.Masker
 
+	// LogShare is the part of the exchanges that ended well which have a line in the log.
+	LogShare float64
+
 	Users int // exchanges under it, for the gateway, whose lock guards it
 
 	Cells map[string][]*channel.Record // by their names, where gateways tell each other; nil: they do not
@@ -63,6 +66,7 @@ func New(conf *config.Config, open channel.Opener, chance balance.Chance, before
 
 		fallbacks: conf.Fallbacks,
 	}
+	p.LogShare, _ = conf.Log.Share() // config has checked it
 	for i := range conf.Channels {
 		if err := p.addChannel(conf, &conf.Channels[i], open, before); err != nil {
 			CloseAll(p.Only([]*Plan{cmp.Or(before, &Plan{})}))

@@ -39,11 +39,13 @@ type httpUpstream struct {
 	conns pool
 	// heads are all of a request before the number of the content length, for a
 	// whole answer and for a stream. margin has room for the longer one, but for a path.
-	heads   [2]requestHead
-	margin  int
-	paths   translate.Pather // has the paths; nil: they are in heads
-	buffers buffers
-	arenas  sync.Pool // of *jsonx.Arena, for decoders
+	heads  [2]requestHead
+	margin int
+	paths  translate.Pather // has the paths; nil: they are in heads
+	// untraced: the configuration has a traceparent of its own.
+	untraced bool
+	buffers  buffers
+	arenas   sync.Pool // of *jsonx.Arena, for decoders
 }
 
 // requestHead is the head of a request up to the number of the content length.
@@ -60,6 +62,7 @@ func newHTTP(conf *config.Channel, key string, o Options, r route) (Upstream, er
 	}
 	u := &httpUpstream{route: r, opts: o, key: secret(key)}
 	u.paths, _ = r.dialect.(translate.Pather)
+	u.untraced = configured(conf.Headers, "traceparent") || configured(conf.Headers, "tracestate")
 	for i, path := range []string{r.whole, r.stream} {
 		at, err := newAddress(conf, path, o)
 		if err != nil {
@@ -185,10 +188,8 @@ func (u *httpUpstream) message(buf *[]byte, req *translate.Request) ([]byte, err
 		head = &u.heads[1]
 	}
 	path := u.pathOf(head, req)
-	end := "\r\n\r\n"
-	if req.PassThrough && req.Beta != "" && u.beta != "" {
-		end = "\r\n" + u.beta + ": " + req.Beta + end
-	}
+	var room [256]byte
+	end := u.appendEnd(room[:0], req)
 	margin := u.margin + len(path) + len(end)
 	p := slices.Grow((*buf)[:0], margin)[:margin]
 	p, err := u.dialect.AppendRequest(p, req)
@@ -211,6 +212,21 @@ func (u *httpUpstream) message(buf *[]byte, req *translate.Request) ([]byte, err
 	copy(p[at:], length)
 	copy(p[margin-len(end):], end)
 	return p[start:], nil
+}
+
+// appendEnd appends the end of the head of req, with what is another one for each question.
+func (u *httpUpstream) appendEnd(dst []byte, req *translate.Request) []byte {
+	dst = append(dst, "\r\n"...)
+	if req.PassThrough && req.Beta != "" && u.beta != "" {
+		dst = append(append(append(append(dst, u.beta...), ": "...), req.Beta...), "\r\n"...)
+	}
+	if t := req.Trace; t != nil && !u.untraced {
+		dst = append(t.AppendParent(append(dst, "traceparent: "...)), "\r\n"...)
+		if t.State != "" {
+			dst = append(append(append(dst, "tracestate: "...), t.State...), "\r\n"...)
+		}
+	}
+	return append(dst, "\r\n"...)
 }
 
 // pathOf is the path of req behind what head has of it, with the query; empty: head has all.
