@@ -244,3 +244,29 @@ func TestWhoLearnsThatTheStoreIsNotForItselfLooksFromThenOn(t *testing.T) {
 		}
 	})
 }
+
+func TestAConversationThatAnotherProcessSharedIsLookedAtOnceMore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := countReads(t)
+		scripts := map[string][]script{"a": {says("ok")}}
+		one := newWorldWith(t, conf(backend("a")), scripts, st, Options{Sole: true})
+		two := newWorldOn(t, conf(backend("a")), scripts, st)
+		say := func(w *world, text string) { w.ask(t.Context(), w.in("k", w.question(text))).mustSay(t, "ok") }
+		say(one, "1")
+		one.g.Share(true)
+		say(two, "2")
+		say(one, "3")
+		say(two, "4")
+		one.g.Share(false)
+		for i, looks := range []int64{1, 0} { // the store is its own again from then on
+			before := st.looks.Load()
+			say(one, fmt.Sprint(5+i))
+			if n := st.looks.Load() - before; n != looks {
+				t.Errorf("question %d looks %d times", 5+i, n)
+			}
+		}
+		if got, want := strings.Count(one.stored("k"), "user:"), 6; got != want || strings.Contains(one.log.String(), "another process writes") {
+			t.Errorf("stored %s; the log says %s", one.stored("k"), one.log.String())
+		}
+	})
+}
