@@ -13,7 +13,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 SDK := internal/sdktest
 WEB := admin/console/web
 
-.PHONY: run check test rules redis promtool race noalloc sdk console console-dist console-pictures archtest lint vuln smoke fuzz soak soak-kill soak-handover soak-ledger soak-chaos bench bench-leave bench-compare cover
+.PHONY: run check test rules redis promtool race noalloc sdk console console-dist console-pictures archtest lint vuln smoke fuzz soak soak-kill soak-handover soak-ledger soak-reload soak-chaos bench bench-leave bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -145,6 +145,14 @@ STREAMS   ?= 500
 
 soak-handover:
 	DRAGOMAN_TEST_HANDOVERS=$(HANDOVERS) DRAGOMAN_TEST_RATE=$(RATE) DRAGOMAN_TEST_STREAMS=$(STREAMS) go test -count=1 -timeout 30m -v -run TestAHandoverUnderLoad ./cmd/dragoman
+
+# soak-reload: CHANGES of the configuration, a third of them broken, under RATE questions a
+# second and STREAMS open streams: none fails and none is cut. Prints figures.
+CHANGES ?= 50
+
+soak-reload:
+	ulimit -n $$(ulimit -Hn) && DRAGOMAN_TEST_CHANGES=$(CHANGES) DRAGOMAN_TEST_RATE=$(RATE) DRAGOMAN_TEST_STREAMS=$(STREAMS) \
+		go test -count=1 -timeout 15m -v -run TestFiftyChangesUnderLoad ./cmd/dragoman
 
 # soak-chaos: SEEDS scripts of faults against the whole gateway.
 SEEDS ?= 10000
