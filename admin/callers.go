@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 )
 
 // callerJSON is a caller of the configuration, without a key.
@@ -59,7 +61,13 @@ type limitJSON struct {
 	BudgetPer  string  `json:"budget_per"`
 }
 
-// limits lists them by name.
+// Bounds of what is told of the use of limits.
+const (
+	usesMost  = 100
+	closeFrom = 0.8 // a limit of which so much is used is nearly exhausted
+)
+
+// limits lists them by name, with how they are used and who was refused lately.
 func (s *Server) limits(w http.ResponseWriter, r *http.Request) error {
 	if err := s.withBook(r, nil); err != nil {
 		return err
@@ -77,5 +85,37 @@ func (s *Server) limits(w http.ResponseWriter, r *http.Request) error {
 		}
 		all = append(all, one)
 	}
-	return reply(w, http.StatusOK, map[string]any{"limits": all})
+	return reply(w, http.StatusOK, map[string]any{"limits": all, "use": s.g.LimitUses(usesMost), "refused": s.g.Refused()})
 }
+
+// foreseeLimits says whether the limits would let a question in.
+func (s *Server) foreseeLimits(w http.ResponseWriter, r *http.Request) error {
+	var q proxy.LimitQuestion
+	if err := read(r, &q); err != nil {
+		return err
+	}
+	f, err := s.g.ForeseeLimits(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, f)
+}
+
+// nearLimits are those that are nearly exhausted. It is asked for at most every five seconds.
+func (s *Server) nearLimits(now time.Time) []proxy.LimitUse {
+	h := &s.past
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now.Sub(h.looked) >= journal.SlotTime {
+		h.looked, h.near = now, []proxy.LimitUse{}
+		for _, u := range s.g.LimitUses(nearMost) {
+			if u.Used >= closeFrom*float64(u.Of) {
+				h.near = append(h.near, u)
+			}
+		}
+	}
+	return h.near
+}
+
+// nearMost is how many nearly exhausted limits an overview has at most.
+const nearMost = 5

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -20,19 +21,20 @@ const (
 
 // overviewJSON is how the gateway stands.
 type overviewJSON struct {
-	Uptime      int         `json:"uptime_seconds"`
-	Running     int         `json:"running"` // questions that are open
-	Draining    bool        `json:"draining"`
-	Revision    int         `json:"revision"` // of the configuration; 0: there is no history
-	Connections int         `json:"connections"`
-	Streams     int         `json:"streams"`
-	Sockets     int         `json:"sockets"`
-	Channels    int         `json:"channels"`
-	Ready       int         `json:"channels_ready"` // those of which a key and model is
-	Drains      []drainJSON `json:"drains"`
-	Lately      figuresJSON `json:"lately"` // the last minute
-	Cost        float64     `json:"cost_today"`
-	CostSince   time.Time   `json:"cost_since"` // midnight UTC, or the start of the process where no ledger is kept
+	Uptime      int              `json:"uptime_seconds"`
+	Running     int              `json:"running"` // questions that are open
+	Draining    bool             `json:"draining"`
+	Revision    int              `json:"revision"` // of the configuration; 0: there is no history
+	Connections int              `json:"connections"`
+	Streams     int              `json:"streams"`
+	Sockets     int              `json:"sockets"`
+	Channels    int              `json:"channels"`
+	Ready       int              `json:"channels_ready"` // those of which a key and model is
+	Drains      []drainJSON      `json:"drains"`
+	Lately      figuresJSON      `json:"lately"`      // the last minute
+	Near        []proxy.LimitUse `json:"limits_near"` // those of which most is used, at most five
+	Cost        float64          `json:"cost_today"`
+	CostSince   time.Time        `json:"cost_since"` // midnight UTC, or the start of the process where no ledger is kept
 }
 
 // drainJSON is a channel that is drained, and how much of it still runs.
@@ -91,6 +93,9 @@ type history struct {
 	asked    time.Time
 	midnight time.Time // of the day whose counter stood at base when it began; zero: the process has not seen it begin
 	base     uint64
+
+	near   []proxy.LimitUse // at looked
+	looked time.Time
 }
 
 // gauge is what was open at the end of a slot.
@@ -167,6 +172,7 @@ func (s *Server) overview(ctx context.Context, now time.Time) overviewJSON {
 			o.Ready++
 		}
 	}
+	o.Near = s.nearLimits(now)
 	o.Cost, o.CostSince = s.costToday(ctx, now)
 	return o
 }

@@ -11,6 +11,15 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
+// posted decodes what path answers to body into v.
+func (d *desk) posted(path, body string, v any) {
+	d.Helper()
+	w := d.call("POST", path, body)
+	if err := json.Unmarshal(w.Body.Bytes(), v); err != nil || w.Code != 200 {
+		d.Fatalf("%s: %d %s %v", path, w.Code, w.Body, err)
+	}
+}
+
 // shown decodes what path answers into v.
 func (d *desk) shown(path string, v any) {
 	d.Helper()

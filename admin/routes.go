@@ -41,6 +41,7 @@ func routes() []route {
 		{"DELETE", "/api/conversations/{id}", mayAll, (*Server).forget},
 		{"GET", "/api/callers", mayRead, (*Server).callers},
 		{"GET", "/api/limits", mayRead, (*Server).limits},
+		{"POST", "/api/limits/what-if", mayRead, (*Server).foreseeLimits},
 		{"GET", "/api/sockets", mayRead, (*Server).sockets},
 		{"POST", "/api/sockets/{id}/close", mayAll, (*Server).closeSocket},
 		{"GET", "/api/openapi.json", mayNothing, (*Server).document},

@@ -266,3 +266,47 @@ func Refusal(ctx context.Context, err error) *translate.Error {
 	}
 	return &translate.Error{Code: translate.CodeInternal, Message: "internal error", Cause: err}
 }
+
+// foreseer is a limiter that tells how its limits stand, see [limiter.Local].
+type foreseer interface {
+	Uses(most int) []limiter.Use
+	Foresee(limiter.Subject) ([]limiter.Use, *limiter.Exceeded)
+}
+
+// Uses returns the limits of which the largest parts are used, the most used first. It is
+// empty where the limiter does not tell.
+func (d *Desk) Uses(most int) []limiter.Use {
+	if f, ok := d.limiter.(foreseer); ok {
+		return f.Uses(most)
+	}
+	return nil
+}
+
+// Foresee returns how the limits of s stand, and why they would refuse it now; nil: they would
+// not, or the limiter does not tell. It takes nothing.
+func (d *Desk) Foresee(s limiter.Subject) ([]limiter.Use, *limiter.Exceeded) {
+	if f, ok := d.limiter.(foreseer); ok {
+		return f.Foresee(s)
+	}
+	return nil, nil
+}
+
+// BudgetUse is how a budget stands for a caller.
+type BudgetUse struct {
+	Name   string
+	Amount int64 // in billionths, as Left
+	Left   int64 // negative: more was spent
+	Ends   time.Time
+}
+
+// BudgetOf returns how b stands for caller. The error is that of ctx.
+func (d *Desk) BudgetOf(ctx context.Context, b *Budget, caller string) (BudgetUse, error) {
+	a, to, err := d.accounts.open(ctx, b, caller, time.Now())
+	if err != nil {
+		return BudgetUse{}, err
+	}
+	left := b.amount - a.spent - a.held
+	a.mu.Unlock()
+	d.accounts.giveBack(a)
+	return BudgetUse{b.name, b.amount, left, to}, nil
+}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/fasthttp/websocket"
+
+	"github.com/dragoman-gateway/dragoman/proxy"
 )
 
 // Socket is one connection of a front with sockets.
@@ -28,7 +30,7 @@ func (s *Server) OpenSockets() []Socket {
 	all := make([]Socket, 0, len(sessions))
 	for _, one := range sessions {
 		f := one.facts.Load()
-		k := Socket{ID: f.id(), Request: one.id, Front: f.front, Address: network(f.address), Since: milliTime(f.since), Heard: milliTime(one.heard.Load()), Ping: milliTime(one.pongAt.Load())}
+		k := Socket{ID: f.id(), Request: one.id, Front: f.front, Address: proxy.NetworkOf(f.address), Since: milliTime(f.since), Heard: milliTime(one.heard.Load()), Ping: milliTime(one.pongAt.Load())}
 		if name := one.owner.Load(); name != nil {
 			k.Caller = *name
 		}

@@ -1,7 +1,6 @@
 package front
 
 import (
-	"net/netip"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -38,23 +37,6 @@ func (s *socketState) shown(number uint64, front, address string, of load) {
 
 // signedBy notes whose the socket is; an empty name is nobody's.
 func (s *socketState) signedBy(name string) { s.owner.Store(&name) }
-
-// network is where address is, as far as operators are told.
-func network(address string) string {
-	if p, err := netip.ParsePrefix(address); err == nil {
-		address = p.Addr().String()
-	}
-	addr, err := netip.ParseAddr(address)
-	if err != nil {
-		return "unknown"
-	}
-	bits := 24
-	if addr.Is6() {
-		bits = 48
-	}
-	p, _ := addr.Prefix(bits)
-	return p.String()
-}
 
 // id is how operators call the socket.
 func (f *socketFacts) id() string { return "s" + strconv.FormatUint(f.number, 10) }

@@ -1,8 +1,10 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +30,8 @@ type Refusals struct {
 
 	mu     sync.Mutex
 	kinds  map[refusalKind]*refusal
-	timer  *time.Timer // that ends the minute; nil: nothing was refused yet
+	past   []pastRefusal // of the minutes before, the oldest first
+	timer  *time.Timer   // that ends the minute; nil: nothing was refused yet
 	runs   sync.WaitGroup
 	closed bool
 }
@@ -43,6 +46,7 @@ type refusalKind struct {
 type refusal struct {
 	row   store.Entry // of the first one
 	level slog.Level
+	all   int64 // of the minute
 	rows  int64 // that the ledger does not know of
 	lines int64 // that the log does not know of
 }
@@ -65,11 +69,12 @@ func (r *Refusals) Note(row store.Entry, rule string, level slog.Level) (first b
 		one = r.kinds[kind]
 	}
 	if one != nil {
+		one.all++
 		one.rows++
 		one.lines++
 		return false
 	}
-	one = &refusal{row: row, level: level, rows: 1}
+	one = &refusal{row: row, level: level, all: 1, rows: 1}
 	if kind.rule != "" {
 		one.row.Rule = kind.rule
 	}
@@ -113,6 +118,7 @@ func (r *Refusals) end() {
 	r.mu.Lock()
 	rows, ended := r.take(), r.kinds
 	r.kinds = nil
+	r.remember(ended)
 	r.mu.Unlock()
 	if r.ledger != nil && len(rows) > 0 {
 		r.ledger.Add(rows)
@@ -159,4 +165,69 @@ func (r *Refusals) Close() {
 	r.mu.Unlock()
 	r.runs.Wait()
 	r.end()
+}
+
+// Bounds of what is remembered of the minutes before.
+const (
+	refusedFor  = 15 * time.Minute
+	refusedMost = 4 * MaxRefusals
+)
+
+// pastRefusal is a kind of refusals of a minute that has ended.
+type pastRefusal struct {
+	kind refusalKind
+	at   int64 // Unix milliseconds of the first one
+	n    int64
+}
+
+// Refused is how often questions of a caller were refused under one rule with one code.
+type Refused struct {
+	Caller string    `json:"caller"`
+	Rule   string    `json:"rule"` // limits by name; empty: it was something else
+	Code   string    `json:"code"`
+	Count  int64     `json:"count"`
+	Last   time.Time `json:"last"` // the first one of the last minute in which there were any
+}
+
+// remember keeps the kinds of a minute that ends. r.mu is held.
+func (r *Refusals) remember(kinds map[refusalKind]*refusal) {
+	for kind, one := range kinds {
+		r.past = append(r.past, pastRefusal{kind, one.row.At, one.all})
+	}
+	r.past = slices.Delete(r.past, 0, max(len(r.past)-refusedMost, 0))
+}
+
+// Lately returns what was refused in the quarter of an hour before now, the newest first.
+func (r *Refusals) Lately(now time.Time) []Refused {
+	sum := map[refusalKind]*Refused{}
+	add := func(kind refusalKind, at, n int64) {
+		if now.Sub(time.UnixMilli(at)) > refusedFor {
+			return
+		}
+		one := sum[kind]
+		if one == nil {
+			one = &Refused{Caller: kind.caller, Rule: kind.rule, Code: kind.code}
+			sum[kind] = one
+		}
+		one.Count += n
+		if last := time.UnixMilli(at).UTC(); last.After(one.Last) {
+			one.Last = last
+		}
+	}
+	r.mu.Lock()
+	for _, p := range r.past {
+		add(p.kind, p.at, p.n)
+	}
+	for kind, one := range r.kinds {
+		add(kind, one.row.At, one.all)
+	}
+	r.mu.Unlock()
+	all := make([]Refused, 0, len(sum))
+	for _, one := range sum {
+		all = append(all, *one)
+	}
+	slices.SortFunc(all, func(a, b Refused) int {
+		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Caller, b.Caller), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Code, b.Code))
+	})
+	return all
 }

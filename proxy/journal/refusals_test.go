@@ -35,3 +35,43 @@ func TestNoRefusalIsLostAtTheEnd(t *testing.T) {
 		}
 	})
 }
+
+func TestRefusalsOfTheLastQuarterOfAnHourAreSummedUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := NewRefusals(nil, slog.New(slog.DiscardHandler))
+		defer r.Close()
+		note := func(caller string) {
+			r.Note(store.Entry{Caller: caller, Outcome: "RATE_LIMITED", At: time.Now().UnixMilli()}, "std", slog.LevelInfo)
+		}
+		for range 3 {
+			note("alice")
+		}
+		time.Sleep(2 * time.Minute)
+		note("alice")
+		note("bob")
+		first := time.Now()
+		time.Sleep(time.Second)
+		got := r.Lately(time.Now())
+		if len(got) != 2 || got[0].Caller != "alice" || got[0].Count != 4 || !got[0].Last.Equal(first) || got[1].Count != 1 || got[1].Rule != "std" {
+			t.Errorf("%+v", got)
+		}
+		time.Sleep(14 * time.Minute)
+		if got = r.Lately(time.Now()); len(got) != 2 || got[0].Count != 1 {
+			t.Errorf("the first minute is older than a quarter of an hour: %+v", got)
+		}
+		time.Sleep(time.Minute)
+		if got = r.Lately(time.Now()); len(got) != 0 {
+			t.Errorf("%+v", got)
+		}
+		for range 10 {
+			for i := range 2 * MaxRefusals {
+				note(string(rune('a' + i)))
+			}
+			time.Sleep(2 * time.Minute)
+		}
+		if n := len(r.past); n > refusedMost {
+			t.Errorf("%d are remembered", n)
+		}
+	})
+}

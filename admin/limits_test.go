@@ -1,0 +1,74 @@
+package admin
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
+)
+
+// limited puts the anonymous caller of d under limits, of which one is small.
+func (d *desk) limited() {
+	d.Helper()
+	d.withFile()
+	text := strings.Replace(twoChannels, `b"\`, `b`, 1)
+	text = strings.Replace(text, "anonymous: {}", "anonymous: {limits: [few, paid]}", 1) + "limits: {few: {requests: 2/h}, paid: {budget: {amount: 1, per: day}}}\nprices: {m: {input: 1, output: 1}}\n"
+	conf, err := config.Load([]byte(text), "f", func(string) (string, bool) { return "", false })
+	if err != nil {
+		d.Fatal(err)
+	}
+	if err := d.g.Apply(conf); err != nil {
+		d.Fatal(err)
+	}
+}
+
+func TestTheUseOfLimitsIsShownAndForeseenWithoutCounting(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.limited()
+	for range 20 {
+		var f proxy.LimitForeseen
+		d.posted("/api/limits/what-if", `{"model":"m","address":"192.0.2.1","input_tokens":10,"max_tokens":20}`, &f)
+		if !f.LetIn || f.Tokens != 30 || len(f.Rules) != 1 || f.Rules[0].Left != 2 || f.Rules[0].Subject != "anonymous@192.0.2.0/24" || f.Caller != "anonymous@192.0.2.0/24" || f.Budget == nil || f.Budget.Left != 1 {
+			t.Fatalf("%+v", f)
+		}
+	}
+	refused := 0
+	for range 4 {
+		if d.ask("one") != nil {
+			refused++
+		}
+	}
+	var f proxy.LimitForeseen
+	if d.posted("/api/limits/what-if", `{"model":"m","address":"192.0.2.1"}`, &f); f.LetIn || f.By != "few" || f.Retry == 0 || f.Why == "" || refused != 2 {
+		t.Errorf("%+v, %d were refused", f, refused)
+	}
+	if d.posted("/api/limits/what-if", `{"model":"m","address":"198.51.100.1","max_tokens":900000000}`, &f); f.LetIn || f.By != "paid" {
+		t.Errorf("%+v", f)
+	}
+	var shown struct {
+		Use     []proxy.LimitUse
+		Refused []journal.Refused
+	}
+	d.shown("/api/limits", &shown)
+	if len(shown.Use) != 1 || shown.Use[0].Used < 1.9 || shown.Use[0].Of != 2 || shown.Use[0].Per != "caller" || shown.Use[0].Resets == 0 {
+		t.Errorf("%+v", shown.Use)
+	}
+	if len(shown.Refused) != 1 || shown.Refused[0].Rule != "few" || shown.Refused[0].Count != 2 || shown.Refused[0].Code != "RATE_LIMITED" {
+		t.Errorf("%+v", shown.Refused)
+	}
+	if text := d.call("GET", "/api/limits", "").Body.String(); strings.Contains(text, "192.0.2.1") {
+		t.Errorf("the address of a client is told: %s", text)
+	}
+	var o struct{ Overview overviewJSON }
+	if d.shown("/api/overview", &o); len(o.Overview.Near) != 1 || o.Overview.Near[0].Rule != "few" {
+		t.Errorf("%+v", o.Overview.Near)
+	}
+	for body, status := range map[string]int{`{"input_tokens":-1}`: 400, `{"caller":"nobody"}`: 404, `{"model":"other"}`: 404, `{"tokens":1}`: 400, `[]`: 400} {
+		if w := d.call("POST", "/api/limits/what-if", body); w.Code != status {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package proxy
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy/admission"
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// LimitUse is how one limit stands for one of those that it counts.
+type LimitUse struct {
+	Rule    string  `json:"rule"`
+	Kind    string  `json:"kind"` // requests, tokens or concurrent
+	Per     string  `json:"per"`  // what is counted: caller, user, group, address, model or all
+	Subject string  `json:"subject"`
+	Used    float64 `json:"used"`
+	Of      int     `json:"of"`
+	Left    int     `json:"left"`
+	Resets  float64 `json:"resets_in_seconds"` // until nothing is used any more, if nothing else comes; 0: the clock does not tell
+}
+
+// LimitUses returns the limits of which the largest parts are used, at most so many, the most
+// used first, as this process has counted. Addresses are told by their network.
+func (g *Gateway) LimitUses(most int) []LimitUse {
+	all := []LimitUse{}
+	for _, u := range g.admission.Uses(most) {
+		all = append(all, useOf(&u))
+	}
+	return all
+}
+
+func useOf(u *limiter.Use) LimitUse {
+	return LimitUse{
+		Rule: u.Rule, Kind: [...]string{"", "requests", "tokens", "concurrent"}[u.Kind], Per: [...]string{"all", "caller", "user", "group", "address", "model"}[u.Scope],
+		Subject: subjectOf(u.Scope, u.Key), Used: journal.Rounded(u.Used), Of: u.Limit, Left: u.Remaining, Resets: journal.Rounded(u.Reset.Seconds()),
+	}
+}
+
+// subjectOf is whom a limit counts under key, in words.
+func subjectOf(scope limiter.Scope, key string) string {
+	switch {
+	case scope == limiter.All:
+		return "all"
+	case key == "":
+		return "(several)"
+	case !plainText(strings.ReplaceAll(key, "\x00", "")):
+		return "(a long name)" // it is kept as a hash
+	case scope == limiter.Address:
+		return NetworkOf(key)
+	}
+	caller, user, found := strings.Cut(key, "\x00")
+	switch {
+	case found && scope == limiter.User:
+		return translate.Clip(user) + " of " + maskedName(caller)
+	case found:
+		return "the caller " + maskedName(user) // of no group
+	}
+	return maskedName(key)
+}
+
+// plainText reports whether text can be shown.
+func plainText(text string) bool {
+	for _, r := range text {
+		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+			return false
+		}
+	}
+	return true
+}
+
+// maskedName is the name of a caller without the address of an anonymous one.
+func maskedName(name string) string {
+	who, address, found := strings.Cut(name, "@")
+	if found && who == "anonymous" {
+		return who + "@" + NetworkOf(address)
+	}
+	return translate.Clip(name)
+}
+
+// NetworkOf is where address is, as far as operators are told: an IPv4 address by its /24, an
+// IPv6 one by its /48, and unknown where it is none.
+func NetworkOf(address string) string {
+	if p, err := netip.ParsePrefix(address); err == nil {
+		address = p.Addr().String()
+	}
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return "unknown"
+	}
+	bits := 24
+	if addr.Is6() {
+		bits = 48
+	}
+	p, _ := addr.Prefix(bits)
+	return p.String()
+}
+
+// LimitQuestion is a question of which is asked whether the limits would let it in.
+type LimitQuestion struct {
+	Caller  string `json:"caller"`       // as that of a Hypothesis
+	Model   string `json:"model"`        // a model or preset; empty: the caller's default
+	User    string `json:"user"`         // the end user, for limits that count by it
+	Address string `json:"address"`      // the client's, for limits that count by it
+	Input   int    `json:"input_tokens"` // the estimate for the question
+	Most    int    `json:"max_tokens"`   // of the answer; 0: 1,000 are reserved
+}
+
+// LimitForeseen is what the limits and the budget would say.
+type LimitForeseen struct {
+	Caller string     `json:"caller"`
+	Model  string     `json:"model"`
+	Tokens int        `json:"tokens"` // that would be reserved
+	Cost   float64    `json:"cost"`   // that would be, in the unit of the prices
+	LetIn  bool       `json:"let_in"`
+	Waits  bool       `json:"waits"` // it would wait for a limit that has a queue
+	By     string     `json:"refused_by"`
+	Why    string     `json:"why"`
+	Retry  float64    `json:"retry_seconds"` // 0: the clock does not tell
+	Rules  []LimitUse `json:"rules"`         // all that would be asked
+	Budget *BudgetUse `json:"budget"`        // nil: there is none
+}
+
+// BudgetUse is how the budget of a caller stands, in the unit of the prices.
+type BudgetUse struct {
+	Name string    `json:"name"`
+	Of   float64   `json:"of"`
+	Left float64   `json:"left"`
+	Ends time.Time `json:"ends"` // when it is whole again
+}
+
+// ForeseeLimits says whether the limits and the budget of its caller would let q in now. It
+// counts nothing. Where several processes share their counts, it says what this one knows. The
+// error's code is that of the refusal that the caller would get for its model, NOT_FOUND for a
+// caller that is not configured, or VALIDATION_ERROR.
+func (g *Gateway) ForeseeLimits(ctx context.Context, q LimitQuestion) (*LimitForeseen, *translate.Error) {
+	if q.Input < 0 || q.Most < 0 || q.Input > translate.MaxTokens || q.Most > translate.MaxTokens {
+		return nil, translate.Invalid("input_tokens and max_tokens want numbers from 0 to a billion")
+	}
+	plan := g.plan.Load()
+	who, err := plan.Callers.Named(q.Caller)
+	if err == nil && who.Anonymous && q.Address != "" {
+		who, err = g.Identify("", q.Address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := plan.Resolve(who, q.Model)
+	if err != nil {
+		return nil, err
+	}
+	p := g.pending(ctx, Question{Caller: who, Model: m, User: q.User, Address: q.Address, Request: &translate.Request{}})
+	p.x.plan = plan
+	output := q.Most
+	if output == 0 {
+		output = answerTokens
+	}
+	f := &LimitForeseen{Caller: maskedName(who.Name), Model: translate.Clip(m.Name), Tokens: q.Input + output, LetIn: true, Rules: []LimitUse{}}
+	s := limiter.Subject{Tokens: f.Tokens}
+	for _, r := range who.Rules {
+		s.Under(r, r.Scope(), (*claim)(p).Key(r.Scope()))
+	}
+	uses, refusal := g.admission.Foresee(s)
+	for i := range uses {
+		f.Rules = append(f.Rules, useOf(&uses[i]))
+	}
+	if refusal != nil {
+		f.refuse(refusal.Rule, refusal.Refusal())
+		f.Waits = plan.Callers.Queues(refusal.Rule) && !refusal.TooLarge
+	}
+	cost := plan.PriceOf(m, "").Of(translate.Usage{Input: int64(q.Input), Output: int64(output)})
+	f.Cost = float64(cost) / admission.Unit
+	return f, g.foreseeBudget(ctx, plan.Budgets[who.Limits], who, cost, f)
+}
+
+// refuse notes that the limits or the budget called rule would refuse with err.
+func (f *LimitForeseen) refuse(rule string, err *translate.Error) {
+	f.LetIn, f.By, f.Why, f.Retry = false, rule, err.Message, journal.Rounded(err.Retry.Seconds())
+}
+
+// foreseeBudget adds to f what b, which may be nil, says of a question that costs so much.
+func (g *Gateway) foreseeBudget(ctx context.Context, b *admission.Budget, who *Caller, cost int64, f *LimitForeseen) *translate.Error {
+	if b == nil {
+		return nil
+	}
+	use, err := g.admission.BudgetOf(ctx, b, who.Name)
+	if err != nil {
+		return translate.Gone(context.Cause(ctx))
+	}
+	f.Budget = &BudgetUse{Name: use.Name, Of: float64(use.Amount) / admission.Unit, Left: float64(use.Left) / admission.Unit, Ends: use.Ends}
+	if cost > 0 && cost > use.Left && f.LetIn {
+		f.refuse(use.Name, &translate.Error{Message: "the question may cost more than is left of the budget", Retry: time.Until(use.Ends)})
+	}
+	return nil
+}
+
+// Refused returns which questions were refused in the last quarter of an hour before a channel
+// was asked, by caller and limits, the newest first.
+func (g *Gateway) Refused() []journal.Refused {
+	all := g.refusals.Lately(time.Now())
+	for i := range all {
+		all[i].Caller = maskedName(all[i].Caller)
+	}
+	return all
+}
