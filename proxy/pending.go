@@ -265,7 +265,7 @@ func (p *Pending) prepare() *translate.Error {
 	var earlier []translate.Message
 	if prompt.turn != nil {
 		var err *translate.Error
-		if earlier, err = p.earlier(keep); err != nil {
+		if earlier, err = p.earlier(keep, asked); err != nil {
 			return err
 		}
 		prompt.scope = prompt.turn.ID()
@@ -285,8 +285,8 @@ func (p *Pending) prepare() *translate.Error {
 }
 
 // earlier waits for the question's turn, and returns what went before it of its
-// conversation.
-func (p *Pending) earlier(keep int) ([]translate.Message, *translate.Error) {
+// conversation. Results that are asked belong to calls of that.
+func (p *Pending) earlier(keep int, asked []translate.Message) ([]translate.Message, *translate.Error) {
 	x, prompt := &p.x, &p.x.prompt
 	if prompt.turn.Wait(x.ctx) != nil {
 		return nil, translate.Gone(context.Cause(x.ctx))
@@ -301,5 +301,6 @@ func (p *Pending) earlier(keep int) ([]translate.Message, *translate.Error) {
 	if err != nil {
 		return nil, store.Failed(err)
 	}
-	return translate.Settled(earlier), nil
+	whole := append(earlier, asked[translate.Leading(asked):]...) // there is room
+	return translate.Settled(whole)[:len(earlier)], nil
 }

@@ -15,7 +15,7 @@ import (
 // fail must not shut it for the others.
 var (
 	nodeScripts   = []string{"echo", "recall", "say", "length", "tools", "image", "reason", "long-1000-slow-20"}
-	nodeLibraries = []string{"openai", "anthropic", "ai-openai", "ai-anthropic", "chatnio"}
+	nodeLibraries = []string{"openai", "anthropic", "ai-openai", "ai-anthropic", "openai-responses", "ai-responses", "chatnio"}
 	nodeFaults    = []string{
 		"fail-400", "fail-401", "fail-404", "fail-404-echo", "fail-429-retry-9", "fail-429-retry-3-times-1", "fail-500", "error200",
 		"long-9-slow-5-cut", "long-9-slow-5-errormid", "long-9-slow-5-garbagemid", "long-9-slow-5-noend",

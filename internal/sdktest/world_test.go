@@ -26,8 +26,8 @@ import (
 // kinds are the kinds of channels. The rich ones can say tool calls, images and
 // reasoning; the folding ones get the history as one message.
 var (
-	kinds     = []string{"openai", "anthropic", "rest", "chatnio", "iagent", "mock"}
-	richKinds = []string{"openai", "anthropic", "mock"}
+	kinds     = []string{"openai", "anthropic", "responses", "rest", "chatnio", "iagent", "mock"}
+	richKinds = []string{"openai", "anthropic", "responses", "mock"}
 	foldKinds = []string{"rest", "iagent"}
 )
 
@@ -135,7 +135,7 @@ func upstreamOf(kind, script string) string { return script + "-" + kind }
 
 func urlOf(kind, addr string) string {
 	switch kind {
-	case "openai", "anthropic":
+	case "openai", "anthropic", "responses":
 		return "http://" + addr + "/v1"
 	case "chatnio":
 		return "ws://" + addr

@@ -1,9 +1,12 @@
 package front
 
 import (
-	"strings"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/internal/ids"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/responses"
 )
 
@@ -13,17 +16,17 @@ var responsesFront = Front{
 	dialect: responses.Dialect,
 	routes: func() []Route {
 		return []Route{
-			{Method: "POST", Path: "/v1/responses", Handle: (*call).ask},
+			{Method: "POST", Path: "/v1/responses", Handle: (*call).respond},
+			{Method: getHead, Path: "/v1/responses/{id}", Handle: responsesCaller(readResponse)},
+			{Method: "DELETE", Path: "/v1/responses/{id}", Handle: responsesCaller(deleteResponse)},
+			{Method: getHead, Path: "/v1/responses/{id}/input_items", Handle: responsesCaller(listInputItems)},
 		}
 	},
 	entry: "/v1",
 	base:  "/v1",
 	owns:  "/v1/responses",
-	instead: func(path string) string {
-		if strings.HasPrefix(path, "/v1/responses/") {
-			return "POST /v1/responses"
-		}
-		return ""
+	instead: func(string) string {
+		return "POST /v1/responses, GET or DELETE /v1/responses/ID, or GET /v1/responses/ID/input_items"
 	},
 
 	token:   (*call).bearer,
@@ -31,4 +34,99 @@ var responsesFront = Front{
 	newID:   func() string { return ids.New("resp_") },
 	status:  responses.Status,
 	repeats: true,
+}
+
+// respond answers POST /v1/responses. An answer that is to be stored belongs to a
+// conversation: a new one, that of the response which it goes on from, or a copy of that up to
+// there, where the conversation has gone on meanwhile.
+func (c *call) respond() {
+	now := time.Now()
+	req := &translate.Request{Dialect: c.front.Name()}
+	var peeked translate.Dialect
+	var state responses.State
+	caller, model, err := c.asked(req, func() (err *translate.Error) {
+		if peeked, err = c.read(req); err != nil {
+			return err
+		}
+		body := c.ctx.Request.Body()
+		var wrong error
+		if state, wrong = responses.StateOf(body, req); wrong == nil && state.Keep && peeked != nil {
+			*req, peeked = translate.Request{Dialect: c.front.Name()}, nil // its conversation wants all of it
+			wrong = c.front.dialect.DecodeRequest(req, body)
+		}
+		if wrong != nil {
+			return typed(wrong)
+		}
+		return nil
+	})
+	if err == nil && c.apart(caller) {
+		if state.Keep = false; state.Previous != "" || state.Conversation != "" {
+			err = c.unseen(caller)
+		}
+	}
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	if !c.unique(caller) {
+		return
+	}
+	r := recall{c: c, caller: caller, state: state, req: req}
+	origin, err := r.origin()
+	if err != nil {
+		c.once.forget()
+		c.fail(err)
+		return
+	}
+	head := translate.Envelope{NewID: c.front.newID, Created: now.UnixMilli(), RequestID: c.id, Conversation: state.Conversation}
+	q := c.question(&proxy.Question{Front: c.front.Name(), Caller: caller, Model: model, Received: now, Request: req, Peeked: peeked})
+	if !state.Keep {
+		origin.precede(req)
+		c.answer(q, nil, head)
+		return
+	}
+	c.keep(q, origin, head)
+}
+
+// keep answers a question whose turn is stored.
+func (c *call) keep(q *proxy.Question, from *origin, head translate.Envelope) {
+	p, err := c.s.g.Admit(c.s.life, *q)
+	if err == nil {
+		defer p.Dismiss()
+		err = from.enter(c, q.Caller, p)
+	}
+	if err != nil {
+		c.once.forget()
+		timing := p.Timing()
+		c.routingHeaders(q.Caller, &timing)
+		c.failed(err)
+		return
+	}
+	key := responses.Key{Conversation: p.Turn().ID(), Asked: q.Received.UnixMilli()}
+	head.NewID = key.ID
+	c.answer(q, p, head)
+}
+
+// origin is what goes before a question.
+type origin struct {
+	name string // of the conversation that it begins, if it does
+	ref  store.Ref
+	// version is that of the conversation of ref which heard is all of; 0: heard is only a
+	// part of that, or whoever comes first goes on with it.
+	version int64
+	heard   []store.Message
+	copied  bool // the question goes on from heard, not from whatever the conversation holds
+}
+
+// precede puts what was heard between the instructions and the question of req.
+func (o *origin) precede(req *translate.Request) {
+	if len(o.heard) == 0 {
+		return
+	}
+	leading := translate.Leading(req.Messages)
+	all := append(make([]translate.Message, 0, len(o.heard)+len(req.Messages)), req.Messages[:leading]...)
+	for i := range o.heard {
+		all = append(all, o.heard[i].Message)
+	}
+	req.Messages = translate.Settled(append(all, req.Messages[leading:]...))
 }

@@ -55,7 +55,7 @@ func TestBadRequestsAreRefusedByTheNameOfTheField(t *testing.T) {
 	t.Parallel()
 	codectest.Invalid(t, Dialect, map[string]string{
 		``: "JSON", `[]`: "object", `{"model":1,` + msgs + `}`: "model", `{` + msgs + `}`: "model is required",
-		`{"model":"m"}`: "messages is required", `{"model":"m","messages":[]}`: "empty", `{"model":"m","messages":"x"}`: "messages",
+		`{"model":"m"}`: "messages is required", `{"model":"m","input":"x"}`: "for POST /v1/responses", `{"model":"m","messages":[]}`: "empty", `{"model":"m","messages":"x"}`: "messages",
 		`{"model":"m","messages":[{"role":"wizard","content":"x"}]}`:                                                "messages[0].role",
 		`{"model":"m","messages":[{"content":"x"}]}`:                                                                "messages[0].role is required",
 		`{"model":"m","messages":[{"role":"user"}]}`:                                                                "messages[0].content is required",

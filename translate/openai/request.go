@@ -143,6 +143,9 @@ func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) 
 	if err := translate.Fill(body, o.Members, w.fields()); err != nil {
 		return err
 	}
+	if w.Messages.Null() && o.Find("input") != nil {
+		return translate.Invalid("messages is required: a body with input is for POST /v1/responses")
+	}
 	if err := w.check(); err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func TestBadRequestsAreRefusedByTheNameOfTheField(t *testing.T) {
 	const in = `"input":"hi"`
 	codectest.Invalid(t, Dialect, map[string]string{
 		``: "JSON", `[]`: "object", `{"model":1,` + in + `}`: "model", `{` + in + `}`: "model is required",
-		`{"model":"m"}`: "input is required", `{"model":"m","input":[]}`: "empty", `{"model":"m","input":5}`: "input must be",
+		`{"model":"m"}`: "input is required", `{"model":"m","messages":[]}`: "for POST /v1/chat/completions", `{"model":"m","input":[]}`: "empty", `{"model":"m","input":5}`: "input must be",
 		`{"model":"m","input":[{"role":"wizard","content":"x"}]}`:                                        "input[0].role",
 		`{"model":"m","input":[{"content":"x"}]}`:                                                        "input[0].role is required",
 		`{"model":"m","input":[{"role":"user"}]}`:                                                        "input[0].content is required",

@@ -33,6 +33,7 @@ type answering struct {
 	members  []jsonx.Member
 	free     map[string]bool // names of custom tools
 	spaces   []string        // namespaces of tools
+	mark     string          // of the ids of items that are not of an output; empty: they are
 }
 
 // piece is an item of the output.

@@ -13,7 +13,19 @@ func Status(err *translate.Error) int {
 	if r := err.Rejection(); r != nil {
 		return r.Status
 	}
+	if err.Code == translate.CodeConversation && err.Param == previousParam {
+		return translate.CodeValidation.Status() // the vendor's
+	}
 	return err.Status()
+}
+
+// previousParam is the parameter that names the response that a question goes on from.
+const previousParam = "previous_response_id"
+
+// NoPrevious is the failure of a question that goes on from a response of which there is none,
+// or that is another caller's.
+func NoPrevious(id string) *translate.Error {
+	return &translate.Error{Code: translate.CodeConversation, Param: previousParam, Message: "Previous response with id '" + translate.Printable(id) + "' not found."}
 }
 
 // words returns the type and the code of OpenAI's error object; an empty code is sent as null.
@@ -27,9 +39,7 @@ func words(c translate.Code) (kind, code string) {
 		return "permission_error", "permission_denied"
 	case translate.CodeModelNotFound:
 		return "invalid_request_error", "model_not_found"
-	case translate.CodeConversation:
-		return "invalid_request_error", "previous_response_not_found"
-	case translate.CodePreset, translate.CodeNotFound:
+	case translate.CodeConversation, translate.CodePreset, translate.CodeNotFound:
 		return "invalid_request_error", "not_found"
 	case translate.CodeMethod:
 		return "invalid_request_error", "method_not_allowed"
@@ -58,6 +68,9 @@ func failureOf(err *translate.Error) (f failure) {
 		f.kind, f.code = "insufficient_quota", "insufficient_quota"
 	}
 	f.message, f.param = err.Message, err.Param
+	if err.Code == translate.CodeConversation && err.Param == previousParam {
+		f.code = "previous_response_not_found"
+	}
 	if r := err.Rejection(); r != nil {
 		told := r.Told(err.Masker)
 		f = failure{cmp.Or(told.Type, "invalid_request_error"), told.Code, cmp.Or(told.Message, err.Message), told.Param}

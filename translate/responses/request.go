@@ -142,6 +142,9 @@ func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) 
 	if err := translate.Fill(body, o.Members, w.fields()); err != nil {
 		return err
 	}
+	if w.Input.Null() && o.Find("messages") != nil {
+		return translate.InvalidAt("input", "input is required: a body with messages is for POST /v1/chat/completions")
+	}
 	if err := w.check(); err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ const idPrefix = "resp_"
 func (e *answering) appendItemID(dst []byte, i int, kind translate.PartKind, free bool) []byte {
 	dst = append(dst, formOf(&piece{kind: kind, free: free}).prefix...)
 	dst = jsonx.AppendEscaped(dst, e.key())
-	dst = append(dst, '_')
+	dst = append(append(dst, '_'), e.mark...)
 	return jsonx.AppendInt(dst, int64(i))
 }
 

@@ -33,6 +33,8 @@ var suite = codectest.Vendor{
 		`{"type":"response.output_item.added","sequence_number":3,"output_index":2,"item":{"type":"reasoning","id":"rs_1","summary":[]}}`,
 	},
 	Steady: []string{
+		`{"type":"response.output_text.delta","sequence_number":5,"item_id":"msg_1","output_index":1,"content_index":0,"delta":"Hel\"lo\n \u0416","logprobs":[]}`,
+		`{"type":"response.reasoning_summary_text.delta","sequence_number":5,"item_id":"rs_1","output_index":2,"summary_index":0,"delta":"hm"}`,
 		`{"type":"response.function_call_arguments.delta","sequence_number":6,"item_id":"fc_1","output_index":0,"delta":"{\"a\":"}`,
 	},
 	Alike: [][2]string{

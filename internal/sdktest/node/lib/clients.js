@@ -7,6 +7,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { APICallError, generateText, streamText, tool } from 'ai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { createAnthropic } from '@ai-sdk/anthropic';
+import { createOpenAI } from '@ai-sdk/openai';
 import { z } from 'zod';
 
 globalThis.AI_SDK_LOG_WARNINGS = false;
@@ -94,6 +95,55 @@ function openaiAnswer(got) {
     text: message.content ?? '', reasoning: message.reasoning_content ?? '', finish: finish(finish_reason), model: got.model,
     calls: (message.tool_calls ?? []).map((c) => ({ id: c.id, name: c.function.name, args: c.function.arguments })),
     input: got.usage.prompt_tokens, output: got.usage.completion_tokens,
+  };
+}
+
+// ResponsesClient is the same library's other half.
+class ResponsesClient extends OpenAIClient {
+  params(q) {
+    const tools = q.tools?.map((name) => ({ type: 'function', name, parameters: schema, strict: false }));
+    return { model: q.model, store: false, input: q.turns.flatMap(responsesItems), ...(q.system && { instructions: q.system }), ...(tools && { tools }) };
+  }
+
+  async whole(q, signal) {
+    return responsesAnswer(await this.c.responses.create(this.params(q), { signal }));
+  }
+
+  async stream(q, each, signal) {
+    const s = this.c.responses.stream(this.params(q), { signal });
+    let next = 0;
+    let ended = false;
+    for await (const ev of s) {
+      if (ev.sequence_number !== next++) throw new Error(`event ${next - 1} is number ${ev.sequence_number}`);
+      if (ev.type === 'response.output_text.delta') each(ev.delta);
+      ended = ev.type === 'response.completed' || ev.type === 'response.incomplete';
+    }
+    signal?.throwIfAborted();
+    if (!ended) throw new Error('the response has no end');
+    return responsesAnswer(await s.finalResponse());
+  }
+}
+
+function responsesItems(t) {
+  if (t.role === 'tool') return t.results.map((r) => ({ type: 'function_call_output', call_id: r.id, output: r.text }));
+  const items = [];
+  if (t.images) {
+    const images = t.images.map((image_url) => ({ type: 'input_image', image_url, detail: 'auto' }));
+    items.push({ role: t.role, content: [{ type: 'input_text', text: t.text }, ...images] });
+  } else if (t.text) {
+    items.push({ role: t.role, content: t.text });
+  }
+  for (const c of t.calls ?? []) items.push({ type: 'function_call', call_id: c.id, name: c.name, arguments: c.args });
+  return items;
+}
+
+function responsesAnswer(got) {
+  const calls = got.output.filter((o) => o.type === 'function_call').map((o) => ({ id: o.call_id, name: o.name, args: o.arguments }));
+  const ends = { max_output_tokens: 'length', content_filter: 'filter' };
+  return {
+    text: got.output_text, finish: got.status === 'incomplete' ? ends[got.incomplete_details.reason] : calls.length > 0 ? 'tool' : 'stop', model: got.model, calls,
+    reasoning: got.output.filter((o) => o.type === 'reasoning').flatMap((o) => o.summary.map((s) => s.text)).join(''),
+    input: got.usage.input_tokens, output: got.usage.output_tokens,
   };
 }
 
@@ -224,6 +274,11 @@ function vercelAnswer(got) {
 export const libraries = [
   { name: 'openai', dialect: 'openai', dial: (o) => new OpenAIClient(o) },
   { name: 'anthropic', dialect: 'anthropic', dial: (o) => new AnthropicClient(o) },
+  { name: 'openai-responses', dialect: 'openai', dial: (o) => new ResponsesClient(o) },
+  {
+    name: 'ai-responses', dialect: 'openai',
+    dial: (o) => new VercelClient(o, createOpenAI({ baseURL: `${url}/v1`, apiKey: o.key, fetch: o.fetch })),
+  },
   {
     name: 'ai-openai', dialect: 'openai',
     dial: (o) => new VercelClient(o, createOpenAICompatible({ name: 'dragoman', baseURL: `${url}/v1`, apiKey: o.key, includeUsage: true, fetch: o.fetch })),
@@ -249,8 +304,8 @@ export function ask(model, text = 'hi') {
   return { model, turns: [{ role: 'user', text }] };
 }
 
-export const kinds = ['openai', 'anthropic', 'rest', 'chatnio', 'iagent', 'mock'];
-export const richKinds = ['openai', 'anthropic', 'mock'];
+export const kinds = ['openai', 'anthropic', 'responses', 'rest', 'chatnio', 'iagent', 'mock'];
+export const richKinds = ['openai', 'anthropic', 'responses', 'mock'];
 
 /** Asks the Go test what the scripted model has seen. */
 export async function model(what) {
