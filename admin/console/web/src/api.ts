@@ -20,7 +20,30 @@ export interface Exchange {
   state: 'running' | 'done'; outcome: string; message: string; channel: string
   attempts: number; first_ms: number; took_ms: number
 }
-export interface Overview { uptime_seconds: number; running: number; draining: boolean; revision: number }
+export interface Quantile { p50: number; p99: number } // zeros: it did not happen
+export interface Origins { client: number; us: number; channel: number; network: number } // parts of the questions, of 1
+export interface Figures {
+  seconds: number; questions_per_second: number; failed: Origins; added_ms: Quantile; first_ms: Quantile
+  input_tokens_per_second: number; output_tokens_per_second: number
+}
+export interface Overview {
+  uptime_seconds: number; running: number; draining: boolean; revision: number
+  connections: number; streams: number; sockets: number; channels: number; channels_ready: number
+  drains: { channel: string; in_flight: number }[] | null; lately: Figures; cost_today: number; cost_since: string
+}
+export interface Point extends Figures { at: string; running: number; streams: number; sockets: number }
+export interface Flow { front: string; model: string; channel: string; questions: number; failed: number; running: number }
+export interface Traffic { seconds: number; links: Flow[] | null }
+export interface Cell { minute: string; state: string; why: string; seconds: number }
+export interface Timeline { from: string; minutes: number; since: string; rows: { channel: string; key: number; model: string; cells: Cell[] | null }[] | null }
+export interface Failure { exchange: string; at: string; key: number; model: string; front: string; caller: string; result: string; message: string; open_ms: number; first_ms: number }
+export interface TestEvent {
+  kind: string; ms: number; text?: string; id?: string; model?: string; connect_ms?: number
+  result?: string; message?: string; first_ms?: number; input_tokens?: number; output_tokens?: number; cost?: number
+}
+
+// failedOf is the part of the questions that failed for a reason that is not their client's.
+export const failedOf = (f: Figures): number => f.failed.us + f.failed.channel + f.failed.network
 
 export interface Candidate {
   channel: string; key: number; model: string; upstream: string; tier: number; weight: number
@@ -86,6 +109,27 @@ async function refusalOf(answer: Response): Promise<Refusal> {
     return new Refusal(answer.status, String(error.code), String(error.message), error.problems ?? [])
   } catch {
     return new Refusal(answer.status, 'INTERNAL_ERROR', 'The gateway answered with status ' + answer.status + '.')
+  }
+}
+
+// frames reads server-sent events one by one as they arrive. Before each wait it calls waits, whose
+// answer is called after it.
+export async function frames(answer: Response, each: (kind: string, data: string, id: string) => void, waits?: () => () => void): Promise<void> {
+  const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader()
+  let rest = ''
+  for (;;) {
+    const { done, value } = await reader.read().finally(waits?.() ?? (() => {}))
+    if (done) return
+    const blocks = (rest + value).split('\n\n')
+    rest = blocks.pop()!
+    for (const block of blocks) {
+      const field: Record<string, string> = {}
+      for (const line of block.split('\n')) {
+        const at = line.indexOf(': ')
+        if (at > 0) field[line.slice(0, at)] = line.slice(at + 2)
+      }
+      if (field['event'] && field['data']) each(field['event'], field['data'], field['id'] ?? '')
+    }
   }
 }
 

@@ -48,7 +48,12 @@ function SignIn() {
 
 function Console() {
   const shown = views.find(v => v.name === (view.value || views[0]!.name))
-  useEffect(() => { document.title = (shown?.title ?? 'Not found') + ' \u00b7 dragoman' }, [shown])
+  const nav = useRef<HTMLElement>(null)
+  useEffect(() => {
+    document.title = (shown?.title ?? 'Not found') + ' \u00b7 dragoman'
+    const at = nav.current?.querySelector<HTMLElement>('[aria-current]')
+    if (at) nav.current!.scrollLeft = at.offsetLeft - (nav.current!.clientWidth - at.offsetWidth) / 2
+  }, [shown])
   useEffect(() => {
     addEventListener('keydown', onKey)
     return () => removeEventListener('keydown', onKey)
@@ -64,7 +69,7 @@ function Console() {
         <button type="button" class="button bare" aria-label="Keys" onClick={() => { helping.value = true }}>?</button>
         <button type="button" class="button bare" onClick={() => signOut()}>Sign out</button>
       </header>
-      <nav class="views" aria-label="Views">
+      <nav ref={nav} class="views" aria-label="Views">
         {views.map((v, i) => (
           <a key={v.name} href={address(v.name)} aria-current={v === shown ? 'page' : undefined} aria-keyshortcuts={String(i + 1)}>
             <svg width="20" height="20" viewBox="0 0 24 24" aria-hidden="true"><path d={v.icon} /></svg>{v.title}

@@ -1,7 +1,7 @@
 // The one stream of events of this page, and what it has told so far. Whatever arrives is gathered, and the
 // signals change at most once a second, so that the page repaints no more often.
 import { batch, signal } from '@preact/signals'
-import { get, Refusal, send, type Channel, type Exchange, type Overview } from './api'
+import { frames, get, Refusal, send, type Channel, type Exchange, type Overview, type Point, type Traffic } from './api'
 import { token } from './session'
 
 const keep = 10_000 // exchanges
@@ -13,6 +13,10 @@ export type Link = { state: 'joining' } | { state: 'live' } | { state: 'gone'; s
 export const link = signal<Link>({ state: 'joining' })
 export const overview = signal<Overview | null>(null)
 export const channels = signal<Channel[] | null>(null)
+
+// points are those of the charts, the oldest first; traffic is where the questions of the last minutes went.
+export const points = signal<Point[]>([])
+export const traffic = signal<Traffic | null>(null)
 
 // Known is an exchange with a key that tells it from all others, also from those of the process before.
 export type Known = Exchange & { key: string; ended: number }
@@ -31,7 +35,7 @@ export const now = (): number => Date.now() + skew
 const seen = new Set<string>()
 let boot = ''
 let cursor = ''
-let waiting: { overview?: Overview; channels?: Channel[]; exchanges: Known[]; lost?: string } = { exchanges: [] }
+let waiting: { overview?: Overview; channels?: Channel[]; traffic?: Traffic; points: Point[]; exchanges: Known[]; lost?: string } = { exchanges: [], points: [] }
 let timer: ReturnType<typeof setTimeout> | undefined
 let painted = 0
 
@@ -43,16 +47,25 @@ function paint(): void {
   timer = undefined
   painted = performance.now()
   const w = waiting
-  waiting = { exchanges: [] }
+  waiting = { exchanges: [], points: [] }
   batch(() => {
     if (w.overview) overview.value = w.overview
     if (w.channels) channels.value = w.channels
+    if (w.traffic) traffic.value = w.traffic
+    if (w.points.length > 0) points.value = merged(points.value, w.points)
     if (w.lost) lost.value = w.lost
     if (w.exchanges.length > 0) {
       take(w.exchanges)
       told.value++
     }
   })
+}
+
+// merged are points in their order, each once, of the last quarter of an hour.
+function merged(old: Point[], fresh: Point[]): Point[] {
+  const all = new Map([...old, ...fresh].map(p => [p.at, p]))
+  const first = now() - 15 * 60_000
+  return [...all.values()].filter(p => Date.parse(p.at) >= first).sort((a, b) => Date.parse(a.at) - Date.parse(b.at))
 }
 
 // take adds exchanges that are not known yet.
@@ -70,7 +83,7 @@ function take(list: Known[]): void {
 const known = (e: Exchange): Known => ({ ...e, key: boot + '-' + e.cursor, ended: Date.parse(e.at) + e.took_ms })
 
 // on takes one event of the stream.
-function on(kind: string, id: string, data: string): void {
+function on(kind: string, data: string, id: string): void {
   const [of = ''] = id.split('-')
   const fresh = of !== boot
   boot = of
@@ -80,6 +93,8 @@ function on(kind: string, id: string, data: string): void {
   switch (kind) {
     case 'overview': waiting.overview = v; break
     case 'channels': waiting.channels = v.channels ?? []; break
+    case 'traffic': waiting.traffic = v; break
+    case 'point': waiting.points.push(v); break
     case 'exchange': waiting.exchanges.push(known(v)); break
     case 'missed': waiting.lost = v.exchanges ? v.exchanges + ' exchanges are missing in this list: ' + v.why + '.' : 'The list may have a gap: ' + v.why + '.'; break
     default: return
@@ -92,6 +107,7 @@ async function catchUp(): Promise<void> {
   try {
     const { exchanges } = await get<{ exchanges: Exchange[] }>('/api/exchanges?limit=1000')
     waiting.exchanges.push(...exchanges.reverse().map(known))
+    waiting.points.push(...(await get<{ points: Point[] }>('/api/overview')).points)
     later()
   } catch { /* the stream itself says that the gateway is gone */ }
 }
@@ -102,25 +118,10 @@ async function follow(stop: AbortController): Promise<void> {
   skew = Date.parse(answer.headers.get('Date') ?? '') - Date.now()
   if (!(Math.abs(skew) > 2000)) skew = 0 // the header has whole seconds
   link.value = { state: 'live' }
-  const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader()
-  let rest = ''
-  for (;;) {
+  await frames(answer, on, () => {
     const watch = setTimeout(() => stop.abort(), silence)
-    const { done, value } = await reader.read().finally(() => clearTimeout(watch))
-    if (done) return
-    const parts = (rest + value).split('\n\n')
-    rest = parts.pop()!
-    for (const block of parts) tell(block)
-  }
-}
-
-function tell(block: string): void {
-  const field: Record<string, string> = {}
-  for (const line of block.split('\n')) {
-    const at = line.indexOf(': ')
-    if (at > 0) field[line.slice(0, at)] = line.slice(at + 2)
-  }
-  if (field['event'] && field['data']) on(field['event'], field['id'] ?? '', field['data'])
+    return () => clearTimeout(watch)
+  })
 }
 
 let running: AbortController | undefined
@@ -162,13 +163,15 @@ export function stop(): void {
   running = undefined
   clearTimeout(timer)
   timer = undefined
-  waiting = { exchanges: [] }
+  waiting = { exchanges: [], points: [] }
   exchanges.length = 0
   seen.clear()
   boot = cursor = ''
   batch(() => {
     overview.value = null
     channels.value = null
+    traffic.value = null
+    points.value = []
     lost.value = ''
     told.value++
   })

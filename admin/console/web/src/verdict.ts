@@ -1,6 +1,7 @@
 // The sentence on top: is it well, if not where, and why.
-import type { Channel } from './api'
-import { channels, exchanges, link, now, overview, told } from './live'
+import { signal } from '@preact/signals'
+import { get, part, type Channel, type Failure, type ModelState } from './api'
+import { channels, link, overview } from './live'
 import { rowsOf, stateOf, worstOf } from './parts/state'
 import { address } from './route'
 import { digits, many, took } from './words'
@@ -9,7 +10,6 @@ export interface Verdict { state: 'ready' | 'slow' | 'open' | 'gone' | 'held'; t
 
 // verdict reads every signal that it depends on, so that whoever shows it is drawn anew with them.
 export function verdict(): Verdict {
-  void told.value
   const at = link.value
   if (at.state === 'gone') return { state: 'gone', text: 'The gateway is gone; trying again. What is shown is as it was.', href: address('overview') }
   const all = channels.value
@@ -39,11 +39,25 @@ function reason(all: Channel[], model: string): string {
   const hit = all.flatMap(rowsOf).filter(r => r.model.model === model)
   const held = hit.find(r => stateOf(r.channel) === 'held')
   const bad = hit.find(r => r.model.why && stateOf(r.channel) !== 'held')
-  if (bad) return bad.channel.id + ': ' + bad.model.why + soon(bad.model.seconds) + '.'
+  if (bad) return bad.channel.id + ': ' + lastWhy(bad.model) + '.' + lastFailure(bad.channel.id)
   return held ? held.channel.id + ' is held by the operator.' : ''
 }
 
-const soon = (seconds: number): string => seconds > 0 ? '; next try in ' + took(Math.ceil(seconds) * 1000) : ''
+// lastWhy is why a record is as it is, with the seconds until the next try where the reason does not have them.
+const lastWhy = (m: ModelState): string => (m.why ?? '') + (m.seconds > 0 && !/ for \d/.test(m.why ?? '') ? '; next try in ' + took(Math.ceil(m.seconds) * 1000) : '')
+
+// last is the newest failure of the channel that the sentence is about: it is asked for when that becomes another one.
+const last = signal({ of: '', text: '' })
+
+function lastFailure(of: string): string {
+  if (last.peek().of !== of) {
+    last.value = { of, text: '' }
+    get<{ failures: Failure[] }>('/api/channels/' + part(of) + '/failures?limit=1').then(({ failures: [f] }) => {
+      if (f && last.peek().of === of) last.value = { of, text: ' The last failure: ' + f.message + '.' }
+    }, () => { /* the sentence is true without it */ })
+  }
+  return last.value.text
+}
 
 // worst names the channel that is worst off, if one is.
 function worst(all: Channel[]): Verdict | undefined {
@@ -53,7 +67,7 @@ function worst(all: Channel[]): Verdict | undefined {
   const row = worstOf(first)!
   const what = { open: 'is out of use', aside: 'is set aside', throttled: 'is throttled' }[row.model.state as 'open' | 'aside' | 'throttled']
   const rest = off.length > 1 ? ' (and ' + many(off.length - 1, 'other channel') + ')' : ''
-  return { state: 'slow', text: first.id + ' ' + what + ' for ' + row.model.model + rest + ': ' + (row.model.why ?? '') + soon(row.model.seconds) + '. Other channels answer.', href: address('channels', { channel: first.id }) }
+  return { state: 'slow', text: first.id + ' ' + what + ' for ' + row.model.model + rest + ': ' + lastWhy(row.model) + '.' + lastFailure(first.id) + ' Other channels answer.', href: address('channels', { channel: first.id }) }
 }
 
 function heldOne(all: Channel[]): Verdict | undefined {
@@ -64,9 +78,6 @@ function heldOne(all: Channel[]): Verdict | undefined {
 }
 
 function well(all: Channel[]): Verdict {
-  const ready = all.filter(c => stateOf(c) === 'ready').length
-  const since = now() - 60_000
-  let n = 0
-  for (let i = exchanges.length - 1; i >= 0 && exchanges[i]!.ended >= since; i--) n++
-  return { state: 'ready', text: 'All well: ' + digits(n / 60) + ' questions/s over the last minute, ' + ready + ' of ' + many(all.length, 'channel') + ' ready.', href: address('overview') }
+  const o = overview.value!
+  return { state: 'ready', text: 'All well: ' + digits(o.lately.questions_per_second) + ' questions/s, ' + o.channels_ready + ' of ' + many(all.length, 'channel') + ' ready.', href: address('overview') }
 }

@@ -8,7 +8,7 @@ interface Props { label: string; data: (number | null)[][]; lines: Line[]; value
 
 const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
-export function Plot({ label, data, lines, value, height = 180 }: Props) {
+export function Plot({ label, data, lines, value, height = 190 }: Props) {
   const box = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | undefined>(undefined)
   useEffect(() => {
@@ -37,7 +37,7 @@ function options(width: number, height: number, lines: Line[], value: (n: number
     legend: { live: true },
     scales: { y: { range: (_u, _min, max) => [0, top(max)] } },
     axes: [
-      { ...axis, space: 70, values: (_u, at) => at.map(t => new Date(t * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })) },
+      { ...axis, space: 70, size: 30, values: (_u, at) => at.map(t => new Date(t * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })) },
       { ...axis, size: 64, values: (_u, at) => at.map(value) },
     ],
     series: [

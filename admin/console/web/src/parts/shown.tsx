@@ -1,4 +1,5 @@
 // Small parts that every view shows things with.
+import { signal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { message } from './act'
@@ -52,6 +53,16 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, by: unknow
     return () => stop.abort()
   }, [...by, turn])
   return { ...got, again: () => setTurn(turn + 1) }
+}
+
+const narrow = signal(matchMedia('(max-width: 820px)').matches)
+matchMedia('(max-width: 820px)').addEventListener('change', e => { narrow.value = e.matches })
+
+// Filters are those of a view. On a phone they are folded, with a word on how many are set.
+export function Filters({ names, children }: { names: string[]; children: ComponentChildren }) {
+  const set = names.filter(n => param(n)).length
+  if (!narrow.value) return <div class="filters">{children}</div>
+  return <details class="filter-box"><summary>Filters{set > 0 && ', ' + set + ' set'}</summary><div class="filters">{children}</div></details>
 }
 
 // Filter is a text field whose value stands in the address.

@@ -1,28 +1,32 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { View } from '../views'
-import { call, part, type Channel, type Forced } from '../api'
+import { call, get, part, type Channel, type Failure, type Forced } from '../api'
 import { channels as all } from '../live'
 import { act, Button } from '../parts/act'
-import { Choice, Empty, Filter, Skeleton } from '../parts/shown'
+import { Ago, Behind, Choice, Empty, Failed, Filter, Filters, Skeleton, useLoad } from '../parts/shown'
+import { ChannelTest } from './channeltest'
+import { cellsOf, Strip, useTimeline } from '../parts/strip'
 import { Mark, rowsOf, stateOf, type Row } from '../parts/state'
-import { address, param } from '../route'
+import { address, param, setParams } from '../route'
 import { digits, many, took } from '../words'
 
 const atOnce = 40 // channels that are drawn before one scrolls for more
 
 function Channels() {
   const [most, setMost] = useState(atOnce)
+  useTimeline()
   const list = all.value
   if (!list) return <Skeleton rows={6} />
   const shown = list.filter(fits)
   return (
     <>
-      <div class="filters">
+      <Filters names={['channel', 'model', 'state']}>
         <Filter name="channel" label="Channel" list={list.slice(0, 200).map(c => c.id)} />
         <Filter name="model" label="Model" list={[...new Set(list.slice(0, 200).flatMap(rowsOf).map(r => r.model.model))]} />
         <Choice name="state" label="State" values={[['', 'any'], ['trouble', 'not ready'], ['open', 'out of use'], ['aside', 'set aside'], ['throttled', 'throttled'], ['trial', 'on trial'], ['full', 'full'], ['slow', 'slow'], ['held', 'held by the operator']]} />
-      </div>
+      </Filters>
       <p class="soft" role="status">{shown.length === list.length ? many(list.length, 'channel') : shown.length + ' of ' + many(list.length, 'channel')}</p>
+      {param('open') && !list.some(c => c.id === param('open')) && <p class="hint" role="status">{param('open')} is not in the configuration that runs (any more).</p>}
       {shown.length === 0 && <Empty>No channel fits. {list.length > 0 && <a href={address('channels')}>Show all</a>}</Empty>}
       {shown.slice(0, most).map(c => <One key={c.id} channel={c} />)}
       {shown.length > most && <More left={shown.length - most} onSeen={() => setMost(most + atOnce)} />}
@@ -65,10 +69,11 @@ function One({ channel: c }: { channel: Channel }) {
         <span class="grow" />
         <span class="soft">{c.concurrent ? <>{c.in_flight} of {c.concurrent} in flight</> : <>{c.in_flight} in flight</>}{c.waiting > 0 && ', ' + c.waiting + ' waiting'}</span>
       </header>
-      <div class="row acts"><Weight channel={c} /><span class="grow" /><Holds channel={c} /></div>
+      <div class="row acts"><Weight channel={c} /><span class="grow" /><Panels channel={c} /><Holds channel={c} /></div>
+      {param('open') === c.id && (param('panel') === 'test' ? <ChannelTest channel={c} /> : <Failures channel={c} />)}
       <div class="wide" tabIndex={0} role="region" aria-label={'Models of ' + c.id}>
         <table class="records">
-          <thead><tr><th scope="col">Model</th><th scope="col">State</th><th scope="col">Why</th><th scope="col" class="n">First content</th><th scope="col" class="n">Whole</th><th scope="col" class="n">Last 10 s</th><th scope="col" class="n">Failed</th><th scope="col" class="n">In a row</th></tr></thead>
+          <thead><tr><th scope="col">Model</th><th scope="col">State</th><th scope="col">Last 30 min</th><th scope="col">Why</th><th scope="col" class="n">First content</th><th scope="col" class="n">Whole</th><th scope="col" class="n">Last 10 s</th><th scope="col" class="n">Failed</th><th scope="col" class="n">In a row</th></tr></thead>
           <tbody>{rows.map(r => <Record key={r.key + ' ' + r.model.model} row={r} />)}</tbody>
         </table>
       </div>
@@ -76,19 +81,46 @@ function One({ channel: c }: { channel: Channel }) {
   )
 }
 
-function Record({ row: { key, many: several, model: m } }: { row: Row }) {
+function Record({ row: { channel: c, key, many: several, model: m } }: { row: Row }) {
   const upstream = m.upstream !== m.model && m.upstream ? ' (' + m.upstream + ')' : ''
   return (
     <tr>
       <th scope="row">{m.model}<span class="soft">{upstream}{several && ', key ' + key}</span></th>
       <td><Mark state={m.state} /></td>
-      <td class="why">{m.why}{m.seconds > 0 && <span class="soft"> next try in {took(Math.ceil(m.seconds) * 1000)}</span>}{m.quirks && m.quirks.length > 0 && <span class="soft"> {m.quirks.join(', ')}</span>}</td>
-      <td class="n" title={m.first_ms + ' ms'}>{m.first_ms ? took(m.first_ms) : '–'}</td>
-      <td class="n" title={m.whole_ms + ' ms'}>{m.whole_ms ? took(m.whole_ms) : '–'}</td>
-      <td class="n">{digits(m.requests)}</td>
-      <td class="n">{digits(m.failures)}</td>
-      <td class="n">{digits(m.streak)}</td>
+      <td><Strip channel={c.id} keyAt={key} model={m.model} /></td>
+      <td class="why">{m.why}{m.seconds > 0 && !/ for \d/.test(m.why ?? '') && <span class="soft"> next try in {took(Math.ceil(m.seconds) * 1000)}</span>}{m.quirks && m.quirks.length > 0 && <span class="soft"> {m.quirks.join(', ')}</span>}</td>
+      <td class="n" data-name="First content" title={m.first_ms + ' ms'}>{m.first_ms ? took(m.first_ms) : '–'}</td>
+      <td class="n" data-name="Whole" title={m.whole_ms + ' ms'}>{m.whole_ms ? took(m.whole_ms) : '–'}</td>
+      <td class="n" data-name="Last 10 s">{digits(m.requests)}</td>
+      <td class="n" data-name="Failed">{digits(m.failures)}</td>
+      <td class="n" data-name="In a row">{digits(m.streak)}</td>
     </tr>
+  )
+}
+
+// Panels opens what belongs to a channel below its head; which one is open stands in the address.
+function Panels({ channel: c }: { channel: Channel }) {
+  const at = param('open') === c.id ? param('panel') : ''
+  const toggle = (panel: string) => setParams(at === panel ? { open: '', panel: '' } : { open: c.id, panel })
+  return <>
+    <button type="button" class="button" aria-expanded={at === 'failures'} onClick={() => toggle('failures')}>Failures</button>
+    <button type="button" class="button" aria-expanded={at === 'test'} onClick={() => toggle('test')}>Test</button>
+  </>
+}
+
+// Failures are the newest attempts on a channel that failed, which are why its state is as it is.
+function Failures({ channel: c }: { channel: Channel }) {
+  const { value, error, again } = useLoad(stop => get<{ failures: Failure[] }>('/api/channels/' + part(c.id) + '/failures?limit=20', stop), [c.id])
+  const cells = cellsOf(c.id)
+  return (
+    <div class="panel">
+      {error !== undefined ? <Failed error={error} again={again} /> : !value ? <Skeleton /> : value.failures.length === 0 ? <Empty>No attempt on {c.id} that is remembered has failed.</Empty> : (
+        <ul class="lines">{value.failures.map(f => (
+          <li key={f.exchange + f.at}><Mark state="open" word={f.result} /> <a href={address('requests', { id: f.exchange, of: f.caller })}>{f.model}</a> <span class="soft">{f.message}, asked by {f.caller}</span> <Ago at={Date.parse(f.at)} /></li>
+        ))}</ul>)}
+      <button type="button" class="button" onClick={again}>Look again</button>
+      {cells.length > 0 && <Behind title="Minutes in which it was not ready" head={['Minute', 'Model', 'State', 'Seconds', 'Why']} rows={cells} />}
+    </div>
   )
 }
 

@@ -1,9 +1,10 @@
 import { sankey, sankeyLinkHorizontal, type SankeyLink, type SankeyNode } from 'd3-sankey'
-import { useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { View } from '../views'
-import { channels, now, told, type Known } from '../live'
-import { since } from '../figures'
-import { Behind, Card, Choice, Empty } from '../parts/shown'
+import { get, query, type Flow, type Traffic } from '../api'
+import { channels, traffic } from '../live'
+import { message } from '../parts/act'
+import { Behind, Card, Choice, Empty, Skeleton } from '../parts/shown'
 import { stateOf } from '../parts/state'
 import { address, param } from '../route'
 import { digits, many, percent } from '../words'
@@ -15,40 +16,58 @@ interface Node { id: string; name: string; column: number; state: string; href: 
 interface Link { source: string; target: string; value: number; bad: number }
 type Placed = SankeyNode<Node, Link>
 
-function Map_() {
-  void told.value
-  const minutes = Number(param('minutes')) || 5
-  const list = since(now() - minutes * 60_000).filter(e => e.channel)
+function TrafficMap() {
+  const minutes = param('minutes')
+  const [got, error] = useTraffic(minutes)
+  const links = got?.links ?? []
+  const total = links.reduce((n, l) => n + weight(l), 0)
   return (
     <>
-      <div class="filters"><Choice name="minutes" label="Of the last" values={[['', '5 minutes'], ['1', 'minute'], ['15', '15 minutes'], ['60', 'hour']]} /></div>
+      <div class="filters"><Choice name="minutes" label="Of the last" values={[['', '5 minutes'], ['1', 'minute'], ['15', '15 minutes']]} /></div>
       <Card label="Traffic map">
-        <p class="soft">{many(list.length, 'question')} that this page knows of; width is their share, colour the state of the channel. Choose a part to see its questions.</p>
-        {list.length === 0 ? <Empty>No question reached a channel in that time.</Empty> : <Drawing list={list} />}
+        <p class="soft">{many(total, 'question')}, those that run included. The width is their share, the colour of a channel its state. Choose a part to see its questions.</p>
+        {error ? <Empty>{error}</Empty> : !got ? <Skeleton rows={5} /> : links.length === 0 ? <Empty>No question came in that time. The next one is drawn here.</Empty> : <Drawing list={links} total={total} />}
       </Card>
     </>
   )
 }
 
-const columns: ((e: Known) => string)[] = [e => e.front, e => e.model, e => e.channel]
+// useTraffic is that of the stream, which is of five minutes, or asked for every five seconds.
+function useTraffic(minutes: string): [Traffic | null, string] {
+  const [asked, setAsked] = useState<[Traffic | null, string]>([null, ''])
+  useEffect(() => {
+    if (!minutes && traffic.value) return
+    const stop = new AbortController()
+    const ask = () => get<Traffic>('/api/traffic' + query({ minutes }), stop.signal).then(t => setAsked([t, '']), err => { if (!stop.signal.aborted) setAsked(was => was[0] ? was : [null, message(err)]) })
+    void ask()
+    const clock = setInterval(ask, 5000)
+    return () => { stop.abort(); clearInterval(clock) }
+  }, [minutes])
+  return minutes ? asked : [traffic.value ?? asked[0], traffic.value ? '' : asked[1]]
+}
+
+const weight = (l: Flow): number => l.questions + l.running
+
+const nowhere = 'no channel'
+const columns: ((e: Flow) => string)[] = [e => e.front, e => e.model, e => e.channel || nowhere]
 const filters = ['front', 'model', 'channel']
 
 // graph counts questions from column to column; what is beyond the largest of a column is one node.
-function graph(list: Known[]): { nodes: Node[]; links: Link[] } {
+function graph(list: Flow[]): { nodes: Node[]; links: Link[] } {
   const kept = columns.map(of => {
     const n = new Map<string, number>()
-    for (const e of list) n.set(of(e), (n.get(of(e)) ?? 0) + 1)
+    for (const e of list) n.set(of(e), (n.get(of(e)) ?? 0) + weight(e))
     const names = [...n].sort((a, b) => b[1] - a[1]).map(([name]) => name)
     return new Set(names.length > most ? names.slice(0, most - 1) : names)
   })
   const states = new Map((channels.value ?? []).map(c => [c.id, stateOf(c)]))
   const nodes = new Map<string, Node>()
   const links = new Map<string, Link>()
-  const node = (column: number, e: Known): string => {
+  const node = (column: number, e: Flow): string => {
     const own = columns[column]!(e)
     const name = kept[column]!.has(own) ? own : others
     const id = column + ' ' + name
-    if (!nodes.has(id)) nodes.set(id, { id, name, column, state: column === 2 ? states.get(name) ?? (name === others ? 'ready' : 'gone') : 'none', href: address('requests', name === others ? {} : { [filters[column]!]: name }) })
+    if (!nodes.has(id)) nodes.set(id, { id, name, column, state: column === 2 ? states.get(name) ?? (name === others || states.size === 0 ? 'none' : 'gone') : 'none', href: address('requests', name === others || name === nowhere ? {} : { [filters[column]!]: name }) })
     return id
   }
   for (const e of list) {
@@ -56,8 +75,8 @@ function graph(list: Known[]): { nodes: Node[]; links: Link[] } {
       const source = node(column, e), target = node(column + 1, e)
       const key = source + '\n' + target
       const l = links.get(key) ?? { source, target, value: 0, bad: 0 }
-      l.value++
-      if (e.outcome !== 'ok') l.bad++
+      l.value += weight(e)
+      l.bad += e.failed
       links.set(key, l)
     }
   }
@@ -66,7 +85,7 @@ function graph(list: Known[]): { nodes: Node[]; links: Link[] } {
 
 const order = (a: Placed, b: Placed) => (a.name < b.name ? -1 : 1) // so that nodes keep their places while shares change
 
-function Drawing({ list }: { list: Known[] }) {
+function Drawing({ list, total }: { list: Flow[]; total: number }) {
   const box = useRef<HTMLDivElement>(null)
   const [width, setWidth] = useState(0)
   useLayoutEffect(() => {
@@ -76,11 +95,11 @@ function Drawing({ list }: { list: Known[] }) {
   }, [])
   const { nodes, links } = graph(list)
   const tallest = Math.max(...[0, 1, 2].map(c => nodes.filter(n => n.column === c).length))
-  const height = Math.max(220, tallest * 44)
-  const rows = links.map(l => [l.source.slice(2), l.target.slice(2), digits(l.value), percent(l.value / list.length), digits(l.bad)])
+  const height = Math.max(width < 560 ? 240 : 380, tallest * (width < 560 ? 48 : 56))
+  const rows = links.map(l => [l.source.slice(2), l.target.slice(2), digits(l.value), percent(l.value / total), digits(l.bad)])
   return (
     <>
-      <div ref={box} class="map">{width > 0 && <Sankey nodes={nodes} links={links} width={width} height={height} total={list.length} />}</div>
+      <div ref={box} class="map">{width > 0 && <Sankey nodes={nodes} links={links} width={width} height={height} total={total} />}</div>
       <Behind title="The map as a table" head={['From', 'To', 'Questions', 'Share', 'Failed']} rows={rows} />
     </>
   )
@@ -96,7 +115,7 @@ function Sankey({ nodes, links, width, height, total }: { nodes: Node[]; links: 
     <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="group" aria-label="Traffic from fronts over models to channels">
       {made.links.map(l => {
         const s = end(l, 'source'), t = end(l, 'target')
-        return <a key={s.id + t.id} href={t.column === 2 ? address('requests', { model: s.name === others ? '' : s.name, channel: t.name === others ? '' : t.name }) : address('requests', { front: s.name, model: t.name === others ? '' : t.name })}>
+        return <a key={s.id + t.id} href={t.column === 2 ? address('requests', { model: s.name === others ? '' : s.name, channel: t.name === others || t.name === nowhere ? '' : t.name }) : address('requests', { front: s.name, model: t.name === others ? '' : t.name })}>
           <path class={'flow ' + t.state} d={path(l) ?? ''} stroke-width={Math.max(1.5, l.width ?? 0)}><title>{s.name} → {t.name}: {many(l.value, 'question')}, {l.bad} failed</title></path>
         </a>
       })}
@@ -104,9 +123,10 @@ function Sankey({ nodes, links, width, height, total }: { nodes: Node[]; links: 
         const right = n.column === 2
         const middle = n.column === 1
         const x = right ? n.x1! : n.x0!
-        return <a key={n.id} href={n.href} aria-label={n.name + ': ' + many(n.value ?? 0, 'question')}>
+        const name = clip(n.name, small ? 11 : 40), share = percent((n.value ?? 0) / total)
+        return <a key={n.id} href={n.href} aria-label={name + ' ' + share + (name === n.name ? '' : ', ' + n.name) + ': ' + many(n.value ?? 0, 'question')}>
           <rect class={'node ' + n.state} x={n.x0} y={n.y0} width={n.x1! - n.x0!} height={Math.max(2, n.y1! - n.y0!)} />
-          <text x={middle ? (n.x0! + n.x1!) / 2 : x} y={n.y0! - 6} text-anchor={right ? 'end' : middle ? 'middle' : 'start'}>{clip(n.name, small ? 14 : 40)} <tspan class="share">{percent((n.value ?? 0) / total)}</tspan></text>
+          <text x={middle ? (n.x0! + n.x1!) / 2 : x} y={n.y0! - 6} text-anchor={right ? 'end' : middle ? 'middle' : 'start'}>{name} <tspan class="share">{share}</tspan></text>
         </a>
       })}
     </svg>
@@ -115,4 +135,4 @@ function Sankey({ nodes, links, width, height, total }: { nodes: Node[]; links: 
 
 const clip = (text: string, most: number): string => text.length > most ? text.slice(0, most - 1) + '…' : text
 
-export const map: View = { name: 'map', title: 'Traffic map', icon: 'M3 6h4c5 0 5 12 10 12h4M3 18h4c5 0 5-12 10-12h4', Show: Map_ }
+export const map: View = { name: 'map', title: 'Traffic map', icon: 'M3 6h4c5 0 5 12 10 12h4M3 18h4c5 0 5-12 10-12h4', Show: TrafficMap }

@@ -1,55 +1,76 @@
 import type { View } from '../views'
-import { channels, exchanges, now, overview as state, told } from '../live'
+import { failedOf, type Origins } from '../api'
+import { channels, exchanges, now, overview as state, points, told } from '../live'
 import { tick } from '../clock'
-import { since, slots, sums, span } from '../figures'
 import { Plot } from '../parts/plot'
 import { Ago, Behind, Card, Empty, Figure, Skeleton } from '../parts/shown'
 import { Mark, stateOf, worstOf } from '../parts/state'
 import { address } from '../route'
-import { clock, digits, many, percent, took } from '../words'
+import { clock, digits, exact, many, money, percent, took } from '../words'
 
-const slot = 15_000
+const step = 5 // seconds of a point
+const span = 15 * 60 // seconds of the charts
 
 function Overview() {
   void told.value
-  void tick.value
   if (!state.value) return <Skeleton rows={6} />
   return <><Figures /><Charts /><div class="columns"><Troubles /><Failures /></div></>
 }
 
+const sides: [keyof Origins, string][] = [['us', 'us'], ['channel', 'channels'], ['network', 'network'], ['client', 'clients']]
+
+// Figures are those of the last minute, unless they say something else.
 function Figures() {
-  const at = now()
-  const all = sums(since(at - span))
-  const last = since(at - 60_000).length
   const o = state.value!
+  const l = o.lately
+  const blamed = sides.filter(([side]) => l.failed[side] > 0).map(([side, word]) => word + ' ' + percent(l.failed[side])).join(', ')
+  const time = (ms: number) => ms > 0 ? took(ms) : '–'
   return (
     <div class="figures">
-      <Figure name="Questions" value={digits(last / 60)} unit="/s" title={many(last, 'question') + ' in the last minute'} note="last minute" href={address('requests')} />
-      <Figure name="Running now" value={digits(o.running)} title={many(o.running, 'question')} note={o.draining ? 'the gateway is stopping' : 'questions'} href={address('requests', { state: 'running' })} />
-      <Figure name="Failed" value={all.n ? percent(all.bad / all.n) : '–'} title={all.bad + ' of ' + all.n} note={many(all.bad, 'question') + ', 15 min'} href={address('requests', { outcome: 'failed' })} />
-      <Figure name="First content, median" value={all.p50 === null ? '–' : took(all.p50)} title={String(all.p50 ?? '') + ' ms'} note="15 min, last attempt" />
-      <Figure name="First content, p99" value={all.p99 === null ? '–' : took(all.p99)} title={String(all.p99 ?? '') + ' ms'} note="15 min, last attempt" />
-      <Figure name="Saved by failover" value={digits(all.failedOver)} title={many(all.failedOver, 'question')} note="answered after a failed attempt, 15 min" href={address('requests', { attempts: 'several' })} />
-      <Figure name="Up for" value={took(o.uptime_seconds * 1000)} title={o.uptime_seconds + ' s'} note={o.revision ? 'configuration ' + o.revision : 'no file'} />
+      <Figure name="Questions" value={digits(l.questions_per_second)} unit="/s" title={l.questions_per_second + ' questions/s'} note="last minute" href={address('requests')} />
+      <Figure name="Running" value={digits(o.running)} title={many(o.running, 'question')} note={o.streams + ' streams, ' + many(o.sockets, 'socket')} href={address('requests', { state: 'running' })} />
+      <Figure name="Failed" value={percent(failedOf(l) + l.failed.client)} title="of the questions of the last minute" note={blamed ? 'by ' + blamed : 'last minute'} href={address('requests', { outcome: 'failed' })} />
+      <Figure name="First content" value={time(l.first_ms.p50)} title={l.first_ms.p50 + ' ms'} note={'median; p99 ' + time(l.first_ms.p99)} />
+      <Figure name="Added by us" value={time(l.added_ms.p50)} title={l.added_ms.p50 + ' ms from the question to its last attempt'} note={'median; p99 ' + time(l.added_ms.p99)} />
+      <Figure name="Tokens out" value={digits(l.output_tokens_per_second)} unit="/s" title={l.output_tokens_per_second + ' tokens/s'} note={digits(l.input_tokens_per_second) + '/s in'} />
+      <Figure name="Cost today" value={money(o.cost_today)} title={String(o.cost_today) + ' since ' + exact(Date.parse(o.cost_since))} note="since midnight UTC" />
+      <Figure name="Channels ready" value={o.channels_ready} unit={'of ' + o.channels} note={'up for ' + took(o.uptime_seconds * 1000)} href={address('channels')} />
     </div>
   )
 }
 
+// axis are the times of all points, also of those in which nothing ended.
+function axis(): { times: number[]; at: Map<number, number> } {
+  const end = Math.floor(now() / 1000 / step) * step
+  const times = Array.from({ length: span / step }, (_, i) => end - span + (i + 1) * step)
+  return { times, at: new Map(times.map((t, i) => [t, i])) }
+}
+
 function Charts() {
-  const cut = slots(slot)
-  const times = cut.map(s => s.at)
-  const per = slot / 1000
+  void tick.value
+  const { times, at } = axis()
+  const empty = <T,>(of: T): T[] => times.map(() => of)
+  const all = empty(0), failed = empty(0), p50 = empty<number | null>(null), p99 = empty<number | null>(null)
+  for (const p of points.value) {
+    const i = at.get(Math.floor(Date.parse(p.at) / 1000 / step) * step)
+    if (i === undefined) continue
+    all[i] = p.questions_per_second
+    failed[i] = p.questions_per_second * (failedOf(p) + p.failed.client)
+    if (p.first_ms.p50 > 0) [p50[i], p99[i]] = [p.first_ms.p50, p.first_ms.p99]
+  }
+  const rows = [...points.value].reverse()
+  const from = (p: { at: string }) => clock(Date.parse(p.at)).slice(0, 8)
   return (
     <div class="columns">
-      <Card title="Questions per second" label="Questions per second">
+      <Card title="Questions per second" more={<span class="soft">15 minutes</span>}>
         <Plot label="Questions per second over the last 15 minutes; the table below has the figures" value={digits}
-          data={[times, cut.map(s => (s.ok + s.bad) / per), cut.map(s => s.bad / per)]} lines={[{ name: 'all', colour: '--accent', bars: true }, { name: 'failed', colour: '--open', bars: true }]} />
-        <Behind title="Questions as a table" head={['From', 'Answered', 'Failed']} rows={cut.filter(s => s.ok + s.bad).map(s => [clock(s.at * 1000).slice(0, 8), s.ok, s.bad])} />
+          data={[times, all, failed]} lines={[{ name: 'all', colour: '--accent', bars: true }, { name: 'failed', colour: '--open', bars: true }]} />
+        <Behind title="Questions as a table" head={['From', 'Questions/s', 'Failed', 'Running']} rows={rows.map(p => [from(p), digits(p.questions_per_second), percent(failedOf(p) + p.failed.client), p.running])} />
       </Card>
-      <Card title="Time to first content" label="Time to first content">
+      <Card title="Time to first content" more={<span class="soft">15 minutes</span>}>
         <Plot label="Time to first content over the last 15 minutes; the table below has the figures" value={took}
-          data={[times, cut.map(s => s.p50), cut.map(s => s.p99)]} lines={[{ name: 'median', colour: '--accent' }, { name: 'p99', colour: '--throttled' }]} />
-        <Behind title="Times as a table" head={['From', 'Median', 'p99']} rows={cut.filter(s => s.p50 !== null).map(s => [clock(s.at * 1000).slice(0, 8), took(s.p50!), took(s.p99!)])} />
+          data={[times, p50, p99]} lines={[{ name: 'median', colour: '--accent' }, { name: 'p99', colour: '--soft' }]} />
+        <Behind title="Times as a table" head={['From', 'Median', 'p99', 'Added']} rows={rows.filter(p => p.first_ms.p50 > 0).map(p => [from(p), took(p.first_ms.p50), took(p.first_ms.p99), took(p.added_ms.p50)])} />
       </Card>
     </div>
   )
@@ -59,8 +80,8 @@ function Troubles() {
   const all = channels.value ?? []
   const bad = all.filter(c => stateOf(c) !== 'ready' || worstOf(c))
   return (
-    <Card title="Channels" more={<a href={address('channels')}>all {all.length}</a>}>
-      {bad.length === 0 ? <Empty>{many(all.length, 'channel')}, each as it should be.</Empty> : (
+    <Card title="Channels that want a look" more={<a href={address('channels')}>all {all.length}</a>}>
+      {bad.length === 0 ? <Empty>None: {many(all.length, 'channel')}, each as it should be.</Empty> : (
         <ul class="lines">{bad.slice(0, 8).map(c => {
           const held = stateOf(c) === 'held'
           const w = worstOf(c)
@@ -74,10 +95,10 @@ function Failures() {
   const list = []
   for (let i = exchanges.length - 1; i >= 0 && list.length < 8; i--) if (exchanges[i]!.outcome !== 'ok') list.push(exchanges[i]!)
   return (
-    <Card title="Last failures" more={<a href={address('requests', { outcome: 'failed' })}>all</a>}>
+    <Card title="Last failures" more={<a href={address('requests', { outcome: 'failed' })} aria-label="All failures">all</a>}>
       {list.length === 0 ? <Empty>None of the {many(exchanges.length, 'question')} that this page knows has failed.</Empty> : (
         <ul class="lines">{list.map(e => (
-          <li key={e.key}><a href={address('requests', { id: e.id })}>{e.outcome}</a> <span class="soft">{[e.model, e.channel].filter(Boolean).join(' → ')}: {e.message}</span> <Ago at={e.ended} /></li>
+          <li key={e.key}><a href={address('requests', { outcome: 'failed', id: e.id, of: e.caller })}>{e.outcome}</a> <span class="soft">{[e.model, e.channel].filter(Boolean).join(' → ')}: {e.message}</span> <Ago at={e.ended} /></li>
         ))}</ul>)}
     </Card>
   )

@@ -95,7 +95,7 @@ function Trail({ e }: { e: Explanation }) {
       <h3>Why it went there</h3>
       {e.attempts && e.attempts.length > 0 ? <ol class="trail">{e.attempts.map((a, i) => (
         <li key={i}><Mark state={a.result === 'ok' ? 'ok' : a.result === 'running' ? 'running' : 'open'} word={a.result} /> <a href={address('channels', { channel: a.channel })}>{a.channel}</a> {a.model}, key {a.key}, tier {a.tier}
-          <p class="soft">{a.by === 'alone' ? 'no other could take it' : 'chosen by ' + a.by + ' among ' + a.among}{a.left_behind ? '; ' + a.left_behind + ' messages of the conversation stayed behind' : ''}{a.message ? '. ' + a.message : ''}{a.retry_seconds ? ' It asked to be left alone for ' + took(a.retry_seconds * 1000) + '.' : ''}</p></li>
+          <p class="soft">{a.by === 'alone' ? 'no other could take it' : 'chosen by ' + a.by + ' among ' + a.among}{a.left_behind ? '; ' + a.left_behind + ' messages of the conversation stayed behind' : ''}{a.message ? ': ' + a.message + '.' : ''}{a.retry_seconds ? ' It asked to be left alone for ' + took(a.retry_seconds * 1000) + '.' : ''}</p></li>
       ))}</ol> : <p class="soft">No channel was asked.</p>}
       <Behind title={'Candidates (' + (e.candidates?.length ?? 0) + ')'} head={['Channel', 'Key', 'Model', 'Tier', 'Weight', 'State', 'Asked']}
         rows={(e.candidates ?? []).map(c => [c.channel, c.key, c.upstream, c.tier, c.weight, <><Mark state={c.state} />{c.why && <span class="soft"> {c.why}</span>}</>, c.asked])} />

@@ -4,7 +4,7 @@ import type { View } from '../views'
 import { get, query, type Exchange } from '../api'
 import { exchanges, told, type Known } from '../live'
 import { List } from '../parts/list'
-import { Choice, Empty, Filter } from '../parts/shown'
+import { Choice, Empty, Filter, Filters } from '../parts/shown'
 import { Mark } from '../parts/state'
 import { param, setParams } from '../route'
 import { clock, exact, many, took } from '../words'
@@ -27,7 +27,7 @@ function Requests() {
   const running = param('state') === 'running'
   return (
     <>
-      <div class="filters">
+      <Filters names={['state', 'front', 'model', 'channel', 'caller', 'outcome', 'attempts']}>
         <Choice name="state" label="Show" values={[['', 'ended'], ['running', 'running now']]} />
         <Filter name="front" label="Front" list={fronts.value} />
         <Filter name="model" label="Model" list={models.value} />
@@ -35,7 +35,7 @@ function Requests() {
         <Filter name="caller" label="Caller" list={callers.value} />
         {!running && <Choice name="outcome" label="Outcome" values={outcomes()} />}
         {!running && <Choice name="attempts" label="Attempts" values={[['', 'any'], ['several', 'more than one']]} />}
-      </div>
+      </Filters>
       <div class={'split' + (param('id') ? ' open' : '')}>{running ? <Running /> : <Ended />}{param('id') && <Detail key={param('id') + param('n')} id={param('id')} n={param('n')} caller={param('of')} />}</div>
     </>
   )

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { browse, enter, Gateway, open, over } from './kit.js'
+
+let gateway, browser
+before(async () => {
+  [gateway, browser] = await Promise.all([Gateway.start(), browse()])
+  for (const model of ['small', 'small', 'large']) assert.equal(await gateway.ask(model), 200)
+})
+after(async () => { await browser?.close(); await gateway?.stop() })
+
+test('the overview has the figures of the gateway, and each leads on', async () => {
+  const page = await open(browser)
+  await enter(page, gateway)
+  await page.getByText('All well').waitFor()
+  await page.getByRole('link', { name: /^First content|Questions/ }).first().waitFor()
+  await page.getByText('Questions as a table').click()
+  await page.getByRole('region', { name: 'Questions as a table' }).getByRole('row').nth(1).waitFor()
+  await page.getByRole('link', { name: /^Channels ready/ }).click()
+  await page.getByRole('heading', { name: 'Channels', level: 1 }).waitFor()
+  await over(page)
+})
+
+test('the traffic map leads from a channel to its questions', async () => {
+  const page = await open(browser)
+  await enter(page, gateway, '/console/map?minutes=15')
+  await page.getByRole('link', { name: /^spare .*: 1 question$/ }).locator('text').click()
+  await page.getByText('1 question', { exact: true }).waitFor()
+  assert.equal(new URL(page.url()).search, '?channel=spare')
+  await page.goBack()
+  await page.getByText('The map as a table').click()
+  await page.getByRole('row', { name: /openai small 2/ }).waitFor()
+  await over(page)
+})
