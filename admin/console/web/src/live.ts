@@ -68,15 +68,17 @@ function merged(old: Point[], fresh: Point[]): Point[] {
   return [...all.values()].filter(p => Date.parse(p.at) >= first).sort((a, b) => Date.parse(a.at) - Date.parse(b.at))
 }
 
-// take adds exchanges that are not known yet.
+// take adds exchanges that are not known yet, and keeps the order in which they ended.
 function take(list: Known[]): void {
+  let inOrder = true
   for (const e of list) {
     if (seen.has(e.key)) continue
     seen.add(e.key)
     const last = exchanges[exchanges.length - 1]
+    if (last && last.ended > e.ended) inOrder = false
     exchanges.push(e)
-    if (last && last.ended > e.ended) exchanges.sort((a, b) => a.ended - b.ended || a.cursor - b.cursor)
   }
+  if (!inOrder) exchanges.sort((a, b) => a.ended - b.ended || a.cursor - b.cursor)
   for (const e of exchanges.splice(0, Math.max(0, exchanges.length - keep))) seen.delete(e.key)
 }
 

@@ -79,3 +79,15 @@ test('a channel is tested, and every event has its time', async () => {
   await page.getByText('It answered; first content after').waitFor()
   await over(page)
 })
+
+test('a channel that vanishes while its test is open is said to be gone', async () => {
+  const page = await open(browser)
+  await enter(page, gateway, '/console/channels?open=spare&panel=test')
+  await page.getByRole('region', { name: 'Channel spare' }).getByRole('button', { name: 'Ask' }).waitFor()
+  await gateway.write(gateway.text.replace(/ {2}- \{id: spare.*\n/, ''))
+  const { changes } = await gateway.api('POST', '/api/reload')
+  assert.ok(changes.length > 0)
+  await page.getByText('spare is not in the configuration that runs (any more).').waitFor()
+  assert.equal(await page.getByRole('region', { name: 'Channel spare' }).count(), 0)
+  await over(page)
+})

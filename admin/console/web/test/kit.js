@@ -53,7 +53,7 @@ export class Gateway {
     g.front = await freePort()
     g.admin = await freePort()
     g.text = configuration({ front: g.front, admin: g.admin, ...options })
-    await writeFile(join(g.dir, 'dragoman.yaml'), g.text)
+    await g.write(g.text)
     await g.run()
     return g
   }
@@ -73,6 +73,9 @@ export class Gateway {
     }
   }
 
+  // write puts another configuration into the file, which a reload or a start reads.
+  write(text) { return writeFile(join(this.dir, 'dragoman.yaml'), text) }
+
   url(path) { return 'http://' + this.admin + path }
 
   async halt() {
@@ -85,11 +88,16 @@ export class Gateway {
     await rm(this.dir, { recursive: true, force: true })
   }
 
-  // ask asks one question on the openai front and returns its answer's status.
-  async ask(model = 'small', text = 'hello', key = 'sk-alice-for-tests-only') {
-    const r = await fetch('http://' + this.front + '/v1/chat/completions', {
-      method: 'POST', headers: { 'Content-Type': 'application/json', Authorization: 'Bearer ' + key },
-      body: JSON.stringify({ model, stream: true, messages: [{ role: 'user', content: text }] }),
+  // ask asks one question on a front and returns its answer's status.
+  async ask(model = 'small', text = 'hello', key = 'sk-alice-for-tests-only', front = 'openai') {
+    const messages = [{ role: 'user', content: text }]
+    const [path, body] = {
+      openai: ['/v1/chat/completions', { model, stream: true, messages }],
+      anthropic: ['/v1/messages', { model, stream: true, max_tokens: 1000, messages }],
+      rest: ['/api/chat', { message: text, userId: 'someone', preset: model }],
+    }[front]
+    const r = await fetch('http://' + this.front + path, {
+      method: 'POST', headers: { 'Content-Type': 'application/json', 'anthropic-version': '2023-06-01', Authorization: 'Bearer ' + key }, body: JSON.stringify(body),
     })
     await r.text()
     return r.status

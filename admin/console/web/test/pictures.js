@@ -1,21 +1,33 @@
-// Takes a picture of every view, light and dark, wide and narrow, of a gateway that is at work.
+// Takes a picture of every view, light and dark, of a gateway that is at work: wide ones for docs/console, narrow ones
+// beside the binary. WARM is for how many ms it has been at work, VIEWS which views are wanted.
 import { mkdir } from 'node:fs/promises'
 import { browse, enter, Gateway, open, over } from './kit.js'
 
-const out = process.env.PICTURES ?? new URL('../../../../bin/pictures', import.meta.url).pathname
+const at = path => process.env.PICTURES ?? new URL('../../../../' + path, import.meta.url).pathname
+const folders = { 1440: at('docs/console'), 360: at('bin/pictures') }
 const only = process.env.VIEWS?.split(',')
-await mkdir(out, { recursive: true })
+for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true })
 
 const gateway = await Gateway.start({ channels: `  - {id: vendor-a, kind: mock, models: [{name: small, upstream: echo-first-40}, {name: large, upstream: long-20-slow-10-first-90}], tier: 1, weight: 3, concurrent: 50}
   - {id: vendor-b, kind: mock, models: [{name: small, upstream: echo-first-80}, {name: large, upstream: long-20-slow-10-first-60}], tier: 1, weight: 2, concurrent: 20}
   - {id: vendor-c, kind: mock, models: [{name: vision, upstream: fail-429-retry-20}], tier: 1, weight: 1}
   - {id: shaky, kind: mock, models: [{name: coder, upstream: fail-503}], tier: 1}
   - {id: own-servers, kind: mock, models: [{name: coder, upstream: echo-first-120}, {name: vision, upstream: echo-first-150}, {name: slow, upstream: long-600-slow-100}], tier: 2, concurrent: 8}
+  - {id: old-server, kind: mock, models: [{name: legacy, upstream: long-6-slow-20-errormid-first-200}], tier: 2}
 ` })
 const browser = await browse()
-const models = ['small', 'small', 'small', 'large', 'large', 'coder', 'vision', 'unknown-model']
-const ask = () => Promise.all(models.map(m => gateway.ask(m).catch(() => {})))
-const traffic = setInterval(ask, 250)
+const models = ['small', 'small', 'small', 'large', 'large', 'coder', 'vision', 'legacy']
+const fronts = ['openai', 'openai', 'openai', 'anthropic', 'anthropic', 'rest']
+let turn = 0
+const traffic = setInterval(() => {
+  turn++
+  const busy = 3 + Math.round(2.5 * Math.sin(turn / 60))
+  for (let i = 0; i < busy; i++) {
+    const front = fronts[(turn + i) % fronts.length]
+    if (front === 'rest') gateway.ask('default', 'hello', undefined, front).catch(() => {})
+    else gateway.ask(models[(turn * 3 + i) % models.length], 'hello', undefined, front).catch(() => {})
+  }
+}, 250)
 const streams = [...Array(3)].map(() => gateway.ask('slow').catch(() => {}))
 await new Promise(done => setTimeout(done, Number(process.env.WARM ?? 20_000)))
 
@@ -35,7 +47,7 @@ for (const [scheme, width, height] of [['light', 1440, 900], ['dark', 1440, 900]
     await page.goto(gateway.url('/console/' + path))
     await page.getByText('live', { exact: true }).waitFor()
     await page.waitForTimeout(2500)
-    await page.screenshot({ path: `${out}/${name}-${scheme}-${width}.png` })
+    await page.screenshot({ path: `${folders[width]}/${name}-${scheme}${width < 1000 ? '-narrow' : ''}.png` })
   }
   console.log(scheme, width, page.wrong)
   await over(page)

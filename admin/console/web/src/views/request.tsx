@@ -1,5 +1,5 @@
 // The detail of one request: where its time went, why it went where it went, and what it cost.
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { call, get, part, query, type Attempt, type Explanation, type Ledger, type LedgerRow } from '../api'
 import { message } from '../parts/act'
 import { Behind, Copy, Failed, Skeleton, useLoad } from '../parts/shown'
@@ -10,9 +10,15 @@ import { clock, digits, exact, money, percent, took } from '../words'
 export function Detail({ id, n, caller }: { id: string; n: string; caller: string }) {
   const { value: e, error, again } = useLoad(stop => get<Explanation>('/api/explain/' + part(id) + query({ n, caller }), stop), [id, n, caller])
   const { value: ledger } = useLoad(stop => get<Ledger>('/api/ledger' + query({ request: id }), stop), [id])
+  const close = () => setParams({ id: '', of: '', n: '' })
+  useEffect(() => {
+    const onKey = (k: KeyboardEvent) => { if (k.key === 'Escape' && !document.querySelector('dialog[open]')) close() }
+    addEventListener('keydown', onKey)
+    return () => removeEventListener('keydown', onKey)
+  }, [])
   return (
     <section class="card detail" aria-label="Request">
-      <header><h2 class="clip" title={id}>{id}</h2><button type="button" class="button bare" aria-label="Close the request" onClick={() => setParams({ id: '', of: '', n: '' })}>×</button></header>
+      <header><h2 class="clip" title={id}>{id}</h2><button type="button" class="button bare" aria-label="Close the request" onClick={close}>×</button></header>
       {error !== undefined ? <Failed error={error} again={again} /> : !e ? <Skeleton rows={8} /> : <>
         <Said e={e} />
         <div class="row"><Copy text={() => curl('/api/explain/' + part(id))}>Copy as curl</Copy><Foresee e={e} /></div>

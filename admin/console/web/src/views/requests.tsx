@@ -15,12 +15,17 @@ const paused = signal(false)
 const known = (of: (e: Known) => string) => computed(() => { void told.value; return [...new Set(exchanges.slice(-2000).map(of))].filter(Boolean).sort().slice(0, 100) })
 const fronts = known(e => e.front), models = known(e => e.model), channels = known(e => e.channel), callers = known(e => e.caller)
 
-// fits reports whether an exchange is one of those that the filters ask for.
-function fits(e: Exchange): boolean {
-  const outcome = param('outcome')
-  if (outcome === 'failed' ? e.outcome === 'ok' || !e.outcome : outcome && e.outcome !== outcome) return false
-  if (param('attempts') === 'several' && e.attempts < 2) return false
-  return (['front', 'model', 'channel', 'caller'] as const).every(name => e[name].includes(param(name)))
+const parts = ['front', 'model', 'channel', 'caller'] as const
+
+// filter is whether an exchange is one of those that the address asks for.
+function filter(): (e: Exchange) => boolean {
+  const wanted = parts.map(name => [name, param(name)] as const).filter(([, text]) => text)
+  const outcome = param('outcome'), several = param('attempts') === 'several'
+  return e => {
+    if (outcome === 'failed' ? e.outcome === 'ok' || !e.outcome : outcome && e.outcome !== outcome) return false
+    if (several && e.attempts < 2) return false
+    return wanted.every(([name, text]) => e[name].includes(text))
+  }
 }
 
 function Requests() {
@@ -51,10 +56,10 @@ function outcomes(): [string, string][] {
 function Ended() {
   const [top, setTop] = useState(true)
   const [held, setHeld] = useState<Known[] | null>(null)
-  const filter = ['front', 'model', 'channel', 'caller', 'outcome', 'attempts'].map(param).join('\n')
-  const fresh = useMemo(() => exchanges.filter(fits).reverse(), [told.value, filter])
+  const asked = [...parts, 'outcome', 'attempts'].map(param).join('\n')
+  const fresh = useMemo(() => exchanges.filter(filter()).reverse(), [told.value, asked])
   const still = paused.value || !top
-  useEffect(() => { setHeld(still ? fresh : null) }, [still, filter])
+  useEffect(() => { setHeld(still ? fresh : null) }, [still, asked])
   const rows = still && held ? held : fresh
   const behind = fresh.length - rows.length
   return (
@@ -72,7 +77,6 @@ function Ended() {
 // Running are those that have not ended, asked for once a second.
 function Running() {
   const [list, setList] = useState<Exchange[] | null>(null)
-  const filters = { front: param('front'), model: param('model'), channel: param('channel'), caller: param('caller') }
   useEffect(() => {
     const stop = new AbortController()
     const ask = () => get<{ exchanges: Exchange[] }>('/api/exchanges' + query({ state: 'running', limit: 1000 }), stop.signal).then(r => setList(r.exchanges), () => { /* the top of the page says that the gateway is gone */ })
@@ -80,7 +84,7 @@ function Running() {
     const clock = setInterval(ask, 1000)
     return () => { stop.abort(); clearInterval(clock) }
   }, [])
-  const rows = (list ?? []).filter(e => Object.entries(filters).every(([k, v]) => e[k as 'front'].includes(v)))
+  const rows = (list ?? []).filter(e => parts.every(name => e[name].includes(param(name))))
   return (
     <section class="card tail" aria-label="Questions that run">
       <p class="soft" role="status">{many(rows.length, 'question')} running</p>
@@ -115,4 +119,4 @@ function Line({ e }: { e: Exchange }) {
   )
 }
 
-export const requests: View = { name: 'requests', title: 'Requests', icon: 'M4 6h10M4 12h16M4 18h7', Show: Requests }
+export const requests: View = { name: 'requests', title: 'Requests', icon: 'M4 6h10M4 12h16M4 18h7', Show: Requests, keys: [['↓ ↑', 'the next and the previous request of the list'], ['Esc', 'closes the request']] }
