@@ -108,6 +108,7 @@ type Server struct {
 	spans     func() *SpanStats // nil: there are no traces
 
 	timeline timeline // how channels stood
+	standing standing // what streams of events tell
 	past     history  // what was open, and the cost of the day
 
 	boot     string        // of the cursors of events

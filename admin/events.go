@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -107,8 +106,9 @@ func (c *stream) look(ctx context.Context, n int) {
 	c.cursor = next
 	if n%2 == 0 { // once a second
 		now := time.Now()
-		c.changed("overview", c.s.overview(ctx, now))
-		c.changed("channels", map[string]any{"channels": c.s.g.Channels()})
+		overview, channels := c.s.stands(ctx, now)
+		c.changed("overview", overview)
+		c.changed("channels", channels)
 		c.charts(now)
 	}
 }
@@ -123,24 +123,24 @@ func (c *stream) charts(now time.Time) {
 	c.slot = slot
 	before := now.Truncate(journal.SlotTime).Add(-journal.SlotTime)
 	c.event("point", c.s.point(before, c.s.g.Traces().Activity.Sum(journal.SlotTime, now)))
-	c.changed("traffic", c.s.traffic(flowsTime, now))
+	c.changed("traffic", c.s.text("traffic", c.s.traffic(flowsTime, now)))
 }
 
-// changed writes v if it is not as it was told last.
-func (c *stream) changed(kind string, v any) {
-	text, err := json.Marshal(v)
-	if err == nil && !bytes.Equal(text, c.told[kind]) {
+// changed writes a text if it is not as it was told last; it is kept, and must not change.
+func (c *stream) changed(kind string, text []byte) {
+	if text != nil && !bytes.Equal(text, c.told[kind]) {
 		c.told[kind] = text
-		c.event(kind, json.RawMessage(text))
+		c.write(kind, text)
 	}
 }
 
 func (c *stream) event(kind string, v any) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		c.s.log.Error("an event cannot be told", "event", kind, "err", err)
-		return
+	if text := c.s.text(kind, v); text != nil {
+		c.write(kind, text)
 	}
+}
+
+func (c *stream) write(kind string, text []byte) {
 	fmt.Fprintf(&c.buf, "id: %s-%d\nevent: %s\ndata: %s\n\n", c.s.boot, c.cursor, kind, text)
 }
 
