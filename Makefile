@@ -13,7 +13,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 SDK := internal/sdktest
 WEB := admin/console/web
 
-.PHONY: run check test rules redis promtool race noalloc sdk console console-dist console-pictures archtest lint vuln smoke fuzz soak soak-kill soak-handover soak-ledger soak-reload soak-chaos bench bench-leave bench-compare cover
+.PHONY: run check test rules redis promtool race noalloc sdk console console-dist console-pictures console-scale archtest lint vuln smoke fuzz soak soak-kill soak-handover soak-ledger soak-reload soak-chaos bench bench-leave bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -69,6 +69,12 @@ console: $(WEB)/node_modules/.package-lock.json
 
 console-dist: $(WEB)/node_modules/.package-lock.json
 	cd $(WEB) && npm run build
+
+# console-scale: how the page does with 1,000 channels and 10,000 requests. Prints figures.
+console-scale: $(WEB)/node_modules/.package-lock.json
+	@mkdir -p bin
+	go build -o bin/dragoman ./cmd/dragoman
+	cd $(WEB) && node test/scale.js
 
 console-pictures: $(WEB)/node_modules/.package-lock.json
 	@mkdir -p bin

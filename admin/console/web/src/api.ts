@@ -31,6 +31,8 @@ export interface Overview {
   connections: number; streams: number; sockets: number; channels: number; channels_ready: number
   drains: { channel: string; in_flight: number }[] | null; lately: Figures; cost_today: number; cost_since: string
 }
+export interface Health { status: string; store: string; shared?: string }
+export interface SetAtRunTime { channel: string; what: string; file: string; now: string }
 export interface Point extends Figures { at: string; running: number; streams: number; sockets: number }
 export interface Flow { front: string; model: string; channel: string; questions: number; failed: number; running: number }
 export interface Traffic { seconds: number; links: Flow[] | null }

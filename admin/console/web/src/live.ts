@@ -1,7 +1,7 @@
 // The one stream of events of this page, and what it has told so far. Whatever arrives is gathered, and the
 // signals change at most once a second, so that the page repaints no more often.
 import { batch, signal } from '@preact/signals'
-import { frames, get, Refusal, send, type Channel, type Exchange, type Overview, type Point, type Traffic } from './api'
+import { frames, get, Refusal, send, type Channel, type Exchange, type Health, type Overview, type Point, type Traffic } from './api'
 import { token } from './session'
 
 const keep = 10_000 // exchanges
@@ -17,6 +17,9 @@ export const channels = signal<Channel[] | null>(null)
 // points are those of the charts, the oldest first; traffic is where the questions of the last minutes went.
 export const points = signal<Point[]>([])
 export const traffic = signal<Traffic | null>(null)
+
+// health is what the gateway says of its store and of shared limits.
+export const health = signal<Health>({ status: 'ok', store: 'ok' })
 
 // Known is an exchange with a key that tells it from all others, also from those of the process before.
 export type Known = Exchange & { key: string; ended: number }
@@ -90,18 +93,28 @@ function on(kind: string, data: string, id: string): void {
   const fresh = of !== boot
   boot = of
   cursor = id
-  if (fresh) void catchUp()
+  if (fresh) {
+    void catchUp()
+    void askHealth()
+  }
   const v = JSON.parse(data)
   switch (kind) {
     case 'overview': waiting.overview = v; break
     case 'channels': waiting.channels = v.channels ?? []; break
     case 'traffic': waiting.traffic = v; break
-    case 'point': waiting.points.push(v); break
+    case 'point': waiting.points.push(v); void askHealth(); break
     case 'exchange': waiting.exchanges.push(known(v)); break
     case 'missed': waiting.lost = v.exchanges ? v.exchanges + ' exchanges are missing in this list: ' + v.why + '.' : 'The list may have a gap: ' + v.why + '.'; break
     default: return
   }
   later()
+}
+
+// askHealth asks with each point, which comes every five seconds. Its answer needs no token, and is the same with status 503.
+async function askHealth(): Promise<void> {
+  try {
+    health.value = await (await fetch('/api/health', { cache: 'no-store' })).json()
+  } catch { /* the stream itself says that the gateway is gone */ }
 }
 
 // catchUp reads what ended before the stream began.

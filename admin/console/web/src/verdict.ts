@@ -1,7 +1,7 @@
 // The sentence on top: is it well, if not where, and why.
 import { signal } from '@preact/signals'
 import { get, part, type Channel, type Failure, type ModelState } from './api'
-import { channels, link, overview } from './live'
+import { channels, health, link, overview } from './live'
 import { rowsOf, stateOf, worstOf } from './parts/state'
 import { address } from './route'
 import { digits, many, took } from './words'
@@ -16,7 +16,17 @@ export function verdict(): Verdict {
   if (!all || !overview.value) return { state: 'slow', text: 'Joining the gateway\u2026', href: address('overview') }
   if (overview.value.draining) return { state: 'held', text: 'The gateway is stopping: ' + many(overview.value.running, 'question') + ' still run, no new one is taken.', href: address('requests', { state: 'running' }) }
   if (all.length === 0) return { state: 'open', text: 'There is no channel: every question is refused.', href: address('channels') }
-  return unserved(all) ?? worst(all) ?? well(all)
+  return unwell() ?? unserved(all) ?? worst(all) ?? alone() ?? well(all)
+}
+
+function unwell(): Verdict | undefined {
+  if (health.value.store !== 'lost') return undefined
+  return { state: 'open', text: 'The store takes no changes: questions that keep a conversation are refused, those of stateless fronts are answered. The log says why.', href: address('overview') }
+}
+
+function alone(): Verdict | undefined {
+  if (health.value.shared !== 'alone') return undefined
+  return { state: 'slow', text: 'The shared counts cannot be reached: this process counts limits alone. Questions are answered.', href: address('overview') }
 }
 
 // unserved names a model that no channel takes now.

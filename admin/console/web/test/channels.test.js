@@ -52,6 +52,7 @@ test('a weight is set with the keyboard, and taken back', async () => {
   await page.getByRole('dialog').getByText('gets weight 5 instead of 3').waitFor()
   await page.keyboard.press('Enter')
   await page.getByText('vendor-a has weight 5.').waitFor()
+  await a.getByText('3 in the file').waitFor()
   await page.getByRole('button', { name: 'Undo' }).click()
   await page.getByText('vendor-a has weight 3 again.').waitFor()
   await over(page)

@@ -52,3 +52,15 @@ test('a request says where its time went and why it went where it went', async (
   await detail.waitFor({ state: 'detached' })
   await over(page)
 })
+
+test('a request is opened by its id, as a line of the log has it', async () => {
+  const page = await open(browser)
+  const { exchanges } = await gateway.api('GET', '/api/exchanges?limit=1')
+  await enter(page, gateway, '/console/requests')
+  await page.getByLabel('Request id').fill(exchanges[0].id)
+  await page.keyboard.press('Enter')
+  await page.getByRole('region', { name: 'Request', exact: true }).getByText('Where its time went').waitFor()
+  await page.keyboard.press('Escape')
+  await page.getByRole('region', { name: 'Request', exact: true }).waitFor({ state: 'detached' })
+  await over(page)
+})

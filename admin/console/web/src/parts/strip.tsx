@@ -1,10 +1,13 @@
 // The last half hour of a channel, key and model, in cells of a minute.
 import { signal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
-import { get, type Cell, type Timeline } from '../api'
+import { get, type Cell, type SetAtRunTime, type Timeline } from '../api'
 import { stateWords } from './state'
 
 const every = 10_000 // ms between two looks
+
+// differs is what was set at run time, and is not as the file says.
+export const differs = signal<SetAtRunTime[]>([])
 
 const timeline = signal<Timeline | null>(null)
 const byRow = signal(new Map<string, Cell[]>())
@@ -15,15 +18,20 @@ const rowKey = (channel: string, key: number, model: string): string => JSON.str
 export function useTimeline(): void {
   useEffect(() => {
     const stop = new AbortController()
-    const ask = () => get<Timeline>('/api/timeline', stop.signal).then(t => {
-      byRow.value = new Map((t.rows ?? []).map(r => [rowKey(r.channel, r.key, r.model), r.cells ?? []]))
-      timeline.value = t
-    }, () => { /* the top of the page says that the gateway is gone */ })
-    void ask()
+    const ask = () => {
+      void look(stop.signal)
+      get<{ set_at_run_time: SetAtRunTime[] | null }>('/api/channels', stop.signal).then(c => { differs.value = c.set_at_run_time ?? [] }, () => {})
+    }
+    ask()
     const clock = setInterval(ask, every)
     return () => { stop.abort(); clearInterval(clock) }
   }, [])
 }
+
+const look = (stop: AbortSignal) => get<Timeline>('/api/timeline', stop).then(t => {
+  byRow.value = new Map((t.rows ?? []).map(r => [rowKey(r.channel, r.key, r.model), r.cells ?? []]))
+  timeline.value = t
+}, () => { /* the top of the page says that the gateway is gone */ })
 
 // Strip draws the half hour: low where it was ready, high and in the colour of its state where not, nothing
 // where nobody looked yet.

@@ -5,7 +5,7 @@ import { channels as all } from '../live'
 import { act, Button } from '../parts/act'
 import { Ago, Behind, Choice, Empty, Failed, Filter, Filters, Skeleton, useLoad } from '../parts/shown'
 import { ChannelTest } from './channeltest'
-import { cellsOf, Strip, useTimeline } from '../parts/strip'
+import { cellsOf, differs, Strip, useTimeline } from '../parts/strip'
 import { Mark, rowsOf, stateOf, type Row } from '../parts/state'
 import { address, param, setParams } from '../route'
 import { digits, many, took } from '../words'
@@ -152,10 +152,16 @@ function Weight({ channel: c }: { channel: Channel }) {
     verb: 'Set weight of ' + c.id, says: c.id + ' gets weight ' + value + ' instead of ' + c.weight + ' among the channels of tier ' + c.tier + ', until the gateway is started anew or the configuration is applied. What was learnt of its models is learnt anew.',
     run: async () => { await set(value)(); setTo(null) }, done: c.id + ' has weight ' + value + '.', undo: set(c.weight), undone: c.id + ' has weight ' + c.weight + ' again.',
   })
+  const inFile = differs.value.find(d => d.channel === c.id && d.what === 'weight' && d.now === String(c.weight))
+  const back = () => act({
+    verb: 'Give ' + c.id + ' the weight of the file', says: c.id + ' gets weight ' + inFile?.file + ' again, as the configuration says. What was learnt of its models is learnt anew.',
+    run: () => call('DELETE', path(c, 'weight')), done: c.id + ' has the weight of the file.', undo: set(c.weight), undone: c.id + ' has weight ' + c.weight + ' again.',
+  })
   return (
     <span class="weight">
       <label>Weight <input type="range" min={1} max={Math.max(20, c.weight * 2)} value={value} onInput={e => setTo(Number(e.currentTarget.value))} /></label>
       <output>{value}</output>
+      {inFile && <><span class="soft">{inFile.file} in the file</span>{to === null && <Button onClick={back}>As in the file</Button>}</>}
       {to !== null && to !== c.weight && <><Button kind="main" onClick={change}>Set</Button><button type="button" class="button" onClick={() => setTo(null)}>Reset</button></>}
     </span>
   )

@@ -40,10 +40,21 @@ function Requests() {
         <Filter name="caller" label="Caller" list={callers.value} />
         {!running && <Choice name="outcome" label="Outcome" values={outcomes()} />}
         {!running && <Choice name="attempts" label="Attempts" values={[['', 'any'], ['several', 'more than one']]} />}
+        <ById />
       </Filters>
       <div class={'split' + (param('id') ? ' open' : '')}>{running ? <Running /> : <Ended />}{param('id') && <Detail key={param('id') + param('n')} id={param('id')} n={param('n')} caller={param('of')} />}</div>
     </>
   )
+}
+
+// ById opens the request of a log line, by its id.
+function ById() {
+  const open = (e: Event) => {
+    e.preventDefault()
+    const id = String(new FormData(e.currentTarget as HTMLFormElement).get('id')).trim()
+    if (id) setParams({ id, of: '', n: '' })
+  }
+  return <form class="filter" onSubmit={open}><label><span>Request id</span><input name="id" type="text" placeholder="req_… and Enter" autocomplete="off" spellcheck={false} /></label></form>
 }
 
 function outcomes(): [string, string][] {
