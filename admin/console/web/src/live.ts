@@ -18,6 +18,9 @@ export const channels = signal<Channel[] | null>(null)
 export const points = signal<Point[]>([])
 export const traffic = signal<Traffic | null>(null)
 
+// caughtUp is set once what ended before the page was opened is known.
+export const caughtUp = signal(false)
+
 // health is what the gateway says of its store and of shared limits.
 export const health = signal<Health>({ status: 'ok', store: 'ok' })
 
@@ -38,7 +41,7 @@ export const now = (): number => Date.now() + skew
 const seen = new Set<string>()
 let boot = ''
 let cursor = ''
-let waiting: { overview?: Overview; channels?: Channel[]; traffic?: Traffic; points: Point[]; exchanges: Known[]; lost?: string } = { exchanges: [], points: [] }
+let waiting: { overview?: Overview; channels?: Channel[]; traffic?: Traffic; points: Point[]; exchanges: Known[]; caughtUp?: boolean; lost?: string } = { exchanges: [], points: [] }
 let timer: ReturnType<typeof setTimeout> | undefined
 let painted = 0
 
@@ -56,6 +59,7 @@ function paint(): void {
     if (w.channels) channels.value = w.channels
     if (w.traffic) traffic.value = w.traffic
     if (w.points.length > 0) points.value = merged(points.value, w.points)
+    if (w.caughtUp) caughtUp.value = true
     if (w.lost) lost.value = w.lost
     if (w.exchanges.length > 0) {
       take(w.exchanges)
@@ -122,6 +126,7 @@ async function catchUp(): Promise<void> {
   try {
     const { exchanges } = await get<{ exchanges: Exchange[] }>('/api/exchanges?limit=1000')
     waiting.exchanges.push(...exchanges.reverse().map(known))
+    waiting.caughtUp = true
     waiting.points.push(...(await get<{ points: Point[] }>('/api/overview')).points)
     later()
   } catch { /* the stream itself says that the gateway is gone */ }
@@ -187,6 +192,7 @@ export function stop(): void {
     channels.value = null
     traffic.value = null
     points.value = []
+    caughtUp.value = false
     lost.value = ''
     told.value++
   })

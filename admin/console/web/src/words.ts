@@ -10,11 +10,14 @@ export function digits(n: number): string {
   return short(n)
 }
 
+const number = new Intl.NumberFormat('en', { useGrouping: true, maximumFractionDigits: 2 })
+const time = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 })
+
 function short(n: number): string {
   const size = Math.abs(n)
   if (size === 0) return '0'
   const places = size >= 100 ? 0 : size >= 10 ? 1 : 2
-  return size < 0.005 ? '< 0.01' : Number(n.toFixed(places)).toLocaleString('en', { useGrouping: true, maximumFractionDigits: places })
+  return size < 0.005 ? '< 0.01' : number.format(Number(n.toFixed(places)))
 }
 
 // took is a duration: ms below a second.
@@ -33,12 +36,12 @@ export function ago(at: number, now: number): string {
   return ms < 1500 ? 'now' : took(Math.round(ms / 1000) * 1000).replace(/ 0\u202f(s|min|h)$/, '') + ' ago'
 }
 
-export const clock = (at: number): string => new Date(at).toLocaleTimeString('en-GB', { hour12: false }) + '.' + String(new Date(at).getMilliseconds()).padStart(3, '0')
+export const clock = (at: number): string => time.format(at)
 
 export const exact = (at: number): string => new Date(at).toISOString()
 
 // many is a count with its noun.
-export const many = (n: number, one: string, more = one + 's'): string => n.toLocaleString('en') + ' ' + (n === 1 ? one : more)
+export const many = (n: number, one: string, more = one + 's'): string => number.format(n) + ' ' + (n === 1 ? one : more)
 
 export const percent = (share: number): string => digits(share * 100) + '\u202f%'
 

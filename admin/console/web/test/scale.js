@@ -3,12 +3,13 @@
 import { readFile } from 'node:fs/promises'
 import { browse, enter, Gateway, open, over, token } from './kit.js'
 
-const channels = Array.from({ length: 1000 }, (_, i) => `  - {id: channel-${i}, kind: mock, models: [{name: small, upstream: echo}, {name: model-${i % 50}, upstream: echo}], tier: 1, weight: ${1 + (i % 5)}}`).join('\n') + '\n'
+const many = Number(process.env.CHANNELS ?? 1000)
+const channels = Array.from({ length: many }, (_, i) => `  - {id: channel-${i}, kind: mock, models: [{name: small, upstream: echo}, {name: model-${i % 50}, upstream: echo}], tier: 1, weight: ${1 + (i % 5)}}`).join('\n') + '\n'
 const gateway = await Gateway.start({ channels })
 const questions = Number(process.env.QUESTIONS ?? 10_000)
 let left = questions
 await Promise.all([...Array(16)].map(async () => { while (left-- > 0) await gateway.ask('small') }))
-console.log(questions + ' questions asked of 1000 channels')
+console.log(questions + ' questions asked of ' + many + ' channels')
 
 const browser = await browse()
 const page = await open(browser)
@@ -18,7 +19,7 @@ await enter(page, gateway)
 async function usable(path, text) {
   await page.goto(gateway.url('/console/' + path), { waitUntil: 'commit' })
   const began = Date.now()
-  await page.getByText(text).first().waitFor()
+  await page.locator(text).first().waitFor()
   return Date.now() - began
 }
 
@@ -39,8 +40,20 @@ const frames = selector => page.evaluate(async selector => {
   return { frames: times.length, late: times.filter(t => t > 34).length, p99: Math.round(times[Math.floor(times.length * 0.99)]), scrolled: box.scrollTop }
 }, selector)
 
-for (const [path, text, box] of [['overview', 'All well'], ['map', 'The map as a table'], ['channels', '1,000 channels'], ['requests', /\d{1,3},\d{3} questions/, '.list']]) {
-  console.log(path, 'usable after', await usable(path, text), 'ms; scrolling:', JSON.stringify(await frames(box)))
+// busy is how much of the time of a scroll the page's thread was at work, in ms.
+const cdp = await page.context().newCDPSession(page)
+await cdp.send('Performance.enable')
+const work = async () => Object.fromEntries((await cdp.send('Performance.getMetrics')).metrics.map(m => [m.name, m.value * 1000]))
+async function scrolled(box) {
+  const before = await work()
+  const told = await frames(box)
+  const after = await work()
+  for (const [name, of] of [['script', 'ScriptDuration'], ['layout', 'LayoutDuration'], ['style', 'RecalcStyleDuration'], ['all', 'TaskDuration']]) told[name] = Math.round(after[of] - before[of])
+  return JSON.stringify(told)
+}
+
+for (const [path, text, box] of [['overview', '.figure'], ['map', '.map .node'], ['channels', '.channel'], ['requests', '.list-row', '.list']]) {
+  console.log(path, 'usable after', await usable(path, text), 'ms; scrolling:', await scrolled(box))
 }
 await over(page)
 

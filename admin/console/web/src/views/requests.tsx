@@ -1,10 +1,11 @@
 import { computed, signal } from '@preact/signals'
+import type { VNode } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { View } from '../views'
 import { get, query, type Exchange } from '../api'
-import { exchanges, told, type Known } from '../live'
+import { caughtUp, exchanges, told, type Known } from '../live'
 import { List } from '../parts/list'
-import { Choice, Empty, Filter, Filters } from '../parts/shown'
+import { Choice, Empty, Filter, Filters, Skeleton } from '../parts/shown'
 import { Mark } from '../parts/state'
 import { param, setParams } from '../route'
 import { clock, exact, many, took } from '../words'
@@ -79,7 +80,7 @@ function Ended() {
         <button type="button" class="button" aria-pressed={paused.value} onClick={() => { paused.value = !paused.value }}>{paused.value ? 'Go on' : 'Pause'}</button>
         <span class="soft" role="status">{many(rows.length, 'question')}{still && behind > 0 ? ', ' + behind + ' held back' : ''}</span>
       </div>
-      {rows.length === 0 ? <Empty>{exchanges.length === 0 ? 'No question has ended yet. The next one appears here.' : 'None of the ' + many(exchanges.length, 'question') + ' that this page knows fits.'}</Empty>
+      {rows.length === 0 && !caughtUp.value ? <Skeleton rows={10} /> : rows.length === 0 ? <Empty>{exchanges.length === 0 ? 'No question has ended yet. The next one appears here.' : 'None of the ' + many(exchanges.length, 'question') + ' that this page knows fits.'}</Empty>
         : <Rows label="Questions that have ended" rows={rows} onTop={setTop} />}
     </section>
   )
@@ -105,9 +106,16 @@ function Running() {
 }
 
 function Rows({ label, rows, onTop }: { label: string; rows: Exchange[]; onTop?: (top: boolean) => void }) {
+  // A row that was drawn is the same when one scrolls on, so that only those that come into sight are drawn.
+  const drawn = useMemo(() => new WeakMap<Exchange, VNode>(), [])
+  const row = (e: Exchange) => {
+    const line = drawn.get(e) ?? <Line e={e} />
+    drawn.set(e, line)
+    return line
+  }
   return <>
     <div class="exchange head" aria-hidden="true"><span>Ended</span><span>Outcome</span><span>Model</span><span>Channel</span><span>Front, caller</span><span class="n">First</span><span class="n">Took</span></div>
-    <List label={label} rows={rows} height={44} keyOf={keyOf} row={e => <Line e={e} />} {...(onTop && { onTop })} />
+    <List label={label} rows={rows} height={44} keyOf={keyOf} row={row} {...(onTop && { onTop })} />
   </>
 }
 
