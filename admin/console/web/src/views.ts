@@ -4,6 +4,7 @@ import { overview } from './views/overview'
 import { map } from './views/map'
 import { channels } from './views/channels'
 import { requests } from './views/requests'
+import { configuration } from './views/configuration'
 
 export interface View {
   name: string // in the address
@@ -13,4 +14,4 @@ export interface View {
   keys?: [key: string, does: string][] // beside those of every view
 }
 
-export const views: View[] = [overview, map, channels, requests]
+export const views: View[] = [overview, map, channels, requests, configuration]
