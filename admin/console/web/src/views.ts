@@ -4,6 +4,7 @@ import { overview } from './views/overview'
 import { map } from './views/map'
 import { channels } from './views/channels'
 import { requests } from './views/requests'
+import { conversations } from './views/conversations'
 import { configuration } from './views/configuration'
 
 export interface View {
@@ -14,4 +15,4 @@ export interface View {
   keys?: [key: string, does: string][] // beside those of every view
 }
 
-export const views: View[] = [overview, map, channels, requests, configuration]
+export const views: View[] = [overview, map, channels, requests, conversations, configuration]
