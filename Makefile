@@ -13,7 +13,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 SDK := internal/sdktest
 WEB := admin/console/web
 
-.PHONY: run check test rules redis promtool race noalloc sdk console console-dist console-pictures console-scale archtest lint vuln smoke fuzz soak soak-kill soak-handover soak-ledger soak-reload soak-chaos bench bench-leave bench-compare cover
+.PHONY: run check test rules redis postgres promtool race noalloc sdk console console-dist console-pictures console-scale archtest lint vuln smoke fuzz soak soak-kill soak-handover soak-ledger soak-reload soak-chaos bench bench-leave bench-postgres bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -36,12 +36,18 @@ rules:
 redis:
 	command -v redis-server >/dev/null || { apt-get update && RUNLEVEL=1 apt-get install -y redis-server; }
 
+# postgres: the server on which several processes keep conversations, and a pooler; tests start
+# their own and stop them. RUNLEVEL keeps the package from starting another.
+postgres:
+	{ command -v postgres || ls /usr/lib/postgresql/*/bin/postgres; } >/dev/null 2>&1 && ls /usr/sbin/pgbouncer >/dev/null 2>&1 || \
+		{ apt-get update && RUNLEVEL=1 apt-get install -y --no-install-recommends postgresql pgbouncer; }
+
 # promtool: what checks alert rules and queries. It comes with the server, which is not
 # started.
 promtool:
 	command -v promtool >/dev/null || { apt-get update && RUNLEVEL=1 apt-get install -y --no-install-recommends prometheus; }
 
-race: redis promtool
+race: redis postgres promtool
 	@[ -n "$(RACE)" ] || echo "no C compiler: the tests run without the race detector"
 	DRAGOMAN_TEST_ALL=1 go test $(RACE) -timeout 10m ./...
 
@@ -177,6 +183,12 @@ soak:
 # bench: all benchmarks, or those that BENCH names, for BENCHTIME each.
 bench:
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+# bench-postgres: turns a second beside pgbench on the same server, and the times of lists, looks
+# and turns among a million conversations beside a thousand; about five minutes, 5 GB of disk.
+bench-postgres:
+	go test -run '^$$' -bench '^BenchmarkTurns$$' -benchtime 50000x -count 3 ./store/postgres
+	go test -run '^$$' -bench '^BenchmarkGrowth$$' -benchtime 2000x -timeout 30m ./store/postgres
 
 # bench-leave: from a client's farewell to the close at the back end, 200 times in each stage; about five minutes.
 bench-leave:

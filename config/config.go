@@ -9,7 +9,8 @@ import "time"
 //
 // In the struct tags, yaml is the key, default what Load fills in, min the
 // least number that the file may say (0 where there is no min), and secret
-// marks what must not be empty and is never shown in a message.
+// marks what must not be empty and is never shown in a message; secret:"address" only where
+// it may hold a password.
 type Config struct {
 	// Listen is the address of all fronts. Default 127.0.0.1:8080.
 	Listen string `yaml:"listen" default:"127.0.0.1:8080"`
@@ -183,9 +184,11 @@ type Admin struct {
 
 // Store says where conversations are kept.
 type Store struct {
-	// URL is "memory:" or "sqlite:PATH", PATH relative to the working directory.
-	// Default sqlite:dragoman.db.
-	URL string `yaml:"url" default:"sqlite:dragoman.db"`
+	// URL is "memory:", "sqlite:PATH" with PATH relative to the working directory, or
+	// postgres://USER:PASSWORD@HOST:PORT/DATABASE, on which several processes may work at once;
+	// behind it sslmode and the other settings of PostgreSQL's own programs, and pool_max_conns,
+	// the most connections (16). Default sqlite:dragoman.db.
+	URL string `yaml:"url" default:"sqlite:dragoman.db" secret:"address"`
 	// Keep is how long conversations are kept after their last change, such as 90d; older ones
 	// are removed for good while the server runs, but for those in use. Shares and masks stay.
 	// Default: 0, for ever.

@@ -118,7 +118,7 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string, tag reflect.St
 		return
 	}
 	if _, null := n.(*ast.NullNode); null {
-		if tag.Get("secret") != "" && v.Kind() == reflect.String {
+		if tag.Get("secret") == "yes" && v.Kind() == reflect.String {
 			d.add(n, path, "must not be empty")
 		}
 		return // the same as a key that is not there
@@ -182,7 +182,7 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, path string, tag reflect.S
 		v = v.Elem()
 	}
 	text, _ := scalarText(n)
-	if d.secrets != nil && (tag.Get("secret") != "" || isExtra(path)) {
+	if d.secrets != nil && (hides(tag, text) || isExtra(path)) {
 		*d.secrets = append(*d.secrets, n)
 	}
 	if isString(n) {
@@ -193,7 +193,7 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, path string, tag reflect.S
 		}
 		text, d.hidden[path] = expanded, used
 	}
-	if tag.Get("secret") != "" && text == "" {
+	if tag.Get("secret") == "yes" && text == "" {
 		d.add(n, path, "must not be empty")
 		return
 	}
@@ -204,6 +204,17 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, path string, tag reflect.S
 	if err := least(v, tag.Get("min")); err != nil {
 		d.add(n, path, "%s", err)
 	}
+}
+
+// hides reports whether text, the value of a field with this tag, is not to be shown.
+func hides(tag reflect.StructTag, text string) bool {
+	switch tag.Get("secret") {
+	case "":
+		return false
+	case "address":
+		return strings.Contains(text, "@") || strings.Contains(text, "password=")
+	}
+	return true
 }
 
 // isExtra says whether path is a value among the headers or the query of a channel, or the

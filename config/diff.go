@@ -101,9 +101,17 @@ func (d *differ) record(a, b reflect.Value, at spot) {
 			continue
 		}
 		below := at.child(key)
-		below.secret = at.secret || f.Tag.Get("secret") != "" || isExtra(below.a) || isExtra(below.b)
+		below.secret = at.secret || hides(f.Tag, inWords(a.FieldByIndex(f.Index))) || hides(f.Tag, inWords(b.FieldByIndex(f.Index))) || isExtra(below.a) || isExtra(below.b)
 		d.value(a.FieldByIndex(f.Index), b.FieldByIndex(f.Index), below)
 	}
+}
+
+// inWords is the text of a value; empty: it is none.
+func inWords(v reflect.Value) string {
+	if v.Kind() == reflect.String {
+		return v.String()
+	}
+	return ""
 }
 
 func (d *differ) value(a, b reflect.Value, at spot) {

@@ -55,6 +55,12 @@ func (c *Config) Warnings() []Problem {
 			add("callers.jwt.jwks", "a user who has the name of a key is that caller, conversations included: set callers.jwt.prefix unless whoever signs the tokens gives out the names of callers.keys to nobody else")
 		}
 	}
+	switch joint := strings.HasPrefix(c.Store.URL, "postgres"); {
+	case joint && c.Shared.URL == "":
+		add("store.url", "several processes may work on this store, but without shared.url each of them counts limits and learns of failing channels for itself: run one, or set shared.url")
+	case !joint && c.Shared.URL != "":
+		add("store.url", "belongs to one process: with shared.url several of them share limits and what they learn of channels, but conversations, keys made at run time and the ledger are each one's own. A postgres:// is for all of them")
+	}
 	slices.SortStableFunc(all, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
 	})

@@ -11,7 +11,8 @@ import (
 type Kind struct {
 	// Scheme is what its URLs begin with, before the colon.
 	Scheme string
-	// Form is what a URL looks like, for messages: sqlite:PATH.
+	// Form is what a URL looks like, for messages: sqlite:PATH. Empty: the scheme is another
+	// name of a kind that has one.
 	Form string
 	// Check says what is wrong with what stands behind the colon of a URL; empty: nothing.
 	Check func(place string) string

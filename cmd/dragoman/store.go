@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"github.com/dragoman-gateway/dragoman/internal/handover"
@@ -29,6 +30,9 @@ func openStore(url string, line *handover.Process, log *slog.Logger) (st store.S
 	}
 	if st, err = kind.Open(url); err != nil {
 		return nil, nil, nil, errors.Join(fmt.Errorf("cannot open the store: %w", err), unlock())
+	}
+	if told, ok := st.(interface{ Tell(*slog.Logger) }); ok {
+		told.Tell(log)
 	}
 	return st, lock, func() {
 		if err := errors.Join(st.Close(), unlock()); err != nil {
@@ -64,7 +68,26 @@ func storeFile(url string) string {
 }
 
 type storeCommand struct {
+	Copy    storeCopyCommand    `cmd:"" help:"Copy everything into an empty store of another kind, and compare both."`
 	Compact storeCompactCommand `cmd:"" help:"Write the file anew without what was deleted from it, so that it becomes short. Says the room it needs first."`
+}
+
+type storeCopyCommand struct {
+	From   string `arg:"" help:"The store to copy, as store.url names it: sqlite:PATH or postgres://…. $NAME is that variable of the environment."`
+	To     string `arg:"" help:"The empty store to copy into."`
+	Resume bool   `help:"Go on with a copy that was stopped."`
+}
+
+// Run prints each table with the count and the checksum that both stores have.
+func (c *storeCopyCommand) Run(ctx context.Context, s environment) error {
+	err := stores.Copy(ctx, os.ExpandEnv(c.From), os.ExpandEnv(c.To), c.Resume, func(sum stores.Sum) {
+		fmt.Fprintf(s.out, "%-14s %9d  %s\n", sum.Table, sum.Rows, sum.Digest())
+	})
+	if err != nil {
+		return fmt.Errorf("cannot copy the store: %w", err)
+	}
+	fmt.Fprintln(s.out, "All of it is in both stores. Name the new one in store.url before a server starts.")
+	return nil
 }
 
 type storeCompactCommand struct {

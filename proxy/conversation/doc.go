@@ -13,6 +13,9 @@
 // store. A conversation that rested is asked for its version before it is used, so that the
 // turn of another process is seen.
 //
+// Where several processes work on the store, a turn has a place among those of all of them as
+// well, a [store.Lease]; having come up it knows the version of the conversation.
+//
 // A remote memory is known by a [Position]: a conversation and a [Fingerprint] of all that
 // was said in it. Of a conversation in the registry its version stands for that, so that an
 // edit, a clear, or a turn that another channel answered is out of sync by itself.

@@ -33,6 +33,7 @@ type Registry struct {
 	shared atomic.Bool // see Share
 	// era counts how often another process ceased to work on the store beside this one.
 	era    atomic.Uint64
+	leases store.Leaser // nil: turns are in the order of this process
 	quotas quotas
 	// gates part deletions and clears of an owner's conversations, which hold one
 	// for writing, from look-ups and stores of turns, which hold it for reading. So
@@ -48,6 +49,9 @@ type Registry struct {
 func New(st store.Store, log *slog.Logger, sole bool) *Registry {
 	r := &Registry{byID: make(map[string]*Thread), byKey: make(map[threadKey]*Thread), seed: maphash.MakeSeed(), store: st, log: log}
 	r.sole.Store(sole)
+	if leases, ok := st.(store.Leaser); ok && !sole {
+		r.leases = leases
+	}
 	return r
 }
 
@@ -86,7 +90,7 @@ func (r *Registry) gate(owner string) *sync.RWMutex {
 
 // enqueue takes the next place of t, which join has counted already.
 func (r *Registry) enqueue(t *Thread) *Turn {
-	turn := &Turn{thread: t, registry: r, generation: t.generation}
+	turn := &Turn{thread: t, registry: r, generation: t.generation, ticket: r.newTicket(t)}
 	if t.busy {
 		turn.ready = make(chan struct{})
 		t.queue = append(t.queue, turn.ready)
@@ -191,7 +195,19 @@ type Identity struct {
 // measure says that the length of the whole conversation is to be known, see
 // [Turn.SentLength]. The error is a *translate.Error: there is no such conversation and none
 // may be made, or the store failed.
+//
+// Where other processes work on the store, the turn has its place among theirs as well.
 func (r *Registry) Enqueue(ctx context.Context, owner string, id Identity, measure bool) (*Turn, error) {
+	turn, err := r.place(ctx, owner, id, measure)
+	if err != nil {
+		return nil, err
+	}
+	turn.take(ctx)
+	return turn, nil
+}
+
+// place is Enqueue among the turns of this process.
+func (r *Registry) place(ctx context.Context, owner string, id Identity, measure bool) (*Turn, error) {
 	var key threadKey
 	switch {
 	case id.Find.Key != "":
@@ -224,6 +240,7 @@ func (r *Registry) Enqueue(ctx context.Context, owner string, id Identity, measu
 		}
 		if conv != nil {
 			t := &Thread{id: conv.ID, owner: owner, key: key, conv: conv, loaded: true, weight: weigh(conv.Messages), era: era}
+			t.leased.id, t.leased.key = conv.ID, conv.Key
 			t.lengths.of(conv.Messages, conv.Head, conv.Skipped, 0)
 			if measure {
 				t.lengths.guess()
@@ -239,6 +256,7 @@ func (r *Registry) Enqueue(ctx context.Context, owner string, id Identity, measu
 			made.ID = ids.New("conv_")
 		}
 		t := &Thread{id: made.ID, owner: owner, key: key, conv: &made, weight: weigh(made.Messages), era: era}
+		t.leased.id, t.leased.key = made.ID, made.Key
 		t.lengths.of(sent(made.Messages), 0, 0, 0)
 		if turn := r.joinNew(t, left); turn != nil {
 			return turn, nil
@@ -282,7 +300,7 @@ const lookAgain = time.Minute
 func (r *Registry) recall(ctx context.Context, u *Turn, idle, measure bool) (there bool, err error) {
 	t := u.thread
 	era := r.era.Load()
-	if idle && (t.era != era || !r.sole.Load() || r.shared.Load() || time.Since(time.UnixMilli(t.conv.Updated)) >= lookAgain) {
+	if idle && r.leases == nil && (t.era != era || !r.sole.Load() || r.shared.Load() || time.Since(time.UnixMilli(t.conv.Updated)) >= lookAgain) {
 		version, err := r.store.Version(ctx, t.owner, t.id)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
@@ -303,7 +321,10 @@ func (r *Registry) recall(ctx context.Context, u *Turn, idle, measure bool) (the
 	if t.ephemeral || !measure || u.measured() {
 		return true, nil
 	}
-	conv, err := r.store.Load(ctx, t.owner, store.Ref{ID: t.id}, store.Window{Messages: firstLook, Bytes: parkedMost, View: store.ViewSent})
+	r.mu.Lock()
+	id := t.id // another turn may find that the conversation has another one
+	r.mu.Unlock()
+	conv, err := r.store.Load(ctx, t.owner, store.Ref{ID: id}, store.Window{Messages: firstLook, Bytes: parkedMost, View: store.ViewSent})
 	switch {
 	case err == nil:
 		r.measure(t, conv)

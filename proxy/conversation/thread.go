@@ -12,6 +12,10 @@ type Thread struct {
 	id    string
 	owner string
 	key   threadKey // under which it is also found; zero: none
+	// leased is what the leases of its turns are for; tickets is that of the newest one, which
+	// the registry's lock guards.
+	leased  struct{ id, key string }
+	tickets *ticket
 	// conv is what the conversation is created as with its first turn, or as it is
 	// stored, with as many of its messages as the last turn needed. Only the holder of
 	// the turn uses it.

@@ -15,19 +15,21 @@ type Turn struct {
 	begun      bool          // its question is stored already, as the newest message
 	first      int           // bytes that it was stored with, if it began its conversation
 	holds      atomic.Int32  // calls of Done that only end a Hold
+	ticket     *ticket       // nil: there are no other processes
 }
 
 // Hold keeps the place beyond its exchange: Done must be called once more.
 func (u *Turn) Hold() { u.holds.Add(1) }
 
-// Wait returns when the turns before this one are over, or ctx has ended.
+// Wait returns when the turns before this one are over, here and in other processes, or ctx
+// has ended.
 func (u *Turn) Wait(ctx context.Context) error {
 	if u.ready == nil {
-		return nil
+		return u.waitForLease(ctx)
 	}
 	select {
 	case <-u.ready:
-		return nil
+		return u.waitForLease(ctx)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -41,6 +43,7 @@ func (u *Turn) Done() {
 	r, t := u.registry, u.thread
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	u.ticket.end()
 	if !u.leaveQueue() {
 		if len(t.queue) > 0 {
 			close(t.queue[0])

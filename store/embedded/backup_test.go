@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/backend"
 )
 
 // docs/operations.md: a backup is made with VACUUM INTO from another process while
@@ -123,11 +124,11 @@ func TestAFullFileRefusesAndTakesMoreWhenThereIsRoomAgain(t *testing.T) {
 }
 
 func FuzzStoredRowsAreReadOrRefused(f *testing.F) {
-	whole, err := encodeMessages(crashTurn("c").Messages)
+	whole, err := backend.EncodeMessages(crashTurn("c").Messages)
 	if err != nil {
 		f.Fatal(err)
 	}
-	parts, err := encodeParts(crashTurn("c").Messages[0].Parts)
+	parts, err := backend.EncodeParts(crashTurn("c").Messages[0].Parts)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -135,24 +136,24 @@ func FuzzStoredRowsAreReadOrRefused(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if parts, err := decodeParts(text); err == nil {
-			again, err := encodeParts(parts)
+		if parts, err := backend.DecodeParts(text); err == nil {
+			again, err := backend.EncodeParts(parts)
 			if err != nil {
 				t.Fatalf("what was read cannot be written: %v", err)
 			}
-			if second, err := decodeParts(again); err != nil || len(second) != len(parts) {
+			if second, err := backend.DecodeParts(again); err != nil || len(second) != len(parts) {
 				t.Fatalf("%q was read as %d parts and then as %d, %v", text, len(parts), len(second), err)
 			}
 		}
-		messages, err := decodeMessages(text)
+		messages, err := backend.DecodeMessages(text)
 		if err != nil {
 			return
 		}
-		again, err := encodeMessages(messages)
+		again, err := backend.EncodeMessages(messages)
 		if err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
-		if second, err := decodeMessages(again); err != nil || len(second) != len(messages) {
+		if second, err := backend.DecodeMessages(again); err != nil || len(second) != len(messages) {
 			t.Fatalf("%q was read as %d messages and then as %d, %v", text, len(messages), len(second), err)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/backend"
 )
 
 // damaged is a store with one row of each kind, into which a fuzzer writes.
@@ -138,7 +139,7 @@ func FuzzDamagedRowsAreReadOrRefused(f *testing.F) {
 		_, _, of4 := d.List(ctx, store.Filter{Owner: "o"})
 		_, of5 := d.Masks(ctx, "o")
 		for _, err := range []error{err, of1, of2, of3, of4, of5} {
-			if errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
+			if errors.Is(err, context.Canceled) || errors.Is(err, backend.ErrClosed) {
 				t.Errorf("a damaged row is told as %v", err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/backend"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -52,7 +53,7 @@ func (m *memory) begin(ctx context.Context) error {
 	m.mu.Lock()
 	if m.closed {
 		m.mu.Unlock()
-		return ErrClosed
+		return backend.ErrClosed
 	}
 	return nil
 }
@@ -94,7 +95,7 @@ func (m *memory) Load(ctx context.Context, name string, ref store.Ref, w store.W
 		return &out, nil
 	}
 	all, within := visible(c.Messages, w)
-	head, from := begins(all), len(all)-within
+	head, from := backend.Begins(all), len(all)-within
 	out.Head = head
 	if from <= head {
 		out.Messages = copyMessages(all)
@@ -108,12 +109,12 @@ func (m *memory) Load(ctx context.Context, name string, ref store.Ref, w store.W
 // visible are the messages that the view of w shows, and how many of the newest are
 // within w.
 func visible(messages []store.Message, w store.Window) (all []store.Message, within int) {
-	in := newInside(w)
+	in := backend.NewInside(w)
 	for i := len(messages) - 1; i >= 0; i-- {
-		switch in.sees(&messages[i]) {
-		case shown:
+		switch in.Sees(&messages[i]) {
+		case backend.Shown:
 			within++
-		case hidden:
+		case backend.Hidden:
 			continue
 		}
 		all = append(all, messages[i])
@@ -199,7 +200,7 @@ func summary(c *store.Conversation) store.Summary {
 		ID: c.ID, User: c.User, Group: c.Group, Name: c.Name, Model: c.Model, Web: c.Web,
 		Num: c.Num, Created: c.Created, Updated: c.Updated,
 	}
-	s.Messages, s.LastMessage = plainOf(c.Messages)
+	s.Messages, s.LastMessage = backend.PlainOf(c.Messages)
 	return s
 }
 
@@ -210,7 +211,7 @@ func concealed(c *store.Conversation) bool {
 
 // Append implements [store.Store].
 func (m *memory) Append(ctx context.Context, c *store.Conversation, t store.Turn) error {
-	if err := checkTurn(c, t); err != nil {
+	if err := backend.CheckTurn(c, t); err != nil {
 		return err
 	}
 	if err := m.begin(ctx); err != nil {
@@ -255,9 +256,9 @@ func (m *memory) create(c *store.Conversation, at int64) (*store.Conversation, e
 	}
 	o.next = max(o.next, num+1)
 	kept := *c
-	kept.Num, kept.Created, kept.Messages, kept.Version = num, max(at, 1), nil, firstVersion()
+	kept.Num, kept.Created, kept.Messages, kept.Version = num, max(at, 1), nil, backend.FirstVersion()
 	kept.Head, kept.Skipped = 0, 0
-	kept.Group, kept.Numbered = groupOf(&kept), false
+	kept.Group, kept.Numbered = backend.GroupOf(&kept), false
 	m.byID[c.ID], o.byNum[num] = &kept, &kept
 	if c.Key != "" {
 		o.byKey[c.Key] = &kept

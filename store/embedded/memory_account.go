@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/backend"
 )
 
 // memoryRows is how many rows of the ledger are kept in memory; older ones go.
@@ -118,21 +119,13 @@ func (m *memory) Entries(ctx context.Context, f store.EntryFilter) ([]store.Entr
 		case !f.Chosen(e):
 		case skip > 0:
 			skip--
-		case len(all) == entryLimit(f):
+		case len(all) == backend.EntryLimit(f):
 			return all, nil
 		default:
 			all = append(all, *e)
 		}
 	}
 	return all, nil
-}
-
-// entryLimit is how many rows f asks for.
-func entryLimit(f store.EntryFilter) int {
-	if f.Limit <= 0 {
-		return 1000
-	}
-	return f.Limit
 }
 
 // Totals implements [store.Ledger].

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/backend"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -71,7 +72,7 @@ func (m *memory) Remove(ctx context.Context, name, id string, version int64, ind
 
 // Insert implements [store.Editor].
 func (m *memory) Insert(ctx context.Context, name, id string, version int64, first []store.Message, at int64) (int64, error) {
-	if err := checkMessages(first); err != nil {
+	if err := backend.CheckMessages(first); err != nil {
 		return 0, err
 	}
 	return m.edit(ctx, name, id, version, at, func(c *store.Conversation) error {
@@ -82,7 +83,7 @@ func (m *memory) Insert(ctx context.Context, name, id string, version int64, fir
 
 // Share implements [store.Sharer].
 func (m *memory) Share(ctx context.Context, s *store.Share) error {
-	if err := checkMessages(s.Messages); err != nil {
+	if err := backend.CheckMessages(s.Messages); err != nil {
 		return err
 	}
 	if err := m.begin(ctx); err != nil {

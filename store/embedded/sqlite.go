@@ -11,6 +11,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/backend"
 )
 
 // readers is how many connections read at once. WAL lets them read while the
@@ -68,7 +69,7 @@ func (s *sqlite) open(ctx context.Context) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
-		return ErrClosed
+		return backend.ErrClosed
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/backend"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -133,16 +134,24 @@ var entryRead = func() string {
 	return strings.Join(words, ", ")
 }()
 
+const (
+	insertEntry = `INSERT INTO ledger (` + entryColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	placeEntry  = `INSERT INTO ledger (seq, ` + entryColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+)
+
+func entryArgs(e *store.Entry) []any {
+	return []any{
+		e.Request, e.Attempt, e.At, e.Caller, e.Group, e.Rule, e.User, e.Front, e.Model, e.Channel, e.Key, e.Upstream, e.Outcome, e.Status,
+		e.Input, e.Output, e.Cached, e.Estimated, e.Cost, e.Queue, e.Open, e.First, e.Took, max(e.Count, 1),
+	}
+}
+
 // Record implements [store.Ledger].
 func (s *sqlite) Record(ctx context.Context, rows []store.Entry) error {
 	kept := append([]store.Entry(nil), rows...)
 	return s.change(ctx, func(w *session) error {
 		for i := range kept {
-			e := &kept[i]
-			_, err := w.exec(`INSERT INTO ledger (`+entryColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-				e.Request, e.Attempt, e.At, e.Caller, e.Group, e.Rule, e.User, e.Front, e.Model, e.Channel, e.Key, e.Upstream, e.Outcome, e.Status,
-				e.Input, e.Output, e.Cached, e.Estimated, e.Cost, e.Queue, e.Open, e.First, e.Took, max(e.Count, 1))
-			if err != nil {
+			if _, err := w.exec(insertEntry, entryArgs(&kept[i])...); err != nil {
 				return err
 			}
 		}
@@ -176,7 +185,7 @@ func (s *sqlite) Entries(ctx context.Context, f store.EntryFilter) ([]store.Entr
 		return nil, err
 	}
 	where, args := choose(f)
-	args = append(args, entryLimit(f), max(f.Offset, 0))
+	args = append(args, backend.EntryLimit(f), max(f.Offset, 0))
 	all, err := collect(ctx, s.reads, func(rows *sql.Rows) (e store.Entry, err error) {
 		err = rows.Scan(&e.Request, &e.Attempt, &e.At, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Key, &e.Upstream,
 			&e.Outcome, &e.Status, &e.Input, &e.Output, &e.Cached, &e.Estimated, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took, &e.Count)

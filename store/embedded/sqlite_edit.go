@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/backend"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -54,7 +55,7 @@ func (s *sqlite) Rename(ctx context.Context, owner, id, name string, at int64) e
 
 // SetText implements [store.Editor].
 func (s *sqlite) SetText(ctx context.Context, owner, id string, version int64, index int, text string, at int64) (int64, error) {
-	parts, err := encodeParts([]translate.Part{{Kind: translate.PartText, Text: text}})
+	parts, err := backend.EncodeParts([]translate.Part{{Kind: translate.PartText, Text: text}})
 	if err != nil {
 		return 0, err
 	}
@@ -113,7 +114,7 @@ func (s *sqlite) Insert(ctx context.Context, owner, id string, version int64, fi
 
 // Share implements [store.Sharer].
 func (s *sqlite) Share(ctx context.Context, v *store.Share) error {
-	messages, err := encodeMessages(v.Messages)
+	messages, err := backend.EncodeMessages(v.Messages)
 	if err != nil {
 		return err
 	}

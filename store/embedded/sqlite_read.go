@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/backend"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -92,19 +93,19 @@ func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, w store.
 	if w.View == store.ViewPlain {
 		count = plain
 	}
-	in, lowest := newInside(w), int64(0)
+	in, lowest := backend.NewInside(w), int64(0)
 	err = eachMessage(ctx, tx.StmtContext(ctx, newest), cid, func(seq int64, m *store.Message) bool {
-		switch in.sees(m) {
-		case ends:
+		switch in.Sees(m) {
+		case backend.Ends:
 			return false
-		case shown:
+		case backend.Shown:
 			lowest, c.Messages = seq, append(c.Messages, *m)
 		}
 		return true
 	})
 	slices.Reverse(c.Messages)
-	if c.Skipped = max(1, count-len(c.Messages)); err != nil || !in.over {
-		c.Head, c.Skipped = begins(c.Messages), 0
+	if c.Skipped = max(1, count-len(c.Messages)); err != nil || !in.Over() {
+		c.Head, c.Skipped = backend.Begins(c.Messages), 0
 		return c, err
 	}
 	var head []store.Message
@@ -124,7 +125,7 @@ func (s *sqlite) load(ctx context.Context, owner string, ref store.Ref, w store.
 	})
 	c.Messages, c.Head, c.Skipped = append(head, c.Messages...), len(head), max(1, c.Skipped-len(head))
 	if !gap {
-		c.Head, c.Skipped = begins(c.Messages), 0
+		c.Head, c.Skipped = backend.Begins(c.Messages), 0
 	}
 	return c, err
 }
@@ -144,7 +145,7 @@ func eachMessage(ctx context.Context, st *sql.Stmt, cid int64, do func(seq int64
 			return err
 		}
 		m.Role = translate.ParseRole(role)
-		if m.Parts, err = decodeParts(parts); err != nil {
+		if m.Parts, err = backend.DecodeParts(parts); err != nil {
 			return err
 		}
 		if !do(seq, &m) {
@@ -262,7 +263,7 @@ func (s *sqlite) Shared(ctx context.Context, hash string) (*store.Share, error) 
 	err := s.reads.QueryRowContext(ctx, `SELECT owner, num, name, model, at, messages FROM shares WHERE hash = ?`, hash).
 		Scan(&v.Owner, &v.Num, &v.Name, &v.Model, &v.At, &messages)
 	if err == nil {
-		v.Messages, err = decodeMessages(messages)
+		v.Messages, err = backend.DecodeMessages(messages)
 	}
 	if err != nil {
 		return nil, s.fault(ctx, err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/backend"
 )
 
 // row is one message as the table has it.
@@ -19,7 +20,7 @@ type row struct {
 func toTable(messages []store.Message) ([]row, error) {
 	rows := make([]row, len(messages))
 	for i, m := range messages {
-		parts, err := encodeParts(m.Parts)
+		parts, err := backend.EncodeParts(m.Parts)
 		if err != nil {
 			return nil, err
 		}
@@ -60,7 +61,7 @@ type turn struct {
 
 // Append implements [store.Store].
 func (s *sqlite) Append(ctx context.Context, c *store.Conversation, t store.Turn) error {
-	if err := checkTurn(c, t); err != nil {
+	if err := backend.CheckTurn(c, t); err != nil {
 		return err
 	}
 	rows, err := toTable(t.Messages)
@@ -69,7 +70,7 @@ func (s *sqlite) Append(ctx context.Context, c *store.Conversation, t store.Turn
 	}
 	n := &turn{conv: *c, rows: rows, marks: slices.Clone(t.Marks), model: t.Model, web: t.Web, at: t.At}
 	n.conv.Messages = nil
-	n.plain, n.last = plainOf(t.Messages)
+	n.plain, n.last = backend.PlainOf(t.Messages)
 	err = s.change(ctx, func(w *session) error {
 		if n.conv.Created == 0 {
 			return n.create(w)
@@ -98,8 +99,8 @@ func (n *turn) create(w *session) error {
 	if err := w.scan([]any{&c.Num}, query, args...); err != nil {
 		return err
 	}
-	n.created, n.version = max(n.at, 1), firstVersion()
-	c.Group = groupOf(c)
+	n.created, n.version = max(n.at, 1), backend.FirstVersion()
+	c.Group = backend.GroupOf(c)
 	err := w.scan([]any{&n.cid}, `INSERT INTO conversations
 		(id, owner, num, key, user, grp, name, model, web, created, updated, count, plain, last, tail, version)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING cid`,
@@ -222,10 +223,10 @@ func newestPlain(w *session, cid int64) (last string, err error) {
 		return "", err
 	}
 	var m store.Message
-	if m.Parts, err = decodeParts(parts); err != nil {
+	if m.Parts, err = backend.DecodeParts(parts); err != nil {
 		return "", err
 	}
-	return head(&m), nil
+	return backend.LastLine(&m), nil
 }
 
 // conv returns the row of a conversation of owner.

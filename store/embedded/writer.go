@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/backend"
 )
 
 // batch is how many changes one transaction holds at most: they share one
@@ -92,7 +93,7 @@ func (s *sqlite) hand(o *op) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
-		return ErrClosed
+		return backend.ErrClosed
 	}
 	select {
 	case s.ops <- o:

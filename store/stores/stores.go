@@ -7,23 +7,28 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
+	"github.com/dragoman-gateway/dragoman/store/postgres"
 )
 
 // All is every kind of store. It is never changed.
 var All = []*store.Kind{
 	&embedded.Memory,
 	&embedded.SQLite,
+	&postgres.Postgres,
+	&postgres.PostgreSQL,
 }
 
 // Of returns the kind of the store at url. The error says which kinds there are.
 func Of(url string) (*store.Kind, error) {
 	scheme, _, ok := strings.Cut(url, ":")
-	forms := make([]string, len(All))
-	for i, k := range All {
+	var forms []string
+	for _, k := range All {
 		if ok && k.Scheme == scheme {
 			return k, nil
 		}
-		forms[i] = k.Form
+		if k.Form != "" {
+			forms = append(forms, k.Form)
+		}
 	}
 	last := len(forms) - 1
 	return nil, fmt.Errorf("want %s or %s", strings.Join(forms[:last], ", "), forms[last])

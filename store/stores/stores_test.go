@@ -2,18 +2,22 @@ package stores
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/internal/pgtest"
 	"github.com/dragoman-gateway/dragoman/store"
 )
 
 func TestAURLThatNamesNoStoreIsSaidSo(t *testing.T) {
 	t.Parallel()
-	const want = "want memory: or sqlite:PATH"
+	const want = "want memory:, sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE"
 	for url, message := range map[string]string{
 		"":                     want,
 		"memory":               want,
-		"postgres://u:p@h/db":  want,
+		"mysql://u:p@h/db":     want,
+		"postgres://u:p@h/db":  "",
+		"postgresql://h/db":    "",
 		"memory:":              "",
 		"memory:x":             "nothing may stand behind memory:",
 		"sqlite:":              "sqlite: needs the path of a file behind it",
@@ -35,6 +39,10 @@ func TestEveryKindOfStoreOpensWhatItsFormSays(t *testing.T) {
 	t.Parallel()
 	for _, kind := range All {
 		url := kind.Scheme + ":"
+		if strings.HasPrefix(kind.Scheme, "postgres") {
+			_, place, _ := strings.Cut(pgtest.Start(t).Database(t), ":")
+			url += place
+		}
 		if kind.File != nil {
 			url += filepath.Join(t.TempDir(), "a.db")
 			if got := kind.Scheme + ":" + kind.File(url); got != url {

@@ -1,4 +1,4 @@
-package embedded
+package backend
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// The words for the kinds of parts in the file. They must not change.
+// The words for the kinds of parts in a store. They must not change.
 const (
 	wordText      = "text"
 	wordImage     = "image"
@@ -22,7 +22,7 @@ const (
 	wordSearch    = "search"
 )
 
-// partRow is one part as the file has it. Its names are the file's own, so that
+// partRow is one part as a store has it. Its names are the store's own, so that
 // a change of translate.Part does not change what is stored.
 type partRow struct {
 	Kind      string `json:"k"`
@@ -143,7 +143,8 @@ func encodeJSON(v any) (string, error) {
 	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
 }
 
-func encodeParts(parts []translate.Part) (string, error) {
+// EncodeParts writes parts down as JSON, without NUL bytes. The error names a part of unknown kind.
+func EncodeParts(parts []translate.Part) (string, error) {
 	rows, err := toRows(parts)
 	if err != nil {
 		return "", err
@@ -151,7 +152,8 @@ func encodeParts(parts []translate.Part) (string, error) {
 	return encodeJSON(rows)
 }
 
-func decodeParts(text string) ([]translate.Part, error) {
+// DecodeParts reads EncodeParts back.
+func DecodeParts(text string) ([]translate.Part, error) {
 	var rows []partRow
 	if err := json.Unmarshal([]byte(text), &rows); err != nil {
 		return nil, fmt.Errorf("store: a stored message cannot be read: %w", err)
@@ -159,7 +161,8 @@ func decodeParts(text string) ([]translate.Part, error) {
 	return fromRows(rows)
 }
 
-func encodeMessages(messages []store.Message) (string, error) {
+// EncodeMessages writes the messages of a share down as JSON, without NUL bytes.
+func EncodeMessages(messages []store.Message) (string, error) {
 	rows := make([]messageRow, len(messages))
 	for i, m := range messages {
 		parts, err := toRows(m.Parts)
@@ -171,7 +174,8 @@ func encodeMessages(messages []store.Message) (string, error) {
 	return encodeJSON(rows)
 }
 
-func decodeMessages(text string) ([]store.Message, error) {
+// DecodeMessages reads EncodeMessages back.
+func DecodeMessages(text string) ([]store.Message, error) {
 	var rows []messageRow
 	if err := json.Unmarshal([]byte(text), &rows); err != nil {
 		return nil, fmt.Errorf("store: a share cannot be read: %w", err)
@@ -189,8 +193,8 @@ func decodeMessages(text string) ([]store.Message, error) {
 	return messages, nil
 }
 
-// head returns what [store.Summary.LastMessage] says of m.
-func head(m *store.Message) string {
+// LastLine returns what [store.Summary.LastMessage] says of m.
+func LastLine(m *store.Message) string {
 	text := m.Text()
 	n := 0
 	for i := range text {

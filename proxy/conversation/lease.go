@@ -1,0 +1,130 @@
+package conversation
+
+import (
+	"context"
+
+	"github.com/dragoman-gateway/dragoman/store"
+)
+
+// ticket is the place of a turn among those of all processes. Where it could not be had the
+// turn goes on without one: that no turn is stored in a conversation which it does not answer
+// rests on versions alone.
+type ticket struct {
+	lease   *store.Lease  // nil: it was not had
+	before  *ticket       // of the turn before it in this process; nil: there is none
+	asked   chan struct{} // closed when the ticket was had, or will not be
+	passed  bool          // it was not asked for: whoever comes next waits for the one before
+	closed  bool          // asked is; of the turn's own goroutine
+	waited  bool          // it is the turn's place now
+	id, key string        // of the conversation, when the turn was enqueued
+}
+
+// newTicket makes the ticket of the next turn in t, if there are leases. r.mu is held.
+func (r *Registry) newTicket(t *Thread) *ticket {
+	if r.leases == nil || t.ephemeral {
+		return nil
+	}
+	t.tickets = &ticket{before: t.tickets, asked: make(chan struct{}), id: t.leased.id, key: t.leased.key}
+	return t.tickets
+}
+
+// take takes u's ticket, behind those of the turns before it in this process: the order of
+// both is the same.
+func (u *Turn) take(ctx context.Context) {
+	k := u.ticket
+	if k == nil {
+		return
+	}
+	defer k.close()
+	for b := k.before; b != nil; b = b.before {
+		select {
+		case <-b.asked:
+		case <-ctx.Done():
+			k.passed = true
+			return
+		}
+		if !b.passed {
+			break
+		}
+	}
+	k.before = nil
+	if lease, err := u.registry.leases.Lease(ctx, u.thread.owner, k.id, k.key); err == nil {
+		k.lease = lease
+	}
+}
+
+func (k *ticket) close() {
+	if !k.closed {
+		k.closed = true
+		close(k.asked)
+	}
+}
+
+// end gives the ticket back; nil may be.
+func (k *ticket) end() {
+	if k == nil {
+		return
+	}
+	k.passed = k.passed || !k.closed
+	k.close()
+	if k.lease != nil {
+		k.lease.End()
+	}
+}
+
+// waitForLease returns when it is u's turn among all processes, or ctx has ended. What is
+// held of the conversation is then as the store has it, or is read anew. The turn is the next
+// one of this process.
+func (u *Turn) waitForLease(ctx context.Context) error {
+	k, t := u.ticket, u.thread
+	if k == nil || k.waited {
+		return nil
+	}
+	id, version, known := "", int64(0), false
+	switch {
+	case k.lease == nil:
+	case k.lease.Wait == nil && u.ready != nil:
+		k.waited = true // nobody but the turns before it in this process was there
+		return nil
+	case k.lease.Wait == nil:
+		id, version, known = k.lease.ID, k.lease.Version, true
+	default:
+		var err error
+		id, version, err = k.lease.Wait(ctx)
+		known = err == nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	k.waited = true
+	switch stored := t.conv.Created != 0; {
+	case known && !stored && id != "":
+		u.adopt(ctx, id)
+	case stored && (!known || version != t.conv.Version):
+		t.loaded = false
+		u.registry.unmeasure(t)
+	}
+	return nil
+}
+
+// adopt makes u's conversation, which is not stored, the one that another process has begun
+// meanwhile under the same key. Where that cannot be read the turn finds out when it is to be
+// stored.
+func (u *Turn) adopt(ctx context.Context, id string) {
+	t, r := u.thread, u.registry
+	conv, err := r.store.Load(ctx, t.owner, store.Ref{ID: id}, store.Window{Messages: firstLook, Bytes: parkedMost, View: store.ViewSent})
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	if r.byID[t.id] == t {
+		delete(r.byID, t.id)
+		if r.byID[id] == nil {
+			r.byID[id] = t
+		}
+	}
+	t.id = id
+	t.conv, t.loaded, t.loadedAt, t.weight = conv, true, u.generation, weigh(conv.Messages)
+	r.mu.Unlock()
+	r.note(t, 0)
+}
