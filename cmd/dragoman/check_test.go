@@ -44,14 +44,14 @@ func TestWeakKeysAreOneLineOfTheLogAtTheStart(t *testing.T) {
 func TestAStoreThatNobodyCanOpenIsAProblemOfTheFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "dragoman.yaml")
-	text := "listen: nowhere\nstore: {url: \"postgres://u:s3cr3t@h/db\"}\ncallers: {anonymous: {}}\nchannels: [{id: m, kind: mock, models: [mock]}]\n"
+	text := "listen: nowhere\nstore: {url: \"mysql://u:s3cr3t@h/db\"}\ncallers: {anonymous: {}}\nchannels: [{id: m, kind: mock, models: [mock]}]\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
 	code := run(t.Context(), []string{"check", "-c", file}, environment{in: strings.NewReader(""), out: &out, err: &out})
 	said := out.String()
-	if code == 0 || !strings.Contains(said, ":1: listen: ") || !strings.Contains(said, ":2: store.url: want memory: or sqlite:PATH") || strings.Contains(said, "s3cr3t") {
+	if code == 0 || !strings.Contains(said, ":1: listen: ") || !strings.Contains(said, ":2: store.url: want memory:") || strings.Contains(said, "s3cr3t") {
 		t.Errorf("%d: %s", code, said)
 	}
 }
