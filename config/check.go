@@ -491,6 +491,7 @@ func (k *checker) fronts() {
 	k.atLeastOne("rest.max_body", int(k.Rest.MaxBody))
 	k.atLeastOne("openai.max_body", int(k.OpenAI.MaxBody))
 	k.atLeastOne("anthropic.max_body", int(k.Anthropic.MaxBody))
+	k.atLeastOne("gemini.max_body", int(k.Gemini.MaxBody))
 }
 
 func (k *checker) connections() {

@@ -15,7 +15,7 @@ func (k *checker) outbound(path string, ch *Channel) {
 		k.add(at, "a channel of kind %s is a WebSocket, which goes over http1", ch.Kind)
 	}
 	if k.from.set(child(path, "auth")) {
-		k.choice(child(path, "auth"), ch.Auth, "bearer", "x-api-key", "api-key", "none")
+		k.choice(child(path, "auth"), ch.Auth, "bearer", "x-api-key", "api-key", "x-goog-api-key", "none")
 	}
 	k.proxy(child(path, "proxy"), ch.Proxy)
 	k.headers(child(path, "headers"), ch.Headers)
@@ -68,7 +68,7 @@ const (
 )
 
 var notHeaders = map[string]string{
-	"authorization": ofCredentials, "x-api-key": ofCredentials, "api-key": ofCredentials, "cookie": ofCredentials, "cookie2": ofCredentials, "set-cookie": ofCredentials,
+	"authorization": ofCredentials, "x-api-key": ofCredentials, "api-key": ofCredentials, "x-goog-api-key": ofCredentials, "cookie": ofCredentials, "cookie2": ofCredentials, "set-cookie": ofCredentials,
 	"proxy-authorization": "holds a credential; use proxy: http://USER:PASSWORD@HOST:PORT",
 	"host":                "is the host of url",
 	"content-length":      ofFraming, "content-type": ofFraming, "content-encoding": ofFraming, "content-range": ofFraming, "content-md5": ofFraming, "content-digest": ofFraming,

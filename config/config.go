@@ -80,6 +80,7 @@ type Config struct {
 	Chatnio   Chatnio `yaml:"chatnio"`
 	OpenAI    HTTP    `yaml:"openai"`
 	Anthropic HTTP    `yaml:"anthropic"`
+	Gemini    HTTP    `yaml:"gemini"`
 
 	// Drain is how long running answers may go on after a signal to stop; an
 	// explicit 0s cuts them at once. Default 30s.
@@ -381,10 +382,10 @@ type Preset struct {
 type Channel struct {
 	// ID is unique; it names the channel in metrics and logs.
 	ID string `yaml:"id"`
-	// Kind is one of chatnio, rest, iagent, openai, anthropic, responses or mock.
+	// Kind is one of chatnio, rest, iagent, openai, anthropic, responses, gemini or mock.
 	Kind string `yaml:"kind"`
 	// URL is the back end's base, without user, password and query: https://api.openai.com/v1 (openai, anthropic, responses:
-	// with /v1), wss://api.chatnio.net (chatnio: with /api where the server has
+	// with /v1), https://generativelanguage.googleapis.com/v1beta (gemini), wss://api.chatnio.net (chatnio: with /api where the server has
 	// it), http://127.0.0.1:3000 (rest: without /api), ws://host/ws/v1/chat
 	// (iagent). mock has none.
 	URL string `yaml:"url"`
@@ -437,9 +438,9 @@ type Channel struct {
 	// Query is put behind the address of every request, such as Azure's api-version.
 	// Default: nothing.
 	Query map[string]string `yaml:"query"`
-	// Auth is how a rest, openai, anthropic or responses channel shows its key: bearer (in
-	// Authorization), x-api-key, api-key, or none. Default: x-api-key for anthropic, bearer
-	// for the others.
+	// Auth is how a rest, openai, anthropic, responses or gemini channel shows its key: bearer (in
+	// Authorization), x-api-key, api-key, x-goog-api-key, or none. Default: x-api-key for
+	// anthropic, x-goog-api-key for gemini, bearer for the others.
 	Auth string `yaml:"auth"`
 	// OnLeave says what becomes of a running question whose client has left:
 	// cancel, or finish, which lets the answer end and stores it.
@@ -489,7 +490,7 @@ type Model struct {
 	Upstream string `yaml:"upstream"`
 	// Context is how many tokens the model takes, question and answer together. Of a
 	// conversation that is longer (chatnio, rest, iagent) the newest messages that fit are
-	// sent; questions of the openai and anthropic dialects are never shortened. Default:
+	// sent; questions of the openai, anthropic and gemini dialects are never shortened. Default:
 	// what is known of models with such a name, else what the back end says when it refuses
 	// a question for its length.
 	Context int `yaml:"context" min:"0"`
@@ -567,7 +568,7 @@ type Chatnio struct {
 	PublicModels *bool `yaml:"public_models" default:"true"`
 }
 
-// HTTP has the settings of the openai and responses fronts, or of the anthropic front.
+// HTTP has the settings of the openai and responses fronts, of the anthropic front, or of the gemini front.
 type HTTP struct {
 	// MaxBody is how long a request may be. Default 32MiB.
 	MaxBody Size `yaml:"max_body" default:"32MiB" min:"1"`

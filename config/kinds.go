@@ -32,6 +32,8 @@ type Kind struct {
 	// Varied: many vendors' servers speak it, with members of their own for thoughts and
 	// signatures that have to be sent back. Which of them a server has is learnt.
 	Varied bool
+	// Signs: models sign the calls that they make, and want the signatures back with them.
+	Signs bool
 	// Bans: servers ban addresses that show them too many bad keys.
 	Bans bool
 
@@ -89,6 +91,11 @@ var Kinds = []Kind{
 		Name: "responses", Dialect: "responses", Schemes: httpSchemes,
 		Settings: []string{"auth", "proxy", "headers", "query", "max_age"},
 		NoModel:  true,
+	},
+	{
+		Name: "gemini", Dialect: "gemini", Schemes: httpSchemes,
+		Settings:  []string{"auth", "proxy", "headers", "query", "max_age"},
+		UserFirst: true, Signs: true, NoModel: true,
 	},
 	{Name: "mock"},
 }

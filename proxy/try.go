@@ -293,7 +293,7 @@ func (s *search) requestFor(c channel.Candidate) (*translate.Request, *translate
 
 // proofsFor returns how the proofs of c are found; nil: there are none.
 func (s *search) proofsFor(c channel.Candidate) func(id string) string {
-	if s.x.g.proofs.None() || !c.Channel.Kind.Varied {
+	if s.x.g.proofs.None() || !c.Channel.Kind.Varied && !c.Channel.Kind.Signs {
 		return nil
 	}
 	return func(id string) string { return s.x.g.proofs.Find(s.x.q.Caller.Name, id, c.Source()) }

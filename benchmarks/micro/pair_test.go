@@ -30,6 +30,11 @@ var samples = map[string]sample{
 		text:  `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" \"first\" né\n"}}`,
 		whole: `{"id":"msg_01Ab","type":"message","role":"assistant","model":"large-4-5","content":[{"type":"text","text":"The \"first\" né\n"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":12,"output_tokens":5}}`,
 	},
+	"gemini": {
+		prelude: []string{`{"candidates": [{"content": {"parts": [{"text": "The"}],"role": "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 12,"candidatesTokenCount": 1,"totalTokenCount": 13,"promptTokensDetails": [{"modality": "TEXT","tokenCount": 12}]},"modelVersion": "large-2.5","responseId": "tTCwacuEBMvnitYP06qsgQY"}`},
+		text:    `{"candidates": [{"content": {"parts": [{"text": " \"first\" né\n"}],"role": "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 12,"candidatesTokenCount": 5,"totalTokenCount": 17,"promptTokensDetails": [{"modality": "TEXT","tokenCount": 12}]},"modelVersion": "large-2.5","responseId": "tTCwacuEBMvnitYP06qsgQY"}`,
+		whole:   `{"candidates": [{"content": {"parts": [{"text": "The \"first\" né\n"}],"role": "model"},"finishReason": "STOP","index": 0}],"usageMetadata": {"promptTokenCount": 12,"candidatesTokenCount": 5,"totalTokenCount": 17},"modelVersion": "large-2.5","responseId": "tTCwacuEBMvnitYP06qsgQY"}`,
+	},
 	"rest": {
 		prelude: []string{`{"type":"start","conversationId":"conv_0123456789"}`},
 		text:    `{"type":"content","text":" \"first\" né\n"}`,

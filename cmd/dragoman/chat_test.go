@@ -340,6 +340,8 @@ func TestAnAddressIsCompletedAsTheDialectWantsIt(t *testing.T) {
 	for _, c := range [][3]string{
 		{"openai", "", "http://127.0.0.1:8080/v1"},
 		{"anthropic", "", "http://127.0.0.1:8080/v1"},
+		{"gemini", "", "http://127.0.0.1:8080/v1beta"},
+		{"gemini", "https://a.example/v1beta/", "https://a.example/v1beta"},
 		{"rest", "", "http://127.0.0.1:8080"},
 		{"chatnio", "", "ws://127.0.0.1:8080"},
 		{"iagent", "", "ws://127.0.0.1:8080/ws/v1/chat"},

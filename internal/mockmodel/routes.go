@@ -1,6 +1,8 @@
 package mockmodel
 
 import (
+	"strings"
+
 	"github.com/valyala/fasthttp"
 )
 
@@ -46,6 +48,10 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		}
 		s.chatSocket(ctx)
 	default:
+		if target, ok := strings.CutPrefix(path, "/v1beta/models"); ok {
+			s.geminiChat(ctx, strings.TrimPrefix(target, "/"))
+			return
+		}
 		s.side(ctx, path)
 	}
 }

@@ -178,7 +178,7 @@ func (s *Server) survive() {
 // Seen is one question as it came in.
 type Seen struct {
 	At       time.Time
-	Dialect  string // openai, anthropic, rest, chatnio, iagent
+	Dialect  string // one of Dialects
 	Path     string
 	Model    string
 	Key      string

@@ -15,6 +15,7 @@ var All = []*Front{
 	&openaiFront,
 	&anthropicFront,
 	&responsesFront,
+	&geminiFront,
 }
 
 // New returns a server for conf's fronts in front of g. It listens nowhere yet.

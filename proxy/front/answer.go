@@ -67,10 +67,11 @@ func (c *call) answer(q *proxy.Question, p *proxy.Pending, head translate.Envelo
 		c.once.settle(&c.ctx.Response)
 		return
 	}
+	frames := c.front.framingOf(q.Request)
 	if c.once != nil {
-		c.once.stream(func() translate.Encoder { return c.front.dialect.NewEncoder(q.Request, head) })
+		c.once.stream(frames.kind, func() translate.Encoder { return c.front.dialect.NewEncoder(q.Request, head) })
 	}
-	b := newStream(c, enc)
+	b := newStream(c, enc, frames)
 	lent := false
 	defer func() {
 		if !lent {

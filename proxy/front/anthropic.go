@@ -3,10 +3,7 @@ package front
 import (
 	"strings"
 
-	"github.com/valyala/fasthttp"
-
 	"github.com/dragoman-gateway/dragoman/internal/ids"
-	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/anthropic"
 )
@@ -18,7 +15,7 @@ var anthropicFront = Front{
 	routes: func() []Route {
 		return []Route{
 			{Method: "POST", Path: "/v1/messages", Handle: (*call).ask},
-			{Method: "POST", Path: "/v1/messages/count_tokens", Handle: countTokens},
+			{Method: "POST", Path: "/v1/messages/count_tokens", Handle: func(c *call) { c.count(anthropic.Counting, anthropic.AppendCount) }},
 		}
 	},
 	entry:  "/v1",
@@ -53,30 +50,6 @@ var anthropicFront = Front{
 	appendModel: func(dst []byte, name string) []byte {
 		return anthropic.AppendModel(dst, anthropic.Model{ID: name, Name: name, Created: modelsSince})
 	},
-}
-
-// countTokens answers POST /v1/messages/count_tokens.
-func countTokens(c *call) {
-	req := &translate.Request{Dialect: c.front.Name()}
-	caller, model, err := c.asked(req, func() *translate.Error {
-		if err := anthropic.Counting.DecodeRequest(req, c.ctx.Request.Body()); err != nil {
-			return typed(err)
-		}
-		return nil
-	})
-	if err != nil {
-		c.fail(err)
-		return
-	}
-	ctx, watched := c.watch()
-	defer watched.Unwatch()
-	q := proxy.Question{ID: c.id, Front: c.front.Name(), Caller: caller, Model: model, Request: req, Address: c.address()}
-	tokens, err := c.s.g.Count(ctx, q)
-	if err != nil {
-		c.failed(err)
-		return
-	}
-	c.json(fasthttp.StatusOK, anthropic.AppendCount(nil, tokens))
 }
 
 // anthropicToken is the key in x-api-key, else in Authorization.

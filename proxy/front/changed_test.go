@@ -22,7 +22,7 @@ func TestAConversationThatIsChangedElsewhereUnderAnAnswerEndsItInEveryDialectWit
 			w := world.Start(t, callers+"channels:\n"+channel("up", "openai", "", "echo-slow-50"))
 			c := makes(w, key)
 			front := c.Front()
-			if front == "openai" || front == "anthropic" || front == "responses" || stream && !c.Streams() {
+			if stateless(front) || stream && !c.Streams() {
 				c.Close(t)
 				continue // nothing is stored
 			}

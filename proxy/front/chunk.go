@@ -5,6 +5,9 @@ import (
 	"sync"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/dragoman-gateway/dragoman/internal/sse"
+	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // chunkMargin is the room before the content of a chunk for its size line.
@@ -62,12 +65,27 @@ func frameChunk(p []byte) []byte {
 	return append(p, "\r\n"...)[start:]
 }
 
-// eventStream is the content type of a streamed answer.
-const eventStream = "text/event-stream; charset=utf-8"
+// framing is what tells the pieces of a streamed answer apart, as far as the front writes it
+// and not the dialect.
+type framing struct {
+	kind  string // content type
+	alive []byte // what a silent stream says between two pieces
+}
 
-// streamHeaders says in the head of an answer that it is streamed.
-func streamHeaders(h *fasthttp.ResponseHeader) {
-	h.Set("Content-Type", eventStream)
+// eventStream is the framing of server-sent events (docs/rules/rest.md 3.2).
+var eventStream = framing{"text/event-stream; charset=utf-8", sse.AppendComment(nil, "keep-alive")}
+
+// framingOf is the framing of the answer to req.
+func (f *Front) framingOf(req *translate.Request) framing {
+	if f.framing == nil {
+		return eventStream
+	}
+	return f.framing(req)
+}
+
+// streamHeaders says in the head of an answer that it is a stream of a content type.
+func streamHeaders(h *fasthttp.ResponseHeader, kind string) {
+	h.Set("Content-Type", kind)
 	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Accel-Buffering", "no")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/anthropic"
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
+	"github.com/dragoman-gateway/dragoman/translate/gemini"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
 	"github.com/dragoman-gateway/dragoman/translate/responses"
@@ -36,7 +37,7 @@ func generated(t *testing.T, name, mark, text string) {
 
 func TestTheWireDocumentsListTheLossesOfTheCode(t *testing.T) {
 	for name, losses := range map[string][]string{
-		"openai": openai.Losses, "anthropic": anthropic.Losses, "responses": responses.Losses, "rest": rest.Losses, "chatnio": chatnio.Losses, "iagent": iagent.Losses,
+		"openai": openai.Losses, "anthropic": anthropic.Losses, "responses": responses.Losses, "gemini": gemini.Losses, "rest": rest.Losses, "chatnio": chatnio.Losses, "iagent": iagent.Losses,
 	} {
 		text := ""
 		for _, of := range []string{"request", "answer", "error"} {
@@ -114,7 +115,27 @@ func TestTheWireDocumentsHaveTheErrorTableOfTheCode(t *testing.T) {
 	}
 }
 
-// The table above comes from the encoders; this asks a gateway for what a client
+func TestTheGeminiDocumentHasTheErrorTableOfTheCode(t *testing.T) {
+	text := "| status | status in words | reason | when | body |\n|---|---|---|---|---|\n"
+	for _, f := range failuresShown {
+		e := f.err
+		e.Message = "M"
+		body := gemini.Dialect.NewEncoder(&translate.Request{}, translate.Envelope{RequestID: "R"}).AppendError(nil, &e, false)
+		var o struct {
+			Error struct {
+				Status  string
+				Details []struct{ Reason string }
+			}
+		}
+		if err := json.Unmarshal(body, &o); err != nil {
+			t.Fatal(err)
+		}
+		text += fmt.Sprintf("| %d | `%s` | `%s` | %s | `%s` |\n", gemini.Status(&e), o.Error.Status, o.Error.Details[0].Reason, f.when, body)
+	}
+	generated(t, "gemini", "errors", text)
+}
+
+// The table of the two vendors comes from the encoders; this asks a gateway for what a client
 // can bring about by itself, and compares with the same encoders.
 func TestTheGatewayAnswersAsTheErrorTablesSay(t *testing.T) {
 	t.Parallel()

@@ -52,6 +52,7 @@ type idempotentRequest struct {
 
 	// Of a stream: what it came to so far.
 	again   func() translate.Encoder
+	kind    string // content type
 	through bool
 	answer  translate.Answer
 	size    int
@@ -105,11 +106,11 @@ func (o *idempotentRequest) keep(r reply) {
 	o.one = nil
 }
 
-// stream prepares for a streamed answer, which again encodes anew; one that is
+// stream prepares for a streamed answer of a content type, which again encodes anew; one that is
 // passed through is repeated as it was.
-func (o *idempotentRequest) stream(again func() translate.Encoder) {
+func (o *idempotentRequest) stream(kind string, again func() translate.Encoder) {
 	if o != nil {
-		o.again = again
+		o.kind, o.again = kind, again
 	}
 }
 
@@ -157,7 +158,7 @@ func (o *idempotentRequest) end(failure *translate.Error, status int) {
 	if failure != nil {
 		body = enc.AppendError(body, failure, true)
 	}
-	o.keep(reply{fasthttp.StatusOK, eventStream, o.dropped, body})
+	o.keep(reply{fasthttp.StatusOK, o.kind, o.dropped, body})
 }
 
 // appendAnswer appends the events of a whole answer: each part is one piece.

@@ -91,7 +91,7 @@ func kept(t *testing.T, w *world.World, front, question, begin string) {
 func TestAStoppingServerEndsAnswersInTheirOwnForm(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
-		"openai": "200 server_error CHANNEL_UNAVAILABLE", "responses": "200 server_error CHANNEL_UNAVAILABLE", "anthropic": "200 overloaded_error", "rest": "200 CHANNEL_UNAVAILABLE",
+		"openai": "200 server_error CHANNEL_UNAVAILABLE", "responses": "200 server_error CHANNEL_UNAVAILABLE", "anthropic": "200 overloaded_error", "gemini": "200 UNAVAILABLE CHANNEL_UNAVAILABLE", "rest": "200 CHANNEL_UNAVAILABLE",
 		"chatnio": "end cannot find channel for model", "iagent": "50 CHANNEL_UNAVAILABLE",
 	}
 	for _, newClient := range world.Fronts {

@@ -19,7 +19,7 @@ func TestAConversationNeverEndsForItsLength(t *testing.T) {
 	for _, kind := range config.Kinds {
 		for _, newClient := range world.Fronts {
 			front := newClient(nil, "").Front()
-			if front == "openai" || front == "anthropic" || front == "responses" {
+			if stateless(front) {
 				continue
 			}
 			for _, context := range []string{"", ", context: 700"} {
@@ -53,7 +53,7 @@ var lifeTurns = flag.Int("turns", 400, "how long the conversation of a life beco
 func TestALifelongConversationIsAnsweredAndItsTurnsCostTheSame(t *testing.T) {
 	for _, newClient := range world.Fronts {
 		front := newClient(nil, "").Front()
-		if front == "openai" || front == "anthropic" || front == "responses" {
+		if stateless(front) {
 			continue
 		}
 		t.Run(front, func(t *testing.T) {

@@ -55,7 +55,7 @@ channels: [{id: liar, kind: openai, url: "` + liar(t, tokens) + `", models: [m]}
 					p := posts[i%len(posts)]
 					all.Go(func() {
 						body := strings.NewReplacer(`"echo"`, `"m"`, `"preset":`, `"model":`).Replace(p.body)
-						if status, _, answer := w.Do(t, "POST", p.path, body, "Authorization", "Bearer "+key, "anthropic-version", "2023-06-01"); status != 200 {
+						if status, _, answer := w.Do(t, "POST", strings.Replace(p.path, "/echo:", "/m:", 1), body, "Authorization", "Bearer "+key, "anthropic-version", "2023-06-01"); status != 200 {
 							t.Errorf("%s: %d %s", p.name, status, answer)
 						}
 					})

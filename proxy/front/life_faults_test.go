@@ -108,13 +108,14 @@ func TestABugIsToldInTheFormOfEachDialect(t *testing.T) {
 	forms := map[string]string{
 		"openai":    `{"error":{"message":"internal error","type":"server_error","param":null,"code":"INTERNAL_ERROR"}}`,
 		"anthropic": `"error":{"type":"api_error","message":"internal error"}`,
+		"gemini":    `{"error":{"code":500,"message":"internal error","status":"INTERNAL"`,
 		"rest":      `{"success":false,"error":"internal error","code":"INTERNAL_ERROR",`,
 	}
 	for name, d := range dialects {
 		for _, stream := range []bool{true, false} {
 			t.Run(fmt.Sprint(name, " ", stream), func(t *testing.T) {
 				if !stream {
-					d.path = strings.TrimSuffix(d.path, "/stream")
+					d.path = strings.Replace(strings.TrimSuffix(d.path, "/stream"), ":streamGenerateContent?alt=sse", ":generateContent", 1)
 					d.body = strings.Replace(d.body, `"stream":true`, `"stream":false`, 1)
 				}
 				inHouse(t, bug, func(t *testing.T, h *house) {

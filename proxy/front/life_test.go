@@ -162,6 +162,8 @@ var dialects = map[string]dialect{
 		": keep-alive", "w0 ", "data: [DONE]", `"error"`},
 	"anthropic": {"/v1/messages", "X-Api-Key: sk-alice\r\nanthropic-version: 2023-06-01", `{"model":"echo","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`,
 		": keep-alive", "w0 ", "message_stop", "event: error"},
+	"gemini": {"/v1beta/models/echo:streamGenerateContent?alt=sse", "x-goog-api-key: sk-alice", `{"contents":[{"parts":[{"text":"hi"}]}]}`,
+		": keep-alive", "w0 ", `"finishReason":"STOP"`, `"error"`},
 	"rest": {"/api/chat/stream", "Authorization: Bearer sk-alice\r\nOrigin: https://page.example", `{"userId":"u","message":"hi"}`,
 		`"type":"start"`, "w0 ", `"type":"end"`, `"type":"error"`},
 }

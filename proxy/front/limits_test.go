@@ -76,11 +76,14 @@ var posts = []struct{ name, path, body string }{
 	{"openai streamed", "/v1/chat/completions", `{"model":"echo","stream":true,"messages":[{"role":"user","content":"hi"}]}`},
 	{"anthropic", "/v1/messages", `{"model":"echo","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`},
 	{"anthropic streamed", "/v1/messages", `{"model":"echo","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`},
+	{"gemini", "/v1beta/models/echo:generateContent", `{"contents":[{"parts":[{"text":"hi"}]}]}`},
+	{"gemini streamed", "/v1beta/models/echo:streamGenerateContent?alt=sse", `{"contents":[{"parts":[{"text":"hi"}]}]}`},
+	{"gemini listed", "/v1beta/models/echo:streamGenerateContent", `{"contents":[{"parts":[{"text":"hi"}]}]}`},
 	{"rest", "/api/chat", `{"message":"hi","userId":"u","preset":"echo"}`},
 	{"rest streamed", "/api/chat/stream", `{"message":"hi","userId":"u","preset":"echo"}`},
 }
 
-var seconds = regexp.MustCompile(`after \d+s`)
+var seconds = regexp.MustCompile(`(after |retryDelay":")\d+s`)
 
 func TestHTTPFrontsSayHowTheLimitStandsAndWhenToComeBack(t *testing.T) {
 	t.Parallel()
@@ -90,7 +93,9 @@ func TestHTTPFrontsSayHowTheLimitStandsAndWhenToComeBack(t *testing.T) {
 	bodies := map[string]string{
 		"openai":    `{"error":{"message":"` + text + `","type":"rate_limit_error","param":null,"code":"rate_limit_exceeded"}}`,
 		"anthropic": `{"type":"error","error":{"type":"rate_limit_error","message":"` + text + `"},"request_id":"r-1"}`,
-		"rest":      `{"success":false,"error":"` + text + `","code":"RATE_LIMITED"}`,
+		"gemini": `{"error":{"code":429,"message":"` + text + `","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMITED","domain":"dragoman"},` +
+			`{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"Ns"},{"@type":"type.googleapis.com/google.rpc.RequestInfo","requestId":"r-1"}]}}`,
+		"rest": `{"success":false,"error":"` + text + `","code":"RATE_LIMITED"}`,
 	}
 	for _, p := range posts {
 		t.Run(p.name, func(t *testing.T) {
@@ -108,7 +113,7 @@ func TestHTTPFrontsSayHowTheLimitStandsAndWhenToComeBack(t *testing.T) {
 				t.Errorf("refused: %d\n%s", status, got)
 			}
 			dialect, _, _ := strings.Cut(p.name, " ")
-			if got := strings.TrimSpace(seconds.ReplaceAllString(body, "after Ns")); got != bodies[dialect] {
+			if got := strings.TrimSpace(seconds.ReplaceAllString(body, "${1}Ns")); got != bodies[dialect] {
 				t.Errorf("refused:\n%s\nwant\n%s", got, bodies[dialect])
 			}
 			if status, h, _ = ask("sk-bob-caller-key"); status != 200 || said(t, h) != "" {
@@ -164,7 +169,7 @@ var wait = regexp.MustCompile(`retry \d+`)
 func TestEveryFrontRefusesInItsOwnForm(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
-		"openai": "429 rate_limit_error rate_limit_exceeded retry N", "responses": "429 rate_limit_error rate_limit_exceeded retry N", "anthropic": "429 rate_limit_error retry N", "rest": "429 RATE_LIMITED retry N",
+		"openai": "429 rate_limit_error rate_limit_exceeded retry N", "responses": "429 rate_limit_error rate_limit_exceeded retry N", "anthropic": "429 rate_limit_error retry N", "gemini": "429 RESOURCE_EXHAUSTED RATE_LIMITED retry N", "rest": "429 RATE_LIMITED retry N",
 		"chatnio": "end RATE_LIMITED retry N", "iagent": "50 RATE_LIMITED retry N",
 	}
 	for _, newClient := range world.Fronts {

@@ -2,6 +2,7 @@ package front_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,6 +22,11 @@ func frontNames() (names []string) {
 		names = append(names, newClient(nil, "").Front())
 	}
 	return names
+}
+
+// stateless reports whether the clients of a front send the whole conversation each time.
+func stateless(front string) bool {
+	return slices.Contains([]string{"openai", "anthropic", "gemini"}, front)
 }
 
 // modelAt is the address at which the scripted model serves a kind of channel; empty: none.
@@ -154,7 +160,7 @@ func TestUnicodePassesUnharmed(t *testing.T) {
 			if r := world.Put(t, c, a); r.Text != mockmodel.UnicodeText || !r.Ended {
 				t.Errorf("got %s", r.Outcome())
 			}
-			if c.Front() != "openai" && c.Front() != "anthropic" && c.Front() != "responses" {
+			if !stateless(c.Front()) {
 				a.User += " 2"
 			}
 			c2 := client()
@@ -201,7 +207,7 @@ func TestSystemTextReachesTheModel(t *testing.T) {
 			if r := world.Put(t, c, a); r.Text != want || !r.Ended {
 				t.Errorf("of a preset: got %s, want %q", r.Outcome(), want)
 			}
-			if c.Front() != "openai" && c.Front() != "anthropic" && c.Front() != "responses" {
+			if !stateless(c.Front()) {
 				return
 			}
 			c2 := client()

@@ -22,6 +22,8 @@ func TestASystemMessageAmidTheConversationReachesEveryKindOfChannel(t *testing.T
 		switch {
 		case kind.Name == "rest" || kind.Name == "iagent":
 			want = "Answer in French." // folded into the message
+		case kind.Name == "gemini":
+			want = "Answer in French. | user: hi" // behind what else is instructed
 		case !stays:
 			want = "system: Answer in French. | user: hi"
 		}

@@ -75,7 +75,7 @@ func (c *call) repeat(r reply) {
 		h.Set("X-Dragoman-Dropped", r.dropped)
 	}
 	if strings.HasPrefix(r.kind, "text/event-stream") {
-		streamHeaders(h)
+		streamHeaders(h, r.kind)
 	}
 	c.ctx.SetStatusCode(r.status)
 	c.ctx.SetContentType(r.kind)

@@ -111,8 +111,8 @@ var slowRows = []struct {
 	{"says nothing on its socket over TLS and answers no ping", onSockets(func(s *slow) { s.secure(); s.upgrade() }), "–, –, –, 75 s, 75 s", true},
 }
 
-// slowFronts are one of each kind of connection: what holds of openai holds of responses.
-var slowFronts = frontNames()[:5]
+// slowFronts are fronts of all kinds of connections.
+var slowFronts = []string{"openai", "anthropic", "rest", "chatnio", "iagent"}
 
 func on(f func(*slow), fronts ...string) map[string]func(*slow) {
 	m := map[string]func(*slow){}

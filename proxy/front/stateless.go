@@ -3,6 +3,8 @@ package front
 import (
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -75,6 +77,30 @@ func (c *call) pathOf(req *translate.Request) *translate.Error {
 		return typed(err)
 	}
 	return nil
+}
+
+// count answers how many tokens a question has, which counting reads and appendCount tells.
+func (c *call) count(counting translate.Dialect, appendCount func(dst []byte, tokens int) []byte) {
+	req := &translate.Request{Dialect: c.front.Name()}
+	caller, model, err := c.asked(req, func() *translate.Error {
+		if err := counting.DecodeRequest(req, c.ctx.Request.Body()); err != nil {
+			return typed(err)
+		}
+		return nil
+	})
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	ctx, watched := c.watch()
+	defer watched.Unwatch()
+	q := proxy.Question{ID: c.id, Front: c.front.Name(), Caller: caller, Model: model, Request: req, Address: c.address()}
+	tokens, err := c.s.g.Count(ctx, q)
+	if err != nil {
+		c.failed(err)
+		return
+	}
+	c.json(fasthttp.StatusOK, appendCount(nil, tokens))
 }
 
 // longBody is the length from which on a client that leaves ends the reading of its body.

@@ -12,7 +12,6 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/internal/conn"
-	"github.com/dragoman-gateway/dragoman/internal/sse"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
@@ -29,9 +28,6 @@ const (
 	flushAt = 16 << 10
 )
 
-// aliveComment is what a silent stream says (docs/rules/rest.md 3.2).
-var aliveComment = sse.AppendComment(nil, "keep-alive")
-
 // stream is a streamed answer. The handler asks the question; what follows the first
 // content runs on a goroutine of its own, to which the connection has gone over: the
 // request and its buffers are the server's again while the answer trickles, and the
@@ -45,6 +41,7 @@ type stream struct {
 	front      *Front
 	enc        translate.Encoder
 	follows    translate.Follower // enc, if it is one; nil: it is none
+	frames     framing
 	id         string
 	resumeFunc func()             // resume
 	once       *idempotentRequest // nil: without an Idempotency-Key
@@ -70,8 +67,8 @@ type stream struct {
 	closed   bool
 }
 
-func newStream(c *call, enc translate.Encoder) *stream {
-	b := &stream{s: c.s, conn: c.ctx.Conn(), front: c.front, enc: enc, id: c.id, once: c.once, page: c.pageHeaders(), last: time.Now(), bare: !c.ctx.Request.Header.IsHTTP11()}
+func newStream(c *call, enc translate.Encoder, frames framing) *stream {
+	b := &stream{s: c.s, conn: c.ctx.Conn(), front: c.front, enc: enc, frames: frames, id: c.id, once: c.once, page: c.pageHeaders(), last: time.Now(), bare: !c.ctx.Request.Header.IsHTTP11()}
 	b.follows, _ = enc.(translate.Follower)
 	b.watch = conn.Of(b.conn)
 	b.ctx, b.leave = b.watch.Life(c.s.life, errClientGone)
@@ -87,7 +84,7 @@ func newStream(c *call, enc translate.Encoder) *stream {
 func (c *call) stream(b *stream, err error) {
 	b.held, c.held = c.held, nil
 	if !b.headOut {
-		streamHeaders(&c.ctx.Response.Header)
+		streamHeaders(&c.ctx.Response.Header, b.frames.kind)
 		b.keep = c.streamHead(&b.head, b.bare)
 	}
 	c.ctx.HijackSetNoResponse(true)
@@ -270,7 +267,7 @@ func (b *stream) keepAliveTick() {
 	}
 	wait := keepAlive - time.Since(b.last)
 	if b.flows && wait <= 0 {
-		if err := b.write(append(newChunk(), aliveComment...)); err != nil {
+		if err := b.write(append(newChunk(), b.frames.alive...)); err != nil {
 			b.leave()
 		}
 		wait = keepAlive
@@ -294,7 +291,7 @@ func (c *call) pageHeaders() (lines string) {
 // handler still waits for the channel: which way the question goes is not known yet,
 // so the head says nothing of it.
 func (b *stream) sendEarlyHead() {
-	first := append(newChunk(), aliveComment...)
+	first := append(newChunk(), b.frames.alive...)
 	if !b.headOut {
 		b.headOut = true
 		if b.front.start {
@@ -308,7 +305,7 @@ func (b *stream) sendEarlyHead() {
 			more += b.front.idHeader + ": " + b.id + "\r\n"
 		}
 		b.limits.Headers(time.Now(), func(name string, value []byte) { more += name + ": " + string(value) + "\r\n" })
-		b.head.keep(fmt.Appendf(b.head.open(), "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\n%s\r\n", b.id, more, coding))
+		b.head.keep(fmt.Appendf(b.head.open(), "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nX-Request-Id: %s\r\n%sConnection: close\r\n%s\r\n", b.frames.kind, b.id, more, coding))
 	}
 	if err := b.write(first); err != nil {
 		b.leave()

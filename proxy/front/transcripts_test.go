@@ -43,7 +43,7 @@ func failureScenarios() []failureScenario {
 			channels: ch("a", "fail-429-retry-9", "") + ch("b", "fail-429-retry-7", "tier: 2"), whole: true},
 		{name: "key-refused", about: "The channel's key is refused. That is no fault of the client's, whose own key is good.",
 			channels: ch("a", "fail-401", ""), whole: true},
-		{name: "question-refused", about: "The question is too long. No other channel is tried; openai and anthropic clients get the refusal as it came.",
+		{name: "question-refused", about: "The question is too long. No other channel is tried; openai, anthropic and gemini clients get the refusal as it came.",
 			channels: ch("a", "context", "") + ch("b", "echo", "tier: 2"), whole: true},
 		{name: "cut-after-content", about: "The channel breaks off in the middle: what was sent cannot be taken back, so nobody else is asked. An iagent client has got nothing yet, so others are.",
 			channels: ch("a", "cut", "") + ch("b", "echo", "tier: 2")},
@@ -114,6 +114,12 @@ func (s *failureScenario) ask(t *testing.T, w *world.World, front string, n int)
 		return s.http(t, w, "/v1/messages", fmt.Sprintf(`{"model":"m","max_tokens":99,"messages":[{"role":"user","content":"hi"}],"stream":%v}`, !s.whole))
 	case "responses":
 		return s.http(t, w, "/v1/responses", fmt.Sprintf(`{"model":"m","input":"hi","stream":%v,"store":false}`, !s.whole))
+	case "gemini":
+		path := "/v1beta/models/m:streamGenerateContent?alt=sse"
+		if s.whole {
+			path = "/v1beta/models/m:generateContent"
+		}
+		return s.http(t, w, path, `{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}`)
 	case "rest":
 		path := "/api/chat/stream"
 		if s.whole {
@@ -139,7 +145,7 @@ func (s *failureScenario) http(t *testing.T, w *world.World, path, body string) 
 // leaves asks as a client that goes away after the first piece, which it returns.
 func (s *failureScenario) leaves(t *testing.T, w *world.World, path string) string {
 	t.Helper()
-	at := map[string]int{"/v1/chat/completions": 0, "/v1/messages": 1, "/api/chat/stream": 2, "/v1/responses": 5}[path]
+	at := map[string]int{"/v1/chat/completions": 0, "/v1/messages": 1, "/api/chat/stream": 2, "/v1/responses": 5, "/v1beta/models/m:streamGenerateContent?alt=sse": 6}[path]
 	turn := world.Fronts[at](w, key).Begin(t, world.Ask{Model: "m", Text: "hi", Stream: true})
 	if !turn.Next(t) {
 		t.Fatalf("no piece: %s", turn.Reply().Outcome())
@@ -193,6 +199,7 @@ var masks = []struct {
 }{
 	{regexp.MustCompile(`(chatcmpl-|msg_|conv_|req_|dg_|resp_|rs_|fc_)[0-9a-z]{26}`), "${1}ID"},
 	{regexp.MustCompile(`"request_id":"[^"]*"`), `"request_id":"ID"`},
+	{regexp.MustCompile(`"responseId":"[0-9a-z]{26}"`), `"responseId":"ID"`},
 	{regexp.MustCompile(`"msg_id":"r-[0-9a-z]{26}"`), `"msg_id":"r-ID"`},
 	{regexp.MustCompile(`"(created|created_at|timestamp)":\d+`), `"$1":TIME`},
 	{regexp.MustCompile(`the first is back in \d+ s`), "the first is back in N s"},
@@ -200,7 +207,7 @@ var masks = []struct {
 }
 
 // waits are masked too where they depend on the clock.
-var waits = regexp.MustCompile(`(Retry-After: |retry after )\d+`)
+var waits = regexp.MustCompile(`(Retry-After: |retry after |retryDelay":")\d+`)
 
 func (s *failureScenario) masked(text string) string {
 	if s.asks > 0 {

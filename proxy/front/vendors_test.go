@@ -14,6 +14,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/anthropic"
+	"github.com/dragoman-gateway/dragoman/translate/gemini"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
 )
 
@@ -23,10 +24,10 @@ type vendor struct {
 	path    string
 }
 
-var vendors = []vendor{{openai.Dialect, "/v1/chat/completions"}, {anthropic.Dialect, "/v1/messages"}}
+var vendors = []vendor{{openai.Dialect, "/v1/chat/completions"}, {anthropic.Dialect, "/v1/messages"}, {gemini.Dialect, "/v1beta"}}
 
 // richKinds are the kinds of channels that can say tool calls and reasoning.
-var richKinds = []string{"openai", "anthropic", "mock"}
+var richKinds = []string{"openai", "anthropic", "gemini", "mock"}
 
 // ask puts req as a client of the dialect and returns its answer.
 func (v vendor) ask(t *testing.T, w *world.World, req translate.Request) *translate.Answer {
@@ -37,7 +38,11 @@ func (v vendor) ask(t *testing.T, w *world.World, req translate.Request) *transl
 	if err != nil {
 		t.Fatal(err)
 	}
-	status, _, text := w.Do(t, "POST", v.path, string(body), "Authorization", "Bearer "+key, "Content-Type", "application/json")
+	path := v.path
+	if p, ok := v.dialect.(translate.Pather); ok {
+		path = string(p.AppendPath([]byte(path), &req))
+	}
+	status, _, text := w.Do(t, "POST", path, string(body), "Authorization", "Bearer "+key, "Content-Type", "application/json")
 	dec, a := v.dialect.NewDecoder(&req), &translate.Answer{}
 	frames := []string{text}
 	if req.Stream {
@@ -58,6 +63,11 @@ func (v vendor) ask(t *testing.T, w *world.World, req translate.Request) *transl
 			t.Fatalf("%v in %d %s", err, status, f)
 		}
 		for _, ev := range evs {
+			a.Add(ev)
+		}
+	}
+	if e, ok := dec.(translate.Ender); ok && e.Complete() && v.dialect == gemini.Dialect {
+		for _, ev := range e.End(nil) { // which has no mark of it
 			a.Add(ev)
 		}
 	}
@@ -196,7 +206,7 @@ func TestWhatAChannelCannotBeToldIsNamedWhateverTheAnswer(t *testing.T) {
 							continue
 						}
 						for _, name := range c.dropped {
-							said := name == "cache_control" && kind.Name == "anthropic" || name == "seed" && kind.Name == "openai"
+							said := name == "cache_control" && kind.Name == "anthropic" || name == "seed" && (kind.Name == "openai" || kind.Name == "gemini")
 							if slices.Contains(strings.Split(got, ", "), name) == said {
 								t.Errorf("%s of %s, stream %v: %q and %s", c.v.path, model, stream, got, name)
 							}

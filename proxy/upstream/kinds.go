@@ -18,6 +18,7 @@ var kinds = map[string]kind{
 	"openai":    httpKind(route{dialect: openai.Dialect, whole: "/chat/completions", stream: "/chat/completions", auth: "bearer"}),
 	"anthropic": newAnthropic,
 	"responses": httpKind(route{dialect: responses.Dialect, whole: "/responses", stream: "/responses", auth: "bearer"}),
+	"gemini":    newGemini,
 	"rest":      newRest,
 	"chatnio":   newSocket,
 	"iagent":    newShared,

@@ -124,6 +124,33 @@ var bulky = []struct {
 		return `{"model":"m","input":"a","text":{` + names(n) + `},"reasoning":{` + names(n) + `}}`
 	}},
 
+	{"tiny turns", "gemini", turnsOf(`{"parts":{"text":"a"}}`)},
+	{"turns in full", "gemini", turnsOf(`{"role":"user","parts":[{"text":"a"}]}`)},
+	{"empty parts", "gemini", partsOf(`{}`)},
+	{"texts", "gemini", partsOf(`{"text":""}`)},
+	{"results", "gemini", partsOf(`{"functionResponse":{"name":"a"}}`)},
+	{"results among texts", "gemini", partsOf(`{"text":"some more words"},{"functionResponse":{"name":"a","response":{}}}`)},
+	{"calls without ids", "gemini", func(n int) string {
+		return `{"contents":[{"role":"model","parts":[` + repeat(n, `{"functionCall":{"name":"a"}}`) + `]}]}`
+	}},
+	{"images", "gemini", partsOf(`{"inlineData":{"mimeType":"image/png","data":"AA=="}}`)},
+	{"declarations", "gemini", func(n int) string {
+		return `{"contents":[{"parts":[{"text":"a"}]}],"tools":[{"functionDeclarations":[` + repeat(n, `{"name":"a"}`) + `]}]}`
+	}},
+	{"tools", "gemini", func(n int) string {
+		return `{"contents":[{"parts":[{"text":"a"}]}],"tools":[` + repeat(n, `{"a":1}`) + `]}`
+	}},
+	{"a schema of many names", "gemini", func(n int) string {
+		return `{"contents":[{"parts":[{"text":"a"}]}],"tools":[{"functionDeclarations":[{"name":"a","parameters":{"type":"OBJECT","properties":{` + names(n) + `}}}]}]}`
+	}},
+	{"a deep schema", "gemini", func(n int) string {
+		n = min(n/10, 4_000)
+		return `{"contents":[{"parts":[{"text":"a"}]}],"tools":[{"functionDeclarations":[{"name":"a","parameters":` + strings.Repeat(`{"a":`, n) + `1` + strings.Repeat(`}`, n) + `}]}]}`
+	}},
+	{"members of the config", "gemini", func(n int) string {
+		return `{"contents":[{"parts":[{"text":"a"}]}],"generationConfig":{` + names(n) + `}}`
+	}},
+
 	{"a message", "rest", func(n int) string { return `{"userId":"u","message":"` + strings.Repeat("a", n) + `"}` }},
 	{"members", "rest", func(n int) string { return `{"userId":"u","message":"a",` + names(n) + `}` }},
 	{"lists", "rest", func(n int) string { return `{"userId":"u","message":"a","x":[` + repeat(n, `[]`) + `]}` }},
@@ -150,6 +177,14 @@ func messagesOf(one string) func(int) string {
 
 func itemsOf(one string) func(int) string {
 	return func(n int) string { return `{"model":"m","input":[` + repeat(n, one) + `]}` }
+}
+
+func turnsOf(one string) func(int) string {
+	return func(n int) string { return `{"contents":[` + repeat(n, one) + `]}` }
+}
+
+func partsOf(one string) func(int) string {
+	return func(n int) string { return `{"contents":[{"role":"user","parts":[` + repeat(n, one) + `]}]}` }
 }
 
 func content(n int, role, one string) string {

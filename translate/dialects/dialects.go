@@ -5,6 +5,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/anthropic"
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
+	"github.com/dragoman-gateway/dragoman/translate/gemini"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
 	"github.com/dragoman-gateway/dragoman/translate/responses"
@@ -20,4 +21,5 @@ var All = []translate.Dialect{
 	openai.Dialect,
 	anthropic.Dialect,
 	responses.Dialect,
+	gemini.Dialect,
 }

@@ -107,6 +107,9 @@ func read(t *testing.T, d translate.Dialect, frames [][]byte) []translate.Event 
 			lent[i] = 0xAA
 		}
 	}
+	if e, ok := dec.(translate.Ender); ok && e.Complete() {
+		all = e.End(all)
+	}
 	return all
 }
 

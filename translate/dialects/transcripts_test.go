@@ -15,6 +15,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/anthropic"
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
+	"github.com/dragoman-gateway/dragoman/translate/gemini"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
 	"github.com/dragoman-gateway/dragoman/translate/responses"
@@ -93,6 +94,14 @@ var head = translate.Envelope{ID: "answer-1", Created: 1767225600000, Conversati
 func (v *vendor) asks(t *testing.T, ask, text string, up *vendor) *exchange {
 	t.Helper()
 	x := &exchange{t: t, down: v, up: up, req: &translate.Request{Dialect: v.Name()}, status: 200}
+	if p, ok := v.Dialect.(translate.Pather); ok {
+		target, body, _ := strings.Cut(strings.TrimPrefix(text, "POST "), "\n")
+		path, query, _ := strings.Cut(target, "?")
+		if err := p.FromPath(x.req, path, query); err != nil {
+			t.Fatal(err)
+		}
+		text = body
+	}
 	if err := v.DecodeRequest(x.req, []byte(text)); err != nil {
 		t.Fatalf("%s of %s: %v", ask, v.Name(), err)
 	}
@@ -124,6 +133,9 @@ func (v *vendor) asks(t *testing.T, ask, text string, up *vendor) *exchange {
 // question is what goes to the upstream.
 func (x *exchange) question() string {
 	var out []byte
+	if p, ok := x.up.Dialect.(translate.Pather); ok {
+		out = append(p.AppendPath([]byte("POST "), x.sent), '\n')
+	}
 	if n := len(x.sent.Messages); x.up.Name() == "chatnio" && n > 1 {
 		out = append(chatnio.AppendMask(out, x.sent.Messages[:n-1]), '\n')
 	}
@@ -178,6 +190,8 @@ func statusOf(front string, err *translate.Error) int {
 		return anthropic.Status(err)
 	case "responses":
 		return responses.Status(err)
+	case "gemini":
+		return gemini.Status(err)
 	case "rest":
 		return err.Status()
 	}
@@ -221,6 +235,9 @@ func (x *exchange) decode(dec translate.Decoder, name, text string) *translate.E
 		for i := range lent {
 			lent[i] = '#'
 		}
+	}
+	if e, ok := dec.(translate.Ender); ok && e.Complete() {
+		return x.take(e.End(evs[:0]), nil)
 	}
 	return nil
 }
@@ -292,7 +309,7 @@ func transcript(t *testing.T, down, up *vendor) string {
 	case "chatnio":
 		comment += "The upstream is new to the conversation: a mask brings the earlier messages.\n"
 	}
-	if down.Name() == up.Name() && (up.Name() == "openai" || up.Name() == "anthropic" || up.Name() == "responses") {
+	if down.Name() == up.Name() && keepsBodies(up) {
 		comment += "Both are one dialect: everything but the model's name passes through as it is.\n"
 	}
 	var sections []wiretest.Section
@@ -325,6 +342,12 @@ func transcript(t *testing.T, down, up *vendor) string {
 		add("client <"+code, got)
 	}
 	return wiretest.Format(comment+"\n", sections)
+}
+
+// keepsBodies tells whether questions of a dialect pass through.
+func keepsBodies(v *vendor) bool {
+	_, ok := v.Dialect.(translate.RoutingScanner)
+	return ok
 }
 
 func reason(client bool, down, up *vendor) string {

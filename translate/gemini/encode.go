@@ -69,6 +69,7 @@ func (e *encoder) settle(id, model []byte) {
 		e.model = string(model)
 	}
 	e.envelope.SettleID(string(id))
+	e.tail = make([]byte, 0, 160)
 	e.tail = append(e.tail, `],"role":"model"},"index":0}]`...)
 	e.tail = append(e.appendEnvelope(e.tail), '}')
 }
@@ -181,7 +182,10 @@ func reasonOf(f translate.Finish) string {
 
 // AppendWhole appends a as one object.
 func (e *encoder) AppendWhole(dst []byte, a *translate.Answer) []byte {
-	e.settle([]byte(a.ID), []byte(a.Model))
+	if a.Model != "" {
+		e.model = a.Model
+	}
+	e.envelope.SettleID(a.ID)
 	dst = append(dst, `{"candidates":[{"content":{"parts":[`...)
 	start := len(dst)
 	for i := range a.Parts {

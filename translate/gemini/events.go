@@ -137,7 +137,7 @@ func (d *decoder) value(evs []translate.Event, v *fastjson.Value, data []byte) (
 		if data == nil {
 			data = v.MarshalTo(nil)
 		}
-		return evs, translate.FailedIn(data)
+		return evs, worded(translate.FailedIn(data))
 	}
 	before := len(evs)
 	evs = d.start(evs, v)
@@ -343,7 +343,7 @@ func (d *decoder) finish(evs []translate.Event) []translate.Event {
 func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([]translate.Event, error) {
 	d.Begin()
 	if status < 200 || status > 299 {
-		return evs, translate.Refused(status, body)
+		return evs, worded(translate.Refused(status, body))
 	}
 	before := len(evs)
 	evs, err := d.values(evs, body)

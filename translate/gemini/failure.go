@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"cmp"
+	"strings"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -42,6 +43,23 @@ func kindOf(status int) string {
 		return "INVALID_ARGUMENT"
 	}
 	return "INTERNAL"
+}
+
+// worded returns err with the vendor's words as other clients know them: its word for a bad
+// question is no type that theirs branch on, and its code repeats the status.
+func worded(err *translate.Error) *translate.Error {
+	r := err.Upstream
+	if r == nil {
+		return err
+	}
+	switch r.Type {
+	case "INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE":
+		r.Type = "invalid_request_error"
+	}
+	if strings.Trim(r.Code, "0123456789") == "" {
+		r.Code = ""
+	}
+	return err
 }
 
 // AppendError appends the vendor's error object: as a whole body, as an event of a stream that has

@@ -12,7 +12,7 @@ import (
 type Ask struct {
 	Model  string
 	Text   string
-	System string // openai and anthropic only: the others have presets
+	System string // stateless fronts only: the others have presets
 	Stream bool   // ignored by fronts that know only one way
 	// User and Group name who talks (rest, iagent); User defaults to "u1".
 	User  string
@@ -38,7 +38,7 @@ type Reply struct {
 	Status  int      // HTTP status, or resp_code; 0 on chatnio
 	Ended   bool     // a proper end mark was seen
 	Failed  bool     // a refusal, or an error in the answer
-	Kind    string   // type of the error object (openai, anthropic)
+	Kind    string   // type of the error object (openai, anthropic, gemini)
 	Code    string   // code of the failure, as the dialect names it
 	Message string   // of the failure
 	// RetryAfter is the header of that name, or the wait that the text names.
@@ -117,6 +117,7 @@ var Fronts = []func(w *World, key string) Client{
 	func(w *World, key string) Client { return &Chatnio{w: w, key: key} },
 	func(w *World, key string) Client { return &IAgent{w: w, key: key} },
 	func(w *World, key string) Client { return &Responses{w: w, key: key} },
+	func(w *World, key string) Client { return &Gemini{w: w, key: key} },
 }
 
 // said is a message that a stateless client sends again.

@@ -1,0 +1,65 @@
+package front
+
+import (
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/internal/ids"
+	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/gemini"
+)
+
+// geminiFront is the server side of Google's Gemini API.
+var geminiFront = Front{
+	dialect: gemini.Dialect,
+	routes: func() []Route {
+		return []Route{
+			{Method: "POST", Path: "/v1beta/models/{path:*}", Handle: askGemini},
+			{Method: "POST", Path: "/v1/models/{path:[^/]+:[a-zA-Z]+}", Handle: askGemini},
+			{Method: getHead, Path: "/v1beta/models", Handle: listModels},
+			{Method: getHead, Path: "/v1beta/models/{id:*}", Handle: oneModel},
+		}
+	},
+	entry: "",
+	base:  "/v1beta",
+	instead: func(string) string {
+		return "POST /v1beta/models/{model}:generateContent, :streamGenerateContent or :countTokens, or GET /v1beta/models"
+	},
+
+	token:   geminiToken,
+	limit:   func(s *settings) int { return int(s.Gemini.MaxBody) },
+	newID:   func() string { return ids.New("") },
+	status:  gemini.Status,
+	headers: []string{"x-goog-api-key", "x-goog-api-client"},
+	framing: func(req *translate.Request) framing {
+		if req.List {
+			return jsonList
+		}
+		return eventStream
+	},
+
+	appendModels: gemini.AppendModels,
+	appendModel:  gemini.AppendModel,
+}
+
+// jsonList is the framing of a JSON list that grows: white space says that it lives.
+var jsonList = framing{"application/json; charset=utf-8", []byte(" ")}
+
+// askGemini answers what the path asks of a model.
+func askGemini(c *call) {
+	if gemini.Counts(c.path()) {
+		c.count(gemini.Counting, gemini.AppendCount)
+		return
+	}
+	c.ask()
+}
+
+// geminiToken is the key in x-goog-api-key, else in the query, else in Authorization.
+func geminiToken(c *call) string {
+	if key := strings.TrimSpace(c.header("X-Goog-Api-Key")); key != "" {
+		return key
+	}
+	if key := c.ctx.QueryArgs().Peek("key"); len(key) > 0 {
+		return string(key)
+	}
+	return c.bearer()
+}
