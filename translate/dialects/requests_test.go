@@ -44,7 +44,7 @@ func told(down, up string) []translate.Message {
 		msgs[1].Parts[1].MediaType = "image/jpeg" // which an address must come with
 	}
 	switch {
-	case down == up && down != "anthropic":
+	case down == up && (down == "openai" || down == "gemini"):
 		(*thought)[0].Signature = ""
 	case down != up, down == "responses": // which no server of its own has sealed
 		*thought = (*thought)[1:] // see the Losses of both
