@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -166,6 +168,7 @@ func (s *Server) overview(ctx context.Context, now time.Time) overviewJSON {
 			o.Drains = append(o.Drains, drainJSON{ch.ID, ch.Slots.Taken()})
 		}
 	})
+	slices.SortFunc(o.Drains, func(a, b drainJSON) int { return cmp.Compare(a.Channel, b.Channel) })
 	for _, is := range ready {
 		o.Channels++
 		if is {

@@ -67,14 +67,14 @@ func (g *Gateway) Channels() []ChannelState {
 	return all
 }
 
-// EachStanding calls f for every channel, key and model with how that stands, in the order of
-// the configuration. It changes nothing, and costs less than [Gateway.Channels].
+// EachStanding calls f for every channel, key and model with how that stands, in no order. It
+// changes nothing, and costs less than [Gateway.Channels].
 func (g *Gateway) EachStanding(f func(ch *channel.Channel, model string, b channel.Bar)) {
-	p, now := g.plan.Load(), time.Now()
-	for _, ch := range p.Channels {
-		for _, m := range ch.Conf.Models {
-			if c := p.Candidate(ch, m.Name); c != nil {
-				f(ch, m.Name, c.Standing(now))
+	now := time.Now()
+	for name, r := range g.plan.Load().Routes {
+		for _, tier := range r.Tiers {
+			for i := range tier {
+				f(tier[i].Channel, name, tier[i].Standing(now))
 			}
 		}
 	}
