@@ -441,3 +441,26 @@ func TestAWatchedFileIsReadWhenItRests(t *testing.T) {
 		t.Errorf("%+v", by)
 	}
 }
+
+func TestAProcessThatEndsChangesNothingAnyMore(t *testing.T) {
+	t.Parallel()
+	p := begin(t, "")
+	good := p.read()
+	p.book.Start()
+	p.book.Close()
+	p.book.Close()
+	next := fmt.Sprintf(text, "next", "")
+	for name, change := range map[string]func() (*Applied, error){
+		"apply":    func() (*Applied, error) { return p.book.Apply(next, "", Author{}) },
+		"rollback": func() (*Applied, error) { return p.book.Rollback(1, "", Author{}) },
+		"reload":   func() (*Applied, error) { return p.book.Reload(Author{}) },
+	} {
+		refusal := (*Refusal)(nil)
+		if _, err := change(); !errors.As(err, &refusal) || !strings.Contains(err.Error(), "this process ends") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if p.read() != good || p.model() != "m" {
+		t.Errorf("the file says %s, %s runs", p.read(), p.model())
+	}
+}

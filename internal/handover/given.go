@@ -33,18 +33,27 @@ func givenBy(lookup func(string) (string, bool)) *given {
 	return g
 }
 
-// listener returns the socket called name; nil: there is none. Where none has a name that is
-// known here, the first is that of the fronts and the second that of operators.
-func (g *given) listener(name string) (net.Listener, error) {
+// place is where the socket called name stands among those; below 0: there is none. Where none
+// has a name that is known here, the first is that of the fronts and the second that of
+// operators.
+func (g *given) place(name string) int {
 	if g == nil {
-		return nil, nil
+		return -1
 	}
 	known := []string{Fronts, Operators}
-	i := slices.Index(g.names, name)
-	if !slices.ContainsFunc(g.names, func(n string) bool { return slices.Contains(known, n) }) {
-		i = slices.Index(known, name)
+	if slices.ContainsFunc(g.names, func(n string) bool { return slices.Contains(known, n) }) {
+		return slices.Index(g.names, name)
 	}
-	if i < 0 || i >= len(g.names) {
+	if i := slices.Index(known, name); i < len(g.names) {
+		return i
+	}
+	return -1
+}
+
+// listener returns the socket called name; nil: there is none.
+func (g *given) listener(name string) (net.Listener, error) {
+	i := g.place(name)
+	if i < 0 {
 		return nil, nil
 	}
 	closeOnExec(firstGiven + i)

@@ -55,14 +55,28 @@ func (t *chatnioSession) runTurn(next *queuedFrame) {
 	}
 	defer p.Dismiss()
 	if err := t.start(p, next.frame); err != nil {
+		if t.ctx.Err() != nil {
+			abandon(ctx, p)
+			return
+		}
 		p.Dismiss()
 		t.refuse(next, req, typed(err))
 		return
 	}
-	if t.first() == nil {
-		t.lost = false
-		defer t.unnoted(p)
-		t.answer(ctx, p, req, next)
+	if t.first() != nil {
+		abandon(ctx, p)
+		return
+	}
+	t.lost = false
+	defer t.unnoted(p)
+	t.answer(ctx, p, req, next)
+}
+
+// abandon settles a question that was let in and whose client has left before it was told so,
+// as ctx says: it leaves the trace of any other question that is left.
+func abandon(ctx context.Context, p *proxy.Pending) {
+	if x, err := p.Open(ctx); err == nil {
+		_ = x.Close()
 	}
 }
 
