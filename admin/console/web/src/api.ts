@@ -33,6 +33,9 @@ export interface Overview {
 }
 export interface Health { status: string; store: string; shared?: string }
 export interface SetAtRunTime { channel: string; what: string; file: string; now: string }
+export interface LimitUse { rule: string; kind: string; per: string; subject: string; used: number; of: number; left: number; resets_in_seconds: number }
+export interface Refused { caller: string; rule: string; code: string; count: number; last: string }
+export interface Limits { limits: unknown[] | null; use: LimitUse[] | null; refused: Refused[] | null }
 export interface Point extends Figures { at: string; running: number; streams: number; sockets: number }
 export interface Flow { front: string; model: string; channel: string; questions: number; failed: number; running: number }
 export interface Traffic { seconds: number; links: Flow[] | null }

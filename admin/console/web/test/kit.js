@@ -25,7 +25,9 @@ callers:
   anonymous: {}
   keys:
     - {name: alice, key: sk-alice-for-tests-only}
+    - {name: carol, key: sk-carol-for-tests-only, limits: tight}
     - {name: '${markup.replaceAll("'", "''")}', key: sk-markup-for-tests-only}
+limits: {tight: {requests: 3/h}}
 presets: {default: {model: small}}
 channels:
 ${channels}`

@@ -32,3 +32,14 @@ test('the traffic map leads from a channel to its questions', async () => {
   await page.getByRole('row', { name: /openai small 2/ }).waitFor()
   await over(page)
 })
+
+test('a limit that is used up, and whom it has refused, are on the overview', async () => {
+  const page = await open(browser)
+  await enter(page, gateway)
+  const card = page.getByRole('region', { name: 'Limits' })
+  await card.getByText('None is used up').waitFor()
+  for (const status of [200, 200, 200, 429]) assert.equal(await gateway.ask('small', 'hello', 'sk-carol-for-tests-only'), status)
+  await card.getByRole('listitem').filter({ hasText: /used up carol 3 of 3 requests under tight/ }).waitFor()
+  await card.getByRole('listitem').filter({ hasText: /refused carol 1 question under tight, RATE_LIMITED/ }).waitFor()
+  await over(page)
+})

@@ -1,9 +1,10 @@
 import type { View } from '../views'
-import { failedOf, type Origins } from '../api'
+import { failedOf, get, type Limits, type Origins } from '../api'
 import { channels, exchanges, now, overview as state, points, told } from '../live'
 import { tick } from '../clock'
 import { Plot } from '../parts/plot'
-import { Ago, Behind, Card, Empty, Figure, Skeleton } from '../parts/shown'
+import { Ago, Behind, Card, Empty, Failed, Figure, Skeleton, useLoad } from '../parts/shown'
+import { usePoll } from '../parts/poll'
 import { Mark, stateOf, worstOf } from '../parts/state'
 import { address } from '../route'
 import { clock, digits, exact, many, money, percent, took } from '../words'
@@ -14,7 +15,7 @@ const span = 15 * 60 // seconds of the charts
 function Overview() {
   void told.value
   if (!state.value) return <Skeleton rows={6} />
-  return <><Figures /><Charts /><div class="columns"><Troubles /><Failures /></div></>
+  return <><Figures /><Charts /><div class="columns"><Troubles /><Failures /><NearlyUsedUp /></div></>
 }
 
 const sides: [keyof Origins, string][] = [['us', 'us'], ['channel', 'channels'], ['network', 'network'], ['client', 'clients']]
@@ -100,6 +101,26 @@ function Failures() {
         <ul class="lines">{list.map(e => (
           <li key={e.key}><a href={address('requests', { outcome: 'failed', id: e.id, of: e.caller })}>{e.outcome}</a> <span class="soft">{[e.model, e.channel].filter(Boolean).join(' → ')}: {e.message}</span> <Ago at={e.ended} /></li>
         ))}</ul>)}
+    </Card>
+  )
+}
+
+const close = 0.8 // of a limit, from which on it is shown here
+
+// NearlyUsedUp are the limits that soon refuse, and those that have.
+function NearlyUsedUp() {
+  const { value, error, again } = useLoad(stop => get<Limits>('/api/limits', stop), [])
+  usePoll(again, 10_000)
+  const near = (value?.use ?? []).filter(u => u.of > 0 && u.used / u.of >= close).slice(0, 6)
+  const refused = (value?.refused ?? []).slice(0, 6)
+  return (
+    <Card title="Limits">
+      {!value ? error ? <Failed error={error} again={again} /> : <Skeleton rows={2} />
+        : near.length + refused.length === 0 ? <Empty>{value.limits?.length ? 'None is used up to four fifths, and none has refused a question in 15 minutes.' : 'None is configured: callers may ask as much as they like.'}</Empty> : (
+          <ul class="lines">
+            {near.map(u => <li key={[u.rule, u.kind, u.subject].join()}><Mark state={u.left > 0 ? 'slow' : 'full'} word={u.left > 0 ? 'close' : 'used up'} /> <a href={address('requests', { caller: u.per === 'caller' ? u.subject : '' })}>{u.subject || u.per}</a> <span class="soft">{digits(u.used)} of {digits(u.of)} {u.kind} under {u.rule}{u.resets_in_seconds > 0 && ', all free again in ' + took(Math.ceil(u.resets_in_seconds) * 1000)}</span></li>)}
+            {refused.map(r => <li key={[r.caller, r.rule, r.code].join()}><Mark state="full" word="refused" /> <a href={address('requests', { caller: r.caller })}>{r.caller}</a> <span class="soft">{many(r.count, 'question')}{r.rule && ' under ' + r.rule}, {r.code}</span></li>)}
+          </ul>)}
     </Card>
   )
 }
