@@ -31,7 +31,7 @@ type chatCommand struct {
 // Help is what dragoman chat --help says beside the flags.
 func (*chatCommand) Help() string {
 	return "Each line of standard input is a question; its answer is printed as it comes. " +
-		"/quit or the end of the input ends. Ctrl-C ends an answer, or the command while no answer is on its way. " +
+		"/quit or the end of the input ends, " + chatCommands + ". Ctrl-C ends an answer, or the command while no answer is on its way. " +
 		"Failures are on stderr as CODE: message; when the input is no terminal, they make the exit code 1."
 }
 
@@ -48,6 +48,7 @@ func (c *chatCommand) Run(ctx context.Context, s environment) error {
 	key := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(c.Key), "Bearer "))
 	view := newScreen(s.out, s.err, key)
 	view.terminal, view.alone = isTerminal(s.out), isTerminal(s.out) && isTerminal(s.err)
+	view.colours, view.raw = hasColours(s.err, os.LookupEnv), c.Raw
 	up, err := c.open(h, key, view)
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func (c *chatCommand) Run(ctx context.Context, s environment) error {
 	defer func() { _ = up.Close() }()
 	t := &chatSession{up: up, view: view, interrupts: s.interrupts, prompts: isTerminal(s.in), base: c.request(h)}
 	if t.prompts {
-		view.note("talking " + c.Dialect + "; Ctrl-C stops an answer, /quit ends")
+		view.note("talking " + c.Dialect + "; Ctrl-C stops an answer, /retry asks again, /model NAME asks another model, /raw shows the wire, /quit ends")
 	}
 	return t.serve(ctx, s.in)
 }
@@ -63,11 +64,8 @@ func (c *chatCommand) Run(ctx context.Context, s environment) error {
 // open returns the server as a channel, whose frames view shows if they are to be
 // shown.
 func (c *chatCommand) open(h dialectDefaults, key string, view *screen) (upstream.Upstream, error) {
-	var options upstream.Options
-	if c.Raw {
-		view.pieces = h.pieces
-		options.Trace = view.frame
-	}
+	view.pieces = h.pieces
+	options := upstream.Options{Trace: view.frame}
 	ch := &config.Channel{ID: c.Dialect, Kind: c.Dialect, URL: c.address(h)}
 	way, err := config.EnvironmentWay(ch.URL, os.LookupEnv)
 	if err != nil {
@@ -182,17 +180,22 @@ type chatSession struct {
 	interrupts <-chan os.Signal
 	prompts    bool              // somebody sits there
 	base       translate.Request // its messages are what has been said so far
+
+	last   string              // the last question
+	before []translate.Message // what had been said before it
 }
 
 // serve asks line after line.
 func (t *chatSession) serve(ctx context.Context, in io.Reader) error {
 	done := make(chan struct{})
 	defer close(done)
-	lines := readLines(in, done)
+	lines, begin, restore := t.input(in, done)
+	defer restore()
 	failed := false
 	for {
 		if t.prompts {
 			t.view.prompt()
+			begin()
 		}
 		var l line
 		select {
@@ -208,7 +211,11 @@ func (t *chatSession) serve(ctx context.Context, in io.Reader) error {
 		if strings.TrimSpace(l.text) == "" {
 			continue
 		}
-		err := t.ask(ctx, l.text)
+		question := t.obey(l.text)
+		if question == "" {
+			continue
+		}
+		err := t.ask(ctx, question)
 		if gone := t.view.gone(); gone != nil {
 			return gone
 		}
@@ -217,6 +224,31 @@ func (t *chatSession) serve(ctx context.Context, in io.Reader) error {
 			t.view.fail(err)
 		}
 	}
+}
+
+// input returns the lines of in. Where somebody types them on a terminal, they can be edited, and
+// those before are recalled with the arrow keys; begin then lets the next one be typed. restore
+// leaves the terminal as it was.
+func (t *chatSession) input(in io.Reader, done <-chan struct{}) (lines <-chan line, begin, restore func()) {
+	nothing := func() {}
+	f, ok := in.(*os.File)
+	if !ok || !t.prompts || !isTerminal(t.view.err) {
+		return readLines(in, done), nothing, nothing
+	}
+	restore, err := unechoed(f)
+	if err != nil {
+		return readLines(in, done), nothing, nothing
+	}
+	next := make(chan struct{}, 1)
+	wide, _ := sizeOf(t.view.err)
+	e := &lineEditor{out: t.view.err, prompt: t.view.paint(cyan, "> "), wide: wide}
+	begin = func() {
+		select {
+		case next <- struct{}{}:
+		default: // the line is still being typed
+		}
+	}
+	return readKeys(f, e, next, done), begin, restore
 }
 
 func (t *chatSession) finish(end error, failed bool) error {
@@ -246,6 +278,7 @@ func (t *chatSession) ask(ctx context.Context, text string) error {
 		case <-ctx.Done():
 		}
 	})
+	t.remember(text)
 	question := translate.TextMessage(translate.RoleUser, text)
 	req := t.base
 	req.Messages = append(t.base.Messages[:len(t.base.Messages):len(t.base.Messages)], question)

@@ -74,6 +74,7 @@ type screen struct {
 	terminal bool // out is one: reasoning shows there, and control characters do not
 	alone    bool // out and err are the same terminal
 	pieces   bool // frames come in pieces, to be put together to lines
+	colours  bool // err shows them
 	key      []string
 
 	mu     sync.Mutex
@@ -81,6 +82,7 @@ type screen struct {
 	err    io.Writer
 	within bool   // out stands within a line
 	dim    bool   // what was written last is reasoning
+	raw    bool   // frames are shown
 	part   []byte // of a line of the wire
 	long   bool   // the line is too long to be shown
 	broken error  // out takes no more
@@ -178,6 +180,9 @@ func (v *screen) endAnswer() {
 func (v *screen) frame(dir byte, data []byte) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if !v.raw {
+		return
+	}
 	if dir == '>' || !v.pieces {
 		v.flush()
 		for l := range bytes.Lines(data) {
@@ -216,7 +221,7 @@ func (v *screen) wire(dir byte, text []byte) {
 		v.mood(false)
 		v.fresh()
 	}
-	fmt.Fprintf(v.err, "%c %s\n", dir, v.clean(string(text)))
+	fmt.Fprintln(v.err, v.paint(faint, string(rune(dir))+" "+v.clean(string(text))))
 }
 
 // clean is text without the key, and without what a terminal would obey.
@@ -250,10 +255,10 @@ func (v *screen) fail(err error) {
 	v.fresh()
 	var e *translate.Error
 	if errors.As(err, &e) && e.Code == translate.CodeCanceled {
-		fmt.Fprintf(v.err, "%s: stopped\n", e.Code)
+		fmt.Fprintln(v.err, v.paint(faint, string(e.Code)+": stopped"))
 		return
 	}
-	fmt.Fprintln(v.err, v.clean(err.Error()))
+	fmt.Fprintln(v.err, v.paint(red, v.clean(err.Error())))
 }
 
 // remark says what an answer's text does not.
@@ -274,13 +279,13 @@ func (v *screen) remark(a *translate.Answer, empty bool) {
 func (v *screen) note(text string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	fmt.Fprintf(v.err, "(%s)\n", text)
+	fmt.Fprintln(v.err, v.paint(faint, "("+text+")"))
 }
 
 func (v *screen) prompt() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	_, _ = io.WriteString(v.err, "> ")
+	_, _ = io.WriteString(v.err, v.paint(cyan, "> "))
 }
 
 // leave ends the line of the last prompt.

@@ -1,0 +1,9 @@
+package main
+
+import "syscall"
+
+// How the settings of a terminal are read and written.
+const (
+	readSettings  = syscall.TIOCGETA
+	writeSettings = syscall.TIOCSETA
+)
