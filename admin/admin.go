@@ -57,6 +57,8 @@ type Options struct {
 	Clients func() Clients
 	// Sockets tells of the open sockets of clients; nil: nobody does.
 	Sockets Sockets
+	// Playground asks the fronts of the gateway; nil: there is none.
+	Playground Playground
 	// Console is the page that operators look at; nil: there is none.
 	Console http.Handler
 	// Health tells how the gateway stands; nil: it has started, and its store takes changes.
@@ -100,12 +102,13 @@ type Server struct {
 	http    *http.Server
 	began   time.Time
 
-	clients   func() Clients            // nil: nobody knows
-	shared    func() limiter.JointStats // nil: nothing is shared
-	socketsOf Sockets                   // nil: nobody tells
-	health    func() Health
-	page      http.Handler      // the console; nil: there is none
-	spans     func() *SpanStats // nil: there are no traces
+	clients    func() Clients            // nil: nobody knows
+	shared     func() limiter.JointStats // nil: nothing is shared
+	socketsOf  Sockets                   // nil: nobody tells
+	health     func() Health
+	playground Playground        // nil: there is none
+	page       http.Handler      // the console; nil: there is none
+	spans      func() *SpanStats // nil: there are no traces
 
 	timeline timeline // how channels stood
 	standing standing // what streams of events tell

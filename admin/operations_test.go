@@ -75,6 +75,7 @@ func quoted(v any) string {
 func TestEveryOperationOfTheDocumentAnswersAsItSays(t *testing.T) {
 	d := newDesk(t)
 	text := d.withFile()
+	d.s.playground = stage{}
 	d.talk("conv_read")
 	d.talk("conv_gone")
 	if err := d.ask("first"); err != nil {
@@ -94,7 +95,7 @@ func TestEveryOperationOfTheDocumentAnswersAsItSays(t *testing.T) {
 		"POST /api/explain": {"/api/explain", `{"model":"m"}`}, "POST /api/keys": {"/api/keys", `{"name":"carol"}`}, "DELETE /api/keys/{id}": {"/api/keys/" + key.ID},
 		"POST /api/configuration/validate": {"/api/configuration/validate", `{"text":"chanels: []"}`}, "POST /api/configuration/diff": {"/api/configuration/diff", next},
 		"POST /api/configuration/apply": {"/api/configuration/apply", next}, "GET /api/configuration/history/{revision}": {"/api/configuration/history/1"},
-		"POST /api/configuration/rollback": {"/api/configuration/rollback", `{"revision":1}`}, "POST /api/limits/what-if": {"/api/limits/what-if", `{"model":"m"}`}, "POST /api/sockets/{id}/close": {"/api/sockets/s1/close"},
+		"POST /api/configuration/rollback": {"/api/configuration/rollback", `{"revision":1}`}, "POST /api/limits/what-if": {"/api/limits/what-if", `{"model":"m"}`}, "POST /api/sockets/{id}/close": {"/api/sockets/s1/close"}, "POST /api/playground": {"/api/playground", `{"protocol":"openai","text":"hi"}`},
 	}
 	for _, r := range routes() {
 		name := r.method + " " + r.path

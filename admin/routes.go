@@ -44,6 +44,8 @@ func routes() []route {
 		{"POST", "/api/limits/what-if", mayRead, (*Server).foreseeLimits},
 		{"GET", "/api/sockets", mayRead, (*Server).sockets},
 		{"POST", "/api/sockets/{id}/close", mayAll, (*Server).closeSocket},
+		{"GET", "/api/playground", mayRead, (*Server).protocols},
+		{"POST", "/api/playground", mayAll, (*Server).play},
 		{"GET", "/api/openapi.json", mayNothing, (*Server).document},
 		{"GET", "/api/explain/{id}", mayRead, (*Server).explain},
 		{"POST", "/api/explain", mayRead, (*Server).foresee},

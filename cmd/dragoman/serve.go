@@ -90,7 +90,7 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 
 	// Operators come before the first question and stay until the last one has
 	// ended: a drain is when they look.
-	op, err := startOperator(conf, adminLn, admin.Options{Gateway: g, Book: book, Shared: common.stats(), Clients: holders(server), Sockets: sockets{server}, Health: healthOf(server, watch), Spans: tells.spans, Log: log})
+	op, err := startOperator(conf, adminLn, admin.Options{Gateway: g, Book: book, Shared: common.stats(), Clients: holders(server), Sockets: sockets{server}, Playground: newPlayground(g, book, ln.Addr()), Health: healthOf(server, watch), Spans: tells.spans, Log: log})
 	if err != nil {
 		return err
 	}

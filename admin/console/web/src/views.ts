@@ -6,6 +6,7 @@ import { channels } from './views/channels'
 import { requests } from './views/requests'
 import { conversations } from './views/conversations'
 import { configuration } from './views/configuration'
+import { playground } from './views/playground'
 
 export interface View {
   name: string // in the address
@@ -15,4 +16,4 @@ export interface View {
   keys?: [key: string, does: string][] // beside those of every view
 }
 
-export const views: View[] = [overview, map, channels, requests, conversations, configuration]
+export const views: View[] = [overview, map, channels, requests, conversations, configuration, playground]
