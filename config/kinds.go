@@ -10,6 +10,9 @@ type Kind struct {
 	// Dialect is the wire protocol of such a channel: questions of clients of that dialect
 	// pass through to it as they are. Empty: none, every question is translated.
 	Dialect string
+	// Provider is the gen_ai.provider.name of OpenTelemetry's conventions, where that is not the
+	// name of the kind.
+	Provider string
 
 	// Schemes are those that a URL of the kind may have. None: it has no URL.
 	Schemes []string
@@ -93,7 +96,7 @@ var Kinds = []Kind{
 		NoModel:  true,
 	},
 	{
-		Name: "gemini", Dialect: "gemini", Schemes: httpSchemes,
+		Name: "gemini", Dialect: "gemini", Provider: "gcp.gemini", Schemes: httpSchemes,
 		Settings:  []string{"auth", "proxy", "headers", "query", "max_age"},
 		UserFirst: true, Signs: true, NoModel: true,
 	},

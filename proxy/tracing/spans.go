@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 )
 
@@ -205,9 +207,4 @@ func attemptAttributes(e *journal.Ended, i int) []attribute.KeyValue {
 
 // provider is the name of a kind of channel, as the semantic conventions have it where they
 // know it.
-func provider(kind string) string {
-	if kind == "gemini" {
-		return "gcp.gemini"
-	}
-	return kind
-}
+func provider(kind string) string { return cmp.Or(config.KindOf(kind).Provider, kind) }
