@@ -47,10 +47,10 @@ func readTyped(keys *bufio.Reader, e *lineEditor) line {
 		if err != nil {
 			return line{end: err}
 		}
-		switch whole, end := e.key(k); {
-		case end:
+		switch e.key(k) {
+		case lineLast:
 			return line{end: io.EOF}
-		case whole:
+		case lineWhole:
 			return line{text: e.take()}
 		}
 	}

@@ -33,15 +33,25 @@ const (
 	keyDelete = 0x7f
 )
 
-// key takes one key, a rune or the sequence that a terminal sends for it. done says that the
-// line is whole, end that there are no more lines.
-func (e *lineEditor) key(k string) (done, end bool) {
+// lineState is how a line stands after a key.
+type lineState uint8
+
+const (
+	lineOpen  lineState = iota // more keys come
+	lineWhole                  // take returns it
+	lineLast                   // there are no more lines
+)
+
+// key takes one key, a rune or the sequence that a terminal sends for it.
+func (e *lineEditor) key(k string) lineState {
 	switch k {
 	case "\r", "\n":
 		e.write("\r\n")
-		return true, false
+		return lineWhole
 	case string(rune(keyEnd)):
-		return false, len(e.line) == 0
+		if len(e.line) == 0 {
+			return lineLast
+		}
 	case "\x1b[A", "\x1bOA":
 		e.recall(e.back + 1)
 	case "\x1b[B", "\x1bOB":
@@ -67,7 +77,7 @@ func (e *lineEditor) key(k string) (done, end bool) {
 	default:
 		e.insert(k)
 	}
-	return false, false
+	return lineOpen
 }
 
 // take returns the line that is whole, and begins the next one.

@@ -12,7 +12,7 @@ func TestALineIsEditedAndRecalledWithTheKeysOfATerminal(t *testing.T) {
 	e := &lineEditor{out: &shown, prompt: "> ", wide: 20}
 	typed := func(all ...string) string {
 		for _, k := range all {
-			if done, _ := e.key(k); done {
+			if e.key(k) == lineWhole {
 				return e.take()
 			}
 		}
@@ -36,11 +36,11 @@ func TestALineIsEditedAndRecalledWithTheKeysOfATerminal(t *testing.T) {
 			t.Errorf("%q: %q, want %q", c.keys, got, c.want)
 		}
 	}
-	if _, end := e.key("\x04"); !end {
+	if e.key("\x04") != lineLast {
 		t.Error("Ctrl-D does not end the input")
 	}
 	e.key("a")
-	if _, end := e.key("\x04"); end {
+	if e.key("\x04") == lineLast {
 		t.Error("Ctrl-D ends the input within a line")
 	}
 	for range 100 {

@@ -137,7 +137,7 @@ var bulky = []struct {
 	{"declarations", "gemini", func(n int) string {
 		return `{"contents":[{"parts":[{"text":"a"}]}],"tools":[{"functionDeclarations":[` + repeat(n, `{"name":"a"}`) + `]}]}`
 	}},
-	{"tools", "gemini", func(n int) string {
+	{"unknown tools", "gemini", func(n int) string {
 		return `{"contents":[{"parts":[{"text":"a"}]}],"tools":[` + repeat(n, `{"a":1}`) + `]}`
 	}},
 	{"a schema of many names", "gemini", func(n int) string {
