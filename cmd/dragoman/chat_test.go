@@ -436,7 +436,7 @@ func TestFramesInPiecesAreShownLineByLine(t *testing.T) {
 	for cut := range len(wire) {
 		var out, stderr bytes.Buffer
 		v := newScreen(&out, &stderr, "key-key")
-		v.pieces = true
+		v.pieces, v.raw = true, true
 		v.frame('<', []byte(wire[:cut]))
 		v.frame('<', []byte(wire[cut:]))
 		v.endAnswer()
@@ -446,7 +446,7 @@ func TestFramesInPiecesAreShownLineByLine(t *testing.T) {
 	}
 	var stderr bytes.Buffer
 	v := newScreen(io.Discard, &stderr, "key-key")
-	v.pieces = true
+	v.pieces, v.raw = true, true
 	for range 3 {
 		v.frame('<', bytes.Repeat([]byte("key-key"), maxLine/7))
 	}

@@ -43,7 +43,7 @@ var placesOfADialect = []place{
 	{"internal/mockmodel/foo.go", "the scripted model, a line in `dialects.go`, its paths in `routes.go`", func(name string) bool {
 		return slices.ContainsFunc(mockmodel.Dialects, func(d mockmodel.Dialect) bool { return d.Name == name }) && there("internal/mockmodel/foo.go")(name)
 	}},
-	{"internal/wiretest/world/foo.go", "a client that shares nothing with the codec, and a line in `ask.go`", func(name string) bool {
+	{"internal/wiretest/world/foo.go", "a client that shares nothing with the codec, and a line in `fronts.go`", func(name string) bool {
 		return slices.ContainsFunc(world.Fronts, func(client func(*world.World, string) world.Client) bool { return client(nil, "").Front() == name })
 	}},
 	{"proxy/front/failures_test.go", "what its clients see of each failure, and what its channels make of each", mentions("proxy/front/failures_test.go", `"foo": f.foo`)},

@@ -50,7 +50,7 @@ func TestTheCurlLinesThatMockPrintsWork(t *testing.T) {
 		if !json.Valid([]byte(f[4])) {
 			t.Errorf("%s: body %s", f[1], f[4])
 		}
-		req, err := http.NewRequestWithContext(ctx, "POST", f[2], strings.NewReader(f[4]))
+		req, err := http.NewRequestWithContext(ctx, "POST", strings.Trim(f[2], "'"), strings.NewReader(f[4]))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,7 @@ func frontNames() (names []string) {
 
 // stateless reports whether the clients of a front send the whole conversation each time.
 func stateless(front string) bool {
-	return slices.Contains([]string{"openai", "anthropic", "gemini"}, front)
+	return slices.Contains([]string{"openai", "responses", "anthropic", "gemini"}, front)
 }
 
 // modelAt is the address at which the scripted model serves a kind of channel; empty: none.
