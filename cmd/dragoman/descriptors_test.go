@@ -126,10 +126,16 @@ func TestWithoutDescriptorsTheGatewayLivesAndBlamesNoChannel(t *testing.T) {
 			break // all connections were taken in, as far as there were descriptors
 		}
 	}
-	for range 12 { // a breaker opens on five
-		if status, text := ask(first); status != 503 || !strings.Contains(text, "no connection to be had here") {
+	refused := 0
+	for tries := 0; refused < 12; tries++ { // a breaker opens on five
+		status, text := ask(first)
+		if status == 200 && tries < 200 {
+			continue // something of the gateway's own has just given one back
+		}
+		if status != 503 || !strings.Contains(text, "no connection to be had here") {
 			t.Fatalf("without descriptors: %d %s", status, text)
 		}
+		refused++
 	}
 	for _, conn := range all {
 		_ = conn.Close()
