@@ -118,7 +118,7 @@ function NearlyUsedUp() {
       {!value ? error ? <Failed error={error} again={again} /> : <Skeleton rows={2} />
         : near.length + refused.length === 0 ? <Empty>{value.limits?.length ? 'None is used up to four fifths, and none has refused a question in 15 minutes.' : 'None is configured: callers may ask as much as they like.'}</Empty> : (
           <ul class="lines">
-            {near.map(u => <li key={[u.rule, u.kind, u.subject].join()}><Mark state={u.left > 0 ? 'slow' : 'full'} word={u.left > 0 ? 'close' : 'used up'} /> <a href={address('requests', { caller: u.per === 'caller' ? u.subject : '' })}>{u.subject || u.per}</a> <span class="soft">{digits(u.used)} of {digits(u.of)} {u.kind} under {u.rule}{u.resets_in_seconds > 0 && ', all free again in ' + took(Math.ceil(u.resets_in_seconds) * 1000)}</span></li>)}
+            {near.map(u => <li key={[u.rule, u.kind, u.subject].join()}><Mark state={u.left > 0 ? 'slow' : 'full'} word={u.left > 0 ? 'close' : 'used up'} /> <a href={address('requests', { caller: u.per === 'caller' ? u.subject : '' })}>{u.subject || u.per}</a> <span class="soft">{digits(u.of - u.left)} of {digits(u.of)} {u.kind} under {u.rule}{u.resets_in_seconds > 0 && ', all free again in ' + took(Math.ceil(u.resets_in_seconds) * 1000)}</span></li>)}
             {refused.map(r => <li key={[r.caller, r.rule, r.code].join()}><Mark state="full" word="refused" /> <a href={address('requests', { caller: r.caller })}>{r.caller}</a> <span class="soft">{many(r.count, 'question')}{r.rule && ' under ' + r.rule}, {r.code}</span></li>)}
           </ul>)}
     </Card>
