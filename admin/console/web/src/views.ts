@@ -5,6 +5,7 @@ import { map } from './views/map'
 import { channels } from './views/channels'
 import { requests } from './views/requests'
 import { conversations } from './views/conversations'
+import { limits } from './views/limits'
 import { configuration } from './views/configuration'
 import { playground } from './views/playground'
 
@@ -16,4 +17,4 @@ export interface View {
   keys?: [key: string, does: string][] // beside those of every view
 }
 
-export const views: View[] = [overview, map, channels, requests, conversations, configuration, playground]
+export const views: View[] = [overview, map, channels, requests, conversations, limits, configuration, playground]

@@ -38,7 +38,25 @@ await over(page)
 const failed = await gateway.api('GET', '/api/exchanges?model=coder&limit=50')
 const told = failed.exchanges.find(e => e.attempts > 1) ?? failed.exchanges[0]
 const extra = { 'requests-detail': 'requests?model=coder&of=alice&id=' + told.id, 'channels-failures': 'channels?channel=shaky&open=shaky&panel=failures' }
-const shots = { ...Object.fromEntries(views.map(v => [v, v])), ...extra }
+// acts are what one does in a view before its picture is taken.
+const acts = {
+  playground: async page => {
+    await page.locator('#filter-right').selectOption('front:chatnio')
+    await page.getByRole('button', { name: 'Ask', exact: true }).click()
+    await page.getByRole('region', { name: 'Answer of chatnio' }).getByRole('list').waitFor()
+  },
+  conversations: async page => {
+    await page.getByRole('region', { name: 'Conversations of the caller' }).getByRole('button').first().click()
+    await page.getByRole('button', { name: 'Read it' }).click()
+    await page.getByRole('list', { name: 'Messages' }).waitFor()
+  },
+  configuration: async page => {
+    const editor = page.getByLabel('Configuration', { exact: true })
+    await editor.fill((await editor.inputValue()).replace('weight: 2', 'wait: 2'))
+    await page.getByRole('list', { name: 'Problems' }).waitFor()
+  },
+}
+const shots = { ...Object.fromEntries(views.map(v => [v, v])), ...extra, playground: 'playground?left=front:anthropic&model=coder', conversations: 'conversations?caller=alice' }
 for (const [scheme, width, height] of [['light', 1440, 900], ['dark', 1440, 900], ['light', 360, 760], ['dark', 360, 760]]) {
   const page = await open(browser, { viewport: { width, height }, colorScheme: scheme })
   await enter(page, gateway)
@@ -46,6 +64,7 @@ for (const [scheme, width, height] of [['light', 1440, 900], ['dark', 1440, 900]
     if (only && !only.some(o => name.startsWith(o))) continue
     await page.goto(gateway.url('/console/' + path))
     await page.getByText('live', { exact: true }).waitFor()
+    await acts[name]?.(page)
     await page.waitForTimeout(2500)
     await page.screenshot({ path: `${folders[width]}/${name}-${scheme}${width < 1000 ? '-narrow' : ''}.png` })
   }

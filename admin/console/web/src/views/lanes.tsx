@@ -96,7 +96,7 @@ function Wire({ lanes }: { lanes: Lane[] }) {
         {rows.map((r, i) => (
           <div key={i} class="wire-row" role="row">
             <span class="n soft" role="rowheader" title={r.at + ' ms'}>{took(r.at)}</span>
-            {lanes.map((l, n) => <span key={n} role="cell" class={n === r.lane ? 'frame ' + r.event.kind : 'none'} data-lane={l.name}>{n === r.lane && <>{signs[r.event.kind] && <b aria-label={r.event.kind}>{signs[r.event.kind]} </b>}{words(r.event)}</>}</span>)}
+            {lanes.map((l, n) => <span key={n} role="cell" class={n === r.lane ? 'message ' + r.event.kind : 'none'} data-lane={l.name}>{n === r.lane && <>{signs[r.event.kind] && <b aria-label={r.event.kind}>{signs[r.event.kind]} </b>}{words(r.event)}</>}</span>)}
           </div>
         ))}
       </div>

@@ -40,7 +40,7 @@ function Form({ protocols }: { protocols: Protocol[] }) {
   const spoken = chosen.map(t => protocols.find(p => 'front:' + p.name === t))
   const models = [...new Set((channels.value ?? []).slice(0, 200).flatMap(c => (c.keys ?? []).flatMap(k => (k.models ?? []).map(m => m.model))))].sort()
   const busy = lanes.value.some(l => l.running)
-  const ask = () => void start(chosen.map(t => [t, all.find(([v]) => v === t)?.[1] ?? t]), protocols)
+  const ask = () => void start(chosen.map(t => [t, all.find(([v]) => v === t)?.[1] ?? t.replace(':', ' ')]), protocols)
   return (
     <Card label="Question">
       <form onSubmit={e => { e.preventDefault(); document.querySelector<HTMLButtonElement>('.ask-box button')?.click() }}>
@@ -97,7 +97,7 @@ function Faults() {
       <p class="soft">A channel of kind mock does what the name of its model says: fail-503-times-2 fails twice, long-20-cut breaks off. Ask for such a model to watch another channel take over.</p>
       {list.length === 0 ? <Empty>No channel of kind mock is configured. <a href={address('configuration')}>Add one in the configuration</a>.</Empty> : (
         <div class="wide" tabIndex={0} role="region" aria-label="Scripted models">
-          <table><thead><tr><th scope="col">Model</th><th scope="col">Channel</th><th scope="col">Script</th></tr></thead>
+          <table class="scripts"><thead><tr><th scope="col">Model</th><th scope="col">Channel</th><th scope="col">Script</th></tr></thead>
             <tbody>{list.map(m => <tr key={m.channel + ' ' + m.model}><th scope="row"><button type="button" class="button bare name" onClick={() => setParams({ model: m.model })}>{m.model}</button></th><td><a href={address('channels', { channel: m.channel })}>{m.channel}</a></td><td><code>{m.script}</code></td></tr>)}</tbody></table>
         </div>)}
     </Card>
