@@ -49,7 +49,7 @@ promtool:
 
 race: redis postgres promtool
 	@[ -n "$(RACE)" ] || echo "no C compiler: the tests run without the race detector"
-	DRAGOMAN_TEST_ALL=1 go test $(RACE) -timeout 10m ./...
+	DRAGOMAN_TEST_ALL=1 go test $(RACE) -timeout 20m ./...
 
 noalloc:
 	go test -count=1 -timeout 5m $$(grep -rl --include='*_test.go' '^//go:build !race' . | xargs -n1 dirname | sort -u)

@@ -30,6 +30,15 @@ var samples = map[string]sample{
 		text:  `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" \"first\" né\n"}}`,
 		whole: `{"id":"msg_01Ab","type":"message","role":"assistant","model":"large-4-5","content":[{"type":"text","text":"The \"first\" né\n"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":12,"output_tokens":5}}`,
 	},
+	"responses": {
+		prelude: []string{
+			`{"type":"response.created","response":{"id":"resp_68a0","object":"response","created_at":1790000000,"status":"in_progress","model":"large-2026-08-01","output":[]},"sequence_number":0}`,
+			`{"type":"response.output_item.added","output_index":0,"item":{"id":"msg_68a1","type":"message","status":"in_progress","content":[],"role":"assistant"},"sequence_number":1}`,
+			`{"type":"response.content_part.added","item_id":"msg_68a1","output_index":0,"content_index":0,"part":{"type":"output_text","annotations":[],"logprobs":[],"text":""},"sequence_number":2}`,
+		},
+		text:  `{"type":"response.output_text.delta","item_id":"msg_68a1","output_index":0,"content_index":0,"delta":" \"first\" né\n","logprobs":[],"obfuscation":"x8Fk","sequence_number":4}`,
+		whole: `{"id":"resp_68a0","object":"response","created_at":1790000000,"status":"completed","error":null,"incomplete_details":null,"model":"large-2026-08-01","output":[{"id":"msg_68a1","type":"message","status":"completed","content":[{"type":"output_text","annotations":[],"logprobs":[],"text":"The \"first\" né\n"}],"role":"assistant"}],"usage":{"input_tokens":12,"output_tokens":5,"total_tokens":17}}`,
+	},
 	"gemini": {
 		prelude: []string{`{"candidates": [{"content": {"parts": [{"text": "The"}],"role": "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 12,"candidatesTokenCount": 1,"totalTokenCount": 13,"promptTokensDetails": [{"modality": "TEXT","tokenCount": 12}]},"modelVersion": "large-2.5","responseId": "tTCwacuEBMvnitYP06qsgQY"}`},
 		text:    `{"candidates": [{"content": {"parts": [{"text": " \"first\" né\n"}],"role": "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 12,"candidatesTokenCount": 5,"totalTokenCount": 17,"promptTokensDetails": [{"modality": "TEXT","tokenCount": 12}]},"modelVersion": "large-2.5","responseId": "tTCwacuEBMvnitYP06qsgQY"}`,

@@ -29,6 +29,8 @@ var (
 	kinds     = []string{"openai", "anthropic", "responses", "rest", "chatnio", "iagent", "mock"}
 	richKinds = []string{"openai", "anthropic", "responses", "mock"}
 	foldKinds = []string{"rest", "iagent"}
+	// served are the kinds that the gateway has channels of: of gemini Google's own client alone asks.
+	served = append(slices.Clone(kinds), "gemini")
 )
 
 // clientKey is accepted by the gateway, modelKey by the scripted model: one in
@@ -112,7 +114,7 @@ func configuration(model string, scripts []string) string {
 		fmt.Fprintf(b, "    - {name: %s, key: %s%s, limits: slow}\n", name, limitedKey, name)
 	}
 	b.WriteString("limits: {slow: {requests: 1/s}}\nchannels:\n")
-	for _, kind := range kinds {
+	for _, kind := range served {
 		for _, script := range scripts {
 			fmt.Fprintf(b, "  - {id: %s.%s, kind: %s, models: [{name: %s, upstream: %s}]", kind, script, kind, nameOf(kind, script), upstreamOf(kind, script))
 			if kind != "mock" {
@@ -137,6 +139,8 @@ func urlOf(kind, addr string) string {
 	switch kind {
 	case "openai", "anthropic", "responses":
 		return "http://" + addr + "/v1"
+	case "gemini":
+		return "http://" + addr + "/v1beta"
 	case "chatnio":
 		return "ws://" + addr
 	case "iagent":

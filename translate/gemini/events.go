@@ -346,7 +346,7 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 		return evs, worded(translate.Refused(status, body))
 	}
 	before := len(evs)
-	evs, err := d.values(evs, body)
+	evs, err := d.values(slices.Grow(evs, usualEvents), body)
 	if err != nil {
 		return evs, err
 	}
@@ -358,5 +358,8 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 	}
 	return d.End(evs), nil
 }
+
+// usualEvents is how many events an answer in one piece usually has: start, text, usage and finish.
+const usualEvents = 4
 
 func isContent(ev translate.Event) bool { return ev.Kind.Content() }
