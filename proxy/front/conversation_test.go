@@ -291,7 +291,10 @@ func TestASecondChannelAnswersWhenTheFirstFailsBeforeItsContent(t *testing.T) {
 			second = append(second, fmt.Sprintf("{name: m-%s, upstream: echo}", fault))
 		}
 		config := callers + "channels:\n" + channel("a", kind.Name, quick, first...) + channel("b", other, "tier: 2", second...)
-		for _, newClient := range world.Fronts {
+		for j, newClient := range world.Fronts {
+			if spared(i, j) {
+				continue
+			}
 			t.Run(newClient(nil, "").Front()+" to "+kind.Name+" then "+other, func(t *testing.T) {
 				t.Parallel()
 				w := world.Start(t, config)
