@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 // policy is what a browser lets the page do: its own scripts, styles and pictures, and calls of the port
@@ -32,30 +33,36 @@ type file struct {
 	keep    bool   // its name changes with its content
 }
 
-// Page answers with the files of the page. It is immutable and safe for concurrent use.
+// Page answers with the files of the page. It is safe for concurrent use.
 type Page struct {
-	files map[string]*file // by path below dist
+	// files are the files by their path below dist. They are compressed when the page is asked
+	// for first, which takes more memory than a gateway has in use at its start.
+	files func() (map[string]*file, error)
 }
 
-// New reads the files that are in the binary. It returns nil where the build tag noconsole has
-// left them out, and an error where they cannot be read.
+// New returns the page that is in the binary, or nil where the build tag noconsole has left it
+// out. What is wrong with its files is told to who asks for them.
 func New() (*Page, error) {
 	root := built()
 	if root == nil {
 		return nil, nil
 	}
-	p := &Page{files: map[string]*file{}}
+	return &Page{files: sync.OnceValues(func() (map[string]*file, error) { return read(root) })}, nil
+}
+
+func read(root fs.FS) (map[string]*file, error) {
+	files := map[string]*file{}
 	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		text, err := fs.ReadFile(root, name)
 		if err == nil {
-			p.files[name], err = prepared(name, text)
+			files[name], err = prepared(name, text)
 		}
 		return err
 	})
-	return p, err
+	return files, err
 }
 
 // prepared is a file with everything that does not depend on the request.
@@ -91,7 +98,12 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !strings.ContainsAny(strings.TrimSuffix(name, "/"), "./") {
 		name = "index.html" // a view: the page finds out which
 	}
-	f, ok := p.files[name]
+	files, err := p.files()
+	if err != nil {
+		http.Error(w, "the files of the console cannot be read", http.StatusInternalServerError)
+		return
+	}
+	f, ok := files[name]
 	if !ok {
 		http.Error(w, "the console has no such file: reload the page", http.StatusNotFound)
 		return
