@@ -11,24 +11,13 @@ import (
 	"github.com/dragoman-gateway/dragoman/store/backend"
 )
 
-// copied are the names of the tables and the columns by which they are in order.
-var copied = [store.Tables]struct {
-	name, key string
-	number    bool
-}{
-	{"owners", "owner", false}, {"conversations", "id", false}, {"shares", "hash", false}, {"masks", "id", true}, {"keys", "id", false}, {"ledger", "seq", true},
-}
-
-// copyRows is how many rows one CopyOut looks at most.
-const copyRows = 1000
-
 // CopyLast implements [store.Copier].
 func (s *sqlite) CopyLast(ctx context.Context, t store.Table) (last string, err error) {
 	if err := s.open(ctx); err != nil {
 		return "", err
 	}
-	c := copied[t]
-	err = s.reads.QueryRowContext(ctx, fmt.Sprintf(`SELECT coalesce(max(%s), '') FROM %s`, c.key, c.name)).Scan(&last)
+	c := &backend.Copied[t]
+	err = s.reads.QueryRowContext(ctx, fmt.Sprintf(`SELECT coalesce(max(%s), '') FROM %s`, c.Key, c.Name)).Scan(&last)
 	return last, s.fault(ctx, err)
 }
 
@@ -37,11 +26,9 @@ func (s *sqlite) CopyOut(ctx context.Context, t store.Table, after string) (*sto
 	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
-	var from any = after
-	if copied[t].number && after == "" {
-		from = 0
-	} else if copied[t].number {
-		n, err := strconv.ParseInt(after, 10, 64)
+	c, from := &backend.Copied[t], any(after)
+	if c.Numbered {
+		n, err := c.Number(after)
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +40,7 @@ func (s *sqlite) CopyOut(ctx context.Context, t store.Table, after string) (*sto
 		store.Keys: keyColumns, store.Entries: `seq, ` + entryRead,
 	}
 	r, bytes := &store.Rows{}, 0
-	rows, err := s.reads.QueryContext(ctx, fmt.Sprintf(`SELECT %s FROM %s WHERE %s > ? ORDER BY %[3]s LIMIT %d`, columns[t], copied[t].name, copied[t].key, copyRows), from)
+	rows, err := s.reads.QueryContext(ctx, fmt.Sprintf(`SELECT %s FROM %s WHERE %s > ? ORDER BY %[3]s LIMIT %d`, columns[t], c.Name, c.Key, backend.CopyRows), from)
 	if err != nil {
 		return nil, s.fault(ctx, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/store/backend"
 	driver "modernc.org/sqlite"
 )
 
@@ -44,7 +45,7 @@ func openSQLite(path string) (*sqlite, error) {
 		return nil, err
 	}
 	writes.SetMaxOpenConns(1)
-	s := &sqlite{path: path, file: info, writes: writes, ops: make(chan *op, 4*batch), prepared: make(map[string]*sql.Stmt)}
+	s := &sqlite{path: path, file: info, writes: writes, ops: backend.NewQueue[*op](), prepared: make(map[string]*sql.Stmt)}
 	conn, err := writes.Conn(context.Background())
 	if err == nil {
 		if err = prepareFile(conn); err != nil {

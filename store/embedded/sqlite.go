@@ -25,13 +25,11 @@ type sqlite struct {
 	file   os.FileInfo // of the file that was opened
 	writes *sql.DB     // one connection, which the writer holds
 	reads  *sql.DB
-	ops    chan *op
+	ops    *backend.Queue[*op]
 
 	preparing sync.Mutex
 	prepared  map[string]*sql.Stmt // of reads, which closes them
 
-	mu     sync.RWMutex // held for reading while an op is handed over
-	closed bool
 	done   sync.WaitGroup
 	once   sync.Once
 	failed error // of Close
@@ -51,10 +49,7 @@ func (s *sqlite) present() error {
 // written. A second call returns what the first did.
 func (s *sqlite) Close() error {
 	s.once.Do(func() {
-		s.mu.Lock()
-		s.closed = true
-		close(s.ops)
-		s.mu.Unlock()
+		s.ops.Close()
 		s.done.Wait()
 		s.failed = errors.Join(s.reads.Close(), s.writes.Close())
 	})
@@ -62,17 +57,7 @@ func (s *sqlite) Close() error {
 }
 
 // open says whether the store may be read.
-func (s *sqlite) open(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.closed {
-		return backend.ErrClosed
-	}
-	return nil
-}
+func (s *sqlite) open(ctx context.Context) error { return s.ops.Open(ctx) }
 
 // fault returns err of a read as the caller should see it.
 func (s *sqlite) fault(ctx context.Context, err error) error {

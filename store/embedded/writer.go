@@ -5,15 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"runtime"
 
 	"github.com/dragoman-gateway/dragoman/store"
-	"github.com/dragoman-gateway/dragoman/store/backend"
 )
-
-// batch is how many changes one transaction holds at most: they share one
-// fsync. 64 callers that write all the time fill it.
-const batch = 64
 
 // op is one change on its way to the writer.
 type op struct {
@@ -73,7 +67,7 @@ func (w *session) scan(to []any, query string, args ...any) error {
 // change hands do to the writer and waits until it is committed.
 func (s *sqlite) change(ctx context.Context, do func(*session) error) error {
 	o := &op{ctx: ctx, do: do, done: make(chan error, 1)}
-	if err := s.hand(o); err != nil {
+	if err := s.ops.Put(ctx, o); err != nil {
 		return err
 	}
 	select {
@@ -81,25 +75,6 @@ func (s *sqlite) change(ctx context.Context, do func(*session) error) error {
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-}
-
-// hand holds the lock while it waits for room; the writer takes on regardless,
-// so Close waits for it no longer than for one batch.
-func (s *sqlite) hand(o *op) error {
-	if err := o.ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.closed {
-		return backend.ErrClosed
-	}
-	select {
-	case s.ops <- o:
-		return nil
-	case <-o.ctx.Done():
-		return o.ctx.Err()
 	}
 }
 
@@ -115,11 +90,11 @@ func (s *sqlite) write(w *session) {
 	defer keep.stop()
 	for {
 		select {
-		case first, ok := <-s.ops:
+		case first, ok := <-s.ops.Out():
 			if !ok {
 				return
 			}
-			ops := s.gather(first)
+			ops := s.ops.Gather(first)
 			err := s.commit(w, ops)
 			for _, o := range ops {
 				o.done <- result(o.err, err)
@@ -129,31 +104,6 @@ func (s *sqlite) write(w *session) {
 			keep.step()
 		}
 	}
-}
-
-// gather returns first and what else waits already. Before it gives up it lets
-// others run once: the callers of the batch before have only just been told,
-// and on few cores none of them would have come back yet (64 callers, 2 cores:
-// 1,000 turns/s without it).
-func (s *sqlite) gather(first *op) []*op {
-	ops := append(make([]*op, 0, batch), first)
-	yielded := false
-	for len(ops) < batch {
-		select {
-		case o, ok := <-s.ops:
-			if !ok {
-				return ops
-			}
-			ops = append(ops, o)
-		default:
-			if yielded {
-				return ops
-			}
-			runtime.Gosched()
-			yielded = true
-		}
-	}
-	return ops
 }
 
 // result is what one caller is told: its own failure or that of the whole batch.

@@ -12,32 +12,18 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// copied are the names of the tables and the columns by which they are in order.
-var copied = [store.Tables]struct {
-	name, key string
-	number    bool
-}{
-	{"owners", "owner", false}, {"conversations", "id", false}, {"shares", "hash", false}, {"masks", "id", true}, {"keys", "id", false}, {"ledger", "seq", true},
-}
-
-// copyRows is how many rows one CopyOut looks at most.
-const copyRows = 1000
-
 // behind is the argument of a key.
 func behind(t store.Table, after string) (any, error) {
-	if !copied[t].number {
-		return text(after), nil
+	if c := &backend.Copied[t]; c.Numbered {
+		return c.Number(after)
 	}
-	if after == "" {
-		return int64(0), nil
-	}
-	return strconv.ParseInt(after, 10, 64)
+	return text(after), nil
 }
 
 // CopyLast implements [store.Copier].
 func (d *database) CopyLast(ctx context.Context, t store.Table) (last string, err error) {
-	c := copied[t]
-	err = d.one(ctx, []any{&last}, fmt.Sprintf(`SELECT coalesce(max(%s)::text, '') FROM dragoman.%s`, c.key, c.name))
+	c := &backend.Copied[t]
+	err = d.one(ctx, []any{&last}, fmt.Sprintf(`SELECT coalesce(max(%s)::text, '') FROM dragoman.%s`, c.Key, c.Name))
 	return plain(last), err
 }
 
@@ -64,7 +50,7 @@ func (d *database) CopyOut(ctx context.Context, t store.Table, after string) (*s
 		n, err := copyRow(rows, t, r)
 		bytes += n
 		return err
-	}, fmt.Sprintf(`SELECT %s FROM dragoman.%s WHERE %s > $1 ORDER BY %[3]s LIMIT $2`, columns[t], copied[t].name, copied[t].key), from, int64(copyRows))
+	}, fmt.Sprintf(`SELECT %s FROM dragoman.%s WHERE %s > $1 ORDER BY %[3]s LIMIT $2`, columns[t], backend.Copied[t].Name, backend.Copied[t].Key), from, int64(backend.CopyRows))
 	return r, err
 }
 
@@ -123,7 +109,7 @@ func (d *database) copyConversations(ctx context.Context, from any) (*store.Rows
 			SELECT c.*, sum(w.weight) OVER (ORDER BY c.id ROWS UNBOUNDED PRECEDING) - w.weight AS before
 			FROM (SELECT * FROM dragoman.conversations WHERE id > $1 ORDER BY id LIMIT $2) c
 			CROSS JOIN LATERAL (SELECT coalesce(sum(weight), 0) AS weight FROM dragoman.messages WHERE conv = c.cid) w
-		) c WHERE before < $3 ORDER BY id`, from, int64(copyRows), int64(store.CopyBytes))
+		) c WHERE before < $3 ORDER BY id`, from, int64(backend.CopyRows), int64(store.CopyBytes))
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/store/backend"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -160,7 +161,7 @@ func (a *leases) returns() {
 		a.ended = nil
 		a.mu.Unlock()
 		for len(ended) > 0 {
-			n := min(len(ended), batch)
+			n := min(len(ended), backend.Batch)
 			for a.remove(ended[:n]) != nil {
 				pause := time.NewTimer(againMost)
 				select {

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/backend"
 )
 
 // The settings of a connection that its URL does not say. Times are in milliseconds, as the
@@ -115,7 +116,7 @@ func Open(address string) (store.Store, error) {
 
 // start opens the store of conf.
 func start(conf *pgxpool.Config) (*database, error) {
-	d := &database{ops: make(chan *op, 4*batch)}
+	d := &database{ops: backend.NewQueue[*op]()}
 	if err := d.connect(conf); err != nil {
 		return nil, err
 	}

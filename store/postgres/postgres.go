@@ -38,13 +38,11 @@ const writers = 4
 // database is a store in one database of a server.
 type database struct {
 	pool   *pgxpool.Pool
-	ops    chan *op
+	ops    *backend.Queue[*op]
 	pooled bool // a pooler stands before the server
 
-	mu     sync.RWMutex // held for reading while an op is handed over
-	closed bool
-	done   sync.WaitGroup
-	once   sync.Once
+	done sync.WaitGroup
+	once sync.Once
 
 	log     *slog.Logger // nil: it says nothing
 	leaseMu sync.Mutex
@@ -54,10 +52,7 @@ type database struct {
 // Close implements [store.Store]: what was handed to the writers is still written.
 func (d *database) Close() error {
 	d.once.Do(func() {
-		d.mu.Lock()
-		d.closed = true
-		close(d.ops)
-		d.mu.Unlock()
+		d.ops.Close()
 		d.done.Wait()
 		d.leaseMu.Lock()
 		defer d.leaseMu.Unlock()
@@ -70,17 +65,7 @@ func (d *database) Close() error {
 }
 
 // open reports why the store may not be used.
-func (d *database) open(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	if d.closed {
-		return backend.ErrClosed
-	}
-	return nil
-}
+func (d *database) open(ctx context.Context) error { return d.ops.Open(ctx) }
 
 // read does a thing that may be done twice. While the server cannot be reached it is tried
 // again for as long as patience.

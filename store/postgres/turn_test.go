@@ -12,6 +12,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/internal/pgtest"
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/store/backend"
 )
 
 // trips counts the round trips of all connections to a server.
@@ -130,14 +131,14 @@ func TestTurnsThatWaitShareARoundTripAndOneThatFailsIsAlone(t *testing.T) {
 	}
 	commit([]*op{begin("conv_first", "")}) // which prepares the statement
 	var ops []*op
-	for i := range batch {
+	for i := range backend.Batch {
 		ops = append(ops, begin(fmt.Sprint("conv_", i), ""))
 	}
 	if made := commit(ops); made != 1 {
 		t.Errorf("%d round trips for %d turns", made, len(ops))
 	}
 	ops = ops[:0]
-	for i := range batch {
+	for i := range backend.Batch {
 		ops = append(ops, begin(fmt.Sprint("conv_0", i), "the same for all"))
 	}
 	commit(ops) // in the transaction only the first of each owner finds the key free

@@ -5,18 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"github.com/dragoman-gateway/dragoman/store/backend"
 )
-
-// batch is how many changes one transaction holds at most: they share one round trip and
-// one commit.
-const batch = 64
 
 // op is one change on its way to a writer: one statement, which may be made twice.
 type op struct {
@@ -35,7 +28,7 @@ type op struct {
 // hand gives o to a writer and waits until it is committed.
 func (d *database) hand(ctx context.Context, o *op) error {
 	o.ctx, o.done = ctx, make(chan error, 1)
-	if err := d.enqueue(o); err != nil {
+	if err := d.ops.Put(ctx, o); err != nil {
 		return err
 	}
 	select {
@@ -46,57 +39,15 @@ func (d *database) hand(ctx context.Context, o *op) error {
 	}
 }
 
-// enqueue holds the lock while it waits for room; the writers take on regardless, so Close
-// waits for it no longer than for one batch.
-func (d *database) enqueue(o *op) error {
-	if err := o.ctx.Err(); err != nil {
-		return err
-	}
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	if d.closed {
-		return backend.ErrClosed
-	}
-	select {
-	case d.ops <- o:
-		return nil
-	case <-o.ctx.Done():
-		return o.ctx.Err()
-	}
-}
-
 // write is the goroutine of a writer: it ends when ops is closed and empty.
 func (d *database) write() {
-	for first := range d.ops {
-		ops := d.gather(first)
+	for first := range d.ops.Out() {
+		ops := d.ops.Gather(first)
 		err := d.commit(ops)
 		for _, o := range ops {
 			o.done <- cmp.Or(o.err, err)
 		}
 	}
-}
-
-// gather returns first and what else waits already. Before it gives up it lets others run
-// once: the callers of the batch before have only just been told.
-func (d *database) gather(first *op) []*op {
-	ops := append(make([]*op, 0, batch), first)
-	yielded := false
-	for len(ops) < batch {
-		select {
-		case o, ok := <-d.ops:
-			if !ok {
-				return ops
-			}
-			ops = append(ops, o)
-		default:
-			if yielded {
-				return ops
-			}
-			runtime.Gosched()
-			yielded = true
-		}
-	}
-	return ops
 }
 
 // commit makes all changes of ops in one transaction; where the server refuses it each in
