@@ -113,7 +113,7 @@ func (r *Request) fitEffort(f *Family, own bool) {
 	case word != "":
 	case p.ReasoningBudget > 0:
 		r.Drop("thinking.budget_tokens")
-		word = effortOf(p.ReasoningBudget)
+		word = EffortNear(p.ReasoningBudget)
 	case p.Effort != "" && f.Thinks:
 		word = p.Effort
 	case p.Effort != "":
@@ -130,8 +130,8 @@ func (r *Request) fitEffort(f *Family, own bool) {
 	r.dropIf(p.ReasoningEffort != word, "reasoning_effort")
 }
 
-// effortOf is the effort nearest to a budget.
-func effortOf(budget int) string {
+// EffortNear is the effort whose budget is nearest to one, in tokens.
+func EffortNear(budget int) string {
 	switch {
 	case budget <= 2048:
 		return "low"

@@ -35,6 +35,15 @@ func (r Role) String() string {
 	return ""
 }
 
+// PlainRole is the role of a message that may be nothing but a text, as the dialects of OpenAI
+// name it; 0: there is none.
+func PlainRole(s string) Role {
+	if r := ParseRole(s); r != RoleTool {
+		return r
+	}
+	return 0
+}
+
 // ParseRole is the inverse of [Role.String]. It takes developer as system, and
 // returns 0 for anything unknown.
 func ParseRole(s string) Role {

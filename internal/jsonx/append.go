@@ -29,6 +29,14 @@ func AppendString[T string | []byte](dst []byte, s T) []byte {
 // AppendEscaped is AppendString without the quotes.
 func AppendEscaped[T string | []byte](dst []byte, s T) []byte { return escape(dst, s, false) }
 
+// AppendStringOrNull appends s as AppendString does, or null where it is empty.
+func AppendStringOrNull(dst []byte, s string) []byte {
+	if s == "" {
+		return append(dst, `null`...)
+	}
+	return AppendString(dst, s)
+}
+
 // AppendHTMLString is AppendString that also escapes <, > and &, byte for byte
 // what encoding/json writes by default.
 func AppendHTMLString[T string | []byte](dst []byte, s T) []byte {

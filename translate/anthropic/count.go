@@ -35,42 +35,21 @@ func (counting) AppendRequest(dst []byte, req *translate.Request) ([]byte, error
 
 // NewDecoder implements translate.Dialect.
 func (counting) NewDecoder(req *translate.Request) translate.Decoder {
-	return &counted{Decoder: Dialect.NewDecoder(req)}
+	return &translate.CountDecoder{Decoder: Dialect.NewDecoder(req), Read: countIn}
 }
 
-// counted reads the answer.
-type counted struct {
-	translate.Decoder // for refusals
-	done              bool
-}
-
-// Decode implements translate.Decoder: nothing comes in pieces.
-func (d *counted) Decode([]translate.Event, []byte) ([]translate.Event, error) {
-	return nil, translate.Broken("the answer is no count", nil)
-}
-
-// DecodeWhole implements translate.Decoder.
-func (d *counted) DecodeWhole(evs []translate.Event, status int, body []byte) ([]translate.Event, error) {
-	if status < 200 || status > 299 {
-		return d.Decoder.DecodeWhole(evs, status, body)
-	}
-	n := -1
-	if o, ok := jsonx.Members(bytes.TrimSpace(body)); ok {
+// countIn is the count in an answer.
+func countIn(body []byte) int64 {
+	body = bytes.TrimSpace(body)
+	if o, ok := jsonx.Members(body); ok {
 		if m := o.Find("input_tokens"); m != nil {
-			if v, err := strconv.Atoi(string(bytes.TrimSpace(body)[m.Start:m.End])); err == nil {
-				n = v
+			if n, err := strconv.ParseInt(string(body[m.Start:m.End]), 10, 64); err == nil {
+				return n
 			}
 		}
 	}
-	if n < 0 || int64(n) > translate.MaxTokens {
-		return evs, translate.Broken("the answer is no count", nil)
-	}
-	d.done = true
-	return append(evs, translate.Event{Kind: translate.KindFinish, Finish: translate.FinishStop, Usage: translate.Usage{Input: int64(n)}}), nil
+	return translate.NoCount
 }
-
-// Done implements translate.Decoder.
-func (d *counted) Done() bool { return d.done }
 
 // AppendCount appends the answer to such a question.
 func AppendCount(dst []byte, tokens int) []byte {

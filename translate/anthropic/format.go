@@ -37,9 +37,9 @@ func decodeFormat(req *translate.Request, raw translate.Raw) error {
 // appendConfig appends output_config: how much trouble the model is to take, and the format
 // of its answer.
 func appendConfig(dst []byte, req *translate.Request, effort string) []byte {
-	f := formatOf(req)
-	schema := f.schema
-	if f.unknown {
+	f := req.Params.Format()
+	schema := f.Schema
+	if f.Unknown {
 		req.Drop("response_format")
 	}
 	if effort == "" && schema == nil {
@@ -63,36 +63,3 @@ func appendConfig(dst []byte, req *translate.Request, effort string) []byte {
 // anyJSON is what a model is told of an answer that is to be JSON of any kind, for which
 // the vendor has no format.
 const anyJSON = "Answer with one JSON object and nothing else: no words before or after it and no code fence."
-
-// format is that of the answer.
-type format struct {
-	schema  translate.Raw // that it is to keep to; nil: none
-	anyJSON bool
-	unknown bool
-}
-
-// formatOf reads the format of the answer. The vendor knows schemas; plain text is what it
-// answers anyway.
-func formatOf(req *translate.Request) (f format) {
-	raw := req.Params.ResponseFormat
-	if len(raw) == 0 {
-		return f
-	}
-	var w struct {
-		Type   string `json:"type"`
-		Schema struct {
-			Schema translate.Raw `json:"schema"`
-		} `json:"json_schema"`
-	}
-	err := json.Unmarshal(raw, &w)
-	switch schema := w.Schema.Schema; {
-	case err == nil && w.Type == "text":
-	case err == nil && w.Type == "json_object":
-		f.anyJSON = true
-	case err == nil && w.Type == "json_schema" && !schema.Null() && schema[0] == '{':
-		f.schema = schema
-	default:
-		f.unknown = true
-	}
-	return f
-}

@@ -63,7 +63,7 @@ func effortOf(req *translate.Request, t *thinking, f *translate.Family) string {
 	switch {
 	case t.adaptive && p.ReasoningBudget > 0:
 		req.Drop("thinking.budget_tokens")
-		word = effortNear(p.ReasoningBudget)
+		word = translate.EffortNear(p.ReasoningBudget)
 	case t.adaptive:
 		word = p.ReasoningEffort
 	}
@@ -75,17 +75,6 @@ func effortOf(req *translate.Request, t *thinking, f *translate.Family) string {
 		req.Drop("reasoning_effort")
 	}
 	return known
-}
-
-// effortNear is the effort whose budget is nearest to one.
-func effortNear(budget int) string {
-	switch {
-	case budget <= 2048:
-		return "low"
-	case budget <= 8192:
-		return "medium"
-	}
-	return "high"
 }
 
 func budgetOf(req *translate.Request) int {

@@ -90,7 +90,7 @@ func appendSystem(dst []byte, req *translate.Request, system []translate.Message
 			}
 		}
 	}
-	asJSON := formatOf(req).anyJSON
+	asJSON := req.Params.Format().AnyJSON
 	if asJSON {
 		texts = append(texts, anyJSON)
 	}

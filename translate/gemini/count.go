@@ -83,40 +83,18 @@ func appendCounted(dst []byte, req *translate.Request) []byte {
 
 // NewDecoder implements translate.Dialect.
 func (counting) NewDecoder(req *translate.Request) translate.Decoder {
-	return &counted{Decoder: Dialect.NewDecoder(req)}
+	return &translate.CountDecoder{Decoder: Dialect.NewDecoder(req), Read: countIn}
 }
 
-// counted reads the answer.
-type counted struct {
-	translate.Decoder // for refusals
-	done              bool
-}
-
-// Decode implements translate.Decoder: nothing comes in pieces.
-func (d *counted) Decode([]translate.Event, []byte) ([]translate.Event, error) {
-	return nil, translate.Broken("the answer is no count", nil)
-}
-
-// DecodeWhole implements translate.Decoder.
-func (d *counted) DecodeWhole(evs []translate.Event, status int, body []byte) ([]translate.Event, error) {
-	if status < 200 || status > 299 {
-		return d.Decoder.DecodeWhole(evs, status, body)
-	}
-	n := int64(translate.NoCount)
+// countIn is the count in an answer.
+func countIn(body []byte) int64 {
 	if v, err := fastjson.ParseBytes(bytes.TrimSpace(body)); err == nil {
 		if at := first(v, "totalTokens", "total_tokens"); at != nil {
-			n = translate.CountOf(at)
+			return translate.CountOf(at)
 		}
 	}
-	if n < 0 || n > translate.MaxTokens {
-		return evs, translate.Broken("the answer is no count", nil)
-	}
-	d.done = true
-	return append(evs, translate.Event{Kind: translate.KindFinish, Finish: translate.FinishStop, Usage: translate.Usage{Input: n}}), nil
+	return translate.NoCount
 }
-
-// Done implements translate.Decoder.
-func (d *counted) Done() bool { return d.done }
 
 // AppendCount appends the answer to such a question.
 func AppendCount(dst []byte, tokens int) []byte {

@@ -58,7 +58,7 @@ func planThinking(req *translate.Request) thinking {
 	case f.Has(translate.RefusesBudget):
 		if word == "" {
 			req.Drop("thinking.budget_tokens")
-			word = effortNear(p.ReasoningBudget)
+			word = translate.EffortNear(p.ReasoningBudget)
 		}
 		known := translate.Effort(word, f.Efforts)
 		dropIf(req, known != word, "reasoning_effort")
@@ -96,17 +96,6 @@ func (t *thinking) ofEffort(req *translate.Request, word string) {
 		raised := *t.maxTokens + t.budget
 		t.maxTokens = &raised
 	}
-}
-
-// effortNear is the effort whose budget is nearest to one.
-func effortNear(budget int) string {
-	switch {
-	case budget <= 2048:
-		return "low"
-	case budget <= 8192:
-		return "medium"
-	}
-	return "high"
 }
 
 // append appends the plan as a member, with a comma behind it, or nothing.

@@ -214,29 +214,18 @@ func appendStops(dst []byte, req *translate.Request) []byte {
 
 // appendFormat appends the format of the answer. Plain text is what the vendor answers anyway.
 func appendFormat(dst []byte, req *translate.Request) []byte {
-	raw := req.Params.ResponseFormat
-	if len(raw) == 0 {
+	f := req.Params.Format()
+	if f.Unknown {
+		req.Drop("response_format")
+	}
+	if !f.AnyJSON && f.Schema == nil {
 		return dst
 	}
-	var w struct {
-		Type   string `json:"type"`
-		Schema struct {
-			Schema translate.Raw `json:"schema"`
-		} `json:"json_schema"`
-	}
-	err := json.Unmarshal(raw, &w)
-	const asJSON = `"responseMimeType":"application/json",`
-	switch schema := w.Schema.Schema; {
-	case err == nil && w.Type == "text":
+	dst = append(dst, `"responseMimeType":"application/json",`...)
+	if f.Schema == nil {
 		return dst
-	case err == nil && w.Type == "json_object":
-		return append(dst, asJSON...)
-	case err == nil && w.Type == "json_schema" && !schema.Null() && schema[0] == '{':
-		dst = append(dst, asJSON+`"responseJsonSchema":`...)
-		return append(append(dst, schema...), ',')
 	}
-	req.Drop("response_format")
-	return dst
+	return append(append(append(dst, `"responseJsonSchema":`...), f.Schema...), ',')
 }
 
 func appendInt[T int | int64](dst []byte, key string, v *T) []byte {

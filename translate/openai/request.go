@@ -108,7 +108,7 @@ func decodePlain(req *translate.Request, body []byte, o jsonx.Outline) bool {
 	p := &got.Params
 	p.MaxTokens, p.Temperature, p.TopP = f.Int("max_tokens"), f.Number("temperature"), f.Number("top_p")
 	bound(p, f.Int("max_completion_tokens"))
-	got.Messages = f.Messages("messages", plainRole)
+	got.Messages = f.Messages("messages", translate.PlainRole)
 	if f.NeedsDecode {
 		return false
 	}
@@ -120,14 +120,6 @@ func decodePlain(req *translate.Request, body []byte, o jsonx.Outline) bool {
 	req.Dialect, req.Model, req.Stream, req.Raw, req.UsageInStream = got.Dialect, got.Model, got.Stream, got.Raw, got.UsageInStream
 	req.Messages, req.Params, req.User = got.Messages, got.Params, got.User
 	return true
-}
-
-// plainRole is the role of a message that may be nothing but a text.
-func plainRole(s string) translate.Role {
-	if r := translate.ParseRole(s); r != translate.RoleTool {
-		return r
-	}
-	return 0
 }
 
 // decodeAny reads every question. o is its outline; once says that it is JSON of one

@@ -28,52 +28,11 @@ func NoPrevious(id string) *translate.Error {
 	return &translate.Error{Code: translate.CodeConversation, Param: previousParam, Message: "Previous response with id '" + translate.Printable(id) + "' not found."}
 }
 
-// words returns the type and the code of OpenAI's error object; an empty code is sent as null.
-func words(c translate.Code) (kind, code string) {
-	switch c {
-	case translate.CodeValidation:
-		return "invalid_request_error", ""
-	case translate.CodeUnauthorized, translate.CodeInvalidToken, translate.CodeTokenExpired:
-		return "authentication_error", "invalid_api_key"
-	case translate.CodePermission:
-		return "permission_error", "permission_denied"
-	case translate.CodeModelNotFound:
-		return "invalid_request_error", "model_not_found"
-	case translate.CodeConversation, translate.CodePreset, translate.CodeNotFound:
-		return "invalid_request_error", "not_found"
-	case translate.CodeMethod:
-		return "invalid_request_error", "method_not_allowed"
-	case translate.CodeInProgress:
-		return "invalid_request_error", "request_in_progress"
-	case translate.CodeKeyReused:
-		return "invalid_request_error", "idempotency_key_reused"
-	case translate.CodeTooLarge:
-		return "invalid_request_error", "request_too_large"
-	case translate.CodeMediaType:
-		return "invalid_request_error", "unsupported_media_type"
-	case translate.CodeUpgradeRequired:
-		return "invalid_request_error", "upgrade_required"
-	case translate.CodeRateLimited:
-		return "rate_limit_error", "rate_limit_exceeded"
-	}
-	return "server_error", string(c)
-}
-
-// failure is an error as a client is told of it.
-type failure struct{ kind, code, message, param string }
-
-func failureOf(err *translate.Error) (f failure) {
-	f.kind, f.code = words(err.Code)
-	if err.Spent != nil {
-		f.kind, f.code = "insufficient_quota", "insufficient_quota"
-	}
-	f.message, f.param = err.Message, err.Param
-	if err.Code == translate.CodeConversation && err.Param == previousParam {
-		f.code = "previous_response_not_found"
-	}
-	if r := err.Rejection(); r != nil {
-		told := r.Told(err.Masker)
-		f = failure{cmp.Or(told.Type, "invalid_request_error"), told.Code, cmp.Or(told.Message, err.Message), told.Param}
+// failureOf is err as a client is told of it.
+func failureOf(err *translate.Error) translate.OpenAIError {
+	f := err.OpenAI()
+	if err.Code == translate.CodeConversation && err.Param == previousParam && err.Rejection() == nil {
+		f.Code = "previous_response_not_found"
 	}
 	return f
 }
@@ -83,17 +42,17 @@ func failureOf(err *translate.Error) (f failure) {
 func (e *encoder) AppendError(dst []byte, err *translate.Error, started bool) []byte {
 	f := failureOf(err)
 	if !started {
-		return append(f.object(append(dst, '{')), '}')
+		return append(f.Append(append(dst, '{')), '}')
 	}
 	dst = e.start(dst, nil, nil)
 	dst = e.begin(dst, "error")
 	dst = append(dst, `,"code":`...)
-	dst = appendWord(dst, f.code)
+	dst = jsonx.AppendStringOrNull(dst, f.Code)
 	dst = append(dst, `,"message":`...)
-	dst = jsonx.AppendString(dst, f.message)
+	dst = jsonx.AppendString(dst, f.Message)
 	dst = append(dst, `,"param":`...)
-	dst = appendWord(dst, f.param)
-	dst = e.end(f.object(append(dst, ',')))
+	dst = jsonx.AppendStringOrNull(dst, f.Param)
+	dst = e.end(f.Append(append(dst, ',')))
 	for i := range e.output {
 		e.output[i].cut = e.output[i].cut || !e.output[i].over
 		e.output[i].over = true
@@ -104,19 +63,6 @@ func (e *encoder) AppendError(dst []byte, err *translate.Error, started bool) []
 	return e.end(dst)
 }
 
-// object appends the error object with its name.
-func (f *failure) object(dst []byte) []byte {
-	dst = append(dst, `"error":{"message":`...)
-	dst = jsonx.AppendString(dst, f.message)
-	dst = append(dst, `,"type":`...)
-	dst = jsonx.AppendString(dst, f.kind)
-	dst = append(dst, `,"param":`...)
-	dst = appendWord(dst, f.param)
-	dst = append(dst, `,"code":`...)
-	dst = appendWord(dst, f.code)
-	return append(dst, '}')
-}
-
 // appendFailed appends the error of a response.
 func appendFailed(dst []byte, over *ending) []byte {
 	if over == nil || over.failure == nil {
@@ -124,14 +70,7 @@ func appendFailed(dst []byte, over *ending) []byte {
 	}
 	f := failureOf(over.failure)
 	dst = append(dst, `{"code":`...)
-	dst = jsonx.AppendString(dst, cmp.Or(f.code, f.kind))
+	dst = jsonx.AppendString(dst, cmp.Or(f.Code, f.Type))
 	dst = append(dst, `,"message":`...)
-	return append(jsonx.AppendString(dst, f.message), '}')
-}
-
-func appendWord(dst []byte, s string) []byte {
-	if s == "" {
-		return append(dst, `null`...)
-	}
-	return jsonx.AppendString(dst, s)
+	return append(jsonx.AppendString(dst, f.Message), '}')
 }

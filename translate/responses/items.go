@@ -130,7 +130,7 @@ func (d *decoding) add(p translate.Part) {
 }
 
 func (d *decoding) message(path string, w *wireItem) error {
-	role := plainRole(w.Role)
+	role := translate.PlainRole(w.Role)
 	switch {
 	case w.Role == "":
 		return translate.InvalidAt(path+".role", path+".role is required")

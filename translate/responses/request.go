@@ -84,7 +84,7 @@ func decodePlain(req *translate.Request, body []byte, o jsonx.Outline) bool {
 	if m := o.Find("input"); m != nil && body[m.Start] == '"' {
 		got.Messages = []translate.Message{translate.TextMessage(translate.RoleUser, f.Text("input"))}
 	} else {
-		got.Messages = f.Messages("input", plainRole)
+		got.Messages = f.Messages("input", translate.PlainRole)
 	}
 	system := f.Text("instructions")
 	if f.NeedsDecode {
@@ -120,14 +120,6 @@ func hasTwoAnswers(msgs []translate.Message) bool {
 		}
 	}
 	return false
-}
-
-// plainRole is the role of a message that may be nothing but a text.
-func plainRole(s string) translate.Role {
-	if r := translate.ParseRole(s); r != translate.RoleTool {
-		return r
-	}
-	return 0
 }
 
 // decodeAny reads every question. o is its outline; once says that it is JSON of one reading.

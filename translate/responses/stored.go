@@ -217,9 +217,9 @@ func AppendItems(dst []byte, items []Item, more bool) []byte {
 		first, last = items[0].ID, items[n-1].ID
 	}
 	dst = append(dst, `,"first_id":`...)
-	dst = appendWord(dst, first)
+	dst = jsonx.AppendStringOrNull(dst, first)
 	dst = append(dst, `,"last_id":`...)
-	dst = appendWord(dst, last)
+	dst = jsonx.AppendStringOrNull(dst, last)
 	dst = append(dst, `,"has_more":`...)
 	return append(jsonx.AppendBool(dst, more), '}')
 }
