@@ -140,3 +140,18 @@ func (c *call) unseen(caller *proxy.Caller) *translate.Error {
 	}
 	return nil
 }
+
+// ownCaller has handle show or change conversations of the caller of a request.
+func ownCaller(handle func(c *call, caller *proxy.Caller)) func(*call) {
+	return func(c *call) {
+		caller, err := c.identify(c.bearer())
+		if err == nil {
+			err = c.unseen(caller)
+		}
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		handle(c, caller)
+	}
+}

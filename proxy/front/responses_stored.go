@@ -21,19 +21,12 @@ type found struct {
 
 // responsesCaller is the way to a stored response: of its caller alone.
 func responsesCaller(handle func(c *call, caller *proxy.Caller, f *found)) func(*call) {
-	return func(c *call) {
-		caller, err := c.identify(c.bearer())
-		if err == nil {
-			err = c.unseen(caller)
-		}
-		if err != nil {
-			c.fail(err)
-			return
-		}
+	return ownCaller(func(c *call, caller *proxy.Caller) {
 		f := &found{id: c.pathID()}
 		var ok bool
 		f.key, ok = responses.ParseID(f.id)
 		r := recall{c: c, caller: caller}
+		var err *translate.Error
 		if f.conv, f.turn, err = r.turn(f.key, ok); err == nil && !f.turn.found() {
 			err = &translate.Error{Code: translate.CodeConversation, Message: "Response with id '" + translate.Printable(f.id) + "' not found."}
 		}
@@ -42,7 +35,7 @@ func responsesCaller(handle func(c *call, caller *proxy.Caller, f *found)) func(
 			return
 		}
 		handle(c, caller, f)
-	}
+	})
 }
 
 // readResponse answers GET /v1/responses/:id.

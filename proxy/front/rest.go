@@ -27,30 +27,16 @@ var restFront = Front{
 		return []Route{
 			{Method: "POST", Path: "/api/chat", Handle: func(c *call) { c.restAsk(false) }},
 			{Method: "POST", Path: "/api/chat/stream", Handle: func(c *call) { c.restAsk(true) }},
-			{Method: getHead, Path: "/api/conversations", Handle: restCaller(restList)},
-			{Method: getHead, Path: "/api/conversations/{id}", Handle: restCaller(restLoad)},
-			{Method: "DELETE", Path: "/api/conversations/{id}", Handle: restCaller(restDelete)},
-			{Method: "POST", Path: "/api/conversations/{id}/clear", Handle: restCaller(restClear)},
+			{Method: getHead, Path: "/api/conversations", Handle: ownCaller(restList)},
+			{Method: getHead, Path: "/api/conversations/{id}", Handle: ownCaller(restLoad)},
+			{Method: "DELETE", Path: "/api/conversations/{id}", Handle: ownCaller(restDelete)},
+			{Method: "POST", Path: "/api/conversations/{id}/clear", Handle: ownCaller(restClear)},
 		}
 	},
 	entry: "/api/chat",
 	token: (*call).bearer, // or X-API-Key: docs/rules/rest.md 2.2
 	limit: func(s *settings) int { return int(s.Rest.MaxBody) },
 	start: true,
-}
-
-func restCaller(handle func(c *call, caller *proxy.Caller)) func(*call) {
-	return func(c *call) {
-		caller, err := c.identify(c.bearer())
-		if err == nil {
-			err = c.unseen(caller)
-		}
-		if err != nil {
-			c.fail(err)
-			return
-		}
-		handle(c, caller)
-	}
 }
 
 // restAsk answers a question, in one piece or as a stream.
