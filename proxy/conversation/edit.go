@@ -26,7 +26,7 @@ func (u *Turn) Edit(ctx context.Context, e Edit) error {
 	if t.conv.Created == 0 {
 		t.conv.Messages = e.Apply(t.conv.Messages)
 		t.weight = weigh(t.conv.Messages)
-		r.note(t, 0)
+		r.note(t, len(t.conv.Messages), 0)
 		return nil
 	}
 	editor, ok := r.store.(store.Editor)

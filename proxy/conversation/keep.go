@@ -61,11 +61,11 @@ func (u *Turn) Keep(ctx context.Context, c *Change, window, most int) (stored bo
 	t.answered(was, c)
 	more := t.extend(c)
 	t.trim(window, most)
+	newest := len(c.Said)
 	if begins {
-		r.note(t, more)
-	} else {
-		r.noteSaid(t, len(c.Said), more)
+		newest = len(t.conv.Messages)
 	}
+	r.note(t, newest, more)
 	return true, nil
 }
 

@@ -126,5 +126,5 @@ func (u *Turn) adopt(ctx context.Context, id string) {
 	t.id = id
 	t.conv, t.loaded, t.loadedAt, t.weight = conv, true, u.generation, weigh(conv.Messages)
 	r.mu.Unlock()
-	r.note(t, 0)
+	r.note(t, len(t.conv.Messages), 0)
 }

@@ -94,18 +94,10 @@ func (l *lengths) guess() {
 	l.sized = true
 }
 
-// note brings the registry up to what t holds now. All messages of t are longer than
-// before by more.
-func (r *Registry) note(t *Thread, more int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	t.lengths.of(t.conv.Messages, t.conv.Head, t.conv.Skipped, more)
-	r.charge(t)
-}
-
-// noteSaid is note where the newest messages are new, so many of them, and the others are as
-// they were noted, but that the oldest may not be held any more.
-func (r *Registry) noteSaid(t *Thread, newest, more int) {
+// note brings the registry up to what t holds now. The newest messages are new, so many of
+// them, and the others are as they were noted, but that the oldest may not be held any more.
+// All messages of t are longer than before by more.
+func (r *Registry) note(t *Thread, newest, more int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l, c := &t.lengths, t.conv

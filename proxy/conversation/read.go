@@ -74,7 +74,7 @@ func (u *Turn) load(ctx context.Context, window store.Window, view store.View) (
 	all := conv.Messages
 	conv.Messages = sent(all)
 	t.conv, t.loaded, t.loadedAt, t.weight = conv, true, u.generation, weigh(conv.Messages)
-	r.note(t, 0)
+	r.note(t, len(t.conv.Messages), 0)
 	return all, nil
 }
 
