@@ -188,7 +188,7 @@ func (p *Pending) countRequest(c *channel.Candidate) *translate.Request {
 		req.PassThrough = true
 		return &req
 	}
-	req.Refuses, req.Takes, req.Efforts = c.Channel.Refuses, c.Channel.Takes, c.Channel.Conf.Efforts
+	c.Channel.Describe(&req)
 	if preset != nil && preset.System != "" {
 		req.Messages = append([]translate.Message{translate.TextMessage(translate.RoleSystem, preset.System)}, req.Messages...)
 	}

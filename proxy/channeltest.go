@@ -143,7 +143,8 @@ func (o *channelTest) request(t ChannelTest) *translate.Request {
 	c, most := o.c, cmp.Or(t.MaxTokens, testTokens)
 	req := &translate.Request{Model: c.Upstream, Stream: true, Messages: []translate.Message{translate.TextMessage(translate.RoleUser, cmp.Or(t.Text, testText))}}
 	req.Params.MaxTokens = &most
-	req.Omit, req.Refuses, req.Takes, req.Efforts = c.Quirks.Omitted(), c.Channel.Refuses, c.Channel.Takes, c.Channel.Conf.Efforts
+	req.Omit = c.Quirks.Omitted()
+	c.Channel.Describe(req)
 	if c.Channel.Kind.History == config.HistoryFold {
 		req.Memory.ID = testName // one remote conversation for all tests
 	}

@@ -238,7 +238,7 @@ func (s *search) requestFor(c channel.Candidate) (*translate.Request, *translate
 	}
 	*req = s.x.prompt.req
 	req.Model, req.Omit = c.Upstream, s.x.attempt.omit
-	req.Refuses, req.Takes, req.Efforts = c.Channel.Refuses, c.Channel.Takes, c.Channel.Conf.Efforts
+	c.Channel.Describe(req)
 	if req.Beta != "" {
 		req.Drop("anthropic-beta")
 	}

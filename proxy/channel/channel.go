@@ -63,6 +63,11 @@ type Channel struct {
 // up to eight keys without a rest.
 const weightUnit = 840
 
+// Describe has req say what the configuration of c says of its models.
+func (c *Channel) Describe(req *translate.Request) {
+	req.Refuses, req.Takes, req.Efforts = c.Refuses, c.Takes, c.Conf.Efforts
+}
+
 // New makes the channel of conf for its key number n, by open. Its error is open's.
 func New(conf *config.Channel, key string, n int, c Timeouts, fold *template.Template, open Opener) (*Channel, error) {
 	up, err := open(conf, key)
