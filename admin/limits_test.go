@@ -62,7 +62,7 @@ func TestTheUseOfLimitsIsShownAndForeseenWithoutCounting(t *testing.T) {
 	if text := d.call("GET", "/api/limits", "").Body.String(); strings.Contains(text, "192.0.2.1") {
 		t.Errorf("the address of a client is told: %s", text)
 	}
-	var o struct{ Overview overviewJSON }
+	var o struct{ Overview Overview }
 	if d.shown("/api/overview", &o); len(o.Overview.Near) != 1 || o.Overview.Near[0].Rule != "few" {
 		t.Errorf("%+v", o.Overview.Near)
 	}

@@ -21,8 +21,8 @@ const (
 	flowsMost = 500 // links that are told
 )
 
-// overviewJSON is how the gateway stands.
-type overviewJSON struct {
+// Overview is how the gateway stands.
+type Overview struct {
 	Uptime      int              `json:"uptime_seconds"`
 	Running     int              `json:"running"` // questions that are open
 	Draining    bool             `json:"draining"`
@@ -32,48 +32,48 @@ type overviewJSON struct {
 	Sockets     int              `json:"sockets"`
 	Channels    int              `json:"channels"`
 	Ready       int              `json:"channels_ready"` // those of which a key and model is
-	Drains      []drainJSON      `json:"drains"`
-	Lately      figuresJSON      `json:"lately"`      // the last minute
+	Drains      []Drain          `json:"drains"`
+	Lately      Figures          `json:"lately"`      // the last minute
 	Near        []proxy.LimitUse `json:"limits_near"` // those of which most is used, at most five
 	Cost        float64          `json:"cost_today"`
 	CostSince   time.Time        `json:"cost_since"` // midnight UTC, or the start of the process where no ledger is kept
 }
 
-// drainJSON is a channel that is drained, and how much of it still runs.
-type drainJSON struct {
+// Drain is a channel that is drained, and how much of it still runs.
+type Drain struct {
 	Channel  string `json:"channel"`
 	InFlight int    `json:"in_flight"`
 }
 
-// figuresJSON are figures of a stretch of time.
-type figuresJSON struct {
-	Seconds   float64      `json:"seconds"` // that they are of
-	Questions float64      `json:"questions_per_second"`
-	Failed    originsJSON  `json:"failed"` // parts of the questions, of 1
-	Added     quantileJSON `json:"added_ms"`
-	First     quantileJSON `json:"first_ms"`
-	Input     float64      `json:"input_tokens_per_second"`
-	Output    float64      `json:"output_tokens_per_second"`
+// Figures are figures of a stretch of time.
+type Figures struct {
+	Seconds   float64   `json:"seconds"` // that they are of
+	Questions float64   `json:"questions_per_second"`
+	Failed    Origins   `json:"failed"` // parts of the questions, of 1
+	Added     Quantiles `json:"added_ms"`
+	First     Quantiles `json:"first_ms"`
+	Input     float64   `json:"input_tokens_per_second"`
+	Output    float64   `json:"output_tokens_per_second"`
 }
 
-// originsJSON is what failed, by whose side it was on.
-type originsJSON struct {
+// Origins is what failed, by whose side it was on.
+type Origins struct {
 	Client  float64 `json:"client"`
 	Us      float64 `json:"us"`
 	Channel float64 `json:"channel"`
 	Network float64 `json:"network"`
 }
 
-// quantileJSON is how long something took, in milliseconds; zeros: it did not happen.
-type quantileJSON struct {
+// Quantiles is how long something took, in milliseconds; zeros: it did not happen.
+type Quantiles struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
 }
 
-// pointJSON is one point of the charts.
-type pointJSON struct {
+// Point is one point of the charts.
+type Point struct {
 	At time.Time `json:"at"` // its beginning
-	figuresJSON
+	Figures
 	Running int `json:"running"` // at its end, as Streams and Sockets
 	Streams int `json:"streams"`
 	Sockets int `json:"sockets"`
@@ -125,18 +125,18 @@ func (h *history) at(t time.Time) (g gauge, known bool) {
 	return g, g.slot == n
 }
 
-func quantiles(d *journal.Durations) quantileJSON {
-	return quantileJSON{P50: journal.Rounded(d.Quantile(0.5)), P99: journal.Rounded(d.Quantile(0.99))}
+func quantiles(d *journal.Durations) Quantiles {
+	return Quantiles{P50: journal.Rounded(d.Quantile(0.5)), P99: journal.Rounded(d.Quantile(0.99))}
 }
 
 // figuresOf are those of s, of a stretch of time of so many seconds.
-func figuresOf(s *journal.Slot, seconds float64) figuresJSON {
+func figuresOf(s *journal.Slot, seconds float64) Figures {
 	n := float64(s.Questions())
 	share := func(o journal.Origin) float64 { return journal.Rounded(float64(s.Ended[o]) / max(n, 1)) }
 	rate := func(n float64) float64 { return journal.Rounded(n / seconds) }
-	return figuresJSON{
+	return Figures{
 		Seconds: journal.Rounded(seconds), Questions: rate(n), Added: quantiles(&s.Added), First: quantiles(&s.First), Input: rate(float64(s.Input)), Output: rate(float64(s.Output)),
-		Failed: originsJSON{Client: share(journal.Client), Us: share(journal.Us), Channel: share(journal.Back), Network: share(journal.Network)},
+		Failed: Origins{Client: share(journal.Client), Us: share(journal.Us), Channel: share(journal.Back), Network: share(journal.Network)},
 	}
 }
 
@@ -151,10 +151,10 @@ func (s *Server) gauge() (g gauge, connections int) {
 }
 
 // overview is how the gateway stands at now.
-func (s *Server) overview(ctx context.Context, now time.Time) overviewJSON {
+func (s *Server) overview(ctx context.Context, now time.Time) Overview {
 	g, connections := s.gauge()
 	up := now.Sub(s.began)
-	o := overviewJSON{Uptime: int(up.Seconds()), Running: g.running, Draining: s.g.Draining(), Connections: connections, Streams: g.streams, Sockets: g.sockets, Drains: []drainJSON{}}
+	o := Overview{Uptime: int(up.Seconds()), Running: g.running, Draining: s.g.Draining(), Connections: connections, Streams: g.streams, Sockets: g.sockets, Drains: []Drain{}}
 	if s.book != nil {
 		o.Revision = s.book.Number()
 	}
@@ -165,10 +165,10 @@ func (s *Server) overview(ctx context.Context, now time.Time) overviewJSON {
 		_, known := ready[ch.ID]
 		ready[ch.ID] = ready[ch.ID] || b.State == "ready"
 		if !known && ch.Force() == channel.ForceDrain {
-			o.Drains = append(o.Drains, drainJSON{ch.ID, ch.Slots.Taken()})
+			o.Drains = append(o.Drains, Drain{ch.ID, ch.Slots.Taken()})
 		}
 	})
-	slices.SortFunc(o.Drains, func(a, b drainJSON) int { return cmp.Compare(a.Channel, b.Channel) })
+	slices.SortFunc(o.Drains, func(a, b Drain) int { return cmp.Compare(a.Channel, b.Channel) })
 	for _, is := range ready {
 		o.Channels++
 		if is {
@@ -218,17 +218,17 @@ func (s *Server) costCounted(midnight time.Time) int64 {
 }
 
 // points are those of the charts, the oldest first.
-func (s *Server) points(now time.Time) []pointJSON {
-	all := []pointJSON{}
+func (s *Server) points(now time.Time) []Point {
+	all := []Point{}
 	s.g.Traces().Activity.Each(now, func(at time.Time, slot *journal.Slot) {
 		all = append(all, s.point(at, slot))
 	})
 	return all
 }
 
-func (s *Server) point(at time.Time, slot *journal.Slot) pointJSON {
+func (s *Server) point(at time.Time, slot *journal.Slot) Point {
 	g, _ := s.past.at(at)
-	return pointJSON{At: at.UTC(), figuresJSON: figuresOf(slot, journal.SlotTime.Seconds()), Running: g.running, Streams: g.streams, Sockets: g.sockets}
+	return Point{At: at.UTC(), Figures: figuresOf(slot, journal.SlotTime.Seconds()), Running: g.running, Streams: g.streams, Sockets: g.sockets}
 }
 
 // traffic is where questions went in the last d.

@@ -50,12 +50,12 @@ func TestTheOverviewTellsRatesAndOnWhoseSideFailuresWere(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got struct {
-			Overview overviewJSON
-			Points   []pointJSON
+			Overview Overview
+			Points   []Point
 		}
 		d.shown("/api/overview", &got)
 		o := &got.Overview
-		if o.Lately.Failed != (originsJSON{Client: 0.125, Network: 0.125}) || o.Lately.Questions != 0.4 || o.Lately.Seconds != 20 {
+		if o.Lately.Failed != (Origins{Client: 0.125, Network: 0.125}) || o.Lately.Questions != 0.4 || o.Lately.Seconds != 20 {
 			t.Errorf("%+v", o.Lately)
 		}
 		if o.Connections != 9 || o.Streams != 3 || o.Sockets != 2 || o.Channels != 2 || o.Ready != 1 || len(o.Drains) != 1 || o.Drains[0].Channel != "a" {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
@@ -60,7 +61,7 @@ func (v *topView) fetch(ctx context.Context, to *explainCommand, conf *config.Co
 	defer cancel()
 	var overview struct {
 		Overview json.RawMessage `json:"overview"`
-		Points   []topPoint      `json:"points"`
+		Points   []admin.Point   `json:"points"`
 	}
 	for path, into := range map[string]any{"/api/overview": &overview, "/api/channels": &v.channels, "/api/exchanges?limit=20": &v.ended} {
 		text, err := to.call(ctx, conf, http.MethodGet, path, nil)
@@ -149,7 +150,7 @@ func (v *topView) listen(ctx context.Context, to *explainCommand, conf *config.C
 func (v *topView) take(kind, data string) error {
 	var into any
 	var one journal.Summary
-	var point topPoint
+	var point admin.Point
 	switch kind {
 	case "overview":
 		into = &v.overview
@@ -189,54 +190,16 @@ func (v *topView) lost(err error, now time.Time) {
 type topView struct {
 	address  string
 	cursor   string
-	overview topOverview
+	overview admin.Overview
 	channels struct {
 		Channels []proxy.ChannelState `json:"channels"`
 	}
 	ended struct {
 		Exchanges []journal.Summary `json:"exchanges"`
 	}
-	points []topPoint
+	points []admin.Point
 	gone   error     // nil: it answers
 	since  time.Time // when it was lost; zero: it was not
-}
-
-// topOverview is what is shown of an overview.
-type topOverview struct {
-	Uptime      int     `json:"uptime_seconds"`
-	Running     int     `json:"running"`
-	Draining    bool    `json:"draining"`
-	Revision    int     `json:"revision"`
-	Connections int     `json:"connections"`
-	Streams     int     `json:"streams"`
-	Sockets     int     `json:"sockets"`
-	Channels    int     `json:"channels"`
-	Ready       int     `json:"channels_ready"`
-	Cost        float64 `json:"cost_today"`
-	Lately      struct {
-		Questions float64 `json:"questions_per_second"`
-		Failed    struct {
-			Client  float64 `json:"client"`
-			Us      float64 `json:"us"`
-			Channel float64 `json:"channel"`
-			Network float64 `json:"network"`
-		} `json:"failed"`
-		Added  topQuantiles `json:"added_ms"`
-		First  topQuantiles `json:"first_ms"`
-		Input  float64      `json:"input_tokens_per_second"`
-		Output float64      `json:"output_tokens_per_second"`
-	} `json:"lately"`
-}
-
-type topQuantiles struct {
-	P50 float64 `json:"p50"`
-	P99 float64 `json:"p99"`
-}
-
-// topPoint is one point of the chart.
-type topPoint struct {
-	At        time.Time `json:"at"`
-	Questions float64   `json:"questions_per_second"`
 }
 
 // painter shows lines on a terminal, on a screen of its own.
