@@ -116,7 +116,7 @@ func (c *stream) look(ctx context.Context, n int) {
 // charts writes the point of the slot that has ended since the last look, and where questions
 // went until then.
 func (c *stream) charts(now time.Time) {
-	slot := slotOf(now)
+	slot := journal.SlotAt(now)
 	if slot == c.slot {
 		return
 	}

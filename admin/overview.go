@@ -106,11 +106,9 @@ type gauge struct {
 	running, streams, sockets int
 }
 
-func slotOf(t time.Time) int64 { return t.UnixNano() / int64(journal.SlotTime) }
-
 // note notes what is open at now.
 func (h *history) note(now time.Time, g gauge) {
-	g.slot = slotOf(now)
+	g.slot = journal.SlotAt(now)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.gauges[g.slot%journal.Slots] = g
@@ -118,7 +116,7 @@ func (h *history) note(now time.Time, g gauge) {
 
 // at is what was open in the slot that began at t.
 func (h *history) at(t time.Time) (g gauge, known bool) {
-	n := slotOf(t)
+	n := journal.SlotAt(t)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	g = h.gauges[n%journal.Slots]

@@ -60,7 +60,7 @@ func Start(t testing.TB, settings ...string) *Server {
 	}
 	s.initialise()
 	s.Run()
-	t.Cleanup(func() { s.stop(syscall.SIGQUIT) })
+	t.Cleanup(s.Kill)
 	return s
 }
 
@@ -163,7 +163,7 @@ func (s *Server) Run() {
 			s.port = port
 			return
 		}
-		s.stop(syscall.SIGQUIT)
+		s.Kill()
 	}
 	s.t.Fatalf("PostgreSQL does not start:\n%s", s.out)
 }
@@ -222,16 +222,11 @@ func (s *Server) Exec(t testing.TB, db string, statements ...string) {
 }
 
 // Kill ends the process as a crash would, and waits for that.
-func (s *Server) Kill() { s.stop(syscall.SIGQUIT) }
-
-// Stop ends the process at once, as an operator does who restarts it.
-func (s *Server) Stop() { s.stop(syscall.SIGINT) }
-
-func (s *Server) stop(how syscall.Signal) {
+func (s *Server) Kill() {
 	if s.cmd == nil {
 		return
 	}
-	if err := s.cmd.Process.Signal(how); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := s.cmd.Process.Signal(syscall.SIGQUIT); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.t.Error(err)
 	}
 	<-s.gone

@@ -148,12 +148,12 @@ type kept struct {
 	flows map[Flow]*Flowed
 }
 
-// slotAt is the number of the slot of t.
-func slotAt(t time.Time) int64 { return t.UnixNano() / int64(SlotTime) }
+// SlotAt is the number of the slot of t, counted since 1970.
+func SlotAt(t time.Time) int64 { return t.UnixNano() / int64(SlotTime) }
 
 // count counts r, which has ended.
 func (a *Activity) count(r *record) {
-	n := slotAt(r.received.Add(r.took))
+	n := SlotAt(r.received.Add(r.took))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at := &a.ring[n%Slots]
@@ -199,7 +199,7 @@ func (s *kept) add(r *record) {
 // last calls f, under the lock, for the slots that ended in the stretch of time before now, the
 // oldest first. The slot that is being filled is not among them.
 func (a *Activity) last(d time.Duration, now time.Time, f func(*kept)) {
-	end := slotAt(now)
+	end := SlotAt(now)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for n := max(end-int64(d/SlotTime), end-Slots+1, 0); n < end; n++ {

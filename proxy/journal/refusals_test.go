@@ -70,6 +70,8 @@ func TestRefusalsOfTheLastQuarterOfAnHourAreSummedUp(t *testing.T) {
 			}
 			time.Sleep(2 * time.Minute)
 		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		if n := len(r.past); n > refusedMost {
 			t.Errorf("%d are remembered", n)
 		}

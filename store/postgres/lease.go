@@ -13,12 +13,11 @@ import (
 	"github.com/dragoman-gateway/dragoman/store"
 )
 
-// Bounds of a lease. A process is taken for dead when nothing was heard of it for deadAfter,
-// by the clock of the server; whoever waits looks every lookEvery, so that a lease passes on
-// within 10 s.
+// Bounds of a lease. A process is taken for dead when nothing was heard of it for the six
+// seconds that alive names, by the clock of the server; whoever waits looks every lookEvery, so
+// that a lease passes on within 10 s.
 const (
 	beatEvery = 2 * time.Second
-	deadAfter = 6 * time.Second
 	lookEvery = 2 * time.Second
 	// lookOften is how often whoever waits looks where no word of the server comes through.
 	lookOften = 200 * time.Millisecond

@@ -8,8 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/store/backend"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/dragoman-gateway/dragoman/store/backend"
 )
 
 // channelOf is where a process that gives a ticket back tells the others.

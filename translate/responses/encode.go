@@ -13,7 +13,6 @@ import (
 type encoder struct {
 	answering
 	started  bool
-	finished bool
 	sequence int64
 	usage    translate.Usage
 	finish   translate.Finish
