@@ -123,6 +123,9 @@ type Question struct {
 	Caller   *Caller
 	Model    *Model // from Resolve
 	Received time.Time
+	// At is when its messages are said to be asked, in Unix milliseconds, by a front that finds
+	// turns by it; 0: when it was received.
+	At int64
 	// Address is where the client is, as [Gateway.Identify] takes it, for limits
 	// that count by it.
 	Address string

@@ -31,11 +31,18 @@ func (p *Pending) list() error {
 	return p.x.prompt.turn.Begin(context.Background(), store.Turn{Model: p.x.prompt.model.Name, Web: q.Request.Web, At: time.Now().UnixMilli(), Messages: q.entries(store.MarkFailed)})
 }
 
+func (q *Question) at() int64 {
+	if q.At != 0 {
+		return q.At
+	}
+	return q.Received.UnixMilli()
+}
+
 // entries are the messages that q adds to its conversation.
 func (q *Question) entries(mark store.Mark) (entries []store.Message) {
 	for _, m := range q.Request.Messages {
 		if m.Role != translate.RoleSystem {
-			entries = append(entries, store.Message{Message: m, At: q.Received.UnixMilli(), Mark: mark})
+			entries = append(entries, store.Message{Message: m, At: q.at(), Mark: mark})
 		}
 	}
 	return entries
@@ -121,11 +128,11 @@ func (x *Exchange) store(incomplete bool) *translate.Error {
 
 // change is what the question and what came of its answer do to the conversation.
 func (x *Exchange) change(incomplete bool) *conversation.Change {
-	now := time.Now().UnixMilli()
+	now := max(time.Now().UnixMilli(), x.q.at())
 	c := &conversation.Change{Turn: store.Turn{Model: x.prompt.model.Name, Web: x.prompt.req.Web, At: now}}
 	none := incomplete && x.answer.collected.Empty()
 	for _, m := range x.prompt.added {
-		c.Said = append(c.Said, store.Message{Message: m, At: x.q.Received.UnixMilli()})
+		c.Said = append(c.Said, store.Message{Message: m, At: x.q.at()})
 	}
 	c.Turn.Messages = c.Said[:len(c.Said):len(c.Said)]
 	switch {

@@ -79,7 +79,7 @@ func (c *call) respond() {
 		return
 	}
 	head := translate.Envelope{NewID: c.front.newID, Created: now.UnixMilli(), RequestID: c.id, Conversation: state.Conversation}
-	q := c.question(&proxy.Question{Front: c.front.Name(), Caller: caller, Model: model, Received: now, Request: req, Peeked: peeked})
+	q := c.question(&proxy.Question{Front: c.front.Name(), Caller: caller, Model: model, Received: now, At: origin.after(now), Request: req, Peeked: peeked})
 	if !state.Keep {
 		origin.precede(req)
 		c.answer(q, nil, head)
@@ -102,7 +102,7 @@ func (c *call) keep(q *proxy.Question, from *origin, head translate.Envelope) {
 		c.failed(err)
 		return
 	}
-	key := responses.Key{Conversation: p.Turn().ID(), Asked: q.Received.UnixMilli()}
+	key := responses.Key{Conversation: p.Turn().ID(), Asked: q.At}
 	head.NewID = key.ID
 	c.answer(q, p, head)
 }
@@ -116,6 +116,16 @@ type origin struct {
 	version int64
 	heard   []store.Message
 	copied  bool // the question goes on from heard, not from whatever the conversation holds
+}
+
+// after is when a question that came at now is said to be asked, in Unix milliseconds: its
+// response is found by it, so that it lies behind all that was heard.
+func (o *origin) after(now time.Time) int64 {
+	at := now.UnixMilli()
+	if n := len(o.heard); n > 0 {
+		at = max(at, o.heard[n-1].At+1)
+	}
+	return at
 }
 
 // precede puts what was heard between the instructions and the question of req.

@@ -2,4 +2,5 @@
 
 package dialects
 
-const stride = 1
+// stride is how far the cuts of streams lie apart; fewer than there are pairs of a dialect.
+const stride = 5
