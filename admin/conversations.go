@@ -82,7 +82,7 @@ func (s *Server) conversation(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return unknown(err)
 	}
-	s.log.Warn("an operator has read a conversation", "conversation", c.ID, "caller", name, "by", author(r).Name, "address", author(r).Address)
+	s.log.Warn("an operator has read a conversation", "conversation", c.ID, "caller", store.ShownCaller(name), "by", author(r).Name, "address", author(r).Address)
 	list := make([]messageJSON, 0, len(c.Messages))
 	for i := range c.Messages {
 		m := &c.Messages[i]
@@ -96,7 +96,7 @@ func (s *Server) conversation(w http.ResponseWriter, r *http.Request) error {
 		}
 		list = append(list, one)
 	}
-	return reply(w, http.StatusOK, map[string]any{"id": c.ID, "number": c.Num, "caller": name, "user": c.User, "group": c.Group, "model": c.Model, "skipped": c.Skipped, "messages": list})
+	return reply(w, http.StatusOK, map[string]any{"id": c.ID, "number": c.Num, "caller": store.ShownCaller(name), "user": c.User, "group": c.Group, "model": c.Model, "skipped": c.Skipped, "messages": list})
 }
 
 // readBytes bounds how much of a conversation one call shows.
@@ -121,7 +121,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, done string, by 
 	if err := by(r.Context(), name, id); err != nil {
 		return unknown(err)
 	}
-	s.log.Warn("an operator has changed a conversation", "conversation", id, "caller", name, "what", done, "by", author(r).Name, "address", author(r).Address)
+	s.log.Warn("an operator has changed a conversation", "conversation", id, "caller", store.ShownCaller(name), "what", done, "by", author(r).Name, "address", author(r).Address)
 	return reply(w, http.StatusOK, map[string]any{"id": id, done: true})
 }
 

@@ -146,7 +146,7 @@ type rowJSON struct {
 func rowOf(e *store.Entry) rowJSON {
 	ms := func(us int64) float64 { return float64(us) / 1000 }
 	return rowJSON{
-		Request: e.Request, Attempt: e.Attempt, At: at(e.At), Caller: e.Caller, Group: e.Group, Limits: e.Rule, User: e.User,
+		Request: e.Request, Attempt: e.Attempt, At: at(e.At), Caller: store.ShownCaller(e.Caller), Group: e.Group, Limits: e.Rule, User: e.User,
 		Front: e.Front, Model: e.Model, Channel: e.Channel, Key: e.Key, Upstream: e.Upstream, Outcome: e.Outcome, Status: e.Status,
 		Input: e.Input, Output: e.Output, Cached: e.Cached, Estimated: e.Estimated, Cost: float64(e.Cost) / 1e9,
 		Queue: ms(e.Queue), Open: ms(e.Open), First: ms(e.First), Took: ms(e.Took), Count: e.Count,

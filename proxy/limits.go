@@ -2,13 +2,13 @@ package proxy
 
 import (
 	"context"
-	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
+	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -51,16 +51,16 @@ func subjectOf(scope limiter.Scope, key string) string {
 	case !plainText(strings.ReplaceAll(key, "\x00", "")):
 		return "(a long name)" // it is kept as a hash
 	case scope == limiter.Address:
-		return NetworkOf(key)
+		return store.NetworkOf(key)
 	}
 	caller, user, found := strings.Cut(key, "\x00")
 	switch {
 	case found && scope == limiter.User:
-		return translate.Clip(user) + " of " + maskedName(caller)
+		return translate.Clip(user) + " of " + shownName(caller)
 	case found:
-		return "the caller " + maskedName(user) // of no group
+		return "the caller " + shownName(user) // of no group
 	}
-	return maskedName(key)
+	return shownName(key)
 }
 
 // plainText reports whether text can be shown.
@@ -73,32 +73,8 @@ func plainText(text string) bool {
 	return true
 }
 
-// maskedName is the name of a caller without the address of an anonymous one.
-func maskedName(name string) string {
-	who, address, found := strings.Cut(name, "@")
-	if found && who == "anonymous" {
-		return who + "@" + NetworkOf(address)
-	}
-	return translate.Clip(name)
-}
-
-// NetworkOf is where address is, as far as operators are told: an IPv4 address by its /24, an
-// IPv6 one by its /48, and unknown where it is none.
-func NetworkOf(address string) string {
-	if p, err := netip.ParsePrefix(address); err == nil {
-		address = p.Addr().String()
-	}
-	addr, err := netip.ParseAddr(address)
-	if err != nil {
-		return "unknown"
-	}
-	bits := 24
-	if addr.Is6() {
-		bits = 48
-	}
-	p, _ := addr.Prefix(bits)
-	return p.String()
-}
+// shownName is the name of a caller as it is shown, cut where it is long.
+func shownName(name string) string { return translate.Clip(store.ShownCaller(name)) }
 
 // LimitQuestion is a question of which is asked whether the limits would let it in.
 type LimitQuestion struct {
@@ -159,7 +135,7 @@ func (g *Gateway) ForeseeLimits(ctx context.Context, q LimitQuestion) (*LimitFor
 	if output == 0 {
 		output = answerTokens
 	}
-	f := &LimitForeseen{Caller: maskedName(who.Name), Model: translate.Clip(m.Name), Tokens: q.Input + output, LetIn: true, Rules: []LimitUse{}}
+	f := &LimitForeseen{Caller: shownName(who.Name), Model: translate.Clip(m.Name), Tokens: q.Input + output, LetIn: true, Rules: []LimitUse{}}
 	s := limiter.Subject{Tokens: f.Tokens}
 	for _, r := range who.Rules {
 		s.Under(r, r.Scope(), (*claim)(p).Key(r.Scope()))
@@ -201,9 +177,5 @@ func (g *Gateway) foreseeBudget(ctx context.Context, b *admission.Budget, who *C
 // Refused returns which questions were refused in the last quarter of an hour before a channel
 // was asked, by caller and limits, the newest first.
 func (g *Gateway) Refused() []journal.Refused {
-	all := g.refusals.Lately(time.Now())
-	for i := range all {
-		all[i].Caller = maskedName(all[i].Caller)
-	}
-	return all
+	return g.refusals.Lately(time.Now())
 }

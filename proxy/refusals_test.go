@@ -67,8 +67,12 @@ func TestRefusalsOfAMinuteAreOneRowAndTwoLines(t *testing.T) {
 		if err != nil || totals.Requests != 20_006 {
 			t.Errorf("%+v, %v", totals, err)
 		}
-		if log := w.said(); strings.Count(log, "\n") != 5 || strings.Count(log, "more=19999") != 1 || strings.Count(log, "more=4") != 1 {
+		if log := w.said(); strings.Count(log, "\n") != 5 || strings.Count(log, "more=19999") != 1 || strings.Count(log, "more=4") != 1 ||
+			strings.Contains(log, "1.1.1.1") || strings.Count(log, "caller=anonymous@1.1.1.0/24") != 5 {
 			t.Errorf("the log: %s", log)
+		}
+		if past := w.g.Refused(); len(past) != 1 || past[0].Caller != "anonymous@1.1.1.0/24" {
+			t.Errorf("refused lately: %+v", past)
 		}
 	})
 }

@@ -71,7 +71,7 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 	}
 	var some [16]slog.Attr
 	attrs := append(some[:0],
-		slog.String("id", x.q.ID), slog.String("front", x.q.Front), slog.String("caller", x.q.Caller.Name),
+		slog.String("id", x.q.ID), slog.String("front", x.q.Front), slog.String("caller", store.ShownCaller(x.q.Caller.Name)),
 		slog.String("model", translate.Clip(x.prompt.model.Name)), slog.String("code", code),
 		slog.Int("attempts", r.attempts),
 		slog.Duration("took", time.Since(x.began).Round(time.Microsecond)))

@@ -93,7 +93,7 @@ const maxCount = math.MaxInt32
 // EntryFilter chooses rows of the ledger; what is zero chooses all.
 type EntryFilter struct {
 	Request  string
-	Caller   string
+	Caller   string // the name of a caller, or the shown one of several, see ShownCaller
 	Rule     string
 	From, To int64 // Unix milliseconds of Entry.At: From <= At < To; a To of 0 is no end
 	Requests bool  // only rows of requests, not of attempts
@@ -131,7 +131,7 @@ func sum(a, b int64) int64 {
 
 // Chosen reports whether f chooses e.
 func (f *EntryFilter) Chosen(e *Entry) bool {
-	return (f.Request == "" || e.Request == f.Request) && (f.Caller == "" || e.Caller == f.Caller) &&
+	return (f.Request == "" || e.Request == f.Request) && f.chooses(e.Caller) &&
 		(f.Rule == "" || e.Rule == f.Rule) && e.At >= f.From && (f.To == 0 || e.At < f.To) && (!f.Requests || e.Attempt == 0)
 }
 

@@ -239,7 +239,7 @@ func (p *accounts) unread(b *Budget, key accountKey, err error) {
 	if p.spendings.Closing() || last != 0 && now-last < int64(alarmEvery) || !p.alarm.CompareAndSwap(last, now) {
 		return
 	}
-	p.log.Error("a budget cannot be read from the ledger: it counts from zero until it can", "limits", b.name, "caller", key.caller, "why", translate.MaskKeys(err.Error()))
+	p.log.Error("a budget cannot be read from the ledger: it counts from zero until it can", "limits", b.name, "caller", store.ShownCaller(key.caller), "why", translate.MaskKeys(err.Error()))
 }
 
 // open returns the account of caller under b in the period of now, locked.

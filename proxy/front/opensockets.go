@@ -7,7 +7,7 @@ import (
 
 	"github.com/fasthttp/websocket"
 
-	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/store"
 )
 
 // Socket is one connection of a front with sockets.
@@ -30,7 +30,7 @@ func (s *Server) OpenSockets() []Socket {
 	all := make([]Socket, 0, len(sessions))
 	for _, one := range sessions {
 		f := one.facts.Load()
-		k := Socket{ID: f.id(), Request: one.id, Front: f.front, Address: proxy.NetworkOf(f.address), Since: milliTime(f.since), Heard: milliTime(one.heard.Load()), Ping: milliTime(one.pongAt.Load())}
+		k := Socket{ID: f.id(), Request: one.id, Front: f.front, Address: store.NetworkOf(f.address), Since: milliTime(f.since), Heard: milliTime(one.heard.Load()), Ping: milliTime(one.pongAt.Load())}
 		if name := one.owner.Load(); name != nil {
 			k.Caller = *name
 		}

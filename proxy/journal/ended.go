@@ -3,6 +3,7 @@ package journal
 import (
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -67,7 +68,7 @@ func OutcomeOf(err *translate.Error, failed bool) Outcome {
 func (r *Trace) Ended() *Ended {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := &Ended{ID: r.id, Front: r.front, Caller: r.caller, Model: r.model, Received: r.received, Took: time.Since(r.received), Queue: r.queue}
+	e := &Ended{ID: r.id, Front: r.front, Caller: store.ShownCaller(r.caller), Model: r.model, Received: r.received, Took: time.Since(r.received), Queue: r.queue}
 	for i := range r.tries {
 		e.Attempts = append(e.Attempts, r.tries[i].ended(e.Took))
 	}

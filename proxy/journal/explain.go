@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/store"
 )
 
 // Explanation says why a question went where it went, or where a hypothetical one
@@ -113,13 +115,14 @@ type Spent struct {
 }
 
 // Explain says what became of one of the exchanges with the request id, or how far it has
-// got: of the n-th, from 1, or if n is 0 the oldest; of caller, unless that is empty. ok is
+// got: of the n-th, from 1, or if n is 0 the oldest; of caller, unless that is empty, by its
+// name or the shown one. ok is
 // false where none is remembered. policy is the name of the one that chooses.
 func (s *Traces) Explain(id, caller string, n int, policy string) (e *Explanation, ok bool) {
 	all := s.all(id)
-	at := slices.IndexFunc(all, func(r seen) bool { return caller == "" || r.caller == caller })
+	at := slices.IndexFunc(all, func(r seen) bool { return caller == "" || store.IsCaller(caller, r.caller) })
 	if n != 0 {
-		if at = n - 1; at < 0 || at >= len(all) || caller != "" && all[at].caller != caller {
+		if at = n - 1; at < 0 || at >= len(all) || caller != "" && !store.IsCaller(caller, all[at].caller) {
 			at = -1
 		}
 	}
@@ -133,7 +136,7 @@ func (s *Traces) Explain(id, caller string, n int, policy string) (e *Explanatio
 	for i := range all {
 		r := &all[i]
 		state, outcome := r.state()
-		e.Same = append(e.Same, Same{N: i + 1, At: r.received.UTC().Format(time.RFC3339Nano), Caller: r.caller, Front: r.front, Model: r.model, State: state, Outcome: outcome})
+		e.Same = append(e.Same, Same{N: i + 1, At: r.received.UTC().Format(time.RFC3339Nano), Caller: store.ShownCaller(r.caller), Front: r.front, Model: r.model, State: state, Outcome: outcome})
 	}
 	return e, true
 }
@@ -153,7 +156,7 @@ func (r *seen) explain(policy string) *Explanation {
 	if r.running {
 		r.took = time.Since(r.received)
 	}
-	e := &Explanation{ID: r.id, Front: r.front, Caller: r.caller, Model: r.model, Policy: policy, At: r.received.UTC().Format(time.RFC3339Nano),
+	e := &Explanation{ID: r.id, Front: r.front, Caller: store.ShownCaller(r.caller), Model: r.model, Policy: policy, At: r.received.UTC().Format(time.RFC3339Nano),
 		Message: r.end.message, Retry: r.end.retry.Seconds(), Ledger: r.spent()}
 	e.State, e.Outcome = r.state()
 	for _, route := range r.routes {

@@ -5,14 +5,16 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // Filter chooses exchanges; empty fields choose all.
 type Filter struct {
-	Front, Caller, Model string
-	Channel              string // that was asked last
-	Outcome              string // ok, or the code of the error
+	Front, Model string
+	Caller       string // by its name, or the shown one, see [store.IsCaller]
+	Channel      string // that was asked last
+	Outcome      string // ok, or the code of the error
 	// Before chooses those that ended earlier than the one with this cursor; 0: all.
 	Before uint64
 	// Limit is how many are returned at most.
@@ -26,7 +28,7 @@ type Summary struct {
 	ID       string  `json:"id"`
 	At       string  `json:"at"` // when the question came, in RFC 3339
 	Front    string  `json:"front"`
-	Caller   string  `json:"caller"`
+	Caller   string  `json:"caller"` // by its shown name, see [store.ShownCaller]
 	Model    string  `json:"model"`
 	State    string  `json:"state"`   // running or done
 	Outcome  string  `json:"outcome"` // ok or the code of the error; empty: it runs
@@ -51,7 +53,7 @@ func (r *record) channel() string {
 func (r *record) outcome() string { return cmp.Or(string(r.end.code), "ok") }
 
 func (r *record) summary(running bool) Summary {
-	s := Summary{Cursor: r.seq, ID: r.id, At: r.received.UTC().Format(time.RFC3339Nano), Front: r.front, Caller: r.caller, Model: r.model, State: "done",
+	s := Summary{Cursor: r.seq, ID: r.id, At: r.received.UTC().Format(time.RFC3339Nano), Front: r.front, Caller: store.ShownCaller(r.caller), Model: r.model, State: "done",
 		Outcome: r.outcome(), Message: r.end.message, Channel: r.channel(), Attempts: len(r.tries), TookMs: Millis(r.took), Input: r.input, Output: r.output, Cost: float64(r.cost) / 1e9}
 	if n := len(r.tries); n > 0 {
 		s.FirstMs = Millis(r.tries[n-1].first)
@@ -64,7 +66,7 @@ func (r *record) summary(running bool) Summary {
 
 func (f *Filter) fits(r *record) bool {
 	is := func(want, has string) bool { return want == "" || want == has }
-	return is(f.Front, r.front) && is(f.Caller, r.caller) && is(f.Model, r.model) && is(f.Channel, r.channel())
+	return is(f.Front, r.front) && (f.Caller == "" || store.IsCaller(f.Caller, r.caller)) && is(f.Model, r.model) && is(f.Channel, r.channel())
 }
 
 // Recent returns remembered exchanges that have ended, those that ended last first.
@@ -150,7 +152,7 @@ func (s *Traces) Failures(channel string, limit int) (list []Failed) {
 				continue
 			}
 			began := r.received.Add(t.began)
-			list = append(list, Failed{began: began, Exchange: r.id, At: began.UTC().Format(time.RFC3339Nano), Key: t.target.Key, Model: t.target.Model, Front: r.front, Caller: r.caller,
+			list = append(list, Failed{began: began, Exchange: r.id, At: began.UTC().Format(time.RFC3339Nano), Key: t.target.Key, Model: t.target.Model, Front: r.front, Caller: store.ShownCaller(r.caller),
 				Result: how.result(), Message: how.message, OpenMs: Millis(t.open), FirstMs: Millis(t.first)})
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // Bounds of what refusals leave behind: what is refused must cost less than what is
@@ -127,7 +128,7 @@ func (r *Refusals) end() {
 		if one.lines == 0 || !r.log.Enabled(context.Background(), one.level) {
 			continue
 		}
-		r.log.Log(context.Background(), one.level, "more were refused alike", "caller", kind.caller, "limits", kind.rule, "code", kind.code,
+		r.log.Log(context.Background(), one.level, "more were refused alike", "caller", store.ShownCaller(kind.caller), "limits", kind.rule, "code", kind.code,
 			"more", one.lines, "since", time.UnixMilli(one.row.At).UTC().Format(time.RFC3339))
 	}
 }
@@ -182,8 +183,8 @@ type pastRefusal struct {
 
 // Refused is how often questions of a caller were refused under one rule with one code.
 type Refused struct {
-	Caller string    `json:"caller"`
-	Rule   string    `json:"rule"` // limits by name; empty: it was something else
+	Caller string    `json:"caller"` // by its shown name, see [store.ShownCaller]
+	Rule   string    `json:"rule"`   // limits by name; empty: it was something else
 	Code   string    `json:"code"`
 	Count  int64     `json:"count"`
 	Last   time.Time `json:"last"` // the first one of the last minute in which there were any
@@ -201,6 +202,7 @@ func (r *Refusals) remember(kinds map[refusalKind]*refusal) {
 func (r *Refusals) Lately(now time.Time) []Refused {
 	sum := map[refusalKind]*Refused{}
 	add := func(kind refusalKind, at, n int64) {
+		kind.caller = translate.Clip(store.ShownCaller(kind.caller))
 		if now.Sub(time.UnixMilli(at)) > refusedFor {
 			return
 		}

@@ -168,7 +168,11 @@ func choose(f store.EntryFilter) (where string, args []any) {
 		}
 	}
 	add(f.Request != "", `request = ?`, f.Request)
-	add(f.Caller != "", `caller = ?`, f.Caller)
+	if name, prefix := f.Callers(); prefix != "" {
+		all, args = append(all, `(caller = ? OR substr(caller, 1, ?) = ?)`), append(args, name, len(prefix), prefix)
+	} else {
+		add(name != "", `caller = ?`, name)
+	}
 	add(f.Rule != "", `rule = ?`, f.Rule)
 	add(f.From != 0, `at >= ?`, f.From)
 	add(f.To != 0, `at < ?`, f.To)

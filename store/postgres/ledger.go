@@ -99,7 +99,12 @@ func choose(f store.EntryFilter) (where string, args []any) {
 		}
 	}
 	add(f.Request != "", `request = `, text(f.Request))
-	add(f.Caller != "", `caller = `, text(f.Caller))
+	if name, prefix := f.Callers(); prefix != "" {
+		args = append(args, name, prefix)
+		all = append(all, `(caller = `+place(len(args)-1)+` OR starts_with(caller, `+place(len(args))+`))`)
+	} else {
+		add(name != "", `caller = `, text(name))
+	}
 	add(f.Rule != "", `rule = `, text(f.Rule))
 	add(f.From != 0, `at >= `, f.From)
 	add(f.To != 0, `at < `, f.To)

@@ -89,6 +89,29 @@ func ledger(t *testing.T, s Full) {
 	}
 }
 
+// ledgerNetworks wants a shown name to choose the callers of its network, whose names are whole in the rows.
+func ledgerNetworks(t *testing.T, s Full) {
+	ctx := t.Context()
+	names := []string{"anonymous@192.0.2.1", "anonymous@192.0.2.77", "anonymous@192.0.20.1", "anonymous@2001:db8::/64", "anonymous@2001:db8:0:1::/64", "anonymous@2001:db8:1::/64", "alice"}
+	rows := make([]store.Entry, len(names))
+	for i, name := range names {
+		rows[i] = row("r", 0, 10)
+		rows[i].Caller = name
+	}
+	must(t, s.Record(ctx, rows))
+	for asked, want := range map[string]int64{
+		"anonymous@192.0.2.0/24": 2, "anonymous@2001:db8::/48": 2, "anonymous@2001:db8:1::/48": 1, "anonymous@192.0.2.1": 1, "anonymous@192.0.3.0/24": 0, "": 7,
+	} {
+		f := store.EntryFilter{Caller: asked, Rule: "standard", To: 11, Requests: true}
+		list, err := s.Entries(ctx, f)
+		must(t, err)
+		sums, err := s.Totals(ctx, f)
+		if must(t, err); int64(len(list)) != want || sums.Requests != want {
+			t.Errorf("%q: %d rows, sums over %d, want %d", asked, len(list), sums.Requests, want)
+		}
+	}
+}
+
 func ledgerSums(t *testing.T, s Full) {
 	ctx := t.Context()
 	must(t, s.Record(ctx, []store.Entry{row("r1", 1, 10), row("r1", 2, 11), row("r1", 0, 10), row("r2", 0, 20)}))

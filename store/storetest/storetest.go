@@ -70,6 +70,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Keys are found by hash and by id until they are revoked", keys},
 		{"The ledger is read by request, caller and time", ledger},
 		{"The ledger sums requests and forgets what is old", ledgerSums},
+		{"The ledger knows callers without a key by their network", ledgerNetworks},
 		{"A row of the ledger may stand for several requests", ledgerCounts},
 		{"Sums of the ledger leave out what cannot be and never overflow", ledgerLies},
 		{"Trim removes the rows of the ledger that were recorded first", ledgerTrims},
