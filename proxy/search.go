@@ -19,7 +19,7 @@ import (
 func (s *search) tryRoutes() *translate.Error {
 	p := s.x.plan
 	s.began = time.Now()
-	routes := p.RoutesOf(s.one[:0], s.x.prompt.model)
+	routes := p.RoutesOf(nil, s.x.prompt.model)
 	journal.Routed(s.x.report.trace, routes, s.began.Sub(s.x.began))
 	defer s.giveBack()
 	defer s.next.Release()
@@ -221,7 +221,7 @@ func (s *search) pick(p *routing.Plan, r *routing.Route) (c *channel.Candidate, 
 
 // pickFrom is pick among the candidates of one tier that were not asked yet.
 func (s *search) pickFrom(p *routing.Plan, tier []channel.Candidate, now time.Time) (*channel.Candidate, int) {
-	targets, at := s.targets[:0], s.at[:0]
+	at := s.at[:0]
 	for i := range tier {
 		c := &tier[i]
 		if !s.untried(c) {
@@ -238,19 +238,19 @@ func (s *search) pickFrom(p *routing.Plan, tier []channel.Candidate, now time.Ti
 			s.x.report.skipped(c, b)
 			continue
 		}
-		targets, at = append(targets, c.Target), append(at, c)
+		at = append(at, c)
 	}
-	front := s.stepBack(targets, at, now)
+	front := s.stepBack(at, now)
 	for among := len(at); len(at) > 0; front-- {
 		if front == 0 {
 			front = len(at)
 		}
 		n, by := s.prefer(at), journal.ByMemory
 		if n < 0 {
-			n, by = p.Policy.Pick(targets[:front], s.x.prompt.affinity()), journal.ByPolicy
+			n, by = s.choose(p.Policy, at[:front]), journal.ByPolicy
 		}
 		c := at[n]
-		targets, at = slices.Delete(targets, n, n+1), slices.Delete(at, n, n+1)
+		at = slices.Delete(at, n, n+1)
 		if s.reserve(c) {
 			if among == 1 {
 				by = journal.ByAlone
@@ -262,9 +262,21 @@ func (s *search) pickFrom(p *routing.Plan, tier []channel.Candidate, now time.Ti
 	return nil, 0
 }
 
+// choose has the policy choose among at, where there is a choice.
+func (s *search) choose(policy balance.Policy, at []*channel.Candidate) int {
+	if len(at) == 1 {
+		return 0
+	}
+	targets := make([]*balance.Target, len(at))
+	for i, c := range at {
+		targets[i] = c.Target
+	}
+	return policy.Pick(targets, s.x.prompt.affinity())
+}
+
 // stepBack moves candidates in slow start, or demoted as slow, to the end and returns how
 // many remain preferred: all, if none would.
-func (s *search) stepBack(targets []*balance.Target, at []*channel.Candidate, now time.Time) int {
+func (s *search) stepBack(at []*channel.Candidate, now time.Time) int {
 	n := len(at)
 	for i := 0; i < n && len(at) > 1; {
 		if s.joins(at[i], now) {
@@ -272,7 +284,6 @@ func (s *search) stepBack(targets []*balance.Target, at []*channel.Candidate, no
 			continue
 		}
 		n--
-		targets[i], targets[n] = targets[n], targets[i]
 		at[i], at[n] = at[n], at[i]
 	}
 	if n == 0 {

@@ -7,7 +7,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/answercache"
-	"github.com/dragoman-gateway/dragoman/proxy/balance"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
@@ -66,15 +65,12 @@ type Pending struct {
 	over      bool // it was opened or dismissed
 }
 
-// search is the scratch of the choice of a channel, which is over at the commit point.
+// search is the scratch of the choice of a channel, which is over at the commit point. It lives on
+// the stack of Open: nothing may keep it.
 type search struct {
 	x *Exchange // that it is for
 
-	targets   [routing.LargeTier - 1]*balance.Target // room for a choice, see pickFrom
-	at        [routing.LargeTier - 1]*channel.Candidate
-	one       [1]*routing.Route   // room for the routes that are searched
-	sampled   []channel.Candidate // the large tier of which some are tested
-	sampledAt time.Time
+	at [routing.LargeTier - 1]*channel.Candidate // room for a choice, see pickFrom
 
 	began   time.Time
 	skipped []channel.Skip      // candidates that were not asked
@@ -89,6 +85,8 @@ type search struct {
 	cuts    int                 // how often less was sent, of the present route
 	most    int                 // bytes that may be sent now; 0: what the model takes
 	handed  *fairqueue.Slots    // a slot that was handed over, until it is used
+	model   string              // as the client wrote it, of a question that was lent
+	dropped []string            // the same
 	place   uint64              // in the room of those that wait for a full channel
 }
 
@@ -117,13 +115,12 @@ type prompt struct {
 // answer.
 type attempt struct {
 	lease       channel.Lease
-	request     translate.Request // as its channel gets it
-	omit        []string          // what was left out of the question
-	peers       time.Duration     // what the quickest other one of its tier would be given; 0: there is none
-	hurried     bool              // it is given no more than that
-	opened      time.Time         // when the channel's Open returned
-	outlives    bool              // it outlives its client
-	detached    bool              // its client has left it
+	omit        []string      // what was left out of the question
+	peers       time.Duration // what the quickest other one of its tier would be given; 0: there is none
+	hurried     bool          // it is given no more than that
+	opened      time.Time     // when the channel's Open returned
+	outlives    bool          // it outlives its client
+	detached    bool          // its client has left it
 	watchdog    *watchdog.Timer
 	early       watchdog.Timer // of the first attempt
 	stop        func()         // ends its context

@@ -226,16 +226,14 @@ func (s *search) requestFor(c channel.Candidate) (*translate.Request, *translate
 	s.x.attempt.inputTokens, s.x.attempt.omit = 0, c.Quirks.Omitted()
 	s.x.attempt.load, s.x.attempt.inSync, s.x.report.timing.Behind = 0, false, 0
 	s.x.attempt.remote = "" // what an earlier attempt used is out of sync now
-	pass := s.x.prompt.passes(c.Channel)
-	req := &s.x.attempt.request // of an earlier attempt nobody reads it any more
-	if pass {
-		*req = s.x.prompt.req
-		req.Model, req.PassThrough, req.Omit = c.Upstream, true, s.x.attempt.omit
-		return req, nil
+	s.takeBack()
+	if s.x.prompt.passes(c.Channel) {
+		return s.lend(c), nil
 	}
 	if err := s.x.complete(); err != nil {
 		return nil, err
 	}
+	req := new(translate.Request)
 	*req = s.x.prompt.req
 	req.Model, req.Omit = c.Upstream, s.x.attempt.omit
 	c.Channel.Describe(req)
@@ -291,10 +289,28 @@ func (s *search) requestFor(c channel.Candidate) (*translate.Request, *translate
 	return req, nil
 }
 
+// lend is the question itself, for c to which it passes through: a copy would be the largest
+// part of what an attempt takes. takeBack undoes what was changed.
+func (s *search) lend(c channel.Candidate) *translate.Request {
+	req := &s.x.prompt.req
+	s.model, s.dropped = req.Model, req.Dropped
+	req.Model, req.PassThrough, req.Omit = c.Upstream, true, s.x.attempt.omit
+	return req
+}
+
+func (s *search) takeBack() {
+	req := &s.x.prompt.req
+	if !req.PassThrough {
+		return
+	}
+	req.Model, req.PassThrough, req.Omit, req.Dropped, req.Trace = s.model, false, nil, s.dropped, nil
+}
+
 // proofsFor returns how the proofs of c are found; nil: there are none.
 func (s *search) proofsFor(c channel.Candidate) func(id string) string {
 	if s.x.g.proofs.None() || !c.Channel.Kind.Varied && !c.Channel.Kind.Signs {
 		return nil
 	}
-	return func(id string) string { return s.x.g.proofs.Find(s.x.q.Caller.Name, id, c.Source()) }
+	proofs, caller, source := &s.x.g.proofs, s.x.q.Caller.Name, c.Source()
+	return func(id string) string { return proofs.Find(caller, id, source) }
 }

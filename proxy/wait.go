@@ -168,13 +168,12 @@ func (s *search) pickOf(cr *routing.Sampler, tier []channel.Candidate, now time.
 	if cr == nil || s.x.report.attempts > 0 || s.handed != nil || s.x.report.waited > 0 {
 		return nil
 	}
-	s.sampled, s.sampledAt = tier, now
-	defer func() { s.sampled = nil }()
+	look := &look{search: search{x: s.x}, tier: tier, now: now}
 	known := len(s.skipped)
 	for range samplerTries {
-		n, by := s.remembered(cr, tier), journal.ByMemory
+		n, by := s.remembered(cr, tier, now), journal.ByMemory
 		if n < 0 {
-			n, by = cr.Drawer.Draw(s.x.prompt.affinity(), s), journal.ByPolicy
+			n, by = cr.Drawer.Draw(s.x.prompt.affinity(), look), journal.ByPolicy
 		}
 		if n < 0 {
 			break
@@ -190,28 +189,36 @@ func (s *search) pickOf(cr *routing.Sampler, tier []channel.Candidate, now time.
 }
 
 // remembered is where the candidate is that remembers the conversation, or -1.
-func (s *search) remembered(cr *routing.Sampler, tier []channel.Candidate) int {
+func (s *search) remembered(cr *routing.Sampler, tier []channel.Candidate, now time.Time) int {
 	if !cr.Stateful || s.x.complete() != nil {
 		return -1
 	}
 	n, ok := cr.At[s.x.prompt.rememberedBy()]
-	if !ok || !s.free(&tier[n], s.sampledAt) || tier[n].Channel.Slots.Full() {
+	if !ok || !s.free(&tier[n], now) || tier[n].Channel.Slots.Full() {
 		return -1
 	}
 	return n
 }
 
-// Usable implements [balance.Look] for single candidates of a large tier.
-func (s *search) Usable(i int) bool {
-	c := &s.sampled[i]
+// look is a look at single candidates of a large tier, before any was asked. The search of the
+// question is not in it, since that would have to live on the heap.
+type look struct {
+	search
+	tier []channel.Candidate
+	now  time.Time
+}
+
+// Usable implements [balance.Look].
+func (s *look) Usable(i int) bool {
+	c := &s.tier[i]
 	if !s.suits(c) {
 		return false
 	}
-	if b := c.Barred(s.sampledAt); b.State != "" {
+	if b := c.Barred(s.now); b.State != "" {
 		s.x.report.skipped(c, b)
 		return false
 	}
-	if b, _ := s.gated(c, s.sampledAt); b.State != "" {
+	if b, _ := s.gated(c, s.now); b.State != "" {
 		s.x.report.skipped(c, b)
 		return false
 	}
@@ -219,7 +226,7 @@ func (s *search) Usable(i int) bool {
 		s.x.report.skipped(c, channel.AtLimit())
 		return false
 	}
-	return s.joins(c, s.sampledAt)
+	return s.joins(c, s.now)
 }
 
 // mostRivals is how many candidates are compared with one.
