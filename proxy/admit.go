@@ -170,7 +170,7 @@ func (p *Pending) countedBy(ctx context.Context) (tokens int, ok bool) {
 			if err == nil {
 				return n, true
 			}
-			x.g.log.Debug("a channel did not count", "id", x.q.ID, "channel", c.Channel.ID, "why", x.plan.Mask().Log(err.Error()))
+			x.Logger(x.g.log).Debug("a channel did not count", "channel", c.Channel.ID, "why", x.plan.Mask().Log(err.Error()))
 			if asked++; asked == 2 || ctx.Err() != nil {
 				return 0, false
 			}

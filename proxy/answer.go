@@ -121,7 +121,7 @@ func (x *Exchange) believe(ev *translate.Event) {
 	x.answer.doubted = true
 	now := time.Now().UnixNano()
 	if last := x.attempt.lease.Record.Doubt(now); now-last > int64(doubtLasts) {
-		x.g.log.Warn("the channel reports tokens that no model can use, they are estimated", "channel", x.attempt.lease.Channel.ID, "key", x.attempt.lease.Channel.Key, "model", x.attempt.lease.Upstream)
+		x.Logger(x.g.log).Warn("the channel reports tokens that no model can use, they are estimated", "channel", x.attempt.lease.Channel.ID, "key", x.attempt.lease.Channel.Key, "model", x.attempt.lease.Upstream)
 	}
 }
 

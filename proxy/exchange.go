@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"io"
+	"runtime/debug"
 
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -328,8 +329,10 @@ func (g *Gateway) detach(x *Exchange) bool {
 
 // crashed settles a detached exchange that a bug ended.
 func (x *Exchange) crashed() {
-	if recover() == nil {
+	bug := recover()
+	if bug == nil {
 		return
 	}
+	x.Logger(x.g.log).Error("panic", "what", bug, "stack", string(debug.Stack()))
 	x.end(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 }

@@ -22,7 +22,7 @@ func reasoned(l *channel.Lease, end translate.Event) *translate.Error {
 			return translate.Truncated(errNoReason)
 		}
 		if known.Learn(channel.QuirkNoReason) {
-			l.Channel.Log.Warn("the channel ends its answers without a finish_reason, which is taken for a good end until one has it", "channel", l.Channel.ID, "model", l.Upstream)
+			l.Logger().Warn("the channel ends its answers without a finish_reason, which is taken for a good end until one has it", "channel", l.Channel.ID, "model", l.Upstream)
 		}
 	}
 	return nil
@@ -45,7 +45,7 @@ func (s *search) rephrased(c *channel.Candidate, err *translate.Error) bool {
 	}
 	if q := channel.Wants(err); q != "" && s.canGive(q) && c.Quirks.Learn(q) {
 		s.again = c
-		s.x.g.log.Warn("the channel wants conversations in another form", "channel", c.Channel.ID, "model", c.Upstream, "form", string(q))
+		s.x.Logger(s.x.g.log).Warn("the channel wants conversations in another form", "channel", c.Channel.ID, "model", c.Upstream, "form", string(q))
 		return true
 	}
 	if len(err.Unknown) == 0 {
@@ -60,7 +60,7 @@ func (s *search) rephrased(c *channel.Candidate, err *translate.Error) bool {
 		return false
 	}
 	s.again = c
-	s.x.g.log.Warn("the channel refuses members of a question, which are left out from now on", "channel", c.Channel.ID, "model", c.Upstream, "members", strings.Join(err.Unknown, ", "))
+	s.x.Logger(s.x.g.log).Warn("the channel refuses members of a question, which are left out from now on", "channel", c.Channel.ID, "model", c.Upstream, "members", strings.Join(err.Unknown, ", "))
 	return true
 }
 

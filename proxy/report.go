@@ -106,6 +106,22 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 	_ = x.g.log.Handler().Handle(context.Background(), line)
 }
 
+// Logger returns log for lines about x: they have the id of its request and, where there are
+// any, those of its session and its trace, as its own line has.
+func (x *Exchange) Logger(log *slog.Logger) *slog.Logger {
+	log = log.With("id", x.q.ID)
+	if s := x.q.Session; s != "" {
+		log = log.With("session", s)
+	}
+	if span := &x.report.span; span.Valid() {
+		log = log.With("trace", span.Trace())
+	}
+	return log
+}
+
+// Logger is [Exchange.Logger] for a question.
+func (p *Pending) Logger(log *slog.Logger) *slog.Logger { return p.x.Logger(log) }
+
 // unremarkable reports whether the exchange is one of those that have no line: it ended well,
 // at the first attempt, and the draw was against it.
 func (r *report) unremarkable(x *Exchange, err *translate.Error) bool {

@@ -199,6 +199,6 @@ func (x *Exchange) keepFailed(err *translate.Error) {
 	failed := note(ctx, n)
 	x.answer.unnoted = failed != nil
 	if failed != nil && !errors.Is(failed, conversation.ErrUnnoted) {
-		x.g.log.Warn("a turn that failed is not stored", "id", x.q.ID, "why", failed)
+		x.Logger(x.g.log).Warn("a turn that failed is not stored", "why", failed)
 	}
 }

@@ -349,6 +349,7 @@ func (s *search) reserve(c *channel.Candidate) bool {
 		s.skipped = append(s.skipped, e)
 		return false
 	}
+	l.Request, l.Span = s.x.q.ID, &s.x.report.span
 	s.next = l
 	s.giveBack() // what was handed over for another channel
 	return true

@@ -96,6 +96,48 @@ func TestAFailoverIsKeptAttemptByAttempt(t *testing.T) {
 	})
 }
 
+func TestEveryLineAboutAnExchangeHasItsTrace(t *testing.T) {
+	denied, unknown := fault(translate.FaultDenied), fault(translate.FaultRejected)
+	unknown.Unknown = []string{"top_p"}
+	for name, one := range map[string]struct {
+		scripts []script
+		asks    int
+		lines   []string // parts of lines
+	}{
+		"failed attempts": {[]script{refuses(fault(translate.FaultDial)), refuses(fault(translate.FaultBroken))}, 1, []string{"failed_a.code=", "msg=exchange"}},
+		"a cut":           {[]script{{Steps: []step{text("half"), fails(fault(translate.FaultBroken))}}}, 1, []string{"code=MODEL_ERROR"}},
+		"a refusal":       {[]script{says("x")}, 2, []string{"code=ok", "code=RATE_LIMITED"}},
+		"set aside":       {[]script{refuses(denied), refuses(denied)}, 1, []string{"is set aside", "msg=exchange"}},
+		"no such member":  {[]script{refuses(unknown), says("x")}, 1, []string{"refuses members", "code=ok"}},
+		"wild counts":     {[]script{reported(translate.Usage{Input: 7, Output: -3})}, 1, []string{"tokens that no model can use", "code=ok"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := conf(backend("a"))
+				c.Limits = map[string]config.Limit{"once": {Requests: config.Rate{N: 1, Per: 24 * time.Hour}}}
+				c.Callers.Anonymous = &config.Anonymous{Access: config.Access{Limits: config.Names{"once"}}}
+				w := newTraced(t, &tracer{}, c, map[string][]script{"a": one.scripts})
+				for range one.asks {
+					q := w.by("", "192.0.2.1")
+					q.Parent = clientSpan
+					w.ask(t.Context(), q)
+				}
+				said := w.said()
+				for line := range strings.Lines(said) {
+					if !strings.Contains(line, " id=r") || !strings.Contains(line, "trace=01000000000000000000000000000002") {
+						t.Errorf("without an id or a trace: %s", line)
+					}
+				}
+				for _, part := range one.lines {
+					if !strings.Contains(said, part) {
+						t.Errorf("no line with %s in\n%s", part, said)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestTheFlagOfAParentDecidesForCallersWithAKey(t *testing.T) {
 	unsampled := clientSpan
 	unsampled.Sampled = false

@@ -148,7 +148,7 @@ func (s *search) turnedAway(c channel.Candidate, began time.Time, err *translate
 	if err != nil {
 		now := time.Now()
 		if every, changed := c.Channel.Gate.Refused(now, began, err.Retry); changed {
-			s.x.g.log.Warn("the server throttles new connections, which are slowed", "channel", c.Channel.ID, "none_for", c.Channel.Gate.Shut(now), "then_one_in", every)
+			s.x.Logger(s.x.g.log).Warn("the server throttles new connections, which are slowed", "channel", c.Channel.ID, "none_for", c.Channel.Gate.Shut(now), "then_one_in", every)
 		}
 		c.Channel.Meter.Failed(err.Fault)
 	}

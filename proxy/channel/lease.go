@@ -2,6 +2,7 @@ package channel
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -20,6 +21,21 @@ type Lease struct {
 	trial  trying      // the quarantined parts that the request tries
 	Dial   *Gate       // where the request may dial, until it does; nil: it need not ask
 	Idle   bool        // the request is to go on a connection that is there
+
+	Request string                  // id of the exchange that has the lease; empty: none has
+	Span    *translate.TraceContext // of that exchange; nil, or not valid: it has none
+}
+
+// Logger returns the log of the channel for lines about the request.
+func (l *Lease) Logger() *slog.Logger {
+	log := l.Channel.Log
+	if l.Request != "" {
+		log = log.With("id", l.Request)
+	}
+	if l.Span != nil && l.Span.Valid() {
+		log = log.With("trace", l.Span.Trace())
+	}
+	return log
 }
 
 // Lease takes what one request to c needs, or says what keeps it from c; nothing is taken

@@ -182,7 +182,7 @@ func (l *Lease) setAside(err *translate.Error) {
 		what.counted(ch.Bans)
 	}
 	if d := what.Set(now, err.Fault, err.Retry); d > 0 {
-		ch.Log.Error("a channel refused a question for what is its operator's to mend, and is set aside", "channel", ch.ID, "key", ch.Key, "model", l.Upstream,
+		l.Logger().Error("a channel refused a question for what is its operator's to mend, and is set aside", "channel", ch.ID, "key", ch.Key, "model", l.Upstream,
 			"why", then.words, "what", part, "for", d.Round(time.Second))
 	}
 }

@@ -34,6 +34,13 @@ func (c *call) question(q *proxy.Question) *proxy.Question {
 	return q
 }
 
+// admit has q admitted, which the call asks from then on.
+func (c *call) admit(ctx context.Context, q *proxy.Question) (p *proxy.Pending, err error) {
+	p, err = c.s.g.Admit(ctx, *q)
+	c.pending = p
+	return p, err
+}
+
 // parent is the span that the client names as that of its request; one that is malformed is
 // none. A tracestate may come in several lines.
 func (c *call) parent() translate.TraceContext {
@@ -47,7 +54,7 @@ func (c *call) parent() translate.TraceContext {
 func (c *call) open(ctx context.Context, q *proxy.Question, p *proxy.Pending, told func(limiter.State)) (*proxy.Exchange, proxy.Timing, error) {
 	if p == nil {
 		var err error
-		if p, err = c.s.g.Admit(ctx, *q); err != nil {
+		if p, err = c.admit(ctx, q); err != nil {
 			return nil, proxy.Timing{}, err
 		}
 	}

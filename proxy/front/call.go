@@ -2,22 +2,34 @@ package front
 
 import (
 	"bytes"
+	"log/slog"
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 )
 
 // call is one HTTP request on its way through a front.
 type call struct {
-	s     *Server
-	ctx   *fasthttp.RequestCtx
-	front *Front // that it has reached
-	id    string // request id
+	s       *Server
+	ctx     *fasthttp.RequestCtx
+	front   *Front         // that it has reached
+	id      string         // request id
+	pending *proxy.Pending // its question; nil: none was admitted yet
 	// once is set while a request with an Idempotency-Key is answered.
 	once *idempotentRequest
 	// held is what its body takes of the server's budget; nil: too little to count.
 	held *intake.Charge
+}
+
+// log is for lines about the call: they have its request id and, where its question has a
+// trace, the id of that.
+func (c *call) log() *slog.Logger {
+	if c.pending != nil {
+		return c.pending.Logger(c.s.log)
+	}
+	return c.s.log.With("id", c.id)
 }
 
 // reaches says which front answers the call.

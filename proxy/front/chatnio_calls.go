@@ -113,7 +113,7 @@ func (c *call) why(err error) string {
 	case errors.Is(err, store.ErrNotFound):
 		return textNotFound
 	}
-	c.s.log.Error("store", "id", c.id, "why", err)
+	c.log().Error("store", "why", err)
 	return store.FailedText
 }
 

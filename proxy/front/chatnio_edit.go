@@ -71,7 +71,7 @@ func (t *chatnioSession) apply(change conversation.Edit) {
 		return
 	}
 	if err := place.Edit(ctx, change); err != nil {
-		t.s.log.Warn("edit failed", "id", t.session.id, "why", err)
+		t.log(nil).Warn("edit failed", "why", err)
 	}
 }
 

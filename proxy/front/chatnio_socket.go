@@ -3,6 +3,8 @@ package front
 import (
 	"bytes"
 	"context"
+	"log/slog"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -122,6 +124,7 @@ type queuedFrame struct {
 	size  int // bytes of the frame
 	held  intake.Charge
 
+	asked   *proxy.Pending          // nil: it was not admitted
 	cancel  context.CancelCauseFunc // while it runs
 	stopped bool
 }
@@ -363,6 +366,15 @@ func (t *chatnioSession) run(next *queuedFrame) {
 	}
 }
 
+// log is for lines about next, see [call.log]; of one that was not admitted, or nil, they have
+// the id of the session.
+func (t *chatnioSession) log(next *queuedFrame) *slog.Logger {
+	if next != nil && next.asked != nil {
+		return next.asked.Logger(t.s.log)
+	}
+	return t.s.log.With("id", t.session.id)
+}
+
 // crash ends the turn in which something panicked before the session ends: its
 // client would wait for ever otherwise (docs/rules/chatnio.md 8.3).
 func (t *chatnioSession) crash(next *queuedFrame) {
@@ -370,6 +382,7 @@ func (t *chatnioSession) crash(next *queuedFrame) {
 	if p == nil {
 		return
 	}
+	t.log(next).Error("panic", "what", p, "stack", string(debug.Stack()))
 	if !t.ended && (next.bad != nil || next.answered()) {
 		if t.sent == 0 {
 			_ = t.first()
@@ -377,5 +390,5 @@ func (t *chatnioSession) crash(next *queuedFrame) {
 		enc := chatnio.NewEncoder(&translate.Request{}, translate.Envelope{})
 		_ = t.last(enc, enc.AppendError(nil, &translate.Error{Code: translate.CodeInternal, Message: "internal error"}, true))
 	}
-	panic(p)
+	panic(told{p})
 }

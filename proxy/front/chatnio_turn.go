@@ -53,6 +53,7 @@ func (t *chatnioSession) runTurn(next *queuedFrame) {
 		t.refuse(next, req, typed(err))
 		return
 	}
+	next.asked = p
 	defer p.Dismiss()
 	if err := t.start(p, next.frame); err != nil {
 		if t.ctx.Err() != nil {
@@ -272,7 +273,7 @@ func (t *chatnioSession) note(next *queuedFrame, text string) {
 		if errors.Is(err, conversation.ErrUnnoted) {
 			return
 		}
-		t.s.log.Warn("a question that was refused is not stored", "id", t.session.id, "why", err)
+		t.log(next).Warn("a question that was refused is not stored", "why", err)
 		return
 	}
 	t.lost = t.lost && n.Question == nil

@@ -17,7 +17,7 @@ func (s *Server) guard(handle func(*call)) fasthttp.RequestHandler {
 		defer func() {
 			if p := recover(); p != nil {
 				c.once.forget()
-				s.log.Error("panic", "id", c.id, "what", p, "stack", string(debug.Stack()))
+				c.log().Error("panic", "what", p, "stack", string(debug.Stack()))
 				ctx.Response.Reset()
 				ctx.Response.Header.Set("X-Request-Id", c.id)
 				c.allowPage()

@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -98,7 +99,7 @@ func (o *iagentJob) settle() {
 	// A bug costs the question that met it, not all others of the connection.
 	defer func() {
 		if p := recover(); p != nil {
-			c.s.log.Error("panic", "id", c.id, "what", p, "stack", string(debug.Stack()))
+			o.log().Error("panic", "what", p, "stack", string(debug.Stack()))
 		}
 	}()
 	defer c.asking.Done()
@@ -119,6 +120,15 @@ func (o *iagentJob) settle() {
 		o.leave()
 	}()
 	out = o.answer()
+}
+
+// log is for lines about the question, see [call.log]; of one that was not admitted they have
+// the id of its session.
+func (o *iagentJob) log() *slog.Logger {
+	if o.p != nil {
+		return o.p.Logger(o.s.log)
+	}
+	return o.s.log.With("id", o.session.id)
 }
 
 // leave gives back the question's place.

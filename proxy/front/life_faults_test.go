@@ -9,11 +9,15 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fasthttp/websocket"
+
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
+	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // unheard dials an iagent socket that is read by the test only, and whose pings are
@@ -101,6 +105,46 @@ func TestAHandshakeDuringAShutdownIsA503(t *testing.T) {
 	})
 }
 
+// buggy is the stream of lateBug.
+type buggy struct{ said bool }
+
+func (b *buggy) Next() (translate.Event, error) {
+	if b.said {
+		panic("what is wrong is nobody's business")
+	}
+	b.said = true
+	return translate.Event{Kind: translate.KindText, Text: []byte("well")}, nil
+}
+func (*buggy) Ready() bool  { return false }
+func (*buggy) Close() error { return nil }
+
+// logText is what a server has logged.
+type logText struct {
+	mu  sync.Mutex
+	buf strings.Builder
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// traces has every exchange have a trace, and keeps none.
+type traces struct{}
+
+func (traces) On() bool           { return true }
+func (traces) Sample() bool       { return false }
+func (traces) Add(*journal.Ended) {}
+
+const modelName = "echo"
+
 // TestABugIsToldInTheFormOfEachDialect: 500 INTERNAL_ERROR (docs/rules/rest.md 2.6), or
 // what the dialect has for it.
 func TestABugIsToldInTheFormOfEachDialect(t *testing.T) {
@@ -168,6 +212,59 @@ func TestABugIsToldInTheFormOfEachDialect(t *testing.T) {
 			h.mustBeIdle()
 		})
 	})
+}
+
+// A bug is told once, whichever goroutine it is met on, and by the id and the trace of the question that met it.
+func TestABugIsLoggedOnceWithTheTraceOfItsQuestion(t *testing.T) {
+	t.Parallel()
+	ask := map[string]func(*testing.T, *house){
+		"iagent": func(t *testing.T, h *house) {
+			s := h.socket("/ws/v1/chat?app_token=sk-alice")
+			s.say(t, agentAsk("m1", "u1"))
+			<-s.in
+			_ = s.Close()
+		},
+		"chatnio": func(t *testing.T, h *house) {
+			s := h.socket("/chat")
+			s.say(t, chatHello)
+			s.say(t, chatAsk)
+			s.rest()
+		},
+	}
+	for _, name := range []string{"openai", "rest"} {
+		d, whole := dialects[name], dialects[name]
+		whole.path, whole.body = strings.TrimSuffix(d.path, "/stream"), strings.Replace(d.body, `"stream":true`, `"stream":false`, 1)
+		for kind, d := range map[string]dialect{" streamed": d, " whole": whole} {
+			ask[name+kind] = func(t *testing.T, h *house) {
+				c := h.dial()
+				defer c.Close()
+				d.ask(t, c)
+				_, _ = io.Copy(io.Discard, io.MultiReader(io.LimitReader(c, 1), c))
+			}
+		}
+	}
+	for name, ask := range ask {
+		for _, script := range []string{bug, lateBug} {
+			t.Run(name+" "+script, func(t *testing.T) {
+				inHouse(t, script, func(t *testing.T, h *house) {
+					ask(t, h)
+					h.mustBeIdle()
+					bugs := 0
+					for line := range strings.Lines(h.log.String()) {
+						if strings.Contains(line, "msg=panic") {
+							bugs++
+						}
+						if !strings.Contains(line, " trace=") || !strings.Contains(line, " id=req_") {
+							t.Errorf("without an id or a trace: %s", line)
+						}
+					}
+					if bugs != 1 {
+						t.Errorf("told %d times:\n%s", bugs, h.log.String())
+					}
+				})
+			})
+		}
+	}
 }
 
 // fill asks as many questions as a connection may have under way, and one more, which

@@ -53,9 +53,15 @@ type mock struct {
 // bug is the script of a model that panics.
 const bug = "bug"
 
+// lateBug is that of one that panics behind its first word.
+const lateBug = "late-bug"
+
 func (u *mock) Open(ctx context.Context, req *translate.Request) (translate.Stream, error) {
-	if req.Model == bug {
+	switch req.Model {
+	case bug:
 		panic("what is wrong is nobody's business")
+	case lateBug:
+		return &buggy{}, nil
 	}
 	if u.streams != nil {
 		u.streams.Store(req.Stream)
@@ -76,9 +82,8 @@ type house struct {
 	downs sync.WaitGroup
 
 	streams atomic.Bool // the model was asked for a stream
+	log     logText
 }
-
-const modelName = "echo"
 
 // inHouse runs f against a server whose model does what script says.
 func inHouse(t *testing.T, script string, f func(*testing.T, *house)) {
@@ -103,9 +108,9 @@ channels: [{id: a, kind: mock, models: [{name: %s, upstream: %s}], timeouts: {ga
 		if err != nil {
 			t.Fatal(err)
 		}
-		log := slog.New(slog.DiscardHandler)
 		h := &house{t: t, ln: &pipes{ch: make(chan net.Conn), closed: make(chan struct{})}}
-		g, err := proxy.New(conf, st, func(*config.Channel, string) (proxy.Upstream, error) { return &mock{streams: &h.streams}, nil }, log, proxy.Options{})
+		log := slog.New(slog.NewTextHandler(&h.log, nil))
+		g, err := proxy.New(conf, st, func(*config.Channel, string) (proxy.Upstream, error) { return &mock{streams: &h.streams}, nil }, log, proxy.Options{Tracer: traces{}})
 		if err != nil {
 			t.Fatal(err)
 		}

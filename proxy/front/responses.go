@@ -90,7 +90,7 @@ func (c *call) respond() {
 
 // keep answers a question whose turn is stored.
 func (c *call) keep(q *proxy.Question, from *origin, head translate.Envelope) {
-	p, err := c.s.g.Admit(c.s.life, *q)
+	p, err := c.admit(c.s.life, q)
 	if err == nil {
 		defer p.Dismiss()
 		err = from.enter(c, q.Caller, p)

@@ -74,7 +74,7 @@ func (r *recall) load(id string) (*store.Conversation, *translate.Error) {
 	defer cancel()
 	conv, err := r.c.s.g.Store().Load(ctx, r.caller.Name, store.Ref{ID: id}, store.Window{View: store.ViewSent})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		r.c.s.log.Error("store", "id", r.c.id, "why", err)
+		r.c.log().Error("store", "why", err)
 		return nil, &translate.Error{Code: translate.CodeInternal, Message: store.FailedText}
 	}
 	if err != nil {

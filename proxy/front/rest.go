@@ -75,7 +75,7 @@ func (c *call) restAsk(stream bool) {
 	q := c.question(&proxy.Question{
 		Front: c.front.Name(), Caller: caller, Model: model, Received: now, Request: req, User: ask.User,
 	})
-	p, failed := c.s.g.Admit(c.s.life, *q)
+	p, failed := c.admit(c.s.life, q)
 	if failed == nil {
 		defer p.Dismiss()
 		failed = c.join(p, c.s.restIdentity(&ask), apart)
@@ -187,7 +187,7 @@ func (c *call) restStoreFailed(err error) {
 		c.fail(&translate.Error{Code: translate.CodeConversation, Message: "no such conversation"})
 		return
 	}
-	c.s.log.Error("store", "id", c.id, "why", err)
+	c.log().Error("store", "why", err)
 	c.fail(&translate.Error{Code: translate.CodeInternal, Message: store.FailedText})
 }
 

@@ -250,10 +250,15 @@ func (s *session) end() {
 	s.life.Unlock()
 }
 
+// told is what a panic goes on with that the log has already.
+type told struct{ bug any }
+
 // recover keeps a bug in one session from ending the process.
 func (s *session) recover() {
 	if p := recover(); p != nil {
-		s.s.log.Error("panic", "id", s.id, "what", p, "stack", string(debug.Stack()))
+		if _, known := p.(told); !known {
+			s.s.log.Error("panic", "id", s.id, "what", p, "stack", string(debug.Stack()))
+		}
 		s.close(websocket.CloseInternalServerErr, "internal error")
 		s.cancel(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 		s.stopReading()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"runtime/debug"
 	"sync"
@@ -193,10 +194,18 @@ func (b *stream) leaves() {
 	}
 }
 
+// log is for lines about the answer, see [call.log].
+func (b *stream) log() *slog.Logger {
+	if b.x != nil {
+		return b.x.Logger(b.s.log)
+	}
+	return b.s.log.With("id", b.id)
+}
+
 // recover keeps a bug in one answer from ending the process.
 func (b *stream) recover() {
 	if p := recover(); p != nil {
-		b.s.log.Error("panic", "id", b.id, "what", p, "stack", string(debug.Stack()))
+		b.log().Error("panic", "what", p, "stack", string(debug.Stack()))
 		defer b.leaves()
 		b.close()
 		_ = b.conn.Close()
