@@ -24,9 +24,8 @@ check: lint test smoke
 
 # test: the rules of the code base, which build everything once and therefore come
 # before what measures time; every test with the race detector, a third of the pairs of dialects; then
-# all pairs without it, and those that
-# count allocations, which it would disturb; then the official client libraries; then the
-# console in a browser.
+# the other pairs without it, and those that count allocations, which it would disturb; then the
+# official client libraries; then the console in a browser.
 test: rules race noalloc sdk console
 
 rules:
@@ -52,8 +51,13 @@ race: redis postgres promtool
 	@[ -n "$(RACE)" ] || echo "no C compiler: the tests run without the race detector"
 	DRAGOMAN_TEST_ALL=1 DRAGOMAN_TEST_PAIRS=third go test $(RACE) -timeout 20m ./...
 
+# noalloc: tests of files that are built without the race detector only, those that cut streams in
+# strides, and the pairs of dialects that race has left out.
 noalloc:
-	go test -count=1 -timeout 10m ./proxy/front $$(grep -rl --include='*_test.go' '^//go:build !race' . | xargs -n1 dirname | sort -u)
+	@names=$$(find . -name '*_test.go' | xargs awk 'FNR==1 { free=0 } /^\/\/go:build !race/ { free=1 } /^func Test/ { name=$$2; sub(/\(.*/, "", name); if (free) print name } \
+		/eachPair\(t,|spared\(i, j\)|cut \+= stride/ { print name }' | sort -u | paste -sd'|' -); \
+	dirs=$$(grep -rlE --include='*_test.go' '^//go:build !race|eachPair\(t,' . | xargs -n1 dirname | sort -u); \
+	set -x; DRAGOMAN_TEST_PAIRS=others go test -count=1 -timeout 10m -run "^($$names)$$" $$dirs
 
 # sdk: the official client libraries, for Go and for Node, against a gateway. They
 # are a module of their own, so that the gateway does not depend on them.

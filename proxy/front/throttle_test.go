@@ -274,7 +274,7 @@ func TestAQuestionThatStandsAloneNeedsNoDial(t *testing.T) {
 	for _, newClient := range world.Fronts[:4] {
 		t.Run(newClient(nil, "").Front(), func(t *testing.T) {
 			t.Parallel()
-			w := world.Start(t, strings.Replace(throttledConf(", keys: [sk-only], dials: 20/m"), "upstream: echo", "upstream: recall", 1))
+			w := world.Start(t, strings.Replace(throttledConf(", keys: [sk-only], dials: 6/m"), "upstream: echo", "upstream: recall", 1))
 			h := &mockmodel.Throttle{}
 			w.Model.Throttle(h)
 			dialled := func(want int) {
@@ -307,11 +307,18 @@ func TestAQuestionThatStandsAloneNeedsNoDial(t *testing.T) {
 			dialled(2)
 			ask(others[0], "b again", "user: b alone | assistant: user: b alone | user: b again") // not on the one that others have used
 			dialled(3)
-			time.Sleep(3 * time.Second) // a dial may be made again: nobody's socket is taken
-			last := newClient(w, key)
-			ask(last, "z alone", "user: z alone")
-			dialled(4)
-			for _, c := range append(others, one, last) {
+			tries := 0
+			w.Eventually(t, "a dial may be made again, and nobody's socket is taken", func() bool {
+				last := newClient(w, key)
+				defer last.Close(t)
+				tries++
+				if r := world.Put(t, last, world.Ask{Model: "m", Text: "alone", User: fmt.Sprint(tries), Stream: true}); r.Text != "user: alone" {
+					t.Errorf("%d: %s", tries, r.Outcome())
+				}
+				taken, _ := h.Taken()
+				return len(taken) == 4
+			})
+			for _, c := range append(others, one) {
 				c.Close(t)
 			}
 		})
