@@ -13,7 +13,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 SDK := internal/sdktest
 WEB := admin/console/web
 
-.PHONY: run check test rules redis postgres promtool race noalloc sdk console console-dist console-pictures console-scale archtest lint vuln smoke fuzz soak soak-kill soak-handover soak-ledger soak-reload soak-chaos bench bench-leave bench-postgres bench-compare cover
+.PHONY: run check test rules redis postgres promtool race noalloc sdk otel console console-dist console-pictures console-scale archtest lint vuln smoke fuzz soak soak-kill soak-handover soak-ledger soak-reload soak-chaos bench bench-leave bench-postgres bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -68,6 +68,12 @@ $(SDK)/node/node_modules/.package-lock.json: $(SDK)/node/package-lock.json
 	command -v npm >/dev/null || { apt-get update && apt-get install -y nodejs npm; }
 	cd $(SDK)/node && npm ci --no-audit --no-fund
 	touch $@
+
+# otel: a real OpenTelemetry collector, built from its Go modules, is told of an exchange with a
+# failed attempt under the span of its client, and shows it. The collector is a module of its own.
+otel:
+	cd internal/otlptest/testdata/collector && go build -o $(CURDIR)/bin/collector .
+	DRAGOMAN_COLLECTOR=$(CURDIR)/bin/collector go test -count=1 -v -timeout 5m -run '^TestARealCollector' ./cmd/dragoman
 
 # console: the page of the operators in a real Chromium, against a gateway of now; its built
 # files are those of its sources. console-dist builds them, console-pictures takes the

@@ -90,12 +90,10 @@ func stateOf(c *channel.Channel, probe *prober) ChannelState {
 
 func keyState(p *routing.Plan, ch *channel.Channel, now time.Time) KeyState {
 	k := KeyState{Key: ch.Key, InFlight: int(ch.InFlight.Load())}
-	for _, m := range ch.Conf.Models {
-		if c := p.Candidate(ch, m.Name); c != nil {
-			s := c.State(now)
-			s.Model = m.Name
-			k.Models = append(k.Models, s)
-		}
+	for i, c := range p.Candidates(ch) {
+		s := c.State(now)
+		s.Model = ch.Conf.Models[i].Name
+		k.Models = append(k.Models, s)
 	}
 	return k
 }

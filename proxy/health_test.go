@@ -1,12 +1,44 @@
 package proxy
 
 import (
+	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/proxy/proxytest"
+	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
+
+// BenchmarkChannels is how all channels stand, as the event of the channels tells it each second.
+// Ten times as many channels must not take a hundred times as long.
+func BenchmarkChannels(b *testing.B) {
+	for _, n := range []int{100, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			st, err := embedded.Open("memory:")
+			if err != nil {
+				b.Fatal(err)
+			}
+			all := make([]config.Channel, n)
+			for i := range all {
+				all[i] = backend(fmt.Sprint("c", i))
+			}
+			g, err := New(conf(all...), st, func(c *config.Channel, _ string) (Upstream, error) { return proxytest.NewUpstream(c.ID, nil), nil }, slog.New(slog.DiscardHandler), Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { _ = g.Close(); _ = st.Close() })
+			for b.Loop() {
+				if len(g.Channels()) != n {
+					b.Fatal("some are not told")
+				}
+			}
+		})
+	}
+}
 
 func TestAChannelThatHasComeBackGetsItsShareBySteps(t *testing.T) {
 	bubble(t, func(t *testing.T) {

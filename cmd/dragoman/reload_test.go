@@ -19,7 +19,7 @@ import (
 type running struct {
 	t        *testing.T
 	file     string
-	base     string // of the fronts
+	base     string // of the fronts, with their prefix
 	operator string
 	hangups  chan os.Signal
 	log      *written
@@ -64,9 +64,8 @@ func runServeOn(t *testing.T, text string) *running {
 			t.Fatalf("serve did not start: %v, %s", err, r.log)
 		}
 		said.Write(buf[:n])
-		if m := regexp.MustCompile(`operators +(https?://\S+)`).FindStringSubmatch(said.String()); m != nil {
-			r.operator = m[1]
-			r.base = regexp.MustCompile(`openai +(https?://[^/]+)/v1`).FindStringSubmatch(said.String())[1]
+		if m := regexp.MustCompile(`openai +(https?://\S+)/v1[\s\S]*operators +(https?://\S+)`).FindStringSubmatch(said.String()); m != nil {
+			r.base, r.operator = m[1], m[2]
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()

@@ -141,7 +141,7 @@ func TestAReloadChangesTheLog(t *testing.T) {
 	t.Parallel()
 	collector := otlptest.New(t)
 	second, _ := openaiServer(t, 200, answered)
-	conf := fmt.Sprintf(tracesConf, collector.URL, second.URL, second.URL)
+	conf := fmt.Sprintf(tracesConf, collector.URL, second.URL, second.URL) + "prefix: /gate\n"
 	r := runServeOn(t, conf+"log: {format: json}\n")
 	ask := func() { post(t, r.base, aQuestion, map[string]string{"traceparent": clientParent}) }
 	ask()

@@ -28,8 +28,10 @@ type Plan struct {
 	Routes   map[string]*Route
 	Models   []string // in the order of the configuration, presets last
 	Channels []*channel.Channel
-	Policy   balance.Policy
-	chance   balance.Chance
+	// candidates are those of each channel, in the order of its models.
+	candidates map[*channel.Channel][]*channel.Candidate
+	Policy     balance.Policy
+	chance     balance.Chance
 	// policyName is what the configuration calls it.
 	PolicyName string
 	// fallbacks are the models that may answer in another's place.
@@ -76,6 +78,7 @@ func New(conf *config.Config, open channel.Opener, chance balance.Chance, before
 	for _, r := range p.Routes {
 		r.prepare(p)
 	}
+	p.candidates = p.byChannel()
 	p.masker = sync.OnceValue(func() *translate.Masker { return maskerOf(conf) })
 	for name, preset := range conf.Presets {
 		p.Presets[name] = &preset
@@ -265,17 +268,40 @@ func (p *Plan) Publish(tell func(channel.Hint)) {
 	}
 }
 
+// byChannel finds the candidates of all channels in one pass over the routes, which are
+// complete.
+func (p *Plan) byChannel() map[*channel.Channel][]*channel.Candidate {
+	type place struct {
+		ch    *channel.Channel
+		model string
+	}
+	at := make(map[place]*channel.Candidate)
+	for name, r := range p.Routes {
+		for _, tier := range r.Tiers {
+			for i := range tier {
+				if key := (place{tier[i].Channel, name}); at[key] == nil {
+					at[key] = &tier[i]
+				}
+			}
+		}
+	}
+	all := make(map[*channel.Channel][]*channel.Candidate, len(p.Channels))
+	for _, ch := range p.Channels {
+		for _, m := range ch.Conf.Models {
+			all[ch] = append(all[ch], at[place{ch, m.Name}])
+		}
+	}
+	return all
+}
+
+// Candidates are what ch is in the routes of its models, in the order of Conf.Models.
+func (p *Plan) Candidates(ch *channel.Channel) []*channel.Candidate { return p.candidates[ch] }
+
 // Candidate is what ch is in the route of model; nil: nothing.
 func (p *Plan) Candidate(ch *channel.Channel, model string) *channel.Candidate {
-	r := p.Routes[model]
-	if r == nil {
-		return nil
-	}
-	for _, tier := range r.Tiers {
-		for i := range tier {
-			if tier[i].Channel == ch {
-				return &tier[i]
-			}
+	for i, c := range p.candidates[ch] {
+		if ch.Conf.Models[i].Name == model {
+			return c
 		}
 	}
 	return nil
