@@ -85,7 +85,7 @@ func (s *Server) limits(w http.ResponseWriter, r *http.Request) error {
 		}
 		all = append(all, one)
 	}
-	return reply(w, http.StatusOK, map[string]any{"limits": all, "use": s.g.LimitUses(usesMost), "refused": s.g.Refused()})
+	return reply(w, http.StatusOK, map[string]any{"limits": all, "use": s.g.LimitUses(usesMost), "refused": s.g.Refused(), "this_process_only": s.g.LimitsShared()})
 }
 
 // foreseeLimits says whether the limits would let a question in.

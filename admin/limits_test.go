@@ -1,12 +1,15 @@
 package admin
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
+	"github.com/dragoman-gateway/dragoman/store"
 )
 
 // limited puts the anonymous caller of d under limits, of which one is small.
@@ -21,6 +24,41 @@ func (d *desk) limited() {
 	}
 	if err := d.g.Apply(conf); err != nil {
 		d.Fatal(err)
+	}
+}
+
+func TestLimitsAndWaysAreForeseenForKeysMadeAtRunTime(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.limited()
+	// Of dora's keys the newest counts, and each by its id.
+	first := &store.Key{ID: "key_first", Hash: [32]byte{1}, Name: "dora", Limits: "paid", Created: 1}
+	if err := d.st.(store.Keyer).AddKey(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	var newest struct{ ID string }
+	if w := d.call("POST", "/api/keys", `{"name":"dora","limits":"few"}`); w.Code != 201 || json.Unmarshal(w.Body.Bytes(), &newest) != nil {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	for caller, rules := range map[string]int{"dora": 1, newest.ID: 1, "key_first": 0} {
+		var f proxy.LimitForeseen
+		d.posted("/api/limits/what-if", fmt.Sprintf(`{"caller":%q,"model":"m"}`, caller), &f)
+		if !f.LetIn || len(f.Rules) != rules || f.Partly || f.Caller != "dora" || (f.Budget != nil) != (caller == "key_first") {
+			t.Errorf("%s: %+v", caller, f)
+		}
+		if e := d.explained(d.call("POST", "/api/explain", fmt.Sprintf(`{"caller":%q,"model":"m"}`, caller))); e.Verdict == "" || e.Caller != "dora" {
+			t.Errorf("%s: %+v", caller, e)
+		}
+	}
+	if w := d.call("DELETE", "/api/keys/"+newest.ID, ""); w.Code != 200 {
+		t.Fatal(w.Body)
+	}
+	var f proxy.LimitForeseen
+	if d.posted("/api/limits/what-if", `{"caller":"dora","model":"m"}`, &f); len(f.Rules) != 0 || f.Budget == nil {
+		t.Errorf("once the newest is revoked: %+v", f)
+	}
+	for _, path := range []string{"/api/limits/what-if", "/api/explain"} {
+		d.wants(d.call("POST", path, `{"caller":"nobody"}`), 404, "NOT_FOUND")
 	}
 }
 

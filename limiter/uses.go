@@ -125,6 +125,12 @@ func (l *Local) known(h uint64, b bound) *entry {
 // Uses is that of this process, which has counted on beside the others: see [Local.Uses].
 func (j *Joint) Uses(most int) []Use { return j.local.Uses(most) }
 
+// Shared reports that nobody else counts.
+func (l *Local) Shared() bool { return false }
+
+// Shared reports that other processes count beside this one, whose counts Uses and Foresee tell.
+func (j *Joint) Shared() bool { return true }
+
 // Foresee is that of this process, which has counted on beside the others: see
 // [Local.Foresee].
 func (j *Joint) Foresee(s Subject) ([]Use, *Exceeded) { return j.local.Foresee(s) }

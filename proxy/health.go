@@ -217,7 +217,8 @@ func (g *Gateway) Traces() *journal.Traces { return &g.traces }
 type Hypothesis struct {
 	// Model is a model or preset; empty: the caller's default.
 	Model string `json:"model"`
-	// Caller is the name of a configured caller, or anonymous; Key is a credential.
+	// Caller is the name of a caller of the file or of a stored key, whose id may stand in its
+	// place, or anonymous; Key is a credential.
 	// One of the two; neither is the anonymous caller where there is one, else nobody
 	// in particular, who may use everything.
 	Caller string `json:"caller"`
@@ -228,7 +229,8 @@ type Hypothesis struct {
 
 // Foresee says where a question would go if it came now. It takes no slot, asks no
 // channel and moves no policy and no record. The error's code is that of the refusal
-// that the caller would get, or NOT_FOUND for a caller that is not configured.
+// that the caller would get, or NOT_FOUND for a caller that neither the file nor a
+// stored key names.
 func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 	p := g.plan.Load()
 	who, err := g.hypothetical(p, h)
@@ -320,5 +322,5 @@ func (g *Gateway) hypothetical(p *routing.Plan, h Hypothesis) (*Caller, *transla
 	case h.Key != "":
 		return g.Identify(h.Key, "")
 	}
-	return p.Callers.Named(h.Caller)
+	return g.keys.Named(p.Callers, h.Caller)
 }

@@ -34,6 +34,10 @@ func (g *Gateway) LimitUses(most int) []LimitUse {
 	return all
 }
 
+// LimitsShared reports whether several processes count together, of which [Gateway.LimitUses] and
+// [Gateway.ForeseeLimits] tell the counts of this one.
+func (g *Gateway) LimitsShared() bool { return g.admission.Shared() }
+
 func useOf(u *limiter.Use) LimitUse {
 	return LimitUse{
 		Rule: u.Rule, Kind: [...]string{"", "requests", "tokens", "concurrent"}[u.Kind], Per: [...]string{"all", "caller", "user", "group", "address", "model"}[u.Scope],
@@ -99,6 +103,9 @@ type LimitForeseen struct {
 	Retry  float64    `json:"retry_seconds"` // 0: the clock does not tell
 	Rules  []LimitUse `json:"rules"`         // all that would be asked
 	Budget *BudgetUse `json:"budget"`        // nil: there is none
+	// Partly: several processes share the limits, and Rules are the counts of this one; what
+	// others have counted besides may refuse the question.
+	Partly bool `json:"this_process_only"`
 }
 
 // BudgetUse is how the budget of a caller stands, in the unit of the prices.
@@ -112,13 +119,13 @@ type BudgetUse struct {
 // ForeseeLimits says whether the limits and the budget of its caller would let q in now. It
 // counts nothing. Where several processes share their counts, it says what this one knows. The
 // error's code is that of the refusal that the caller would get for its model, NOT_FOUND for a
-// caller that is not configured, or VALIDATION_ERROR.
+// caller that neither the file nor a stored key names, or VALIDATION_ERROR.
 func (g *Gateway) ForeseeLimits(ctx context.Context, q LimitQuestion) (*LimitForeseen, *translate.Error) {
 	if q.Input < 0 || q.Most < 0 || q.Input > translate.MaxTokens || q.Most > translate.MaxTokens {
 		return nil, translate.Invalid("input_tokens and max_tokens want numbers from 0 to a billion")
 	}
 	plan := g.plan.Load()
-	who, err := plan.Callers.Named(q.Caller)
+	who, err := g.keys.Named(plan.Callers, q.Caller)
 	if err == nil && who.Anonymous && q.Address != "" {
 		who, err = g.Identify("", q.Address)
 	}
@@ -135,7 +142,7 @@ func (g *Gateway) ForeseeLimits(ctx context.Context, q LimitQuestion) (*LimitFor
 	if output == 0 {
 		output = answerTokens
 	}
-	f := &LimitForeseen{Caller: shownName(who.Name), Model: translate.Clip(m.Name), Tokens: q.Input + output, LetIn: true, Rules: []LimitUse{}}
+	f := &LimitForeseen{Caller: shownName(who.Name), Model: translate.Clip(m.Name), Tokens: q.Input + output, LetIn: true, Rules: []LimitUse{}, Partly: g.LimitsShared()}
 	s := limiter.Subject{Tokens: f.Tokens}
 	for _, r := range who.Rules {
 		s.Under(r, r.Scope(), (*claim)(p).Key(r.Scope()))

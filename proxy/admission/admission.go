@@ -271,6 +271,14 @@ func Refusal(ctx context.Context, err error) *translate.Error {
 type foreseer interface {
 	Uses(most int) []limiter.Use
 	Foresee(limiter.Subject) ([]limiter.Use, *limiter.Exceeded)
+	Shared() bool
+}
+
+// Shared reports whether several processes count together, of which Uses and Foresee tell the
+// counts of this one.
+func (d *Desk) Shared() bool {
+	f, ok := d.limiter.(foreseer)
+	return ok && f.Shared()
 }
 
 // Uses returns the limits of which the largest parts are used, the most used first. It is

@@ -173,7 +173,7 @@ func (c *Callers) Named(name string) (*Caller, *translate.Error) {
 			return known, nil
 		}
 	}
-	return nil, &translate.Error{Code: translate.CodeNotFound, Message: "no configured key has that name"}
+	return nil, &translate.Error{Code: translate.CodeNotFound, Message: "no key has that name"}
 }
 
 // Open begins to fetch the key set of signed tokens, if there is one, or goes on with that

@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -129,6 +130,30 @@ func (k *Keyring) byID(plan *Callers, id string) (*Caller, [sha256.Size]byte) {
 		return nil, [sha256.Size]byte{}
 	}
 	return who, found.key.Hash
+}
+
+// Named returns the caller of c called name, see [Callers.Named], or else that of the stored
+// key with this name or id; of several with the name that of the newest. The error's code is
+// NOT_FOUND where there is none, that of a refused question for one that may ask no more, or
+// INTERNAL_ERROR where the store failed.
+func (k *Keyring) Named(c *Callers, name string) (*Caller, *translate.Error) {
+	who, err := c.Named(name)
+	if err == nil || err.Code != translate.CodeNotFound || k == nil {
+		return who, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), keyWait)
+	defer cancel()
+	all, failed := k.st.Keys(ctx)
+	if failed != nil {
+		return nil, store.Failed(failed)
+	}
+	for _, key := range slices.Backward(all) {
+		if key.Name == name || key.ID == name {
+			found := foundKey{key: &key, who: c.stored(&key)}
+			return found.caller()
+		}
+	}
+	return nil, err
 }
 
 // find returns what the cache, else the store says. is tells whether an entry of
