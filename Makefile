@@ -13,7 +13,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 SDK := internal/sdktest
 WEB := admin/console/web
 
-.PHONY: run check test rules redis postgres promtool race noalloc sdk otel console console-dist console-pictures console-scale archtest lint vuln smoke fuzz soak soak-kill soak-handover soak-ledger soak-reload soak-chaos bench bench-leave bench-postgres bench-compare cover
+.PHONY: run check test rules redis postgres promtool race noalloc sdk otel console console-dist console-pictures console-scale archtest lint vuln smoke fuzz soak soak-kill soak-handover fleet soak-ledger soak-reload soak-chaos bench bench-leave bench-postgres bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -168,6 +168,14 @@ STREAMS   ?= 500
 
 soak-handover:
 	DRAGOMAN_TEST_HANDOVERS=$(HANDOVERS) DRAGOMAN_TEST_RATE=$(RATE) DRAGOMAN_TEST_STREAMS=$(STREAMS) go test -count=1 -timeout 30m -v -run TestAHandoverUnderLoad ./cmd/dragoman
+
+# fleet: three processes on a PostgreSQL and a Redis, behind a balancer that gives each request
+# and socket to another one: a conversation that is asked 200 times at once, and the suites of
+# one process about conversations, limits and repeated requests.
+FLEET_SUITES ?= TestAConversation(IsRead|IsContinued|IsJoined|Survives)|TestNobodyReaches|TestRestAndIAgentShare|TestARejected|TestManyUsers|TestARepeatedIAgent|TestHTTPFronts|TestAnAdmitted|TestOnlyQuestions|TestEveryFrontRefuses|TestEveryFrontGets|TestAClientThatWaits|TestUnicode|TestSystemText|TestNumbersAre|TestTheLatestWish|TestConversationsAre|TestAShared|TestMasksAre|TestTheListIs|TestRestHides|TestWhoTalks|TestAFailedTurn|TestAStopped|TestChatsThat|TestARestart|TestTheWindow
+
+fleet: redis postgres
+	DRAGOMAN_TEST_ALL=1 DRAGOMAN_TEST_PAIRS=third DRAGOMAN_TEST_FLEET_QUESTIONS=200 DRAGOMAN_TEST_FLEET_SUITES='$(FLEET_SUITES)' go test -count=1 -timeout 30m -v -run 'OverThreeReplicas' ./cmd/dragoman
 
 # soak-reload: CHANGES of the configuration, a third of them broken, under RATE questions a
 # second and STREAMS open streams: none fails and none is cut. Prints figures.

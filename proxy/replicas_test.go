@@ -8,6 +8,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/internal/pgtest"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
+	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/postgres"
 )
 
@@ -116,4 +117,25 @@ func TestAQuestionThatIsGivenUpHoldsNobodyUp(t *testing.T) {
 	last := all[2].in("k", all[2].question("last"))
 	first.Done()
 	all[2].ask(t.Context(), last).mustSay(t, "ok")
+}
+
+func TestAConversationThatAnotherReplicaDeletedBeginsAnew(t *testing.T) {
+	t.Parallel()
+	all := replicas(t)
+	for round := range 3 {
+		for i := range 4 {
+			w := all[i%3]
+			w.ask(t.Context(), w.in("k", w.question(fmt.Sprint(round, i)))).mustSay(t, "ok")
+		}
+		stored, err := all[0].st.Load(t.Context(), alice.Name, store.Ref{Key: "k"}, store.Newest(-1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(all[0].stored("k"), "user:"); got != 4 {
+			t.Errorf("round %d: %d questions are stored: %s", round, got, all[0].stored("k"))
+		}
+		if err := all[2].g.Conversations().Delete(t.Context(), alice.Name, stored.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -150,3 +150,11 @@ type Ledger interface {
 	// than keep are left, and returns how many it removed; 0: there are no more than that.
 	Trim(ctx context.Context, keep int) (int, error)
 }
+
+// Batcher is a Ledger on a server that may have done what it did not live to confirm.
+type Batcher interface {
+	// RecordBatch is Record of a batch, named at random by whoever records it. Within an hour
+	// a batch is recorded once, however often it is handed in: after an error that leaves open
+	// whether it was, the same rows are handed in again under the same name.
+	RecordBatch(ctx context.Context, batch int64, rows []Entry) error
+}

@@ -3,6 +3,7 @@ package conversation
 import (
 	"context"
 
+	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/store"
 )
 
@@ -97,9 +98,14 @@ func (u *Turn) waitForLease(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	k.waited = true
+	if k.key == "" && k.id != t.id {
+		known = false // the conversation was begun anew since
+	}
 	switch stored := t.conv.Created != 0; {
-	case known && !stored && id != "":
+	case known && id != "" && (!stored || id != t.id):
 		u.adopt(ctx, id)
+	case known && stored && id == "" && u.make != nil && !u.begun:
+		u.beginAnew()
 	case stored && (!known || version != t.conv.Version):
 		t.loaded = false
 		u.registry.unmeasure(t)
@@ -107,8 +113,8 @@ func (u *Turn) waitForLease(ctx context.Context) error {
 	return nil
 }
 
-// adopt makes u's conversation, which is not stored, the one that another process has begun
-// meanwhile under the same key. Where that cannot be read the turn finds out when it is to be
+// adopt makes u's conversation, which is not stored any more or not yet, the one that another
+// process has begun meanwhile under the same key. Where that cannot be read the turn finds out when it is to be
 // stored.
 func (u *Turn) adopt(ctx context.Context, id string) {
 	t, r := u.thread, u.registry
@@ -123,8 +129,30 @@ func (u *Turn) adopt(ctx context.Context, id string) {
 			r.byID[id] = t
 		}
 	}
-	t.id = id
+	t.id, t.leased.id = id, id
 	t.conv, t.loaded, t.loadedAt, t.weight = conv, true, u.generation, weigh(conv.Messages)
+	r.mu.Unlock()
+	r.note(t, len(t.conv.Messages), 0)
+}
+
+// beginAnew makes u's conversation, which another process has deleted, the new one that its
+// question is to begin.
+func (u *Turn) beginAnew() {
+	t, r := u.thread, u.registry
+	made := *u.make
+	made.Owner = t.owner
+	if made.ID == "" {
+		made.ID = ids.New("conv_")
+	}
+	r.mu.Lock()
+	if r.byID[t.id] == t {
+		delete(r.byID, t.id)
+	}
+	if r.byID[made.ID] == nil {
+		r.byID[made.ID] = t
+	}
+	t.id, t.leased.id, t.leased.key = made.ID, made.ID, made.Key
+	t.conv, t.loaded, t.weight = &made, false, weigh(made.Messages)
 	r.mu.Unlock()
 	r.note(t, len(t.conv.Messages), 0)
 }

@@ -202,7 +202,14 @@ func (r *Registry) Enqueue(ctx context.Context, owner string, id Identity, measu
 	if err != nil {
 		return nil, err
 	}
+	turn.make = id.Make
 	turn.take(ctx)
+	if k := turn.ticket; k != nil && turn.ready == nil && k.lease != nil && k.lease.Wait == nil {
+		if err := turn.waitForLease(ctx); err != nil { // it is its turn: its conversation is known now
+			turn.Done()
+			return nil, translate.Gone(err)
+		}
+	}
 	return turn, nil
 }
 

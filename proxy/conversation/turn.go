@@ -3,6 +3,8 @@ package conversation
 import (
 	"context"
 	"sync/atomic"
+
+	"github.com/dragoman-gateway/dragoman/store"
 )
 
 // Turn is a place in the queue of a conversation. It must be given back with
@@ -16,6 +18,8 @@ type Turn struct {
 	first      int           // bytes that it was stored with, if it began its conversation
 	holds      atomic.Int32  // calls of Done that only end a Hold
 	ticket     *ticket       // nil: there are no other processes
+	// make is what the question begins where its conversation is not there; nil: nothing.
+	make *store.Conversation
 }
 
 // Hold keeps the place beyond its exchange: Done must be called once more.
@@ -96,8 +100,13 @@ func (u *Turn) Version() int64 { return u.thread.version() }
 // they are not known. Whoever has waited for the turn may ask.
 func (u *Turn) Asked() (before, after int64) { return u.thread.asked.before, u.thread.asked.after }
 
-// ID returns the id of the turn's conversation.
-func (u *Turn) ID() string { return u.thread.id }
+// ID returns the id of the turn's conversation. Until the turn was waited for it is the one
+// that the conversation had when the turn was enqueued: another process may delete it.
+func (u *Turn) ID() string {
+	u.registry.mu.Lock()
+	defer u.registry.mu.Unlock()
+	return u.thread.id
+}
 
 // Number is the number of the turn's conversation; 0: it has none yet.
 func (u *Turn) Number() int64 {

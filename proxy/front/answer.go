@@ -68,12 +68,12 @@ func (c *call) open(ctx context.Context, q *proxy.Question, p *proxy.Pending, to
 // answer puts q to the gateway and writes what comes of it, streamed or whole as
 // q.Request.Stream says. p is q as it was admitted; nil: that is to be done.
 func (c *call) answer(q *proxy.Question, p *proxy.Pending, head translate.Envelope) {
-	enc := c.front.dialect.NewEncoder(q.Request, head)
 	if !q.Request.Stream {
-		c.answerWhole(q, p, enc)
+		c.answerWhole(q, p, head)
 		c.once.settle(&c.ctx.Response)
 		return
 	}
+	enc := c.front.dialect.NewEncoder(q.Request, head)
 	frames := c.front.framingOf(q.Request)
 	if c.once != nil {
 		c.once.stream(frames.kind, func() translate.Encoder { return c.front.dialect.NewEncoder(q.Request, head) })
@@ -102,7 +102,7 @@ func (c *call) answer(q *proxy.Question, p *proxy.Pending, head translate.Envelo
 	c.stream(b, err)
 }
 
-func (c *call) answerWhole(q *proxy.Question, p *proxy.Pending, enc translate.Encoder) {
+func (c *call) answerWhole(q *proxy.Question, p *proxy.Pending, head translate.Envelope) {
 	ctx, watched := c.watch()
 	defer watched.Unwatch()
 	x, timing, err := c.open(ctx, q, p, c.limits)
@@ -123,7 +123,10 @@ func (c *call) answerWhole(q *proxy.Question, p *proxy.Pending, enc translate.En
 		c.ctx.SetBody(x.Raw())
 		return
 	}
-	c.ctx.Response.SetBodyRaw(enc.AppendWhole(nil, a))
+	if p != nil && p.Turn() != nil && head.Conversation != "" {
+		head.Conversation = p.Turn().ID() // another one where it was deleted before its turn
+	}
+	c.ctx.Response.SetBodyRaw(c.front.dialect.NewEncoder(q.Request, head).AppendWhole(nil, a))
 }
 
 // routingHeaders says in headers which way the question went, what could not be said there,

@@ -4,8 +4,10 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -52,8 +54,12 @@ type Ledger struct {
 	end  func()
 
 	writing sync.Mutex // one at a time, in order
-	cleaned time.Time  // guarded by writing
-	written int        // rows since it was looked at how many there are; guarded by writing
+	// What the store may have recorded, though it did not say so: so many of the oldest rows,
+	// under this name. Guarded by writing.
+	unsure  int
+	batch   int64
+	cleaned time.Time // guarded by writing
+	written int       // rows since it was looked at how many there are; guarded by writing
 }
 
 // NewLedger returns the ledger that conf asks for in st; nil where nothing is to be kept.
@@ -142,7 +148,7 @@ func (l *Ledger) flush(ctx context.Context) error {
 func (l *Ledger) write(ctx context.Context) error {
 	for {
 		l.mu.Lock()
-		batch, lost := l.rows[:min(len(l.rows), ledgerBatch)], l.lost
+		batch, lost := l.rows[:min(len(l.rows), cmp.Or(l.unsure, ledgerBatch))], l.lost
 		l.lost = 0
 		l.mu.Unlock()
 		if lost > 0 {
@@ -151,7 +157,7 @@ func (l *Ledger) write(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		err := l.st.Record(ctx, batch)
+		err := l.record(ctx, batch)
 		l.mu.Lock()
 		l.written += len(batch)
 		if err != nil {
@@ -164,6 +170,21 @@ func (l *Ledger) write(ctx context.Context) error {
 		}
 		l.mu.Unlock()
 	}
+}
+
+// record has the store record rows, which are the batch of the last failure, if there was one.
+func (l *Ledger) record(ctx context.Context, rows []store.Entry) (err error) {
+	batches, ok := l.st.(store.Batcher)
+	if !ok {
+		return l.st.Record(ctx, rows)
+	}
+	if l.unsure == 0 {
+		l.unsure, l.batch = len(rows), rand.Int64()
+	}
+	if err = batches.RecordBatch(ctx, l.batch, rows); err == nil {
+		l.unsure = 0
+	}
+	return err
 }
 
 // reuse empties the rows when all are written, so that what was written can go. l.mu

@@ -133,3 +133,26 @@ func TestTheFaultsOfAServerAreToldApart(t *testing.T) {
 		}
 	}
 }
+
+// A batch whose outcome nobody knows is handed in again. Each row counts.
+func TestABatchOfTheLedgerIsRecordedOnceHoweverOftenItIsHandedIn(t *testing.T) {
+	t.Parallel()
+	s := must(t, pgtest.Start(t).Database(t))
+	defer func() { _ = s.Close() }()
+	rows := []store.Entry{{Request: "r", At: 1, Cost: 1}, {Request: "r", At: 1, Cost: 1}}
+	var all sync.WaitGroup
+	for i := range 30 {
+		all.Go(func() {
+			if err := s.(store.Batcher).RecordBatch(t.Context(), int64(i%3), rows); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if err := s.(store.Ledger).Record(t.Context(), rows); err != nil {
+		t.Error(err)
+	}
+	if sum, err := s.(store.Ledger).Totals(t.Context(), store.EntryFilter{}); err != nil || sum.Requests != 8 || sum.Cost != 8 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+}

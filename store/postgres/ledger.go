@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -16,10 +17,15 @@ import (
 const entryColumns = `request, attempt, at, caller, grp, rule, usr, front, model, channel, key, upstream, outcome, status, ` +
 	`input, output, cached, estimated, cost, queue, open, first, took, count`
 
-// insertEntries has a column of all rows in each argument, and placeEntries their places in
-// one more.
+// insertBatch has a column of all rows in each argument, and placeEntries their places in one
+// more.
 const (
-	insertEntries = `INSERT INTO dragoman.ledger (` + entryColumns + `) SELECT ` + entryColumns + ` FROM unnest(` + entryArrays + `)
+	// A batch is noted in the statement that records it, and forgotten after an hour.
+	insertBatch = `WITH old AS (
+			DELETE FROM dragoman.batches WHERE batch = ANY (ARRAY(SELECT batch FROM dragoman.batches
+				WHERE at < clock_timestamp() - interval '1 hour' ORDER BY at LIMIT 100 FOR UPDATE SKIP LOCKED))
+		), new AS (INSERT INTO dragoman.batches (batch, at) VALUES ($25, clock_timestamp()) ON CONFLICT DO NOTHING RETURNING batch)
+		INSERT INTO dragoman.ledger (` + entryColumns + `) SELECT ` + entryColumns + ` FROM new, unnest(` + entryArrays + `)
 		WITH ORDINALITY AS e (` + entryColumns + `, ord) ORDER BY ord`
 	placeEntries = `INSERT INTO dragoman.ledger (` + entryColumns + `, seq) OVERRIDING SYSTEM VALUE SELECT * FROM unnest(` + entryArrays + `, $25::bigint[])`
 	entryArrays  = `$1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[],
@@ -29,16 +35,20 @@ const (
 
 // Record implements [store.Ledger].
 func (d *database) Record(ctx context.Context, rows []store.Entry) error {
-	if err := d.open(ctx); err != nil || len(rows) == 0 {
+	return d.RecordBatch(ctx, rand.Int64(), rows)
+}
+
+// RecordBatch implements [store.Batcher]. Where the connection breaks it hands the batch in
+// again for as long as a server is waited for.
+func (d *database) RecordBatch(ctx context.Context, batch int64, rows []store.Entry) error {
+	if len(rows) == 0 {
+		return d.open(ctx)
+	}
+	args := append(entryArgs(rows), batch)
+	return d.read(ctx, func(ctx context.Context) error {
+		_, err := d.pool.Exec(ctx, insertBatch, args...)
 		return err
-	}
-	bounded, cancel := context.WithTimeout(ctx, callMost)
-	defer cancel()
-	_, err := d.pool.Exec(bounded, insertEntries, entryArgs(rows)...)
-	if lost(err) {
-		d.pool.Reset()
-	}
-	return d.fault(ctx, err)
+	})
 }
 
 // entryArgs are the columns of rows.

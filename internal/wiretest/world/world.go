@@ -69,6 +69,9 @@ func Main(m *testing.M) {
 	// The tests wait rather than compute: more of them than processors may run.
 	flag.Parse()
 	_ = flag.Set("test.parallel", "12")
+	if Fleet() {
+		_ = flag.Set("test.parallel", "4") // each has three processes, which compute
+	}
 	startDates()
 	code := m.Run()
 	if code == 0 {
@@ -134,6 +137,9 @@ func Start(t testing.TB, text string) *World {
 	if !strings.Contains(text, "connect:") {
 		text += "\ntimeouts: {connect: 1m}\n" // a busy machine accepts late
 	}
+	if Fleet() {
+		return startFleet(t, text)
+	}
 	w := Open(t, text, loopback())
 	t.Cleanup(func() { w.End(t) })
 	return w
@@ -144,6 +150,9 @@ func Start(t testing.TB, text string) *World {
 // is.
 func Alone(t testing.TB, text string) *World {
 	t.Helper()
+	if Fleet() {
+		t.Skip("processes are in no bubble")
+	}
 	n := simnet.New(1)
 	w := Open(t, text, Place{
 		Listen:   func(part string) (net.Listener, error) { return n.Listen(part + ":41879") },
@@ -343,6 +352,7 @@ func (c *tap) bytes() []byte {
 
 // Log is what the gateway logged. It is safe for concurrent use.
 type Log struct {
+	of  func() string // of a fleet; nil: what was written here
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
@@ -356,6 +366,9 @@ func (l *Log) Write(p []byte) (int, error) {
 
 // String returns all lines so far.
 func (l *Log) String() string {
+	if l.of != nil {
+		return l.of()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()

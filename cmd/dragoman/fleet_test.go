@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/dragoman-gateway/dragoman/internal/fleettest"
+	"github.com/dragoman-gateway/dragoman/internal/pgtest"
+	"github.com/dragoman-gateway/dragoman/internal/redistest"
+	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
+)
+
+// fleetConf is the configuration of each of several replicas.
+const fleetConf = `
+store: {url: "{STORE}"}
+shared: {url: "{SHARED}"}
+callers: {keys: [{name: alice, key: ` + childKey + `}]}
+presets: {default: {model: echo}}
+channels: [{id: m, kind: mock, models: [echo, {name: slow, upstream: long-20-slow-100}]}]
+drain: 60s
+admin: {listen: "127.0.0.1:0", token: operator-token}
+`
+
+// thisProgram runs this very binary as the program.
+func thisProgram(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), serveArgs+"="+strings.Join(args, "\n"))
+	return cmd
+}
+
+// replicas are three gateways on a database of server, with a configuration.
+func replicas(t *testing.T, server *pgtest.Server, shared *redistest.Server, text string) (f *fleettest.Fleet, db string) {
+	t.Helper()
+	url := server.Database(t)
+	return fleettest.Start(t, fleettest.Options{Program: thisProgram, Text: text, Store: url, Shared: shared.URL(0)}), pgtest.NameOf(url)
+}
+
+// audits has the database note which replica took each ticket, and which stored each question.
+var audits = []string{
+	`CREATE TABLE tickets (n bigint PRIMARY KEY, app text)`,
+	`CREATE TABLE turns (n bigint PRIMARY KEY, app text)`,
+	`CREATE FUNCTION ticket() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO tickets VALUES (NEW.ticket, current_setting(''application_name'')); RETURN NULL; END'`,
+	`CREATE FUNCTION turn() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO turns VALUES (NEW.seq, current_setting(''application_name'')); RETURN NULL; END'`,
+	`CREATE TRIGGER audit AFTER INSERT ON dragoman.tickets FOR EACH ROW EXECUTE FUNCTION ticket()`,
+	`CREATE TRIGGER audit AFTER INSERT ON dragoman.messages FOR EACH ROW WHEN (NEW.role = 'user') EXECUTE FUNCTION turn()`,
+}
+
+// value is the only value that a query of the database db brings.
+func value[T any](t *testing.T, server *pgtest.Server, db, query string) (v T) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), server.URL(db))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	if err := conn.QueryRow(t.Context(), query).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return v
+}
+
+// Each replica keeps its own turns in the order of its tickets. So the turns are in the order
+// of the tickets where the replicas that stored them come in the order of those that took these.
+// DRAGOMAN_TEST_FLEET_QUESTIONS makes it longer.
+func TestOneConversationOverThreeReplicasHasEachQuestionOnceInTheOrderOfTheTickets(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	f, db := replicas(t, server, redistest.Start(t), fleetConf)
+	server.Exec(t, db, audits...)
+	questions := number("DRAGOMAN_TEST_FLEET_QUESTIONS", 60)
+	c := &child{addr: f.Addr}
+	var all sync.WaitGroup
+	for i := range questions {
+		all.Go(func() {
+			if status, body, err := c.ask("one", fmt.Sprint("question ", i)); err != nil || status != http.StatusOK {
+				t.Errorf("%d: %d %s %v", i, status, body, err)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(c.ids(t)); n != 1 {
+		t.Errorf("there are %d conversations", n)
+	}
+	if n := len(c.stored(t)); n != questions {
+		t.Errorf("%d of %d questions are stored", n, questions)
+	}
+	tickets := value[string](t, server, db, `SELECT string_agg(app, ' ' ORDER BY n) FROM tickets`)
+	turns := value[string](t, server, db, `SELECT string_agg(app, ' ' ORDER BY n) FROM turns`)
+	if tickets != turns {
+		t.Errorf("the tickets were taken by\n%s\nand the turns stored by\n%s", tickets, turns)
+	}
+	for _, r := range f.Replicas {
+		if !strings.Contains(tickets, r.Name) {
+			t.Errorf("%s was not asked", r.Name)
+		}
+	}
+}
+
+// The suites of one process that ask about conversations, limits and repeated requests, against
+// three processes. It runs where DRAGOMAN_TEST_FLEET_SUITES names the tests, as go test -run does.
+func TestTheSuitesOfOneProcessPassOverThreeReplicas(t *testing.T) {
+	t.Parallel()
+	run := os.Getenv("DRAGOMAN_TEST_FLEET_SUITES")
+	if run == "" {
+		t.Skip("make fleet runs it")
+	}
+	binary := filepath.Join(t.TempDir(), "dragoman")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	store := pgtest.Start(t, "max_connections=1000")
+	shared := redistest.Start(t, "--databases", fmt.Sprint(fleettest.Databases))
+	cmd := exec.Command("go", "test", "-count=1", "-timeout=20m", "-v", "-run", run, "../../proxy/front")
+	cmd.Env = append(os.Environ(), world.Program+"="+binary, world.Store+"="+store.URL("postgres"), world.Shared+"="+shared.URL(0))
+	out, err := cmd.CombinedOutput()
+	passed, skipped := strings.Count(string(out), "--- PASS"), strings.Count(string(out), "--- SKIP") // subtests count as well
+	if err != nil || passed == 0 {
+		t.Errorf("%v\n%s", err, out)
+	}
+	t.Logf("%d passed, %d were skipped", passed, skipped)
+}

@@ -1,0 +1,78 @@
+package fleettest
+
+import (
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// balancer gives each request, and each socket, to the next replica, on a connection of its
+// own. It tries another one where no connection is made, and nothing else.
+type balancer struct {
+	of     *Fleet
+	ln     net.Listener
+	server *http.Server
+	served sync.WaitGroup
+	turn   atomic.Uint64
+	direct *http.Transport
+}
+
+func newBalancer(t testing.TB, of *Fleet) *balancer {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &balancer{of: of, ln: ln, direct: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
+	said := log.New(&of.said, "", log.Lmicroseconds)
+	b.server = &http.Server{ErrorLog: said, Handler: &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetXForwarded()
+			r.Out.URL.Scheme, r.Out.Host = "http", r.In.Host
+			r.Out.URL.RawQuery = r.In.URL.RawQuery
+		},
+		Transport: b, FlushInterval: -1, ErrorLog: said,
+	}}
+	b.served.Go(func() {
+		defer func() { _ = recover() }()
+		_ = b.server.Serve(ln) // it ends with close
+	})
+	return b
+}
+
+var errNobody = errors.New("no replica serves")
+
+// RoundTrip implements http.RoundTripper.
+func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
+	first, failed := b.turn.Add(1), errNobody
+	n := uint64(len(b.of.Replicas))
+	for i := range n {
+		addr := b.of.Replicas[(first+i)%n].serving()
+		if addr == "" {
+			continue
+		}
+		out := r.Clone(r.Context())
+		out.URL.Host = addr
+		if r.Body != nil {
+			out.Body = io.NopCloser(r.Body) // for another try
+		}
+		resp, err := b.direct.RoundTrip(out)
+		var unmade *net.OpError
+		if err == nil || !errors.As(err, &unmade) || unmade.Op != "dial" {
+			return resp, err
+		}
+		failed = err
+	}
+	return nil, failed
+}
+
+func (b *balancer) close() {
+	_ = b.server.Close()
+	b.served.Wait()
+}
