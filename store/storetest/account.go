@@ -63,6 +63,9 @@ func ledger(t *testing.T, s Full) {
 	ctx := t.Context()
 	first := []store.Entry{row("r1", 1, 10), row("r1", 0, 10)}
 	must(t, s.Record(ctx, first))
+	if batches, ok := s.(store.Batcher); ok {
+		must(t, batches.RecordBatch(ctx, 1, nil))
+	}
 	other := row("r2", 0, 20)
 	other.Caller, other.Rule = "bob", ""
 	must(t, s.Record(ctx, []store.Entry{other}))
