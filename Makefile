@@ -13,7 +13,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 SDK := internal/sdktest
 WEB := admin/console/web
 
-.PHONY: run check test rules redis postgres promtool race noalloc sdk otel console console-dist console-pictures console-scale archtest lint vuln smoke fuzz soak soak-kill soak-handover fleet soak-ledger soak-reload soak-chaos bench bench-leave bench-postgres bench-compare cover
+.PHONY: run check test rules redis postgres promtool race noalloc sdk otel console console-dist console-pictures console-scale archtest lint vuln smoke fuzz soak soak-kill soak-handover fleet fleet-kill fleet-roll soak-ledger soak-reload soak-chaos bench bench-leave bench-postgres bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -176,6 +176,17 @@ FLEET_SUITES ?= TestAConversation(IsRead|IsContinued|IsJoined|Survives)|TestNobo
 
 fleet: redis postgres
 	DRAGOMAN_TEST_ALL=1 DRAGOMAN_TEST_PAIRS=third DRAGOMAN_TEST_FLEET_QUESTIONS=200 DRAGOMAN_TEST_FLEET_SUITES='$(FLEET_SUITES)' go test -count=1 -timeout 30m -v -run 'OverThreeReplicas' ./cmd/dragoman
+
+# fleet-kill: kill -9 of a random one of three processes, KILLS times, under CONVERSATIONS: what was
+# acknowledged is there, once and whole. fleet-roll: a rolling restart of three under STREAMS of
+# all fronts: nothing fails and nothing is cut. Both print figures.
+CONVERSATIONS ?= 300
+
+fleet-kill: redis postgres
+	DRAGOMAN_TEST_ALL=1 DRAGOMAN_TEST_KILLS=$(KILLS) DRAGOMAN_TEST_CONVERSATIONS=$(CONVERSATIONS) go test -count=1 -timeout 20m -v -run TestAcknowledgedTurnsOfThreeReplicas ./cmd/dragoman
+
+fleet-roll: redis postgres
+	DRAGOMAN_TEST_ALL=1 DRAGOMAN_TEST_STREAMS=$(STREAMS) go test -count=1 -timeout 20m -v -run TestARollingRestartOfThreeReplicas ./cmd/dragoman
 
 # soak-reload: CHANGES of the configuration, a third of them broken, under RATE questions a
 # second and STREAMS open streams: none fails and none is cut. Prints figures.

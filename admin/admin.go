@@ -80,6 +80,10 @@ type SpanStats struct {
 type Health struct {
 	Starting bool // no questions are taken yet
 	Store    bool // the store takes changes
+	// Configuration is the digest of what runs, see [config.Digest]; empty: nobody knows.
+	Configuration string
+	// Differing is how many processes on the same shared server have another configuration.
+	Differing int
 }
 
 // Clients is what clients hold open.

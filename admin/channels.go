@@ -31,7 +31,11 @@ func (s *Server) state(w http.ResponseWriter, _ *http.Request) error {
 	}
 	kept := map[bool]string{true: "ok", false: "lost"}[health.Store]
 	body := map[string]any{"status": word, "store": kept, "uptime_seconds": int(time.Since(s.began).Seconds())}
+	if health.Configuration != "" {
+		body["configuration"] = health.Configuration
+	}
 	if s.shared != nil {
+		body["differing"] = health.Differing
 		body["shared"] = map[bool]string{true: "ok", false: "alone"}[s.shared().Up]
 	}
 	return reply(w, status, body)
@@ -47,7 +51,7 @@ func (s *Server) channels(w http.ResponseWriter, _ *http.Request) error {
 	if s.book != nil {
 		weights = s.book.Weights()
 	}
-	return reply(w, http.StatusOK, map[string]any{"channels": s.g.Channels(), "set_at_run_time": s.setAtRunTime(weights)})
+	return reply(w, http.StatusOK, map[string]any{"channels": s.g.Channels(), "set_at_run_time": s.setAtRunTime(weights), "set_on": setOn})
 }
 
 // setWeight gives a channel another weight for as long as the process lives.

@@ -51,7 +51,7 @@ func (s *Server) configuration(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, http.StatusOK, map[string]any{
 		"file": p.File, "read_only": p.ReadOnly, "revision": p.Revision, "sum": p.Sum, "differs_from_file": p.File != "" && p.OnDisk != p.Sum, "file_sum": p.OnDisk,
 		"text": p.Text, "text_hidden": p.Hidden, "restart": append([]string{}, p.Restart...), "warnings": problemsOf(p.Warnings),
-		"set_at_run_time": s.setAtRunTime(p.Weights),
+		"set_at_run_time": s.setAtRunTime(p.Weights), "set_on": setOn,
 	})
 }
 

@@ -260,6 +260,14 @@ func (e *exposition) process(f *figures) {
 	e.line("dragoman_store_up", one(f.health.Store))
 	e.head("dragoman_ready", "gauge", "1 while questions are taken, 0 while the gateway starts or stops.")
 	e.line("dragoman_ready", one(!f.health.Starting && !f.draining))
+	if f.health.Configuration != "" {
+		e.head("dragoman_configuration_info", "gauge", "1, with the hash of the configuration that runs.")
+		e.line("dragoman_configuration_info", 1, "hash", f.health.Configuration)
+	}
+	if f.shared != nil {
+		e.head("dragoman_configuration_differing", "gauge", "Processes on the same shared server that run with another configuration.")
+		e.line("dragoman_configuration_differing", float64(f.health.Differing))
+	}
 	e.head("dragoman_uptime_seconds", "gauge", "Time since the start.")
 	e.line("dragoman_uptime_seconds", f.uptime.Seconds())
 	e.head("dragoman_goroutines", "gauge", "Goroutines of the process.")

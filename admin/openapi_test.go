@@ -41,12 +41,12 @@ var applies = keys{"status": "", "revision": 0, "changes": []config.Change{}, "r
 var set = []setJSON{}
 
 var operations = map[string]operation{
-	"GET /api/health": {id: "health", does: "Whether questions are taken; 503 until they are, and from the signal to stop on.", out: keys{"status": "", "store": "", "uptime_seconds": 0, "shared": may{""}}},
-	"GET /readyz":     {id: "ready", does: "The same, under the name that balancers know.", out: keys{"status": "", "store": "", "uptime_seconds": 0, "shared": may{""}}},
+	"GET /api/health": {id: "health", does: "Whether questions are taken; 503 until they are, and from the signal to stop on.", out: keys{"status": "", "store": "", "uptime_seconds": 0, "configuration": may{""}, "shared": may{""}, "differing": may{0}}},
+	"GET /readyz":     {id: "ready", does: "The same, under the name that balancers know.", out: keys{"status": "", "store": "", "uptime_seconds": 0, "configuration": may{""}, "shared": may{""}, "differing": may{0}}},
 	"GET /livez":      {id: "alive", does: "That the process answers.", out: keys{"status": ""}},
 	"GET /api/token":  {id: "rights", does: "What the token of the call opens: all, or read.", out: keys{"may": ""}},
 	"GET /api/channels": {id: "channels", does: "How every channel, key and model stands.",
-		out: keys{"channels": []proxy.ChannelState{}, "set_at_run_time": set}},
+		out: keys{"channels": []proxy.ChannelState{}, "set_at_run_time": set, "set_on": ""}},
 	"POST /api/channels/{id}/open":              {id: "openChannel", does: "No question goes to the channel any more.", out: keys{"id": "", "forced": ""}},
 	"POST /api/channels/{id}/close":             {id: "closeChannel", does: "Its breakers and set-aside keys are ignored.", out: keys{"id": "", "forced": ""}},
 	"POST /api/channels/{id}/drain":             {id: "drainChannel", does: "As open, for a channel that is to be free of questions soon.", out: keys{"id": "", "forced": ""}},
@@ -79,7 +79,7 @@ var operations = map[string]operation{
 	"DELETE /api/keys/{id}":                     {id: "revokeKey", does: "Revokes one, at once.", out: keys{"id": "", "revoked": true}},
 	"GET /api/ledger":                           {id: "ledger", does: "Rows, the newest first, and sums over requests.", query: "request caller limits from to attempts limit offset", out: keys{"rows": []rowJSON{}, "totals": keys{"requests": 0, "input_tokens": 0, "output_tokens": 0, "cached_tokens": 0, "cost": 0.0}}},
 	"POST /api/reload":                          {id: "reload", does: "Reads the configuration file again.", out: applies},
-	"GET /api/configuration":                    {id: "configuration", does: "What runs and where it is from, secrets masked.", out: keys{"file": "", "read_only": "", "revision": 0, "sum": "", "differs_from_file": true, "file_sum": "", "text": "", "text_hidden": "", "restart": []string{}, "warnings": []problemJSON{}, "set_at_run_time": set}},
+	"GET /api/configuration":                    {id: "configuration", does: "What runs and where it is from, secrets masked.", out: keys{"file": "", "read_only": "", "revision": 0, "sum": "", "differs_from_file": true, "file_sum": "", "text": "", "text_hidden": "", "restart": []string{}, "warnings": []problemJSON{}, "set_at_run_time": set, "set_on": ""}},
 	"POST /api/configuration/validate":          {id: "validate", does: "What is wrong with a text, a revision, or the file as it is now.", in: textJSON{}, out: keys{"valid": true, "problems": []problemJSON{}, "warnings": []problemJSON{}}},
 	"POST /api/configuration/diff":              {id: "diff", does: "What the same would change of what runs.", in: textJSON{}, out: keys{"changes": []config.Change{}, "restart": []string{}}},
 	"POST /api/configuration/apply":             {id: "apply", does: "Writes a text to the file and puts it in the place of what runs. 400 with problems, 409 where nothing may be applied.", in: textJSON{}, out: applies},

@@ -23,7 +23,7 @@ const fleetConf = `
 store: {url: "{STORE}"}
 shared: {url: "{SHARED}"}
 callers: {keys: [{name: alice, key: ` + childKey + `}]}
-presets: {default: {model: echo}}
+presets: {default: {model: echo}, sloth: {model: slow}}
 channels: [{id: m, kind: mock, models: [echo, {name: slow, upstream: long-20-slow-100}]}]
 drain: 60s
 admin: {listen: "127.0.0.1:0", token: operator-token}

@@ -101,9 +101,12 @@ func holders(server *front.Server) func() admin.Clients {
 	}
 }
 
-// healthOf tells operators whether server has started, and its store takes changes.
-func healthOf(server *front.Server, watch *storeWatch) func() admin.Health {
-	return func() admin.Health { return admin.Health{Starting: server.Starting(), Store: watch.up()} }
+// healthOf tells operators whether server has started, its store takes changes, and which
+// configuration it has.
+func healthOf(server *front.Server, watch *storeWatch, common *shared, sum *digest) func() admin.Health {
+	return func() admin.Health {
+		return admin.Health{Starting: server.Starting(), Store: watch.up(), Configuration: sum.String(), Differing: common.differing()}
+	}
 }
 
 // leave leaves new connections to another process, which has the same listening socket.

@@ -78,19 +78,21 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	}
 	defer func() { _ = g.Close() }()
 	g.Share(line.Before())
-	common.start(g)
 
 	watch := watchStore(st, log)
 	defer watch.close()
 	server := front.New(conf, g, log)
 	server.StoreUp = watch.up
+	common.serve(server)
 	book := c.book(conf, from, g, server, tells)
 	book.Start()
 	defer book.Close()
+	sum := &digest{config: book.Config}
+	common.start(g, sum)
 
 	// Operators come before the first question and stay until the last one has
 	// ended: a drain is when they look.
-	op, err := startOperator(conf, adminLn, admin.Options{Gateway: g, Book: book, Shared: common.stats(), Clients: holders(server), Sockets: sockets{server}, Playground: newPlayground(g, book, ln.Addr()), Health: healthOf(server, watch), Spans: tells.spans, Log: log})
+	op, err := startOperator(conf, adminLn, admin.Options{Gateway: g, Book: book, Shared: common.stats(), Clients: holders(server), Sockets: sockets{server}, Playground: newPlayground(g, book, ln.Addr()), Health: healthOf(server, watch, common, sum), Spans: tells.spans, Log: log})
 	if err != nil {
 		return err
 	}

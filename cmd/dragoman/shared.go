@@ -10,12 +10,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/limiter/redis"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
+	"github.com/dragoman-gateway/dragoman/proxy/front"
 )
 
 // Gateways tell each other on hintTopic which channels to leave alone. For those that
@@ -65,6 +67,8 @@ type shared struct {
 	stop   context.CancelFunc
 	ctx    context.Context
 	run    sync.WaitGroup
+	differ atomic.Int64 // how many others have another configuration
+	warned bool         // of them; of talk
 }
 
 // word is a hint on its way.
@@ -107,8 +111,9 @@ func (s *shared) stats() func() limiter.JointStats {
 	return s.limits.Stats
 }
 
-// start lets g hear what others say, and others what g does, until close.
-func (s *shared) start(g *proxy.Gateway) {
+// start lets g hear what others say, and others what g does and which configuration it has,
+// until close.
+func (s *shared) start(g *proxy.Gateway, d *digest) {
 	if s == nil {
 		return
 	}
@@ -119,8 +124,15 @@ func (s *shared) start(g *proxy.Gateway) {
 	})
 	s.run.Go(func() {
 		defer func() { _ = recover() }()
-		s.keep(func() { s.talk(g) })
+		s.keep(func() { s.talk(g, d) })
 	})
+}
+
+// serve has fronts know what other processes were asked.
+func (s *shared) serve(fronts *front.Server) {
+	if s != nil {
+		fronts.Share(s.server)
+	}
 }
 
 // keep runs f until the process stops; after a fault in it once more, a second later.
@@ -153,9 +165,12 @@ func (s *shared) tell(h channel.Hint) {
 	}
 }
 
-// talk tells others what is in words, and asks for what they said before this process
-// listened.
-func (s *shared) talk(g *proxy.Gateway) {
+// talk tells others what is in words and which configuration this process has, and asks for
+// what they said before it listened.
+func (s *shared) talk(g *proxy.Gateway, d *digest) {
+	every := time.NewTicker(agreeEvery)
+	defer every.Stop()
+	s.agree(d)
 	for {
 		select {
 		case <-s.ctx.Done():
@@ -166,6 +181,8 @@ func (s *shared) talk(g *proxy.Gateway) {
 			}
 		case h := <-s.words:
 			s.say(h)
+		case <-every.C:
+			s.agree(d)
 		}
 	}
 }
@@ -233,6 +250,7 @@ func (s *shared) close() {
 	}
 	s.stop()
 	s.limits.Close()
+	s.leave()
 	s.server.Close()
 	s.run.Wait()
 }

@@ -283,7 +283,7 @@ func hinted(t *testing.T, s *redistest.Server, url, id string) *proxy.Gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	common.start(g)
+	common.start(g, &digest{config: func() *config.Config { return conf }})
 	t.Cleanup(func() {
 		_ = g.Close()
 		common.close()

@@ -1,11 +1,13 @@
 package fleettest
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/http/httputil"
 	"sync"
 	"sync/atomic"
@@ -50,19 +52,29 @@ var errNobody = errors.New("no replica serves")
 
 // RoundTrip implements http.RoundTripper.
 func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
+	// The whole body is there before a replica is asked: a server of net/http closes it with
+	// the first byte of the response, and what copies it then fails.
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+	}
 	first, failed := b.turn.Add(1), errNobody
 	n := uint64(len(b.of.Replicas))
 	for i := range n {
-		addr := b.of.Replicas[(first+i)%n].serving()
+		addr, connected := b.of.Replicas[(first+i)%n].serving()
 		if addr == "" {
 			continue
 		}
-		out := r.Clone(r.Context())
+		out := r.Clone(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{ConnectDone: func(string, string, error) { connected() }}))
 		out.URL.Host = addr
-		if r.Body != nil {
-			out.Body = io.NopCloser(r.Body) // for another try
+		if len(body) > 0 {
+			out.Body = io.NopCloser(bytes.NewReader(body))
 		}
 		resp, err := b.direct.RoundTrip(out)
+		connected()
 		var unmade *net.OpError
 		if err == nil || !errors.As(err, &unmade) || unmade.Op != "dial" {
 			return resp, err

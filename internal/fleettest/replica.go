@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Replica is one gateway of a fleet, which may be ended and started again. It is safe for
@@ -27,6 +29,7 @@ type Replica struct {
 	addr    string // of the fronts; empty: it does not run
 	ops     string // of operators, http://host:port
 	resting bool   // the balancer leaves it out
+	comes   int    // connections that the balancer is about to make
 
 	log logged
 }
@@ -97,10 +100,19 @@ func (r *Replica) Kill() {
 	_ = r.gone()
 }
 
-// Stop takes it out of the balancer, then ends it as an operator would. The error is what it
-// ended with.
+// Stop takes it out of the balancer and, when no connection is on its way any more, ends it
+// as an operator would. The error is what it ended with.
 func (r *Replica) Stop() error {
 	r.Rest(true)
+	for r.awaited() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	// Whatever was connected before this call has been accepted when it is answered.
+	resp, err := http.Get("http://" + r.Addr() + "/livez")
+	if err != nil {
+		return err
+	}
+	_ = resp.Body.Close()
 	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
@@ -144,12 +156,24 @@ func (r *Replica) Operators() string {
 // Log is what it has logged, whichever process it was.
 func (r *Replica) Log() string { return r.log.String() }
 
-// serving is where the balancer finds it; empty: nowhere.
-func (r *Replica) serving() string {
+// serving is where the balancer finds it; empty: nowhere. The balancer calls connected once
+// it has a connection, or will have none.
+func (r *Replica) serving() (addr string, connected func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.resting {
-		return ""
+	if r.resting || r.addr == "" {
+		return "", nil
 	}
-	return r.addr
+	r.comes++
+	return r.addr, sync.OnceFunc(func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.comes--
+	})
+}
+
+func (r *Replica) awaited() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.comes
 }

@@ -23,15 +23,17 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// How long what the store said of a key is believed. A key that another process
-// revokes is refused after keyKnown at the latest, one that it adds is taken after
-// keyUnknown at the latest.
+// How long what the store said of a key is believed. A key that another process revokes or
+// adds is refused or taken after keyFresh at the latest. While the store does not answer a key
+// that it knew is taken for keyStale; it is asked anew each keyAgain.
 const (
-	keyKnown   = 5 * time.Second
-	keyUnknown = 2 * time.Second
-	keysKept   = 20_000          // in the cache, known ones and unknown ones, if they are as short as most are
-	keysBytes  = 16 << 20        // of them
-	keyWait    = 5 * time.Second // for the store
+	keyFresh  = time.Second
+	keyStale  = 10 * time.Minute
+	keyAgain  = time.Second
+	keysKept  = 20_000                 // in the cache, known ones and unknown ones, if they are as short as most are
+	keysBytes = 16 << 20               // of them
+	keyWait   = 5 * time.Second        // for the store
+	keyBrief  = 300 * time.Millisecond // the same, where the cache has what it said before
 )
 
 // Keyring finds the keys that are stored, through a cache. It is safe for
@@ -41,6 +43,9 @@ type Keyring struct {
 	// epoch grows with each change that this process makes: what was read before
 	// is worth nothing then, also if it is put into the cache later.
 	epoch atomic.Uint64
+	// lost is when the store is asked anew, in Unix nanoseconds, since it did not answer for a
+	// key that the cache has.
+	lost atomic.Int64
 
 	mu     sync.Mutex // guards the making of cache
 	cache  atomic.Pointer[ristretto.Cache[string, *foundKey]]
@@ -51,6 +56,7 @@ type Keyring struct {
 // plan. It is immutable.
 type foundKey struct {
 	epoch uint64
+	read  time.Time // when the store said so
 	hash  [sha256.Size]byte
 	id    string
 	key   *store.Key // nil: there is none
@@ -160,19 +166,31 @@ func (k *Keyring) Named(c *Callers, name string) (*Caller, *translate.Error) {
 // the cache is the one that is meant.
 func (k *Keyring) find(plan *Callers, at string, is func(*foundKey) bool, read func(context.Context) (*store.Key, error), found foundKey) (*foundKey, *translate.Error) {
 	cache := k.kept()
+	var old *foundKey
+	now := time.Now()
 	if cache != nil {
 		if f, ok := cache.Get(at); ok && f.epoch == k.epoch.Load() && f.plan == plan && is(f) {
-			return f, nil
+			old = f
 		}
 	}
-	found.epoch, found.plan = k.epoch.Load(), plan
-	ctx, cancel := context.WithTimeout(context.Background(), keyWait)
+	if old != nil && (now.Sub(old.read) < keyFresh || old.key != nil && now.UnixNano() < k.lost.Load()) {
+		return old, nil
+	}
+	found.epoch, found.plan, found.read = k.epoch.Load(), plan, now
+	wait := keyWait
+	if old != nil && old.key != nil {
+		wait = keyBrief
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	key, err := read(ctx)
-	life := keyKnown
+	life := keyStale
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		life = keyUnknown
+		life = keyFresh
+	case err != nil && old != nil && old.key != nil:
+		k.lost.Store(time.Now().Add(keyAgain).UnixNano())
+		return old, nil
 	case err != nil:
 		return nil, store.Failed(err)
 	default:

@@ -144,17 +144,47 @@ func TestTheStoreIsAskedOnceForAKeyWhileItIsRemembered(t *testing.T) {
 		if n := counting.reads.Load(); n != 2 {
 			t.Errorf("the store was asked %d times, want 2", n)
 		}
-		time.Sleep(keyUnknown + time.Second)
+		time.Sleep(keyFresh)
 		mustBe(t, g, "sk-none", "INVALID_TOKEN")
 		if n := counting.reads.Load(); n != 3 {
-			t.Errorf("an unknown key was believed for more than %v", keyUnknown)
+			t.Errorf("an unknown key was believed for more than %v", keyFresh)
 		}
 		// Another process revokes: behind this one's back.
 		all, _ := counting.Keys(t.Context())
 		if err := counting.RevokeKey(t.Context(), all[0].ID); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(keyKnown)
+		time.Sleep(keyFresh)
+		mustBe(t, g, secret, "INVALID_TOKEN")
+	})
+}
+
+func TestAKeyThatIsKnownIsTakenForAWhileWithoutItsStore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, counting := ringed(t, &config.Callers{}, nil)
+		defer g.keys.Close()
+		secret, _ := added(t, g, "alice", config.Access{}, time.Time{})
+		mustBe(t, g, secret, "alice")
+		mustBe(t, g, "sk-none", "INVALID_TOKEN")
+		g.keys.kept().Wait()
+		counting.fail.Store(true)
+		time.Sleep(keyFresh)
+		before := counting.reads.Load()
+		for range 100 {
+			mustBe(t, g, secret, "alice")
+		}
+		if n := counting.reads.Load(); n != before+1 {
+			t.Errorf("a store that fails was asked %d times within %v", n-before, keyAgain)
+		}
+		mustBe(t, g, "sk-none", "INTERNAL_ERROR")
+		all, _ := counting.Keys(t.Context())
+		if err := counting.RevokeKey(t.Context(), all[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(keyStale - 2*keyFresh)
+		mustBe(t, g, secret, "alice")
+		counting.fail.Store(false)
+		time.Sleep(keyAgain)
 		mustBe(t, g, secret, "INVALID_TOKEN")
 	})
 }

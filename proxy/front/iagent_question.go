@@ -29,6 +29,7 @@ type iagentJob struct {
 	held intake.Charge
 	// known is the outcome, if that was clear before anybody was asked.
 	known *jobResult
+	claim *claim // how other processes know it; nil: they do not
 }
 
 // jobResult is the one frame that answers a question.
@@ -36,6 +37,8 @@ type jobResult struct {
 	frame []byte
 	// keep: it is worth repeating, which the end of an abandoned question is not.
 	keep bool
+	// passed: it is for another process to answer, which was asked later or will be.
+	passed bool
 	// of is the exchange to be closed; nil: there was none.
 	of *proxy.Exchange
 }
@@ -55,7 +58,16 @@ func (c *iagentConn) begin(m iagent.Message, frame []byte, held intake.Charge) *
 		<-c.slots
 		return err
 	}
-	one.prepare(received)
+	if wrong := one.claimed(frame); wrong != nil {
+		c.s.recent.settled(c.name, m.ID, nil, false, false, received)
+		one.stop(nil)
+		one.held.Release()
+		<-c.slots
+		return wrong
+	}
+	if one.known == nil && !one.claim.elsewhere() {
+		one.prepare(received)
+	}
 	c.asking.Add(1)
 	c.employ(one)
 	return nil
@@ -111,7 +123,8 @@ func (o *iagentJob) settle() {
 		if out.frame == nil { // it has panicked
 			out.frame = o.failure(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 		}
-		c.s.recent.answered(c.name, o.m.ID, out.frame, out.keep, time.Now())
+		mine := o.tell(&out)
+		c.s.recent.settled(c.name, o.m.ID, out.frame, out.keep, mine, time.Now())
 		// Not before the frame is queued: the next question of the conversation may
 		// be answered, or fail, in no time.
 		if out.of != nil {
@@ -166,6 +179,11 @@ func (o *iagentJob) prepare(received time.Time) {
 	m.Request(&o.req)
 	p, err := c.s.g.Admit(o.ctx, proxy.Question{ID: ids.New("req_"), Session: c.session.id, Front: iagent.Dialect.Name(), Caller: c.caller, Model: model, Received: received, Request: &o.req,
 		Address: c.address, User: m.Sender})
+	if err != nil && c.away.Load() && c.s.g.Draining() {
+		// It was read while the server began to stop: the farewell has its client send it again.
+		o.known = &jobResult{frame: []byte{}, passed: true}
+		return
+	}
 	if err != nil {
 		o.known = o.refused(err)
 		return
@@ -201,6 +219,9 @@ func noModel(err *translate.Error) *translate.Error {
 
 // answer waits for the answer.
 func (o *iagentJob) answer() jobResult {
+	if o.claim.elsewhere() {
+		return o.await()
+	}
 	if o.known == nil && o.p.Turn() == nil {
 		o.known = o.join()
 	}

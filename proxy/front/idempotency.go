@@ -1,6 +1,7 @@
 package front
 
 import (
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -39,6 +40,28 @@ type reply struct {
 	body    []byte
 }
 
+// replyHead is what is kept of an answer beside its body.
+type replyHead struct {
+	Status  int    `json:"status"`
+	Kind    string `json:"kind"`
+	Dropped string `json:"dropped,omitempty"`
+}
+
+func (r *reply) head() string {
+	text, _ := json.Marshal(replyHead{r.status, r.kind, r.dropped}) // it has nothing that could fail
+	return string(text)
+}
+
+// reply reads the answer of another process; false: it cannot be had.
+func (c *claim) reply() (reply, bool) {
+	var head replyHead
+	if json.Unmarshal([]byte(c.head), &head) != nil || head.Status < 200 || head.Status > 599 {
+		return reply{}, false
+	}
+	body, err := c.body()
+	return reply{head.Status, head.Kind, head.Dropped, body}, err == nil
+}
+
 func newIdempotency() *idempotency {
 	return &idempotency{window: newWindow[onceKey, reply](idempotencyKeep, idempotencyMost, idempotencyBytes)}
 }
@@ -49,6 +72,8 @@ func newIdempotency() *idempotency {
 type idempotentRequest struct {
 	of  *idempotency
 	one *asked[onceKey, reply] // nil once it is settled
+	// claim is the request as other processes know it; nil: they do not.
+	claim *claim
 
 	// Of a stream: what it came to so far.
 	again   func() translate.Encoder
@@ -85,9 +110,10 @@ func (o *idempotentRequest) forget() {
 		return
 	}
 	o.of.mu.Lock()
-	defer o.of.mu.Unlock()
 	o.of.window.forget(o.one)
 	o.one = nil
+	o.of.mu.Unlock()
+	o.claim.forget()
 }
 
 func (o *idempotentRequest) keep(r reply) {
@@ -99,11 +125,12 @@ func (o *idempotentRequest) keep(r reply) {
 		return
 	}
 	o.of.mu.Lock()
-	defer o.of.mu.Unlock()
 	o.one.result = r
 	k := &o.one.key
 	o.of.window.finish(o.one, len(k.caller)+len(k.path)+len(k.key)+len(r.kind)+len(r.dropped)+cap(r.body), time.Now())
 	o.one = nil
+	o.of.mu.Unlock()
+	o.claim.finish(r.head(), r.body, idempotencyKeep)
 }
 
 // stream prepares for a streamed answer of a content type, which again encodes anew; one that is

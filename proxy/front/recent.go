@@ -29,6 +29,7 @@ type remembered struct {
 	frame []byte                  // the answer
 	asker writer                  // the newest connection that asked; nil once there is an answer
 	stop  context.CancelCauseFunc // ends the question
+	claim *claim                  // how other processes know it; nil: they do not
 }
 
 // writer is a connection that an answer can go to.
@@ -97,11 +98,14 @@ func (r *dedupeCache) ask(caller, id string, body []byte, from writer, now time.
 	if fresh {
 		one.result.stop = stop
 	}
-	done, frame, here := one.done, one.result.frame, true
+	done, frame, here, known := one.done, one.result.frame, true, one.result.claim
 	if !done {
 		here = r.asked(&one.result, from)
 	}
 	r.mu.Unlock()
+	if !done && known != nil {
+		_ = known.again(sum) // where another process was asked later, this one is now
+	}
 	if done {
 		_ = from.write(frame)
 	}
@@ -124,16 +128,31 @@ func (r *dedupeCache) asked(m *remembered, from writer) bool {
 // left notes that the connection from has ended.
 func (r *dedupeCache) left(m *remembered, from writer) {
 	r.mu.Lock()
-	alone, stop := m.asker == from, m.stop
+	alone, stop, known := m.asker == from, m.stop, m.claim
 	r.mu.Unlock()
-	if alone && stop != nil {
+	if alone && stop != nil && known.leave() {
 		stop(errClientGone)
+	}
+}
+
+// claimed notes how other processes know a message that is new here.
+func (r *dedupeCache) claimed(caller, id string, k *claim) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if one := r.window.byKey[messageID{caller, id}]; one != nil {
+		one.result.claim = k
 	}
 }
 
 // answered sends frame to whoever asked last. It is kept for repetitions, unless
 // the question was abandoned: then it may be asked again.
 func (r *dedupeCache) answered(caller, id string, frame []byte, keep bool, now time.Time) {
+	r.settled(caller, id, frame, keep, true, now)
+}
+
+// settled is answered where mine is set; else another process was asked later, and sends the
+// frame.
+func (r *dedupeCache) settled(caller, id string, frame []byte, keep, mine bool, now time.Time) {
 	r.mu.Lock()
 	one := r.window.byKey[messageID{caller, id}]
 	if one == nil || one.done {
@@ -142,7 +161,7 @@ func (r *dedupeCache) answered(caller, id string, frame []byte, keep bool, now t
 	}
 	to := one.result.asker
 	to.forget(&one.result)
-	one.result.asker, one.result.stop = nil, nil
+	one.result.asker, one.result.stop, one.result.claim = nil, nil, nil
 	if keep {
 		one.result.frame = frame
 		r.window.finish(one, len(caller)+len(id)+cap(frame), now)
@@ -150,7 +169,9 @@ func (r *dedupeCache) answered(caller, id string, frame []byte, keep bool, now t
 		r.window.forget(one)
 	}
 	r.mu.Unlock()
-	_ = to.write(frame)
+	if mine {
+		_ = to.write(frame)
+	}
 }
 
 // counts is a number per name, bounded. It is safe for concurrent use.

@@ -36,13 +36,47 @@ func (c *call) unique(caller *proxy.Caller) bool {
 	switch {
 	case fresh:
 		c.once = &idempotentRequest{of: store, one: one}
-		return true
+		return c.claimed(c.s.across.claim(sum, "key", at.caller, at.path, at.key))
 	case !same:
-		c.fail(&translate.Error{Code: translate.CodeKeyReused, Message: "this Idempotency-Key was used for another request"})
+		c.fail(keyReused())
 	case !done:
-		c.fail(&translate.Error{Code: translate.CodeInProgress, Message: "the request with this Idempotency-Key is still running"})
+		c.fail(inProgress())
 	default:
 		c.repeat(known)
+	}
+	return false
+}
+
+func keyReused() *translate.Error {
+	return &translate.Error{Code: translate.CodeKeyReused, Message: "this Idempotency-Key was used for another request"}
+}
+
+func inProgress() *translate.Error {
+	return &translate.Error{Code: translate.CodeInProgress, Message: "the request with this Idempotency-Key is still running"}
+}
+
+// claimed reports whether no other process has been asked the request, which k claims, and
+// answers it otherwise.
+func (c *call) claimed(k *claim) bool {
+	if k == nil || k.stands == standingNew {
+		k.run(nil)
+		c.once.claim = k
+		return true
+	}
+	once := c.once
+	c.once = nil
+	if k.stands == standingDone {
+		if r, ok := k.reply(); ok {
+			once.keep(r)
+			c.repeat(r)
+			return false
+		}
+	}
+	once.forget()
+	if k.stands == standingOther {
+		c.fail(keyReused())
+	} else {
+		c.fail(inProgress())
 	}
 	return false
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -13,6 +14,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/certs"
 	"github.com/dragoman-gateway/dragoman/internal/conn"
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -60,6 +62,22 @@ type quiet struct{ log *slog.Logger }
 
 // Printf implements fasthttp.Logger.
 func (q quiet) Printf(format string, _ ...any) { q.log.Debug("http", "what", format) }
+
+// Share has requests with an Idempotency-Key, and messages of the iagent front, known to all
+// processes that work on server. It is called before Serve, at most once; Shutdown ends it.
+func (s *Server) Share(server limiter.Counts) {
+	s.across = &sharedOnce{server: server}
+	s.beating.Go(func() {
+		defer s.recovered("requests that other processes know")
+		s.across.beats(s.life)
+	})
+}
+
+func (s *Server) recovered(where string) {
+	if bug := recover(); bug != nil {
+		s.log.Error("panic", "where", where, "what", bug, "stack", string(debug.Stack()))
+	}
+}
 
 // Serve is Listen, and then Accept.
 func (s *Server) Serve(ln net.Listener) error {
@@ -153,6 +171,7 @@ func (s *Server) Shutdown(ctx context.Context) {
 		ln.CloseAll()
 	}
 	s.sessions.Wait()
+	s.beating.Wait()
 }
 
 // await returns when all sessions have ended or ctx has.

@@ -43,6 +43,8 @@ type Server struct {
 
 	once    *idempotency   // requests with an Idempotency-Key
 	recent  *dedupeCache   // messages of the iagent front
+	across  *sharedOnce    // what other processes know of both; nil: there are none
+	beating sync.WaitGroup // its goroutine
 	sockets *counts        // its connections, per caller
 	chats   *counts        // those of the chatnio front, per caller or address
 	bodies  *intake.Budget // what bodies and messages take

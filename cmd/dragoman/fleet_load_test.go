@@ -1,0 +1,201 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fasthttp/websocket"
+
+	"github.com/dragoman-gateway/dragoman/internal/pgtest"
+	"github.com/dragoman-gateway/dragoman/internal/redistest"
+)
+
+// talker goes on in one conversation, question after question.
+type talker struct {
+	c       *child
+	name    string
+	socket  *websocket.Conn // of the chatnio front; nil: none is open
+	acked   []string
+	slowest time.Duration
+}
+
+// talk asks until ctx ends. What was not acknowledged is not asked again: whether it is
+// stored nobody knows.
+func (k *talker) talk(ctx context.Context, chat bool, acked *atomic.Int64) {
+	defer func() {
+		if k.socket != nil {
+			_ = k.socket.Close()
+		}
+	}()
+	for n := 0; ctx.Err() == nil; n++ {
+		text, began := fmt.Sprint(k.name, "-", n), time.Now()
+		ok := false
+		if chat {
+			ok = k.say(text)
+		} else {
+			status, _, err := k.c.ask(k.name, text)
+			ok = err == nil && status == http.StatusOK
+		}
+		k.slowest = max(k.slowest, time.Since(began))
+		if ok {
+			k.acked = append(k.acked, text)
+			acked.Add(1)
+		}
+	}
+}
+
+// say asks on a chatnio socket, which is opened anew where it has ended.
+func (k *talker) say(text string) bool {
+	if k.socket == nil {
+		ws, err := k.c.chat()
+		if err != nil {
+			return false
+		}
+		k.socket = ws
+	}
+	fault, err := turn(k.socket, text)
+	if err != nil {
+		_ = k.socket.Close()
+		k.socket = nil
+	}
+	return err == nil && fault == ""
+}
+
+// kill -9 of one of three replicas, again and again, while all conversations go on: what was
+// acknowledged is there, once and whole. DRAGOMAN_TEST_KILLS and _CONVERSATIONS make it longer.
+func TestAcknowledgedTurnsOfThreeReplicasSurviveKills(t *testing.T) {
+	t.Parallel()
+	kills, conversations := number("DRAGOMAN_TEST_KILLS", 2), number("DRAGOMAN_TEST_CONVERSATIONS", 12)
+	text := strings.Replace(fleetConf, "models: [echo,", "models: [{name: echo, upstream: echo-first-30},", 1)
+	f, _ := replicas(t, pgtest.Start(t), redistest.Start(t), text)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var all sync.WaitGroup
+	var acked atomic.Int64
+	talkers := make([]*talker, conversations)
+	for i := range talkers {
+		k := &talker{c: &child{addr: f.Addr}, name: fmt.Sprint("t", i)}
+		talkers[i] = k
+		all.Go(func() { k.talk(ctx, i%2 == 1, &acked) })
+	}
+	for range kills {
+		until := acked.Load() + int64(2*conversations)
+		soon(t, "conversations go on", func() bool { return acked.Load() >= until })
+		r := f.Replicas[rand.IntN(len(f.Replicas))]
+		r.Kill()
+		until = acked.Load() + int64(conversations)
+		soon(t, "conversations go on without "+r.Name, func() bool { return acked.Load() >= until })
+		if err := r.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	all.Wait()
+	there := talkers[0].c.stored(t) // and fails for a turn that is torn or doubled
+	lost, slowest, asked := 0, time.Duration(0), 0
+	for _, k := range talkers {
+		for _, text := range k.acked {
+			if !there[text] {
+				lost++
+				t.Errorf("%s was acknowledged and is lost", text)
+			}
+		}
+		asked += len(k.acked)
+		slowest = max(slowest, k.slowest)
+	}
+	t.Logf("%d kills under %d conversations: %d turns acknowledged, %d stored, %d lost; the longest turn took %v", kills, conversations, asked, len(there), lost, slowest.Round(time.Millisecond))
+}
+
+// streamed are questions of the fronts that stream, and what their answers end with.
+var streamed = []struct{ path, body, end string }{
+	{"/v1/chat/completions", `{"model":"slow","stream":true,"messages":[{"role":"user","content":"hi"}]}`, "data: [DONE]"},
+	{"/v1/messages", `{"model":"slow","max_tokens":99,"stream":true,"messages":[{"role":"user","content":"hi"}]}`, `"message_stop"`},
+	{"/v1/responses", `{"model":"slow","stream":true,"store":false,"input":"hi"}`, `response.completed`},
+	{"/v1beta/models/slow:streamGenerateContent?alt=sse", `{"contents":[{"parts":[{"text":"hi"}]}]}`, `"finishReason"`},
+	{"/api/chat/stream", `{"message":"hi","userId":"USER","preset":"sloth"}`, `"type":"end"`},
+}
+
+// stream has one stream of a front open all the time.
+func (c *crowd) stream(i int) {
+	s := streamed[i%len(streamed)]
+	for c.ctx.Err() == nil {
+		req, err := http.NewRequest("POST", "http://"+c.addr+s.path, strings.NewReader(strings.Replace(s.body, "USER", fmt.Sprint("stream", i), 1)))
+		if err != nil {
+			c.wrong("%v", err)
+			return
+		}
+		req.GetBody = nil
+		req.Header.Set("Authorization", "Bearer "+childKey)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := c.http.Do(req)
+		if err != nil {
+			c.wrong("a stream of %s: %v", s.path, err)
+			continue
+		}
+		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != 200 || !bytes.Contains(text, []byte(s.end)) {
+			c.wrong("a stream of %s: %d %v: …%s", s.path, resp.StatusCode, err, text[max(0, len(text)-300):])
+		}
+		c.streamed.Add(1)
+	}
+}
+
+// One replica after the other ends in order and comes back, under streams of all fronts,
+// sockets and conversations: nothing fails, nothing is cut. DRAGOMAN_TEST_STREAMS makes it longer.
+func TestARollingRestartOfThreeReplicasFailsNothing(t *testing.T) {
+	t.Parallel()
+	streams := number("DRAGOMAN_TEST_STREAMS", 15)
+	const talkers = 3
+	f, _ := replicas(t, pgtest.Start(t), redistest.Start(t), fleetConf)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	c := &crowd{t: t, addr: f.Addr, ctx: ctx, http: &http.Client{Timeout: 5 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 10_000}}}
+	var all sync.WaitGroup
+	for i := range streams {
+		all.Go(func() { c.stream(i) })
+	}
+	var answered [3 * talkers]int
+	var numbers [talkers]int64
+	for i := range talkers {
+		all.Go(func() { answered[3*i] = c.rest(fmt.Sprint("rest", i)) })
+		all.Go(func() { answered[3*i+1] = c.chatnio(&numbers[i]) })
+		all.Go(func() { answered[3*i+2] = c.iagent(fmt.Sprint("agent", i)) })
+	}
+	began := time.Now()
+	for _, r := range f.Replicas {
+		had := c.streamed.Load()
+		soon(t, "streams end", func() bool { return c.streamed.Load() > had+int64(streams)/3 || c.failed.Load() > 0 })
+		if err := r.Stop(); err != nil {
+			t.Errorf("%s ended with %v", r.Name, err)
+		}
+		if err := r.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	took := time.Since(began)
+	stop()
+	all.Wait()
+	c.http.CloseIdleConnections()
+	if t.Failed() {
+		t.Logf("what they have logged:\n%s", f.Log())
+	}
+	l := &generations{t: t, addr: f.Addr}
+	for i := range talkers {
+		l.ordered(fmt.Sprint("rest", i), 0, answered[3*i])
+		l.ordered("", numbers[i], answered[3*i+1])
+		l.ordered(fmt.Sprint("agent", i), 0, answered[3*i+2])
+	}
+	t.Logf("three replicas restarted in %v under %d streams: %d streams ended, %d turns, %d sockets came back; %d failures", took.Round(time.Millisecond), streams, c.streamed.Load(), c.turns.Load(), c.again.Load(), c.failed.Load())
+}
