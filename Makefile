@@ -13,7 +13,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 SDK := internal/sdktest
 WEB := admin/console/web
 
-.PHONY: run check test rules redis postgres promtool race noalloc sdk otel console console-dist console-pictures console-scale archtest lint vuln smoke fuzz soak soak-kill soak-handover fleet fleet-kill fleet-roll soak-ledger soak-reload soak-chaos bench bench-leave bench-postgres bench-compare cover
+.PHONY: run check test rules redis postgres promtool race noalloc sdk otel console console-dist console-pictures console-scale archtest lint vuln smoke fuzz soak soak-kill soak-handover fleet fleet-kill fleet-roll fleet-failures soak-ledger soak-reload soak-chaos bench bench-leave bench-postgres bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -187,6 +187,13 @@ fleet-kill: redis postgres
 
 fleet-roll: redis postgres
 	DRAGOMAN_TEST_ALL=1 DRAGOMAN_TEST_STREAMS=$(STREAMS) go test -count=1 -timeout 20m -v -run TestARollingRestartOfThreeReplicas ./cmd/dragoman
+
+# fleet-failures: what befalls a PostgreSQL and a Redis, for PLIGHTS seconds each: slow, refusing, cut,
+# silent, elsewhere, full. Prints what the clients of each front saw; about ten minutes.
+PLIGHTS ?= 30
+
+fleet-failures: redis postgres
+	DRAGOMAN_TEST_ALL=1 DRAGOMAN_TEST_PLIGHTS=$(PLIGHTS) go test -count=1 -timeout 30m -v -run TestFailuresOfTheServersLoseNothing ./cmd/dragoman
 
 # soak-reload: CHANGES of the configuration, a third of them broken, under RATE questions a
 # second and STREAMS open streams: none fails and none is cut. Prints figures.

@@ -154,6 +154,9 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 		spent = g.ledger
 	}
 	g.admission = admission.New(o.Limiter, spent, log)
+	if _, several := st.(store.Leaser); several && !o.Sole {
+		g.admission.Among()
+	}
 	g.answers = answercache.New(int(conf.Cache.Size))
 	g.plan.Store(p)
 	g.plans = []*routing.Plan{p}

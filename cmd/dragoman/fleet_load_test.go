@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,15 +25,26 @@ import (
 // talker goes on in one conversation, question after question.
 type talker struct {
 	c       *child
+	front   string // rest, chatnio or iagent
 	name    string
-	socket  *websocket.Conn // of the chatnio front; nil: none is open
+	socket  *websocket.Conn // nil: none is open
 	acked   []string
 	slowest time.Duration
+	// told is told what each question came to; nil: nobody is.
+	told func(front, outcome string, took time.Duration)
+}
+
+// talkersOf are n of them, of all fronts that keep conversations.
+func talkersOf(c *child, n int) (all []*talker) {
+	for i := range n {
+		all = append(all, &talker{c: c, front: []string{"rest", "chatnio", "iagent"}[i%3], name: fmt.Sprint("t", i)})
+	}
+	return all
 }
 
 // talk asks until ctx ends. What was not acknowledged is not asked again: whether it is
 // stored nobody knows.
-func (k *talker) talk(ctx context.Context, chat bool, acked *atomic.Int64) {
+func (k *talker) talk(ctx context.Context, acked *atomic.Int64) {
 	defer func() {
 		if k.socket != nil {
 			_ = k.socket.Close()
@@ -40,54 +52,100 @@ func (k *talker) talk(ctx context.Context, chat bool, acked *atomic.Int64) {
 	}()
 	for n := 0; ctx.Err() == nil; n++ {
 		text, began := fmt.Sprint(k.name, "-", n), time.Now()
-		ok := false
-		if chat {
-			ok = k.say(text)
-		} else {
-			status, _, err := k.c.ask(k.name, text)
-			ok = err == nil && status == http.StatusOK
+		outcome := k.ask(text)
+		took := time.Since(began)
+		k.slowest = max(k.slowest, took)
+		if k.told != nil {
+			k.told(k.front, outcome, took)
 		}
-		k.slowest = max(k.slowest, time.Since(began))
-		if ok {
+		if outcome == "" {
 			k.acked = append(k.acked, text)
 			acked.Add(1)
 		}
 	}
 }
 
-// say asks on a chatnio socket, which is opened anew where it has ended.
-func (k *talker) say(text string) bool {
-	if k.socket == nil {
-		ws, err := k.c.chat()
-		if err != nil {
-			return false
+// ask puts one question. It returns what went wrong; empty: it was acknowledged.
+func (k *talker) ask(text string) string {
+	if k.front == "rest" {
+		status, body, err := k.c.ask(k.name, text)
+		switch {
+		case err != nil:
+			return "no answer"
+		case status != http.StatusOK:
+			return fmt.Sprint(status, " ", codeIn(body))
 		}
-		k.socket = ws
+		return ""
 	}
-	fault, err := turn(k.socket, text)
+	if k.socket == nil {
+		var err error
+		if k.front == "chatnio" {
+			k.socket, err = k.c.chat()
+		} else {
+			k.socket, _, err = websocket.DefaultDialer.Dial("ws://"+k.c.addr+"/ws/v1/chat?app_token="+childKey, nil)
+		}
+		if err != nil {
+			k.socket = nil
+			return "no socket"
+		}
+		_ = k.socket.SetReadDeadline(time.Now().Add(10 * time.Minute))
+	}
+	say := turn
+	if k.front == "iagent" {
+		say = k.message
+	}
+	fault, err := say(k.socket, text)
 	if err != nil {
 		_ = k.socket.Close()
 		k.socket = nil
+		return "the socket ended"
 	}
-	return err == nil && fault == ""
+	return fault
+}
+
+var codes = regexp.MustCompile(`"code":"([A-Z_]+)"`)
+
+// codeIn is the code of a failure of the rest front.
+func codeIn(body string) string {
+	if m := codes.FindStringSubmatch(body); m != nil {
+		return m[1]
+	}
+	return body
+}
+
+// message puts one question on an iagent socket.
+func (k *talker) message(ws *websocket.Conn, text string) (fault string, err error) {
+	m := fmt.Appendf(nil, `{"chat_type":1,"msg_id":%q,"timestamp":1767225600000,"sender_type":1,"sender_id":%q,"receiver_id":"","content_type":1,"content":%q}`, text, k.name, text)
+	if err := ws.WriteMessage(websocket.TextMessage, m); err != nil {
+		return "", err
+	}
+	var f struct {
+		Code    int    `json:"resp_code"`
+		Content string `json:"content"`
+	}
+	if err := ws.ReadJSON(&f); err != nil {
+		return "", err
+	}
+	if f.Code != 0 {
+		return fmt.Sprint(f.Code, " ", f.Content), nil
+	}
+	return "", nil
 }
 
 // kill -9 of one of three replicas, again and again, while all conversations go on: what was
 // acknowledged is there, once and whole. DRAGOMAN_TEST_KILLS and _CONVERSATIONS make it longer.
 func TestAcknowledgedTurnsOfThreeReplicasSurviveKills(t *testing.T) {
 	t.Parallel()
-	kills, conversations := number("DRAGOMAN_TEST_KILLS", 2), number("DRAGOMAN_TEST_CONVERSATIONS", 12)
+	kills, conversations := number("DRAGOMAN_TEST_KILLS", 1), number("DRAGOMAN_TEST_CONVERSATIONS", 12)
 	text := strings.Replace(fleetConf, "models: [echo,", "models: [{name: echo, upstream: echo-first-30},", 1)
 	f, _ := replicas(t, pgtest.Start(t), redistest.Start(t), text)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var all sync.WaitGroup
 	var acked atomic.Int64
-	talkers := make([]*talker, conversations)
-	for i := range talkers {
-		k := &talker{c: &child{addr: f.Addr}, name: fmt.Sprint("t", i)}
-		talkers[i] = k
-		all.Go(func() { k.talk(ctx, i%2 == 1, &acked) })
+	talkers := talkersOf(&child{addr: f.Addr}, conversations)
+	for _, k := range talkers {
+		all.Go(func() { k.talk(ctx, &acked) })
 	}
 	for range kills {
 		until := acked.Load() + int64(2*conversations)
@@ -158,7 +216,7 @@ func TestARollingRestartOfThreeReplicasFailsNothing(t *testing.T) {
 	t.Parallel()
 	streams := number("DRAGOMAN_TEST_STREAMS", 15)
 	const talkers = 3
-	f, _ := replicas(t, pgtest.Start(t), redistest.Start(t), fleetConf)
+	f, _ := replicas(t, pgtest.Start(t), redistest.Start(t), strings.Replace(fleetConf, "long-10-slow-100", "long-10-slow-50", 1))
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	c := &crowd{t: t, addr: f.Addr, ctx: ctx, http: &http.Client{Timeout: 5 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 10_000}}}

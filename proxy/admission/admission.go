@@ -29,6 +29,10 @@ func New(l limiter.Limiter, spent Spendings, log *slog.Logger) *Desk {
 	return &Desk{limiter: l, accounts: accounts{spendings: spent, log: log}}
 }
 
+// Among says that other processes write to the same ledger: what they spend counts, about a
+// second later. It is called before the first question.
+func (d *Desk) Among() { d.accounts.among = true }
+
 // Waiting is how many questions wait for a limit.
 func (d *Desk) Waiting() (n int) {
 	d.queue.mu.Lock()

@@ -85,6 +85,8 @@ type accounts struct {
 	alarm     atomic.Int64 // Unix nanoseconds: when it was said that one cannot be read
 	mu        sync.Mutex
 	of        map[accountKey]*account
+	// among says that other processes spend as well: what they did is read again and again.
+	among bool
 }
 
 // account is what one caller spent in one period. All but users is guarded by mu.
@@ -99,13 +101,15 @@ type account struct {
 	known   bool
 	reading chan struct{} // closed when the ledger has been read; nil: nobody does
 	late    bool          // it takes so long that nobody waits for it any more
-	again   time.Time     // when it is read anew after a failure
+	again   time.Time     // when it is read anew after a failure, or since others spend
 }
 
 // How long a question waits for the ledger to say what was spent, when it is asked anew
 // after a failure, and how often that is said.
 const (
 	ReadWait   = 2 * time.Second
+	othersWait = time.Second // until it is asked anew what other processes have spent
+	othersPart = 20          // it is not asked for more than this part of the time
 	ReadAgain  = 30 * time.Second
 	alarmEvery = time.Minute
 )
@@ -165,7 +169,7 @@ func (p *accounts) begin(ctx context.Context, w *account, b *Budget, key account
 	case !w.from.Equal(from):
 		w.from, w.spent, w.held, w.known = from, 0, 0, true
 	}
-	if w.known {
+	if w.known && (!p.among || p.spendings == nil) {
 		return nil
 	}
 	if w.reading == nil && !now.Before(w.again) && p.spendings.Begin() {
@@ -173,7 +177,7 @@ func (p *accounts) begin(ctx context.Context, w *account, b *Budget, key account
 		p.retain(w)
 		go p.read(w, b, key, from, to, w.spent)
 	}
-	if w.reading == nil || w.late {
+	if w.known || w.reading == nil || w.late {
 		return nil
 	}
 	return p.await(ctx, w, b, key)
@@ -211,23 +215,26 @@ func (p *accounts) read(w *account, b *Budget, key accountKey, from, to time.Tim
 	defer func() { _ = recover() }() // what it leaves is a budget that cannot be read
 	defer p.spendings.End()
 	defer p.giveBack(w)
-	spent, err := int64(0), errors.New("a fault of the gateway")
-	defer func() { p.learn(w, b, key, from, spent, before, err) }()
+	spent, err, began := int64(0), errors.New("a fault of the gateway"), time.Now()
+	defer func() { p.learn(w, b, key, from, spent, before, time.Since(began), err) }()
 	spent, err = p.spendings.Spent(store.EntryFilter{Rule: b.name, Caller: key.caller, From: from.UnixMilli(), To: to.UnixMilli()})
 }
 
-// learn ends the reading of w, with what was spent or why that is not known.
-func (p *accounts) learn(w *account, b *Budget, key accountKey, from time.Time, spent, before int64, err error) {
+// learn ends the reading of w, which took so long, with what was spent or why that is not known.
+func (p *accounts) learn(w *account, b *Budget, key accountKey, from time.Time, spent, before int64, took time.Duration, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	close(w.reading)
 	w.reading = nil
 	switch {
 	case !w.from.Equal(from):
+	case err != nil && w.known: // what is known of the others is older
+		w.again = time.Now().Add(max(othersWait, othersPart*took))
 	case err != nil:
 		w.again = time.Now().Add(ReadAgain)
 		p.unread(b, key, err)
 	default:
+		w.again = time.Now().Add(max(othersWait, othersPart*took))
 		w.spent = min(min(spent, MaxSpent)+w.spent-before, MaxSpent)
 		w.known, w.late = true, false
 	}
