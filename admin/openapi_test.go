@@ -16,6 +16,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/config/revision"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/capture"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 )
 
@@ -74,6 +75,11 @@ var operations = map[string]operation{
 	"GET /api/openapi.json":                     {id: "document", does: "This document.", out: may{nil}},
 	"GET /api/explain/{id}":                     {id: "explain", does: "What became of an exchange.", query: "n caller", out: journal.Explanation{}},
 	"POST /api/explain":                         {id: "foresee", does: "Where a question would go, and which limits count it.", in: proxy.Hypothesis{}, out: journal.Explanation{}},
+	"GET /api/captures":                         {id: "captures", does: "Whose questions and answers are kept at the moment, until when, and of which exchanges there is something. What was said is in none of it.", out: keys{"captures": []capture.Capture{}, "exchanges": []capture.Kept{}, "bytes": 0, "most": captureLimits{}}},
+	"POST /api/captures":                        {id: "startCapture", does: "Keeps the questions and answers of one caller in all their forms from now on, for so many seconds, 3600 at most. Nothing is kept on a disk, and a restart ends it. It is logged.", in: captureJSON{}, out: capture.Capture{}},
+	"DELETE /api/captures":                      {id: "clearCaptures", does: "Ends all captures and forgets what was kept.", out: keys{"forgotten": 0}},
+	"DELETE /api/captures/{caller}":             {id: "endCapture", does: "Ends that of one caller. What was kept stays for an hour from its question on.", out: keys{"caller": "", "ended": true}},
+	"GET /api/captures/exchanges/{id}":          {id: "captured", does: "What was kept of an exchange, without keys: the question as its client sent it, as it was understood, as each attempt sent it, and the answers. Of several with this id it is the newest, or the one of this caller and of this time, which is the at of its explanation. Each reading is logged.", query: "caller at", out: capture.Forms{}},
 	"GET /api/keys":                             {id: "keys", does: "The keys that were made at run time.", out: keys{"keys": []keyJSON{}}},
 	"POST /api/keys":                            {id: "addKey", does: "Makes one; key in the answer is shown this once.", in: keys{"name": "", "group": may{""}, "models": may{[]string{}}, "limits": may{""}, "expires": may{time.Time{}}}, out: keyJSON{}, status: 201},
 	"DELETE /api/keys/{id}":                     {id: "revokeKey", does: "Revokes one, at once.", out: keys{"id": "", "revoked": true}},

@@ -96,7 +96,12 @@ func TestEveryOperationOfTheDocumentAnswersAsItSays(t *testing.T) {
 		"POST /api/configuration/validate": {"/api/configuration/validate", `{"text":"chanels: []"}`}, "POST /api/configuration/diff": {"/api/configuration/diff", next},
 		"POST /api/configuration/apply": {"/api/configuration/apply", next}, "GET /api/configuration/history/{revision}": {"/api/configuration/history/1"},
 		"POST /api/configuration/rollback": {"/api/configuration/rollback", `{"revision":1}`}, "POST /api/limits/what-if": {"/api/limits/what-if", `{"model":"m"}`}, "POST /api/sockets/{id}/close": {"/api/sockets/s1/close"}, "POST /api/playground": {"/api/playground", `{"protocol":"openai","text":"hi"}`},
+		"POST /api/captures": {"/api/captures", `{"caller":"alice","seconds":60}`}, "DELETE /api/captures/{caller}": {"/api/captures/bob"}, "GET /api/captures/exchanges/{id}": {"/api/captures/exchanges/kept"},
 	}
+	if w := d.call("POST", "/api/captures", `{"caller":"bob","seconds":60}`); w.Code != 200 {
+		t.Error(w.Body)
+	}
+	d.capturing("kept")
 	for _, r := range routes() {
 		name := r.method + " " + r.path
 		to, ok := calls[name]

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/capture"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -23,20 +24,21 @@ const (
 
 // Overview is how the gateway stands.
 type Overview struct {
-	Uptime      int              `json:"uptime_seconds"`
-	Running     int              `json:"running"` // questions that are open
-	Draining    bool             `json:"draining"`
-	Revision    int              `json:"revision"` // of the configuration; 0: there is no history
-	Connections int              `json:"connections"`
-	Streams     int              `json:"streams"`
-	Sockets     int              `json:"sockets"`
-	Channels    int              `json:"channels"`
-	Ready       int              `json:"channels_ready"` // those of which a key and model is
-	Drains      []Drain          `json:"drains"`
-	Lately      Figures          `json:"lately"`      // the last minute
-	Near        []proxy.LimitUse `json:"limits_near"` // those of which most is used, at most five
-	Cost        float64          `json:"cost_today"`
-	CostSince   time.Time        `json:"cost_since"` // midnight UTC, or the start of the process where no ledger is kept
+	Uptime      int               `json:"uptime_seconds"`
+	Running     int               `json:"running"` // questions that are open
+	Draining    bool              `json:"draining"`
+	Revision    int               `json:"revision"` // of the configuration; 0: there is no history
+	Connections int               `json:"connections"`
+	Streams     int               `json:"streams"`
+	Sockets     int               `json:"sockets"`
+	Channels    int               `json:"channels"`
+	Ready       int               `json:"channels_ready"` // those of which a key and model is
+	Drains      []Drain           `json:"drains"`
+	Captures    []capture.Capture `json:"captures"`    // callers of whom questions and answers are kept
+	Lately      Figures           `json:"lately"`      // the last minute
+	Near        []proxy.LimitUse  `json:"limits_near"` // those of which most is used, at most five
+	Cost        float64           `json:"cost_today"`
+	CostSince   time.Time         `json:"cost_since"` // midnight UTC, or the start of the process where no ledger is kept
 }
 
 // Drain is a channel that is drained, and how much of it still runs.
@@ -152,7 +154,7 @@ func (s *Server) gauge() (g gauge, connections int) {
 func (s *Server) overview(ctx context.Context, now time.Time) Overview {
 	g, connections := s.gauge()
 	up := now.Sub(s.began)
-	o := Overview{Uptime: int(up.Seconds()), Running: g.running, Draining: s.g.Draining(), Connections: connections, Streams: g.streams, Sockets: g.sockets, Drains: []Drain{}}
+	o := Overview{Uptime: int(up.Seconds()), Running: g.running, Draining: s.g.Draining(), Connections: connections, Streams: g.streams, Sockets: g.sockets, Drains: []Drain{}, Captures: append([]capture.Capture{}, s.g.Captures().Active()...)}
 	if s.book != nil {
 		o.Revision = s.book.Number()
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/answercache"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/balance"
+	"github.com/dragoman-gateway/dragoman/proxy/capture"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
@@ -53,6 +54,7 @@ type Gateway struct {
 	badKeys       *auth.BadKeys
 	counts        *countRate
 	traces        journal.Traces
+	captures      capture.Book
 	ledger        *journal.Ledger // nil: none is kept
 	refusals      *journal.Refusals
 	answers       *answercache.Cache
@@ -145,6 +147,8 @@ type Question struct {
 	// Parent is the span that the client names as that of its question; the zero value: none.
 	// It is looked at only where there are traces, see [Gateway.Tracing].
 	Parent translate.TraceContext
+	// Capture keeps what is said, see [Gateway.Capture]; nil: nobody does.
+	Capture *capture.Exchange
 	// Restart asks for the last answer anew: Request.Messages is empty.
 	Restart bool
 	// KeepPartial stores an answer that its client stopped or left, marked as

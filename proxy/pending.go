@@ -207,6 +207,9 @@ func (p *Pending) answer() *translate.Error {
 	if err := p.prepare(); err != nil {
 		return err
 	}
+	if p.x.q.Capture != nil {
+		p.x.q.Capture.Canonical(p.x.prompt.readable())
+	}
 	if hit, err := p.lookupCache(); hit || err != nil {
 		return err
 	}

@@ -198,6 +198,7 @@ func (g *Gateway) Close() error {
 	g.plan.Load().Close()
 	g.keys.Close()
 	g.answers.Close()
+	g.captures.Clear()
 	g.refusals.Close()
 	return g.ledger.Close()
 }

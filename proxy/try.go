@@ -18,12 +18,14 @@ func (s *search) try(c channel.Candidate, more bool) *translate.Error {
 	s.x.attempt.lease, s.next = s.next, channel.Lease{}
 	s.x.attempt.lease.Sent = time.Now()
 	s.x.report.begin(c, s.began.Sub(s.x.began)+s.x.report.waited)
+	tap := s.x.q.Capture.Try(c.Channel.ID, c.Upstream)
 	req, err := s.requestFor(c)
 	if err != nil {
 		s.x.attempt.abandon(err)
 		return err
 	}
 	s.traced(req)
+	req.Tap = tap
 	ctx, cancel := s.x.attempt.lifeOf(s.x.ctx, c.Channel)
 	began, first, headers := s.x.attempt.lease.Sent, s.firstWait(c, more), c.Channel.Timeouts.Headers
 	if headers == 0 || headers > first {

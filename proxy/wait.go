@@ -155,6 +155,7 @@ func (s *search) turnedAway(c channel.Candidate, began time.Time, err *translate
 	s.x.attempt.lease.Excuse(channel.ErrUntried)
 	s.x.attempt.end()
 	s.x.report.untry()
+	s.x.q.Capture.Untry()
 	return errLater
 }
 

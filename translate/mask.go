@@ -24,7 +24,7 @@ const (
 // and hosts of the configuration, and whatever else looks like a credential, an address
 // or a path of a server; from the log the keys alone. It is immutable and safe for
 // concurrent use; a nil Masker knows no configuration. It takes time in proportion to at
-// most 6 KiB of a text.
+// most 6 KiB of a text, but for Whole.
 //
 // What was configured is found in pieces of eight letters and digits, whatever stands
 // between these, also reversed, in base64 (of any alignment), in hexadecimal and decimal
@@ -115,6 +115,15 @@ func (m *Masker) Log(s string) string {
 	return t.masked(s)
 }
 
+// Whole is Log for all of s, in time and memory that are in proportion to it.
+func (m *Masker) Whole(s string) string {
+	t := normal(s)
+	t.keys(m, keysOnly)
+	t.secrets()
+	t.users()
+	return t.replaced(s, len(s))
+}
+
 // cutAt is n, or a little less so that no character is cut, or the length of s.
 func cutAt(s string, n int) int {
 	if len(s) <= n {
@@ -144,6 +153,16 @@ func (t *text) masked(s string) string {
 		return s
 	}
 	end := cutAt(s, maskedMost)
+	out := t.replaced(s, end)
+	if len(out) > maskedMost || len(s) > end {
+		const more = "…"
+		out = out[:cutAt(out, min(len(out), maskedMost-len(more)))] + more
+	}
+	return out
+}
+
+// replaced is the beginning of s, up to end, with what was found hidden.
+func (t *text) replaced(s string, end int) string {
 	var b strings.Builder
 	at := 0 // in s
 	for _, one := range merged(t.found) {
@@ -160,10 +179,5 @@ func (t *text) masked(s string) string {
 	if at < end {
 		b.WriteString(s[at:end])
 	}
-	out := b.String()
-	if len(out) > maskedMost || len(s) > end {
-		const more = "…"
-		out = out[:cutAt(out, min(len(out), maskedMost-len(more)))] + more
-	}
-	return out
+	return b.String()
 }

@@ -296,9 +296,21 @@ type Request struct {
 	// that with CodeCanceled.
 	Stop func() bool
 
+	// Tap is shown what goes over the wire of this one attempt; nil: nobody looks.
+	Tap Tap
+
 	// Memory is set by the gateway for upstreams that remember: what this one
 	// knows of the conversation already.
 	Memory Memory
+}
+
+// Tap is shown the messages of one attempt as they are on the wire, without their headers. What
+// it is shown is valid during the call only. It is safe for concurrent use.
+type Tap interface {
+	// Sent is shown the question, as its server gets it.
+	Sent(p []byte)
+	// Came is shown the next piece of the answer.
+	Came(p []byte)
 }
 
 // Memory is what a stateful upstream (chatnio, rest, iagent) knows of the

@@ -31,6 +31,8 @@ func (c *call) question(q *proxy.Question) *proxy.Question {
 	if c.s.g.Tracing() {
 		q.Parent = c.parent()
 	}
+	c.s.g.Capture(q, c.ctx.Request.Body())
+	c.capture = q.Capture
 	return q
 }
 
@@ -79,6 +81,7 @@ func (c *call) answer(q *proxy.Question, p *proxy.Pending, head translate.Envelo
 		c.once.stream(frames.kind, func() translate.Encoder { return c.front.dialect.NewEncoder(q.Request, head) })
 	}
 	b := newStream(c, enc, frames)
+	b.capture = q.Capture
 	lent := false
 	defer func() {
 		if !lent {
@@ -121,12 +124,15 @@ func (c *call) answerWhole(q *proxy.Question, p *proxy.Pending, head translate.E
 	c.ctx.SetContentType("application/json; charset=utf-8")
 	if x.PassThrough() {
 		c.ctx.SetBody(x.Raw())
+		c.capture.Told(x.Raw())
 		return
 	}
 	if p != nil && p.Turn() != nil && head.Conversation != "" {
 		head.Conversation = p.Turn().ID() // another one where it was deleted before its turn
 	}
-	c.ctx.Response.SetBodyRaw(c.front.dialect.NewEncoder(q.Request, head).AppendWhole(nil, a))
+	body := c.front.dialect.NewEncoder(q.Request, head).AppendWhole(nil, a)
+	c.capture.Told(body)
+	c.ctx.Response.SetBodyRaw(body)
 }
 
 // routingHeaders says in headers which way the question went, what could not be said there,

@@ -7,6 +7,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/capture"
 	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 )
 
@@ -21,6 +22,8 @@ type call struct {
 	once *idempotentRequest
 	// held is what its body takes of the server's budget; nil: too little to count.
 	held *intake.Charge
+	// capture keeps what is said; nil: nobody does.
+	capture *capture.Exchange
 }
 
 // log is for lines about the call: they have its request id and, where its question has a
@@ -74,4 +77,5 @@ func (c *call) json(status int, body []byte) {
 	c.ctx.SetStatusCode(status)
 	c.ctx.SetContentType("application/json; charset=utf-8")
 	c.ctx.SetBody(body)
+	c.capture.Told(body)
 }

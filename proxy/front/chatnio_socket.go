@@ -12,6 +12,7 @@ import (
 	"github.com/fasthttp/websocket"
 
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/capture"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -110,6 +111,8 @@ type chatnioSession struct {
 	sent   int                  // frames of the running turn
 	ended  bool                 // the last of them is out
 
+	capture *capture.Exchange // keeps what the running turn says; nil: nobody does
+
 	mu      sync.Mutex
 	queue   []*queuedFrame
 	waiting int          // bytes of the frames in the queue
@@ -121,7 +124,8 @@ type chatnioSession struct {
 type queuedFrame struct {
 	frame chatnio.Frame
 	bad   *translate.Error
-	size  int // bytes of the frame
+	size  int    // bytes of the frame
+	raw   []byte // the frame, while somebody is captured
 	held  intake.Charge
 
 	asked   *proxy.Pending          // nil: it was not admitted
@@ -239,7 +243,11 @@ func (t *chatnioSession) handleFrame(msg []byte) bool {
 		return true
 	}
 	t.bad = 0
-	t.dispatch(&queuedFrame{frame: frame, size: len(msg)})
+	next := &queuedFrame{frame: frame, size: len(msg)}
+	if t.s.g.Captures().Any() {
+		next.raw = bytes.Clone(msg)
+	}
+	t.dispatch(next)
 	return true
 }
 

@@ -44,11 +44,15 @@ func (t *chatnioSession) runTurn(next *queuedFrame) {
 	ctx, cancel := context.WithCancelCause(t.ctx)
 	defer cancel(nil)
 	t.begin(next, cancel)
-	p, err := t.s.g.Admit(ctx, proxy.Question{
+	q := proxy.Question{
 		ID: ids.New("req_"), Session: t.session.id, Front: chatnio.Dialect.Name(), Caller: t.caller, Model: model, Received: received,
 		Request: req, Restart: restart, KeepPartial: true, Address: t.address,
 		Failure: chatnio.NewEncoder(req, translate.Envelope{}).ErrorText,
-	})
+	}
+	t.s.g.Capture(&q, next.raw)
+	t.capture = q.Capture
+	defer func() { t.capture = nil }()
+	p, err := t.s.g.Admit(ctx, q)
 	if err != nil {
 		t.refuse(next, req, typed(err))
 		return
@@ -301,7 +305,15 @@ func (t *chatnioSession) first() error {
 		number = -1
 	}
 	t.sent = 1
-	return t.write(chatnio.AppendFirst(nil, number, ""))
+	return t.tell(chatnio.AppendFirst(nil, number, ""))
+}
+
+// tell sends one frame of a turn.
+func (t *chatnioSession) tell(frame []byte) error {
+	if t.capture != nil {
+		t.capture.Told(append(frame[:len(frame):len(frame)], '\n'))
+	}
+	return t.write(frame)
 }
 
 // more sends a further frame; a pairReader gets it where it looks for text.
@@ -311,12 +323,12 @@ func (t *chatnioSession) more(enc *chatnio.Encoder, frame []byte) error {
 	}
 	if t.pairs && t.sent%2 == 0 {
 		t.sent++
-		if err := t.write(enc.AppendBlank(nil)); err != nil {
+		if err := t.tell(enc.AppendBlank(nil)); err != nil {
 			return err
 		}
 	}
 	t.sent++
-	return t.write(frame)
+	return t.tell(frame)
 }
 
 // last sends the end frame; a pairReader gets it where it looks for the end.
@@ -324,11 +336,11 @@ func (t *chatnioSession) last(enc *chatnio.Encoder, frame []byte) error {
 	odd := t.sent%2 == 1
 	t.ended = true
 	if t.pairs && odd {
-		if err := t.write(enc.AppendBlank(nil)); err != nil {
+		if err := t.tell(enc.AppendBlank(nil)); err != nil {
 			return err
 		}
 	}
-	return t.write(frame)
+	return t.tell(frame)
 }
 
 // refuse answers with an error turn: frame 1, then the one end frame. next is what is

@@ -9,6 +9,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/capture"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -27,6 +28,8 @@ type iagentJob struct {
 	id   conversation.Identity
 	made store.Conversation
 	held intake.Charge
+	// capture keeps what is said; nil: nobody does.
+	capture *capture.Exchange
 	// known is the outcome, if that was clear before anybody was asked.
 	known *jobResult
 	claim *claim // how other processes know it; nil: they do not
@@ -66,7 +69,7 @@ func (c *iagentConn) begin(m iagent.Message, frame []byte, held intake.Charge) *
 		return wrong
 	}
 	if one.known == nil && !one.claim.elsewhere() {
-		one.prepare(received)
+		one.prepare(received, frame)
 	}
 	c.asking.Add(1)
 	c.employ(one)
@@ -123,6 +126,7 @@ func (o *iagentJob) settle() {
 		if out.frame == nil { // it has panicked
 			out.frame = o.failure(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 		}
+		o.capture.Told(out.frame)
 		mine := o.tell(&out)
 		c.s.recent.settled(c.name, o.m.ID, out.frame, out.keep, mine, time.Now())
 		// Not before the frame is queued: the next question of the conversation may
@@ -156,8 +160,9 @@ func (o *iagentJob) leave() {
 	}
 }
 
-// prepare takes the question's place in its conversation, if it has to be asked.
-func (o *iagentJob) prepare(received time.Time) {
+// prepare takes the place of the question, which came as frame, in its conversation, if it has to
+// be asked.
+func (o *iagentJob) prepare(received time.Time, frame []byte) {
 	c, m := o.iagentConn, &o.m
 	name := ""
 	if c.s.g.Known(m.Receiver) {
@@ -177,8 +182,11 @@ func (o *iagentJob) prepare(received time.Time) {
 		return
 	}
 	m.Request(&o.req)
-	p, err := c.s.g.Admit(o.ctx, proxy.Question{ID: ids.New("req_"), Session: c.session.id, Front: iagent.Dialect.Name(), Caller: c.caller, Model: model, Received: received, Request: &o.req,
-		Address: c.address, User: m.Sender})
+	q := proxy.Question{ID: ids.New("req_"), Session: c.session.id, Front: iagent.Dialect.Name(), Caller: c.caller, Model: model, Received: received, Request: &o.req,
+		Address: c.address, User: m.Sender}
+	c.s.g.Capture(&q, frame)
+	o.capture = q.Capture
+	p, err := c.s.g.Admit(o.ctx, q)
 	if err != nil && c.away.Load() && c.s.g.Draining() {
 		// It was read while the server began to stop: the farewell has its client send it again.
 		o.known = &jobResult{frame: []byte{}, passed: true}

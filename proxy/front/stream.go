@@ -15,6 +15,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/capture"
 	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -46,6 +47,7 @@ type stream struct {
 	id         string
 	resumeFunc func()             // resume
 	once       *idempotentRequest // nil: without an Idempotency-Key
+	capture    *capture.Exchange  // keeps what is said; nil: nobody does
 	held       *intake.Charge     // what the question takes; nil: too little to count
 	page       string             // headers that tell a browser's page that it may read
 	bare       bool               // the client speaks HTTP/1.0: no chunks, and the end of the connection is the end
@@ -342,6 +344,7 @@ func (b *stream) write(p []byte) error {
 
 // framed is p, a chunk with its margin, as it goes out.
 func (b *stream) framed(p []byte) []byte {
+	b.capture.Told(p[chunkMargin:])
 	if b.bare {
 		return p[chunkMargin:]
 	}

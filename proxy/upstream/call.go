@@ -27,6 +27,7 @@ var (
 type call struct {
 	ctx  context.Context // of the exchange: a call lives and dies with it
 	up   *httpUpstream
+	tap  translate.Tap // nil: nobody looks
 	conn *pconn
 	// connecting is how long it took to get conn.
 	connecting time.Duration
@@ -152,7 +153,9 @@ func (c *call) readHead() error {
 		c.body = c.head.body()
 		m := c.unframe(p)
 		c.scan.Reset(p[:m])
-		c.shown(p[:m])
+		if c.head.coding == codingNone { // else it is shown when it is unpacked
+			c.shown(p[:m])
+		}
 		return nil
 	}
 }
@@ -285,8 +288,12 @@ func (c *call) unframe(p []byte) int {
 }
 
 func (c *call) shown(p []byte) {
-	if c.up.opts.Trace != nil && len(p) > 0 {
-		c.up.opts.Trace('<', p)
+	if len(p) == 0 {
+		return
+	}
+	c.up.opts.trace('<', p)
+	if c.tap != nil {
+		c.tap.Came(p)
 	}
 }
 

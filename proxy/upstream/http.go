@@ -149,7 +149,7 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 	if e := ended(ctx); e != nil {
 		return nil, e
 	}
-	s := &httpStream{call: call{ctx: ctx, up: u}, asked: req.Stream, pass: req.PassThrough, req: req}
+	s := &httpStream{call: call{ctx: ctx, up: u, tap: req.Tap}, asked: req.Stream, pass: req.PassThrough, req: req}
 	s.evs = s.few[:0]
 	if e := s.connect(); e != nil {
 		return nil, e
@@ -202,6 +202,9 @@ func (u *httpUpstream) message(buf *[]byte, req *translate.Request) ([]byte, err
 	*buf = p
 	body := p[margin:]
 	u.opts.trace('>', body)
+	if req.Tap != nil {
+		req.Tap.Sent(body)
+	}
 	var number [24]byte
 	length := strconv.AppendInt(number[:0], int64(len(body)), 10)
 	start := margin - len(end) - len(length) - len(head.after) - len(path) - len(head.before)

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"io"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
@@ -16,7 +17,34 @@ func newMock(*config.Channel, string, Options) (Upstream, error) { return &mock{
 
 // Open implements Upstream.
 func (m *mock) Open(ctx context.Context, req *translate.Request) (translate.Stream, error) {
-	return m.model.Open(ctx, req.Model, req)
+	if req.Tap == nil {
+		return m.model.Open(ctx, req.Model, req)
+	}
+	req.Tap.Sent(translate.Readable(req))
+	s, err := m.model.Open(ctx, req.Model, req)
+	if err != nil {
+		req.Tap.Came([]byte(err.Error()))
+		return nil, err
+	}
+	return &shownStream{s, req.Tap}, nil
+}
+
+// shownStream shows the text of an answer that is on no wire.
+type shownStream struct {
+	translate.Stream
+	tap translate.Tap
+}
+
+// Next implements translate.Stream.
+func (s *shownStream) Next() (translate.Event, error) {
+	ev, err := s.Stream.Next()
+	switch {
+	case err == nil:
+		s.tap.Came(ev.Text)
+	case err != io.EOF:
+		s.tap.Came([]byte("\n" + err.Error()))
+	}
+	return ev, err
 }
 
 // Close implements Upstream.

@@ -63,9 +63,10 @@ type waiter struct {
 	model   string
 	message []byte
 	line    *sharedConn
-	number  uint64     // of the question, in the order in which they came
-	sent    bool       // the writer of line has taken it
-	reply   chan reply // one
+	number  uint64        // of the question, in the order in which they came
+	sent    bool          // the writer of line has taken it
+	reply   chan reply    // one
+	tap     translate.Tap // nil: nobody looks
 }
 
 // reply is the result of a question. One with neither answer nor error means that the
@@ -113,12 +114,15 @@ func (u *sharedUpstream) Open(ctx context.Context, req *translate.Request) (tran
 	if err != nil {
 		return nil, u.key.typed(err, translate.FaultRejected)
 	}
-	w.message = message
+	w.message, w.tap = message, req.Tap
 	if e := u.enlist(ctx, w); e != nil {
 		return nil, u.key.typed(e, translate.FaultDial)
 	}
 	s.connecting = time.Since(now)
 	u.opts.trace('>', message)
+	if w.tap != nil {
+		w.tap.Sent(message)
+	}
 	s.evs = s.room[:0]
 	return s, nil
 }
@@ -335,8 +339,8 @@ func (u *sharedUpstream) inOrder(l *sharedConn) []*waiter {
 	return all
 }
 
-// answered gives the frame that r has read to the question with the id ref.
-func (u *sharedUpstream) answered(ref []byte, r *iagent.Reader) {
+// answered gives frame, which r has read, to the question with the id ref.
+func (u *sharedUpstream) answered(ref []byte, r *iagent.Reader, frame []byte) {
 	if len(ref) == 0 {
 		u.dropped.Add(1)
 		return
@@ -350,6 +354,9 @@ func (u *sharedUpstream) answered(ref []byte, r *iagent.Reader) {
 	if w == nil {
 		u.dropped.Add(1)
 		return
+	}
+	if w.tap != nil {
+		w.tap.Came(frame)
 	}
 	w.reply <- reply{answer: r.Answer(), answered: true}
 }

@@ -115,7 +115,7 @@ func (u *sharedUpstream) read(l *sharedConn) (useful bool, err error) {
 		}
 		u.opts.trace('<', frame)
 		useful = true
-		u.answered(reader.Next(frame), &reader)
+		u.answered(reader.Next(frame), &reader, frame)
 	}
 }
 

@@ -113,9 +113,9 @@ func (u *socketUpstream) Open(ctx context.Context, req *translate.Request) (tran
 	}
 	dec := chatnio.NewDecoder(req)
 	dec.ExpectSigned = u.signed
-	s := &socketStream{ctx: ctx, up: u, sock: sock, dec: dec, chat: chat, connecting: connecting, spent: req.Memory.Any}
+	s := &socketStream{ctx: ctx, up: u, sock: sock, dec: dec, chat: chat, connecting: connecting, spent: req.Memory.Any, tap: req.Tap}
 	s.stop = context.AfterFunc(ctx, sock.end)
-	if err := u.send(sock, opening, chat); err != nil {
+	if err := u.send(sock, opening, chat, req.Tap); err != nil {
 		_ = s.Close()
 		return nil, broken(ctx, err)
 	}
@@ -128,12 +128,15 @@ func (u *socketUpstream) outlived(sock *socket) bool {
 }
 
 // send writes all frames at once: nothing answers the first ones.
-func (u *socketUpstream) send(s *socket, opening [][]byte, chat []byte) error {
+func (u *socketUpstream) send(s *socket, opening [][]byte, chat []byte, tap translate.Tap) error {
 	s.under.hold()
 	var err error
 	for i, frame := range append(opening, chat) {
 		if i > 0 || len(opening) == 0 { // the first one of a new socket holds the token
 			u.opts.trace('>', frame)
+			if tap != nil {
+				tap.Sent(append(frame[:len(frame):len(frame)], '\n'))
+			}
 		}
 		err = errors.Join(err, s.ws.WriteMessage(websocket.TextMessage, frame))
 	}
@@ -213,6 +216,7 @@ type socketStream struct {
 	buf    []byte
 	closed bool
 	spent  bool // the socket takes more questions that stand alone
+	tap    translate.Tap
 	// connecting is how long the dial took.
 	connecting time.Duration
 }
@@ -245,6 +249,9 @@ func (s *socketStream) more() error {
 		return truncated(s.ctx, err)
 	}
 	s.up.opts.trace('<', s.buf)
+	if s.tap != nil {
+		s.tap.Came(append(s.buf[:len(s.buf):len(s.buf)], '\n'))
+	}
 	evs, err := s.dec.Decode(s.evs, s.buf)
 	s.took(evs)
 	if s.chat != nil && slices.ContainsFunc(evs, isContent) {
