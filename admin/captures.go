@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/proxy/capture"
+	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -37,7 +38,7 @@ func (s *Server) startCapture(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	long := time.Duration(min(max(in.Seconds, 0), int(capture.MostTime.Seconds())+1)) * time.Second
-	c, err := s.g.Captures().On(in.Caller, author(r).Name, long)
+	c, err := s.g.Captures().On(store.ShownCaller(in.Caller), author(r).Name, long)
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func (s *Server) startCapture(w http.ResponseWriter, r *http.Request) error {
 
 // endCapture ends that of one caller.
 func (s *Server) endCapture(w http.ResponseWriter, r *http.Request) error {
-	caller := r.PathValue("caller")
+	caller := store.ShownCaller(r.PathValue("caller"))
 	if !s.g.Captures().Off(caller) {
 		return &translate.Error{Code: translate.CodeNotFound, Message: "this caller is not captured: it never was, or the capture is over"}
 	}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -27,13 +26,18 @@ type stream struct {
 	w      http.ResponseWriter
 	out    *http.ResponseController
 	cursor uint64
-	told   map[string][]byte // what was last told of each kind of state
 	buf    bytes.Buffer
-	slot   int64 // of the last point
+	// changes: of channels that are known it takes those that have changed.
+	changes bool
+
+	// What was last told: versions, and the slot of the last point.
+	overview, channels, traffic int
+	slot                        int64
 }
 
 // events is everything that happens, as server-sent events: exchange for each one that has
-// ended; channels and overview at the beginning and when they have changed; point and traffic at
+// ended; channels and overview at the beginning and when they have changed; with ?changes=true
+// changed in the place of further channels, with those alone that have; point and traffic at
 // the end of every five seconds; missed where exchanges were not remembered any more. The id of an event is the cursor to go on with, in
 // Last-Event-ID or ?cursor=; without one the stream begins now.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
@@ -42,7 +46,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 		return &translate.Error{Code: translate.CodeRateLimited, Message: "too many streams of events are open", Retry: eventTime}
 	}
 	defer s.streams.Add(-1)
-	c := &stream{s: s, w: w, out: http.NewResponseController(w), told: map[string][]byte{}}
+	c := &stream{s: s, w: w, out: http.NewResponseController(w), changes: r.URL.Query().Get("changes") == "true"}
 	lost, err := c.begin(r)
 	if err != nil {
 		return err
@@ -54,13 +58,17 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	if lost != "" {
 		c.event("missed", map[string]any{"exchanges": 0, "why": lost})
 	}
-	clock := time.NewTicker(eventEvery)
+	clock := time.NewTimer(0)
 	defer clock.Stop()
-	for n := 0; ; n++ {
-		c.look(r.Context(), n)
+	<-clock.C
+	for first := true; ; first = false {
+		now := time.Now()
+		c.look(r.Context(), now, first || looksAt(now)%2 == 0) // how all stands once a second
 		if !c.flush() {
 			return nil
 		}
+		// All streams look at the same moments, so that they share what they find.
+		clock.Reset(time.Until(time.Unix(0, (looksAt(now)+1)*int64(eventEvery))))
 		select {
 		case <-clock.C:
 		case <-r.Context().Done():
@@ -93,8 +101,13 @@ func (c *stream) begin(r *http.Request) (lost string, err error) {
 	return "", nil
 }
 
-// look writes what is new; n counts the looks.
-func (c *stream) look(ctx context.Context, n int) {
+// looksAt is the number of the look at now, which a clock may have begun a little too early.
+func looksAt(now time.Time) int64 {
+	return now.Add(eventEvery/10).UnixNano() / int64(eventEvery)
+}
+
+// look writes what is new, with how all stands if that is due.
+func (c *stream) look(ctx context.Context, now time.Time, stands bool) {
 	list, next, missed := c.s.g.Traces().Since(c.cursor, eventsAtOnce)
 	if missed > 0 {
 		c.event("missed", map[string]any{"exchanges": missed, "why": "they are remembered no longer"})
@@ -104,33 +117,34 @@ func (c *stream) look(ctx context.Context, n int) {
 		c.event("exchange", &list[i])
 	}
 	c.cursor = next
-	if n%2 == 0 { // once a second
-		now := time.Now()
-		overview, channels := c.s.stands(ctx, now)
-		c.changed("overview", overview)
-		c.changed("channels", channels)
-		c.charts(now)
+	if stands {
+		c.stands(c.s.stands(ctx, now, c.channels, c.changes))
 	}
 }
 
-// charts writes the point of the slot that has ended since the last look, and where questions
-// went until then.
-func (c *stream) charts(now time.Time) {
-	slot := journal.SlotAt(now)
-	if slot == c.slot {
+// stands writes what is not as it was told last.
+func (c *stream) stands(now stand) {
+	if now.overview.version != c.overview {
+		c.overview = now.overview.version
+		c.write("overview", now.overview.text)
+	}
+	if now.all != nil {
+		c.write("channels", now.all)
+	}
+	if now.changed != nil {
+		c.write("changed", now.changed)
+	}
+	c.channels = now.channels
+	if now.slot == c.slot {
 		return
 	}
-	c.slot = slot
-	before := now.Truncate(journal.SlotTime).Add(-journal.SlotTime)
-	c.event("point", c.s.point(before, c.s.g.Traces().Activity.Sum(journal.SlotTime, now)))
-	c.changed("traffic", c.s.text("traffic", c.s.traffic(flowsTime, now)))
-}
-
-// changed writes a text if it is not as it was told last; it is kept, and must not change.
-func (c *stream) changed(kind string, text []byte) {
-	if text != nil && !bytes.Equal(text, c.told[kind]) {
-		c.told[kind] = text
-		c.write(kind, text)
+	c.slot = now.slot
+	if now.point != nil {
+		c.write("point", now.point)
+	}
+	if now.traffic.version != c.traffic {
+		c.traffic = now.traffic.version
+		c.write("traffic", now.traffic.text)
 	}
 }
 

@@ -106,6 +106,9 @@ func (s *Server) call(r route) http.HandlerFunc {
 			return
 		}
 		err := r.handle(s, w, req)
+		if r.needs == mayAll {
+			s.standing.acted()
+		}
 		if err == nil {
 			return
 		}

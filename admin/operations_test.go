@@ -257,9 +257,9 @@ func (d *desk) serveEvents() (base string, stop func()) {
 	}
 }
 
-func listen(t *testing.T, base, cursor string) *listening {
+func listen(t *testing.T, base, cursor string, query ...string) *listening {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", base+"/api/events", nil)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", base+"/api/events"+strings.Join(query, ""), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

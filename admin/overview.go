@@ -76,9 +76,10 @@ type Quantiles struct {
 type Point struct {
 	At time.Time `json:"at"` // its beginning
 	Figures
-	Running int `json:"running"` // at its end, as Streams and Sockets
-	Streams int `json:"streams"`
-	Sockets int `json:"sockets"`
+	Spread  []journal.Spread `json:"first_spread"` // of the time to the first content; null: there was none
+	Running int              `json:"running"`      // at its end, as Streams and Sockets
+	Streams int              `json:"streams"`
+	Sockets int              `json:"sockets"`
 }
 
 // trafficJSON is where questions went.
@@ -228,7 +229,7 @@ func (s *Server) points(now time.Time) []Point {
 
 func (s *Server) point(at time.Time, slot *journal.Slot) Point {
 	g, _ := s.past.at(at)
-	return Point{At: at.UTC(), Figures: figuresOf(slot, journal.SlotTime.Seconds()), Running: g.running, Streams: g.streams, Sockets: g.sockets}
+	return Point{At: at.UTC(), Figures: figuresOf(slot, journal.SlotTime.Seconds()), Spread: slot.First.Spread(), Running: g.running, Streams: g.streams, Sockets: g.sockets}
 }
 
 // traffic is where questions went in the last d.

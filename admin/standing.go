@@ -1,33 +1,181 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"sync"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/journal"
 )
+
+// restEvery is how long what was told may stay as it was while nothing happens: no question has
+// ended or runs, no operator has acted, and every channel is ready.
+const restEvery = 5 * time.Second
 
 // standing is how the gateway stands, as the JSON that all streams of events share, so that ten
 // open consoles cost little more than one. Its zero value is empty. It is safe for concurrent use.
 type standing struct {
-	mu                 sync.Mutex
-	at                 time.Time
-	overview, channels []byte // replaced as a whole, never changed
+	mu       sync.Mutex
+	at       time.Time // of the last look; zero: something has changed since
+	instant  instant
+	steady   bool // every channel is ready, so that time alone changes nothing
+	overview statement
+	channels channelTexts
+	slot     int64 // of point and traffic
+	point    []byte
+	traffic  statement
 }
 
-// stands returns how the gateway stands, as it was half a look ago at the most. The caller must
-// not change the texts.
-func (s *Server) stands(ctx context.Context, now time.Time) (overview, channels []byte) {
+// instant is what is another one when something has happened.
+type instant struct {
+	ended    uint64 // exchanges
+	revision int
+}
+
+// statement is a text with a number that is another one when the text is.
+type statement struct {
+	text    []byte // replaced as a whole, never changed
+	version int    // from 1; 0: there is none
+}
+
+func (s *statement) say(text []byte) {
+	if text != nil && !bytes.Equal(text, s.text) {
+		s.text = text
+		s.version++
+	}
+}
+
+// channelTexts are the channels as JSON, one by one.
+type channelTexts struct {
+	ids, texts []string
+	version    int
+	all        []byte // of version, for those who know nothing; nil: nobody has asked
+	changed    []byte // the channels that are not as in the version before; nil: there are others
+}
+
+// say replaces what is told of the channels.
+func (t *channelTexts) say(list []proxy.ChannelState, text func(any) []byte) {
+	same := t.version > 0 && len(list) == len(t.ids)
+	ids, texts := make([]string, len(list)), make([]string, len(list))
+	var changed []string
+	for i := range list {
+		one := text(&list[i])
+		ids[i] = list[i].ID
+		same = same && ids[i] == t.ids[i]
+		if same && t.texts[i] == string(one) {
+			texts[i] = t.texts[i]
+			continue
+		}
+		texts[i] = string(one)
+		changed = append(changed, texts[i])
+	}
+	if same && len(changed) == 0 {
+		return
+	}
+	t.ids, t.texts, t.all, t.changed = ids, texts, nil, nil
+	if t.version++; same {
+		t.changed = listed(changed)
+	}
+}
+
+// listed is an object with the channels of texts.
+func listed(texts []string) []byte {
+	size := 16
+	for _, one := range texts {
+		size += len(one) + 1
+	}
+	b := append(make([]byte, 0, size), `{"channels":[`...)
+	for i, one := range texts {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, one...)
+	}
+	return append(b, `]}`...)
+}
+
+// stand is what a stream may have to tell at one look.
+type stand struct {
+	overview, traffic statement
+	point             []byte
+	slot              int64
+	channels          int    // the version
+	all               []byte // the channels of it; nil: they need not be told
+	changed           []byte // those that are not as in the version before; nil: all are to be told
+}
+
+// stands returns how the gateway stands, as it was half a look ago at the most, or longer ago
+// where nothing has happened since. known is the version of the channels that the caller knows.
+func (s *Server) stands(ctx context.Context, now time.Time, known int, changes bool) stand {
 	t := &s.standing
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.overview != nil && now.Sub(t.at) < eventEvery {
-		return t.overview, t.channels
+	if age := now.Sub(t.at); age >= restEvery || age >= eventEvery && !s.rests() {
+		t.at = now
+		_, t.instant.ended, _ = s.g.Traces().Since(^uint64(0), 1)
+		t.instant.revision = s.revisionNumber()
+		t.overview.say(s.text("overview", s.overview(ctx, now)))
+		list := s.g.Channels()
+		t.steady = steady(list)
+		t.channels.say(list, func(v any) []byte { return s.text("channels", v) })
 	}
-	t.at = now
-	t.overview = s.text("overview", s.overview(ctx, now))
-	t.channels = s.text("channels", map[string]any{"channels": s.g.Channels()})
-	return t.overview, t.channels
+	if slot := journal.SlotAt(now); slot != t.slot {
+		t.slot = slot
+		before := now.Truncate(journal.SlotTime).Add(-journal.SlotTime)
+		t.point = s.text("point", s.point(before, s.g.Traces().Activity.Sum(journal.SlotTime, now)))
+		t.traffic.say(s.text("traffic", s.traffic(flowsTime, now)))
+	}
+	out := stand{overview: t.overview, traffic: t.traffic, point: t.point, slot: t.slot, channels: t.channels.version}
+	switch {
+	case known == t.channels.version:
+	case changes && known > 0 && known == t.channels.version-1 && t.channels.changed != nil:
+		out.changed = t.channels.changed
+	default:
+		if t.channels.all == nil {
+			t.channels.all = listed(t.channels.texts)
+		}
+		out.all = t.channels.all
+	}
+	return out
+}
+
+// rests reports whether nothing has happened since the last look; standing.mu is held.
+func (s *Server) rests() bool {
+	t := &s.standing
+	_, ended, _ := s.g.Traces().Since(^uint64(0), 1)
+	return t.steady && !t.at.IsZero() && s.g.Running() == 0 && t.instant == (instant{ended, s.revisionNumber()})
+}
+
+// revisionNumber is that of the configuration; 0: there is no history.
+func (s *Server) revisionNumber() int {
+	if s.book == nil {
+		return 0
+	}
+	return s.book.Number()
+}
+
+// acted has streams look anew, since an operator has acted.
+func (t *standing) acted() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.at = time.Time{}
+}
+
+// steady reports whether every channel, key and model is ready, and held by nobody.
+func steady(list []proxy.ChannelState) bool {
+	for i := range list {
+		for _, k := range list[i].Keys {
+			for _, m := range k.Models {
+				if m.State != "ready" {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // text is v as JSON, or nothing where it cannot be told.

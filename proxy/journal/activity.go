@@ -121,6 +121,40 @@ func bucketMiddle(i int) float64 {
 	return (float64(i&(1<<fineness-1)+1<<fineness) + 0.5) * float64(uint64(1)<<shift)
 }
 
+// Spread is how many durations are within each half of a doubling: from a power of two of
+// microseconds up to one and a half times it, and from there to the next. Empty ones are left out.
+type Spread struct {
+	FromMs float64 `json:"from_ms"`
+	ToMs   float64 `json:"to_ms"`
+	Count  uint64  `json:"count"`
+}
+
+// Spread returns how d is spread, the shortest first; nil: it is empty.
+func (d *Durations) Spread() (all []Spread) {
+	const half = 1 << (fineness - 1)
+	if d.n == 0 {
+		return nil
+	}
+	for i := 0; i < durations; i += half {
+		n := uint64(0)
+		for _, of := range d.count[i : i+half] {
+			n += uint64(of)
+		}
+		if n > 0 {
+			all = append(all, Spread{bucketFrom(i) / 1000, bucketFrom(i+half) / 1000, n})
+		}
+	}
+	return all
+}
+
+// bucketFrom is where bucket i begins, in microseconds.
+func bucketFrom(i int) float64 {
+	if i < 1<<fineness {
+		return float64(i)
+	}
+	return float64(i&(1<<fineness-1)+1<<fineness) * float64(uint64(1)<<(i>>fineness-1))
+}
+
 // Quantile returns the duration below which the part q of all are, in milliseconds; 0: there
 // are none.
 func (d *Durations) Quantile(q float64) float64 {

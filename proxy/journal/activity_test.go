@@ -37,6 +37,19 @@ func TestQuantilesAreRightToATenth(t *testing.T) {
 	}
 	d.add(-time.Second)
 	d.add(time.Hour)
+	sum, end := uint64(0), -1.0
+	for _, s := range d.Spread() {
+		if s.FromMs < end || s.ToMs <= s.FromMs || s.FromMs >= 1 && s.ToMs > 1.6*s.FromMs {
+			t.Fatalf("%+v comes after %g", s, end)
+		}
+		sum, end = sum+s.Count, s.ToMs
+	}
+	if sum != d.n {
+		t.Errorf("%d of %d are in the spread", sum, d.n)
+	}
+	if new(Durations).Spread() != nil {
+		t.Error("nothing is spread")
+	}
 }
 
 func TestAFailureIsOnTheSideWhereItArose(t *testing.T) {
