@@ -29,14 +29,22 @@ export interface Figures {
 export interface Overview {
   uptime_seconds: number; running: number; draining: boolean; revision: number
   connections: number; streams: number; sockets: number; channels: number; channels_ready: number
-  drains: { channel: string; in_flight: number }[] | null; lately: Figures; cost_today: number; cost_since: string
+  drains: { channel: string; in_flight: number }[] | null; captures: Capture[] | null; lately: Figures; cost_today: number; cost_since: string
+}
+export interface Capture { caller: string; by: string; since: string; until: string; taken: number }
+export interface Captures { captures: Capture[] | null; exchanges: { id: string; caller: string; front: string; at: string }[] | null; bytes: number }
+export interface Form { text: string; bytes: number; cut?: boolean }
+export interface Forms {
+  id: string; caller: string; front: string; at: string; asked: Form; canonical: Form; told: Form
+  attempts: { channel: string; model: string; sent: Form; came: Form }[] | null
 }
 export interface Health { status: string; store: string; shared?: string }
 export interface SetAtRunTime { channel: string; what: string; file: string; now: string }
 export interface LimitUse { rule: string; kind: string; per: string; subject: string; used: number; of: number; left: number; resets_in_seconds: number }
 export interface Refused { caller: string; rule: string; code: string; count: number; last: string }
 export interface Limits { limits: unknown[] | null; use: LimitUse[] | null; refused: Refused[] | null }
-export interface Point extends Figures { at: string; running: number; streams: number; sockets: number }
+export interface Spread { from_ms: number; to_ms: number; count: number }
+export interface Point extends Figures { at: string; first_spread: Spread[] | null; running: number; streams: number; sockets: number }
 export interface Flow { front: string; model: string; channel: string; questions: number; failed: number; running: number }
 export interface Traffic { seconds: number; links: Flow[] | null }
 export interface Cell { minute: string; state: string; why: string; seconds: number }

@@ -4,6 +4,7 @@ import { learnRights } from './api'
 import { tick } from './clock'
 import { link, lost, start, stop } from './live'
 import { notify, Notices, Question } from './parts/act'
+import { CaptureLines } from './parts/captures'
 import { Shape } from './parts/state'
 import { address, go, view } from './route'
 import { refused, rights, signIn, signOut, token, why } from './session'
@@ -77,6 +78,7 @@ function Console() {
         ))}
       </nav>
       <main id="content" tabIndex={-1}>
+        <CaptureLines />
         <VerdictLine />
         {lost.value && <p class="hint">{lost.value} <button type="button" class="button bare" onClick={() => { lost.value = '' }}>Understood</button></p>}
         {shown ? <><h1 class="title">{shown.title}</h1><shown.Show key={shown.name} /></> : <NotFound />}

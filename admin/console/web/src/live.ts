@@ -41,7 +41,7 @@ export const now = (): number => Date.now() + skew
 const seen = new Set<string>()
 let boot = ''
 let cursor = ''
-let waiting: { overview?: Overview; channels?: Channel[]; traffic?: Traffic; points: Point[]; exchanges: Known[]; caughtUp?: boolean; lost?: string } = { exchanges: [], points: [] }
+let waiting: { overview?: Overview; channels?: Channel[]; changed?: Map<string, Channel>; traffic?: Traffic; points: Point[]; exchanges: Known[]; caughtUp?: boolean; lost?: string } = { exchanges: [], points: [] }
 let timer: ReturnType<typeof setTimeout> | undefined
 let painted = 0
 
@@ -57,6 +57,7 @@ function paint(): void {
   batch(() => {
     if (w.overview) overview.value = w.overview
     if (w.channels) channels.value = w.channels
+    if (w.changed && channels.value) channels.value = channels.value.map(c => w.changed!.get(c.id) ?? c)
     if (w.traffic) traffic.value = w.traffic
     if (w.points.length > 0) points.value = merged(points.value, w.points)
     if (w.caughtUp) caughtUp.value = true
@@ -104,7 +105,8 @@ function on(kind: string, data: string, id: string): void {
   const v = JSON.parse(data)
   switch (kind) {
     case 'overview': waiting.overview = v; break
-    case 'channels': waiting.channels = v.channels ?? []; break
+    case 'channels': waiting.channels = v.channels ?? []; delete waiting.changed; break
+    case 'changed': waiting.changed = new Map([...(waiting.changed ?? []), ...(v.channels as Channel[]).map((c): [string, Channel] => [c.id, c])]); break
     case 'traffic': waiting.traffic = v; break
     case 'point': waiting.points.push(v); void askHealth(); break
     case 'exchange': waiting.exchanges.push(known(v)); break
@@ -134,7 +136,7 @@ async function catchUp(): Promise<void> {
 
 // follow reads one stream to its end.
 async function follow(stop: AbortController): Promise<void> {
-  const answer = await send('/api/events', { signal: stop.signal, ...(cursor && { headers: { 'Last-Event-ID': cursor } }) })
+  const answer = await send('/api/events?changes=true', { signal: stop.signal, ...(cursor && { headers: { 'Last-Event-ID': cursor } }) })
   skew = Date.parse(answer.headers.get('Date') ?? '') - Date.now()
   if (!(Math.abs(skew) > 2000)) skew = 0 // the header has whole seconds
   link.value = { state: 'live' }

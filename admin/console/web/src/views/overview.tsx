@@ -1,7 +1,8 @@
 import type { View } from '../views'
-import { failedOf, get, type Limits, type Origins } from '../api'
+import { failedOf, get, type Limits, type Origins, type Point } from '../api'
 import { channels, exchanges, now, overview as state, points, told } from '../live'
 import { tick } from '../clock'
+import { Heat } from '../parts/heat'
 import { Plot } from '../parts/plot'
 import { Ago, Behind, Card, Empty, Failed, Figure, Skeleton, useLoad } from '../parts/shown'
 import { usePoll } from '../parts/poll'
@@ -51,13 +52,13 @@ function Charts() {
   void tick.value
   const { times, at } = axis()
   const empty = <T,>(of: T): T[] => times.map(() => of)
-  const all = empty(0), failed = empty(0), p50 = empty<number | null>(null), p99 = empty<number | null>(null)
+  const all = empty(0), failed = empty(0), known = empty<Point | undefined>(undefined)
   for (const p of points.value) {
     const i = at.get(Math.floor(Date.parse(p.at) / 1000 / step) * step)
     if (i === undefined) continue
     all[i] = p.questions_per_second
     failed[i] = p.questions_per_second * (failedOf(p) + p.failed.client)
-    if (p.first_ms.p50 > 0) [p50[i], p99[i]] = [p.first_ms.p50, p.first_ms.p99]
+    known[i] = p
   }
   const rows = [...points.value].reverse()
   const from = (p: { at: string }) => clock(Date.parse(p.at)).slice(0, 8)
@@ -69,8 +70,7 @@ function Charts() {
         <Behind title="Questions as a table" head={['From', 'Questions/s', 'Failed', 'Running']} rows={rows.map(p => [from(p), digits(p.questions_per_second), percent(failedOf(p) + p.failed.client), p.running])} />
       </Card>
       <Card title="Time to first content" more={<span class="soft">15 minutes</span>}>
-        <Plot label="Time to first content over the last 15 minutes; the table below has the figures" value={took}
-          data={[times, p50, p99]} lines={[{ name: 'median', colour: '--accent' }, { name: 'p99', colour: '--soft' }]} />
+        <Heat label="Time to first content over the last 15 minutes, how many answers took how long; the table below has the figures" times={times} step={step} points={known} />
         <Behind title="Times as a table" head={['From', 'Median', 'p99', 'Added']} rows={rows.filter(p => p.first_ms.p50 > 0).map(p => [from(p), took(p.first_ms.p50), took(p.first_ms.p99), took(p.added_ms.p50)])} />
       </Card>
     </div>

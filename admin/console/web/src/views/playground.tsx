@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals'
 import type { View } from '../views'
 import { get, part, Refusal } from '../api'
+import { question, system } from '../asked'
 import { channels } from '../live'
 import { Button, message } from '../parts/act'
 import { Card, Choice, Empty, Failed, Filter, Skeleton, useLoad } from '../parts/shown'
@@ -13,8 +14,6 @@ import '../styles/playground.css'
 
 interface Protocol { name: string; system: boolean; names: string }
 
-const question = signal('What is a dragoman?')
-const system = signal('')
 const lanes = signal<Lane[]>([])
 let running: AbortController | undefined
 

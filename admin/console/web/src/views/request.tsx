@@ -5,12 +5,13 @@ import { message } from '../parts/act'
 import { Behind, Copy, Failed, Skeleton, useLoad } from '../parts/shown'
 import { Mark } from '../parts/state'
 import { address, setParams } from '../route'
+import { WhatWasSaid } from './forms'
 import { clock, digits, exact, money, percent, took } from '../words'
 
 export function Detail({ id, n, caller }: { id: string; n: string; caller: string }) {
   const { value: e, error, again } = useLoad(stop => get<Explanation>('/api/explain/' + part(id) + query({ n, caller }), stop), [id, n, caller])
   const { value: ledger } = useLoad(stop => get<Ledger>('/api/ledger' + query({ request: id }), stop), [id])
-  const close = () => setParams({ id: '', of: '', n: '' })
+  const close = () => setParams({ id: '', of: '', n: '', forms: '', attempt: '' })
   useEffect(() => {
     const onKey = (k: KeyboardEvent) => { if (k.key === 'Escape' && !document.querySelector('dialog[open]')) close() }
     addEventListener('keydown', onKey)
@@ -24,6 +25,7 @@ export function Detail({ id, n, caller }: { id: string; n: string; caller: strin
         <div class="row"><Copy text={() => curl('/api/explain/' + part(id))}>Copy as curl</Copy><Foresee e={e} /></div>
         {e.ledger && <Waterfall e={e} />}
         <Trail e={e} />
+        <WhatWasSaid e={e} />
         <Cost rows={(ledger?.rows ?? []).filter(r => !caller || r.caller === caller)} />
         {e.same_id && e.same_id.length > 1 && <><h3>Others with this id</h3><ul class="lines">{e.same_id.map(s => <li key={s.n}><a href={address('requests', { id, n: String(s.n) })}>{clock(Date.parse(s.at))}</a> {s.caller}, {s.front}, {s.model}: {s.outcome ?? s.state}</li>)}</ul></>}
       </>}

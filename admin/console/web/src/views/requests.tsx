@@ -9,6 +9,7 @@ import { Choice, Empty, Filter, Filters, Skeleton } from '../parts/shown'
 import { Mark } from '../parts/state'
 import { param, setParams } from '../route'
 import { clock, exact, many, took } from '../words'
+import { AllForms } from './forms'
 import { Detail } from './request'
 
 const paused = signal(false)
@@ -43,6 +44,7 @@ function Requests() {
         {!running && <Choice name="attempts" label="Attempts" values={[['', 'any'], ['several', 'more than one']]} />}
         <ById />
       </Filters>
+      {param('id') && param('forms') && <AllForms key={param('id') + param('n')} id={param('id')} n={param('n')} caller={param('of')} />}
       <div class={'split' + (param('id') ? ' open' : '')}>{running ? <Running /> : <Ended />}{param('id') && <Detail key={param('id') + param('n')} id={param('id')} n={param('n')} caller={param('of')} />}</div>
     </>
   )
@@ -53,7 +55,7 @@ function ById() {
   const open = (e: Event) => {
     e.preventDefault()
     const id = String(new FormData(e.currentTarget as HTMLFormElement).get('id')).trim()
-    if (id) setParams({ id, of: '', n: '' })
+    if (id) setParams({ id, of: '', n: '', forms: '', attempt: '' })
   }
   return <form class="filter" onSubmit={open}><label><span>Request id</span><input name="id" type="text" placeholder="req_… and Enter" autocomplete="off" spellcheck={false} /></label></form>
 }
@@ -124,7 +126,7 @@ const keyOf = (e: Exchange): string => 'key' in e ? (e as Known).key : e.id + e.
 function Line({ e }: { e: Exchange }) {
   const at = Date.parse(e.at) + e.took_ms
   const chosen = param('id') === e.id
-  const choose = () => setParams(chosen ? { id: '', of: '', n: '' } : { id: e.id, of: e.caller, n: '' })
+  const choose = () => setParams(chosen ? { id: '', of: '', n: '', forms: '', attempt: '' } : { id: e.id, of: e.caller, n: '', forms: '', attempt: '' })
   return (
     <button type="button" class={'exchange' + (chosen ? ' chosen' : '')} aria-expanded={chosen} onClick={choose}>
       <time dateTime={exact(at)} title={exact(at)}>{clock(e.state === 'running' ? Date.parse(e.at) : at).slice(0, 12)}</time>
