@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -24,7 +25,8 @@ func TestACallerWithoutAKeyIsToldByItsNetworkEverywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	other := []store.Entry{{Request: "elsewhere", Caller: "anonymous@192.0.3.1", At: 1}, {Request: "neighbour", Caller: "anonymous@192.0.2.77", At: 1}}
+	now := time.Now().UnixMilli() // what is older than the ledger keeps may be gone at any moment
+	other := []store.Entry{{Request: "elsewhere", Caller: "anonymous@192.0.3.1", At: now}, {Request: "neighbour", Caller: "anonymous@192.0.2.77", At: now}}
 	if err := d.st.(store.Ledger).Record(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
