@@ -67,7 +67,7 @@ async function share(seconds) {
 console.log('the gateway at rest without a console: ' + (await share(20)) + ' % of a core')
 const stop = new AbortController()
 for (let i = 0; i < 10; i++) {
-  const r = await fetch(gateway.url('/api/events'), { headers: { Authorization: 'Bearer ' + token }, signal: stop.signal })
+  const r = await fetch(gateway.url('/api/events?changes=true'), { headers: { Authorization: 'Bearer ' + token }, signal: stop.signal })
   r.body.pipeTo(new WritableStream()).catch(() => {})
 }
 await share(2)
