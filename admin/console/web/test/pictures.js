@@ -35,12 +35,12 @@ const page = await open(browser)
 await enter(page, gateway)
 const views = (await Promise.all((await page.getByRole('navigation').getByRole('link').all()).map(l => l.getAttribute('href')))).map(h => h.split('/').pop())
 await over(page)
-await gateway.api('POST', '/api/captures', { caller: 'alice', seconds: 3600 })
-await gateway.ask('coder', 'What is a dragoman?', undefined, 'anthropic')
+await gateway.api('POST', '/api/captures', { caller: 'carol', seconds: 3600 })
+await gateway.ask('coder', 'What is a dragoman?', 'sk-carol-for-tests-only', 'anthropic')
 const captured = (await gateway.api('GET', '/api/captures')).exchanges.at(-1)
 const failed = await gateway.api('GET', '/api/exchanges?model=coder&limit=50')
 const told = failed.exchanges.find(e => e.attempts > 1) ?? failed.exchanges[0]
-const extra = { 'requests-forms': `requests?of=alice&id=${captured.id}&forms=shown`, 'requests-detail': 'requests?model=coder&of=alice&id=' + told.id, 'channels-failures': 'channels?channel=shaky&open=shaky&panel=failures' }
+const extra = { 'requests-forms': `requests?of=carol&id=${captured.id}&forms=shown`, 'requests-detail': 'requests?model=coder&of=alice&id=' + told.id, 'channels-failures': 'channels?channel=shaky&open=shaky&panel=failures' }
 // acts are what one does in a view before its picture is taken.
 const acts = {
   playground: async page => {

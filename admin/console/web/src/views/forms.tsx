@@ -56,6 +56,7 @@ export function AllForms({ id, caller, n }: { id: string; caller: string; n: str
 
 function NotKept({ error, again }: { error: unknown; again: () => void }) {
   if (error instanceof Refusal && error.status === 403) return <p class="empty">{why.value || error.message}</p>
+  if (error instanceof Refusal && error.status === 404) return <p class="empty">Nothing of this request is kept (any more): its caller was not captured when it came, or it has made room for others.</p>
   return <Failed error={error} again={again} />
 }
 
