@@ -107,3 +107,18 @@ func (x *Exchange) fault(err error) *translate.Error {
 	one.Masker = x.plan.Mask()
 	return &one
 }
+
+// inOnePiece reports whether the first content of an answer comes when nearly all of it is
+// there.
+func (x *Exchange) inOnePiece() bool {
+	return x.whole || x.prompt.req.Opaque != nil && !x.prompt.req.Stream
+}
+
+// gap is the longest silence within the answer.
+func (x *Exchange) gap() time.Duration {
+	gap := x.attempt.lease.Channel.Timeouts.Gap
+	if o := x.prompt.req.Opaque; o != nil && o.Slow {
+		return max(gap, firstAlone)
+	}
+	return gap
+}

@@ -336,3 +336,20 @@ func (x *Exchange) crashed() {
 	x.Logger(x.g.log).Error("panic", "what", bug, "stack", string(debug.Stack()))
 	x.end(&translate.Error{Code: translate.CodeInternal, Message: "internal error"})
 }
+
+// ContentType is the label of an answer to a question with an Opaque, as its channel has it.
+func (x *Exchange) ContentType() string { return x.answer.label }
+
+// Entire returns an answer to a question with an Opaque of which all had come before the commit
+// point; ok is false for a longer one, which is to be had from Next. The exchange must be closed
+// all the same, and the bytes live until then.
+func (x *Exchange) Entire() (body []byte, ok bool) {
+	if !x.answer.hasFirst || x.answer.first.Kind != translate.KindFinish || len(x.answer.held) != 1 {
+		return nil, false
+	}
+	for {
+		if _, err := x.Next(); err != nil {
+			return x.answer.raw, err == io.EOF
+		}
+	}
+}

@@ -61,6 +61,7 @@ func TestEachFaultHasItsConsequence(t *testing.T) {
 		{"astray", translate.FaultAstray, nil, true},
 		{"size", translate.FaultSize, nil, true},
 		{"unclear", translate.FaultUnclear, nil, true},
+		{"no endpoint", translate.FaultNoEndpoint, nil, true},
 		{"rejected", translate.FaultRejected, nil, false},
 		{"gone", translate.FaultGone, nil, false},
 		{"local", translate.FaultLocal, nil, true},

@@ -54,7 +54,11 @@ func (g *Gateway) begin(ctx context.Context, q Question) (*Pending, *translate.E
 		caller = q.Caller.Name
 	}
 	p.x.report.mark(g.tracer, &p.x.q)
-	p.x.report.trace = g.traces.Take(journal.Asked{ID: q.ID, Front: q.Front, Caller: caller, Model: q.Model.Name, Received: p.x.q.Received})
+	asked := journal.Asked{ID: q.ID, Front: q.Front, Caller: caller, Model: q.Model.Name, Received: p.x.q.Received}
+	if o := q.Request.Opaque; o != nil {
+		asked.Endpoint = o.Endpoint
+	}
+	p.x.report.trace = g.traces.Take(asked)
 	return p, g.enter(&p.x)
 }
 
@@ -62,7 +66,7 @@ func (g *Gateway) begin(ctx context.Context, q Question) (*Pending, *translate.E
 func (g *Gateway) pending(ctx context.Context, q Question) *Pending {
 	p := &Pending{}
 	x := &p.x
-	x.g, x.q, x.ctx, x.began, x.whole = g, q, ctx, time.Now(), !q.Request.Stream
+	x.g, x.q, x.ctx, x.began, x.whole = g, q, ctx, time.Now(), !q.Request.Stream && q.Request.Opaque == nil
 	if q.Received.IsZero() {
 		x.q.Received = x.began
 	}
@@ -254,6 +258,9 @@ func (p *Pending) panicked() {
 func (p *Pending) prepare() *translate.Error {
 	x, prompt := &p.x, &p.x.prompt
 	prompt.window, prompt.scope = -1, x.q.Caller.Name
+	if prompt.req.Opaque != nil {
+		return nil
+	}
 	if prompt.lazy != nil && prompt.mayPass() {
 		return nil
 	}

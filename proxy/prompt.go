@@ -41,6 +41,9 @@ func (p *prompt) passes(ch *channel.Channel) bool {
 
 // plain reports whether nothing is added to the question as it came.
 func (p *prompt) plain() bool {
+	if p.req.Opaque != nil {
+		return true // it cannot be told in any other way
+	}
 	return p.turn == nil && p.model.Preset == nil && p.req.Raw != nil && !p.req.Changed
 }
 
@@ -192,7 +195,9 @@ func (p *prompt) needs() int {
 // its answer.
 func (p *prompt) expects() (input, output int) {
 	n := 0
-	if p.mayPass() {
+	if o := p.req.Opaque; o != nil && o.Answer == 0 {
+		return translate.Tokens(o.Length), 0
+	} else if o != nil || p.mayPass() {
 		n = p.req.PassedLength()
 	} else {
 		n = p.req.Length()
@@ -212,6 +217,9 @@ func (p *prompt) expects() (input, output int) {
 		n += earlier
 	}
 	answer := answerTokens
+	if o := p.req.Opaque; o != nil {
+		answer = o.Answer
+	}
 	if most != nil {
 		answer = min(max(*most, 0), math.MaxInt32) // a client chose it
 	}

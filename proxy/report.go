@@ -79,6 +79,9 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 		ch, u := x.attempt.lease.Channel, x.Usage()
 		attrs = append(attrs, slog.String("channel", ch.ID), slog.Int64("input_tokens", u.Input), slog.Int64("output_tokens", u.Output))
 	}
+	if o := x.prompt.req.Opaque; o != nil {
+		attrs = append(attrs, slog.String("endpoint", o.Path))
+	}
 	if s := x.q.Session; s != "" {
 		attrs = append(attrs, slog.String("session", s))
 	}

@@ -38,6 +38,9 @@ func (s *search) tryRoutes() *translate.Error {
 	if s.x.prompt.media && len(s.x.report.failures) == 0 && len(s.skipped) == 0 {
 		return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: "unsupported content_type"}
 	}
+	if o := s.x.prompt.req.Opaque; o != nil && len(s.x.report.failures) == 0 && len(s.skipped) == 0 {
+		return &translate.Error{Code: translate.CodeNotFound, Param: "model", Message: "no channel of this model speaks the dialect of " + o.Path}
+	}
 	for i := range s.skipped {
 		if p := &s.skipped[i]; p.Gate() != nil {
 			p.Wait = p.Gate().Invite(time.Now())
@@ -66,8 +69,14 @@ func (s *search) onePass(p *routing.Plan, routes *[]*routing.Route) *translate.E
 }
 
 // suits reports whether c can be told the question at all: images, voice and video
-// of iagent clients mean something to few kinds of channel (docs/rules/conversations.md 11).
-func (s *search) suits(c *channel.Candidate) bool { return !s.x.prompt.media || c.Channel.Kind.Media }
+// of iagent clients mean something to few kinds of channel (docs/rules/conversations.md 11), and the
+// endpoints beside chat to channels of their dialect.
+func (s *search) suits(c *channel.Candidate) bool {
+	if s.x.prompt.req.Opaque != nil {
+		return c.Channel.Speaks(s.x.prompt.req.Dialect)
+	}
+	return !s.x.prompt.media || c.Channel.Kind.Media
+}
 
 // errExhausted says that a route has nobody left to ask.
 var errExhausted = &translate.Error{}
@@ -225,6 +234,9 @@ func (s *search) pickFrom(p *routing.Plan, tier []channel.Candidate, now time.Ti
 	for i := range tier {
 		c := &tier[i]
 		if !s.untried(c) {
+			if !s.suits(c) {
+				s.unsuited(c)
+			}
 			continue
 		}
 		b, turn := c.Barred(now), (*fairqueue.Slots)(nil)

@@ -86,7 +86,7 @@ func (r *report) tell(x *Exchange, opened, line bool, err *translate.Error) {
 	}
 	e := r.trace.Ended()
 	e.Span, e.Parent, e.Session = r.span, r.parent, x.q.Session
-	e.Room, e.Stream, e.Dropped = r.waited, !x.whole, r.timing.Dropped
+	e.Room, e.Stream, e.Dropped = r.waited, !x.inOnePiece(), r.timing.Dropped
 	e.Cached, e.Finish, e.Answered = x.answer.cached, x.answer.collected.Finish, r.answered
 	if opened {
 		e.Usage = x.Usage()

@@ -144,6 +144,7 @@ type answer struct {
 	hasFirst  bool              // it was not given out yet
 	collected translate.Answer  // usage and, where it is needed, all of it
 	raw       []byte            // a whole answer as it came
+	label     string            // its Content-Type, if it passes by unread
 	textBytes int
 	shown     bool              // some of it was text
 	thought   bool              // some of it was thought

@@ -54,7 +54,7 @@ func (s *search) try(c channel.Candidate, more bool) *translate.Error {
 		default:
 			return s.turnedAway(c, began, nil) // the connection that was there is gone
 		}
-		s.x.attempt.paced(&s.x.report.timing, s.x.whole, err)
+		s.x.attempt.paced(&s.x.report.timing, s.x.inOnePiece(), err)
 		s.x.attempt.abandon(err)
 		return err
 	}
@@ -64,13 +64,16 @@ func (s *search) try(c channel.Candidate, more bool) *translate.Error {
 	if known, ok := stream.(connected); ok {
 		s.x.report.timing.Connect = known.Connecting()
 	}
-	s.x.attempt.stream, s.x.attempt.passThrough = stream, false
+	s.x.attempt.stream, s.x.attempt.passThrough = stream, s.x.prompt.req.Opaque != nil
+	if l, ok := stream.(labelled); ok {
+		s.x.answer.label = l.ContentType()
+	}
 	if err := s.readFirst(); err != nil {
-		s.x.attempt.paced(&s.x.report.timing, s.x.whole, err)
+		s.x.attempt.paced(&s.x.report.timing, s.x.inOnePiece(), err)
 		s.x.attempt.abandon(err)
 		return err
 	}
-	s.x.attempt.paced(&s.x.report.timing, s.x.whole, nil)
+	s.x.attempt.paced(&s.x.report.timing, s.x.inOnePiece(), nil)
 	s.x.attempt.judge(nil)
 	c.Channel.Meter.Answered(time.Since(s.x.q.Received))
 	s.x.report.trace.Attempted(&s.x.report.timing, nil)
@@ -79,12 +82,15 @@ func (s *search) try(c channel.Candidate, more bool) *translate.Error {
 		s.x.attempt.watchdog.Stop()
 		return nil
 	}
-	s.x.attempt.watchdog.WatchGaps(c.Channel.Timeouts.Gap)
+	s.x.attempt.watchdog.WatchGaps(s.x.gap())
 	return nil
 }
 
 // connected is a stream that knows how long it waited for its connection.
 type connected interface{ Connecting() time.Duration }
+
+// labelled is a stream that knows how its server has labelled it.
+type labelled interface{ ContentType() string }
 
 // named says which model answers, by its upstream's name, where the channel's
 // dialect does not (docs/rules/channels.md 7).
@@ -109,10 +115,10 @@ func (s *search) firstWait(c channel.Candidate, more bool) time.Duration {
 	if !more {
 		return firstAlone
 	}
-	d := c.Record.Latency(s.x.whole).Timeout()
+	d := c.Record.Latency(s.x.inOnePiece()).Timeout()
 	switch {
 	case d > 0:
-	case s.x.whole || c.Channel.Kind.Whole:
+	case s.x.inOnePiece() || c.Channel.Kind.Whole:
 		d = firstAlone
 	default:
 		d = firstWithAlt
@@ -130,6 +136,9 @@ func (s *search) readFirst() *translate.Error {
 	s.x.answer.held, s.x.answer.heldAt, s.x.answer.hasFirst, s.x.answer.collected = s.x.answer.held[:0], 0, false, translate.Answer{}
 	s.x.answer.raw, s.x.answer.complete, s.x.answer.doubted, s.x.answer.excess, s.x.answer.textBytes, s.x.answer.copies = s.x.answer.raw[:0], false, false, false, 0, s.x.answer.copies[:0]
 	s.x.answer.shown, s.x.answer.thought = false, false
+	if s.x.prompt.req.Opaque != nil {
+		return s.readOpaque()
+	}
 	began, heldBytes := false, 0
 	wait, waits := s.x.attempt.stream.(patient)
 	for {
@@ -151,7 +160,7 @@ func (s *search) readFirst() *translate.Error {
 				// It is on its way: from here on the gaps count, as for a stream.
 				began = true
 				s.x.report.timing.First = max(time.Since(s.x.attempt.opened), 1)
-				s.x.attempt.watchdog.WatchGaps(s.x.attempt.lease.Channel.Timeouts.Gap)
+				s.x.attempt.watchdog.WatchGaps(s.x.gap())
 			}
 		}
 		// What came in another form than it was asked for has no Raw, and is

@@ -243,10 +243,10 @@ func (s *search) quickest(c channel.Candidate) time.Duration {
 	}
 	for i := range min(len(s.tier)-1, mostRivals) {
 		o := &s.tier[(at+1+i)%len(s.tier)]
-		if o.Channel.Kind.Whole != c.Channel.Kind.Whole && !s.x.whole {
+		if o.Channel.Kind.Whole != c.Channel.Kind.Whole && !s.x.inOnePiece() {
 			continue
 		}
-		d := o.Record.Latency(s.x.whole).Timeout()
+		d := o.Record.Latency(s.x.inOnePiece()).Timeout()
 		if d > 0 && (best == 0 || d < best) && s.free(o, now) && !o.Channel.Slots.Full() {
 			best = d
 		}

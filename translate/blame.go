@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -80,6 +81,8 @@ func (e *Error) blame(f Fault) {
 		e.Message = "the model is not served here"
 	case FaultNoModel:
 		e.Message = "the channel has not got the model"
+	case FaultNoEndpoint:
+		e.Code, e.Message = CodeNotFound, "the channel has not got the endpoint"
 	case FaultAstray:
 		e.Message = "what answered is no model"
 	case FaultSize:
@@ -242,4 +245,28 @@ func statusOf(words string) int {
 		return 400
 	}
 	return 502
+}
+
+// Lacking returns err, which a back end answered with a status: where that says that it has not got the
+// endpoint asked for, with that fault. A status of 200 stands for an error within an answer.
+func Lacking(status int, err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Fault {
+	case FaultAstray, FaultRejected, FaultUnclear, FaultBroken:
+	default:
+		return err
+	}
+	unknown := status == 404 || status == 405 || status == 501
+	if status == 200 && e.Upstream != nil {
+		unknown = strings.HasPrefix(strings.ToLower(e.Upstream.Message), "unexpected endpoint") // LM Studio's words
+	}
+	if !unknown {
+		return err
+	}
+	one := *e
+	one.blame(FaultNoEndpoint)
+	return &one
 }

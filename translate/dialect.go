@@ -110,3 +110,14 @@ type Encoder interface {
 	// well ([DONE]).
 	AppendTail(dst []byte) []byte
 }
+
+// Passage is a Decoder of answers that may be any bytes. Those that are server-sent events go
+// through Decode as others do.
+type Passage interface {
+	Decoder
+	// Pass looks at the next bytes of an answer that is not made of events.
+	Pass(piece []byte)
+	// Passed ends such an answer: isJSON says that its label says so. The events end with
+	// KindFinish. The error says that what has come is none.
+	Passed(evs []Event, isJSON bool) ([]Event, error)
+}

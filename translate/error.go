@@ -74,22 +74,23 @@ type Fault uint8
 
 // The faults. The zero value is no upstream's failure at all.
 const (
-	FaultDial     Fault = iota + 1 // nothing was sent
-	FaultBroken                    // reset, 5xx, nonsense, an empty answer
-	FaultSlow                      // no first content in time
-	FaultBusy                      // upstream 429, or 503 with a hint when to come back
-	FaultDenied                    // upstream 401 or 403: our credential is bad
-	FaultRejected                  // upstream 400, 413, 422 about the request: the question is bad
-	FaultCut                       // it broke off after the commit point
-	FaultGone                      // the client left
-	FaultLocal                     // nothing was sent, for want of something of our own, such as descriptors
-	FaultPurse                     // nothing is left of what our account may spend
-	FaultCost                      // something is left, but less than the question is estimated to cost
-	FaultPlace                     // it serves nobody where we are
-	FaultNoModel                   // the channel has not got the model
-	FaultAstray                    // what answered is no model: a web page, an unknown path, a refused handshake, a redirection
-	FaultSize                      // the question is too large for this way to a model, for example for a proxy
-	FaultUnclear                   // refused without a word about whose fault it is
+	FaultDial       Fault = iota + 1 // nothing was sent
+	FaultBroken                      // reset, 5xx, nonsense, an empty answer
+	FaultSlow                        // no first content in time
+	FaultBusy                        // upstream 429, or 503 with a hint when to come back
+	FaultDenied                      // upstream 401 or 403: our credential is bad
+	FaultRejected                    // upstream 400, 413, 422 about the request: the question is bad
+	FaultCut                         // it broke off after the commit point
+	FaultGone                        // the client left
+	FaultLocal                       // nothing was sent, for want of something of our own, such as descriptors
+	FaultPurse                       // nothing is left of what our account may spend
+	FaultCost                        // something is left, but less than the question is estimated to cost
+	FaultPlace                       // it serves nobody where we are
+	FaultNoModel                     // the channel has not got the model
+	FaultAstray                      // what answered is no model: a web page, an unknown path, a refused handshake, a redirection
+	FaultSize                        // the question is too large for this way to a model, for example for a proxy
+	FaultUnclear                     // refused without a word about whose fault it is
+	FaultNoEndpoint                  // the channel has not got the endpoint
 	faultEnd
 )
 
@@ -99,7 +100,7 @@ const Faults = int(faultEnd)
 var faultNames = [...]string{
 	0: "ok", FaultDial: "dial", FaultBroken: "broken", FaultSlow: "slow", FaultBusy: "busy", FaultDenied: "denied",
 	FaultRejected: "rejected", FaultCut: "cut", FaultGone: "gone", FaultLocal: "local", FaultPurse: "purse", FaultCost: "cost",
-	FaultPlace: "place", FaultNoModel: "no_model", FaultAstray: "astray", FaultSize: "size", FaultUnclear: "unclear",
+	FaultPlace: "place", FaultNoModel: "no_model", FaultAstray: "astray", FaultSize: "size", FaultUnclear: "unclear", FaultNoEndpoint: "no_endpoint",
 	faultEnd: "other",
 }
 

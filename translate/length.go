@@ -46,6 +46,9 @@ func (r *Request) LengthBeside() int {
 // counts where it holds much more than the canonical form knows of: whatever that is, the
 // model may read it. Up to that, it is how JSON writes the same.
 func (r *Request) PassedLength() int {
+	if r.Opaque != nil {
+		return r.Opaque.Length
+	}
 	known, body := r.Length(), len(r.Raw)
 	for i := range r.Messages {
 		for j := range r.Messages[i].Parts {

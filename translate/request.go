@@ -263,6 +263,9 @@ type Request struct {
 	// Raw is the body as it came, nil when it may not be passed on as it is
 	// (it was not JSON of one reading: duplicate or differently cased keys).
 	Raw []byte
+	// Opaque is what is known of a question of an [Endpoint], which no channel of another dialect
+	// can be asked; nil: the question is one of a chat.
+	Opaque *Opaque
 	// Outline is where the members of Raw lie, as a [RoutingScanner] has found them; nil: nobody
 	// has looked. It aliases Raw.
 	Outline []jsonx.Member

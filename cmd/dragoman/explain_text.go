@@ -17,7 +17,7 @@ func printExplanation(w io.Writer, e *proxy.Explanation) error {
 		fmt.Fprintf(t, "request\t%s\nasked\t%s\n", e.ID, e.At)
 	}
 	fmt.Fprintf(t, "caller\t%s\n", e.Caller)
-	for _, l := range [][2]string{{"limits", e.Limits}, {"front", e.Front}, {"preset", e.Preset}} {
+	for _, l := range [][2]string{{"limits", e.Limits}, {"front", e.Front}, {"endpoint", e.Endpoint}, {"preset", e.Preset}} {
 		if l[1] != "" {
 			fmt.Fprintf(t, "%s\t%s\n", l[0], l[1])
 		}

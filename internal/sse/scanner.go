@@ -134,6 +134,15 @@ func (s *Scanner) Wrote(n int) { s.buf = s.buf[:len(s.buf)+n] }
 // streams that turn out not to be events at all.
 func (s *Scanner) Bytes() []byte { return s.buf[s.start:] }
 
+// Take hands out everything that has not been handed out, for streams that turn out not to be events
+// at all. It is valid until the next call of any method.
+func (s *Scanner) Take() []byte {
+	all := s.buf[s.start:]
+	s.start = len(s.buf)
+	s.line, s.seen, s.noLF = s.start, s.start, s.start
+	return all
+}
+
 // Pending reports whether part of an event with data is in the buffer.
 func (s *Scanner) Pending() bool {
 	if s.lines > 0 {

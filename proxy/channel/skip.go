@@ -57,6 +57,8 @@ func FinalError(failures []Failure, passed []Skip, named bool) *translate.Error 
 		return &translate.Error{Code: translate.CodeRateLimited, Fault: translate.FaultBusy, Message: "every channel of this model is throttled or at its limit", Retry: max(v.retry, time.Second)}
 	case all(translate.FaultNoModel) && named:
 		return &translate.Error{Code: translate.CodeModelNotFound, Message: "no channel has the model", Retry: v.retry, Cause: v.cause()}
+	case all(translate.FaultNoEndpoint):
+		return &translate.Error{Code: translate.CodeNotFound, Message: "no channel of this model has the endpoint", Cause: v.cause()}
 	case all(translate.FaultSize):
 		return &translate.Error{Code: translate.CodeTooLarge, Message: "no channel of this model takes a question of this size", Cause: v.cause()}
 	case v.model != nil:

@@ -210,14 +210,15 @@ func TestAMissingEndpointSaysWhatThereIs(t *testing.T) {
 		want []string
 	}{
 		{"/v1/responses/resp_1/cancel", []string{"POST /v1/responses/resp_1/cancel is not served here", "POST /v1/responses"}},
-		{"/v1/embeddings", []string{"POST /v1/embeddings is not served here", "GET /v1/models"}},
+		{"/v1/edits", []string{"POST /v1/edits is not served here", "POST /v1/embeddings", "GET /v1/models"}},
+		{"/v1/files", []string{"POST /v1/files is not served here", "POST /v1/embeddings"}},
 		{"/v1/messages/batches", []string{"POST /v1/messages/batches is not served here", "/v1/messages/count_tokens", `"type":"not_found_error"`}},
 		{"/v1/" + strings.Repeat("x", 500), []string{"POST /v1/xxx", "is not served here"}},
 		{"/v1/a%22%0d%0ab", []string{"is not served here"}},
 	} {
 		status, _, said := w.Do(t, "POST", c.path, `{}`, "Authorization", "Bearer "+key)
 		for _, want := range c.want {
-			if status != 404 || !strings.Contains(said, want) || len(said) > 500 {
+			if status != 404 || !strings.Contains(said, want) || len(said) > 1000 {
 				t.Errorf("%s: %d %s, want %s", c.path, status, said, want)
 			}
 		}

@@ -70,10 +70,13 @@ func frameChunk(p []byte) []byte {
 type framing struct {
 	kind  string // content type
 	alive []byte // what a silent stream says between two pieces
+	// mute: the answer is bytes of any kind, among which and behind which nothing can be said. One that
+	// breaks off ends with its connection.
+	mute bool
 }
 
 // eventStream is the framing of server-sent events (docs/rules/rest.md 3.2).
-var eventStream = framing{"text/event-stream; charset=utf-8", sse.AppendComment(nil, "keep-alive")}
+var eventStream = framing{kind: "text/event-stream; charset=utf-8", alive: sse.AppendComment(nil, "keep-alive")}
 
 // framingOf is the framing of the answer to req.
 func (f *Front) framingOf(req *translate.Request) framing {

@@ -42,7 +42,7 @@ var geminiFront = Front{
 }
 
 // jsonList is the framing of a JSON list that grows: white space says that it lives.
-var jsonList = framing{"application/json; charset=utf-8", []byte(" ")}
+var jsonList = framing{kind: "application/json; charset=utf-8", alive: []byte(" ")}
 
 // askGemini answers what the path asks of a model.
 func askGemini(c *call) {

@@ -11,18 +11,18 @@ import (
 var openaiFront = Front{
 	dialect: openai.Dialect,
 	routes: func() []Route {
-		return []Route{
+		return append([]Route{
 			{Method: "POST", Path: "/v1/chat/completions", Handle: (*call).ask},
 			{Method: getHead, Path: "/v1/models", Handle: listModels, Shared: true},
 			{Method: getHead, Path: "/api/v1/models", Handle: listModels, Shared: true}, // as chatnio's servers have it
 			{Method: getHead, Path: "/v1/models/{id:*}", Handle: oneModel, Shared: true},
-		}
+		}, endpointRoutes()...)
 	},
 	entry: "/v1",
 	base:  "/v1",
 	instead: func(path string) string {
 		switch {
-		case path == "/v1/completions", strings.HasPrefix(path, "/v1/chat/"):
+		case strings.HasPrefix(path, "/v1/chat/"):
 			return "POST /v1/chat/completions"
 		}
 		return ""

@@ -87,7 +87,11 @@ func newStream(c *call, enc translate.Encoder, frames framing) *stream {
 func (c *call) stream(b *stream, err error) {
 	b.held, c.held = c.held, nil
 	if !b.headOut {
-		streamHeaders(&c.ctx.Response.Header, b.frames.kind)
+		if b.frames.mute {
+			c.ctx.Response.Header.SetContentType(b.frames.kind)
+		} else {
+			streamHeaders(&c.ctx.Response.Header, b.frames.kind)
+		}
 		b.keep = c.streamHead(&b.head, b.bare)
 	}
 	c.ctx.HijackSetNoResponse(true)
@@ -268,7 +272,7 @@ func (b *stream) keepAliveTick() {
 		return
 	}
 	defer b.mu.Unlock()
-	if b.closed || b.broken {
+	if b.closed || b.broken || b.frames.mute {
 		return
 	}
 	if !b.answered {
@@ -419,7 +423,7 @@ func (b *stream) pump() (rests bool, err error) {
 func (b *stream) finish(buf *chunk, through bool, err error) error {
 	p := buf.open()
 	if err == io.EOF {
-		if through && !b.marked {
+		if through && !b.marked && !b.frames.mute {
 			// It ended well without its mark, which clients wait for.
 			p = append(p, b.front.mark...)
 			b.once.event(translate.Event{Raw: []byte(b.front.mark)})
@@ -430,7 +434,7 @@ func (b *stream) finish(buf *chunk, through bool, err error) error {
 		}
 	} else {
 		e := typed(err)
-		if e.Fault == translate.FaultGone {
+		if e.Fault == translate.FaultGone || b.frames.mute {
 			return err
 		}
 		b.once.end(e, b.front.statusOf(e))

@@ -15,6 +15,7 @@ type Ended struct {
 	Parent [8]byte
 
 	ID, Session, Front, Caller, Model string
+	Operation                         string // gen_ai.operation.name
 	Conversation                      string // its id; empty: it stands alone
 	Received                          time.Time
 	Took                              time.Duration
@@ -68,7 +69,10 @@ func OutcomeOf(err *translate.Error, failed bool) Outcome {
 func (r *Trace) Ended() *Ended {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := &Ended{ID: r.id, Front: r.front, Caller: store.ShownCaller(r.caller), Model: r.model, Received: r.received, Took: time.Since(r.received), Queue: r.queue}
+	e := &Ended{ID: r.id, Front: r.front, Caller: store.ShownCaller(r.caller), Model: r.model, Received: r.received, Took: time.Since(r.received), Queue: r.queue, Operation: "chat"}
+	if r.endpoint != nil {
+		e.Operation = r.endpoint.Operation
+	}
 	for i := range r.tries {
 		e.Attempts = append(e.Attempts, r.tries[i].ended(e.Took))
 	}

@@ -12,13 +12,15 @@ import (
 // would go. It holds no text of a conversation, and no address or key of a channel but
 // the address of its proxy.
 type Explanation struct {
-	ID     string `json:"id,omitempty"`
-	Front  string `json:"front,omitempty"`
-	Caller string `json:"caller"`
-	Limits string `json:"limits,omitempty"` // the caller's, in a dry run
-	Model  string `json:"model"`
-	Preset string `json:"preset,omitempty"`
-	Policy string `json:"policy"`
+	ID    string `json:"id,omitempty"`
+	Front string `json:"front,omitempty"`
+	// Endpoint is the path that was asked beside chat; empty: it was a chat.
+	Endpoint string `json:"endpoint,omitempty"`
+	Caller   string `json:"caller"`
+	Limits   string `json:"limits,omitempty"` // the caller's, in a dry run
+	Model    string `json:"model"`
+	Preset   string `json:"preset,omitempty"`
+	Policy   string `json:"policy"`
 
 	// At is when the question came, in RFC 3339; State is running or done; Outcome,
 	// once it is done, is ok or the code of the error. They are empty in a dry run.
@@ -158,6 +160,9 @@ func (r *seen) explain(policy string) *Explanation {
 	}
 	e := &Explanation{ID: r.id, Front: r.front, Caller: store.ShownCaller(r.caller), Model: r.model, Policy: policy, At: r.received.UTC().Format(time.RFC3339Nano),
 		Message: r.end.message, Retry: r.end.retry.Seconds(), Ledger: r.spent()}
+	if r.endpoint != nil {
+		e.Endpoint = r.endpoint.Path
+	}
 	e.State, e.Outcome = r.state()
 	for _, route := range r.routes {
 		e.Candidates = append(e.Candidates, r.candidates(route)...)

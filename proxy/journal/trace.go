@@ -26,6 +26,7 @@ const MaxAttempts = 6
 // Asked says of which question a trace is.
 type Asked struct {
 	ID, Front, Caller, Model string
+	Endpoint                 *translate.Endpoint // beside chat; nil: it is a question of a chat
 	Received                 time.Time
 	Aside                    bool // it is no caller's, and not counted in the activity
 }
@@ -134,6 +135,7 @@ type Trace struct {
 type record struct {
 	seq                      uint64 // its place among those that have ended, from 1; 0: it runs
 	id, front, caller, model string
+	endpoint                 *translate.Endpoint // see Asked
 	received                 time.Time
 	routes                   []Route // that were searched, the newest search's
 	notes                    []note  // at most maxNotes
@@ -359,7 +361,7 @@ func (r *Trace) Attempted(l *Timing, err *translate.Error) {
 func (r *Trace) begin(a Asked) {
 	r.one.route[0], r.one.try[0] = nil, try{}
 	r.record = record{
-		id: a.ID, front: a.Front, caller: translate.Clip(a.Caller), model: translate.Clip(a.Model), received: a.Received, aside: a.Aside,
+		id: a.ID, front: a.Front, caller: translate.Clip(a.Caller), model: translate.Clip(a.Model), endpoint: a.Endpoint, received: a.Received, aside: a.Aside,
 		routes: r.one.route[:0], tries: r.one.try[:0],
 	}
 }

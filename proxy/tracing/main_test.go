@@ -40,7 +40,8 @@ var (
 // ended is an exchange that failed at its first channel and was answered by the second.
 func ended() *journal.Ended {
 	return &journal.Ended{
-		Span: translate.TraceContext{TraceID: aTrace, SpanID: aSpan, Sampled: true, State: "vendor=1"}, Parent: aParent,
+		Operation: "chat",
+		Span:      translate.TraceContext{TraceID: aTrace, SpanID: aSpan, Sampled: true, State: "vendor=1"}, Parent: aParent,
 		ID: "req_1", Front: "openai", Caller: "alice", Model: "small", Conversation: "conv_1",
 		Received: began, Took: 900 * time.Millisecond, Queue: 5 * time.Millisecond,
 		Stream: true, Answered: "gpt-4o-mini-2024", Finish: translate.FinishStop, Usage: translate.Usage{Input: 12, Output: 34, CacheRead: 8},

@@ -101,7 +101,7 @@ func (m *spanMaker) make(all []*journal.Ended) []sdktrace.ReadOnlySpan {
 
 func (m *spanMaker) exchange(e *journal.Ended) {
 	m.ids = nextIDs{e.Span.TraceID, e.Span.SpanID}
-	ctx, s := m.tracer.Start(parentOf(e), "chat "+e.Model, trace.WithTimestamp(e.Received), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(exchangeAttributes(e)...))
+	ctx, s := m.tracer.Start(parentOf(e), e.Operation+" "+e.Model, trace.WithTimestamp(e.Received), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(exchangeAttributes(e)...))
 	for i := range e.Attempts {
 		m.attempt(ctx, e, i)
 	}
@@ -125,7 +125,7 @@ func (m *spanMaker) attempt(ctx context.Context, e *journal.Ended, i int) {
 	a := &e.Attempts[i]
 	m.ids.span = a.Span
 	began := e.Received.Add(a.Began)
-	_, s := m.tracer.Start(ctx, "chat "+a.Model, trace.WithTimestamp(began), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attemptAttributes(e, i)...))
+	_, s := m.tracer.Start(ctx, e.Operation+" "+a.Model, trace.WithTimestamp(began), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attemptAttributes(e, i)...))
 	end := began.Add(a.Took)
 	if a.Content {
 		s.AddEvent(firstContent, trace.WithTimestamp(began.Add(min(a.Open+a.First, a.Took))))
@@ -150,7 +150,7 @@ func ending(s trace.Span, o *journal.Outcome, kind string) {
 
 func exchangeAttributes(e *journal.Ended) []attribute.KeyValue {
 	all := []attribute.KeyValue{
-		operationKey.String("chat"), requestKey.String(e.Model), idKey.String(e.ID), frontKey.String(e.Front), callerKey.String(e.Caller),
+		operationKey.String(e.Operation), requestKey.String(e.Model), idKey.String(e.ID), frontKey.String(e.Front), callerKey.String(e.Caller),
 		streamKey.Bool(e.Stream), attemptsKey.Int(len(e.Attempts)), queueKey.Float64((e.Queue + e.Room).Seconds()),
 	}
 	if n := len(e.Attempts); n > 0 {
@@ -188,7 +188,7 @@ func answerAttributes(e *journal.Ended) (all []attribute.KeyValue) {
 func attemptAttributes(e *journal.Ended, i int) []attribute.KeyValue {
 	a := &e.Attempts[i]
 	all := []attribute.KeyValue{
-		operationKey.String("chat"), providerKey.String(provider(a.Kind)), requestKey.String(a.Model),
+		operationKey.String(e.Operation), providerKey.String(provider(a.Kind)), requestKey.String(a.Model),
 		attemptKey.Int(i + 1), channelKey.String(a.Channel), keyKey.Int(a.Key), tierKey.Int(a.Tier),
 	}
 	if host, port, err := net.SplitHostPort(a.Host); err == nil {

@@ -32,6 +32,9 @@ type call struct {
 	// connecting is how long it took to get conn.
 	connecting time.Duration
 
+	labelled bool   // kind is wanted
+	kind     string // Content-Type of the answer
+
 	stop func() bool // of the watch on ctx
 	head head
 	body body
@@ -137,6 +140,9 @@ func (c *call) readHead() error {
 		h, err := parseHead(p[:n], time.Now())
 		if err != nil {
 			return notHTTP(p, err)
+		}
+		if c.labelled {
+			c.kind = labelIn(p[:n])
 		}
 		p = p[:copy(p, p[n:])]
 		seen = 0

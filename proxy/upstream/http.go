@@ -26,6 +26,8 @@ type route struct {
 	headers [][2]string
 	// beta is the header in which a client's own goes on with what passes through.
 	beta string
+	// varied: the questions are of endpoints whose bodies, and answers, may be of any type.
+	varied bool
 	// needs are members without which the dialect has no question.
 	needs []string
 }
@@ -42,10 +44,10 @@ type httpUpstream struct {
 	heads  [2]requestHead
 	margin int
 	paths  translate.Pather // has the paths; nil: they are in heads
-	// untraced: the configuration has a traceparent of its own.
-	untraced bool
-	buffers  buffers
-	arenas   sync.Pool // of *jsonx.Arena, for decoders
+	// untraced: the configuration has a traceparent of its own, typed a Content-Type.
+	untraced, typed bool
+	buffers         buffers
+	arenas          sync.Pool // of *jsonx.Arena, for decoders
 }
 
 // requestHead is the head of a request up to the number of the content length.
@@ -63,6 +65,7 @@ func newHTTP(conf *config.Channel, key string, o Options, r route) (Upstream, er
 	u := &httpUpstream{route: r, opts: o, key: secret(key)}
 	u.paths, _ = r.dialect.(translate.Pather)
 	u.untraced = configured(conf.Headers, "traceparent") || configured(conf.Headers, "tracestate")
+	u.typed = configured(conf.Headers, "Content-Type")
 	for i, path := range []string{r.whole, r.stream} {
 		at, err := newAddress(conf, path, o)
 		if err != nil {
@@ -119,6 +122,9 @@ func headersOf(conf *config.Channel, key string, r route, stream bool) [][2]stri
 		accept = "text/event-stream, application/json"
 	}
 	all := [][2]string{{"User-Agent", "dragoman"}, {"Content-Type", "application/json"}, {"Accept", accept}, {"Accept-Encoding", "identity"}}
+	if r.varied {
+		all = [][2]string{all[0], {"Accept", "*/*"}, all[3]} // the type is that of the question
+	}
 	all = append(all, r.headers...)
 	all = slices.DeleteFunc(all, func(h [2]string) bool { return configured(conf.Headers, h[0]) })
 	switch auth := cmp.Or(conf.Auth, r.auth); {
@@ -150,7 +156,7 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 		return nil, e
 	}
 	s := &httpStream{call: call{ctx: ctx, up: u, tap: req.Tap}, asked: req.Stream, pass: req.PassThrough, req: req}
-	s.evs = s.few[:0]
+	s.evs, s.labelled = s.few[:0], u.varied
 	if e := s.connect(); e != nil {
 		return nil, e
 	}
@@ -220,6 +226,9 @@ func (u *httpUpstream) message(buf *[]byte, req *translate.Request) ([]byte, err
 // appendEnd appends the end of the head of req, with what is another one for each question.
 func (u *httpUpstream) appendEnd(dst []byte, req *translate.Request) []byte {
 	dst = append(dst, "\r\n"...)
+	if u.varied && !u.typed {
+		dst = append(append(append(dst, "Content-Type: "...), cmp.Or(req.Opaque.Type, "application/json")...), "\r\n"...)
+	}
 	if req.PassThrough && req.Beta != "" && u.beta != "" {
 		dst = append(append(append(append(dst, u.beta...), ": "...), req.Beta...), "\r\n"...)
 	}

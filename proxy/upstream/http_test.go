@@ -607,7 +607,7 @@ func TestAQuestionThatCannotBeSaidLeavesTheConnectionToTheNextOne(t *testing.T) 
 			l.say(eventsHead + chunk(deltaHi+deltaStop+dataDone) + lastChunk)
 		}
 	})
-	up := open(t, "openai", p.url()).(*httpUpstream)
+	up := open(t, "openai", p.url()).(*withEndpoints).Upstream.(*httpUpstream)
 	speaks := up.dialect
 	for range 3 {
 		up.dialect = unsayable{speaks}

@@ -25,6 +25,7 @@ const (
 	formUnknown form = iota
 	formEvents
 	formWhole
+	formBytes // whatever it is goes by
 )
 
 // httpStream is the answer to one POST: server-sent events, or one JSON body
@@ -35,6 +36,7 @@ type httpStream struct {
 	ender        translate.Ender    // dec; nil: it needs nobody to end an answer
 	lent         *jsonx.Arena       // to dec; nil: it uses its own
 	hide         hider              // nil: the decoder hides nothing
+	through      translate.Passage  // of an answer that goes by
 	shortSilence bool               // the last silence was shorter than quickWait
 	asked        bool               // a stream was asked for
 	req          *translate.Request // the question, until its answer has begun
@@ -62,6 +64,7 @@ func (s *httpStream) accept() *translate.Error {
 	if s.head.media == mediaEvents && s.head.coding == codingNone {
 		s.form = formEvents
 	}
+	s.goesBy()
 	return nil
 }
 
@@ -101,6 +104,10 @@ func (s *httpStream) Ready() bool {
 		return true
 	}
 	if s.known() != nil {
+		return true
+	}
+	if s.form == formBytes && len(s.scan.Bytes()) > 0 {
+		s.promised = true
 		return true
 	}
 	if s.form != formEvents || !s.sure {
@@ -209,6 +216,9 @@ func (s *httpStream) more() error {
 	}
 	if s.form == formWhole {
 		return s.whole()
+	}
+	if s.form == formBytes {
+		return s.piece()
 	}
 	if len(s.lines) > 0 {
 		return s.nextLine(nil)
@@ -438,6 +448,7 @@ func (s *httpStream) known() error {
 		return nil
 	case text[0] == '{', text[0] == '[':
 		s.form, s.sure = formWhole, true
+		s.goesBy()
 	case text[0] == '<':
 		return translate.Broken("the model answered with a web page", nil)
 	case len(text) > len("event:"), bytes.IndexByte(text, '\n') >= 0, s.body.over:
@@ -448,7 +459,7 @@ func (s *httpStream) known() error {
 	}
 	if s.sure {
 		// What is of another form than asked for is not what the client waits for.
-		s.pass = s.pass && (s.form == formEvents) == s.asked
+		s.pass = s.pass && (s.up.varied || (s.form == formEvents) == s.asked)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 
 	"github.com/dragoman-gateway/dragoman/config"
-	"github.com/dragoman-gateway/dragoman/translate/openai"
 	"github.com/dragoman-gateway/dragoman/translate/responses"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
@@ -15,7 +14,7 @@ type kind func(conf *config.Channel, key string, o Options) (Upstream, error)
 
 // kinds is the table of all kinds; it is never changed.
 var kinds = map[string]kind{
-	"openai":    httpKind(route{dialect: openai.Dialect, whole: "/chat/completions", stream: "/chat/completions", auth: "bearer"}),
+	"openai":    newOpenAI,
 	"anthropic": newAnthropic,
 	"responses": httpKind(route{dialect: responses.Dialect, whole: "/responses", stream: "/responses", auth: "bearer"}),
 	"gemini":    newGemini,

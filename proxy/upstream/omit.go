@@ -32,6 +32,9 @@ func namesMembers(status int) bool {
 // message for req. A question that passes through keeps what its client said in its own
 // dialect: its refusal is the client's to read.
 func (u *httpUpstream) omissible(req *translate.Request, named []string) []string {
+	if req.Opaque != nil {
+		return nil // nothing of it is ever changed
+	}
 	if req.PassThrough {
 		named = slices.DeleteFunc(named, func(path string) bool { return path != streamOptions && path != streamOptions+".include_usage" })
 		if len(named) > 0 {

@@ -1,0 +1,105 @@
+package front
+
+import (
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/dragoman-gateway/dragoman/limiter"
+	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/openai"
+)
+
+// endpointRoutes are the paths beside chat of OpenAI's dialect.
+func endpointRoutes() (routes []Route) {
+	for i := range openai.Endpoints {
+		e := &openai.Endpoints[i]
+		routes = append(routes, Route{Method: "POST", Path: "/v1" + e.Path, Handle: func(c *call) { c.pass(e) }})
+	}
+	return routes
+}
+
+// pass puts a question of an endpoint to a channel as it is, and passes on what comes of it.
+func (c *call) pass(e *translate.Endpoint) {
+	now := time.Now()
+	req := &translate.Request{Dialect: c.front.Name(), Opaque: &translate.Opaque{Endpoint: e, Type: c.header(fasthttp.HeaderContentType)}}
+	caller, model, err := c.asked(req, func() *translate.Error {
+		if err := openai.Beside.DecodeRequest(req, c.ctx.Request.Body()); err != nil {
+			return typed(err)
+		}
+		return nil
+	})
+	if err == nil && model.Preset != nil {
+		err = translate.InvalidAt("model", "a preset is for chats: name a model")
+	}
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	if !c.unique(caller) {
+		return
+	}
+	c.relay(c.question(&proxy.Question{Front: c.front.Name(), Caller: caller, Model: model, Received: now, Request: req, User: req.User}))
+}
+
+// relay puts q to the gateway and writes what comes of it: as one body where all of it was there at
+// the commit point, else as it comes.
+func (c *call) relay(q *proxy.Question) {
+	enc := openai.Beside.NewEncoder(q.Request, translate.Envelope{RequestID: c.id})
+	frames := framing{mute: true}
+	if q.Request.Stream {
+		frames = eventStream
+	}
+	b := newStream(c, enc, frames)
+	lent := false
+	defer func() {
+		if !lent {
+			b.close()
+		}
+	}()
+	x, timing, err := c.open(b.ctx, q, nil, func(s limiter.State) {
+		c.limits(s)
+		b.admitted(s)
+	})
+	late := b.opened(x)
+	if !late {
+		c.routingHeaders(q.Caller, &timing)
+	}
+	if err != nil && !late {
+		c.failed(err)
+		c.once.settle(&c.ctx.Response)
+		return
+	}
+	if err == nil && !late {
+		if body, ok := x.Entire(); ok {
+			c.entire(x, body)
+			return
+		}
+		b.relays(x.ContentType(), q.Request.Opaque)
+	}
+	if c.once != nil {
+		c.once.stream(b.frames.kind, func() translate.Encoder { return enc })
+	}
+	lent = true
+	c.stream(b, err)
+}
+
+// entire answers with a body that has come as a whole.
+func (c *call) entire(x *proxy.Exchange, body []byte) {
+	c.ctx.SetStatusCode(fasthttp.StatusOK)
+	c.ctx.Response.Header.SetContentType(x.ContentType())
+	c.ctx.SetBody(body)
+	c.once.settle(&c.ctx.Response)
+}
+
+// relays has b write an answer to o that its channel has labelled so: events as usual, anything else
+// without a byte that is not the channel's.
+func (b *stream) relays(label string, o *translate.Opaque) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.marked = o.Answer == 0 // no end mark is known, so that none is missing
+	if b.frames.mute || !translate.IsEvents(label) {
+		b.frames = framing{kind: label, mute: true}
+	}
+}

@@ -1,0 +1,87 @@
+package translate
+
+import (
+	"bytes"
+	"io"
+	"strings"
+
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
+)
+
+// Endpoint is a path of a dialect beside its chat. Its questions and answers have no canonical form:
+// they pass to channels of the dialect and back as they are.
+type Endpoint struct {
+	// Path is where it lies behind the base of an address, such as /embeddings.
+	Path string
+	// Operation is the gen_ai.operation.name of OpenTelemetry's conventions.
+	Operation string
+	// Model is asked where the question names none; empty: the question has to.
+	Model string
+	// Form: the body may be multipart/form-data, whose field model names the model. Else, and in
+	// any other case, it is JSON with a member of that name.
+	Form bool
+	// Usage are the members of the answer in which tokens are counted. The first that is there
+	// counts.
+	Usage []string
+	// Answer is how many tokens an answer is expected to have where the question does not bound
+	// them; 0: none, whatever the question says.
+	Answer int
+	// Live: clients use the answer while it comes.
+	Live bool
+	// Slow: there may be long silences within an answer.
+	Slow bool
+}
+
+// Opaque is a question of an [Endpoint].
+type Opaque struct {
+	*Endpoint
+	// Type is the Content-Type of the body.
+	Type string
+	// File holds the body, which has Size bytes, where Request.Raw does not; nil: Raw does.
+	File io.ReaderAt
+	Size int64
+	// Start and End are where the model's name lies in the body. Where both are the same, it is to
+	// be put there.
+	Start, End int64
+	// Length is how many bytes of the body are text that a model reads.
+	Length int
+}
+
+// ModelText is what stands in the body for a model called name; said says that the question names
+// one.
+func (o *Opaque) ModelText(name string) (text []byte, said bool) {
+	said = o.End > o.Start
+	switch {
+	case o.File != nil || o.Type != "" && IsForm(o.Type):
+		return []byte(name), said
+	case said:
+		return jsonx.AppendString(nil, name), true
+	case name == o.Model:
+		return nil, false
+	}
+	return append(jsonx.AppendString([]byte(`"model":`), name), ','), false
+}
+
+// IsForm reports whether a Content-Type is multipart/form-data.
+func IsForm(kind string) bool { return isMedia(kind, "multipart/form-data") }
+
+// SentSize is how many bytes the body has for a model called name.
+func (o *Opaque) SentSize(name string) int64 {
+	text, _ := o.ModelText(name)
+	return o.Size - (o.End - o.Start) + int64(len(text))
+}
+
+// Sent reads a body that is in a File, for a model called name.
+func (o *Opaque) Sent(name string) io.Reader {
+	text, _ := o.ModelText(name)
+	return io.MultiReader(io.NewSectionReader(o.File, 0, o.Start), bytes.NewReader(text), io.NewSectionReader(o.File, o.End, o.Size-o.End))
+}
+
+// IsEvents reports whether a Content-Type is that of server-sent events.
+func IsEvents(kind string) bool { return isMedia(kind, "text/event-stream") }
+
+// isMedia reports whether a Content-Type is of a media type, in lower case.
+func isMedia(kind, media string) bool {
+	name, _, _ := strings.Cut(kind, ";")
+	return strings.EqualFold(strings.TrimSpace(name), media)
+}

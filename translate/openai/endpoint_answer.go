@@ -1,0 +1,160 @@
+package openai
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// passage reads one answer of a path beside chat as far as the gateway must know it: whether it is one,
+// what it used, and where it ends.
+type passage struct {
+	translate.Opaque
+	refusals translate.Decoder
+	parser   fastjson.Parser
+	members  jsonx.Passing
+	came     int    // bytes of an answer that is not made of events
+	first    []byte // its first bytes, at most pageMost
+	pieces   int64  // events that may be tokens
+	usage    translate.Usage
+	complete bool // an event has told of the end
+	done     bool
+}
+
+// NewDecoder returns a decoder for one answer to req. It is a [translate.Passage].
+func (endpoint) NewDecoder(req *translate.Request) translate.Decoder {
+	return &passage{Opaque: *req.Opaque, refusals: codec{}.NewDecoder(req)}
+}
+
+// Decode takes one event of a streamed answer.
+func (p *passage) Decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
+	if text := bytes.TrimSpace(frame); string(text) == "[DONE]" {
+		return p.End(evs), nil
+	}
+	v, err := p.parser.ParseBytes(frame)
+	if err != nil || v.Type() != fastjson.TypeObject {
+		return evs, translate.Broken("the model answered nonsense", err)
+	}
+	if failed := v.Get("error"); failed != nil && failed.Type() != fastjson.TypeNull || string(v.GetStringBytes("type")) == "error" {
+		return evs, translate.FailedIn(frame)
+	}
+	p.count(v)
+	p.complete = p.complete || ends(v)
+	evs = append(evs, translate.Event{Kind: translate.KindOther})
+	if p.Answer > 0 {
+		p.pieces++
+	}
+	return append(evs, translate.Event{Kind: translate.KindUsage, Usage: p.used()}), nil
+}
+
+// ends reports whether an event says that nothing but counts follow.
+func ends(v *fastjson.Value) bool {
+	kind := string(v.GetStringBytes("type"))
+	if strings.HasSuffix(kind, ".completed") || strings.HasSuffix(kind, ".done") && !strings.HasSuffix(kind, "segment.done") {
+		return true
+	}
+	choices := v.GetArray("choices")
+	for _, c := range choices {
+		if len(c.GetStringBytes("finish_reason")) == 0 {
+			return false
+		}
+	}
+	return len(choices) > 0
+}
+
+// count reads what v says of tokens.
+func (p *passage) count(v *fastjson.Value) {
+	for _, name := range p.Usage {
+		at := v.Get(name)
+		u, ok := readUsage(at)
+		if !ok {
+			continue
+		}
+		if !said(u) {
+			u.Input = translate.CountOf(at.Get("total_tokens"))
+		}
+		if said(u) {
+			p.usage = u
+			return
+		}
+	}
+}
+
+// used is what was counted, and estimated where it was not: an event of a completion is about one
+// token.
+func (p *passage) used() translate.Usage {
+	u := p.usage
+	if u.Output == 0 && p.pieces > 0 {
+		u.Output, u.Estimated = p.pieces, true
+	}
+	return u
+}
+
+// Complete implements [translate.Ender].
+func (p *passage) Complete() bool { return p.complete && !p.done }
+
+// End implements [translate.Ender].
+func (p *passage) End(evs []translate.Event) []translate.Event {
+	if p.done {
+		return evs
+	}
+	p.done = true
+	return append(evs, translate.Event{Kind: translate.KindFinish, Finish: translate.FinishStop, Usage: p.used()})
+}
+
+// Done implements [translate.Decoder].
+func (p *passage) Done() bool { return p.done }
+
+// DecodeWhole reads a refusal. An answer does not come here: it goes by.
+func (p *passage) DecodeWhole(evs []translate.Event, status int, body []byte) ([]translate.Event, error) {
+	evs, err := p.refusals.DecodeWhole(evs, status, body)
+	return evs, translate.Lacking(status, err)
+}
+
+// pageMost is how many bytes at the beginning of an answer are looked at to know a web page.
+const pageMost = 64
+
+// page reports whether an answer that begins so is a web page.
+func page(first []byte) bool {
+	text := bytes.ToLower(bytes.TrimSpace(first))
+	return bytes.HasPrefix(text, []byte("<!doctype html")) || bytes.HasPrefix(text, []byte("<html"))
+}
+
+// Pass implements [translate.Passage].
+func (p *passage) Pass(piece []byte) {
+	if p.came == 0 {
+		p.members.Keep = append([]string{"error"}, p.Usage...)
+	}
+	p.first = append(p.first, piece[:min(len(piece), pageMost-len(p.first))]...)
+	p.came += len(piece)
+	_, _ = p.members.Write(piece)
+}
+
+// Passed implements [translate.Passage].
+func (p *passage) Passed(evs []translate.Event, isJSON bool) ([]translate.Event, error) {
+	switch {
+	case p.came == 0:
+		return evs, translate.Broken("the answer is empty", nil)
+	case page(p.first):
+		return evs, translate.Broken("the model answered with a web page", nil)
+	case isJSON && !p.members.Over():
+		return evs, translate.Truncated(nil)
+	}
+	if failed := p.members.Member("error"); p.members.Over() && len(failed) > 0 && string(failed) != "null" {
+		return evs, translate.Lacking(200, translate.FailedIn(append(append([]byte(`{"error":`), failed...), '}')))
+	}
+	for _, name := range p.Usage {
+		value := p.members.Member(name)
+		if value == nil || !p.members.Over() || said(p.usage) {
+			continue
+		}
+		if v, err := p.parser.Parse(`{"` + name + `":` + string(value) + `}`); err == nil {
+			p.count(v)
+		}
+	}
+	return p.End(evs), nil
+}
