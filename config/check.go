@@ -482,6 +482,7 @@ func (k *checker) fronts() {
 	k.notNegative("iagent.dedupe", int(k.IAgent.Dedupe))
 	k.notNegative("drain", int(k.Drain))
 	k.atLeastOne("bodies", int(k.Bodies))
+	k.atLeastOne("uploads", int(k.Uploads))
 	k.atLeastOne("iagent.sockets", k.IAgent.Sockets)
 	k.atLeastOne("chatnio.sockets", k.Chatnio.Sockets)
 	if a := k.Callers.Anonymous; a != nil {
@@ -490,6 +491,7 @@ func (k *checker) fronts() {
 	k.connections()
 	k.atLeastOne("rest.max_body", int(k.Rest.MaxBody))
 	k.atLeastOne("openai.max_body", int(k.OpenAI.MaxBody))
+	k.atLeastOne("openai.max_upload", int(k.OpenAI.MaxUpload))
 	k.atLeastOne("anthropic.max_body", int(k.Anthropic.MaxBody))
 	k.atLeastOne("gemini.max_body", int(k.Gemini.MaxBody))
 }

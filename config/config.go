@@ -75,10 +75,15 @@ type Config struct {
 	Bodies      Size        `yaml:"bodies" default:"256MiB" min:"1"`
 	Connections Connections `yaml:"connections"`
 
+	// Uploads is how many bytes the bodies of forms with files may take together on the disk, in the
+	// directory for temporary files; one caller or address may hold a quarter of it, but always room for
+	// two of openai.max_upload. Default 1GiB.
+	Uploads Size `yaml:"uploads" default:"1GiB" min:"1"`
+
 	Rest      Rest    `yaml:"rest"`
 	IAgent    IAgent  `yaml:"iagent"`
 	Chatnio   Chatnio `yaml:"chatnio"`
-	OpenAI    HTTP    `yaml:"openai"`
+	OpenAI    OpenAI  `yaml:"openai"`
 	Anthropic HTTP    `yaml:"anthropic"`
 	Gemini    HTTP    `yaml:"gemini"`
 
@@ -568,7 +573,16 @@ type Chatnio struct {
 	PublicModels *bool `yaml:"public_models" default:"true"`
 }
 
-// HTTP has the settings of the openai and responses fronts, of the anthropic front, or of the gemini front.
+// OpenAI has the settings of the openai and responses fronts.
+type OpenAI struct {
+	// MaxBody is how long a request may be. Default 32MiB.
+	MaxBody Size `yaml:"max_body" default:"32MiB" min:"1"`
+	// MaxUpload is how long a form with files may be, which goes to the disk where it is longer than
+	// 1MiB. Default 64MiB.
+	MaxUpload Size `yaml:"max_upload" default:"64MiB" min:"1"`
+}
+
+// HTTP has the settings of the anthropic front, or of the gemini front.
 type HTTP struct {
 	// MaxBody is how long a request may be. Default 32MiB.
 	MaxBody Size `yaml:"max_body" default:"32MiB" min:"1"`

@@ -20,6 +20,8 @@ type Endpoint struct {
 	// Form: the body may be multipart/form-data, whose field model names the model. Else, and in
 	// any other case, it is JSON with a member of that name.
 	Form bool
+	// OnlyForm: it has to be.
+	OnlyForm bool
 	// Usage are the members of the answer in which tokens are counted. The first that is there
 	// counts.
 	Usage []string

@@ -50,7 +50,7 @@ func TestAddressesAndKeysAreTakenAsPeopleTypeThem(t *testing.T) {
 				}
 			}
 		}
-		for _, path := range []string{"/completions", "/v2/chat/completions", "//nothing", "/chat/completions/more"} {
+		for _, path := range []string{"/edits", "/v2/chat/completions", "//nothing", "/chat/completions/more"} {
 			if status, _, _ := w.Do(t, "POST", prefix+path, body, "Authorization", "Bearer "+key); status != 404 {
 				t.Errorf("POST %s%s: %d", prefix, path, status)
 			}

@@ -34,9 +34,9 @@ func (c *call) withBody(handle func(*call)) {
 	in := c.upload(coding)
 	defer func() { c.held.Release() }()
 	in.Wire = conn.Of(c.ctx.Conn())
-	body, err := in.Body(b)
+	err := c.receive(in, b)
+	defer func() { c.spool.Close() }()
 	if err == nil {
-		c.ctx.Request.SetBodyRaw(body)
 		handle(c)
 		return
 	}
@@ -49,6 +49,27 @@ func (c *call) withBody(handle func(*call)) {
 		c.unreadable(err)
 	}
 	c.ctx.SetConnectionClose()
+}
+
+// receive reads the body, a long form into a spool.
+func (c *call) receive(in *intake.Upload, b *intake.Left) error {
+	if !c.forms {
+		body, err := in.Body(b)
+		if err == nil {
+			c.ctx.Request.SetBodyRaw(body)
+		}
+		return err
+	}
+	onDisk := c.s.uploads.Charge(intake.Account{Who: strangerAt(c.address())})
+	c.spool = &intake.Spool{Disk: &onDisk}
+	if err := in.Spool(b, c.spool); err != nil {
+		return err
+	}
+	if text := c.spool.Text(); text != nil {
+		c.ctx.Request.SetBodyRaw(text)
+		c.spool = nil
+	}
+	return nil
 }
 
 // refuseBody answers a request whose body was not read.
@@ -64,7 +85,7 @@ func (c *call) refuseBody(err *translate.Error) {
 func (c *call) upload(coding string) *intake.Upload {
 	held := c.s.bodies.Charge(intake.Account{Who: strangerAt(c.address())})
 	c.held = &held
-	in := &intake.Upload{Coding: coding, Held: c.held, Life: c.s.life, Most: min(strangerBody, c.front.limit(c.s.settings()))}
+	in := &intake.Upload{Coding: coding, Held: c.held, Life: c.s.life, Most: min(strangerBody, c.limit())}
 	if in.Most == strangerBody && c.front.token != nil {
 		in.Sender = c
 	}
@@ -77,7 +98,7 @@ func (c *call) Allowed() (who string, most int, err *translate.Error) {
 	if err != nil {
 		return "", 0, err
 	}
-	most = c.front.limit(c.s.settings())
+	most = c.limit()
 	if anonymous := c.s.settings().Callers.Anonymous; caller.Anonymous && anonymous != nil {
 		most = min(most, int(anonymous.MaxBody))
 	}

@@ -24,6 +24,10 @@ type call struct {
 	held *intake.Charge
 	// capture keeps what is said; nil: nobody does.
 	capture *capture.Exchange
+	// forms: its body may be a form with files; spool: it is one, and was read into it. nil: it
+	// is the request's.
+	forms bool
+	spool *intake.Spool
 }
 
 // log is for lines about the call: they have its request id and, where its question has a

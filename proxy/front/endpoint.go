@@ -1,12 +1,15 @@
 package front
 
 import (
+	"bytes"
+	"io"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
 )
@@ -15,7 +18,7 @@ import (
 func endpointRoutes() (routes []Route) {
 	for i := range openai.Endpoints {
 		e := &openai.Endpoints[i]
-		routes = append(routes, Route{Method: "POST", Path: "/v1" + e.Path, Handle: func(c *call) { c.pass(e) }})
+		routes = append(routes, Route{Method: "POST", Path: "/v1" + e.Path, Forms: e.Form, Handle: func(c *call) { c.pass(e) }})
 	}
 	return routes
 }
@@ -25,6 +28,12 @@ func (c *call) pass(e *translate.Endpoint) {
 	now := time.Now()
 	req := &translate.Request{Dialect: c.front.Name(), Opaque: &translate.Opaque{Endpoint: e, Type: c.header(fasthttp.HeaderContentType)}}
 	caller, model, err := c.asked(req, func() *translate.Error {
+		if c.forms {
+			return c.readForm(req)
+		}
+		if e.OnlyForm {
+			return &translate.Error{Code: translate.CodeMediaType, Message: "the body must be multipart/form-data"}
+		}
 		if err := openai.Beside.DecodeRequest(req, c.ctx.Request.Body()); err != nil {
 			return typed(err)
 		}
@@ -41,6 +50,38 @@ func (c *call) pass(e *translate.Endpoint) {
 		return
 	}
 	c.relay(c.question(&proxy.Question{Front: c.front.Name(), Caller: caller, Model: model, Received: now, Request: req, User: req.User}))
+}
+
+// readForm reads what must be known of a form.
+func (c *call) readForm(req *translate.Request) *translate.Error {
+	o, body := req.Opaque, io.ReaderAt(c.spool)
+	if o.Size = 0; c.spool != nil {
+		o.Size, o.File = c.spool.Size(), c.spool
+	} else {
+		req.Raw = c.ctx.Request.Body()
+		o.Size, body = int64(len(req.Raw)), bytes.NewReader(req.Raw)
+	}
+	form, err := intake.ScanForm(body, o.Size, o.Type)
+	if err != nil {
+		return typed(err)
+	}
+	model, wrong := form.Find("model")
+	if wrong != nil {
+		return wrong
+	}
+	if model == nil || model.Value == "" {
+		return translate.InvalidAt("model", "you must provide a model parameter")
+	}
+	if err := translate.Bound("model", model.Value, translate.MaxModel); err != nil {
+		return typed(err)
+	}
+	stream, wrong := form.Find("stream")
+	if wrong != nil {
+		return wrong
+	}
+	req.Model, o.Start, o.End, o.Length = model.Value, model.Start, model.End, form.Text
+	req.Stream = stream != nil && stream.Value == "true"
+	return nil
 }
 
 // relay puts q to the gateway and writes what comes of it: as one body where all of it was there at

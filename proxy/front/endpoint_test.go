@@ -98,6 +98,9 @@ func (s *shop) good(w http.ResponseWriter, path, body string) {
 	case path == "/embeddings":
 		h.Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, vectors)
+	case path == "/audio/transcriptions" && strings.Contains(body, `name="response_format"`):
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, "said\n")
 	case path == "/audio/speech":
 		h.Set("Content-Type", "audio/mpeg")
 		_, _ = io.WriteString(w, "ID3\x00\xff\xfe")
@@ -270,4 +273,86 @@ func TestALongAnswerOfAnEndpointGoesOnAsItComes(t *testing.T) {
 		t.Errorf("an answer that was cut ended with %v behind %d bytes", err, len(got))
 	}
 	countedAs(t, w, []string{"8 0 false", "7 0 true"})
+}
+
+// formBody is a body of multipart/form-data: names and values; a name that begins with @ is that of a file.
+func formBody(fields ...string) (body, kind string) {
+	var b strings.Builder
+	const mark = "a-mark"
+	for i := 0; i < len(fields); i += 2 {
+		name, file := strings.CutPrefix(fields[i], "@")
+		b.WriteString("--" + mark + "\r\nContent-Disposition: form-data; name=\"" + name + "\"")
+		if file {
+			b.WriteString("; filename=\"a.wav\"\r\nContent-Type: audio/wav")
+		}
+		b.WriteString("\r\n\r\n" + fields[i+1] + "\r\n")
+	}
+	return b.String() + "--" + mark + "--\r\n", "multipart/form-data; boundary=" + mark
+}
+
+func TestAFormPassesThroughWithTheModelWhereverItStands(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	w := world.Start(t, callers+"channels:\n"+s.at("broken", ", tier: 1")+s.at("good", ", tier: 2"))
+	for _, size := range []int{10, 100_000, 3 << 20} {
+		sound := strings.Repeat("RIFF\x00\xff\r\n--", size/10)
+		for _, path := range []string{"/v1/audio/transcriptions", "/v1/audio/translations", "/v1/images/edits", "/v1/images/variations"} {
+			body, kind := formBody("prompt", "hi", "@file", sound, "model", "m")
+			status, h, got := w.Do(t, "POST", path, body, "Authorization", "Bearer "+key, "Content-Type", kind)
+			if status != 200 || h.Get("Content-Type") != "application/json; charset=x" || !strings.Contains(got, strings.TrimPrefix(path, "/v1")) {
+				t.Fatalf("%s of %d bytes: %d %v %s", path, size, status, h, got)
+			}
+			want, _ := formBody("prompt", "hi", "@file", sound, "model", "up-m")
+			all := s.asked()
+			if last := all[len(all)-1]; last.body != want || last.kind != kind || last.path != "/good"+path {
+				t.Errorf("%s: the channel was sent %d bytes of %s to %s, want %d", path, len(last.body), last.kind, last.path, len(want))
+			}
+		}
+	}
+	body, kind := formBody("model", "m", "@file", "RIFF", "response_format", "text")
+	if status, h, got := w.Do(t, "POST", "/v1/audio/transcriptions", body, "Authorization", "Bearer "+key, "Content-Type", kind); status != 200 || got != "said\n" || h.Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("%d %v %q", status, h, got)
+	}
+	w.Eventually(t, "nothing is left on the disk", func() bool { return w.Front().UploadsHeld() == 0 && w.BodiesHeld() == 0 })
+}
+
+func TestABadFormIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	w := world.Start(t, callers+"openai: {max_upload: 2MiB}\nchannels:\n"+s.at("good", ""))
+	const path = "/v1/audio/transcriptions"
+	none, kind := formBody("@file", strings.Repeat("x", 1500<<10))
+	twice, _ := formBody("model", "m", "@file", "x", "model", "m")
+	unknown, _ := formBody("model", "none", "@file", "x")
+	long, _ := formBody("model", "m", "@file", strings.Repeat("x", 3<<20))
+	good, _ := formBody("model", "m", "@file", strings.Repeat("x", 1500<<10))
+	for name, c := range map[string]struct {
+		path, body, kind string
+		status           int
+		holds            string
+	}{
+		"no model":             {path, none, kind, 400, `"param":"model"`},
+		"two models":           {path, twice, kind, 400, `several fields model`},
+		"an unknown model":     {path, unknown, kind, 404, `model_not_found`},
+		"too long":             {path, long, kind, 413, `request_too_large`},
+		"half":                 {path, good[:len(good)-100], kind, 400, `no whole multipart/form-data`},
+		"no boundary":          {path, good, "multipart/form-data", 400, `must name its boundary`},
+		"JSON":                 {path, `{"model":"m"}`, "application/json", 415, `multipart/form-data`},
+		"text":                 {path, `hi`, "text/plain", 415, `unsupported_media_type`},
+		"nothing":              {path, ``, "", 415, `multipart/form-data`},
+		"a form where none is": {"/v1/embeddings", good[:1000], kind, 415, `application/json`},
+	} {
+		status, _, body := w.Do(t, "POST", c.path, c.body, "Authorization", "Bearer "+key, "Content-Type", c.kind)
+		if status != c.status || !strings.Contains(body, c.holds) {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+	}
+	if n := len(s.asked()); n != 0 {
+		t.Errorf("a channel was asked %d times", n)
+	}
+	// One whose client leaves in the middle.
+	c := w.Dial(t)
+	_, _ = fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", path, key, kind, len(good), good[:1200<<10])
+	_ = c.Close()
+	w.Eventually(t, "nothing is left on the disk", func() bool { return w.Front().UploadsHeld() == 0 && w.BodiesHeld() == 0 })
 }

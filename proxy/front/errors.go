@@ -67,10 +67,22 @@ func (c *call) failPlain(err *translate.Error) {
 	c.fail(err)
 }
 
+// limit is how many bytes the body may have, if its caller is known.
+func (c *call) limit() int {
+	live := c.s.settings()
+	if c.forms {
+		return int(live.OpenAI.MaxUpload)
+	}
+	return c.front.limit(live)
+}
+
 // checkBody says what is wrong with a body that is too large or not JSON.
 func (c *call) checkBody() *translate.Error {
-	if len(c.ctx.Request.Body()) > c.front.limit(c.s.settings()) {
+	if len(c.ctx.Request.Body()) > c.limit() {
 		return &translate.Error{Code: translate.CodeTooLarge, Message: "the body is too large"}
+	}
+	if c.forms {
+		return nil
 	}
 	kind, _, _ := bytes.Cut(c.ctx.Request.Header.ContentType(), []byte(";"))
 	if kind = bytes.TrimSpace(kind); len(kind) == 0 || len(c.ctx.Request.Body()) == 0 || bytes.HasSuffix(bytes.ToLower(kind), []byte("json")) {

@@ -99,6 +99,8 @@ type Route struct {
 	Method string
 	Path   string
 	Handle func(c *call)
+	// Forms: the body may be a form with files, which is spooled where it is long.
+	Forms bool
 	// Shared: another front of the same base, in whose form Handle answers then, may claim a
 	// request.
 	Shared bool

@@ -11,6 +11,7 @@ func (s *Server) Apply(conf *config.Config) {
 	live := settingsOf(conf)
 	s.live.Store(live)
 	s.bodies.Bound(int(conf.Bodies), s.largestBody(live))
+	s.uploads.Bound(int(conf.Uploads), int(conf.OpenAI.MaxUpload))
 }
 
 // largestBody is the longest body that any front takes, and no less than what lets a

@@ -2,6 +2,7 @@ package front
 
 import (
 	"crypto/sha256"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ func (c *call) unique(caller *proxy.Caller) bool {
 	if c.apart(caller) {
 		at.caller += " through pages" // which are not shown what their readers were answered
 	}
-	sum := sha256.Sum256(c.ctx.Request.Body())
+	sum := c.bodySum()
 	store.mu.Lock()
 	one, fresh := store.window.ask(at, sum, time.Now())
 	known, done, same := one.result, one.done, one.body == sum
@@ -79,6 +80,17 @@ func (c *call) claimed(k *claim) bool {
 		c.fail(inProgress())
 	}
 	return false
+}
+
+// bodySum tells the body from any other.
+func (c *call) bodySum() (sum [sha256.Size]byte) {
+	if c.spool == nil {
+		return sha256.Sum256(c.ctx.Request.Body())
+	}
+	h := sha256.New()
+	_, _ = io.Copy(h, io.NewSectionReader(c.spool, 0, c.spool.Size()))
+	h.Sum(sum[:0])
+	return sum
 }
 
 // onceHeader reads the header: a string with quotes, as the draft has it, or

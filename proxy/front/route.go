@@ -23,6 +23,7 @@ func (s *Server) route() fasthttp.RequestHandler {
 					by = s.claimant(c, f)
 				}
 				c.reaches(by)
+				c.forms = route.Forms && translate.IsForm(c.header(fasthttp.HeaderContentType))
 				c.withBody(route.Handle)
 			})
 			for _, method := range strings.Split(route.Method, "+") {

@@ -27,6 +27,7 @@ func newServer(conf *config.Config, g *proxy.Gateway, log *slog.Logger, fronts [
 	s := &Server{conf: conf, fronts: fronts, g: g, log: log, open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}, chats: &counts{of: make(map[string]int)}}
 	s.live.Store(live)
 	s.bodies = intake.NewBudget(int(conf.Bodies), s.largestBody(live))
+	s.uploads = intake.NewBudget(int(conf.Uploads), int(conf.OpenAI.MaxUpload))
 	s.exposed, s.named = s.pageHeaders()
 	s.life, s.kill = context.WithCancelCause(context.Background())
 	s.http = &fasthttp.Server{

@@ -48,6 +48,7 @@ type Server struct {
 	sockets *counts        // its connections, per caller
 	chats   *counts        // those of the chatnio front, per caller or address
 	bodies  *intake.Budget // what bodies and messages take
+	uploads *intake.Budget // what bodies take on the disk
 	exposed string         // headers of answers that pages may read
 	named   string         // headers of requests that pages may send and a wildcard does not let in everywhere
 	numbers numbers        // conversations of open chatnio sockets
@@ -132,3 +133,7 @@ func (s *Server) settings() *settings { return s.live.Load() }
 // BodiesHeld returns how many bytes the bodies of requests and the messages of sockets
 // take that are under way, with what is made of them. It is safe for concurrent use.
 func (s *Server) BodiesHeld() int { return s.bodies.Held() }
+
+// UploadsHeld returns how many bytes of the disk the bodies of requests take that are under way. It is
+// safe for concurrent use.
+func (s *Server) UploadsHeld() int { return s.uploads.Held() }

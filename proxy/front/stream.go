@@ -49,6 +49,7 @@ type stream struct {
 	once       *idempotentRequest // nil: without an Idempotency-Key
 	capture    *capture.Exchange  // keeps what is said; nil: nobody does
 	held       *intake.Charge     // what the question takes; nil: too little to count
+	spool      *intake.Spool      // the body of the question; nil: it is not on the disk
 	page       string             // headers that tell a browser's page that it may read
 	bare       bool               // the client speaks HTTP/1.0: no chunks, and the end of the connection is the end
 
@@ -86,6 +87,7 @@ func newStream(c *call, enc translate.Encoder, frames framing) *stream {
 // a request.
 func (c *call) stream(b *stream, err error) {
 	b.held, c.held = c.held, nil
+	b.spool, c.spool = c.spool, nil // an upstream may still send it
 	if !b.headOut {
 		if b.frames.mute {
 			c.ctx.Response.Header.SetContentType(b.frames.kind)
@@ -478,6 +480,7 @@ func (b *stream) close() {
 	if b.x == nil || !b.x.Detached() {
 		b.held.Release()
 	}
+	b.spool.Close()
 	b.watch.Unwatch()
 	if !b.headOut {
 		_ = b.conn.SetWriteDeadline(time.Time{})

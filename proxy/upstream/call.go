@@ -69,12 +69,27 @@ func (c *call) unused() {
 	c.conn = nil
 }
 
-// start sends message and reads the head of the answer. message is in c.buf, which is
+// send sends message, and rest behind it if there is one.
+func (c *pconn) send(message []byte, rest io.Reader) error {
+	if c.tube != nil {
+		return c.tube.send(message, rest)
+	}
+	_, err := c.Write(message)
+	if err == nil && rest != nil {
+		_, err = io.CopyBuffer(struct{ io.Writer }{c}, rest, make([]byte, sendPiece))
+	}
+	return err
+}
+
+// sendPiece is how much of a body that is in a file is sent at once.
+const sendPiece = 32 << 10
+
+// start sends message, and rest behind it, and reads the head of the answer. message is in c.buf, which is
 // reused for the answer.
-func (c *call) start(message []byte) *translate.Error {
+func (c *call) start(message []byte, rest io.Reader) *translate.Error {
 	conn := c.conn
 	c.stop = context.AfterFunc(c.ctx, conn.cut)
-	_, sent := conn.Write(message)
+	sent := conn.send(message, rest)
 	if conn.tube != nil {
 		c.connecting = conn.tube.connecting
 		if errors.Is(sent, errNoConn) {

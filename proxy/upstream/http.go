@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -168,7 +169,7 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 		u.buffers.giveBack(s.buf, nil)
 		return nil, u.key.typed(err, translate.FaultRejected)
 	}
-	if e := s.start(message); e != nil {
+	if e := s.start(message, restOf(req)); e != nil {
 		_ = s.Close()
 		return nil, e
 	}
@@ -212,7 +213,7 @@ func (u *httpUpstream) message(buf *[]byte, req *translate.Request) ([]byte, err
 		req.Tap.Sent(body)
 	}
 	var number [24]byte
-	length := strconv.AppendInt(number[:0], int64(len(body)), 10)
+	length := strconv.AppendInt(number[:0], lengthOf(body, req), 10)
 	start := margin - len(end) - len(length) - len(head.after) - len(path) - len(head.before)
 	at := start
 	for _, piece := range [...]string{head.before, path, head.after} {
@@ -221,6 +222,22 @@ func (u *httpUpstream) message(buf *[]byte, req *translate.Request) ([]byte, err
 	copy(p[at:], length)
 	copy(p[margin-len(end):], end)
 	return p[start:], nil
+}
+
+// lengthOf is how long the body of req is, of which body has what is in memory.
+func lengthOf(body []byte, req *translate.Request) int64 {
+	if o := req.Opaque; o != nil && o.File != nil {
+		return o.SentSize(req.Model)
+	}
+	return int64(len(body))
+}
+
+// restOf is the body of req where it is in a file; nil: it is in memory.
+func restOf(req *translate.Request) io.Reader {
+	if o := req.Opaque; o != nil && o.File != nil {
+		return o.Sent(req.Model)
+	}
+	return nil
 }
 
 // appendEnd appends the end of the head of req, with what is another one for each question.

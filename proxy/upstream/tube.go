@@ -244,10 +244,23 @@ type tube struct {
 
 // Write sends a whole question and waits for the head of the answer.
 func (c *tube) Write(message []byte) (int, error) {
-	// The transport may still send when the answer is there already.
-	req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(bytes.Clone(message))))
-	if err != nil {
+	if err := c.send(message, nil); err != nil {
 		return 0, err
+	}
+	return len(message), nil
+}
+
+// send is Write of a question whose end is in rest, which may be read for as long as the tube is open;
+// nil: there is none.
+func (c *tube) send(message []byte, rest io.Reader) error {
+	// The transport may still send when the answer is there already.
+	whole := io.Reader(bytes.NewReader(bytes.Clone(message)))
+	if rest != nil {
+		whole = io.MultiReader(whole, rest)
+	}
+	req, err := http.ReadRequest(bufio.NewReader(whole))
+	if err != nil {
+		return err
 	}
 	began, got := time.Now(), false
 	var lock sync.Mutex // a late connection may be told of after the end
@@ -272,7 +285,7 @@ func (c *tube) Write(message []byte) (int, error) {
 			// A server of HTTP/1 may close before what it says of it has been read.
 			err = fmt.Errorf("%w: perhaps %s", err, wantsHTTP1)
 		}
-		return 0, err
+		return err
 	}
 	var head bytes.Buffer
 	fmt.Fprintf(&head, "HTTP/1.1 %d %s\r\n", resp.StatusCode, http.StatusText(resp.StatusCode))
@@ -281,7 +294,7 @@ func (c *tube) Write(message []byte) (int, error) {
 	head.WriteString("\r\n")
 	c.head, c.body = head.Bytes(), resp.Body
 	c.all.proved.Store(true)
-	return len(message), nil
+	return nil
 }
 
 // why adds to an error of the transport what to set.

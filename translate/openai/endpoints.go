@@ -10,6 +10,10 @@ var Endpoints = []translate.Endpoint{
 	{Path: "/moderations", Operation: "moderation", Usage: counted, Model: "omni-moderation-latest"},
 	{Path: "/rerank", Operation: "rerank", Usage: []string{"usage", "meta"}},
 	{Path: "/images/generations", Operation: "image_generation", Usage: counted, Slow: true},
+	{Path: "/images/edits", Operation: "image_edit", Usage: counted, Slow: true, Form: true},
+	{Path: "/images/variations", Operation: "image_variation", Usage: counted, Slow: true, Form: true, OnlyForm: true},
+	{Path: "/audio/transcriptions", Operation: "transcription", Usage: counted, Form: true, OnlyForm: true},
+	{Path: "/audio/translations", Operation: "translation", Usage: counted, Form: true, OnlyForm: true},
 	{Path: "/audio/speech", Operation: "text_to_speech", Usage: counted, Live: true},
 }
 

@@ -49,40 +49,52 @@ type Upload struct {
 // Body reads the body that was left. The error is a *translate.Error where that is what
 // the client is to be told; the connection is of no use then.
 func (in *Upload) Body(b *Left) (body []byte, err error) {
+	err = in.receive(b, func(src io.Reader, length int) error {
+		if body, err = in.take(src, length); err != nil {
+			return err
+		}
+		return in.settle(body)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return body, nil
+}
+
+// receive has read take all of the body that was left, which has length bytes at most.
+func (in *Upload) receive(b *Left, read func(src io.Reader, length int) error) error {
 	if in.Wire == nil || !in.Wire.AtHead() {
-		return nil, errors.New("the body was not left alone") // it must never be
+		return errors.New("the body was not left alone") // it must never be
 	}
 	in.until = in.Wire.ReadDeadline()
 	if err := in.admit(b.length); err != nil {
-		return nil, err
+		return err
 	}
 	if b.expects {
 		_ = in.Wire.SetWriteDeadline(time.Now().Add(continueTimeout))
 		if _, err := io.WriteString(in.Wire, "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
-			return nil, err
+			return err
 		}
 		_ = in.Wire.SetWriteDeadline(time.Time{})
 	}
 	in.Wire.SplitHeads(false)
 	defer in.Wire.SplitHeads(true)
+	var err error
 	if b.length == unknown {
 		chunks := newChunkReader(in)
-		body, err = in.take(chunks, math.MaxInt)
+		err = read(chunks, math.MaxInt)
 		chunks.close()
 	} else {
-		body, err = in.take(&sizedReader{in, b.length}, b.length)
+		err = read(&sizedReader{in, b.length}, b.length)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if in.paced {
 		_ = in.Wire.SetReadDeadline(in.until)
 	}
-	if err := in.settle(body); err != nil {
-		return nil, err
-	}
 	b.read = true
-	return body, nil
+	return nil
 }
 
 // Unpack is Body for one that has come already, and is packed.
