@@ -97,6 +97,16 @@ func (k *checker) addresses() {
 	if ok && also && front == admin && front.Port() != 0 {
 		k.add("admin.listen", "is the address of the fronts already")
 	}
+	if k.Ollama.Listen != "" {
+		own, given := k.address("ollama.listen", k.Ollama.Listen)
+		switch {
+		case !given || own.Port() == 0:
+		case ok && own.Port() == front.Port():
+			k.add("ollama.listen", "must have another port than listen")
+		case also && own.Port() == admin.Port():
+			k.add("ollama.listen", "must have another port than admin.listen")
+		}
+	}
 	k.header("admin.token", k.Admin.Token)
 	k.header("admin.read_token", k.Admin.ReadToken)
 	if k.Admin.ReadToken != "" && k.Admin.ReadToken == k.Admin.Token {
@@ -494,6 +504,7 @@ func (k *checker) fronts() {
 	k.atLeastOne("openai.max_upload", int(k.OpenAI.MaxUpload))
 	k.atLeastOne("anthropic.max_body", int(k.Anthropic.MaxBody))
 	k.atLeastOne("gemini.max_body", int(k.Gemini.MaxBody))
+	k.atLeastOne("ollama.max_body", int(k.Ollama.MaxBody))
 }
 
 func (k *checker) connections() {

@@ -86,6 +86,7 @@ type Config struct {
 	OpenAI    OpenAI  `yaml:"openai"`
 	Anthropic HTTP    `yaml:"anthropic"`
 	Gemini    HTTP    `yaml:"gemini"`
+	Ollama    Ollama  `yaml:"ollama"`
 
 	// Drain is how long running answers may go on after a signal to stop; an
 	// explicit 0s cuts them at once. Default 30s.
@@ -387,10 +388,10 @@ type Preset struct {
 type Channel struct {
 	// ID is unique; it names the channel in metrics and logs.
 	ID string `yaml:"id"`
-	// Kind is one of chatnio, rest, iagent, openai, anthropic, responses, gemini or mock.
+	// Kind is one of chatnio, rest, iagent, openai, anthropic, responses, gemini, ollama or mock.
 	Kind string `yaml:"kind"`
 	// URL is the back end's base, without user, password and query: https://api.openai.com/v1 (openai, anthropic, responses:
-	// with /v1), https://generativelanguage.googleapis.com/v1beta (gemini), wss://api.chatnio.net (chatnio: with /api where the server has
+	// with /v1), https://generativelanguage.googleapis.com/v1beta (gemini), http://127.0.0.1:11434 (ollama: without /api), wss://api.chatnio.net (chatnio: with /api where the server has
 	// it), http://127.0.0.1:3000 (rest: without /api), ws://host/ws/v1/chat
 	// (iagent). mock has none.
 	URL string `yaml:"url"`
@@ -443,7 +444,7 @@ type Channel struct {
 	// Query is put behind the address of every request, such as Azure's api-version.
 	// Default: nothing.
 	Query map[string]string `yaml:"query"`
-	// Auth is how a rest, openai, anthropic, responses or gemini channel shows its key: bearer (in
+	// Auth is how a rest, openai, anthropic, responses, gemini or ollama channel shows its key: bearer (in
 	// Authorization), x-api-key, api-key, x-goog-api-key, or none. Default: x-api-key for
 	// anthropic, x-goog-api-key for gemini, bearer for the others.
 	Auth string `yaml:"auth"`
@@ -495,7 +496,7 @@ type Model struct {
 	Upstream string `yaml:"upstream"`
 	// Context is how many tokens the model takes, question and answer together. Of a
 	// conversation that is longer (chatnio, rest, iagent) the newest messages that fit are
-	// sent; questions of the openai, anthropic and gemini dialects are never shortened. Default:
+	// sent; questions of the openai, anthropic, responses, gemini and ollama dialects are never shortened. Default:
 	// what is known of models with such a name, else what the back end says when it refuses
 	// a question for its length.
 	Context int `yaml:"context" min:"0"`
@@ -586,6 +587,15 @@ type OpenAI struct {
 type HTTP struct {
 	// MaxBody is how long a request may be. Default 32MiB.
 	MaxBody Size `yaml:"max_body" default:"32MiB" min:"1"`
+}
+
+// Ollama has the settings of the ollama front.
+type Ollama struct {
+	HTTP `yaml:",inline"`
+	// Listen is an address of the front's own, for clients that know nothing but Ollama's
+	// paths below /api: 127.0.0.1:11434 is where they look. What else dragoman answers is
+	// there as well. Changing it takes a restart. Default: none.
+	Listen string `yaml:"listen"`
 }
 
 // Size is a number of bytes: 1048576, 1024KiB or 1MiB.

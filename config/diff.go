@@ -60,6 +60,7 @@ func NeedRestart(a, b *Config) (keys []string) {
 		{"cache", a.Cache == b.Cache},
 		{"connections", a.Connections == b.Connections},
 		{"handover", a.Handover == b.Handover},
+		{"ollama.listen", a.Ollama.Listen == b.Ollama.Listen},
 		{"iagent.dedupe", a.IAgent.Dedupe == b.IAgent.Dedupe},
 	} {
 		if !one.same {

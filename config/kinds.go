@@ -100,6 +100,11 @@ var Kinds = []Kind{
 		Settings:  []string{"auth", "proxy", "headers", "query", "max_age"},
 		UserFirst: true, Signs: true, NoModel: true,
 	},
+	{
+		Name: "ollama", Dialect: "ollama", Schemes: httpSchemes,
+		Settings: []string{"auth", "proxy", "headers", "query", "max_age"},
+		NoModel:  true,
+	},
 	{Name: "mock"},
 }
 

@@ -16,7 +16,7 @@ func (p *prompt) decode(stop func() bool) *translate.Error {
 		return nil
 	}
 	// What is not in its body stands already.
-	full := translate.Request{Beta: p.req.Beta, Model: p.req.Model, Stream: p.req.Stream, Stop: stop}
+	full := translate.Request{Beta: p.req.Beta, Model: p.req.Model, Stream: p.req.Stream, Prompt: p.req.Prompt, Stop: stop}
 	if err := p.lazy.DecodeRequest(&full, p.req.Raw); err != nil {
 		return typed(err)
 	}

@@ -1,6 +1,10 @@
 package translate
 
-import "github.com/dragoman-gateway/dragoman/internal/jsonx"
+import (
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
+)
 
 // Dialect translates one wire protocol to the canonical form and back. It holds
 // no state and does no I/O; what an answer needs to remember lives in its
@@ -32,6 +36,9 @@ type Envelope struct {
 	Conversation string // rest: conversationId
 	Number       int64  // chatnio: number of the conversation, -1 for an anonymous one
 	RequestID    string // for error objects that carry it
+	// Since is how long ago the question came, for dialects that tell how long an answer
+	// took; nil: it is not told.
+	Since func() time.Duration
 }
 
 // SettleID fills ID where it is empty; channels is the id that the channel gave.
@@ -45,17 +52,17 @@ func (e *Envelope) SettleID(channels string) {
 	}
 }
 
-// Pather is a Dialect whose requests say in their path which model is asked and whether the
-// answer is to be a stream, not in their body. The body of a question that passes through
-// goes on as it came: req.Model and req.Stream reach the back end by AppendPath.
+// Pather is a Dialect whose requests say in their path what their body does not say: which model
+// is asked and whether the answer is to be a stream, or what kind of question the body is. The
+// body of a question that passes through goes on without that, which reaches the back end by
+// AppendPath.
 type Pather interface {
 	// AppendPath appends to dst where req goes, behind the base of the channel's URL: a path
 	// with everything escaped that needs it, and a query of the dialect's own if it has one.
 	AppendPath(dst []byte, req *Request) []byte
-	// FromPath fills Model and Stream of req from the target of a client's request: the path
-	// behind the configured prefix, unescaped where its client has escaped it, and the query.
-	// It is called before DecodeRequest and Peek, which leave both as they are. The error is
-	// an *Error.
+	// FromPath fills req with what the target of a client's request says: the path behind the
+	// configured prefix, unescaped where its client has escaped it, and the query. It is called
+	// before DecodeRequest and ScanRouting, which leave that as it is. The error is an *Error.
 	FromPath(req *Request, path, query string) error
 }
 

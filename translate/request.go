@@ -222,6 +222,8 @@ type Request struct {
 	Stream  bool   // the client wants the answer piece by piece
 	// List: the client reads a stream as one JSON list of its pieces (gemini without alt=sse).
 	List bool
+	// Prompt: the client sent one prompt, not messages, and reads a completion (ollama's generate).
+	Prompt bool
 	// UsageInStream: the client asked for usage in the stream (OpenAI's
 	// stream_options.include_usage). Other dialects always report it.
 	UsageInStream bool

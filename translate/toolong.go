@@ -12,7 +12,7 @@ var tooLongTexts = [...]string{
 	"maximum context length", "maximum model length", "context window exceeded", "exceeds the context window", "exceed the context window", "exceed context window",
 	"context length exceeded", "model's context length", "available context size", "exceed context limit", "exceeds context limit", "prompt is too long", "input is too long",
 	"exceeds the maximum number of tokens", "exceeds the maximum number of input tokens", "maximum prompt length is", "exceeded model token limit", "tokens in the prompt cannot exceed",
-	"range of input length should be", "`inputs` tokens + `max_new_tokens` must be <=", "inputs` must have less than", "exceeds the maximum context", "too large for model with",
+	"range of input length should be", "`inputs` tokens + `max_new_tokens` must be <=", "inputs` must have less than", "exceeds the maximum context", "exceeds the context length", "too large for model with",
 	"reduce the length of the messages", "prompt exceeds max length", "exceed the maximum length of", "prompt 超长", "输入长度超过", "超过模型最大长度", "超出最大长度",
 }
 

@@ -44,6 +44,11 @@ var samples = map[string]sample{
 		text:    `{"candidates": [{"content": {"parts": [{"text": " \"first\" né\n"}],"role": "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 12,"candidatesTokenCount": 5,"totalTokenCount": 17,"promptTokensDetails": [{"modality": "TEXT","tokenCount": 12}]},"modelVersion": "large-2.5","responseId": "tTCwacuEBMvnitYP06qsgQY"}`,
 		whole:   `{"candidates": [{"content": {"parts": [{"text": "The \"first\" né\n"}],"role": "model"},"finishReason": "STOP","index": 0}],"usageMetadata": {"promptTokenCount": 12,"candidatesTokenCount": 5,"totalTokenCount": 17},"modelVersion": "large-2.5","responseId": "tTCwacuEBMvnitYP06qsgQY"}`,
 	},
+	"ollama": {
+		prelude: []string{`{"model":"large:70b","created_at":"2026-09-21T10:00:00.123456789Z","message":{"role":"assistant","content":"The"},"done":false}`},
+		text:    `{"model":"large:70b","created_at":"2026-09-21T10:00:00.223456789Z","message":{"role":"assistant","content":" \"first\" né\n"},"done":false}`,
+		whole:   `{"model":"large:70b","created_at":"2026-09-21T10:00:01.123456789Z","message":{"role":"assistant","content":"The \"first\" né\n"},"done_reason":"stop","done":true,"total_duration":4883583458,"load_duration":1334875,"prompt_eval_count":12,"prompt_eval_duration":342546000,"eval_count":5,"eval_duration":4535599000}`,
+	},
 	"rest": {
 		prelude: []string{`{"type":"start","conversationId":"conv_0123456789"}`},
 		text:    `{"type":"content","text":" \"first\" né\n"}`,

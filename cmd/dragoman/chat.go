@@ -93,6 +93,7 @@ var chatDialects = []dialectDefaults{
 	{dialect: "anthropic", at: "http://127.0.0.1:8080", path: "/v1", ends: []string{"/messages"}, model: quickModel, system: true, pieces: true},
 	{dialect: "responses", at: "http://127.0.0.1:8080", path: "/v1", ends: []string{"/responses"}, model: quickModel, system: true, pieces: true},
 	{dialect: "gemini", at: "http://127.0.0.1:8080", path: "/v1beta", model: quickModel, system: true, pieces: true},
+	{dialect: "ollama", at: "http://127.0.0.1:8080", ends: []string{"/api/chat", "/api"}, model: quickModel, system: true, pieces: true},
 	{dialect: "rest", at: "http://127.0.0.1:8080", ends: []string{"/api/chat/stream", "/api/chat"}, remembers: true, pieces: true},
 	{dialect: "chatnio", at: "ws://127.0.0.1:8080", ends: []string{"/chat"}, model: quickModel, remembers: true, system: true},
 	{dialect: "iagent", at: "ws://127.0.0.1:8080", path: "/ws/v1/chat", remembers: true},

@@ -342,6 +342,8 @@ func TestAnAddressIsCompletedAsTheDialectWantsIt(t *testing.T) {
 		{"anthropic", "", "http://127.0.0.1:8080/v1"},
 		{"gemini", "", "http://127.0.0.1:8080/v1beta"},
 		{"gemini", "https://a.example/v1beta/", "https://a.example/v1beta"},
+		{"ollama", "", "http://127.0.0.1:8080"},
+		{"ollama", "127.0.0.1:11434/api/chat", "http://127.0.0.1:11434"},
 		{"rest", "", "http://127.0.0.1:8080"},
 		{"chatnio", "", "ws://127.0.0.1:8080"},
 		{"iagent", "", "ws://127.0.0.1:8080/ws/v1/chat"},

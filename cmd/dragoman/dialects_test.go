@@ -25,12 +25,16 @@ type place struct {
 
 // placesOfADialect are all of them. ARCHITECTURE.md has the same list.
 var placesOfADialect = []place{
-	{"translate/foo/", "the codec, and its tests: `codectest`", there("translate/foo/codec.go", "translate/foo/codec_test.go")},
-	{"translate/dialects/dialects.go", "a line", func(name string) bool {
-		return slices.ContainsFunc(dialects.All, func(d translate.Dialect) bool { return d.Name() == name })
+	{"translate/foo/", "the codec, and its tests: `codectest`; in `benchmarks/micro/pair_test.go` its answers", func(name string) bool {
+		return there("translate/foo/codec.go", "translate/foo/codec_test.go")(name) && mentions("benchmarks/micro/pair_test.go", "\t\"foo\": {")(name)
 	}},
-	{"translate/dialects/testdata/", "`vendors/foo.txtar`: what both ends say, by hand; with `-update` come the transcripts", transcribed},
-	{"config/kinds.go", "the facts of its kind of channel; in `config.go` the comment of `Kind`", func(name string) bool {
+	{"translate/dialects/dialects.go", "its lines: the codec, its losses, the statuses of its failures", func(name string) bool {
+		return slices.ContainsFunc(dialects.All, func(d translate.Dialect) bool { return d.Name() == name }) && dialects.Losses[name] != nil
+	}},
+	{"translate/dialects/testdata/", "`vendors/foo.txtar`: what both ends say, by hand; `-update` adds the transcripts; in `bulky_test.go` bodies of many parts", func(name string) bool {
+		return transcribed(name) && mentions("translate/dialects/bulky_test.go", `"foo",`)(name)
+	}},
+	{"config/kinds.go", "the facts of its kind of channel; in `config.go` the comment of `Kind`, the `max_body` of its front, also in `check.go`", func(name string) bool {
 		return config.KindOf(name).Dialect == name && mentions("docs/configuration.md", "foo,", "foo or mock")(name)
 	}},
 	{"proxy/upstream/kinds.go", "how such a channel is asked", opens},
@@ -46,8 +50,12 @@ var placesOfADialect = []place{
 	{"internal/wiretest/world/foo.go", "a client that shares nothing with the codec, and a line in `fronts.go`", func(name string) bool {
 		return slices.ContainsFunc(world.Fronts, func(client func(*world.World, string) world.Client) bool { return client(nil, "").Front() == name })
 	}},
-	{"proxy/front/failures_test.go", "what its clients see of each failure, and what its channels make of each", mentions("proxy/front/failures_test.go", `"foo": f.foo`)},
-	{"docs/foo.md", "the page for those who use it", there("docs/foo.md")},
+	{"proxy/front/failures_test.go", "what its clients see of each failure, and what its channels make of each; in `transcripts_test.go` a question", func(name string) bool {
+		return mentions("proxy/front/failures_test.go", `"foo": f.foo`)(name) && mentions("proxy/front/transcripts_test.go", `case "foo":`)(name)
+	}},
+	{"docs/foo.md", "the page for those who use it; a row in `docs/fronts.md`, one in `docs/mock.md`", func(name string) bool {
+		return there("docs/foo.md")(name) && mentions("docs/fronts.md", "(foo.md)")(name) && mentions("docs/mock.md", "| foo |")(name)
+	}},
 	{"docs/rules/foo.md", "its rules, and in `proxy/front/testdata/coverage/foo.txt` the tests of each", there("docs/rules/foo.md", "proxy/front/testdata/coverage/foo.txt", "docs/coverage/foo.md")},
 	{"README.md", "its row in the table, and the link to its page", func(name string) bool {
 		return mentions("README.md", "| `foo` |")(name) && mentions("README.md", "[foo](docs/foo.md)")(name)

@@ -31,19 +31,44 @@ func beginLine(conf *config.Config) (*handover.Process, error) {
 	return line, err
 }
 
+// places are the addresses at which a process is reached, and the line of processes in which they
+// are handed on.
+type places struct {
+	line              *handover.Process
+	fronts, operators net.Listener
+	ollama            net.Listener // nil: Ollama's paths have no port of their own
+}
+
 // takePlaces takes the addresses of the fronts and of the operator's side, which quick may be
 // another one: a second instance must fail before it touches the store of the first.
-func takePlaces(conf *config.Config, quick bool) (line *handover.Process, fronts, operators net.Listener, err error) {
-	if line, err = beginLine(conf); err != nil {
-		return nil, nil, nil, err
+func takePlaces(conf *config.Config, quick bool) (p places, err error) {
+	if p.line, err = beginLine(conf); err != nil {
+		return p, err
 	}
-	if fronts, err = line.Listen(handover.Fronts, conf.Listen); err != nil {
-		return nil, nil, nil, errors.Join(fmt.Errorf("cannot listen: %w", err), line.Close())
+	if p.fronts, err = p.line.Listen(handover.Fronts, conf.Listen); err != nil {
+		return p, errors.Join(fmt.Errorf("cannot listen: %w", err), p.leave())
 	}
-	if operators, err = listenForOperator(line, conf, quick); err != nil {
-		return nil, nil, nil, errors.Join(err, fronts.Close(), line.Close())
+	if p.operators, err = listenForOperator(p.line, conf, quick); err != nil {
+		return p, errors.Join(err, p.leave())
 	}
-	return line, fronts, operators, nil
+	if conf.Ollama.Listen == "" {
+		return p, nil
+	}
+	if p.ollama, err = p.line.Listen(handover.Ollama, conf.Ollama.Listen); err != nil {
+		return p, errors.Join(fmt.Errorf("cannot listen for Ollama's clients (ollama.listen): %w", err), p.leave())
+	}
+	return p, nil
+}
+
+// leave gives up what was taken.
+func (p *places) leave() error {
+	var all []error
+	for _, ln := range []net.Listener{p.fronts, p.operators, p.ollama} {
+		if ln != nil {
+			all = append(all, ln.Close())
+		}
+	}
+	return errors.Join(append(all, p.line.Close())...)
 }
 
 // service is a gateway that takes questions.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 
 	"github.com/dragoman-gateway/dragoman/admin"
@@ -43,15 +42,15 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 		log.Info("descriptors", "limit", is, "before", was)
 	}
 
-	line, ln, adminLn, err := takePlaces(conf, demo != "")
+	at, err := takePlaces(conf, demo != "")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = errors.Join(ln.Close(), adminLn.Close(), line.Close()) }()
+	defer func() { _ = at.leave() }()
 
 	// The store comes before everything that keeps conversations in it, and is
 	// closed after all of that.
-	st, lock, release, err := openStore(conf.Store.URL, line, log)
+	st, lock, release, err := openStore(conf.Store.URL, at.line, log)
 	if err != nil {
 		return err
 	}
@@ -77,7 +76,7 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 		return err
 	}
 	defer func() { _ = g.Close() }()
-	g.Share(line.Before())
+	g.Share(at.line.Before())
 
 	watch := watchStore(st, log)
 	defer watch.close()
@@ -92,7 +91,7 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 
 	// Operators come before the first question and stay until the last one has
 	// ended: a drain is when they look.
-	op, err := startOperator(conf, adminLn, admin.Options{Gateway: g, Book: book, Shared: common.stats(), Clients: holders(server), Sockets: sockets{server}, Playground: newPlayground(g, book, ln.Addr()), Health: healthOf(server, watch, common, sum), Spans: tells.spans, Log: log})
+	op, err := startOperator(conf, at.operators, admin.Options{Gateway: g, Book: book, Shared: common.stats(), Clients: holders(server), Sockets: sockets{server}, Playground: newPlayground(g, book, at.fronts.Addr()), Health: healthOf(server, watch, common, sum), Spans: tells.spans, Log: log})
 	if err != nil {
 		return err
 	}
@@ -100,19 +99,22 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 
 	super := newNotifier(os.LookupEnv, log)
 	defer super.close()
-	if err := server.Listen(ln); err != nil {
+	if at.ollama != nil {
+		server.ListenOllama(at.ollama)
+	}
+	if err := server.Listen(at.fronts); err != nil {
 		return err
 	}
 	served := make(chan error, 1)
 	go func() { defer close(served); served <- server.Accept() }()
 
-	greet(s.out, conf, ln.Addr().String(), demo)
+	greet(s.out, conf, at.fronts.Addr().String(), demo)
 	op.greet(s.out, demo != "")
-	if err := line.Ready(); err != nil {
+	if err := at.line.Ready(); err != nil {
 		return err
 	}
 	super.ready()
-	v := &service{line: line, lock: lock, g: g, server: server, op: op, book: book, super: super, log: log, served: served}
+	v := &service{line: at.line, lock: lock, g: g, server: server, op: op, book: book, super: super, log: log, served: served}
 	return v.untilEnd(ctx, s)
 }
 

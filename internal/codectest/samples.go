@@ -36,11 +36,11 @@ func overwrite(lent []byte) {
 	}
 }
 
-// Data returns the data of the server-sent events in stream, line by line.
+// Data returns the data of the server-sent events in stream, or its objects where each is a line.
 func Data(stream []byte) [][]byte {
 	var all [][]byte
 	for line := range bytes.Lines(stream) {
-		if data, ok := bytes.CutPrefix(line, []byte("data: ")); ok {
+		if data, ok := bytes.CutPrefix(line, []byte("data: ")); ok || line[0] == '{' {
 			all = append(all, bytes.TrimRight(data, "\r\n"))
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Vendor is the suite of a dialect of HTTP with server-sent events whose questions and
-// answers can pass through as they are.
+// Vendor is the suite of a dialect of HTTP with server-sent events, or lines of JSON, whose
+// questions and answers can pass through as they are.
 type Vendor struct {
 	Dialect translate.Dialect
 	// Status is the HTTP status with which a client is told of a failure.

@@ -34,13 +34,13 @@ func givenBy(lookup func(string) (string, bool)) *given {
 }
 
 // place is where the socket called name stands among those; below 0: there is none. Where none
-// has a name that is known here, the first is that of the fronts and the second that of
-// operators.
+// has a name that is known here, the first is that of the fronts, the second that of operators
+// and the third that of Ollama's paths.
 func (g *given) place(name string) int {
 	if g == nil {
 		return -1
 	}
-	known := []string{Fronts, Operators}
+	known := []string{Fronts, Operators, Ollama}
 	if slices.ContainsFunc(g.names, func(n string) bool { return slices.Contains(known, n) }) {
 		return slices.Index(g.names, name)
 	}
@@ -69,4 +69,5 @@ func (g *given) listener(name string) (net.Listener, error) {
 const (
 	Fronts    = "fronts"
 	Operators = "admin"
+	Ollama    = "ollama"
 )

@@ -77,10 +77,24 @@ func (a *answer) drop(ctx *fasthttp.RequestCtx) {
 	a.c.cut()
 }
 
-// open sends the answer as server-sent events, after the handler has returned.
+// asLines is a style whose streams are lines of JSON, not server-sent events.
+type asLines interface{ lines() }
+
+// framed is a frame of a stream with data that no style has.
+func (a *answer) framed(data string) string {
+	if _, lines := a.st.(asLines); lines {
+		return data + "\n"
+	}
+	return "data: " + data + "\n\n"
+}
+
+// open sends the answer as server-sent events or as lines, after the handler has returned.
 func (a *answer) open(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
 	h.SetContentType("text/event-stream; charset=utf-8")
+	if _, lines := a.st.(asLines); lines {
+		h.SetContentType("application/x-ndjson")
+	}
 	h.Set("Cache-Control", "no-cache")
 	if a.sc.Fault == FaultGarbage {
 		h.SetContentType("text/html; charset=utf-8")
@@ -167,11 +181,11 @@ func (a *answer) last(w io.Writer) error {
 		if err := a.flush(w); err != nil {
 			return err
 		}
-		_, _ = a.c.Conn.Write([]byte("400\r\ndata: {\"id\":\"ch"))
+		_, _ = a.c.Conn.Write([]byte("400\r\n" + strings.TrimRight(a.framed(`{"id":"ch`), "\n")))
 		a.c.cut()
 		return errCut
 	case FaultGarbageMid:
-		a.buf = append(a.buf, "data: "+nonsense+"\n\n"...)
+		a.buf = append(a.buf, a.framed(nonsense)...)
 	case FaultErrorMid:
 		a.buf = a.st.broke(a.buf, a.sc.refusal())
 	case FaultNoEnd:

@@ -39,10 +39,18 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.anthropicChat(ctx, true)
 	case "/api/chat/stream":
 		s.restChat(ctx, true)
+	case "/api/generate":
+		s.ollamaChat(ctx, true)
+	case "/api/tags":
+		s.ollamaTags(ctx)
 	case "/ws/v1/chat":
 		s.agentSocket(ctx)
 	case "/chat", "/api/chat":
-		if path == "/api/chat" && ctx.IsPost() {
+		switch post := path == "/api/chat" && ctx.IsPost(); {
+		case post && ollamaBody(ctx.PostBody()):
+			s.ollamaChat(ctx, false)
+			return
+		case post:
 			s.restChat(ctx, false)
 			return
 		}

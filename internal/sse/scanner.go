@@ -1,5 +1,5 @@
 // Package sse finds server-sent events in a growing buffer, in place, and
-// appends them.
+// appends them. It finds lines of JSON as well, which come where events might.
 //
 // The grammar is that of the HTML standard, section "Server-sent events", with
 // one tolerance: an event that the end of the stream cut off before its empty
@@ -42,6 +42,9 @@ type span struct{ from, to int }
 type Scanner struct {
 	// Most bounds one event, in bytes, framing included; 0: [MaxEvent].
 	Most int
+	// Lines: the stream is none of server-sent events, but a JSON value on each line, which is
+	// the data of an event. It may be set before the first call of Next and Peek.
+	Lines bool
 
 	buf    []byte // [start:len] is what has not been handed out
 	start  int    // where the event being looked for begins
@@ -63,7 +66,7 @@ type Scanner struct {
 // Reset forgets everything and makes buf, whose content is the beginning of the
 // stream, the buffer. The scanner owns it until Release.
 func (s *Scanner) Reset(buf []byte) {
-	*s = Scanner{Most: s.Most, buf: buf, joined: s.joined}
+	*s = Scanner{Most: s.Most, Lines: s.Lines, buf: buf, joined: s.joined}
 }
 
 // Release returns the buffer, grown perhaps, and forgets it.
@@ -148,6 +151,9 @@ func (s *Scanner) Pending() bool {
 	if s.lines > 0 {
 		return true
 	}
+	if s.Lines {
+		return len(bytes.TrimSpace(s.buf[s.line:])) > 0
+	}
 	rest := bytes.TrimSuffix(s.buf[s.line:], []byte("\r")) // its \n may not have come
 	return bytes.HasPrefix(rest, []byte("data:")) || bytes.Equal(rest, []byte("data"))
 }
@@ -197,6 +203,13 @@ func (s *Scanner) find() (bool, error) {
 		if !ok {
 			break
 		}
+		if s.Lines {
+			if s.value(end, after) {
+				err := s.tooLong(len(s.next.Raw))
+				return err == nil, err
+			}
+			continue
+		}
 		if end > s.line {
 			if s.line == s.start && s.buf[s.line] == ':' {
 				s.drop(after) // nothing collects what a sender of comments only sends
@@ -215,6 +228,19 @@ func (s *Scanner) find() (bool, error) {
 		s.drop(after)
 	}
 	return false, s.tooLong(len(s.buf) - s.start)
+}
+
+// value makes the line up to end, behind which the next one begins at after, a frame. It reports
+// whether there is anything in it.
+func (s *Scanner) value(end, after int) bool {
+	line := bytes.TrimLeft(s.buf[s.line:end], " \t")
+	if s.line, s.seen = after, after; len(line) == 0 {
+		s.drop(after)
+		return false
+	}
+	s.data, s.lines = span{end - len(line) - s.start, end - s.start}, 1
+	s.complete(after)
+	return true
 }
 
 func (s *Scanner) tooLong(n int) error {

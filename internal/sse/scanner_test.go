@@ -283,3 +283,44 @@ func TestTheBufferIsNeverMuchLargerThanTheLongestEvent(t *testing.T) {
 		t.Errorf("an endless event of at most %d bytes took a buffer of %d", s.Most, got)
 	}
 }
+
+// Lines of JSON come in any pieces, with blank lines, white space and CR LF between them.
+func TestLinesAreEventsToo(t *testing.T) {
+	t.Parallel()
+	const stream = "{\"a\":1}\n\r\n  \n \t{\"b\":2}\r\n{\"c\":3}"
+	for n := 1; n <= len(stream); n++ {
+		s := Scanner{Lines: true}
+		var got []string
+		drain := func() {
+			for {
+				f, ok, err := s.Next()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !ok {
+					return
+				}
+				got = append(got, string(f.Data))
+			}
+		}
+		for rest := stream; rest != ""; {
+			piece := rest[:min(n, len(rest))]
+			rest = rest[len(piece):]
+			s.Wrote(copy(s.Room(len(piece)), piece))
+			drain()
+		}
+		if len(got) != 2 || !s.Pending() {
+			t.Errorf("in pieces of %d: %q, pending %v", n, got, s.Pending())
+		}
+		s.End()
+		drain()
+		if want := `{"a":1} {"b":2} {"c":3}`; strings.Join(got, " ") != want {
+			t.Errorf("in pieces of %d: %q", n, got)
+		}
+	}
+	s := Scanner{Lines: true, Most: 4}
+	s.Wrote(copy(s.Room(8), "12345678"))
+	if _, _, err := s.Next(); err != ErrTooLong {
+		t.Errorf("a line without an end: %v", err)
+	}
+}

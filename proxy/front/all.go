@@ -16,6 +16,7 @@ var All = []*Front{
 	&anthropicFront,
 	&responsesFront,
 	&geminiFront,
+	&ollamaFront,
 }
 
 // New returns a server for conf's fronts in front of g. It listens nowhere yet.

@@ -123,7 +123,7 @@ func packed(t *testing.T, coding, body string) string {
 
 func TestAPackedBodyIsUnpackedWithinTheBoundsOfABody(t *testing.T) {
 	t.Parallel()
-	w := world.Start(t, "openai: {max_body: 1MiB}\nanthropic: {max_body: 1MiB}\ngemini: {max_body: 1MiB}\n"+callers+"channels:\n"+channel("up", "openai", "", "echo"))
+	w := world.Start(t, bodiesOf("1MiB")+callers+"channels:\n"+channel("up", "openai", "", "echo"))
 	question := func(n int) string {
 		return `{"model":"echo","max_tokens":9,"messages":[{"role":"user","content":"` + strings.Repeat("a", n) + `"}]}`
 	}

@@ -297,7 +297,7 @@ func stall(t *testing.T, w *world.World, token string, length, sent int) net.Con
 
 func TestStalledUploadsLeaveOthersServed(t *testing.T) {
 	t.Parallel()
-	w := world.Start(t, "bodies: 16MiB\nopenai: {max_body: 2MiB}\nanthropic: {max_body: 2MiB}\ngemini: {max_body: 2MiB}\n"+bodyConf)
+	w := world.Start(t, "bodies: 16MiB\n"+bodiesOf("2MiB")+bodyConf)
 	for range 8 {
 		defer func(c net.Conn) { _ = c.Close() }(stall(t, w, key, 2<<20, 1<<20))
 	}
@@ -323,7 +323,7 @@ func TestStalledUploadsLeaveOthersServed(t *testing.T) {
 
 func TestAnAnswerGivesBackWhatItsBodyTook(t *testing.T) {
 	t.Parallel()
-	w := world.Start(t, "bodies: 16MiB\nopenai: {max_body: 2MiB}\nanthropic: {max_body: 2MiB}\ngemini: {max_body: 2MiB}\n"+bodyConf)
+	w := world.Start(t, "bodies: 16MiB\n"+bodiesOf("2MiB")+bodyConf)
 	with := "Authorization: Bearer " + key + "\r\n"
 	for path, question := range bodyPaths {
 		for i := range 12 { // together more than there is

@@ -11,12 +11,11 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/anthropic"
-	"github.com/dragoman-gateway/dragoman/translate/chatnio"
+	"github.com/dragoman-gateway/dragoman/translate/dialects"
 	"github.com/dragoman-gateway/dragoman/translate/gemini"
-	"github.com/dragoman-gateway/dragoman/translate/iagent"
+	"github.com/dragoman-gateway/dragoman/translate/ollama"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
 	"github.com/dragoman-gateway/dragoman/translate/responses"
-	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
 
 // generated puts text between the marks of a document, and compares or rewrites it.
@@ -36,9 +35,7 @@ func generated(t *testing.T, name, mark, text string) {
 }
 
 func TestTheWireDocumentsListTheLossesOfTheCode(t *testing.T) {
-	for name, losses := range map[string][]string{
-		"openai": openai.Losses, "anthropic": anthropic.Losses, "responses": responses.Losses, "gemini": gemini.Losses, "rest": rest.Losses, "chatnio": chatnio.Losses, "iagent": iagent.Losses,
-	} {
+	for name, losses := range dialects.Losses {
 		text := ""
 		for _, of := range []string{"request", "answer", "error"} {
 			for _, l := range losses {
@@ -133,6 +130,17 @@ func TestTheGeminiDocumentHasTheErrorTableOfTheCode(t *testing.T) {
 		text += fmt.Sprintf("| %d | `%s` | `%s` | %s | `%s` |\n", gemini.Status(&e), o.Error.Status, o.Error.Details[0].Reason, f.when, body)
 	}
 	generated(t, "gemini", "errors", text)
+}
+
+func TestTheOllamaDocumentHasTheErrorTableOfTheCode(t *testing.T) {
+	text := "| status | code | when | body |\n|---|---|---|---|\n"
+	for _, f := range failuresShown {
+		e := f.err
+		e.Message = "M"
+		body := ollama.Dialect.NewEncoder(&translate.Request{}, translate.Envelope{RequestID: "R"}).AppendError(nil, &e, false)
+		text += fmt.Sprintf("| %d | `%s` | %s | `%s` |\n", ollama.Status(&e), e.Code, f.when, body)
+	}
+	generated(t, "ollama", "errors", text)
 }
 
 // The table of the two vendors comes from the encoders; this asks a gateway for what a client

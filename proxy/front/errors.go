@@ -81,7 +81,7 @@ func (c *call) checkBody() *translate.Error {
 	if len(c.ctx.Request.Body()) > c.limit() {
 		return &translate.Error{Code: translate.CodeTooLarge, Message: "the body is too large"}
 	}
-	if c.forms {
+	if c.forms || c.front.anyType {
 		return nil
 	}
 	kind, _, _ := bytes.Cut(c.ctx.Request.Header.ContentType(), []byte(";"))

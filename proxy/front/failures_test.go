@@ -12,21 +12,24 @@ import (
 
 // forms says how each front tells a failure (docs/rules/faults.md 1 and 5): before
 // anything of the answer was sent, and after.
-var forms = map[string]struct{ openai, anthropic, rest, chatnio, iagent, responses, gemini string }{
-	"broken":  {"502 server_error MODEL_ERROR", "502 api_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR", "502 server_error MODEL_ERROR", "502 INTERNAL MODEL_ERROR"},
-	"mid":     {"200 server_error MODEL_ERROR", "200 api_error", "200 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR", "200 server_error MODEL_ERROR", "200 INTERNAL MODEL_ERROR"},
-	"slow":    {"504 server_error MODEL_ERROR", "504 timeout_error", "504 MODEL_ERROR", "end MODEL_ERROR: timeout", "50 MODEL_ERROR: timeout", "504 server_error MODEL_ERROR", "504 DEADLINE_EXCEEDED MODEL_ERROR"},
-	"slowmid": {"200 server_error MODEL_ERROR", "200 timeout_error", "200 MODEL_ERROR", "end MODEL_ERROR: timeout", "50 MODEL_ERROR: timeout", "200 server_error MODEL_ERROR", "200 DEADLINE_EXCEEDED MODEL_ERROR"},
-	"busy7":   {"429 rate_limit_error rate_limit_exceeded retry 7", "429 rate_limit_error retry 7", "429 RATE_LIMITED retry 7", "end RATE_LIMITED retry 7", "50 RATE_LIMITED retry 7", "429 rate_limit_error rate_limit_exceeded retry 7", "429 RESOURCE_EXHAUSTED RATE_LIMITED retry 7"},
-	"busy1":   {"429 rate_limit_error rate_limit_exceeded retry 1", "429 rate_limit_error retry 1", "429 RATE_LIMITED retry 1", "end RATE_LIMITED retry 1", "50 RATE_LIMITED retry 1", "429 rate_limit_error rate_limit_exceeded retry 1", "429 RESOURCE_EXHAUSTED RATE_LIMITED retry 1"},
-	"lost":    {"503 server_error CHANNEL_UNAVAILABLE", "529 overloaded_error", "503 CHANNEL_UNAVAILABLE", "end cannot find channel for model", "50 CHANNEL_UNAVAILABLE", "503 server_error CHANNEL_UNAVAILABLE", "503 UNAVAILABLE CHANNEL_UNAVAILABLE"},
+var forms = map[string]struct{ openai, anthropic, rest, chatnio, iagent, responses, gemini, ollama string }{
+	"broken":  {"502 server_error MODEL_ERROR", "502 api_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR", "502 server_error MODEL_ERROR", "502 INTERNAL MODEL_ERROR", "502 MODEL_ERROR"},
+	"mid":     {"200 server_error MODEL_ERROR", "200 api_error", "200 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR", "200 server_error MODEL_ERROR", "200 INTERNAL MODEL_ERROR", "200 MODEL_ERROR"},
+	"slow":    {"504 server_error MODEL_ERROR", "504 timeout_error", "504 MODEL_ERROR", "end MODEL_ERROR: timeout", "50 MODEL_ERROR: timeout", "504 server_error MODEL_ERROR", "504 DEADLINE_EXCEEDED MODEL_ERROR", "504 MODEL_ERROR"},
+	"slowmid": {"200 server_error MODEL_ERROR", "200 timeout_error", "200 MODEL_ERROR", "end MODEL_ERROR: timeout", "50 MODEL_ERROR: timeout", "200 server_error MODEL_ERROR", "200 DEADLINE_EXCEEDED MODEL_ERROR", "200 MODEL_ERROR"},
+	"busy7":   {"429 rate_limit_error rate_limit_exceeded retry 7", "429 rate_limit_error retry 7", "429 RATE_LIMITED retry 7", "end RATE_LIMITED retry 7", "50 RATE_LIMITED retry 7", "429 rate_limit_error rate_limit_exceeded retry 7", "429 RESOURCE_EXHAUSTED RATE_LIMITED retry 7", "429 RATE_LIMITED retry 7"},
+	"busy1":   {"429 rate_limit_error rate_limit_exceeded retry 1", "429 rate_limit_error retry 1", "429 RATE_LIMITED retry 1", "end RATE_LIMITED retry 1", "50 RATE_LIMITED retry 1", "429 rate_limit_error rate_limit_exceeded retry 1", "429 RESOURCE_EXHAUSTED RATE_LIMITED retry 1", "429 RATE_LIMITED retry 1"},
+	"lost":    {"503 server_error CHANNEL_UNAVAILABLE", "529 overloaded_error", "503 CHANNEL_UNAVAILABLE", "end cannot find channel for model", "50 CHANNEL_UNAVAILABLE", "503 server_error CHANNEL_UNAVAILABLE", "503 UNAVAILABLE CHANNEL_UNAVAILABLE", "503 CHANNEL_UNAVAILABLE"},
 	// Set aside, and when it is tried again is known.
-	"aside":    {"503 server_error CHANNEL_UNAVAILABLE retry 10", "529 overloaded_error retry 10", "503 CHANNEL_UNAVAILABLE retry 10", "end cannot find channel for model retry 10", "50 CHANNEL_UNAVAILABLE retry 10", "503 server_error CHANNEL_UNAVAILABLE retry 10", "503 UNAVAILABLE CHANNEL_UNAVAILABLE retry 10"},
-	"rejected": {"400 invalid_request_error", "400 invalid_request_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR", "400 invalid_request_error", "400 INVALID_ARGUMENT MODEL_ERROR"},
+	"aside": {"503 server_error CHANNEL_UNAVAILABLE retry 10", "529 overloaded_error retry 10", "503 CHANNEL_UNAVAILABLE retry 10", "end cannot find channel for model retry 10", "50 CHANNEL_UNAVAILABLE retry 10", "503 server_error CHANNEL_UNAVAILABLE retry 10", "503 UNAVAILABLE CHANNEL_UNAVAILABLE retry 10", "503 CHANNEL_UNAVAILABLE retry 10"},
+	// The gateway stops in the middle of an answer, and the limit of a caller is reached.
+	"stopping": {"200 server_error CHANNEL_UNAVAILABLE", "200 overloaded_error", "200 CHANNEL_UNAVAILABLE", "end cannot find channel for model", "50 CHANNEL_UNAVAILABLE", "200 server_error CHANNEL_UNAVAILABLE", "200 UNAVAILABLE CHANNEL_UNAVAILABLE", "200 CHANNEL_UNAVAILABLE"},
+	"limited":  {"429 rate_limit_error rate_limit_exceeded retry N", "429 rate_limit_error retry N", "429 RATE_LIMITED retry N", "end RATE_LIMITED retry N", "50 RATE_LIMITED retry N", "429 rate_limit_error rate_limit_exceeded retry N", "429 RESOURCE_EXHAUSTED RATE_LIMITED retry N", "429 RATE_LIMITED retry N"},
+	"rejected": {"400 invalid_request_error", "400 invalid_request_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR", "400 invalid_request_error", "400 INVALID_ARGUMENT MODEL_ERROR", "400 MODEL_ERROR"},
 	// The same from a rest channel, which names its own code.
-	"invalid": {"400 invalid_request_error VALIDATION_ERROR", "400 invalid_request_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR", "400 invalid_request_error VALIDATION_ERROR", "400 INVALID_ARGUMENT MODEL_ERROR"},
-	"context": {"400 invalid_request_error context_length_exceeded", "400 invalid_request_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR", "400 invalid_request_error context_length_exceeded", "400 INVALID_ARGUMENT MODEL_ERROR"},
-	"policy":  {"400 invalid_request_error content_policy_violation", "400 invalid_request_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR", "400 invalid_request_error content_policy_violation", "400 INVALID_ARGUMENT MODEL_ERROR"},
+	"invalid": {"400 invalid_request_error VALIDATION_ERROR", "400 invalid_request_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR", "400 invalid_request_error VALIDATION_ERROR", "400 INVALID_ARGUMENT MODEL_ERROR", "400 MODEL_ERROR"},
+	"context": {"400 invalid_request_error context_length_exceeded", "400 invalid_request_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR", "400 invalid_request_error context_length_exceeded", "400 INVALID_ARGUMENT MODEL_ERROR", "400 MODEL_ERROR"},
+	"policy":  {"400 invalid_request_error content_policy_violation", "400 invalid_request_error", "502 MODEL_ERROR", "end MODEL_ERROR", "50 MODEL_ERROR", "400 invalid_request_error content_policy_violation", "400 INVALID_ARGUMENT MODEL_ERROR", "400 MODEL_ERROR"},
 }
 
 func form(front, name string) string {
@@ -34,7 +37,7 @@ func form(front, name string) string {
 	if !ok {
 		panic("no form " + name)
 	}
-	return map[string]string{"openai": f.openai, "anthropic": f.anthropic, "rest": f.rest, "chatnio": f.chatnio, "iagent": f.iagent, "responses": f.responses, "gemini": f.gemini}[front]
+	return map[string]string{"openai": f.openai, "anthropic": f.anthropic, "rest": f.rest, "chatnio": f.chatnio, "iagent": f.iagent, "responses": f.responses, "gemini": f.gemini, "ollama": f.ollama}[front]
 }
 
 // The two pieces that come before a fault in the middle, and all five.
@@ -63,13 +66,13 @@ func (f *failing) on(kind string) expected {
 // the client has by then. Channels that are not named do as others.
 var failures = []failing{
 	{"fail-400", map[string]expected{
-		"openai": same("rejected"), "responses": same("rejected"), "gemini": same("rejected"), "anthropic": same("rejected"), "mock": same("rejected"), "rest": same("invalid"),
+		"openai": same("rejected"), "responses": same("rejected"), "gemini": same("rejected"), "ollama": same("rejected"), "anthropic": same("rejected"), "mock": same("rejected"), "rest": same("invalid"),
 		// No status came: a socket has none, but chatnio's says a type.
 		"chatnio": same("rejected"), "iagent": same("broken")}},
 	{"context", map[string]expected{
-		"openai": same("context"), "responses": same("context"), "gemini": same("context"), "mock": same("context"), "anthropic": same("context"), "rest": same("context"), "chatnio": same("context"), "iagent": same("context")}},
+		"openai": same("context"), "responses": same("context"), "gemini": same("context"), "ollama": same("context"), "mock": same("context"), "anthropic": same("context"), "rest": same("context"), "chatnio": same("context"), "iagent": same("context")}},
 	{"policy", map[string]expected{
-		"openai": same("policy"), "responses": same("policy"), "gemini": same("rejected"), "mock": same("policy"), "anthropic": same("rejected"), "rest": same("invalid"), "chatnio": same("rejected"), "iagent": same("broken")}},
+		"openai": same("policy"), "responses": same("policy"), "gemini": same("rejected"), "ollama": same("rejected"), "mock": same("policy"), "anthropic": same("rejected"), "rest": same("invalid"), "chatnio": same("rejected"), "iagent": same("broken")}},
 	{"fail-500", others(same("broken"))},
 	// Our own key was refused, and nothing else is left.
 	{"fail-401", others(same("aside"))},

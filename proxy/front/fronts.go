@@ -45,8 +45,15 @@ type Front struct {
 	refuse func(c *call, err *translate.Error)
 	// complete adds what the headers of a request say of the question; nil: nothing.
 	complete func(c *call, req *translate.Request)
+	// anyType: a body is JSON whatever its Content-Type says, as the vendor's server reads it.
+	anyType bool
 	// newID makes an answer's id; nil: it is the channel's.
 	newID func() string
+	// times: the dialect tells how long an answer took.
+	times bool
+	// untagged is the name that clients mean by a name of a model that is not known; empty:
+	// there is none. nil: names are as they are.
+	untagged func(model string) string
 
 	// status is that of a refusal; nil: the one of the catalogue.
 	status func(*translate.Error) int

@@ -3,7 +3,7 @@ package front_test
 import (
 	"fmt"
 	"os"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -27,7 +27,23 @@ func frontNames() (names []string) {
 
 // stateless reports whether the clients of a front send the whole conversation each time.
 func stateless(front string) bool {
-	return slices.Contains([]string{"openai", "responses", "anthropic", "gemini"}, front)
+	return !config.KindOf(front).Remembers()
+}
+
+// bodiesOf are lines of a configuration that bound the bodies of all fronts which have a bound
+// of their own, but for rest's, to a size.
+func bodiesOf(size string) (lines string) {
+	conf := reflect.TypeFor[config.Config]()
+	for i := range conf.NumField() {
+		f := conf.Field(i)
+		if f.Type.Kind() != reflect.Struct || f.Type == reflect.TypeFor[config.Rest]() {
+			continue
+		}
+		if _, bounds := f.Type.FieldByName("MaxBody"); bounds {
+			lines += f.Tag.Get("yaml") + ": {max_body: " + size + "}\n"
+		}
+	}
+	return lines
 }
 
 // spared says that a pair of the ith kind of channel and the jth front is left to another run: a

@@ -17,7 +17,7 @@ func TestASystemMessageAmidTheConversationReachesEveryKindOfChannel(t *testing.T
 	const claude = `{"model":"%s","max_tokens":50,"stream":%v,"messages":[{"role":"user","content":"hi"},{"role":"system","content":"Answer in French."}]}`
 	const chat = `{"model":"%s","stream":%v,"messages":[{"role":"user","content":"hi"},{"role":"system","content":"Answer in French."}]}`
 	for _, kind := range config.Kinds {
-		stays := kind.Name == "openai" || kind.Name == "anthropic" || kind.Name == "responses" || kind.Name == "mock"
+		stays := !kind.Remembers() && kind.Name != "gemini"
 		want := "user: hi | system: Answer in French."
 		switch {
 		case kind.Name == "rest" || kind.Name == "iagent":

@@ -104,7 +104,7 @@ func (r *refusal) play(t *testing.T, front string) []wiretest.Section {
 }
 
 var (
-	waitsAnywhere = regexp.MustCompile(`(Retry-After: |;t=|retry after |retryDelay":")(\d+)`)
+	waitsAnywhere = regexp.MustCompile(`(Retry-After: |;t=|retry after |retryDelay":"|"retry_after":)(\d+)`)
 	resets        = regexp.MustCompile(`(X-RateLimit-Reset: )(\d+)`)
 )
 

@@ -15,6 +15,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
+	"github.com/dragoman-gateway/dragoman/translate/ollama"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
 
@@ -25,7 +26,7 @@ var restFront = Front{
 	dialect: rest.Dialect,
 	routes: func() []Route {
 		return []Route{
-			{Method: "POST", Path: "/api/chat", Handle: func(c *call) { c.restAsk(false) }},
+			{Method: "POST", Path: "/api/chat", Handle: restOrOllama},
 			{Method: "POST", Path: "/api/chat/stream", Handle: func(c *call) { c.restAsk(true) }},
 			{Method: getHead, Path: "/api/conversations", Handle: ownCaller(restList)},
 			{Method: getHead, Path: "/api/conversations/{id}", Handle: ownCaller(restLoad)},
@@ -37,6 +38,17 @@ var restFront = Front{
 	token: (*call).bearer, // or X-API-Key: docs/rules/rest.md 2.2
 	limit: func(s *settings) int { return int(s.Rest.MaxBody) },
 	start: true,
+}
+
+// restOrOllama answers POST /api/chat, which is Ollama's where the body has its messages. What is
+// wrong before that is known is told as rest tells it.
+func restOrOllama(c *call) {
+	if ollama.IsChat(c.ctx.Request.Body()) {
+		c.reaches(&ollamaFront)
+		askOllama(c)
+		return
+	}
+	c.restAsk(false)
 }
 
 // restAsk answers a question, in one piece or as a stream.

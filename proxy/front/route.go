@@ -45,7 +45,10 @@ func (s *Server) route() fasthttp.RequestHandler {
 		r.Handler(ctx)
 	}
 	r.MethodNotAllowed = s.guard(func(c *call) { c.reaches(&stranger); c.withBody(wrongMethod) })
-	return s.strictly(r.Handler)
+	return s.strictly(func(ctx *fasthttp.RequestCtx) {
+		s.own.move(ctx, s.conf.Prefix)
+		r.Handler(ctx)
+	})
 }
 
 // under is the path of f that path means, which has its base any number of times; empty:

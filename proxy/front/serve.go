@@ -88,10 +88,17 @@ func (s *Server) Serve(ln net.Listener) error {
 	return s.Accept()
 }
 
+// ListenOllama has the server answer on ln as well, where Ollama's paths are below /api. It is
+// called before Listen, once at most; the listener is the server's from then on.
+func (s *Server) ListenOllama(ln net.Listener) { s.own = newOwnPort(ln) }
+
 // Listen makes ready to answer on ln, and on TLS over it when the configuration has a
 // certificate: its error says that the certificate cannot be used. Files of it that were
 // replaced count from the next handshake on. It is called once.
 func (s *Server) Listen(ln net.Listener) error {
+	if s.own != nil {
+		ln = conn.Join(ln, s.own.ln)
+	}
 	if s.conf.TLS.Cert != "" {
 		files, err := certs.Open(certs.Files{Cert: s.conf.TLS.Cert, Key: s.conf.TLS.Key}, s.log)
 		if err != nil {

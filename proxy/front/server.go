@@ -36,6 +36,7 @@ type Server struct {
 	log    *slog.Logger
 	http   *fasthttp.Server
 	ln     *conn.Listener
+	own    *ownPort // nil: Ollama's paths have no port of their own
 
 	// life ends when running answers have to end, with the reason as its cause.
 	life context.Context

@@ -14,7 +14,7 @@ import (
 )
 
 // tightConf lets one caller hold 4 MiB.
-const tightConf = "bodies: 16MiB\nopenai: {max_body: 1MiB}\nanthropic: {max_body: 1MiB}\ngemini: {max_body: 1MiB}\npresets: {hang: {model: hang}, echo: {model: echo}}\n" + callers +
+var tightConf = "bodies: 16MiB\n" + bodiesOf("1MiB") + "presets: {hang: {model: hang}, echo: {model: echo}}\n" + callers +
 	`channels: [{id: up, kind: openai, url: "http://{MODEL}/v1", keys: [` + channelKey + `], models: [echo, hang]}]
 `
 

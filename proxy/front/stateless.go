@@ -28,7 +28,16 @@ func (c *call) ask() {
 	}
 	c.answer(c.question(&proxy.Question{
 		Front: c.front.Name(), Caller: caller, Model: model, Received: now, Request: req, Peeked: peeked,
-	}), nil, translate.Envelope{NewID: c.front.newID, Created: now.UnixMilli(), RequestID: c.id})
+	}), nil, c.envelope(now))
+}
+
+// envelope is what the answer to a question that came at now says beside the model.
+func (c *call) envelope(now time.Time) translate.Envelope {
+	e := translate.Envelope{NewID: c.front.newID, Created: now.UnixMilli(), RequestID: c.id}
+	if c.front.times {
+		e.Since = func() time.Duration { return time.Since(now) }
+	}
+	return e
 }
 
 // asked says who asks which model, and has read fill req from the body. The order of what is
@@ -61,6 +70,13 @@ func (c *call) asked(req *translate.Request, read func() *translate.Error) (*pro
 		return nil, nil, err
 	}
 	model, err := c.s.g.Resolve(caller, req.Model)
+	if err != nil && c.front.untagged != nil {
+		if other := c.front.untagged(req.Model); other != "" {
+			if known, e := c.s.g.Resolve(caller, other); e == nil {
+				req.Model, model, err = other, known, nil
+			}
+		}
+	}
 	if err != nil {
 		return nil, nil, unknownModel(err)
 	}

@@ -29,6 +29,8 @@ type route struct {
 	beta string
 	// varied: the questions are of endpoints whose bodies, and answers, may be of any type.
 	varied bool
+	// lines: a stream is a JSON object on each line, not server-sent events.
+	lines bool
 	// needs are members without which the dialect has no question.
 	needs []string
 }
@@ -119,7 +121,10 @@ func headOf(conf *config.Channel, key string, at *address, r route, stream bool)
 // configuration go before those that go without saying.
 func headersOf(conf *config.Channel, key string, r route, stream bool) [][2]string {
 	accept := "application/json"
-	if stream {
+	switch {
+	case stream && r.lines:
+		accept = "application/x-ndjson, application/json"
+	case stream:
 		accept = "text/event-stream, application/json"
 	}
 	all := [][2]string{{"User-Agent", "dragoman"}, {"Content-Type", "application/json"}, {"Accept", accept}, {"Accept-Encoding", "identity"}}

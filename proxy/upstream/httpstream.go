@@ -28,8 +28,8 @@ const (
 	formBytes // whatever it is goes by
 )
 
-// httpStream is the answer to one POST: server-sent events, or one JSON body
-// whose events are all ready at once.
+// httpStream is the answer to one POST: server-sent events or lines of JSON, or one JSON
+// body whose events are all ready at once.
 type httpStream struct {
 	call
 	dec          translate.Decoder
@@ -446,6 +446,8 @@ func (s *httpStream) known() error {
 	switch {
 	case len(text) == 0:
 		return nil
+	case text[0] == '{' && s.up.lines && s.asked && s.head.media != mediaJSON:
+		s.form, s.sure, s.scan.Lines = formEvents, true, true
 	case text[0] == '{', text[0] == '[':
 		s.form, s.sure = formWhole, true
 		s.goesBy()

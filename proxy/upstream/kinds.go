@@ -3,8 +3,10 @@ package upstream
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/translate/ollama"
 	"github.com/dragoman-gateway/dragoman/translate/responses"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
 )
@@ -18,6 +20,7 @@ var kinds = map[string]kind{
 	"anthropic": newAnthropic,
 	"responses": httpKind(route{dialect: responses.Dialect, whole: "/responses", stream: "/responses", auth: "bearer"}),
 	"gemini":    newGemini,
+	"ollama":    newOllama,
 	"rest":      newRest,
 	"chatnio":   newSocket,
 	"iagent":    newShared,
@@ -33,6 +36,13 @@ func newRest(conf *config.Channel, key string, o Options) (Upstream, error) {
 		u.event = maxRestEvent
 	}
 	return up, err
+}
+
+// newOllama is a channel of Ollama's, whose address its users know with /api and without.
+func newOllama(conf *config.Channel, key string, o Options) (Upstream, error) {
+	of := *conf
+	of.URL = strings.TrimSuffix(strings.TrimRight(conf.URL, "/"), "/api")
+	return newHTTP(&of, key, o, route{dialect: ollama.Dialect, auth: "bearer", lines: true})
 }
 
 // httpKind is the kind of an HTTP dialect: one POST for each question.

@@ -151,6 +151,22 @@ var bulky = []struct {
 		return `{"contents":[{"parts":[{"text":"a"}]}],"generationConfig":{` + names(n) + `}}`
 	}},
 
+	{"turns", "ollama", messagesOf(`{"role":"user"}`)},
+	{"results", "ollama", messagesOf(`{"role":"tool"}`)},
+	{"turns of the model", "ollama", messagesOf(`{"role":"assistant","thinking":"a","content":"a"}`)},
+	{"calls without ids", "ollama", func(n int) string {
+		return `{"model":"m","messages":[{"role":"assistant","tool_calls":[` + repeat(n, `{"function":{"name":"a"}}`) + `]}]}`
+	}},
+	{"images", "ollama", func(n int) string {
+		return `{"model":"m","messages":[{"role":"user","images":[` + repeat(n, `"QQ=="`) + `]}]}`
+	}},
+	{"tools", "ollama", func(n int) string {
+		return `{"model":"m","messages":[{"role":"user","content":"a"}],"tools":[` + repeat(n, `{"function":{"name":"a"}}`) + `]}`
+	}},
+	{"options", "ollama", func(n int) string {
+		return `{"model":"m","messages":[{"role":"user","content":"a"}],"options":{` + names(n) + `}}`
+	}},
+
 	{"a message", "rest", func(n int) string { return `{"userId":"u","message":"` + strings.Repeat("a", n) + `"}` }},
 	{"members", "rest", func(n int) string { return `{"userId":"u","message":"a",` + names(n) + `}` }},
 	{"lists", "rest", func(n int) string { return `{"userId":"u","message":"a","x":[` + repeat(n, `[]`) + `]}` }},

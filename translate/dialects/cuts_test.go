@@ -62,7 +62,7 @@ func says(down, up translate.Dialect) []translate.Part {
 	if tells("chatnio") || tells("rest") || tells("iagent") {
 		return slices.DeleteFunc(parts, func(p translate.Part) bool { return p.Kind != translate.PartText })
 	}
-	if tells("openai") || tells("gemini") {
+	if tells("openai") || tells("gemini") || tells("ollama") {
 		parts[0].Signature = ""
 	}
 	return parts

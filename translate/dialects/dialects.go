@@ -7,6 +7,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 	"github.com/dragoman-gateway/dragoman/translate/gemini"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
+	"github.com/dragoman-gateway/dragoman/translate/ollama"
 	"github.com/dragoman-gateway/dragoman/translate/openai"
 	"github.com/dragoman-gateway/dragoman/translate/responses"
 	"github.com/dragoman-gateway/dragoman/translate/rest"
@@ -22,4 +23,27 @@ var All = []translate.Dialect{
 	anthropic.Dialect,
 	responses.Dialect,
 	gemini.Dialect,
+	ollama.Dialect,
+}
+
+// Losses are what each dialect cannot say, by its name. It is never changed.
+var Losses = map[string][]string{
+	"chatnio":   chatnio.Losses,
+	"rest":      rest.Losses,
+	"iagent":    iagent.Losses,
+	"openai":    openai.Losses,
+	"anthropic": anthropic.Losses,
+	"responses": responses.Losses,
+	"gemini":    gemini.Losses,
+	"ollama":    ollama.Losses,
+}
+
+// Statuses are the HTTP statuses with which clients of a dialect are told of a failure, by its name,
+// where they differ from those of the catalogue. It is never changed.
+var Statuses = map[string]func(*translate.Error) int{
+	"openai":    openai.Status,
+	"anthropic": anthropic.Status,
+	"responses": responses.Status,
+	"gemini":    gemini.Status,
+	"ollama":    ollama.Status,
 }

@@ -58,12 +58,12 @@ func frames(t *testing.T, stream []byte, messages [][]byte) [][]byte {
 	return cutEvents(t, stream)
 }
 
-// cutEvents returns the data of all server-sent events in a stream that arrives
-// in reads which end at cuts.
+// cutEvents returns the data of all server-sent events, or of all lines of JSON, in a stream that
+// arrives in reads which end at cuts.
 func cutEvents(t *testing.T, stream []byte, cuts ...int) [][]byte {
 	t.Helper()
 	var out [][]byte
-	var s sse.Scanner
+	s := sse.Scanner{Lines: bytes.HasPrefix(stream, []byte("{"))}
 	from := 0
 	for _, to := range append(cuts, len(stream)) {
 		read := stream[from:to]

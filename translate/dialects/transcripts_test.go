@@ -13,12 +13,8 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/sse"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest"
 	"github.com/dragoman-gateway/dragoman/translate"
-	"github.com/dragoman-gateway/dragoman/translate/anthropic"
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
-	"github.com/dragoman-gateway/dragoman/translate/gemini"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
-	"github.com/dragoman-gateway/dragoman/translate/openai"
-	"github.com/dragoman-gateway/dragoman/translate/responses"
 )
 
 var update = flag.Bool("update", false, "rewrite the transcripts")
@@ -183,16 +179,10 @@ func (x *exchange) opening() string {
 }
 
 func statusOf(front string, err *translate.Error) int {
-	switch front {
-	case "openai":
-		return openai.Status(err)
-	case "anthropic":
-		return anthropic.Status(err)
-	case "responses":
-		return responses.Status(err)
-	case "gemini":
-		return gemini.Status(err)
-	case "rest":
+	switch status := Statuses[front]; {
+	case status != nil:
+		return status(err)
+	case front == "rest":
 		return err.Status()
 	}
 	return 200 // a socket has no status
@@ -271,7 +261,7 @@ func lines(text string) []sse.Frame {
 	var out []sse.Frame
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSuffix(line, "\n"); line != "" {
-			out = append(out, sse.Frame{Data: []byte(line)})
+			out = append(out, sse.Frame{Data: []byte(line), Raw: []byte(line + "\n")})
 		}
 	}
 	return out

@@ -9,4 +9,5 @@ var Fronts = []func(w *World, key string) Client{
 	func(w *World, key string) Client { return &IAgent{w: w, key: key} },
 	func(w *World, key string) Client { return &Responses{w: w, key: key} },
 	func(w *World, key string) Client { return &Gemini{w: w, key: key} },
+	func(w *World, key string) Client { return &Ollama{w: w, key: key} },
 }

@@ -3,6 +3,7 @@ package world
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -16,6 +17,7 @@ import (
 // in the background: a response is read where it is waited for.
 type line struct {
 	w    *World
+	at   string // another address than the gateway's; empty: none
 	conn net.Conn
 	br   *bufio.Reader
 	req  *http.Request
@@ -31,7 +33,8 @@ func (l *line) close() {
 // send writes one request; headers are pairs of names and values.
 func (l *line) send(t testing.TB, method, path string, body []byte, headers ...string) {
 	t.Helper()
-	req, err := http.NewRequest(method, "http://"+l.w.Addr+path, bytes.NewReader(body))
+	addr := cmp.Or(l.at, l.w.Addr)
+	req, err := http.NewRequest(method, "http://"+addr+path, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +46,7 @@ func (l *line) send(t testing.TB, method, path string, body []byte, headers ...s
 		}
 	}
 	if l.conn == nil {
-		l.conn = l.w.Dial(t)
+		l.conn = l.w.dial(t, addr)
 		l.br = bufio.NewReader(l.conn)
 	}
 	l.req = req
@@ -72,7 +75,13 @@ func (l *line) receive(t testing.TB) *http.Response {
 // response.
 func (w *World) Do(t testing.TB, method, path, body string, headers ...string) (int, http.Header, string) {
 	t.Helper()
-	l := &line{w: w}
+	return w.DoAt(t, w.Addr, method, path, body, headers...)
+}
+
+// DoAt is Do at another address of the gateway.
+func (w *World) DoAt(t testing.TB, addr, method, path, body string, headers ...string) (int, http.Header, string) {
+	t.Helper()
+	l := &line{w: w, at: addr}
 	defer l.close()
 	return l.do(t, method, path, body, headers...)
 }
@@ -136,6 +145,14 @@ func (e *events) next(t testing.TB) (event, error) {
 	}
 }
 
+// framed is a grammar whose streams are no server-sent events.
+type framed interface {
+	// contentType is that of a stream.
+	contentType() string
+	// next reads the next frame.
+	next(t testing.TB, r *bufio.Reader) (event, error)
+}
+
 // httpTurn is a question to one of the HTTP fronts.
 type httpTurn struct {
 	l      *line
@@ -183,7 +200,7 @@ func (h *httpTurn) Next(t testing.TB) bool {
 		h.headers(t)
 	}
 	for {
-		ev, err := h.events.next(t)
+		ev, err := h.frame(t)
 		if err != nil {
 			h.end(t, err)
 			return false
@@ -194,10 +211,23 @@ func (h *httpTurn) Next(t testing.TB) bool {
 	}
 }
 
+// frame reads the next frame of a stream.
+func (h *httpTurn) frame(t testing.TB) (event, error) {
+	t.Helper()
+	if own, ok := h.grammar.(framed); ok {
+		return own.next(t, h.events.r)
+	}
+	return h.events.next(t)
+}
+
 // headers checks those of a stream (docs/rules/rest.md 3.2).
 func (h *httpTurn) headers(t testing.TB) {
 	t.Helper()
-	for name, want := range map[string]string{"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Content-Encoding": "", "Content-Length": ""} {
+	kind := "text/event-stream; charset=utf-8"
+	if own, ok := h.grammar.(framed); ok {
+		kind = own.contentType()
+	}
+	for name, want := range map[string]string{"Content-Type": kind, "Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Content-Encoding": "", "Content-Length": ""} {
 		if got := h.resp.Header.Get(name); got != want {
 			t.Errorf("%s of a stream is %q, want %q", name, got, want)
 		}

@@ -41,12 +41,14 @@ const Limit = time.Minute
 
 // World is a gateway that runs, and the scripted model behind it.
 type World struct {
-	Addr    string // of the gateway, host:port
-	Model   *mockmodel.Server
-	Conf    *config.Config
-	Store   store.Store
-	Gateway *proxy.Gateway
-	Log     *Log
+	Addr string // of the gateway, host:port
+	// OllamaAddr is the port of Ollama's paths; empty: the configuration has none.
+	OllamaAddr string
+	Model      *mockmodel.Server
+	Conf       *config.Config
+	Store      store.Store
+	Gateway    *proxy.Gateway
+	Log        *Log
 	// Resets has the clients that connect from now on leave with a reset (RST) instead
 	// of a good-bye (FIN). It is for worlds on real sockets.
 	Resets bool
@@ -193,6 +195,11 @@ func Open(t testing.TB, text string, place Place) *World {
 		t.Fatal(err)
 	}
 	w.front = front.New(w.Conf, w.Gateway, log)
+	if w.Conf.Ollama.Listen != "" {
+		own := w.listen(t, "ollama")
+		w.OllamaAddr = own.Addr().String()
+		w.front.ListenOllama(own)
+	}
 	w.ln = w.listen(t, "gateway")
 	w.Addr = w.ln.Addr().String()
 	w.serve.Go(func() {
@@ -306,7 +313,12 @@ func (w *World) checkSecrets(t testing.TB) {
 // world ends; everything has to be done within [Limit].
 func (w *World) Dial(t testing.TB) net.Conn {
 	t.Helper()
-	c, err := w.place.Dial(context.Background(), w.Addr)
+	return w.dial(t, w.Addr)
+}
+
+func (w *World) dial(t testing.TB, addr string) net.Conn {
+	t.Helper()
+	c, err := w.place.Dial(context.Background(), addr)
 	if err != nil {
 		t.Fatal(err)
 	}
