@@ -2,6 +2,8 @@
 # The race detector wants a C compiler as well: without one the tests run without it.
 
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+HELM        ?= helm.sh/helm/v3/cmd/helm@v3.22.0
+COMPOSE     ?= github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME    ?= 1m
 SMOKE       ?= 20000x
@@ -13,7 +15,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 SDK := internal/sdktest
 WEB := admin/console/web
 
-.PHONY: run check test rules redis postgres promtool race noalloc sdk otel console console-dist console-pictures console-scale archtest lint vuln smoke fuzz soak soak-kill soak-handover fleet fleet-kill fleet-roll fleet-failures soak-ledger soak-reload soak-chaos bench bench-leave bench-postgres bench-compare cover
+.PHONY: run check test rules redis postgres promtool race noalloc sdk otel console console-dist console-pictures console-scale image helm compose archtest lint vuln smoke fuzz soak soak-kill soak-handover fleet fleet-kill fleet-roll fleet-failures soak-ledger soak-reload soak-chaos bench bench-leave bench-postgres bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -102,6 +104,30 @@ $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
 	command -v npm >/dev/null || { apt-get update && apt-get install -y nodejs npm; }
 	cd $(WEB) && npm ci --no-audit --no-fund
 	touch $@
+
+# image: the binary as the image has it. It says so if that is not static.
+image:
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=image" -o bin/dragoman-image ./cmd/dragoman
+	@! readelf -l bin/dragoman-image 2>/dev/null | grep -q INTERP || { echo "the binary is not static"; exit 1; }
+	bin/dragoman-image version
+
+# helm: the chart, linted and rendered, with and without autoscaling. Helm is built for it, which takes minutes
+# the first time, and is no dependency.
+helm:
+	@mkdir -p bin
+	GOBIN=$(CURDIR)/bin go install $(HELM)
+	bin/helm lint --strict deploy/helm/dragoman
+	bin/helm template try deploy/helm/dragoman --kube-version 1.32.0 >bin/helm.yaml
+	bin/helm template try deploy/helm/dragoman --kube-version 1.32.0 --set autoscaling.enabled=true | grep -q 'name: dragoman_sessions'
+	sed -n '/^  dragoman.yaml: |/,/^---/{s/^    //p}' bin/helm.yaml >bin/helm-config.yaml
+	DRAGOMAN_ADMIN_TOKEN=t DRAGOMAN_KEY=k DRAGOMAN_STORE_URL=postgres://d:p@db/d DRAGOMAN_SHARED_URL=redis://c go run ./cmd/dragoman check -c bin/helm-config.yaml
+	@echo "bin/helm.yaml: $$(grep -c '^kind:' bin/helm.yaml) objects"
+
+# compose: the compose file against the schema of its specification.
+compose:
+	go run $(COMPOSE) -no-interpolation deploy/compose.yaml >/dev/null
+	@echo "deploy/compose.yaml: good"
 
 # archtest: the same rules, with the warnings.
 archtest:

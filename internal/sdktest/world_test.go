@@ -29,8 +29,8 @@ var (
 	kinds     = []string{"openai", "anthropic", "responses", "rest", "chatnio", "iagent", "mock"}
 	richKinds = []string{"openai", "anthropic", "responses", "mock"}
 	foldKinds = []string{"rest", "iagent"}
-	// served are the kinds that the gateway has channels of: of gemini Google's own client alone asks.
-	served = append(slices.Clone(kinds), "gemini")
+	// served are the kinds that the gateway has channels of: of gemini and ollama their own clients alone ask.
+	served = append(slices.Clone(kinds), "gemini", "ollama")
 )
 
 // clientKey is accepted by the gateway, modelKey by the scripted model: one in
