@@ -215,27 +215,34 @@ func (p *accounts) read(w *account, b *Budget, key accountKey, from, to time.Tim
 	defer func() { _ = recover() }() // what it leaves is a budget that cannot be read
 	defer p.spendings.End()
 	defer p.giveBack(w)
-	spent, err, began := int64(0), errors.New("a fault of the gateway"), time.Now()
-	defer func() { p.learn(w, b, key, from, spent, before, time.Since(began), err) }()
+	spent, err, r := int64(0), errors.New("a fault of the gateway"), reading{from, time.Now(), before}
+	defer func() { p.learn(w, b, key, r, spent, err) }()
 	spent, err = p.spendings.Spent(store.EntryFilter{Rule: b.name, Caller: key.caller, From: from.UnixMilli(), To: to.UnixMilli()})
 }
 
-// learn ends the reading of w, which took so long, with what was spent or why that is not known.
-func (p *accounts) learn(w *account, b *Budget, key accountKey, from time.Time, spent, before int64, took time.Duration, err error) {
+// reading is one of what was spent in the period that begins with from.
+type reading struct {
+	from, began time.Time
+	before      int64 // what was known when it began
+}
+
+// learn ends the reading r of w, with what was spent or why that is not known.
+func (p *accounts) learn(w *account, b *Budget, key accountKey, r reading, spent int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	close(w.reading)
 	w.reading = nil
+	rest := max(othersWait, othersPart*time.Since(r.began))
 	switch {
-	case !w.from.Equal(from):
+	case !w.from.Equal(r.from):
 	case err != nil && w.known: // what is known of the others is older
-		w.again = time.Now().Add(max(othersWait, othersPart*took))
+		w.again = time.Now().Add(rest)
 	case err != nil:
 		w.again = time.Now().Add(ReadAgain)
 		p.unread(b, key, err)
 	default:
-		w.again = time.Now().Add(max(othersWait, othersPart*took))
-		w.spent = min(min(spent, MaxSpent)+w.spent-before, MaxSpent)
+		w.again = time.Now().Add(rest)
+		w.spent = min(min(spent, MaxSpent)+w.spent-r.before, MaxSpent)
 		w.known, w.late = true, false
 	}
 }
