@@ -42,6 +42,8 @@ if is[1] ~= ARGV[1] then return 'other' end
 if is[2] then return 'done ' .. redis.call('HSTRLEN', KEYS[1], 'b') .. ' ' .. is[2] end
 redis.call('HSET', KEYS[1], 'a', ARGV[2])
 return 'runs'`
+	// scriptAgain makes ARGV[1] the one that asked last.
+	scriptAgain = `if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'a', ARGV[1]) end return ''`
 	// scriptLook says how a request stands for ARGV[1], which asked it.
 	scriptLook = `
 local is = redis.call('HMGET', KEYS[1], 'a', 'h')
@@ -137,22 +139,18 @@ func (s *sharedOnce) claim(sum [sha256.Size]byte, parts ...string) *claim {
 		h.Write([]byte{0})
 	}
 	c := &claim{of: s, key: "{dragoman}:once:" + hex.EncodeToString(h.Sum(nil)[:16]), nonce: rand.Text()}
-	if c.again(sum) != nil {
+	answer, err := s.call(context.Background(), scriptClaim, []string{c.key}, hex.EncodeToString(sum[:]), c.nonce, millisOf(sharedLife))
+	if err != nil || c.read(answer) != nil {
 		return nil
 	}
 	return c
 }
 
-// again asks once more: whoever claimed is the one that asked last.
-func (c *claim) again(sum [sha256.Size]byte) error {
-	if c == nil {
-		return nil
+// again notes that who claimed has asked once more, and so last. Any goroutine may call it.
+func (c *claim) again() {
+	if c != nil {
+		_, _ = c.of.call(context.Background(), scriptAgain, []string{c.key}, c.nonce)
 	}
-	answer, err := c.of.call(context.Background(), scriptClaim, []string{c.key}, hex.EncodeToString(sum[:]), c.nonce, millisOf(sharedLife))
-	if err != nil {
-		return err
-	}
-	return c.read(answer)
 }
 
 func (c *claim) read(answer string) error {

@@ -103,8 +103,8 @@ func (r *dedupeCache) ask(caller, id string, body []byte, from writer, now time.
 		here = r.asked(&one.result, from)
 	}
 	r.mu.Unlock()
-	if !done && known != nil {
-		_ = known.again(sum) // where another process was asked later, this one is now
+	if !done {
+		known.again() // where another process was asked later, this one is now
 	}
 	if done {
 		_ = from.write(frame)
