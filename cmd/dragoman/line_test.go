@@ -72,7 +72,7 @@ func startLine(t *testing.T, text string, files []*os.File, wrap ...string) *gen
 		}
 	})
 	l.hears("READY=1")
-	m := regexp.MustCompile(`rest +http://([^/]+)/[\s\S]*operators +(http://\S+)`).FindStringSubmatch(l.printed())
+	m := regexp.MustCompile(`rest +https?://([^/]+)/[\s\S]*operators +(https?://\S+)`).FindStringSubmatch(l.printed())
 	if m == nil {
 		t.Fatal("it did not say where it is")
 	}
@@ -132,6 +132,12 @@ func (l *generations) signal(s syscall.Signal) {
 func (l *generations) handOver() {
 	l.t.Helper()
 	l.signal(syscall.SIGUSR2)
+	l.takenOver()
+}
+
+// takenOver returns when another one has taken over and the one before has ended.
+func (l *generations) takenOver() {
+	l.t.Helper()
 	pid, err := strconv.Atoi(l.hears("MAINPID="))
 	if err != nil {
 		l.t.Fatal(err)
