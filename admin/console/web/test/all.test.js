@@ -16,7 +16,7 @@ before(async () => {
   await gateway.api('POST', '/api/captures', { caller: 'alice', seconds: 3600 })
   await gateway.ask('small', 'to be looked at')
   const { exchanges } = await gateway.api('GET', '/api/captures')
-  captured = `/console/requests?of=alice&id=${exchanges[0].id}&forms=shown`
+  captured = `/console/requests?of=alice&id=${exchanges[0].id}&forms=${exchanges[0].at}`
 })
 after(async () => { await browser?.close(); await gateway?.stop() })
 

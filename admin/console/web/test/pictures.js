@@ -35,12 +35,18 @@ const page = await open(browser)
 await enter(page, gateway)
 const views = (await Promise.all((await page.getByRole('navigation').getByRole('link').all()).map(l => l.getAttribute('href')))).map(h => h.split('/').pop())
 await over(page)
-await gateway.api('POST', '/api/captures', { caller: 'carol', seconds: 3600 })
-await gateway.ask('coder', 'What is a dragoman?', 'sk-carol-for-tests-only', 'anthropic')
-const captured = (await gateway.api('GET', '/api/captures')).exchanges.at(-1)
-const failed = await gateway.api('GET', '/api/exchanges?model=coder&limit=50')
-const told = failed.exchanges.find(e => e.attempts > 1) ?? failed.exchanges[0]
-const extra = { 'requests-forms': `requests?of=carol&id=${captured.id}&forms=shown`, 'requests-detail': 'requests?model=coder&of=alice&id=' + told.id, 'channels-failures': 'channels?channel=shaky&open=shaky&panel=failures' }
+await gateway.write(gateway.text.replace('requests: 3/h', 'requests: 5/h'))
+await gateway.api('POST', '/api/reload')
+// requestsOf are two requests that are remembered still: one that took several attempts, and one whose caller is captured.
+async function requestsOf() {
+  const failed = await gateway.api('GET', '/api/exchanges?model=coder&limit=200')
+  const told = failed.exchanges.find(e => e.attempts > 1) ?? failed.exchanges[0]
+  await gateway.api('POST', '/api/captures', { caller: 'carol', seconds: 3600 })
+  await gateway.ask('coder', 'What is a dragoman?', 'sk-carol-for-tests-only', 'anthropic')
+  const kept = (await gateway.api('GET', '/api/captures')).exchanges[0]
+  await gateway.api('DELETE', '/api/captures/carol')
+  return { 'requests-detail': 'requests?model=coder&of=alice&id=' + told.id, 'requests-forms': `requests?of=carol&id=${kept.id}&forms=${kept.at}` }
+}
 // acts are what one does in a view before its picture is taken.
 const acts = {
   playground: async page => {
@@ -59,11 +65,11 @@ const acts = {
     await page.getByRole('list', { name: 'Problems' }).waitFor()
   },
 }
-const shots = { ...Object.fromEntries(views.map(v => [v, v])), ...extra, playground: 'playground?left=front:anthropic&model=coder', conversations: 'conversations?caller=alice' }
+const shots = { ...Object.fromEntries(views.map(v => [v, v])), 'channels-failures': 'channels?channel=shaky&open=shaky&panel=failures', playground: 'playground?left=front:anthropic&model=coder', conversations: 'conversations?caller=alice' }
 for (const [scheme, width, height] of [['light', 1440, 900], ['dark', 1440, 900], ['light', 360, 760], ['dark', 360, 760]]) {
   const page = await open(browser, { viewport: { width, height }, colorScheme: scheme })
   await enter(page, gateway)
-  for (const [name, path] of Object.entries(shots)) {
+  for (const [name, path] of Object.entries({ ...await requestsOf(), ...shots })) {
     if (only && !only.some(o => name.startsWith(o))) continue
     await page.goto(gateway.url('/console/' + path))
     await page.getByText('live', { exact: true }).waitFor()

@@ -21,7 +21,7 @@ export function WhatWasSaid({ e }: { e: Explanation }) {
       <h3>What was said</h3>
       {kept ? <>
         <p class="soft">{rights.value === 'read' ? why.value : 'The question and the answer were kept, since ' + e.caller + ' was captured. The log says who has read them.'}</p>
-        {rights.value !== 'read' && <p><a class="button" href={address('requests', { id: e.id!, of: e.caller, n: param('n'), forms: 'shown' })}>Show what was said</a></p>}
+        {rights.value !== 'read' && <p><a class="button" href={address('requests', { id: e.id!, of: e.caller, n: param('n'), forms: e.at! })}>Show what was said</a></p>}
       </> : <>
         <p class="soft">{on ? 'Nothing of this request is kept; what ' + e.caller + ' asks now is.' : 'Nothing of it was kept, as nothing is of anybody unless an operator has switched it on. To see the next requests of ' + e.caller + ':'}</p>
         {!on && <Begin caller={e.caller} onBegun={again} />}
@@ -30,12 +30,9 @@ export function WhatWasSaid({ e }: { e: Explanation }) {
   )
 }
 
-// AllForms is the whole card, across the view.
-export function AllForms({ id, caller, n }: { id: string; caller: string; n: string }) {
-  const { value, error, again } = useLoad(async stop => {
-    const e = await get<Explanation>('/api/explain/' + part(id) + query({ caller, n }), stop)
-    return get<Forms>('/api/captures/exchanges/' + part(id) + query({ caller: e.caller, at: e.at }), stop)
-  }, [id, caller, n])
+// AllForms is the whole card, across the view: those of the request with this id that came at this time.
+export function AllForms({ id, caller, at }: { id: string; caller: string; at: string }) {
+  const { value, error, again } = useLoad(stop => get<Forms>('/api/captures/exchanges/' + part(id) + query({ caller, at }), stop), [id, caller, at])
   const close = () => setParams({ forms: '', attempt: '' })
   const forget = () => act({
     verb: 'Forget all that was kept', done: 'All is forgotten, and nobody is captured.', run: async () => { await call('DELETE', '/api/captures'); close() },

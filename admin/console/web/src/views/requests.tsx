@@ -44,7 +44,7 @@ function Requests() {
         {!running && <Choice name="attempts" label="Attempts" values={[['', 'any'], ['several', 'more than one']]} />}
         <ById />
       </Filters>
-      {param('id') && param('forms') && <AllForms key={param('id') + param('n')} id={param('id')} n={param('n')} caller={param('of')} />}
+      {param('id') && param('forms') && <AllForms key={param('id') + param('forms')} id={param('id')} at={param('forms')} caller={param('of')} />}
       <div class={'split' + (param('id') ? ' open' : '')}>{running ? <Running /> : <Ended />}{param('id') && <Detail key={param('id') + param('n')} id={param('id')} n={param('n')} caller={param('of')} />}</div>
     </>
   )
