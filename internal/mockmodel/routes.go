@@ -60,6 +60,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 			s.geminiChat(ctx, strings.TrimPrefix(target, "/"))
 			return
 		}
-		s.side(ctx, path)
+		if !s.besideChat(ctx, path) {
+			s.side(ctx, path)
+		}
 	}
 }
