@@ -123,6 +123,9 @@ func decode(req *translate.Request, body []byte, o jsonx.Outline, once, answered
 	if err := translate.Fill(body, o.Members, w.fields()); err != nil {
 		return err
 	}
+	if err := translate.Foreign(&o, "messages"); err != nil {
+		return err
+	}
 	switch {
 	case w.Model == "":
 		return translate.Invalid("model is required")

@@ -57,7 +57,10 @@ func decode(req *translate.Request, body []byte) error {
 		return err
 	}
 	if w.Contents.Null() {
-		return foreign(&o)
+		if err := translate.Foreign(&o, "contents"); err != nil {
+			return err
+		}
+		return translate.InvalidAt("contents", "contents is required")
 	}
 	req.Dialect = name
 	if err := decodeSystem(req, w.System); err != nil {
@@ -77,18 +80,6 @@ func decode(req *translate.Request, body []byte) error {
 	}
 	req.KeepRaw(body, known, o, once && mayPass(req, &o))
 	return nil
-}
-
-// foreign is the error for a body without contents. One of another dialect is told where it
-// belongs.
-func foreign(o *jsonx.Outline) error {
-	if o.Find("messages") != nil {
-		return translate.InvalidAt("contents", "contents is required; a body with messages is one for POST /v1/chat/completions or POST /v1/messages")
-	}
-	if o.Find("input") != nil {
-		return translate.InvalidAt("contents", "contents is required; a body with input is one for POST /v1/responses")
-	}
-	return translate.InvalidAt("contents", "contents is required")
 }
 
 // mayPass reports whether the body may go on as it came: no member stands there under both of

@@ -135,8 +135,8 @@ func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) 
 	if err := translate.Fill(body, o.Members, w.fields()); err != nil {
 		return err
 	}
-	if w.Messages.Null() && o.Find("input") != nil {
-		return translate.Invalid("messages is required: a body with input is for POST /v1/responses")
+	if err := translate.Foreign(&o, "messages"); err != nil {
+		return err
 	}
 	if err := w.check(); err != nil {
 		return err

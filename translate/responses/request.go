@@ -134,8 +134,8 @@ func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) 
 	if err := translate.Fill(body, o.Members, w.fields()); err != nil {
 		return err
 	}
-	if w.Input.Null() && o.Find("messages") != nil {
-		return translate.InvalidAt("input", "input is required: a body with messages is for POST /v1/chat/completions")
+	if err := translate.Foreign(&o, "input"); err != nil && o.Find("prompt") == nil {
+		return err
 	}
 	if err := w.check(); err != nil {
 		return err
