@@ -48,18 +48,14 @@ func (t *chatnioSession) runTurn(next *queuedFrame) {
 		ID: ids.New("req_"), Session: t.session.id, Front: chatnio.Dialect.Name(), Caller: t.caller, Model: model, Received: received,
 		Request: req, Restart: restart, KeepPartial: true, Address: t.address,
 		Failure: chatnio.NewEncoder(req, translate.Envelope{}).ErrorText,
-<<<<<<< ours
 	}
 	t.s.g.Capture(&q, next.raw)
 	t.capture = q.Capture
 	defer func() { t.capture = nil }()
 	p, err := t.s.g.Admit(ctx, q)
-=======
-	})
 	if err != nil && t.away.Load() && t.s.g.Draining() {
 		return // it was read while the server began to stop: the farewell has its client ask again
 	}
->>>>>>> theirs
 	if err != nil {
 		t.refuse(next, req, typed(err))
 		return
