@@ -597,6 +597,3 @@ type Ollama struct {
 	// there as well. Changing it takes a restart. Default: none.
 	Listen string `yaml:"listen"`
 }
-
-// Size is a number of bytes: 1048576, 1024KiB or 1MiB.
-type Size int

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// Size is a number of bytes: 1048576, 1024KiB or 1MiB.
+type Size int
+
 // setScalar parses text into v, which is of one of the types that a single
 // value of the file may have. The error says what is wanted, without text.
 func setScalar(v reflect.Value, text string) error {
