@@ -19,9 +19,9 @@ func TestRefusalsThatAreNotStoredLeadToNoOtherMessage(t *testing.T) {
 	if r := world.Put(t, c, world.Ask{Model: "echo", Text: "apple"}); !r.Ended {
 		t.Fatal(r.Outcome())
 	}
-	// No such model, 2 KB each.
-	for i := range 400 {
-		world.Put(t, c, world.Ask{Model: "none", Text: fmt.Sprint(i, strings.Repeat("x", 2000))})
+	// No such model, 8 KB each.
+	for i := range 100 {
+		world.Put(t, c, world.Ask{Model: "none", Text: fmt.Sprint(i, strings.Repeat("x", 8000))})
 	}
 	kept := func() *store.Conversation {
 		t.Helper()
@@ -36,8 +36,8 @@ func TestRefusalsThatAreNotStoredLeadToNoOtherMessage(t *testing.T) {
 		return conv
 	}
 	n := len(kept().Messages)
-	if n < 40 || n > 400 {
-		t.Errorf("%d messages are stored of 802", n)
+	if n < 10 || n > 100 {
+		t.Errorf("%d messages are stored of 202", n)
 	}
 	if r := world.Put(t, c, world.Ask{Type: "restart", Model: "echo"}); r.Outcome() != "end VALIDATION_ERROR" {
 		t.Errorf("the last question, which is not stored, asked again: %s %q", r.Outcome(), r.Text)
