@@ -64,7 +64,7 @@ noalloc:
 # sdk: the official client libraries, for Go and for Node, against a gateway. They
 # are a module of their own, so that the gateway does not depend on them.
 sdk: $(SDK)/node/node_modules/.package-lock.json
-	cd $(SDK) && go vet ./... && DRAGOMAN_TEST_ALL=1 go test -timeout 4m ./...
+	cd $(SDK) && go vet ./... && DRAGOMAN_TEST_ALL=1 go test -timeout 8m ./...
 
 $(SDK)/node/node_modules/.package-lock.json: $(SDK)/node/package-lock.json
 	command -v npm >/dev/null || { apt-get update && apt-get install -y nodejs npm; }

@@ -47,7 +47,7 @@ func TestTheLibrariesForNode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, scripts...)
-			cmd := exec.CommandContext(t.Context(), node, "--test", "--test-force-exit", "--test-timeout=60000", "--test-reporter=spec", name)
+			cmd := exec.CommandContext(t.Context(), node, "--test", "--test-force-exit", "--test-timeout=180000", "--test-reporter=spec", name)
 			cmd.Dir = "node"
 			cmd.Env = append(os.Environ(), "DRAGOMAN_URL="+w.url, "DRAGOMAN_KEY="+clientKey, "DRAGOMAN_CONTROL="+control(t, w))
 			out, err := cmd.CombinedOutput()

@@ -131,6 +131,7 @@ type queuedFrame struct {
 	asked   *proxy.Pending          // nil: it was not admitted
 	cancel  context.CancelCauseFunc // while it runs
 	stopped bool
+	behind  bool // it came while another was answered
 }
 
 // answered reports whether the task is a turn that can be stopped.
@@ -324,6 +325,7 @@ func (t *chatnioSession) enqueue(next *queuedFrame) {
 		t.stopReading()
 		return
 	}
+	next.behind = t.working
 	t.queue = append(t.queue, next)
 	t.waiting += next.size
 	if !t.working {

@@ -53,7 +53,7 @@ func (t *chatnioSession) runTurn(next *queuedFrame) {
 	t.capture = q.Capture
 	defer func() { t.capture = nil }()
 	p, err := t.s.g.Admit(ctx, q)
-	if err != nil && t.away.Load() && t.s.g.Draining() {
+	if err != nil && !next.behind && t.away.Load() && t.s.g.Draining() {
 		return // it was read while the server began to stop: the farewell has its client ask again
 	}
 	if err != nil {

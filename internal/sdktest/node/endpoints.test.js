@@ -11,7 +11,7 @@ test('embeddings, as numbers and in base64', async () => {
   const raw = await openai.embeddings.create({ model, input: ['one', 'two words'], encoding_format: 'float', dimensions: 4 });
   assert.deepEqual(raw.data.map((d) => [d.index, d.embedding.length]), [[0, 4], [1, 4]]);
   assert.deepEqual(raw.usage, { prompt_tokens: 3, total_tokens: 3 });
-  assert.equal(raw.model, 'echo');
+  assert.ok(raw.model.startsWith('echo'));
 });
 
 test('completions, whole and streamed', async () => {
