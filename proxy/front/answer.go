@@ -81,7 +81,6 @@ func (c *call) answer(q *proxy.Question, p *proxy.Pending, head translate.Envelo
 		c.once.stream(frames.kind, func() translate.Encoder { return c.front.dialect.NewEncoder(q.Request, head) })
 	}
 	b := newStream(c, enc, frames)
-	b.capture = q.Capture
 	lent := false
 	defer func() {
 		if !lent {

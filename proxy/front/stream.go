@@ -72,7 +72,7 @@ type stream struct {
 }
 
 func newStream(c *call, enc translate.Encoder, frames framing) *stream {
-	b := &stream{s: c.s, conn: c.ctx.Conn(), front: c.front, enc: enc, frames: frames, id: c.id, once: c.once, page: c.pageHeaders(), last: time.Now(), bare: !c.ctx.Request.Header.IsHTTP11()}
+	b := &stream{s: c.s, conn: c.ctx.Conn(), front: c.front, enc: enc, frames: frames, id: c.id, once: c.once, capture: c.capture, page: c.pageHeaders(), last: time.Now(), bare: !c.ctx.Request.Header.IsHTTP11()}
 	b.follows, _ = enc.(translate.Follower)
 	b.watch = conn.Of(b.conn)
 	b.ctx, b.leave = b.watch.Life(c.s.life, errClientGone)
