@@ -133,7 +133,8 @@ func TestAllConversationsAtOnceAreAnsweredBehindTheThrottleOnRealSockets(t *test
 			answered, took := allWith(t, w, newClient, c.n, c.system)
 			taken, refused := h.Taken()
 			t.Logf("%d of %d in %v, %d dials taken, %d refused", answered, c.n, took, len(taken), len(refused))
-			if answered != c.n || len(taken) > c.dials {
+			// On a slow machine more dials fall due meanwhile; if nothing were shared, each would need one.
+			if answered != c.n || len(taken) > max(c.dials, int(took/(400*time.Millisecond))) {
 				t.Errorf("%d of %d were answered, with %d dials", answered, c.n, len(taken))
 			}
 		})
