@@ -25,7 +25,7 @@ run:
 check: lint test smoke
 
 # test: the rules of the code base, which build everything once and therefore come
-# before what measures time; every test with the race detector, a fifth of the pairs of dialects; then
+# before what measures time; every test with the race detector, an eighth of the pairs of dialects; then
 # the other pairs without it, and those that count allocations, which it would disturb; then the
 # official client libraries; then the console in a browser.
 test: rules race noalloc sdk console

@@ -49,7 +49,7 @@ func bodiesOf(size string) (lines string) {
 // spared says that a pair of the ith kind of channel and the jth front is left to another run: some of
 // each kind and of each front are enough with the race detector, which the others do without.
 func spared(i, j int) bool {
-	switch some := (i+j)%5 == 0; os.Getenv("DRAGOMAN_TEST_PAIRS") {
+	switch some := (i+j)%8 == 0; os.Getenv("DRAGOMAN_TEST_PAIRS") {
 	case "some":
 		return !some
 	case "others":
