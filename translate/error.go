@@ -195,6 +195,15 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
+// ToldStatus returns the HTTP status with which most dialects tell clients of e: that of the upstream
+// where it rejected the question, else that of e.
+func (e *Error) ToldStatus() int {
+	if r := e.Rejection(); r != nil {
+		return r.Status
+	}
+	return e.Status()
+}
+
 // Status returns the HTTP status of e.
 func (e *Error) Status() int {
 	if e.Code == CodeModel && e.Timeout {

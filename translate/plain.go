@@ -110,6 +110,13 @@ func (r *Request) Nothing() *Error {
 	return InvalidAt("messages", "nothing is left of the question: this model cannot be told "+strings.Join(parts, ", "))
 }
 
+// DropIf is Drop where the client has said it.
+func (r *Request) DropIf(said bool, what string) {
+	if said {
+		r.Drop(what)
+	}
+}
+
 // DropUnsaid notes every parameter that the client gave, marks for a prompt cache
 // included, and that is not among said, by its name in the OpenAI dialect.
 // AppendRequest of a dialect calls it with the names that it can say.

@@ -9,12 +9,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/internal/logtest"
 )
 
 // realCollector is an OpenTelemetry collector in a process of its own, as "make otel" builds it.
 type realCollector struct {
 	*testing.T
-	said *written
+	said *logtest.Log
 }
 
 func startCollector(t *testing.T) (c *realCollector, url string) {
@@ -23,7 +25,7 @@ func startCollector(t *testing.T) (c *realCollector, url string) {
 	if program == "" {
 		t.Skip("DRAGOMAN_COLLECTOR does not name a collector: make otel builds one")
 	}
-	c = &realCollector{t, &written{}}
+	c = &realCollector{t, &logtest.Log{}}
 	cmd := exec.Command(program, "--config", "../../internal/otlptest/testdata/collector/collector.yaml")
 	cmd.Stdout, cmd.Stderr = c.said, c.said
 	if err := cmd.Start(); err != nil {

@@ -110,7 +110,7 @@ func TestExplainAsksTheRunningGateway(t *testing.T) {
 	put()
 
 	code, out, said := explain(t, "-c", path, "the-id")
-	for _, want := range []string{"request  the-id\n", "outcome  ok\n", "asked 2 x\n", " broken: ", " second try ", "Time, ms: queue 0"} {
+	for _, want := range []string{"request  the-id\n", "outcome  ok\n", "asked 2 x\n", " broken: ", " second try ", "Time, ms: queue ", ", room 0, failed attempts "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("lacks %q", want)
 		}

@@ -224,13 +224,7 @@ func TestARollingRestartOfThreeReplicasFailsNothing(t *testing.T) {
 	for i := range streams {
 		all.Go(func() { c.stream(i) })
 	}
-	var answered [3 * talkers]int
-	var numbers [talkers]int64
-	for i := range talkers {
-		all.Go(func() { answered[3*i] = c.rest(fmt.Sprint("rest", i)) })
-		all.Go(func() { answered[3*i+1] = c.chatnio(&numbers[i]) })
-		all.Go(func() { answered[3*i+2] = c.iagent(fmt.Sprint("agent", i)) })
-	}
+	said := c.converse(&all, talkers)
 	began := time.Now()
 	for _, r := range f.Replicas {
 		had := c.streamed.Load()
@@ -250,10 +244,6 @@ func TestARollingRestartOfThreeReplicasFailsNothing(t *testing.T) {
 		t.Logf("what they have logged:\n%s", f.Log())
 	}
 	l := &generations{t: t, addr: f.Addr}
-	for i := range talkers {
-		l.ordered(fmt.Sprint("rest", i), 0, answered[3*i])
-		l.ordered("", numbers[i], answered[3*i+1])
-		l.ordered(fmt.Sprint("agent", i), 0, answered[3*i+2])
-	}
+	l.orderly(said)
 	t.Logf("three replicas restarted in %v under %d streams: %d streams ended, %d turns, %d sockets came back; %d failures", took.Round(time.Millisecond), streams, c.streamed.Load(), c.turns.Load(), c.again.Load(), c.failed.Load())
 }

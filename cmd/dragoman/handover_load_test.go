@@ -267,6 +267,32 @@ func (l *generations) ordered(user string, number int64, n int) {
 	}
 }
 
+// talks are conversations on the fronts that keep them.
+type talks struct {
+	answered []int   // turns of each: of rest, chatnio and iagent by turns
+	numbers  []int64 // of those on chatnio
+}
+
+// converse begins n conversations on each of the fronts; what comes of them is known when all have ended.
+func (c *crowd) converse(all *sync.WaitGroup, n int) *talks {
+	k := &talks{make([]int, 3*n), make([]int64, n)}
+	for i := range n {
+		all.Go(func() { k.answered[3*i] = c.rest(fmt.Sprint("rest", i)) })
+		all.Go(func() { k.answered[3*i+1] = c.chatnio(&k.numbers[i]) })
+		all.Go(func() { k.answered[3*i+2] = c.iagent(fmt.Sprint("agent", i)) })
+	}
+	return k
+}
+
+// orderly makes sure that k are stored as they were answered.
+func (l *generations) orderly(k *talks) {
+	for i, number := range k.numbers {
+		l.ordered(fmt.Sprint("rest", i), 0, k.answered[3*i])
+		l.ordered("", number, k.answered[3*i+1])
+		l.ordered(fmt.Sprint("agent", i), 0, k.answered[3*i+2])
+	}
+}
+
 // Handovers under load: nothing fails, nothing is cut, conversations are in order.
 // DRAGOMAN_TEST_HANDOVERS, _RATE (questions a second) and _STREAMS (open ones) make it longer.
 func TestAHandoverUnderLoadFailsNoQuestionAndCutsNoStream(t *testing.T) {
@@ -285,13 +311,7 @@ func TestAHandoverUnderLoadFailsNoQuestionAndCutsNoStream(t *testing.T) {
 	for range streams {
 		all.Go(c.listen)
 	}
-	var answered [3 * talkers]int
-	var numbers [talkers]int64
-	for i := range talkers {
-		all.Go(func() { answered[3*i] = c.rest(fmt.Sprint("rest", i)) })
-		all.Go(func() { answered[3*i+1] = c.chatnio(&numbers[i]) })
-		all.Go(func() { answered[3*i+2] = c.iagent(fmt.Sprint("agent", i)) })
-	}
+	said := c.converse(&all, talkers)
 	began := time.Now()
 	for range handovers {
 		had := c.streamed.Load()
@@ -304,15 +324,11 @@ func TestAHandoverUnderLoadFailsNoQuestionAndCutsNoStream(t *testing.T) {
 	stop()
 	all.Wait()
 	c.http.CloseIdleConnections()
-	for i := range talkers {
-		l.ordered(fmt.Sprint("rest", i), 0, answered[3*i])
-		l.ordered("", numbers[i], answered[3*i+1])
-		l.ordered(fmt.Sprint("agent", i), 0, answered[3*i+2])
-	}
+	l.orderly(said)
 	l.stop()
 	if c.again.Load() < int64(handovers) || c.asked.Load() == 0 || c.streamed.Load() == 0 {
 		t.Errorf("%d questions, %d streams, %d sockets came back", c.asked.Load(), c.streamed.Load(), c.again.Load())
 	}
 	t.Logf("%d handovers in %v: %d questions (%.0f/s), %d streams (%d at once), %d turns of %d conversations, %d sockets came back; %d failures",
-		handovers, took.Round(time.Millisecond), c.asked.Load(), float64(c.asked.Load())/took.Seconds(), c.streamed.Load(), streams, c.turns.Load(), len(answered), c.again.Load(), c.failed.Load())
+		handovers, took.Round(time.Millisecond), c.asked.Load(), float64(c.asked.Load())/took.Seconds(), c.streamed.Load(), streams, c.turns.Load(), len(said.answered), c.again.Load(), c.failed.Load())
 }

@@ -1,42 +1,18 @@
 package main
 
 import (
-	"bytes"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/internal/logtest"
 )
-
-// written keeps what is written, also by the goroutine of a timer.
-type written struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (w *written) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.buf.Write(p)
-}
-
-func (w *written) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.buf.String()
-}
-
-func (w *written) reset() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.buf.Reset()
-}
 
 func TestLinesAreWrittenSoonOrWhenTheyAreMany(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var out written
+		var out logtest.Log
 		b := newLogBuffer(&out)
 		for range 3 {
 			_, _ = b.Write([]byte("a\n"))
@@ -49,7 +25,7 @@ func TestLinesAreWrittenSoonOrWhenTheyAreMany(t *testing.T) {
 			if got := out.String(); got != "a\nb\n" {
 				t.Fatalf("%q", got)
 			}
-			out.reset()
+			out.Reset()
 		}
 		_, _ = b.Write([]byte(strings.Repeat("c", logBytes)))
 		if len(out.String()) != logBytes {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/internal/logtest"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 )
 
@@ -58,7 +59,7 @@ func TestTheWatchOnAStoreTellsOnceThatItIsLostAndOnceThatItIsBack(t *testing.T) 
 		t.Fatal(err)
 	}
 	defer func() { _ = st.Close() }()
-	log := &written{}
+	log := &logtest.Log{}
 	w := &storeWatch{st: st, log: slog.New(slog.NewTextHandler(log, nil))}
 	look := func(up bool) {
 		t.Helper()

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/internal/logtest"
 )
 
 // running is a serve command in this process.
@@ -22,7 +24,7 @@ type running struct {
 	base     string // of the fronts, with their prefix
 	operator string
 	hangups  chan os.Signal
-	log      *written
+	log      *logtest.Log
 }
 
 const reloadConf = `
@@ -41,7 +43,7 @@ func runServe(t *testing.T, models string) *running {
 // runServeOn serves what the file says until the test ends.
 func runServeOn(t *testing.T, text string) *running {
 	t.Helper()
-	r := &running{t: t, file: filepath.Join(t.TempDir(), "dragoman.yaml"), hangups: make(chan os.Signal, 1), log: &written{}}
+	r := &running{t: t, file: filepath.Join(t.TempDir(), "dragoman.yaml"), hangups: make(chan os.Signal, 1), log: &logtest.Log{}}
 	r.write(text)
 	ctx, stop := context.WithCancel(t.Context())
 	out, in := io.Pipe()

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"github.com/dragoman-gateway/dragoman/internal/logtest"
 )
 
 // pseudoTerminal returns both ends of one of 80 columns and 24 lines.
@@ -55,7 +57,7 @@ func TestTopPaintsATerminalAndRestoresIt(t *testing.T) {
 	}()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var said written
+	var said logtest.Log
 	ended := make(chan int, 1)
 	go func() {
 		ended <- run(ctx, []string{"top", "--url", r.operator, "--token", "operator-token"}, environment{out: theirs, err: &said})

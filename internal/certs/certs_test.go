@@ -1,7 +1,6 @@
 package certs
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/internal/logtest"
 )
 
 // made is a certificate that signs itself, with its key, as PEM.
@@ -55,36 +56,18 @@ func makeCert(t *testing.T, name string) made {
 	return m
 }
 
-// text is what was logged.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (t *text) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.b.Write(p)
-}
-
-func (t *text) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.b.String()
-}
-
 // bench is a TLS server that says hello to each client.
 type bench struct {
 	*testing.T
 	files Files
 	addr  string
-	log   *text
+	log   *logtest.Log
 }
 
 func newBench(t *testing.T, first made, ca []byte) *bench {
 	t.Helper()
 	dir := t.TempDir()
-	b := &bench{T: t, files: Files{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}, log: &text{}}
+	b := &bench{T: t, files: Files{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}, log: &logtest.Log{}}
 	b.write(b.files.Cert, first.cert)
 	b.write(b.files.Key, first.key)
 	if ca != nil {

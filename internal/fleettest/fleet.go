@@ -4,7 +4,6 @@
 package fleettest
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/dragoman-gateway/dragoman/internal/logtest"
 )
 
 // Options say what a fleet is.
@@ -36,7 +37,7 @@ type Fleet struct {
 	t        testing.TB
 	options  Options
 	balancer *balancer
-	said     logged // by the balancer
+	said     logtest.Log // by the balancer
 }
 
 // Start starts a fleet, and returns when all of its gateways serve.
@@ -100,24 +101,4 @@ func (f *Fleet) Log() string {
 	}
 	fmt.Fprintf(&all, "balancer:\n%s\n", f.said.String())
 	return all.String()
-}
-
-// logged are lines that several goroutines write.
-type logged struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all.Write(p)
-}
-
-// String is all of them.
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all.String()
 }

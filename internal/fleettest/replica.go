@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/internal/logtest"
 )
 
 // Replica is one gateway of a fleet, which may be ended and started again. It is safe for
@@ -31,7 +33,7 @@ type Replica struct {
 	resting bool   // the balancer leaves it out
 	comes   int    // connections that the balancer is about to make
 
-	log logged
+	log logtest.Log
 }
 
 // Write writes its configuration, see [Options].

@@ -16,18 +16,6 @@ func scan(t testing.TB, stream string, n int) []event {
 	t.Helper()
 	var s Scanner
 	var evs []event
-	drain := func() {
-		for {
-			f, ok, err := s.Next()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !ok {
-				return
-			}
-			evs = append(evs, event{string(f.Name), string(f.Data), string(f.Raw)})
-		}
-	}
 	for i := 0; len(stream) > 0; i++ {
 		piece := stream[:min(n, len(stream))]
 		if i%3 == 1 && i < 1000 { // each move copies what there is
@@ -36,11 +24,25 @@ func scan(t testing.TB, stream string, n int) []event {
 		room := s.Room(len(piece))
 		s.Wrote(copy(room, piece))
 		stream = stream[len(piece):]
-		drain()
+		evs = drained(t, &s, evs)
 	}
 	s.End()
-	drain()
-	return evs
+	return drained(t, &s, evs)
+}
+
+// drained appends the events that s has.
+func drained(t testing.TB, s *Scanner, evs []event) []event {
+	t.Helper()
+	for {
+		f, ok, err := s.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			return evs
+		}
+		evs = append(evs, event{string(f.Name), string(f.Data), string(f.Raw)})
+	}
 }
 
 // move gives s another buffer, and overwrites the one before.
@@ -290,32 +292,23 @@ func TestLinesAreEventsToo(t *testing.T) {
 	const stream = "{\"a\":1}\n\r\n  \n \t{\"b\":2}\r\n{\"c\":3}"
 	for n := 1; n <= len(stream); n++ {
 		s := Scanner{Lines: true}
-		var got []string
-		drain := func() {
-			for {
-				f, ok, err := s.Next()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !ok {
-					return
-				}
-				got = append(got, string(f.Data))
-			}
-		}
+		var got []event
 		for rest := stream; rest != ""; {
 			piece := rest[:min(n, len(rest))]
 			rest = rest[len(piece):]
 			s.Wrote(copy(s.Room(len(piece)), piece))
-			drain()
+			got = drained(t, &s, got)
 		}
 		if len(got) != 2 || !s.Pending() {
 			t.Errorf("in pieces of %d: %q, pending %v", n, got, s.Pending())
 		}
 		s.End()
-		drain()
-		if want := `{"a":1} {"b":2} {"c":3}`; strings.Join(got, " ") != want {
-			t.Errorf("in pieces of %d: %q", n, got)
+		var data []string
+		for _, e := range drained(t, &s, got) {
+			data = append(data, e.Data)
+		}
+		if want := `{"a":1} {"b":2} {"c":3}`; strings.Join(data, " ") != want {
+			t.Errorf("in pieces of %d: %q", n, data)
 		}
 	}
 	s := Scanner{Lines: true, Most: 4}

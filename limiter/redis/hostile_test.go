@@ -1,7 +1,6 @@
 package redis_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"math"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/logtest"
 	"github.com/dragoman-gateway/dragoman/internal/redistest"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/limiter/redis"
@@ -147,7 +147,7 @@ func TestNothingThatAServerSaysEndsTheProcessOrRefusesACaller(t *testing.T) {
 		for what, lie := range lies() {
 			t.Run(when+" "+what, func(t *testing.T) {
 				t.Parallel()
-				log := &buffer{}
+				log := &logtest.Log{}
 				n := session(t, redistest.StartLiar(t, stage, []byte(lie)), stage.Lies == "SUBSCRIBE", slog.New(slog.NewTextHandler(log, nil)))
 				if n != 2 {
 					t.Errorf("%d of three questions were admitted under a limit of two", n)
@@ -181,24 +181,6 @@ func TestALieTakesNoMemory(t *testing.T) {
 	}
 }
 
-// buffer is a log that several goroutines write.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 func TestAServerThatLiesIsLeftAloneAndUsedOnceItKeepsToTheProtocol(t *testing.T) {
 	t.Parallel()
 	l := redistest.StartLiar(t, redistest.Stage{Lies: "EVALSHA", Good: 1}, []byte("*-5\r\n"))
@@ -207,7 +189,7 @@ func TestAServerThatLiesIsLeftAloneAndUsedOnceItKeepsToTheProtocol(t *testing.T)
 		t.Fatal(err)
 	}
 	defer c.Close()
-	log := &buffer{}
+	log := &logtest.Log{}
 	j := limiter.StartJoint(c, limiter.JointOptions{Log: slog.New(slog.NewTextHandler(log, nil))})
 	defer j.Close()
 	if !j.Stats().Up {

@@ -3,7 +3,6 @@ package redis_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/logtest"
 	"github.com/dragoman-gateway/dragoman/internal/redistest"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/limiter/redis"
@@ -26,32 +26,12 @@ const (
 type team struct {
 	*testing.T
 	all []*limiter.Joint
-	log *logged
+	log *logtest.Log
 }
-
-// logged is a log that several goroutines write.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-var _ io.Writer = (*logged)(nil)
 
 // newTeam has each limiter on a connection of its own.
 func newTeam(t *testing.T, s *redistest.Server, deadline time.Duration) *team {
-	w := &team{T: t, log: &logged{}}
+	w := &team{T: t, log: &logtest.Log{}}
 	for range processes {
 		j := limiter.StartJoint(at(t, s, 0), limiter.JointOptions{Deadline: deadline, Log: slog.New(slog.NewTextHandler(w.log, nil))})
 		t.Cleanup(j.Close)

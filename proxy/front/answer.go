@@ -87,21 +87,30 @@ func (c *call) answer(q *proxy.Question, p *proxy.Pending, head translate.Envelo
 			b.close()
 		}
 	}()
-	x, timing, err := c.open(b.ctx, q, p, func(s limiter.State) {
-		c.limits(s)
-		b.admitted(s)
-	})
-	late := b.opened(x)
-	if !late {
-		c.routingHeaders(q.Caller, &timing)
-	}
+	_, late, err := c.openStream(b, q, p)
 	if err != nil && !late {
-		c.failed(err)
-		c.once.settle(&c.ctx.Response)
 		return
 	}
 	lent = true
 	c.stream(b, err)
+}
+
+// openStream opens q, whose answer b is to write. late: the head of b is out already. Where it is
+// not, an error was told to the client.
+func (c *call) openStream(b *stream, q *proxy.Question, p *proxy.Pending) (x *proxy.Exchange, late bool, err error) {
+	x, timing, err := c.open(b.ctx, q, p, func(s limiter.State) {
+		c.limits(s)
+		b.admitted(s)
+	})
+	if late = b.opened(x); late {
+		return x, true, err
+	}
+	c.routingHeaders(q.Caller, &timing)
+	if err != nil {
+		c.failed(err)
+		c.once.settle(&c.ctx.Response)
+	}
+	return x, false, err
 }
 
 func (c *call) answerWhole(q *proxy.Question, p *proxy.Pending, head translate.Envelope) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front/intake"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -99,17 +98,8 @@ func (c *call) relay(q *proxy.Question) {
 			b.close()
 		}
 	}()
-	x, timing, err := c.open(b.ctx, q, nil, func(s limiter.State) {
-		c.limits(s)
-		b.admitted(s)
-	})
-	late := b.opened(x)
-	if !late {
-		c.routingHeaders(q.Caller, &timing)
-	}
+	x, late, err := c.openStream(b, q, nil)
 	if err != nil && !late {
-		c.failed(err)
-		c.once.settle(&c.ctx.Response)
 		return
 	}
 	if err == nil && !late {

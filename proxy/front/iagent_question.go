@@ -62,7 +62,7 @@ func (c *iagentConn) begin(m iagent.Message, frame []byte, held intake.Charge) *
 		return err
 	}
 	if wrong := one.claimed(frame); wrong != nil {
-		c.s.recent.settled(c.name, m.ID, nil, false, false, received)
+		c.s.recent.answered(c.name, m.ID, nil, false, false, received)
 		one.stop(nil)
 		one.held.Release()
 		<-c.slots
@@ -128,7 +128,7 @@ func (o *iagentJob) settle() {
 		}
 		o.capture.Told(out.frame)
 		mine := o.tell(&out)
-		c.s.recent.settled(c.name, o.m.ID, out.frame, out.keep, mine, time.Now())
+		c.s.recent.answered(c.name, o.m.ID, out.frame, out.keep, mine, time.Now())
 		// Not before the frame is queued: the next question of the conversation may
 		// be answered, or fail, in no time.
 		if out.of != nil {

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,24 +116,6 @@ func (b *buggy) Next() (translate.Event, error) {
 }
 func (*buggy) Ready() bool  { return false }
 func (*buggy) Close() error { return nil }
-
-// logText is what a server has logged.
-type logText struct {
-	mu  sync.Mutex
-	buf strings.Builder
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
 
 // traces has every exchange have a trace, and keeps none.
 type traces struct{}

@@ -20,6 +20,7 @@ import (
 	"github.com/fasthttp/websocket"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/logtest"
 	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
@@ -82,7 +83,7 @@ type house struct {
 	downs sync.WaitGroup
 
 	streams atomic.Bool // the model was asked for a stream
-	log     logText
+	log     logtest.Log
 }
 
 // inHouse runs f against a server whose model does what script says.

@@ -144,15 +144,9 @@ func (r *dedupeCache) claimed(caller, id string, k *claim) {
 	}
 }
 
-// answered sends frame to whoever asked last. It is kept for repetitions, unless
-// the question was abandoned: then it may be asked again.
-func (r *dedupeCache) answered(caller, id string, frame []byte, keep bool, now time.Time) {
-	r.settled(caller, id, frame, keep, true, now)
-}
-
-// settled is answered where mine is set; else another process was asked later, and sends the
-// frame.
-func (r *dedupeCache) settled(caller, id string, frame []byte, keep, mine bool, now time.Time) {
+// answered sends frame to whoever asked last, if that is mine: else another process was asked later,
+// and sends it. It is kept for repetitions, unless the question was abandoned: then it may be asked again.
+func (r *dedupeCache) answered(caller, id string, frame []byte, keep, mine bool, now time.Time) {
 	r.mu.Lock()
 	one := r.window.byKey[messageID{caller, id}]
 	if one == nil || one.done {

@@ -52,7 +52,7 @@ func TestARepeatedMessageIsAnsweredOnceToTheNewestConnection(t *testing.T) {
 	asks(t, r, "m", "b", one, noon, true)
 	asks(t, r, "m", "b", one, noon, false)
 	asks(t, r, "m", "b", two, noon, false)
-	r.answered("alice", "m", []byte("answer"), true, noon)
+	r.answered("alice", "m", []byte("answer"), true, true, noon)
 	if len(one.got) != 0 || !slices.Equal(two.got, []string{"answer"}) {
 		t.Errorf("the first got %v, the newest %v", one.got, two.got)
 	}
@@ -71,7 +71,7 @@ func TestAnIdWithAnotherBodyIsRefused(t *testing.T) {
 			t.Errorf("new %v, error %v", first, err)
 		}
 		if runs {
-			r.answered("alice", "m", []byte("answer"), true, noon)
+			r.answered("alice", "m", []byte("answer"), true, true, noon)
 		}
 	}
 	if first, err := r.ask("bob", "m", []byte("other"), one, noon, func(error) {}); !first || err != nil {
@@ -93,7 +93,7 @@ func TestTheNewestConnectionKeepsAQuestionAlive(t *testing.T) {
 	if !*stopped {
 		t.Fatal("the question goes on for nobody")
 	}
-	r.answered("alice", "m", []byte("canceled"), false, noon)
+	r.answered("alice", "m", []byte("canceled"), false, true, noon)
 	asks(t, r, "m", "b", one, noon, true)
 }
 
@@ -120,7 +120,7 @@ func TestNothingIsAwaitedAfterItsAnswer(t *testing.T) {
 	for i := range 3 {
 		id := fmt.Sprint(i)
 		asks(t, r, id, "b", one, noon, true)
-		r.answered("alice", id, []byte("answer"), i > 0, noon)
+		r.answered("alice", id, []byte("answer"), i > 0, true, noon)
 	}
 	if n := len(one.all); n != 0 {
 		t.Errorf("%d answers are awaited", n)
@@ -132,7 +132,7 @@ func TestALateEndOfAConnectionEndsNothing(t *testing.T) {
 	r, one := newRecent(time.Minute), &listener{}
 	stopped := asks(t, r, "m", "b", one, noon, true)
 	leaves := one.leaves(r)
-	r.answered("alice", "m", []byte("answer"), true, noon)
+	r.answered("alice", "m", []byte("answer"), true, true, noon)
 	leaves()
 	if *stopped {
 		t.Error("it was stopped")
@@ -144,7 +144,7 @@ func TestAnAnswerIsForgottenAfterItsWindow(t *testing.T) {
 	r, one := newRecent(time.Minute), &listener{}
 	asks(t, r, "m", "b", one, noon, true)
 	asks(t, r, "m", "b", one, noon.Add(time.Hour), false) // still running
-	r.answered("alice", "m", []byte("answer"), true, noon.Add(time.Hour))
+	r.answered("alice", "m", []byte("answer"), true, true, noon.Add(time.Hour))
 	asks(t, r, "m", "b", one, noon.Add(time.Hour+time.Minute), false)
 	asks(t, r, "m", "b", one, noon.Add(time.Hour+time.Minute+1), true)
 	if r.window.bytes != 0 || len(r.window.oldest) != 0 {
@@ -159,7 +159,7 @@ func TestWhatIsRememberedIsBoundedThoughAQuestionRuns(t *testing.T) {
 	for i := range recentMessages + 10 {
 		id := fmt.Sprint(i)
 		asks(t, r, id, "b", one, noon, true)
-		r.answered("alice", id, []byte("a"), true, noon)
+		r.answered("alice", id, []byte("a"), true, true, noon)
 		one.got = nil
 	}
 	if len(r.window.byKey) > recentMessages+1 || len(r.window.oldest) > recentMessages {
@@ -169,7 +169,7 @@ func TestWhatIsRememberedIsBoundedThoughAQuestionRuns(t *testing.T) {
 	for i := range 100 {
 		id := fmt.Sprint("big", i)
 		asks(t, r, id, "b", one, noon, true)
-		r.answered("alice", id, big, true, noon)
+		r.answered("alice", id, big, true, true, noon)
 	}
 	if r.window.bytes > recentBytes {
 		t.Errorf("%d bytes", r.window.bytes)
@@ -208,7 +208,7 @@ func TestTheStringsOfWhatIsRememberedAreCounted(t *testing.T) {
 		if first, err := r.ask(caller, id, []byte("b"), &listener{}, noon, nil); err != nil || !first {
 			t.Fatal(err)
 		}
-		r.answered(caller, id, []byte("a"), true, noon)
+		r.answered(caller, id, []byte("a"), true, true, noon)
 	}
 	if n := len(r.window.byKey); n > recentBytes>>20 || n < recentBytes>>21 || r.window.bytes > recentBytes {
 		t.Errorf("%d messages with an id of 1 MB are remembered, as %d bytes", n, r.window.bytes)

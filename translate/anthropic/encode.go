@@ -297,7 +297,7 @@ func appendPart(dst []byte, p *translate.Part) []byte {
 		dst = append(dst, `,"name":`...)
 		dst = jsonx.AppendString(dst, p.Name)
 		dst = append(dst, `,"input":`...)
-		dst = appendInput(dst, p.Args)
+		dst = translate.AppendArgs(dst, p.Args)
 		return append(dst, `},`...)
 	}
 	return dst

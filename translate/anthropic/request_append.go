@@ -205,7 +205,7 @@ func appendBlocks(dst []byte, req *translate.Request, m *translate.Message) []by
 			dst = append(dst, `,"name":`...)
 			dst = jsonx.AppendString(dst, toldName(p.Name))
 			dst = append(dst, `,"input":`...)
-			dst = appendInput(dst, p.Args)
+			dst = translate.AppendArgs(dst, p.Args)
 			dst = appendCache(dst, p.Cache)
 		case translate.PartToolResult:
 			dst = append(dst, `{"type":"tool_result","tool_use_id":`...)
@@ -294,22 +294,6 @@ func callID(id string) string {
 		}
 		return '_'
 	}, id)
-}
-
-// appendInput appends the arguments of a call as an object: none as {}, and text
-// that is no JSON object as {"_raw":"…"}, so that the message stays valid and the
-// text can still be read.
-func appendInput(dst []byte, args string) []byte {
-	trimmed := strings.TrimSpace(args)
-	if trimmed == "" {
-		return append(dst, `{}`...)
-	}
-	if trimmed[0] == '{' && json.Valid([]byte(trimmed)) {
-		return append(dst, trimmed...)
-	}
-	dst = append(dst, `{"_raw":`...)
-	dst = jsonx.AppendString(dst, args)
-	return append(dst, '}')
 }
 
 // signed reports whether a server of this dialect may have signed reasoning.

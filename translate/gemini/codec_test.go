@@ -319,7 +319,7 @@ func TestTheFirstCallOfATurnIsSignedWhereTheModelWantsThat(t *testing.T) {
 		{ask("gemini-3-pro-preview", call("a", ""), call("b", "")), "skip_thought_signature_validator,"},
 		{ask("gemini-3-pro-preview", call("a", proofOf("own")), call("known", "")), "own,kept"},
 		{ask("gemini-2.5-flash", call("a", ""), call("known", "")), ",kept"},
-		{ask("gemini-2.5-flash", call(madeID+"0", ""), call("a", `"extra_content":{"other":1}`)), ","},
+		{ask("gemini-2.5-flash", call("call_unnamed_0", ""), call("a", `"extra_content":{"other":1}`)), ","},
 	} {
 		if c[0] != c[1] {
 			t.Errorf("%q, want %q", c[0], c[1])

@@ -1,8 +1,6 @@
 package gemini
 
 import (
-	"strconv"
-
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -53,7 +51,7 @@ type decoding struct {
 	req   *translate.Request
 	parts translate.Parts
 	role  translate.Role // of the message that grows; 0: none does
-	calls unnamed
+	calls translate.Unnamed
 
 	part   wirePart
 	fields []translate.Field
@@ -202,39 +200,4 @@ func (d *decoding) each(path string, raw translate.Raw, take func(path string, p
 		}
 	}
 	return nil
-}
-
-// madeID is what ids of calls begin with whose client gave none. Such an id is no name that
-// a channel is told, or by which anything of the call could be found.
-const madeID = "call_unnamed_"
-
-// unnamed are the calls of a conversation that have no id. A result without one belongs to the
-// oldest call of its function that has none so far.
-type unnamed struct {
-	made int
-	open []openCall
-}
-
-type openCall struct{ id, name string }
-
-// begin returns the id of a call.
-func (u *unnamed) begin(name string) string {
-	id := madeID + strconv.Itoa(u.made)
-	u.made++
-	u.open = append(u.open, openCall{id, name})
-	return id
-}
-
-// end returns the id of the call that a result belongs to, a new one where there is none.
-func (u *unnamed) end(name string) string {
-	for i := range u.open {
-		if u.open[i].name == name {
-			id := u.open[i].id
-			u.open = append(u.open[:i], u.open[i+1:]...)
-			return id
-		}
-	}
-	id := madeID + strconv.Itoa(u.made)
-	u.made++
-	return id
 }

@@ -154,7 +154,7 @@ func appendCall[T string | []byte](dst []byte, id, name string, args T) []byte {
 	dst = append(dst, `,"name":`...)
 	dst = jsonx.AppendString(dst, name)
 	dst = append(dst, `,"args":`...)
-	return append(appendArgs(dst, args), `}}`...)
+	return append(translate.AppendArgs(dst, args), `}}`...)
 }
 
 // AppendTail appends the last frame: an empty text, as the vendor's own clients want a part in

@@ -10,12 +10,7 @@ import (
 
 // Status returns the HTTP status with which a gemini client is told of err: that of the
 // upstream where it rejected the question, else that of the code.
-func Status(err *translate.Error) int {
-	if r := err.Rejection(); r != nil {
-		return r.Status
-	}
-	return err.Status()
-}
+func Status(err *translate.Error) int { return err.ToldStatus() }
 
 // kindOf returns the vendor's word for a status, google.rpc.Code (docs/rules/gemini.md 6).
 func kindOf(status int) string {

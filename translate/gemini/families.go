@@ -54,14 +54,14 @@ func planThinking(req *translate.Request) thinking {
 	f := familyOf(req)
 	switch {
 	case f.Has(translate.RefusesEffort):
-		dropIf(req, word != "none", "reasoning_effort")
+		req.DropIf(word != "none", "reasoning_effort")
 	case f.Has(translate.RefusesBudget):
 		if word == "" {
 			req.Drop("thinking.budget_tokens")
 			word = translate.EffortNear(p.ReasoningBudget)
 		}
 		known := translate.Effort(word, f.Efforts)
-		dropIf(req, known != word, "reasoning_effort")
+		req.DropIf(known != word, "reasoning_effort")
 		t.level = strings.ToUpper(known)
 	case p.ReasoningBudget > 0:
 		t.budget, t.said = p.ReasoningBudget, true

@@ -83,7 +83,7 @@ func decodeConfig(req *translate.Request, raw translate.Raw) error {
 	if w.CandidateCount != nil {
 		p.Choices = *w.CandidateCount
 	}
-	dropIf(req, p.Choices > 1, "candidateCount")
+	req.DropIf(p.Choices > 1, "candidateCount")
 	decodeModalities(req, w.Modalities)
 	if err := decodeThinking(p, w.Thinking); err != nil {
 		return err
@@ -137,7 +137,7 @@ func decodeThinking(p *translate.Params, raw translate.Raw) error {
 func decodeFormat(req *translate.Request, w *wireConfig) error {
 	switch w.MIMEType {
 	case "", "text/plain":
-		dropIf(req, !w.Schema.Null() || !w.JSONSchema.Null(), "generationConfig.responseSchema")
+		req.DropIf(!w.Schema.Null() || !w.JSONSchema.Null(), "generationConfig.responseSchema")
 		return nil
 	case "application/json":
 	default:
@@ -183,7 +183,7 @@ func appendConfig(dst []byte, req *translate.Request) []byte {
 	dst = appendFloat(dst, "presencePenalty", p.PresencePenalty)
 	dst = appendFloat(dst, "frequencyPenalty", p.FrequencyPenalty)
 	dst = appendInt(dst, "seed", p.Seed)
-	dropIf(req, p.RepetitionPenalty != nil, "repetition_penalty")
+	req.DropIf(p.RepetitionPenalty != nil, "repetition_penalty")
 	dst = appendStops(dst, req)
 	if p.Logprobs {
 		dst = append(dst, `"responseLogprobs":true,`...)
@@ -203,7 +203,7 @@ func appendStops(dst []byte, req *translate.Request) []byte {
 	if len(stops) == 0 {
 		return dst
 	}
-	dropIf(req, len(stops) > maxStops, "stop_sequences>5")
+	req.DropIf(len(stops) > maxStops, "stop_sequences>5")
 	dst = append(dst, `"stopSequences":[`...)
 	start := len(dst)
 	for _, s := range stops[:min(len(stops), maxStops)] {

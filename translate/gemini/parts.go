@@ -103,7 +103,7 @@ func (d *decoding) call(path string, w *wirePart) (p translate.Part, err error) 
 		p.Args = jsonx.Compact(args)
 	}
 	if p.ID == "" {
-		p.ID = d.calls.begin(p.Name)
+		p.ID = d.calls.Begin("", p.Name)
 	}
 	p.Signature = proofOf(w.Signature)
 	return p, nil
@@ -164,7 +164,7 @@ func (d *decoding) result(path string, w *wirePart) (p translate.Part, err error
 	}
 	p = translate.Part{Kind: translate.PartToolResult, ID: r.ID}
 	if p.ID == "" {
-		p.ID = d.calls.end(r.Name)
+		p.ID = d.calls.End("", r.Name)
 	}
 	p.Text, p.Failed = said(r.Response)
 	return p, nil

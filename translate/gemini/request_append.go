@@ -20,7 +20,7 @@ func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	}
 	dst = appendTools(dst, req)
 	dst = appendConfig(dst, req)
-	dropIf(req, req.User != "", "user")
+	req.DropIf(req.User != "", "user")
 	return append(dst, '}'), nil
 }
 
@@ -71,7 +71,7 @@ func appendSystem(dst []byte, req *translate.Request, system []translate.Message
 	for i := range system {
 		for j := range system[i].Parts {
 			p := &system[i].Parts[j]
-			dropIf(req, p.Cache != nil, "cache_control")
+			req.DropIf(p.Cache != nil, "cache_control")
 			if p.Kind != translate.PartText {
 				req.Drop("system: parts other than text")
 				continue
@@ -91,14 +91,14 @@ func appendSystem(dst []byte, req *translate.Request, system []translate.Message
 type appending struct {
 	req   *translate.Request
 	start int
-	open  translate.Role // whose turn the newest content is
-	calls []openCall     // of the newest turn of the model
+	open  translate.Role     // whose turn the newest content is
+	calls []translate.Called // of the newest turn of the model
 }
 
 // message appends what can be said of m. Results of tools that follow each other are one turn,
 // and so is what the model says: the vendor counts the results of a turn.
 func (a *appending) message(dst []byte, m *translate.Message) []byte {
-	dropIf(a.req, m.Name != "", "name")
+	a.req.DropIf(m.Name != "", "name")
 	before := len(dst)
 	joins := m.Role == a.open && m.Role != translate.RoleUser
 	if joins {
@@ -129,7 +129,7 @@ func (a *appending) parts(dst []byte, m *translate.Message) []byte {
 	req := a.req
 	for i := range m.Parts {
 		p := &m.Parts[i]
-		dropIf(req, p.Cache != nil, "cache_control")
+		req.DropIf(p.Cache != nil, "cache_control")
 		switch p.Kind {
 		case translate.PartText:
 			if p.Text != "" {
@@ -146,7 +146,7 @@ func (a *appending) parts(dst []byte, m *translate.Message) []byte {
 				req.Drop("image")
 				continue
 			}
-			dropIf(req, p.Detail != "", "detail")
+			req.DropIf(p.Detail != "", "detail")
 			dst = appendFile(dst, req, p, "content.image.file")
 		case translate.PartDocument, translate.PartSearch:
 			dst = appendDocument(dst, req, m, p)
@@ -184,7 +184,7 @@ const unsigned = `"skip_thought_signature_validator"`
 
 // call appends a call with its signature. The first one of a turn must have one for some models.
 func (a *appending) call(dst []byte, p *translate.Part) []byte {
-	made := strings.HasPrefix(p.ID, madeID)
+	made := translate.IsMade(p.ID)
 	proof := p.Signature
 	if proof == "" && a.req.Proof != nil && !made {
 		proof = a.req.Proof(p.ID)
@@ -193,7 +193,7 @@ func (a *appending) call(dst []byte, p *translate.Part) []byte {
 	if signature == "" && len(a.calls) == 0 && signs(a.req) {
 		signature = unsigned
 	}
-	a.calls = append(a.calls, openCall{p.ID, p.Name})
+	a.calls = append(a.calls, translate.Called{ID: p.ID, Name: p.Name})
 	dst = append(dst, `{"functionCall":{`...)
 	if !made {
 		dst = append(jsonx.AppendString(append(dst, `"id":`...), p.ID), ',')
@@ -201,38 +201,24 @@ func (a *appending) call(dst []byte, p *translate.Part) []byte {
 	dst = append(dst, `"name":`...)
 	dst = jsonx.AppendString(dst, toldName(p.Name))
 	dst = append(dst, `,"args":`...)
-	dst = append(appendArgs(dst, p.Args), '}')
+	dst = append(translate.AppendArgs(dst, p.Args), '}')
 	if signature != "" {
 		dst = append(append(dst, `,"thoughtSignature":`...), signature...)
 	}
 	return append(dst, `},`...)
 }
 
-// appendArgs appends arguments as an object: none as {}, and what is no JSON object as
-// {"_raw":"…"}, so that the message stays valid and the text can still be read.
-func appendArgs[T string | []byte](dst []byte, args T) []byte {
-	text := strings.TrimSpace(string(args))
-	if text == "" {
-		return append(dst, `{}`...)
-	}
-	if text[0] == '{' && json.Valid([]byte(text)) {
-		return append(dst, text...)
-	}
-	dst = append(dst, `{"_raw":`...)
-	return append(jsonx.AppendString(dst, args), '}')
-}
-
 // result appends the result of a tool under the name of its function, which its call has.
 func (a *appending) result(dst []byte, p *translate.Part) []byte {
 	function := ""
 	for i := range a.calls {
-		if a.calls[i].id == p.ID {
-			function = a.calls[i].name
+		if a.calls[i].ID == p.ID {
+			function = a.calls[i].Name
 			break
 		}
 	}
 	dst = append(dst, `{"functionResponse":{`...)
-	if !strings.HasPrefix(p.ID, madeID) {
+	if !translate.IsMade(p.ID) {
 		dst = append(jsonx.AppendString(append(dst, `"id":`...), p.ID), ',')
 	}
 	dst = append(dst, `"name":`...)
@@ -259,8 +245,8 @@ func appendDocument(dst []byte, req *translate.Request, m *translate.Message, p 
 		req.DropDocument(p)
 		return dst
 	}
-	dropIf(req, p.Detail != "", "content.document.context")
-	dropIf(req, p.Args != "", "citations")
+	req.DropIf(p.Detail != "", "content.document.context")
+	req.DropIf(p.Args != "", "citations")
 	return appendFile(dst, req, p, "content.document.file_id")
 }
 

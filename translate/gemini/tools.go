@@ -145,8 +145,8 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 	start := len(dst)
 	for i := range req.Tools {
 		t := &req.Tools[i]
-		dropIf(req, t.Cache != nil, "cache_control")
-		dropIf(req, t.Strict, "strict")
+		req.DropIf(t.Cache != nil, "cache_control")
+		req.DropIf(t.Strict, "strict")
 		dst = append(dst, `{"name":`...)
 		dst = jsonx.AppendString(dst, toldName(t.Name))
 		if t.Description != "" {
@@ -165,7 +165,7 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 
 func appendToolConfig(dst []byte, req *translate.Request) []byte {
 	c := &req.ToolChoice
-	dropIf(req, c.NoParallel, "parallel_tool_calls")
+	req.DropIf(c.NoParallel, "parallel_tool_calls")
 	mode := ""
 	switch c.Mode {
 	case translate.ToolAuto:
@@ -184,10 +184,4 @@ func appendToolConfig(dst []byte, req *translate.Request) []byte {
 		dst = append(jsonx.AppendString(dst, toldName(c.Name)), ']')
 	}
 	return append(dst, `}}`...)
-}
-
-func dropIf(req *translate.Request, said bool, what string) {
-	if said {
-		req.Drop(what)
-	}
 }

@@ -257,9 +257,4 @@ func (e *encoder) AppendError(dst []byte, err *translate.Error, started bool) []
 
 // Status returns the HTTP status with which an ollama client is told of err: that of the upstream
 // where it rejected the question, else that of the code.
-func Status(err *translate.Error) int {
-	if r := err.Rejection(); r != nil {
-		return r.Status
-	}
-	return err.Status()
-}
+func Status(err *translate.Error) int { return err.ToldStatus() }

@@ -1,7 +1,6 @@
 package ollama
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
@@ -31,7 +30,7 @@ func (w *wireMessage) fields() []translate.Field {
 type decoding struct {
 	req    *translate.Request
 	parts  translate.Parts
-	calls  unnamed
+	calls  translate.Unnamed
 	few    int         // how many thoughts and images there may still be
 	wire   wireMessage // what is read now
 	fields []translate.Field
@@ -117,7 +116,7 @@ func (d *decoding) result(path string, w *wireMessage) error {
 	if err := translate.Bound(path+".tool_call_id", w.ToolCallID, translate.MaxID); err != nil {
 		return err
 	}
-	d.parts.Add(translate.Part{Kind: translate.PartToolResult, ID: d.calls.end(w.ToolCallID, w.ToolName), Text: w.Content})
+	d.parts.Add(translate.Part{Kind: translate.PartToolResult, ID: d.calls.End(w.ToolCallID, w.ToolName), Text: w.Content})
 	return d.images(path+".images", w.Images)
 }
 
@@ -133,8 +132,8 @@ func (d *decoding) assistant(path string, w *wireMessage) error {
 	if w.Content != "" {
 		d.parts.Add(translate.Part{Kind: translate.PartText, Text: w.Content})
 	}
-	dropIf(d.req, says(w.Images), "image")
-	d.calls.open = d.calls.open[:0]
+	d.req.DropIf(says(w.Images), "image")
+	d.calls.Forget()
 	calls, _, err := translate.Elements(path+".tool_calls", w.ToolCalls)
 	if err != nil {
 		return err
@@ -180,7 +179,7 @@ func (d *decoding) call(path string, raw []byte) error {
 	default:
 		return translate.Invalid(path + ".function.arguments must be an object")
 	}
-	p.ID = d.calls.begin(p.ID, p.Name)
+	p.ID = d.calls.Begin(p.ID, p.Name)
 	d.parts.Add(p)
 	return nil
 }
@@ -238,41 +237,4 @@ func mediaOf(data string) string {
 		}
 	}
 	return "image/jpeg" // which all readers look into anyway
-}
-
-// madeID is what ids of calls begin with whose client gave none. Such an id is no name that a
-// channel is told.
-const madeID = "call_unnamed_"
-
-// unnamed are the calls of a conversation and the results that they wait for.
-type unnamed struct {
-	made int
-	open []openCall // of the newest message of the model
-}
-
-type openCall struct{ id, name string }
-
-// begin notes a call and returns its id, a new one where the client gave none.
-func (u *unnamed) begin(id, name string) string {
-	if id == "" {
-		id = madeID + strconv.Itoa(u.made)
-		u.made++
-	}
-	u.open = append(u.open, openCall{id, name})
-	return id
-}
-
-// end returns the id of the call that a result belongs to: a new one where there is none.
-func (u *unnamed) end(id, name string) string {
-	for i := range u.open {
-		if c := u.open[i]; c.id == id || id == "" && (name == "" || c.name == name) {
-			u.open = append(u.open[:i], u.open[i+1:]...)
-			return c.id
-		}
-	}
-	if id == "" {
-		id = madeID + strconv.Itoa(u.made)
-		u.made++
-	}
-	return id
 }

@@ -120,7 +120,7 @@ func decodeFormat(p *translate.Params, raw translate.Raw) error {
 func appendParams(dst []byte, req *translate.Request) []byte {
 	p := &req.Params
 	f := p.Format()
-	dropIf(req, f.Unknown, "response_format")
+	req.DropIf(f.Unknown, "response_format")
 	switch {
 	case f.Schema != nil:
 		dst = append(append(dst, `,"format":`...), f.Schema...)
@@ -134,7 +134,7 @@ func appendParams(dst []byte, req *translate.Request) []byte {
 	if p.TopLogprobs != nil {
 		dst = jsonx.AppendInt(append(dst, `,"top_logprobs":`...), int64(*p.TopLogprobs))
 	}
-	dropIf(req, p.Choices > 1, "n")
+	req.DropIf(p.Choices > 1, "n")
 	return appendOptions(dst, p)
 }
 
@@ -158,7 +158,7 @@ func appendThink(dst []byte, req *translate.Request) []byte {
 		return dst
 	}
 	told := translate.Effort(word, []string{"none", "low", "medium", "high"})
-	dropIf(req, told != word, "reasoning_effort")
+	req.DropIf(told != word, "reasoning_effort")
 	switch told {
 	case "":
 		return dst

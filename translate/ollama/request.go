@@ -113,10 +113,10 @@ func decodePrompt(req *translate.Request, w *wireRequest, o *jsonx.Outline) erro
 		}
 		return translate.InvalidAt("prompt", "prompt is required")
 	}
-	dropIf(req, says(w.Suffix), "suffix")
-	dropIf(req, says(w.Template), "template")
-	dropIf(req, says(w.Context), "context")
-	dropIf(req, string(w.Raw) == "true", "raw")
+	req.DropIf(says(w.Suffix), "suffix")
+	req.DropIf(says(w.Template), "template")
+	req.DropIf(says(w.Context), "context")
+	req.DropIf(string(w.Raw) == "true", "raw")
 	if w.System != "" {
 		req.Messages = append(req.Messages, translate.TextMessage(translate.RoleSystem, w.System))
 	}
@@ -164,10 +164,4 @@ func IsChat(body []byte) bool {
 	o, _ := jsonx.Members(body)
 	m := o.Find("messages")
 	return m != nil && body[m.Start] == '['
-}
-
-func dropIf(req *translate.Request, said bool, what string) {
-	if said {
-		req.Drop(what)
-	}
 }

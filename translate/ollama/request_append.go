@@ -1,8 +1,7 @@
 package ollama
 
 import (
-	"encoding/json"
-	"strings"
+	"bytes"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -30,14 +29,14 @@ func (codec) AppendRequest(dst []byte, req *translate.Request) ([]byte, error) {
 	dst = jsonx.AppendBool(append(dst, `,"stream":`...), req.Stream) // the default is to stream
 	dst = appendTools(dst, req)
 	dst = appendParams(dst, req)
-	dropIf(req, req.User != "", "user")
+	req.DropIf(req.User != "", "user")
 	return append(dst, '}'), nil
 }
 
 // appending is the list of messages while it grows.
 type appending struct {
 	req   *translate.Request
-	calls []openCall // of the newest message of the model
+	calls []translate.Called // of the newest message of the model
 }
 
 // message appends m with a comma after it, or nothing where nothing of m can be said.
@@ -45,7 +44,7 @@ func (a *appending) message(dst []byte, m *translate.Message) []byte {
 	if m.Role == translate.RoleTool {
 		return a.results(dst, m)
 	}
-	dropIf(a.req, m.Name != "", "name")
+	a.req.DropIf(m.Name != "", "name")
 	start := len(dst)
 	dst = append(append(append(dst, `{"role":"`...), m.Role.String()...), `","content":"`...)
 	dst, said := a.texts(dst, m)
@@ -70,7 +69,7 @@ func (a *appending) message(dst []byte, m *translate.Message) []byte {
 func (a *appending) texts(dst []byte, m *translate.Message) (_ []byte, said bool) {
 	for i := range m.Parts {
 		p := &m.Parts[i]
-		dropIf(a.req, p.Cache != nil, "cache_control")
+		a.req.DropIf(p.Cache != nil, "cache_control")
 		text := ""
 		switch p.Kind {
 		case translate.PartText:
@@ -116,7 +115,7 @@ func (a *appending) images(dst []byte, parts []translate.Part, may bool) (_ []by
 			a.req.Drop("content.image.url")
 			continue
 		}
-		dropIf(a.req, p.Detail != "", "detail")
+		a.req.DropIf(p.Detail != "", "detail")
 		dst = append(jsonx.AppendString(dst, p.Data), ',')
 	}
 	if len(dst) == from {
@@ -166,9 +165,9 @@ func (a *appending) toolCalls(dst []byte, m *translate.Message) (_ []byte, said 
 		if p.Kind != translate.PartToolCall {
 			continue
 		}
-		a.calls = append(a.calls, openCall{p.ID, p.Name})
+		a.calls = append(a.calls, translate.Called{ID: p.ID, Name: p.Name})
 		id := p.ID
-		if strings.HasPrefix(id, madeID) {
+		if translate.IsMade(id) {
 			id = ""
 		}
 		dst = append(appendCall(dst, n, id, p.Name, p.Args), ',')
@@ -188,16 +187,16 @@ func (a *appending) results(dst []byte, m *translate.Message) []byte {
 			a.req.Drop("part of a tool message")
 			continue
 		}
-		dropIf(a.req, p.Failed, "is_error")
-		dropIf(a.req, p.Cache != nil, "cache_control")
+		a.req.DropIf(p.Failed, "is_error")
+		a.req.DropIf(p.Cache != nil, "cache_control")
 		dst = jsonx.AppendString(append(dst, `{"role":"tool","content":`...), p.Text)
 		for _, c := range a.calls {
-			if c.id == p.ID {
-				dst = jsonx.AppendString(append(dst, `,"tool_name":`...), c.name)
+			if c.ID == p.ID {
+				dst = jsonx.AppendString(append(dst, `,"tool_name":`...), c.Name)
 				break
 			}
 		}
-		if !strings.HasPrefix(p.ID, madeID) {
+		if !translate.IsMade(p.ID) {
 			dst = jsonx.AppendString(append(dst, `,"tool_call_id":`...), p.ID)
 		}
 		dst, _ = a.images(dst, m.Shown(i), true)
@@ -219,19 +218,13 @@ func appendCall[T string | []byte](dst []byte, n int64, id, name string, args T)
 	return append(appendArgs(dst, args), `}}`...)
 }
 
-// appendArgs appends arguments as an object: none as {}, and what is no JSON object as
-// {"_raw":"…"}, so that the message stays valid and the text can still be read.
+// appendArgs appends arguments as an object, without the ends of lines between its members: an
+// answer is a line.
 func appendArgs[T string | []byte](dst []byte, args T) []byte {
-	text := strings.TrimSpace(string(args))
-	if text == "" {
-		return append(dst, `{}`...)
+	start := len(dst)
+	dst = translate.AppendArgs(dst, args)
+	if bytes.ContainsAny(dst[start:], "\n\r") {
+		dst = append(dst[:start], jsonx.Compact(dst[start:])...)
 	}
-	if text[0] == '{' && json.Valid([]byte(text)) {
-		if strings.ContainsAny(text, "\n\r") {
-			return append(dst, jsonx.Compact([]byte(text))...) // an answer is a line
-		}
-		return append(dst, text...)
-	}
-	dst = append(dst, `{"_raw":`...)
-	return append(jsonx.AppendString(dst, args), '}')
+	return dst
 }

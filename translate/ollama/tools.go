@@ -54,14 +54,14 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 	if len(req.Tools) == 0 || c.Mode == translate.ToolNone {
 		return dst
 	}
-	dropIf(req, c.Mode == translate.ToolRequired || c.Mode == translate.ToolNamed, "tool_choice")
-	dropIf(req, c.NoParallel, "parallel_tool_calls")
+	req.DropIf(c.Mode == translate.ToolRequired || c.Mode == translate.ToolNamed, "tool_choice")
+	req.DropIf(c.NoParallel, "parallel_tool_calls")
 	dst = append(dst, `,"tools":[`...)
 	start := len(dst)
 	for i := range req.Tools {
 		t := &req.Tools[i]
-		dropIf(req, t.Cache != nil, "cache_control")
-		dropIf(req, t.Strict, "strict")
+		req.DropIf(t.Cache != nil, "cache_control")
+		req.DropIf(t.Strict, "strict")
 		dst = append(dst, `{"type":"function","function":{"name":`...)
 		dst = jsonx.AppendString(dst, t.Name)
 		if t.Description != "" {

@@ -5,12 +5,7 @@ import "github.com/dragoman-gateway/dragoman/translate"
 // Status returns the HTTP status with which an openai client is told of err:
 // that of the upstream where it rejected the question, else that of the code,
 // 504 for a model that took too long.
-func Status(err *translate.Error) int {
-	if r := err.Rejection(); r != nil {
-		return r.Status
-	}
-	return err.Status()
-}
+func Status(err *translate.Error) int { return err.ToldStatus() }
 
 // AppendError appends OpenAI's error object: as a whole body, or as an event of
 // a stream that has begun, after which no [DONE] may follow.

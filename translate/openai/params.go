@@ -27,14 +27,14 @@ func appendParams(dst []byte, req *translate.Request) []byte {
 		dst = appendInt(dst, "top_k", p.TopK)
 		dst = appendFloat(dst, "repetition_penalty", p.RepetitionPenalty)
 	} else {
-		dropIf(req, p.TopK != nil, "top_k")
-		dropIf(req, p.RepetitionPenalty != nil, "repetition_penalty")
+		req.DropIf(p.TopK != nil, "top_k")
+		req.DropIf(p.RepetitionPenalty != nil, "repetition_penalty")
 	}
 	dst = appendFloat(dst, "presence_penalty", p.PresencePenalty)
 	dst = appendFloat(dst, "frequency_penalty", p.FrequencyPenalty)
 	dst = appendInt(dst, "seed", p.Seed)
 	if len(p.Stop) > 0 {
-		dropIf(req, len(p.Stop) > maxStops, "stop_sequences>4")
+		req.DropIf(len(p.Stop) > maxStops, "stop_sequences>4")
 		dst = append(dst, `,"stop":[`...)
 		start := len(dst)
 		for _, s := range p.Stop[:min(len(p.Stop), maxStops)] {
@@ -55,12 +55,6 @@ func appendParams(dst []byte, req *translate.Request) []byte {
 		dst = append(dst, `,"logprobs":true`...)
 	}
 	return appendInt(dst, "top_logprobs", p.TopLogprobs)
-}
-
-func dropIf(req *translate.Request, said bool, what string) {
-	if said {
-		req.Drop(what)
-	}
 }
 
 func appendInt[T int | int64](dst []byte, key string, v *T) []byte {
@@ -92,7 +86,7 @@ func appendTools(dst []byte, req *translate.Request) []byte {
 	start := len(dst)
 	for i := range req.Tools {
 		t := &req.Tools[i]
-		dropIf(req, t.Cache != nil, "cache_control")
+		req.DropIf(t.Cache != nil, "cache_control")
 		dst = append(dst, `{"type":"function","function":{"name":`...)
 		dst = jsonx.AppendString(dst, toldName(t.Name))
 		if t.Description != "" {

@@ -221,7 +221,7 @@ func decodeParams(req *translate.Request, w *wireRequest) error {
 	if w.N != nil {
 		p.Choices = *w.N
 	}
-	dropIf(req, p.Choices > 1, "n")
+	req.DropIf(p.Choices > 1, "n")
 	if !w.ResponseFormat.Null() {
 		if w.ResponseFormat[0] != '{' {
 			return translate.Invalid("response_format must be an object")
@@ -237,7 +237,7 @@ func decodeParams(req *translate.Request, w *wireRequest) error {
 			return err
 		}
 		req.UsageInStream = o.IncludeUsage
-		dropIf(req, o.IncludeObfuscation != nil, "stream_options.include_obfuscation")
+		req.DropIf(o.IncludeObfuscation != nil, "stream_options.include_obfuscation")
 	}
 	return decodeStop(p, w.Stop)
 }

@@ -26,6 +26,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/logtest"
 	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/internal/simnet"
 	"github.com/dragoman-gateway/dragoman/proxy"
@@ -364,16 +365,8 @@ func (c *tap) bytes() []byte {
 
 // Log is what the gateway logged. It is safe for concurrent use.
 type Log struct {
-	of  func() string // of a fleet; nil: what was written here
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *Log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
+	logtest.Log
+	of func() string // of a fleet; nil: what was written here
 }
 
 // String returns all lines so far.
@@ -381,7 +374,5 @@ func (l *Log) String() string {
 	if l.of != nil {
 		return l.of()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
+	return l.Log.String()
 }

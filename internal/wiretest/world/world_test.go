@@ -46,7 +46,7 @@ func TestASecretThatAClientSeesIsReported(t *testing.T) {
 		t.Errorf("reported: %v", rec.errors)
 	}
 	w.saw = nil // as it should have been
-	w.Log.buf.Reset()
+	w.Log.Reset()
 }
 
 func TestStreamsThatBreakTheRulesAreReported(t *testing.T) {
