@@ -201,7 +201,7 @@ func (r *record) candidates(at Route) (all []Candidate) {
 
 func (t *try) attempt(policy string) Attempt {
 	a := Attempt{
-		Channel: t.target.Channel, Key: t.target.Key, Tier: t.target.Tier, Model: t.target.Model, Among: t.among, LeftBehind: t.behind,
+		Channel: t.target.Channel, Key: t.target.Key, Tier: t.target.Tier, Model: t.target.Model, Among: int(t.among), LeftBehind: int(t.behind),
 		By: [...]string{policy, "memory", "second try", "alone"}[t.by], Result: "running", Message: t.end.message, Retry: t.end.retry.Seconds(),
 		BeganMs: Millis(t.began), ConnectMs: Millis(t.connect), OpenMs: Millis(t.open), FirstMs: Millis(t.first),
 	}

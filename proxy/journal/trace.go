@@ -80,15 +80,15 @@ type note struct {
 // try is one attempt.
 type try struct {
 	target  Target
-	by      Choice
-	among   int // candidates of the tier it was chosen from, itself included
 	began   time.Duration
 	connect time.Duration
 	open    time.Duration
 	first   time.Duration
 	took    time.Duration // to the end of its part before its content; 0: that is not over
-	behind  int           // messages of the conversation that stayed behind
-	over    bool          // how it went is known
+	among   int32         // candidates of the tier it was chosen from, itself included
+	behind  int32         // messages of the conversation that stayed behind
+	by      Choice
+	over    bool // how it went is known
 	end     end
 }
 
@@ -96,17 +96,17 @@ type try struct {
 // The zero value is a good end.
 type end struct {
 	fault   translate.Fault
+	keptOut bool // by a limit or a budget of the caller
 	code    translate.Code
 	message string // for clients: no address, no key
 	retry   time.Duration
-	keptOut bool // by a limit or a budget of the caller
 }
 
 func endOf(err *translate.Error) end {
 	if err == nil {
 		return end{}
 	}
-	return end{err.Fault, err.Code, translate.Clip(err.Message), err.Retry, KeptOut(err)}
+	return end{fault: err.Fault, keptOut: KeptOut(err), code: err.Code, message: translate.Clip(err.Message), retry: err.Retry}
 }
 
 // Choice is what decided for a candidate.
@@ -120,7 +120,8 @@ const (
 )
 
 // Trace is the record of an exchange. Its exchange alone writes it, under mu where
-// others may read it meanwhile; once kept it is only read.
+// others may read it meanwhile; once kept it is only read. Thousands are kept, and it has
+// at most 512 bytes, since the garbage collector looks through larger ones one by one.
 type Trace struct {
 	record
 	mu         sync.Mutex // guards record while the exchange runs
@@ -140,13 +141,13 @@ type record struct {
 	routes                   []Route // that were searched, the newest search's
 	notes                    []note  // at most maxNotes
 	tries                    []try   // at most MaxAttempts
-	more                     int     // notes that found no room
+	more                     int32   // notes that found no room
 	drawn                    bool    // its first attempt was chosen without a look at all of a large tier
+	aside                    bool    // see Asked
 	queue                    time.Duration
 	room                     time.Duration
 	took                     time.Duration
 	input, output, cost      int64 // see Used
-	aside                    bool  // see Asked
 	end                      end
 }
 
@@ -328,7 +329,7 @@ func (r *Trace) Chosen(t Target, by Choice, among int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.tries) < MaxAttempts {
-		r.tries = append(r.tries, try{target: t, by: by, among: among, began: time.Since(r.received)})
+		r.tries = append(r.tries, try{target: t, by: by, among: int32(among), began: time.Since(r.received)})
 	}
 }
 
@@ -350,7 +351,7 @@ func (r *Trace) Attempted(l *Timing, err *translate.Error) {
 		return
 	}
 	t := &r.tries[len(r.tries)-1]
-	t.connect, t.open, t.first, t.behind, t.over, t.end = l.Connect, l.Open, l.First, l.Behind, true, endOf(err)
+	t.connect, t.open, t.first, t.behind, t.over, t.end = l.Connect, l.Open, l.First, int32(l.Behind), true, endOf(err)
 	t.took = time.Since(r.received) - t.began
 	if err != nil && (err.Fault == translate.FaultDial || err.Fault == translate.FaultLocal) {
 		t.connect = l.Open

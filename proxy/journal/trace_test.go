@@ -73,6 +73,13 @@ func TestATraceAllocatesNothingOnceMemoryIsFull(t *testing.T) {
 }
 
 // What a client or a back end may call itself is not theirs to fill the memory with.
+func TestATraceIsASmallObject(t *testing.T) {
+	t.Parallel()
+	if size := unsafe.Sizeof(Trace{}); size > 512 {
+		t.Errorf("%d bytes", size)
+	}
+}
+
 func TestATraceOfTheLongestNamesIsShort(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("漢", 1<<20)
