@@ -230,7 +230,7 @@ func (p *Pending) serveCached(a *answercache.Answer) {
 		return
 	}
 	x.attempt.watchdog = &x.attempt.early
-	x.attempt.watchdog.Start(func(error) {}, time.Hour, time.Hour)
+	x.attempt.watchdog.Start(func(error) {}, time.Now(), time.Hour, time.Hour)
 	x.attempt.stream = a.Stream()
 }
 

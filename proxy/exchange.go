@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"runtime/debug"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -270,18 +271,19 @@ func (x *Exchange) end(err *translate.Error) {
 	if !paid {
 		x.pay(opened && !x.answer.cached || x.report.attempts > 0 && err != nil && err.Fault == translate.FaultGone)
 	}
-	x.report.ended(err, x.answer.reported(err != nil && !opened))
-	line := x.report.enter(x, err)
+	now := time.Now()
+	x.report.ended(now, err, x.answer.reported(err != nil && !opened))
+	line := x.report.enter(x, now, err)
 	x.completeCall(err)
 	if x.prompt.turn != nil {
 		x.prompt.turn.Done()
 	}
-	x.report.count(x, err)
+	x.report.count(x, now, err)
 	if line {
-		x.report.log(x, opened, err)
+		x.report.log(x, now, opened, err)
 	}
 	x.report.tell(x, opened, line, err)
-	x.report.keep(&x.g.traces, err)
+	x.report.keep(&x.g.traces, now, err)
 	if x.plan != nil {
 		x.g.leave(x.plan)
 		x.g.open.Done()

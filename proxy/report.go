@@ -41,13 +41,13 @@ func outcomeOf(err *translate.Error) metrics.Outcome {
 func (g *Gateway) Metrics() []metrics.Snapshot { return g.metrics.Snapshots() }
 
 // count counts the exchange, which ended with err.
-func (r *report) count(x *Exchange, err *translate.Error) {
+func (r *report) count(x *Exchange, now time.Time, err *translate.Error) {
 	m := &x.g.metrics.None
 	if ch := x.attempt.lease.Channel; ch != nil { // it was asked, be it in vain
 		m = ch.Meter
 	}
 	m.Used(x.report.used.Input, x.report.used.Output, x.report.cost)
-	m.Ended(x.q.Front, outcomeOf(err), time.Since(x.q.Received))
+	m.Ended(x.q.Front, outcomeOf(err), now.Sub(x.q.Received))
 }
 
 // levelOf is the level of the line of an exchange that ended with err.
@@ -60,7 +60,7 @@ func levelOf(err *translate.Error) slog.Level {
 
 // log writes the one line of an exchange. It holds no text of the conversation and no
 // key; an error's words are for the operator, hosts and addresses included.
-func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
+func (r *report) log(x *Exchange, now time.Time, opened bool, err *translate.Error) {
 	level, code := levelOf(err), "ok"
 	limited := false
 	if err != nil {
@@ -74,7 +74,7 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 		slog.String("id", x.q.ID), slog.String("front", x.q.Front), slog.String("caller", store.ShownCaller(x.q.Caller.Name)),
 		slog.String("model", translate.Clip(x.prompt.model.Name)), slog.String("code", code),
 		slog.Int("attempts", r.attempts),
-		slog.Duration("took", time.Since(x.began).Round(time.Microsecond)))
+		slog.Duration("took", now.Sub(x.began).Round(time.Microsecond)))
 	if opened {
 		ch, u := x.attempt.lease.Channel, x.Usage()
 		attrs = append(attrs, slog.String("channel", ch.ID), slog.Int64("input_tokens", u.Input), slog.Int64("output_tokens", u.Output))
@@ -104,7 +104,7 @@ func (r *report) log(x *Exchange, opened bool, err *translate.Error) {
 	}
 	// Not LogAttrs, which looks for the place in the code: that is always this one, and
 	// costs as much as the line.
-	line := slog.NewRecord(time.Now(), level, "exchange", 0)
+	line := slog.NewRecord(now, level, "exchange", 0)
 	line.AddAttrs(attrs...)
 	_ = x.g.log.Handler().Handle(context.Background(), line)
 }
@@ -131,8 +131,8 @@ func (r *report) unremarkable(x *Exchange, err *translate.Error) bool {
 	return err == nil && r.attempts < 2 && x.plan.LogShare < 1 && rand.Float64() >= x.plan.LogShare
 }
 
-// begin notes the beginning of an attempt on c, for which the question has waited so long.
-func (r *report) begin(c channel.Candidate, queue time.Duration) {
+// begin notes the beginning of an attempt on c at that time, for which the question has waited so long.
+func (r *report) begin(c channel.Candidate, at time.Time, queue time.Duration) {
 	r.timing = Timing{Channel: c.Channel.ID, Attempts: r.attempts, Queue: queue, Cache: r.timing.Cache}
 	if !r.keeps {
 		return
@@ -140,7 +140,7 @@ func (r *report) begin(c channel.Candidate, queue time.Duration) {
 	if r.rows == nil {
 		r.rows = r.row[:0]
 	}
-	r.rows = append(r.rows, leg{ch: c.Channel, upstream: c.Upstream, at: time.Now(), queue: queue})
+	r.rows = append(r.rows, leg{ch: c.Channel, upstream: c.Upstream, at: at, queue: queue})
 }
 
 // untry forgets the attempt that runs: it came to nothing.
@@ -154,27 +154,27 @@ func (r *report) untry() {
 }
 
 // ended notes the end of the attempt that runs, and what its channel said of usage.
-func (r *report) ended(err *translate.Error, usage translate.Usage) {
+func (r *report) ended(now time.Time, err *translate.Error, usage translate.Usage) {
 	n := len(r.rows)
 	if n == 0 || r.rows[n-1].over {
 		return
 	}
 	t := &r.rows[n-1]
-	t.over, t.err, t.took, t.usage = true, err, time.Since(t.at), usage
+	t.over, t.err, t.took, t.usage = true, err, now.Sub(t.at), usage
 	t.open, t.first = r.timing.Open, r.timing.First
 }
 
 // enter hands the rows of the exchange to the ledger: its attempts, then the request itself.
 // What no channel was asked for leaves little behind, however much of it comes: it reports
 // whether the exchange is worth a line.
-func (r *report) enter(x *Exchange, err *translate.Error) (line bool) {
+func (r *report) enter(x *Exchange, now time.Time, err *translate.Error) (line bool) {
 	if err != nil && r.attempts == 0 && !x.answer.cached {
-		return x.g.refusals.Note(r.requestRow(x, err), ruleOf(err, x.q.Caller), levelOf(err))
+		return x.g.refusals.Note(r.requestRow(x, now, err), ruleOf(err, x.q.Caller), levelOf(err))
 	}
 	if !r.keeps {
 		return true
 	}
-	row := r.requestRow(x, err)
+	row := r.requestRow(x, now, err)
 	var room [2]store.Entry // most are answered at the first attempt
 	rows := room[:0]
 	for i := range r.rows {
@@ -202,12 +202,12 @@ func (r *report) enter(x *Exchange, err *translate.Error) (line bool) {
 }
 
 // requestRow is the row of the request itself.
-func (r *report) requestRow(x *Exchange, err *translate.Error) store.Entry {
+func (r *report) requestRow(x *Exchange, now time.Time, err *translate.Error) store.Entry {
 	c, q, model := x.q.Caller, &x.q, translate.Clip(x.prompt.model.Name)
 	row := store.Entry{
 		Request: q.ID, At: x.began.UnixMilli(), Caller: c.Name, Group: c.Group, Rule: c.Limits, User: translate.Clip(x.prompt.req.User),
 		Front: q.Front, Model: model, Outcome: "ok", Status: 200,
-		Cost: r.cost, Queue: r.timing.Queue.Microseconds(), Took: time.Since(x.began).Microseconds(), Count: 1,
+		Cost: r.cost, Queue: r.timing.Queue.Microseconds(), Took: now.Sub(x.began).Microseconds(), Count: 1,
 	}
 	usageOf(&row, r.used)
 	switch {
@@ -248,10 +248,10 @@ func (g *Gateway) Totals(ctx context.Context, f store.EntryFilter) (store.Totals
 }
 
 // keep ends the trace, and hands it to all.
-func (r *report) keep(all *journal.Traces, err *translate.Error) {
+func (r *report) keep(all *journal.Traces, now time.Time, err *translate.Error) {
 	if r.trace != nil {
 		r.trace.Used(r.used.Input, r.used.Output, r.cost)
-		all.Keep(r.trace, r.waited, err)
+		all.Keep(r.trace, now, r.waited, err)
 		r.trace = nil
 	}
 }

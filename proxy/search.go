@@ -123,7 +123,7 @@ func (s *search) tryCandidates(p *routing.Plan, r *routing.Route) *translate.Err
 		}
 		c.Channel.Meter.Failed(err.Fault)
 		s.x.report.trace.Attempted(&s.x.report.timing, err)
-		s.x.report.ended(err, s.x.answer.reported(true))
+		s.x.report.ended(time.Now(), err, s.x.answer.reported(true))
 		if s.x.ctx.Err() != nil {
 			return translate.Gone(context.Cause(s.x.ctx))
 		}

@@ -101,6 +101,7 @@ type prompt struct {
 	lazy     translate.Dialect        // decodes req, if that was not done yet
 	added    []translate.Message      // what this question adds to it
 	media    bool                     // added holds images, voice or video of iagent
+	hashed   bool                     // hash is known
 	window   int                      // messages kept before the newest; negative: all
 	reading  int                      // bytes of the conversation that are read at most, see Plan.reading
 	unread   int                      // messages of the conversation that were not read
@@ -108,7 +109,6 @@ type prompt struct {
 	scope    string                   // whose remote memories may be used
 	stored   [2]int                   // where in req the stored messages are, from and to
 	hash     conversation.Fingerprint // of all messages of req but the newest, once it was needed
-	hashed   bool                     // hash is known
 }
 
 // attempt is one try on one channel: the newest one, from its lease to the end of its
@@ -117,22 +117,22 @@ type attempt struct {
 	lease       channel.Lease
 	omit        []string      // what was left out of the question
 	peers       time.Duration // what the quickest other one of its tier would be given; 0: there is none
-	hurried     bool          // it is given no more than that
 	opened      time.Time     // when the channel's Open returned
-	outlives    bool          // it outlives its client
-	detached    bool          // its client has left it
 	watchdog    *watchdog.Timer
 	early       watchdog.Timer // of the first attempt
 	stop        func()         // ends its context
 	stream      translate.Stream
 	load        int                    // bytes that it was sent of a conversation, see channel.ContextWindow; 0: none
 	length      int                    // the same, as usage is estimated
-	spare       bool                   // less of the conversation could have been sent
-	inSync      bool                   // the channel remembers what went before
 	remote      string                 // name of the conversation on a stateful channel
-	passThrough bool                   // the answer is in the client's own dialect
 	inputTokens int64                  // estimated, once it was
 	span        translate.TraceContext // that its channel is told of, if there are traces
+	hurried     bool                   // it is given no more than peers
+	outlives    bool                   // it outlives its client
+	detached    bool                   // its client has left it
+	spare       bool                   // less of the conversation could have been sent
+	inSync      bool                   // the channel remembers what went before
+	passThrough bool                   // the answer is in the client's own dialect
 }
 
 // answer is what has come of an attempt.

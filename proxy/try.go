@@ -17,7 +17,7 @@ import (
 func (s *search) try(c channel.Candidate, more bool) *translate.Error {
 	s.x.attempt.lease, s.next = s.next, channel.Lease{}
 	s.x.attempt.lease.Sent = time.Now()
-	s.x.report.begin(c, s.began.Sub(s.x.began)+s.x.report.waited)
+	s.x.report.begin(c, s.x.attempt.lease.Sent, s.began.Sub(s.x.began)+s.x.report.waited)
 	tap := s.x.q.Capture.Try(c.Channel.ID, c.Upstream)
 	req, err := s.requestFor(c)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *search) try(c channel.Candidate, more bool) *translate.Error {
 	if s.x.attempt.watchdog = &s.x.attempt.early; s.x.attempt.early.Started() {
 		s.x.attempt.watchdog = new(watchdog.Timer) // a late tick must find its own attempt ended
 	}
-	s.x.attempt.watchdog.Start(cancel, headers, c.Channel.Timeouts.Total)
+	s.x.attempt.watchdog.Start(cancel, began, headers, c.Channel.Timeouts.Total)
 	dials := s.x.attempt.lease.Dial != nil
 	if dials && !s.x.attempt.lease.Dialled() {
 		if req.Memory.InSync {

@@ -89,9 +89,12 @@ func (a *Answer) grow(k PartKind, text []byte) {
 	n := len(a.Parts)
 	if n == 0 || a.Parts[n-1].Kind != k || k == PartReasoning && (a.Parts[n-1].Signature != "" || len(a.sign) > 0) {
 		a.settle()
-		a.Parts = append(a.Parts, Part{Kind: k})
+		a.Parts = append(a.Parts, Part{Kind: k, Text: string(text)}) // all of it, if the answer comes in one piece
+		return
 	}
-	a.text = append(a.text, text...)
+	last := &a.Parts[n-1]
+	a.text = append(append(a.text, last.Text...), text...)
+	last.Text = ""
 }
 
 // signed appends to the signature of the last part, or of a new one where that is no

@@ -16,11 +16,11 @@ import (
 type Lease struct {
 	Candidate
 	Sent   time.Time   // when the request was put; whoever puts it sets it
-	slot   bool        // of the channel
 	permit func(error) // of the breaker; nil: the lease is judged
-	trial  trying      // the quarantined parts that the request tries
 	Dial   *Gate       // where the request may dial, until it does; nil: it need not ask
+	slot   bool        // of the channel
 	Idle   bool        // the request is to go on a connection that is there
+	trial  trying      // the quarantined parts that the request tries
 
 	Request string                  // id of the exchange that has the lease; empty: none has
 	Span    *translate.TraceContext // of that exchange; nil, or not valid: it has none

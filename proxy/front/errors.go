@@ -85,7 +85,7 @@ func (c *call) checkBody() *translate.Error {
 		return nil
 	}
 	kind, _, _ := bytes.Cut(c.ctx.Request.Header.ContentType(), []byte(";"))
-	if kind = bytes.TrimSpace(kind); len(kind) == 0 || len(c.ctx.Request.Body()) == 0 || bytes.HasSuffix(bytes.ToLower(kind), []byte("json")) {
+	if kind = bytes.TrimSpace(kind); len(kind) == 0 || len(c.ctx.Request.Body()) == 0 || bytes.EqualFold(kind[max(0, len(kind)-len("json")):], []byte("json")) {
 		return nil
 	}
 	return &translate.Error{Code: translate.CodeMediaType, Message: "the body must be application/json"}

@@ -367,11 +367,11 @@ func (r *Trace) begin(a Asked) {
 	}
 }
 
-// Keep ends r, which waited so long for a full channel, and remembers it. The caller must
+// Keep ends r now, which waited so long for a full channel, and remembers it. The caller must
 // not touch it any more.
-func (s *Traces) Keep(r *Trace, waited time.Duration, err *translate.Error) {
+func (s *Traces) Keep(r *Trace, now time.Time, waited time.Duration, err *translate.Error) {
 	r.mu.Lock()
-	r.room, r.took, r.end = waited, time.Since(r.received), endOf(err)
+	r.room, r.took, r.end = waited, now.Sub(r.received), endOf(err)
 	r.mu.Unlock()
 	if !r.aside {
 		s.Activity.count(&r.record)

@@ -152,7 +152,7 @@ func (c *call) readHead() error {
 		if n == 0 || n > maxHead {
 			return errHead
 		}
-		h, err := parseHead(p[:n], time.Now())
+		h, err := parseHead(p[:n])
 		if err != nil {
 			return notHTTP(p, err)
 		}

@@ -118,7 +118,7 @@ func (f *frameConn) next() (int, error) {
 	}
 	if n > 0 {
 		f.mode = modeRaw
-		if h, err := parseHead(rest[:n], time.Now()); err == nil && h.status == http.StatusSwitchingProtocols {
+		if h, err := parseHead(rest[:n]); err == nil && h.status == http.StatusSwitchingProtocols {
 			f.mode = modeFrames
 		}
 	}

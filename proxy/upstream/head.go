@@ -108,7 +108,7 @@ func headEnd(p []byte, seen int) int {
 }
 
 // parseHead reads a complete head.
-func parseHead(p []byte, now time.Time) (head, error) {
+func parseHead(p []byte) (head, error) {
 	h := head{length: -1}
 	line, p := cutLine(p)
 	// HTTP/1.x SSS reason
@@ -133,7 +133,7 @@ func parseHead(p []byte, now time.Time) (head, error) {
 		if !ok {
 			return h, errHead
 		}
-		if err := h.header(name, bytes.TrimSpace(value), now); err != nil {
+		if err := h.header(name, bytes.TrimSpace(value)); err != nil {
 			return h, err
 		}
 	}
@@ -151,7 +151,7 @@ func cutLine(p []byte) (line, rest []byte) {
 	return bytes.TrimSuffix(p[:n], []byte{'\r'}), p[n+1:]
 }
 
-func (h *head) header(name, value []byte, now time.Time) error {
+func (h *head) header(name, value []byte) error {
 	switch len(name) {
 	case len("connection"):
 		if is(name, "connection") {
@@ -159,7 +159,7 @@ func (h *head) header(name, value []byte, now time.Time) error {
 		}
 	case len("retry-after"):
 		if is(name, "retry-after") {
-			h.retry = max(h.retry, retryAfter(value, now))
+			h.retry = max(h.retry, retryAfter(value, time.Now()))
 		}
 	case len("location"):
 		if h.status >= 300 && h.status <= 399 && is(name, "location") {

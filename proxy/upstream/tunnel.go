@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
 )
@@ -110,7 +109,7 @@ func (p *outlet) askHTTP(conn net.Conn, target string) error {
 	got := make([]byte, 0, 1<<10)
 	for {
 		if n := headEnd(got, 0); n > 0 {
-			h, err := parseHead(got[:n], time.Now())
+			h, err := parseHead(got[:n])
 			if err != nil {
 				return notHTTP(got, err)
 			}

@@ -29,12 +29,12 @@ type Timer struct {
 	ended bool
 }
 
-// Start ends the attempt behind cancel unless it gets on within wait, and in
-// any case after total.
-func (w *Timer) Start(cancel context.CancelCauseFunc, wait, total time.Duration) {
+// Start ends the attempt behind cancel, which began just now, unless it gets on within
+// wait, and in any case after total.
+func (w *Timer) Start(cancel context.CancelCauseFunc, began time.Time, wait, total time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.cancel, w.end = cancel, time.Now().Add(total)
+	w.cancel, w.end = cancel, began.Add(total)
 	w.timer = time.AfterFunc(min(wait, total), w.tick)
 }
 
