@@ -38,7 +38,7 @@ func (s *session) readShared(who string) (msg []byte, text, ok bool) {
 	kind, r, err := s.ws.NextReader()
 	for err == nil {
 		if len(buf) == cap(buf) {
-			room := max(2*cap(buf), 512)
+			room := max(2*cap(buf), 256)
 			if !s.affords(who, room) {
 				s.close(websocket.CloseTryAgainLater, intake.TextCrowded)
 				s.unreadable(errClientGone)

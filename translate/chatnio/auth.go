@@ -1,8 +1,10 @@
 package chatnio
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -52,7 +54,9 @@ func DecodeAuth(frame []byte) (Auth, error) {
 			w.Ref = nested.Ref
 		}
 	}
-	_ = json.Unmarshal(w.Ref, &a.Ref) // a ref of another type refers to nothing
+	if !w.Ref.Null() {
+		_ = json.Unmarshal(w.Ref, &a.Ref) // a ref of another type refers to nothing
+	}
 	if translate.TooLong(a.Ref, translate.MaxID) {
 		a.Ref = ""
 	}
@@ -67,8 +71,14 @@ func bareToken(raw translate.Raw) string {
 	if raw.Null() {
 		return ""
 	}
-	s := string(raw)
-	if raw[0] == '"' && json.Unmarshal(raw, &s) != nil {
+	if raw[0] != '"' {
+		return BareToken(string(raw))
+	}
+	if in := raw[1 : len(raw)-1]; utf8.Valid(in) && bytes.IndexByte(in, '\\') < 0 {
+		return BareToken(string(in)) // as nearly all are: a decoder costs more than the rest
+	}
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
 		return ""
 	}
 	return BareToken(s)
@@ -89,11 +99,13 @@ func BareToken(s string) string {
 	return s
 }
 
-func nestedAuth(token string) (w wireAuth, ok bool) {
+func nestedAuth(token string) (nested wireAuth, ok bool) {
 	if !jsonx.IsObject([]byte(token)) {
-		return w, false
+		return wireAuth{}, false
 	}
-	return w, json.Unmarshal([]byte(token), &w) == nil
+	var w wireAuth
+	ok = json.Unmarshal([]byte(token), &w) == nil
+	return w, ok
 }
 
 // AppendAuth appends the first frame of a connection to a server: token, and id
