@@ -55,12 +55,12 @@ type Scanner struct {
 	name   span
 	lines  int       // of data so far
 	joined [2][]byte // all data lines of an event with several; two take turns, as Peek looks one event ahead
-	turn   int
+	turn   uint8
 	begun  bool // a first byte has been looked at
 	crlf   bool // the line before this one ended in \r\n
 	skipLF bool // an \r was the last byte: an \n now belongs to it
-	next   Frame
 	have   bool // next is a frame that Peek found
+	next   Frame
 }
 
 // Reset forgets everything and makes buf, whose content is the beginning of the

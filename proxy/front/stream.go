@@ -42,7 +42,6 @@ type stream struct {
 	watch      *conn.Conn
 	front      *Front
 	enc        translate.Encoder
-	follows    translate.Follower // enc, if it is one; nil: it is none
 	frames     framing
 	id         string
 	resumeFunc func()             // resume
@@ -51,20 +50,21 @@ type stream struct {
 	held       *intake.Charge     // what the question takes; nil: too little to count
 	spool      *intake.Spool      // the body of the question; nil: it is not on the disk
 	page       string             // headers that tell a browser's page that it may read
-	bare       bool               // the client speaks HTTP/1.0: no chunks, and the end of the connection is the end
 
 	mu       sync.Mutex // guards what the ticker and the writer share
 	x        *proxy.Exchange
 	limits   limiter.State // how they stood when the question was admitted
-	answered bool          // Open has returned
-	headOut  bool          // the ticker has written the head
 	head     chunk         // of the answer; empty: it is out, or not known yet
-	keep     bool          // the connection serves further requests
-	flows    bool          // events are being written
-	idle     bool          // the answer is over, and the next request awaited
 	last     time.Time     // of the last write
 	deadline time.Time     // of writes
 	tick     *time.Timer
+
+	bare     bool // the client speaks HTTP/1.0: no chunks, and the end of the connection is the end
+	answered bool // Open has returned
+	headOut  bool // the ticker has written the head
+	keep     bool // the connection serves further requests
+	flows    bool // events are being written
+	idle     bool // the answer is over, and the next request awaited
 	entered  bool // the server waits for it
 	marked   bool // the end mark of an answer that passes through has come
 	broken   bool // a write has failed
@@ -73,7 +73,6 @@ type stream struct {
 
 func newStream(c *call, enc translate.Encoder, frames framing) *stream {
 	b := &stream{s: c.s, conn: c.ctx.Conn(), front: c.front, enc: enc, frames: frames, id: c.id, once: c.once, capture: c.capture, page: c.pageHeaders(), last: time.Now(), bare: !c.ctx.Request.Header.IsHTTP11()}
-	b.follows, _ = enc.(translate.Follower)
 	b.watch = conn.Of(b.conn)
 	b.ctx, b.leave = b.watch.Life(c.s.life, errClientGone)
 	b.watch.Watch(watchAfter, b.leave)
@@ -385,6 +384,7 @@ func (b *stream) flush(p []byte) error {
 // error says that the connection is of no more use.
 func (b *stream) pump() (rests bool, err error) {
 	through := b.x.PassThrough()
+	follower, follows := b.enc.(translate.Follower)
 	var buf chunk
 	defer buf.release()
 	for {
@@ -395,8 +395,8 @@ func (b *stream) pump() (rests bool, err error) {
 		p := buf.open()
 		if through {
 			p = append(p, ev.Raw...)
-			if b.follows != nil {
-				b.follows.Follow(ev)
+			if follows {
+				follower.Follow(ev)
 			}
 			b.marked = b.marked || b.front.marks(ev.Raw)
 		} else {

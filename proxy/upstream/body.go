@@ -36,10 +36,10 @@ const maxChunkLine = 4 << 10
 type body struct {
 	framing framing
 	state   chunkState
+	over    bool  // the end has been seen
 	left    int64 // of the body, or of the chunk
 	line    int   // bytes of the current line, or of the trailer
 	digits  int
-	over    bool // the end has been seen
 }
 
 // decode moves the content in p to its front and returns its length. After the

@@ -32,19 +32,19 @@ type call struct {
 	// connecting is how long it took to get conn.
 	connecting time.Duration
 
-	labelled bool   // kind is wanted
-	kind     string // Content-Type of the answer
+	kind string // Content-Type of the answer, if it is wanted
 
-	stop func() bool // of the watch on ctx
-	head head
-	body body
-	bad  error       // of the framing, behind what scan holds
-	scan sse.Scanner // holds what has come, whatever it is
-	buf  *[]byte     // scan's, from the buffers of up
+	stop   func() bool // of the watch on ctx
+	head   head
+	body   body
+	bad    error       // of the framing, behind what scan holds
+	scan   sse.Scanner // holds what has come, whatever it is
+	buf    *[]byte     // scan's, from the buffers of up
+	packed *packed     // nil: the content is not compressed
 	// filled: the last read has filled its buffer. The next one has a large one, and
 	// the client gets in one write what that brings.
-	filled bool
-	packed *packed // nil: the content is not compressed
+	filled   bool
+	labelled bool // kind is wanted
 }
 
 // connect gets a connection.

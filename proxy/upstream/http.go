@@ -180,7 +180,6 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 	}
 	s.dec = u.dialect.NewDecoder(req)
 	s.hide, _ = s.dec.(hider)
-	s.ender, _ = s.dec.(translate.Ender)
 	s.scan.Most = u.event
 	if e := s.accept(); e != nil {
 		_ = s.Close()

@@ -32,27 +32,36 @@ const (
 // body whose events are all ready at once.
 type httpStream struct {
 	call
-	dec          translate.Decoder
-	ender        translate.Ender    // dec; nil: it needs nobody to end an answer
-	lent         *jsonx.Arena       // to dec; nil: it uses its own
-	hide         hider              // nil: the decoder hides nothing
-	through      translate.Passage  // of an answer that goes by
-	shortSilence bool               // the last silence was shorter than quickWait
-	asked        bool               // a stream was asked for
-	req          *translate.Request // the question, until its answer has begun
-	pass         bool               // events carry Raw
-	form         form
-	sure         bool // form is what the bytes say, not their label
+	dec     translate.Decoder
+	lent    *jsonx.Arena       // to dec; nil: it uses its own
+	hide    hider              // nil: the decoder hides nothing
+	through translate.Passage  // of an answer that goes by
+	req     *translate.Request // the question, until its answer has begun
 	queue
 	few    [4]translate.Event // the queue's, while they are enough
 	lines  []byte             // data lines of the last frame that are still to be decoded one by one
-	cut    bool               // the body ended within an event
-	news   bool               // an event has come since endBy was set
 	endBy  time.Time          // when the silence behind a complete answer is its end; zero: there is none
-	lost   bool               // the connection is of no more use
-	closed bool
-	resume func()    // see Later
-	began  time.Time // of that wait
+	resume func()             // see Later
+	began  time.Time          // of that wait
+
+	form         form
+	sure         bool // form is what the bytes say, not their label
+	asked        bool // a stream was asked for
+	pass         bool // events carry Raw
+	shortSilence bool // the last silence was shorter than quickWait
+	cut          bool // the body ended within an event
+	news         bool // an event has come since endBy was set
+	lost         bool // the connection is of no more use
+	closed       bool
+}
+
+// ender is the decoder, if it needs somebody to end an answer; nil: it does not, or the
+// answer is not complete.
+func (s *httpStream) ender() translate.Ender {
+	if e, ok := s.dec.(translate.Ender); ok && e.Complete() {
+		return e
+	}
+	return nil
 }
 
 // accept looks at the head of the answer. What the body is its bytes will say: a label
@@ -198,7 +207,7 @@ const endSilence = time.Second
 // limitSilence is called before a wait. Behind the reason of an answer's end it bounds
 // the time in which nothing but comments come.
 func (s *httpStream) limitSilence() {
-	if s.ender == nil || !s.ender.Complete() {
+	if s.ender() == nil {
 		return
 	}
 	if s.news {
@@ -264,13 +273,14 @@ func (s *httpStream) over(err error) error {
 // complete ends an answer of which nothing more comes, if its end was seen, and reports
 // whether it was. Whoever left does not get one.
 func (s *httpStream) complete() bool {
-	if s.ender == nil || !s.ender.Complete() {
+	ender := s.ender()
+	if ender == nil {
 		return false
 	}
 	if e := ended(s.ctx); e != nil && e.Fault == translate.FaultGone {
 		return false
 	}
-	s.took(s.ender.End(s.evs))
+	s.took(ender.End(s.evs))
 	return true
 }
 

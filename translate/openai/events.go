@@ -25,9 +25,9 @@ type decoder struct {
 	refused   bool // the model declined in its own words
 	plain     bool // the frame has nothing beside its content
 	hide      bool
+	begun     int32 // of calls
 	usage     translate.Usage
 	calls     []call
-	begun     int32  // of calls
 	held      int    // of them have not begun
 	heldBytes int    // what is kept of those
 	list      int    // counts the frames with calls
