@@ -106,20 +106,32 @@ func (m *memory) Load(ctx context.Context, name string, ref store.Ref, w store.W
 	return &out, nil
 }
 
-// visible are the messages that the view of w shows, and how many of the newest are
-// within w.
+// visible are the messages that the view of w shows, messages themselves where these are
+// all, and how many of the newest are within w.
 func visible(messages []store.Message, w store.Window) (all []store.Message, within int) {
-	in := backend.NewInside(w)
+	in, hidden := backend.NewInside(w), 0
+	var hides []bool // by the message's place
 	for i := len(messages) - 1; i >= 0; i-- {
 		switch in.Sees(&messages[i]) {
 		case backend.Shown:
 			within++
 		case backend.Hidden:
-			continue
+			if hides == nil {
+				hides = make([]bool, len(messages))
+			}
+			hides[i] = true
+			hidden++
 		}
-		all = append(all, messages[i])
 	}
-	slices.Reverse(all)
+	if hidden == 0 {
+		return messages, within
+	}
+	all = make([]store.Message, 0, len(messages)-hidden)
+	for i, hide := range hides {
+		if !hide {
+			all = append(all, messages[i])
+		}
+	}
 	return all, within
 }
 
