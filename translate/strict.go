@@ -158,3 +158,15 @@ func Printable(s string) string {
 	}
 	return string(out)
 }
+
+// QueryMarks begin a query, or a member of one. A path that has one of them behind its unescaping
+// was escaped, or joined, by a client that is wrong, and a key may stand behind it.
+const QueryMarks = "?&"
+
+// PrintablePath is Printable for the path of a request, up to the mark of a query in it.
+func PrintablePath(path string) string {
+	if at := strings.IndexAny(path, QueryMarks); at >= 0 {
+		path = path[:at]
+	}
+	return Printable(path)
+}

@@ -150,7 +150,7 @@ func (c *call) unserved() string {
 	if owner == nil {
 		return "not found or method not allowed"
 	}
-	asked := clipMethod(c.ctx.Method()) + " " + translate.Printable(path) + " is not served here"
+	asked := clipMethod(c.ctx.Method()) + " " + translate.PrintablePath(path) + " is not served here"
 	if owner.instead != nil {
 		if use := owner.instead(path); use != "" {
 			return asked + "; use " + use

@@ -57,11 +57,12 @@ func appendEscaped(dst []byte, name string, slashes bool) []byte {
 }
 
 // FromPath implements [translate.Pather]. The name of a model may hold slashes and colons: what
-// is behind the last colon says what is asked of it.
+// is behind the last colon says what is asked of it. A name with the mark of a query is none: its
+// client has escaped or misplaced the mark, and a key may stand behind it.
 func (codec) FromPath(req *translate.Request, path, query string) error {
 	_, target, _ := strings.Cut(path, "/models/")
 	colon := strings.LastIndexByte(target, ':')
-	if colon <= 0 {
+	if colon <= 0 || strings.ContainsAny(target, translate.QueryMarks) {
 		return notServed(path)
 	}
 	model, verb := target[:colon], target[colon+1:]
@@ -88,7 +89,7 @@ func (codec) FromPath(req *translate.Request, path, query string) error {
 func notServed(path string) *translate.Error {
 	return &translate.Error{
 		Code:    translate.CodeNotFound,
-		Message: translate.Printable(path) + " is not served here; of a model there are :" + verbWhole + ", :" + verbStream + " and :" + verbCount,
+		Message: translate.PrintablePath(path) + " is not served here; of a model there are :" + verbWhole + ", :" + verbStream + " and :" + verbCount,
 	}
 }
 
