@@ -3,6 +3,8 @@ package front
 import (
 	"strings"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/gemini"
@@ -14,7 +16,7 @@ var geminiFront = Front{
 	routes: func() []Route {
 		return []Route{
 			{Method: "POST", Path: "/v1beta/models/{path:*}", Handle: askGemini},
-			{Method: "POST", Path: "/v1/models/{path:[^/]+:[a-zA-Z]+}", Handle: askGemini},
+			{Method: "POST", Path: "/v1/models/{path:*}", Handle: askGeminiOrNobody},
 			{Method: getHead, Path: "/v1beta/models", Handle: listModels},
 			{Method: getHead, Path: "/v1beta/models/{id:*}", Handle: oneModel},
 		}
@@ -51,6 +53,17 @@ func askGemini(c *call) {
 		return
 	}
 	c.ask()
+}
+
+// askGeminiOrNobody is askGemini for the paths that the openai front has for reading. A path that asks
+// nothing of its model belongs to that front, which does not take the method.
+func askGeminiOrNobody(c *call) {
+	if !gemini.Asks(c.path()) {
+		c.ctx.Response.Header.Set(fasthttp.HeaderAllow, strings.ReplaceAll(getHead, "+", ", "))
+		wrongMethod(c)
+		return
+	}
+	askGemini(c)
 }
 
 // geminiToken is the key in x-goog-api-key, else in the query, else in Authorization.

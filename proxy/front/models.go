@@ -23,7 +23,7 @@ func oneModel(c *call) {
 		c.fail(err)
 		return
 	}
-	id, _ := c.ctx.UserValue("id").(string)
+	id := c.pathID()
 	if _, err := c.s.g.Resolve(caller, id); id == "" || err != nil {
 		c.fail(&translate.Error{Code: translate.CodeModelNotFound, Message: "no such model"})
 		return

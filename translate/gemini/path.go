@@ -16,6 +16,15 @@ const (
 // Counts reports whether a path asks for the count of a question and not for its answer.
 func Counts(path string) bool { return strings.HasSuffix(path, ":"+verbCount) }
 
+// Asks reports whether a path asks something of a model, served or not: it ends with a verb.
+func Asks(path string) bool {
+	verb := path[strings.LastIndexByte(path, ':')+1:]
+	return len(verb) < len(path) && verb != "" && strings.Trim(verb, verbLetters) == ""
+}
+
+// verbLetters are what verbs are made of.
+const verbLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 // AppendPath implements [translate.Pather]. The answer to a stream is asked for as
 // server-sent events, also where the client reads it as a list.
 func (codec) AppendPath(dst []byte, req *translate.Request) []byte {
