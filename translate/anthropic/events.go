@@ -35,6 +35,7 @@ type decoder struct {
 // canonical one.
 type call struct {
 	block int
+	id    []byte // the server's; empty: it gave none
 	args  bool   // a piece of arguments was seen
 	input []byte // the whole input that its beginning had, until a piece of it or its end comes
 }

@@ -15,7 +15,11 @@ func (d *decoder) callStart(evs []translate.Event, block int, v *fastjson.Value)
 	if len(name) == 0 {
 		return evs, nil
 	}
+	id := v.GetStringBytes("id")
 	if before := d.callOf(block); before >= 0 {
+		if len(id) > 0 && bytes.Equal(id, d.calls[before].id) {
+			return evs, nil // its beginning was told twice
+		}
 		evs = d.complete(evs, before) // nothing can name it any more
 	}
 	if own, ok := d.renamed[string(name)]; ok {
@@ -25,8 +29,8 @@ func (d *decoder) callStart(evs []translate.Event, block int, v *fastjson.Value)
 	if n >= maxCalls {
 		return evs, translate.Broken("the model called too many tools", nil)
 	}
-	d.calls = append(d.calls, call{block: block})
-	evs = append(evs, translate.Event{Kind: translate.KindToolStart, Index: int32(n), ID: d.callID(v.GetStringBytes("id"), n), Name: name})
+	d.calls = append(d.calls, call{block: block, id: bytes.Clone(id)})
+	evs = append(evs, translate.Event{Kind: translate.KindToolStart, Index: int32(n), ID: d.callID(id, n), Name: name})
 	// Some servers give the whole input here, instead of in pieces or besides.
 	d.calls[n].input = inputText(v.Get("input"))
 	return evs, nil
