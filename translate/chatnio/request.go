@@ -81,6 +81,10 @@ func DecodeFrame(frame []byte) (Frame, error) {
 	}
 	switch f.Type {
 	case TypeChat, TypeRestart:
+		if f.Type == TypeChat && w.Message == nil {
+			o, _ := jsonx.Members(frame)
+			p.err = translate.Foreign(&o, "message")
+		}
 		p.question(&f, &w)
 	case TypeMask, TypeShare, TypeEdit, TypeRemove:
 		f.Message = p.text("message", w.Message)

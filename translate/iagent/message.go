@@ -103,6 +103,10 @@ func DecodeMessage(frame []byte) (Message, *translate.Error) {
 		return Message{}, e
 	}
 	var c checker
+	if w.ID == nil {
+		o, _ := jsonx.Members(frame)
+		c.err = translate.Foreign(&o, "msg_id")
+	}
 	m := Message{ID: c.text("msg_id", w.ID)}
 	if utf8.RuneCountInString(m.ID) > maxID {
 		m.ID = ""

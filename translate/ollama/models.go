@@ -93,7 +93,7 @@ func LoadOf(body []byte, prompt bool) (l Load, ok bool) {
 	if translate.Fill(body, o.Members, append(w.fields(), translate.Field{Name: "keep_alive", To: &keep})) != nil || w.Model == "" || translate.TooLong(w.Model, translate.MaxModel) {
 		return l, false
 	}
-	if prompt && (w.Prompt != "" || says(w.Images) || says(w.Suffix) || o.Find("messages") != nil) || !prompt && (o.Find("messages") == nil || says(w.Messages)) {
+	if prompt && (w.Prompt != "" || says(w.Images) || says(w.Suffix) || elsewhere(&o, true) != nil) || !prompt && (o.Find("messages") == nil || says(w.Messages)) {
 		return l, false
 	}
 	switch string(keep) {

@@ -62,6 +62,9 @@ func (codec) DecodeRequest(req *translate.Request, body []byte) error {
 	if err := translate.Fill(body, o.Members, w.fields()); err != nil {
 		return err
 	}
+	if err := elsewhere(&o, req.Prompt); err != nil {
+		return err
+	}
 	if w.Model == "" {
 		return translate.InvalidAt("model", "model is required")
 	}
@@ -73,7 +76,7 @@ func (codec) DecodeRequest(req *translate.Request, body []byte) error {
 	if req.Prompt {
 		decode = decodePrompt
 	}
-	if err := decode(req, &w, &o); err != nil {
+	if err := decode(req, &w); err != nil {
 		return err
 	}
 	if err := decodeTools(req, w.Tools); err != nil {
@@ -86,31 +89,35 @@ func (codec) DecodeRequest(req *translate.Request, body []byte) error {
 	return nil
 }
 
-// decodeChat reads the messages of a chat. A body of another dialect is told where it belongs.
-func decodeChat(req *translate.Request, w *wireRequest, o *jsonx.Outline) error {
-	if !w.Messages.Null() {
-		return decodeMessages(req, w.Messages)
+// elsewhere returns an *Error for a body that belongs to another path or front: a prompt among the
+// chats, a chat among the prompts, and a question of another dialect.
+func elsewhere(o *jsonx.Outline, prompt bool) *translate.Error {
+	own, other, path := "messages", "prompt", "POST /api/generate"
+	if prompt {
+		own, other, path = "prompt", "messages", "POST /api/chat"
 	}
-	const missing = "messages is required"
 	switch {
-	case o.Find("prompt") != nil:
-		return translate.InvalidAt("messages", missing+"; a body with prompt is one for POST /api/generate")
-	case o.Find("input") != nil:
-		return translate.InvalidAt("messages", missing+"; a body with input is one for POST /v1/responses")
-	case o.Find("contents") != nil:
-		return translate.InvalidAt("messages", missing+"; a body with contents is one for POST /v1beta/models/{model}:generateContent")
+	case o.Find(own) != nil:
+		return nil
+	case o.Find(other) != nil:
+		return translate.InvalidAt(own, own+" is required: a body with "+other+" is for "+path)
 	case o.Find("message") != nil:
-		return translate.InvalidAt("messages", missing+"; a body with message is one for the rest front's POST /api/chat")
+		return translate.InvalidAt(own, own+" is required: a body with message is for the rest front's POST /api/chat")
 	}
-	return translate.InvalidAt("messages", missing)
+	return translate.Foreign(o, own)
+}
+
+// decodeChat reads the messages of a chat.
+func decodeChat(req *translate.Request, w *wireRequest) error {
+	if w.Messages.Null() {
+		return translate.InvalidAt("messages", "messages is required")
+	}
+	return decodeMessages(req, w.Messages)
 }
 
 // decodePrompt reads a prompt, which is one message of a user behind an instruction.
-func decodePrompt(req *translate.Request, w *wireRequest, o *jsonx.Outline) error {
+func decodePrompt(req *translate.Request, w *wireRequest) error {
 	if w.Prompt == "" && w.Images.Null() {
-		if o.Find("messages") != nil {
-			return translate.InvalidAt("prompt", "prompt is required; a body with messages is one for POST /api/chat")
-		}
 		return translate.InvalidAt("prompt", "prompt is required")
 	}
 	req.DropIf(says(w.Suffix), "suffix")

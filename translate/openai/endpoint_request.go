@@ -22,7 +22,6 @@ type asked struct {
 	MaxTokens *int
 	Choices   *int
 	User      string
-	Messages  translate.Raw
 }
 
 func (a *asked) fields() []translate.Field {
@@ -33,7 +32,6 @@ func (a *asked) fields() []translate.Field {
 		{Name: "max_tokens", To: &a.MaxTokens},
 		{Name: "n", To: &a.Choices},
 		{Name: "user", To: &a.User},
-		{Name: "messages", To: &a.Messages},
 	}
 }
 
@@ -54,8 +52,8 @@ func (endpoint) DecodeRequest(req *translate.Request, body []byte) error {
 	if err := translate.Fill(body, o.Members, a.fields()); err != nil {
 		return err
 	}
-	if !a.Messages.Null() {
-		return translate.InvalidAt("messages", "messages are for POST /v1/chat/completions, not for "+req.Opaque.Path)
+	if err := elsewhere(&o, req.Opaque.Path); err != nil {
+		return err
 	}
 	q := *req.Opaque
 	q.Size, q.Length = int64(len(body)), len(body)-pictures(body)
@@ -79,6 +77,21 @@ func (endpoint) DecodeRequest(req *translate.Request, body []byte) error {
 		}
 	}
 	return nil
+}
+
+// elsewhere returns an *Error for a body that belongs to another front. What a back end takes at these
+// paths is known to it alone: only a body that has none of the vendor's own members is refused.
+func elsewhere(o *jsonx.Outline, path string) *translate.Error {
+	for _, own := range []string{"input", "prompt", "query", "documents"} {
+		if o.Find(own) != nil {
+			return nil
+		}
+	}
+	member, to := translate.Whose(o, "")
+	if member == "" {
+		return nil
+	}
+	return translate.InvalidAt(member, "a body with "+member+" is for "+to+", not for "+path)
 }
 
 // once makes sure that no name is there twice, in whatever case: a back end could read the other

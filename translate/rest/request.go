@@ -97,6 +97,10 @@ func anyAsk(body []byte) (Ask, error) {
 	if a.Preset == "" {
 		a.Preset = p.text("presetId", w.PresetID)
 	}
+	if p.err == nil {
+		o, _ := jsonx.Members(body)
+		p.err = translate.Foreign(&o, "message")
+	}
 	p.require("message", a.Message)
 	p.require("userId", a.User)
 	if p.err != nil {
