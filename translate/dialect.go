@@ -33,9 +33,13 @@ type Envelope struct {
 	// through needs none. nil: the answer has the channel's id.
 	NewID        func() string
 	Created      int64  // Unix time in milliseconds
-	Conversation string // rest: conversationId
-	Number       int64  // chatnio: number of the conversation, -1 for an anonymous one
-	RequestID    string // for error objects that carry it
+	Conversation string // that the client has named
+	// Talk returns the id of the conversation that the answer is stored in, for dialects that tell
+	// it first of all (rest: conversationId). An encoder calls it with the first event, or for the
+	// whole answer; nil: the answer names none.
+	Talk      func() string
+	Number    int64  // chatnio: number of the conversation, -1 for an anonymous one
+	RequestID string // for error objects that carry it
 	// Since is how long ago the question came, for dialects that tell how long an answer
 	// took; nil: it is not told.
 	Since func() time.Duration

@@ -80,7 +80,7 @@ func request(d translate.Dialect) *translate.Request {
 	return &translate.Request{Dialect: d.Name(), Model: "m", Stream: true, UsageInStream: true, User: "ann"}
 }
 
-var head = translate.Envelope{ID: "id-1", Created: 1790000000000, Conversation: "conv_1", Number: 1}
+var head = translate.Envelope{ID: "id-1", Created: 1790000000000, Conversation: "conv_1", Talk: func() string { return "conv_1" }, Number: 1}
 
 func newRoad(tb testing.TB, up, down translate.Dialect) *road {
 	tb.Helper()

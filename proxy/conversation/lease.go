@@ -86,6 +86,7 @@ func (u *Turn) waitForLease(ctx context.Context) error {
 	case k.lease == nil:
 	case k.lease.Wait == nil && u.ready != nil:
 		k.waited = true // nobody but the turns before it in this process was there
+		u.named.Store(true)
 		return nil
 	case k.lease.Wait == nil:
 		id, version, known = k.lease.ID, k.lease.Version, true
@@ -98,6 +99,7 @@ func (u *Turn) waitForLease(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	k.waited = true
+	defer u.named.Store(true)
 	if k.key == "" && k.id != t.id {
 		known = false // the conversation was begun anew since
 	}

@@ -18,6 +18,7 @@ type Turn struct {
 	first      int           // bytes that it was stored with, if it began its conversation
 	holds      atomic.Int32  // calls of Done that only end a Hold
 	ticket     *ticket       // nil: there are no other processes
+	named      atomic.Bool   // the place in the order of all processes was waited for
 	// make is what the question begins where its conversation is not there; nil: nothing.
 	make *store.Conversation
 }
@@ -99,6 +100,10 @@ func (u *Turn) Version() int64 { return u.thread.version() }
 // Asked returns the versions before the newest question and after the answer to it; 0:
 // they are not known. Whoever has waited for the turn may ask.
 func (u *Turn) Asked() (before, after int64) { return u.thread.asked.before, u.thread.asked.after }
+
+// Named reports whether ID is final: no other process can delete the conversation before it is
+// the turn's time any more. Any goroutine may call it.
+func (u *Turn) Named() bool { return u.ticket == nil || u.named.Load() }
 
 // ID returns the id of the turn's conversation. Until the turn was waited for it is the one
 // that the conversation had when the turn was enqueued: another process may delete it.

@@ -81,6 +81,9 @@ func (c *call) answer(q *proxy.Question, p *proxy.Pending, head translate.Envelo
 		c.once.stream(frames.kind, func() translate.Encoder { return c.front.dialect.NewEncoder(q.Request, head) })
 	}
 	b := newStream(c, enc, frames)
+	if head.Talk != nil {
+		b.startsWhen(p.Turn().Named)
+	}
 	lent := false
 	defer func() {
 		if !lent {
@@ -134,9 +137,6 @@ func (c *call) answerWhole(q *proxy.Question, p *proxy.Pending, head translate.E
 		c.ctx.SetBody(x.Raw())
 		c.capture.Told(x.Raw())
 		return
-	}
-	if p != nil && p.Turn() != nil && head.Conversation != "" {
-		head.Conversation = p.Turn().ID() // another one where it was deleted before its turn
 	}
 	body := c.front.dialect.NewEncoder(q.Request, head).AppendWhole(nil, a)
 	c.capture.Told(body)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -99,7 +100,7 @@ func (c *call) restAsk(stream bool) {
 		c.failed(failed)
 		return
 	}
-	c.answer(q, p, translate.Envelope{Created: now.UnixMilli(), Conversation: p.Turn().ID(), RequestID: c.id})
+	c.answer(q, p, translate.Envelope{Created: now.UnixMilli(), Talk: sync.OnceValue(p.Turn().ID), RequestID: c.id})
 }
 
 // unknownPreset tells a preset that does not exist from one that is not for this

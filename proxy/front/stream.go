@@ -54,6 +54,7 @@ type stream struct {
 	mu       sync.Mutex // guards what the ticker and the writer share
 	x        *proxy.Exchange
 	limits   limiter.State // how they stood when the question was admitted
+	named    func() bool   // the event of the start can be told; nil: from the beginning
 	head     chunk         // of the answer; empty: it is out, or not known yet
 	last     time.Time     // of the last write
 	deadline time.Time     // of writes
@@ -254,6 +255,14 @@ func (b *stream) admitted(s limiter.State) {
 	b.limits = s
 }
 
+// startsWhen has b begin with the event of the start no earlier than known says true: until then its
+// conversation may be another one.
+func (b *stream) startsWhen(known func() bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.named = known
+}
+
 // opened notes that the answer has begun or failed, and reports whether its head
 // has gone out already.
 func (b *stream) opened(x *proxy.Exchange) (late bool) {
@@ -310,7 +319,7 @@ func (b *stream) sendEarlyHead() {
 	first := append(newChunk(), b.frames.alive...)
 	if !b.headOut {
 		b.headOut = true
-		if b.front.start {
+		if b.front.start && (b.named == nil || b.named()) {
 			first = b.enc.Append(newChunk(), translate.Event{Kind: translate.KindStart})
 		}
 		more, coding := b.page, "Transfer-Encoding: chunked\r\n"

@@ -26,7 +26,7 @@ func start(pieces [][]byte) []translate.Event {
 // events, or the messages of a socket. A dialect without pieces gives one message.
 func wire(d translate.Dialect, evs []translate.Event) (stream []byte, messages [][]byte) {
 	req := &translate.Request{Dialect: d.Name(), Model: "m", Stream: true, UsageInStream: true}
-	enc := d.NewEncoder(req, translate.Envelope{ID: "id-1", Created: 1, Conversation: "conv_1", Number: 1})
+	enc := d.NewEncoder(req, translate.Envelope{ID: "id-1", Created: 1, Conversation: "conv_1", Talk: func() string { return "conv_1" }, Number: 1})
 	switch d.Name() {
 	case "iagent":
 		var a translate.Answer

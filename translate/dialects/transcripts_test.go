@@ -85,7 +85,7 @@ type exchange struct {
 // The upstream's name of the model, and what an answer's envelope says.
 const upstreamModel = "vendor-large"
 
-var head = translate.Envelope{ID: "answer-1", Created: 1767225600000, Conversation: "conv_1", Number: 1, RequestID: "req-1"}
+var head = translate.Envelope{ID: "answer-1", Created: 1767225600000, Conversation: "conv_1", Talk: func() string { return "conv_1" }, Number: 1, RequestID: "req-1"}
 
 func (v *vendor) asks(t *testing.T, ask, text string, up *vendor) *exchange {
 	t.Helper()

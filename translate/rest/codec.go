@@ -56,7 +56,7 @@ func (dialect) AppendRequest(dst []byte, req *translate.Request) ([]byte, error)
 // answers.
 func (dialect) NewDecoder(*translate.Request) translate.Decoder { return &decoder{} }
 
-// NewEncoder returns an encoder that names h.Conversation as the conversation.
+// NewEncoder returns an encoder that names h.Talk as the conversation.
 func (dialect) NewEncoder(_ *translate.Request, h translate.Envelope) translate.Encoder {
-	return &encoder{conversation: h.Conversation}
+	return &encoder{talk: h.Talk}
 }

@@ -93,7 +93,7 @@ func TestRequestsSurviveTheRoundTrip(t *testing.T) {
 
 func TestEventsAreFramedAsDocumented(t *testing.T) {
 	t.Parallel()
-	e := Dialect.NewEncoder(nil, translate.Envelope{Conversation: "conv_1"})
+	e := Dialect.NewEncoder(nil, translate.Envelope{Talk: func() string { return "conv_1" }})
 	steps := []struct {
 		ev   translate.Event
 		want string
@@ -121,14 +121,14 @@ func TestEventsAreFramedAsDocumented(t *testing.T) {
 func TestTheStartIsWrittenOnceAndAlways(t *testing.T) {
 	t.Parallel()
 	start := `data: {"type":"start","conversationId":"c"}` + "\n\n"
-	e := Dialect.NewEncoder(nil, translate.Envelope{Conversation: "c"})
+	e := Dialect.NewEncoder(nil, translate.Envelope{Talk: func() string { return "c" }})
 	if got := string(e.Append(nil, translate.Event{Kind: translate.KindStart})); got != start {
 		t.Errorf("got %q", got)
 	}
 	if got := string(e.Append(nil, translate.Event{Kind: translate.KindStart})); got != "" {
 		t.Errorf("a second start: %q", got)
 	}
-	e = Dialect.NewEncoder(nil, translate.Envelope{Conversation: "c"})
+	e = Dialect.NewEncoder(nil, translate.Envelope{Talk: func() string { return "c" }})
 	want := start + `data: {"type":"end","usage":{"promptTokens":0,"completionTokens":0,"totalTokens":0}}` + "\n\n"
 	if got := string(e.AppendTail(e.Append(nil, translate.Event{Kind: translate.KindFinish}))); got != want {
 		t.Errorf("an empty answer: %q", got)
@@ -195,7 +195,7 @@ func TestAnswersSurviveTheRoundTrip(t *testing.T) {
 	t.Parallel()
 	a := translate.Answer{ID: "remote", Parts: []translate.Part{{Kind: translate.PartReasoning, Text: "hm"}, {Kind: translate.PartText, Text: "Hello\n<b>"}},
 		Usage: translate.Usage{Input: 4, Output: 2}}
-	body := Dialect.NewEncoder(nil, translate.Envelope{Conversation: "conv_1"}).AppendWhole(nil, &a)
+	body := Dialect.NewEncoder(nil, translate.Envelope{Talk: func() string { return "conv_1" }}).AppendWhole(nil, &a)
 	want := `{"success":true,"data":{"response":"Hello\n<b>","conversationId":"conv_1","usage":{"promptTokens":4,"completionTokens":2,"totalTokens":6}}}`
 	if string(body) != want {
 		t.Errorf("got %s", body)

@@ -8,10 +8,10 @@ import (
 // encoder writes an answer as the documentation has it: start, content, end as
 // unnamed server-sent events, or one envelope (docs/rules/rest.md 2.3, 2.4, 3).
 type encoder struct {
-	conversation string
-	begun        bool
-	usage        translate.Usage
-	runes        jsonx.Runes
+	talk  func() string // nil: the answer names no conversation
+	begun bool
+	usage translate.Usage
+	runes jsonx.Runes
 }
 
 // Append appends the event for ev: the start once, before anything else, and
@@ -42,7 +42,7 @@ func (e *encoder) AppendTail(dst []byte) []byte {
 // AppendWhole appends the envelope of an answer.
 func (e *encoder) AppendWhole(dst []byte, a *translate.Answer) []byte {
 	dst = jsonx.AppendString(append(dst, `{"success":true,"data":{"response":`...), a.Text())
-	dst = jsonx.AppendString(append(dst, `,"conversationId":`...), e.conversation)
+	dst = jsonx.AppendString(append(dst, `,"conversationId":`...), e.conversation())
 	dst = appendUsage(append(dst, `,"usage":`...), a.Usage)
 	return append(dst, `}}`...)
 }
@@ -63,7 +63,14 @@ func (e *encoder) begin(dst []byte) []byte {
 	}
 	e.begun = true
 	dst = append(dst, `data: {"type":"start","conversationId":`...)
-	return append(jsonx.AppendString(dst, e.conversation), "}\n\n"...)
+	return append(jsonx.AppendString(dst, e.conversation()), "}\n\n"...)
+}
+
+func (e *encoder) conversation() string {
+	if e.talk == nil {
+		return ""
+	}
+	return e.talk()
 }
 
 func (e *encoder) text(dst, text []byte) []byte {

@@ -32,7 +32,7 @@ func FuzzEventsAreReadOrRefused(f *testing.F) {
 func FuzzLinesMeanTheSameJoinedAndApart(f *testing.F) {
 	f.Add("a", "ключ \n", "")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
-		e := Dialect.NewEncoder(nil, translate.Envelope{Conversation: c})
+		e := Dialect.NewEncoder(nil, translate.Envelope{Talk: func() string { return c }})
 		var stream []byte
 		for _, s := range []string{a, b, c} {
 			stream = e.Append(stream, codectest.Text(s))

@@ -115,6 +115,8 @@ type Place struct {
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Chance is the gateway's; nil: real chance.
 	Chance func(n int64) int64
+	// Keep opens the store at an address; nil: an embedded one.
+	Keep func(url string) (store.Store, error)
 	// Patience is how long a client's connection may take for everything.
 	Patience time.Duration
 }
@@ -148,10 +150,26 @@ func Start(t testing.TB, text string) *World {
 	return w
 }
 
+// Beside is Start for one of several gateways on the store that keep opens.
+func Beside(t testing.TB, text string, keep func(url string) (store.Store, error)) *World {
+	t.Helper()
+	place := loopback()
+	place.Keep = keep
+	w := Open(t, text, place)
+	t.Cleanup(func() { w.End(t) })
+	return w
+}
+
 // Alone is Start for a test that runs in a bubble of testing/synctest, on a network
 // inside the process: what takes a second takes exactly that, however busy the machine
 // is.
 func Alone(t testing.TB, text string) *World {
+	t.Helper()
+	return AloneOn(t, text, nil)
+}
+
+// AloneOn is Alone on the store that keep opens; nil: an embedded one.
+func AloneOn(t testing.TB, text string, keep func(url string) (store.Store, error)) *World {
 	t.Helper()
 	if Fleet() {
 		t.Skip("processes are in no bubble")
@@ -160,6 +178,7 @@ func Alone(t testing.TB, text string) *World {
 	w := Open(t, text, Place{
 		Listen:   func(part string) (net.Listener, error) { return n.Listen(part + ":41879") },
 		Dial:     n.Dial,
+		Keep:     keep,
 		Patience: 24 * time.Hour,
 	})
 	t.Cleanup(func() {
@@ -188,7 +207,11 @@ func Open(t testing.TB, text string, place Place) *World {
 	if w.Conf, err = config.Load([]byte(text), "test.yaml", os.LookupEnv); err != nil {
 		t.Fatal(err)
 	}
-	if w.Store, err = embedded.Open(w.Conf.Store.URL); err != nil {
+	keep := place.Keep
+	if keep == nil {
+		keep = func(url string) (store.Store, error) { return embedded.Open(url) }
+	}
+	if w.Store, err = keep(w.Conf.Store.URL); err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
