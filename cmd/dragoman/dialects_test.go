@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -175,6 +176,19 @@ func TestEveryPlaceMissesADialectThatIsNone(t *testing.T) {
 	for _, p := range placesOfADialect {
 		if p.has("nonesuch") {
 			t.Errorf("%s knows a dialect that is none", p.path)
+		}
+	}
+}
+
+func TestTheHelpNamesEveryDialectOfClients(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if code := run(t.Context(), []string{"--help"}, environment{in: strings.NewReader(""), out: &out, err: &out}); code != 0 {
+		t.Fatalf("%d %s", code, &out)
+	}
+	for _, f := range front.All {
+		if !strings.Contains(out.String(), f.Name()) {
+			t.Errorf("%s is not in %s", f.Name(), &out)
 		}
 	}
 }

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/dragoman-gateway/dragoman/proxy/front"
 )
 
 // commands is the command line. Each command is one file.
@@ -33,6 +36,16 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], environment{in: os.Stdin, out: os.Stdout, err: os.Stderr, interrupts: interrupts, hangups: make(chan os.Signal, 1), handovers: make(chan os.Signal, 1)}))
 }
 
+// dialectWords names the dialects of clients, as a sentence does.
+func dialectWords() string {
+	var names []string
+	for _, f := range front.All {
+		names = append(names, f.Name())
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}
+
 // run runs the command that args name and returns the exit code: 0 done, 1 it
 // failed, 2 args make no sense.
 func run(ctx context.Context, args []string, s environment) int {
@@ -40,7 +53,7 @@ func run(ctx context.Context, args []string, s environment) int {
 	exited := -1
 	parser, err := kong.New(&cmd,
 		kong.Name("dragoman"),
-		kong.Description("One gateway between chat clients and chat back ends: chatnio, rest, iagent, openai and anthropic, any to any."),
+		kong.Description("One gateway between chat clients and chat back ends, any to any: "+dialectWords()+"."),
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) { exited = code }),
 		kong.Bind(s),

@@ -94,10 +94,9 @@ func secured(conf *config.Config, ln net.Listener, log *slog.Logger) (scheme str
 
 // holders tells operators what clients of server hold open.
 func holders(server *front.Server) func() admin.Clients {
-	return func() (c admin.Clients) {
-		c.Connections, c.Sessions = server.Open()
-		c.Streams = server.Streams()
-		return c
+	return func() admin.Clients {
+		connections, sockets, streams := server.Open()
+		return admin.Clients{Connections: connections, Sessions: sockets + streams, Streams: streams}
 	}
 }
 

@@ -216,12 +216,12 @@ func (s *Server) geminiModel(ctx *fasthttp.RequestCtx, name string) {
 
 // geminiAnswer writes GenerateContentResponse objects.
 type geminiAnswer struct {
+	growing
 	sc    *Script
 	id    string
 	model string
 	list  bool // a stream is a list, not events
 	begun bool
-	call  *wholeCall // that grows: calls come whole
 	calls int
 }
 
@@ -261,11 +261,10 @@ func (a *geminiAnswer) piece(dst []byte, part func([]byte) []byte) []byte {
 
 // called writes the call that has grown.
 func (a *geminiAnswer) called(dst []byte) []byte {
-	if a.call == nil {
+	c := a.grown()
+	if c == nil {
 		return dst
 	}
-	c := a.call
-	a.call = nil
 	return a.piece(dst, func(dst []byte) []byte { return a.part(dst, c) })
 }
 
@@ -281,13 +280,7 @@ func (a *geminiAnswer) part(dst []byte, c *wholeCall) []byte {
 }
 
 func (a *geminiAnswer) step(dst []byte, st *Step) []byte {
-	switch st.Kind {
-	case StepArgs:
-		a.call.args += st.Text
-		return dst
-	case StepCall:
-		dst = a.called(dst)
-		a.call = &wholeCall{id: st.ID, name: st.Name}
+	if dst, ok := a.grow(dst, st, a.called); ok {
 		return dst
 	}
 	return a.piece(a.called(dst), func(dst []byte) []byte { return geminiText(dst, st.Text, st.Kind == StepReasoning) })

@@ -113,10 +113,10 @@ func (s *Server) ollamaTags(ctx *fasthttp.RequestCtx) {
 
 // ollamaAnswer writes a line for each piece.
 type ollamaAnswer struct {
+	growing
 	sc     *Script
 	model  string
-	prompt bool       // there are no messages
-	call   *wholeCall // that grows: calls come whole
+	prompt bool // there are no messages
 	calls  int
 }
 
@@ -158,13 +158,7 @@ func (a *ollamaAnswer) close(dst []byte) []byte {
 func (a *ollamaAnswer) start(dst []byte) []byte { return dst }
 
 func (a *ollamaAnswer) step(dst []byte, st *Step) []byte {
-	switch st.Kind {
-	case StepArgs:
-		a.call.args += st.Text
-		return dst
-	case StepCall:
-		dst = a.called(dst)
-		a.call = &wholeCall{id: st.ID, name: st.Name}
+	if dst, ok := a.grow(dst, st, a.called); ok {
 		return dst
 	}
 	text, thought := st.Text, ""
@@ -177,11 +171,10 @@ func (a *ollamaAnswer) step(dst []byte, st *Step) []byte {
 
 // called writes the call that has grown.
 func (a *ollamaAnswer) called(dst []byte) []byte {
-	if a.call == nil {
+	c := a.grown()
+	if c == nil {
 		return dst
 	}
-	c := a.call
-	a.call = nil
 	dst = append(a.text(a.open(dst), "", ""), `,"tool_calls":[`...)
 	dst = append(a.part(dst, c), ']')
 	return append(a.close(dst), `,"done":false}`+"\n"...)

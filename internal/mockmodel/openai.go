@@ -291,6 +291,30 @@ func (a openaiAnswer) settled() {}
 // wholeCall is a tool call in one piece.
 type wholeCall struct{ id, name, args string }
 
+// growing is the call that an answer is telling of, in a dialect whose calls come whole.
+type growing struct{ call *wholeCall }
+
+// grow takes a step of a call, and reports whether st is one. told writes the call before it.
+func (g *growing) grow(dst []byte, st *Step, told func(dst []byte) []byte) (out []byte, ok bool) {
+	switch st.Kind {
+	case StepArgs:
+		g.call.args += st.Text
+		return dst, true
+	case StepCall:
+		dst = told(dst)
+		g.call = &wholeCall{id: st.ID, name: st.Name}
+		return dst, true
+	}
+	return dst, false
+}
+
+// grown returns the call that has grown, once; nil: there is none.
+func (g *growing) grown() *wholeCall {
+	c := g.call
+	g.call = nil
+	return c
+}
+
 // gather joins the pieces of an answer by kind.
 func (sc *Script) gather() (text, reasoning string, calls []wholeCall) {
 	var t, r strings.Builder

@@ -1,6 +1,11 @@
 package front_test
 
 import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -81,4 +86,47 @@ func TestASocketThatRestsIsClosedAndItsPongsAreSeen(t *testing.T) {
 		t.Error("it was not closed")
 	}
 	closesWith(t, chat, websocket.ClosePolicyViolation)
+}
+
+// A connection that is kept behind a streamed answer is no stream any more.
+func TestAStreamThatIsOverIsNotCounted(t *testing.T) {
+	t.Parallel()
+	ends := make(chan struct{})
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, oddEvent(`{"content":"hello"}`, "null"))
+		w.(http.Flusher).Flush()
+		select {
+		case <-ends:
+		case <-r.Context().Done():
+		}
+		_, _ = io.WriteString(w, oddEvent(`{}`, "stop")+oddDone)
+	}))
+	t.Cleanup(up.Close)
+	w := oddWorld(t, oddChannel("up", up.URL, 1))
+	c := w.Dial(t)
+	defer func() { _ = c.Close() }()
+	in := bufio.NewReader(c)
+	socket := w.Socket(t, "/chat?token="+key)
+	defer func() { _ = socket.Close() }()
+	for range 2 {
+		const body = `{"model":"echo","stream":true,"messages":[{"role":"user","content":"hi"}]}`
+		if _, err := fmt.Fprintf(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", key, len(body), body); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Eventually(t, "it is a stream", func() bool { _, sockets, streams := w.Front().Open(); return sockets == 1 && streams == 1 })
+		ends <- struct{}{}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Fatal(err)
+		}
+		w.Eventually(t, "it is none, and its connection is kept", func() bool {
+			connections, sockets, streams := w.Front().Open()
+			return connections == 2 && sockets == 1 && streams == 0 && w.Gateway.Running() == 0
+		})
+	}
 }

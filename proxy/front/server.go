@@ -67,29 +67,33 @@ type Server struct {
 // farewell, and its end when its answers have ended.
 type closer interface{ goAway() }
 
-// Open returns how many connections of clients are open, and how many sockets and streamed
-// answers, each of which has one of them. It is safe for concurrent use.
-func (s *Server) Open() (connections, sessions int) {
-	s.mu.Lock()
-	ln, sessions := s.ln, len(s.open)
-	s.mu.Unlock()
+// Open returns how many connections of clients are open, and how many of them are sockets, or have a
+// streamed answer that is going out; one that waits for its next request behind an answer is neither.
+// It is safe for concurrent use.
+func (s *Server) Open() (connections, sockets, streams int) {
+	ln, all := s.sessionsOpen()
+	for _, one := range all {
+		switch b, ok := one.(*stream); {
+		case !ok:
+			sockets++
+		case !b.rests():
+			streams++
+		}
+	}
 	if ln != nil {
 		connections = ln.Open()
 	}
-	return connections, sessions
+	return connections, sockets, streams
 }
 
-// Streams is how many streamed answers are open beside the sockets. It is safe for
-// concurrent use.
-func (s *Server) Streams() (n int) {
+// sessionsOpen are the sessions that the server waits for.
+func (s *Server) sessionsOpen() (ln *conn.Listener, all []closer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for one := range s.open {
-		if _, socket := one.(*session); !socket {
-			n++
-		}
+		all = append(all, one)
 	}
-	return n
+	return s.ln, all
 }
 
 // Starting reports whether neither Serve nor Shutdown was called yet. It is safe for

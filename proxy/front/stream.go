@@ -248,6 +248,13 @@ func (b *stream) goAway() {
 	}
 }
 
+// rests reports whether the answer is over.
+func (b *stream) rests() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
+}
+
 // admitted notes how the limits stand, for a head that has to go out early.
 func (b *stream) admitted(s limiter.State) {
 	b.mu.Lock()
