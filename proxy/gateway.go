@@ -47,7 +47,8 @@ type Gateway struct {
 	chance        balance.Chance
 	tell          func(channel.Hint) // nil: nobody
 	tracer        Tracer             // nil: there are no traces
-	room          fairqueue.Queue    // those that wait for a full channel
+	endpoints     map[string][]translate.Endpoint
+	room          fairqueue.Queue // those that wait for a full channel
 	metrics       metrics.Registry
 	bans          channel.BanBook
 	keys          *auth.Keyring
@@ -87,6 +88,9 @@ type Options struct {
 	Tell func(channel.Hint)
 	// Tracer keeps the spans of exchanges; nil: there are none.
 	Tracer Tracer
+	// Endpoints are the paths beside chat, by the dialect that has them, for questions that are
+	// only foreseen.
+	Endpoints map[string][]translate.Endpoint
 }
 
 // Models returns the models and presets that c may use, in the order of the

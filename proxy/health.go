@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/proxy/routing"
-	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // ChannelState is how a configured channel stands. It holds no key, and no address but
@@ -212,115 +210,3 @@ func (g *Gateway) ExplainOf(id, caller string, n int) (e *Explanation, ok bool) 
 
 // Traces are those of the newest exchanges.
 func (g *Gateway) Traces() *journal.Traces { return &g.traces }
-
-// Hypothesis is a question that is not asked.
-type Hypothesis struct {
-	// Model is a model or preset; empty: the caller's default.
-	Model string `json:"model"`
-	// Caller is the name of a caller of the file or of a stored key, whose id may stand in its
-	// place, or anonymous; Key is a credential.
-	// One of the two; neither is the anonymous caller where there is one, else nobody
-	// in particular, who may use everything.
-	Caller string `json:"caller"`
-	Key    string `json:"key"`
-	// Front is only repeated: every front finds the same channels.
-	Front string `json:"front"`
-}
-
-// Foresee says where a question would go if it came now. It takes no slot, asks no
-// channel and moves no policy and no record. The error's code is that of the refusal
-// that the caller would get, or NOT_FOUND for a caller that neither the file nor a
-// stored key names.
-func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
-	p := g.plan.Load()
-	who, err := g.hypothetical(p, h)
-	if err != nil {
-		return nil, err
-	}
-	m, err := p.Resolve(who, h.Model)
-	if err != nil {
-		return nil, err
-	}
-	e := &Explanation{Front: h.Front, Caller: who.Name, Model: translate.Clip(m.Name), Policy: p.PolicyName}
-	for _, r := range who.Rules {
-		e.Limits = strings.TrimPrefix(e.Limits+", "+r.Name(), ", ")
-	}
-	if m.Preset != nil {
-		e.Preset = translate.Clip(h.Model)
-	}
-	now, passed := time.Now(), []channel.Skip(nil)
-	for _, r := range p.RoutesOf(nil, m) {
-		for _, tier := range r.Tiers {
-			passed = append(passed, foresee(e, r, tier, now)...)
-		}
-	}
-	for _, x := range passed {
-		if e.Verdict == "" && x.Gate() != nil && x.Wait < dialTime {
-			e.Verdict = "it would wait for a connection to " + x.Channel.ID + ", whose server throttles new ones, for about " + channel.Seconds(x.Wait)
-		}
-	}
-	if e.Verdict == "" {
-		refusal := channel.FinalError(nil, passed, true)
-		e.Verdict = refusal.Error()
-		e.Retry = journal.Rounded(refusal.Retry.Seconds())
-	}
-	return e, nil
-}
-
-// foresee adds the candidates of one tier. The first tier in which one is ready is
-// where the question would go.
-func foresee(e *Explanation, r *routing.Route, tier []channel.Candidate, now time.Time) (passed []channel.Skip) {
-	var ready, slow []int
-	for i := range tier {
-		c, s := routing.Describe(&tier[i], r.Plain.Name), tier[i].State(now)
-		c.State, c.Why, c.Seconds = s.State, s.Why, journal.Rounded(s.Seconds)
-		b := tier[i].Barred(now)
-		switch {
-		case s.State == "full":
-			passed = append(passed, channel.Skip{Channel: tier[i].Channel, Why: s.Why, Said: s.Why, Busy: true, Full: tier[i].Channel.Slots})
-		case b.State != "":
-			passed = append(passed, tier[i].Skip(b))
-		case s.State == "throttled":
-			x := channel.Skip{Channel: tier[i].Channel, Why: s.Why, Said: "throttled", Wait: time.Duration(s.Seconds * float64(time.Second)), Busy: true, Full: &tier[i].Channel.Gate.Turn}
-			passed = append(passed, x)
-		case s.State == "slow":
-			slow = append(slow, len(e.Candidates))
-		default:
-			ready = append(ready, len(e.Candidates))
-		}
-		e.Candidates = append(e.Candidates, c)
-	}
-	if len(ready) == 0 {
-		ready = slow
-	}
-	if e.Verdict != "" || len(ready) == 0 {
-		return passed
-	}
-	var names []string
-	first, total := len(e.Candidates)-len(tier), 0.0
-	for _, at := range ready {
-		total += float64(tier[at-first].Channel.Weight)
-	}
-	for _, at := range ready {
-		c := &e.Candidates[at]
-		c.Share = journal.Rounded(float64(tier[at-first].Channel.Weight) / total)
-		names = append(names, c.Channel)
-	}
-	if len(names) == 1 {
-		e.Verdict = "it would go to " + names[0] + ", the only one of its tier that can take it"
-	} else {
-		e.Verdict = e.Policy + " would choose among " + strings.Join(names, ", ")
-	}
-	return passed
-}
-
-// hypothetical finds whom h means.
-func (g *Gateway) hypothetical(p *routing.Plan, h Hypothesis) (*Caller, *translate.Error) {
-	switch {
-	case h.Key != "" && h.Caller != "":
-		return nil, translate.Invalid("want a caller or a key, not both")
-	case h.Key != "":
-		return g.Identify(h.Key, "")
-	}
-	return g.keys.Named(p.Callers, h.Caller)
-}

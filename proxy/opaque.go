@@ -46,6 +46,6 @@ func (s *search) readOpaque() *translate.Error {
 // unsuited is why a channel cannot be asked a question at all, for who wants to know.
 func (s *search) unsuited(c *channel.Candidate) {
 	if s.x.prompt.req.Opaque != nil {
-		s.x.report.skipped(c, channel.Bar{State: "unsuited", Why: "it does not speak the dialect of the endpoint"})
+		s.x.report.skipped(c, channel.Bar{State: "unsuited", Why: unsuitedWhy})
 	}
 }

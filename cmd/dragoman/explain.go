@@ -25,21 +25,23 @@ import (
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
+	"github.com/dragoman-gateway/dragoman/translate/dialects"
 )
 
 // explainTime is how long the running gateway may take to answer.
 const explainTime = 10 * time.Second
 
 type explainCommand struct {
-	Request string `arg:"" optional:"" name:"request-id" help:"What the answer's X-Request-Id or the log's id says."`
-	Model   string `help:"Foresee where a question for this model or preset would go; it is not asked."`
-	Caller  string `help:"The configured caller who would ask, by name, or anonymous; with a request id, whose exchange is meant where several have it."`
-	Nth     int    `help:"Which of several exchanges with the same request id is meant, from 1. Default: the oldest."`
-	Front   string `help:"The dialect that it would be asked in."`
-	File    string `short:"c" name:"config" help:"The configuration file, which says where the gateway listens for operators. Where none answers there, the file alone is foreseen. Default: dragoman.yaml if it is there."`
-	URL     string `name:"url" help:"The operators' address of a running gateway, such as http://127.0.0.1:8081, instead of the file's."`
-	Token   string `help:"Its token, instead of the file's or the one beside the store." env:"DRAGOMAN_ADMIN_TOKEN"`
-	JSON    bool   `name:"json" help:"Print JSON."`
+	Request  string `arg:"" optional:"" name:"request-id" help:"What the answer's X-Request-Id or the log's id says."`
+	Model    string `help:"Foresee where a question for this model or preset would go; it is not asked."`
+	Caller   string `help:"The configured caller who would ask, by name, or anonymous; with a request id, whose exchange is meant where several have it."`
+	Nth      int    `help:"Which of several exchanges with the same request id is meant, from 1. Default: the oldest."`
+	Endpoint string `help:"The path beside chat that it would be asked at, such as /v1/embeddings."`
+	Front    string `help:"The dialect that it would be asked in."`
+	File     string `short:"c" name:"config" help:"The configuration file, which says where the gateway listens for operators. Where none answers there, the file alone is foreseen. Default: dragoman.yaml if it is there."`
+	URL      string `name:"url" help:"The operators' address of a running gateway, such as http://127.0.0.1:8081, instead of the file's."`
+	Token    string `help:"Its token, instead of the file's or the one beside the store." env:"DRAGOMAN_ADMIN_TOKEN"`
+	JSON     bool   `name:"json" help:"Print JSON."`
 	Identity
 }
 
@@ -75,10 +77,11 @@ func (i *Identity) trust(conf *config.Config) (*tls.Config, error) {
 
 // Run asks the running gateway, or foresees what the file alone says.
 func (c *explainCommand) Run(ctx context.Context, s environment) error {
-	if c.Request == "" && c.Model == "" {
+	foresees := c.Model != "" || c.Endpoint != ""
+	if c.Request == "" && !foresees {
 		return errors.New("want a request id, or --model")
 	}
-	if c.Request != "" && c.Model != "" {
+	if c.Request != "" && foresees {
 		return errors.New("want a request id or --model, not both")
 	}
 	conf, err := c.configuration()
@@ -123,16 +126,21 @@ func (c *explainCommand) foresee(conf *config.Config) (*proxy.Explanation, error
 		return nil, err
 	}
 	defer func() { _ = st.Close() }()
-	g, err := proxy.New(conf, st, openUpstream, slog.New(slog.DiscardHandler), proxy.Options{})
+	g, err := proxy.New(conf, st, openUpstream, slog.New(slog.DiscardHandler), proxy.Options{Endpoints: dialects.Endpoints})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = g.Close() }()
-	e, bad := g.Foresee(proxy.Hypothesis{Model: c.Model, Caller: c.Caller, Front: c.Front})
+	e, bad := g.Foresee(c.hypothesis())
 	if bad != nil {
 		return nil, bad
 	}
 	return e, nil
+}
+
+// hypothesis is the question that is not asked.
+func (c *explainCommand) hypothesis() proxy.Hypothesis {
+	return proxy.Hypothesis{Model: c.Model, Caller: c.Caller, Front: c.Front, Endpoint: c.Endpoint}
 }
 
 // ask asks the gateway that runs.
@@ -152,7 +160,7 @@ func (c *explainCommand) ask(ctx context.Context, conf *config.Config) (*proxy.E
 	if c.Request == "" {
 		method, path = http.MethodPost, "/api/explain"
 		var err error
-		if body, err = json.Marshal(proxy.Hypothesis{Model: c.Model, Caller: c.Caller, Front: c.Front}); err != nil {
+		if body, err = json.Marshal(c.hypothesis()); err != nil {
 			return nil, err
 		}
 	}

@@ -64,6 +64,47 @@ func TestExplainForeseesAFileThatNobodyServes(t *testing.T) {
 	}
 }
 
+// A question of an endpoint beside chat goes to channels of its dialect only.
+func TestExplainForeseesEndpointsBesideChat(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "dragoman.yaml")
+	text := `
+store: {url: "memory:"}
+admin: {listen: "127.0.0.1:1", token: the-operators-token}
+presets: {p: {model: m}}
+channels:
+  - {id: mock, kind: mock, models: [m, chat]}
+  - {id: claude, kind: anthropic, url: "http://127.0.0.1:1", keys: [k], models: [m]}
+  - {id: first, kind: openai, url: "http://127.0.0.1:1/v1", keys: [k], models: [m, omni-moderation-latest], tier: 2}
+  - {id: second, kind: openai, url: "http://127.0.0.1:1/v1", keys: [k], models: [m], tier: 3}
+`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		says []string
+	}{
+		{[]string{"--model", "m", "--endpoint", "/v1/embeddings"}, 0, []string{"endpoint  /embeddings\n", "front     openai\n", "it would go to first, the only one of its tier", "unsuited", "it does not speak the dialect of the endpoint"}},
+		{[]string{"--model", "m", "--endpoint", "audio/transcriptions"}, 0, []string{"endpoint  /audio/transcriptions\n", "it would go to first"}},
+		{[]string{"--endpoint", "/moderations"}, 0, []string{"model     omni-moderation-latest\n", "it would go to first"}},
+		{[]string{"--model", "chat", "--endpoint", "/rerank"}, 0, []string{"verdict   no channel of this model speaks the dialect of /rerank\n"}},
+		{[]string{"--model", "m"}, 0, []string{"verdict  p2c would choose among mock, claude"}},
+		{[]string{"--endpoint", "/embeddings"}, 1, []string{"has to name its model"}},
+		{[]string{"--model", "m", "--endpoint", "/files"}, 1, []string{"want one of /embeddings, /completions"}},
+		{[]string{"--model", "p", "--endpoint", "/embeddings"}, 1, []string{"a preset is for chats"}},
+		{[]string{"--model", "m", "--endpoint", "/embeddings", "some-id"}, 1, []string{"not both"}},
+	} {
+		code, out, said := explain(t, append([]string{"-c", path}, c.args...)...)
+		for _, want := range c.says {
+			if code != c.code || !strings.Contains(out+said, want) {
+				t.Errorf("%v: %d, lacks %q:\n%s%s", c.args, code, want, out, said)
+			}
+		}
+	}
+}
+
 func TestExplainAsksTheRunningGateway(t *testing.T) {
 	t.Parallel()
 	ln := listen(t)

@@ -10,6 +10,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
 	"github.com/dragoman-gateway/dragoman/proxy/upstream"
+	"github.com/dragoman-gateway/dragoman/translate/dialects"
 )
 
 type serveCommand struct {
@@ -70,7 +71,7 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	defer common.close()
 
 	options := common.options()
-	options.Sole, options.Tracer = lock != nil, tells.tracer
+	options.Sole, options.Tracer, options.Endpoints = lock != nil, tells.tracer, dialects.Endpoints
 	g, err := proxy.New(conf, st, openUpstream, log, options)
 	if err != nil {
 		return err

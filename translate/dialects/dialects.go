@@ -26,6 +26,11 @@ var All = []translate.Dialect{
 	ollama.Dialect,
 }
 
+// Endpoints are the paths beside chat of each dialect that has some, by its name. It is never changed.
+var Endpoints = map[string][]translate.Endpoint{
+	openai.Dialect.Name(): openai.Endpoints,
+}
+
 // Losses are what each dialect cannot say, by its name. It is never changed.
 var Losses = map[string][]string{
 	"chatnio":   chatnio.Losses,

@@ -34,6 +34,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/proxy/upstream"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
+	"github.com/dragoman-gateway/dragoman/translate/dialects"
 )
 
 // Limit is how long anything may take before a test fails instead of hanging. No test
@@ -215,7 +216,7 @@ func Open(t testing.TB, text string, place Place) *World {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if w.Gateway, err = proxy.New(w.Conf, w.Store, w.openUpstream, log, proxy.Options{Chance: place.Chance}); err != nil {
+	if w.Gateway, err = proxy.New(w.Conf, w.Store, w.openUpstream, log, proxy.Options{Chance: place.Chance, Endpoints: dialects.Endpoints}); err != nil {
 		t.Fatal(err)
 	}
 	w.front = front.New(w.Conf, w.Gateway, log)
