@@ -73,7 +73,7 @@ export interface Spent {
 }
 export interface Same { n: number; at: string; caller: string; front: string; model: string; state: string; outcome?: string }
 export interface Explanation {
-  id?: string; front?: string; caller: string; limits?: string; model: string; preset?: string; policy: string
+  id?: string; front?: string; endpoint?: string; caller: string; limits?: string; model: string; preset?: string; policy: string
   at?: string; state?: string; outcome?: string; message?: string; retry_seconds?: number
   candidates: Candidate[] | null; attempts?: Attempt[] | null; verdict?: string; ledger?: Spent | null; same_id?: Same[] | null
 }

@@ -24,7 +24,7 @@ test('a key is made and shown once, used, refused by its limit, and revoked', as
   await page.getByRole('region', { name: 'Who was refused' }).getByRole('row').filter({ hasText: 'dora' }).getByText('limits tight').waitFor()
   const whatIf = page.getByRole('region', { name: 'Would it be let in?' })
   while (await gateway.ask('small', 'hello', 'sk-carol-for-tests-only') === 200);
-  await whatIf.getByLabel('Caller of the file').fill('carol')
+  await whatIf.getByLabel('Caller, or id of a key').fill('carol')
   await whatIf.getByRole('button', { name: 'Ask' }).click()
   await whatIf.getByText('It would be refused.').waitFor()
   await whatIf.getByText('By tight').waitFor()
@@ -36,13 +36,25 @@ test('a key is made and shown once, used, refused by its limit, and revoked', as
   await over(page)
 })
 
+test('counts of one of several processes are told as such', async () => {
+  const page = await open(browser)
+  const all = await gateway.api('GET', '/api/limits')
+  assert.equal(all.this_process_only, false)
+  await page.route('**/api/limits', r => r.fulfill({ json: { ...all, this_process_only: true } }))
+  await enter(page, gateway, '/console/limits')
+  await page.getByText('these are the counts of this one').waitFor()
+  await page.unroute('**/api/limits')
+  await page.getByText('these are the counts of this one').waitFor({ state: 'detached' })
+  await over(page)
+})
+
 test('the read token asks what would be, and makes no key', async () => {
   const page = await open(browser)
   await enter(page, gateway, '/console/limits', readToken)
   await page.getByText('read only').waitFor()
   assert.match(await page.getByRole('button', { name: 'Make a key' }).getAttribute('title'), /read token/)
   const whatIf = page.getByRole('region', { name: 'Would it be let in?' })
-  await whatIf.getByLabel('Caller of the file').fill('alice')
+  await whatIf.getByLabel('Caller, or id of a key').fill('alice')
   await whatIf.getByRole('button', { name: 'Ask' }).click()
   await whatIf.getByText('It would be let in.').waitFor()
   await over(page)

@@ -11,6 +11,9 @@ import { rights, why } from '../session'
 import { digits, many } from '../words'
 import '../styles/forms.css'
 
+// noForms are the filters of forms that are open, closed.
+export const noForms = { forms: '', attempt: '' }
+
 // WhatWasSaid is in the detail of a request: the way to its forms, or how to have those of the next ones.
 export function WhatWasSaid({ e }: { e: Explanation }) {
   const on = overview.value?.captures?.find(c => c.caller === e.caller)
@@ -33,7 +36,7 @@ export function WhatWasSaid({ e }: { e: Explanation }) {
 // AllForms is the whole card, across the view: those of the request with this id that came at this time.
 export function AllForms({ id, caller, at }: { id: string; caller: string; at: string }) {
   const { value, error, again } = useLoad(stop => get<Forms>('/api/captures/exchanges/' + part(id) + query({ caller, at }), stop), [id, caller, at])
-  const close = () => setParams({ forms: '', attempt: '' })
+  const close = () => setParams(noForms)
   const forget = () => act({
     verb: 'Forget all that was kept', done: 'All is forgotten, and nobody is captured.', run: async () => { await call('DELETE', '/api/captures'); close() },
     says: 'All captures end, and what was kept of all callers is removed from the memory of the gateway. It cannot be undone.',

@@ -14,7 +14,7 @@ import '../styles/limits.css'
 export interface Limit { name: string; per: string; requests: string; tokens: string; concurrent: number; queue: boolean; budget: number; budget_per: string }
 interface Use { rule: string; kind: string; per: string; subject: string; used: number; of: number; left: number; resets_in_seconds: number }
 interface Refused { caller: string; rule: string; code: string; count: number; last: string }
-interface All { limits: Limit[] | null; use: Use[] | null; refused: Refused[] | null }
+interface All { limits: Limit[] | null; use: Use[] | null; refused: Refused[] | null; this_process_only?: boolean }
 
 function Limits() {
   const { value: all, error, again } = useLoad(stop => get<All>('/api/limits', stop), [])
@@ -23,7 +23,7 @@ function Limits() {
   return (
     <>
       {error !== undefined && <Failed error={error} again={again} />}
-      <Close use={all.use ?? []} none={!all.limits?.length} />
+      <Close use={all.use ?? []} none={!all.limits?.length} alone={all.this_process_only} />
       <div class="columns limits-row"><RefusedLately list={all.refused ?? []} /><WhatIf /></div>
       <Keys limits={all.limits ?? []} />
       <Configured list={all.limits ?? []} />
@@ -38,7 +38,7 @@ const share = (u: Use) => u.of > 0 ? u.used / u.of : 0
 const standing = (u: Use): [state: string, word: string] => u.left <= 0 ? ['open', 'used up'] : share(u) >= 0.8 ? ['throttled', 'close'] : ['ready', 'room']
 
 // Close are the limits of which most is used. The rows keep their places until somebody sorts them.
-function Close({ use, none }: { use: Use[]; none: boolean }) {
+function Close({ use, none, alone }: { use: Use[]; none: boolean; alone?: boolean }) {
   const order = useRef<string[]>([])
   const [, setTurn] = useState(0)
   const known = new Set(order.current)
@@ -48,6 +48,7 @@ function Close({ use, none }: { use: Use[]; none: boolean }) {
   const near = use.filter(u => share(u) >= 0.8).length
   return (
     <Card title="Who is close" more={<><span class="soft">{near > 0 ? many(near, 'limit') + ' of which 80\u202f% or more is used' : 'no limit of which 80\u202f% is used'}</span>{rows.length > 1 && <><span class="grow" /><button type="button" class="button bare" onClick={() => { order.current = []; setTurn(n => n + 1) }}>Most used first</button></>}</>}>
+      {alone && <OneOfMany />}
       {rows.length === 0 ? <Empty>{none ? 'The configuration has no limits.' : 'Nothing of any limit is used at the moment.'}</Empty> : (
         <div class="wide tall" tabIndex={0} role="region" aria-label="Use of limits">
           <table class="uses">
@@ -58,6 +59,9 @@ function Close({ use, none }: { use: Use[]; none: boolean }) {
     </Card>
   )
 }
+
+// OneOfMany says what a count is where several processes share the limits.
+const OneOfMany = () => <p class="soft">The limits are shared by several processes, and these are the counts of this one: others may have used more.</p>
 
 function One({ u }: { u: Use }) {
   const [state, word] = standing(u)
@@ -87,6 +91,7 @@ function RefusedLately({ list }: { list: Refused[] }) {
 interface Foreseen {
   caller: string; model: string; tokens: number; cost: number; let_in: boolean; waits: boolean; refused_by: string; why: string; retry_seconds: number
   rules: Use[] | null; budget: { name: string; of: number; left: number; ends: string } | null
+  this_process_only?: boolean
 }
 
 // WhatIf asks whether a question would be let in now; nothing is counted.
@@ -103,7 +108,7 @@ function WhatIf() {
     <Card title="Would it be let in?" more={<span class="soft">Nothing is counted.</span>}>
       <form onSubmit={ask}>
         <div class="filters">
-          <Field name="caller" label="Caller of the file" /><Field name="model" label="Model or preset" />
+          <Field name="caller" label="Caller, or id of a key" /><Field name="model" label="Model or preset" />
           <Field name="input" label="Tokens of the question" number /><Field name="most" label="Tokens of the answer" number />
           <Field name="user" label="User" /><Field name="address" label="Address" />
           <button type="submit" class="button main">Ask</button>
@@ -125,6 +130,7 @@ function Answer({ f }: { f: Foreseen }) {
       {!f.let_in && <p class="why">By {f.refused_by}: {f.why}.{f.retry_seconds > 0 && ' Again in ' + took(Math.ceil(f.retry_seconds) * 1000) + '.'}</p>}
       <p class="soft">{f.caller} asking {f.model}, {many(f.tokens, 'token')} reserved{f.cost > 0 && ', a cost of ' + money(f.cost)}.{f.budget && ' Of the budget ' + f.budget.name + ' ' + money(f.budget.left) + ' of ' + money(f.budget.of) + ' is left.'}</p>
       {(f.rules ?? []).length > 0 ? <ul class="lines">{f.rules!.map(u => <li key={keyOf(u)}><Mark state={standing(u)[0]} word={u.rule} /> {u.kind} per {u.per}: {digits(u.left)} of {digits(u.of)} left</li>)}</ul> : <p class="soft">No limit would be asked.</p>}
+      {f.this_process_only && (f.rules ?? []).length > 0 && <OneOfMany />}
     </>
   )
 }

@@ -5,13 +5,16 @@ import { message } from '../parts/act'
 import { Behind, Copy, Failed, Skeleton, useLoad } from '../parts/shown'
 import { Mark } from '../parts/state'
 import { address, setParams } from '../route'
-import { WhatWasSaid } from './forms'
+import { noForms, WhatWasSaid } from './forms'
 import { clock, digits, exact, money, percent, took } from '../words'
+
+// noRequest are the filters of a request that is open, closed.
+export const noRequest = { id: '', of: '', n: '', ...noForms }
 
 export function Detail({ id, n, caller }: { id: string; n: string; caller: string }) {
   const { value: e, error, again } = useLoad(stop => get<Explanation>('/api/explain/' + part(id) + query({ n, caller }), stop), [id, n, caller])
   const { value: ledger } = useLoad(stop => get<Ledger>('/api/ledger' + query({ request: id }), stop), [id])
-  const close = () => setParams({ id: '', of: '', n: '', forms: '', attempt: '' })
+  const close = () => setParams(noRequest)
   useEffect(() => {
     const onKey = (k: KeyboardEvent) => { if (k.key === 'Escape' && !document.querySelector('dialog[open]')) close() }
     addEventListener('keydown', onKey)
@@ -41,7 +44,7 @@ function Said({ e }: { e: Explanation }) {
     <dl class="facts">
       <div><dt>Outcome</dt><dd><Mark state={e.state === 'running' ? 'running' : e.outcome === 'ok' ? 'ok' : 'open'} word={e.state === 'running' ? 'running' : e.outcome ?? ''} />{e.message && <p class="why">{e.message}</p>}</dd></div>
       <div><dt>Came</dt><dd>{e.at && <time dateTime={e.at} title={exact(Date.parse(e.at))}>{clock(Date.parse(e.at))}</time>}</dd></div>
-      <div><dt>Front</dt><dd><a href={address('requests', { front: e.front ?? '' })}>{e.front}</a></dd></div>
+      <div><dt>Front</dt><dd><a href={address('requests', { front: e.front ?? '' })}>{e.front}</a>{e.endpoint && ' ' + e.endpoint}</dd></div>
       <div><dt>Caller</dt><dd><a href={address('requests', { caller: e.caller })}>{e.caller}</a></dd></div>
       <div><dt>Model</dt><dd><a href={address('requests', { model: e.model })}>{e.model}</a>{e.preset && ' (preset ' + e.preset + ')'}</dd></div>
     </dl>
@@ -130,7 +133,7 @@ function Foresee({ e }: { e: Explanation }) {
   const [told, setTold] = useState<Explanation | string>()
   const ask = async () => {
     try {
-      setTold(await call<Explanation>('POST', '/api/explain', { model: e.model, caller: e.caller.replace(/@.*$/, ''), front: e.front }))
+      setTold(await call<Explanation>('POST', '/api/explain', { model: e.model, caller: e.caller.replace(/@.*$/, ''), front: e.front, endpoint: e.endpoint }))
     } catch (err) { setTold(message(err)) }
   }
   return <>

@@ -10,7 +10,7 @@ import { Mark } from '../parts/state'
 import { param, setParams } from '../route'
 import { clock, exact, many, took } from '../words'
 import { AllForms } from './forms'
-import { Detail } from './request'
+import { Detail, noRequest } from './request'
 
 const paused = signal(false)
 
@@ -55,7 +55,7 @@ function ById() {
   const open = (e: Event) => {
     e.preventDefault()
     const id = String(new FormData(e.currentTarget as HTMLFormElement).get('id')).trim()
-    if (id) setParams({ id, of: '', n: '', forms: '', attempt: '' })
+    if (id) setParams({ ...noRequest, id })
   }
   return <form class="filter" onSubmit={open}><label><span>Request id</span><input name="id" type="text" placeholder="req_… and Enter" autocomplete="off" spellcheck={false} /></label></form>
 }
@@ -126,7 +126,7 @@ const keyOf = (e: Exchange): string => 'key' in e ? (e as Known).key : e.id + e.
 function Line({ e }: { e: Exchange }) {
   const at = Date.parse(e.at) + e.took_ms
   const chosen = param('id') === e.id
-  const choose = () => setParams(chosen ? { id: '', of: '', n: '', forms: '', attempt: '' } : { id: e.id, of: e.caller, n: '', forms: '', attempt: '' })
+  const choose = () => setParams(chosen ? noRequest : { ...noRequest, id: e.id, of: e.caller })
   return (
     <button type="button" class={'exchange' + (chosen ? ' chosen' : '')} aria-expanded={chosen} onClick={choose}>
       <time dateTime={exact(at)} title={exact(at)}>{clock(e.state === 'running' ? Date.parse(e.at) : at).slice(0, 12)}</time>
