@@ -138,6 +138,18 @@ func (e *exposition) used(counted []metrics.Snapshot) {
 			e.line("dragoman_tokens_total", float64(s.Output), "channel", s.Channel, "direction", "output")
 		}
 	}
+	e.head("dragoman_sound_seconds_total", "counter", "Seconds of sound that back ends say they have heard or made.")
+	for i := range counted {
+		if s := &counted[i]; s.Channel != "" {
+			e.line("dragoman_sound_seconds_total", float64(s.Sound)/1e3, "channel", s.Channel)
+		}
+	}
+	e.head("dragoman_images_total", "counter", "Pictures that back ends have made.")
+	for i := range counted {
+		if s := &counted[i]; s.Channel != "" {
+			e.line("dragoman_images_total", float64(s.Images), "channel", s.Channel)
+		}
+	}
 	e.head("dragoman_cost_total", "counter", "What the exchanges that have ended cost, in the unit of the prices.")
 	for i := range counted {
 		if s := &counted[i]; s.Channel != "" {

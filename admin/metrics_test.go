@@ -29,7 +29,7 @@ func counted() []metrics.Snapshot {
 		a.Ended("openai", metrics.OK, took)
 	}
 	a.Ended("openai", metrics.Canceled, time.Second)
-	a.Used(120, 34, 2_500_000_000)
+	a.Used(translate.Usage{Input: 120, Output: 34, Sound: 90_500, Images: 3}, 2_500_000_000)
 	r.Channel("new")
 	return r.Snapshots()
 }

@@ -312,21 +312,22 @@ type Limit struct {
 	// Queue lets questions over the limit wait, callers in turn, 10 s at most and up
 	// to 100 of all limits together, instead of being refused. Default false.
 	Queue bool `yaml:"queue"`
-	// Budget is how much may be spent per period, at the prices of the models. A
-	// question reserves an estimate, which its answer corrects. Default: no limit.
+	// Budget is how much may be spent per period, at the prices of the models. A question reserves an estimate, which its answer corrects. Default: no limit.
 	Budget Budget `yaml:"budget"`
 }
 
-// Price is the price of one model, in the unit of the budgets; chatnio clients see it
-// as points.
+// Price is the price of one model, in the unit of the budgets; chatnio clients see it as points.
 type Price struct {
 	// Input is for a million tokens of the question. Default 0.
 	Input float64 `yaml:"input"`
-	// Cached is for a million tokens of the question that the back end read from its
-	// prompt cache. Default: as input.
+	// Cached is for a million tokens of the question that the back end read from its prompt cache. Default: as input.
 	Cached *float64 `yaml:"cached"`
 	// Output is for a million tokens of the answer. Default 0.
 	Output float64 `yaml:"output"`
+	// Minute is for a minute of sound, by the second, where the back end tells how long it was (/v1/audio/*). Default 0.
+	Minute float64 `yaml:"minute"`
+	// Image is for each picture that was made (/v1/images/*). Default 0.
+	Image float64 `yaml:"image"`
 	// Call is for each question that was answered, whatever its length. Default 0.
 	Call float64 `yaml:"call"`
 }

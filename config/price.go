@@ -15,7 +15,7 @@ func (k *checker) prices() {
 		if !k.known(name) && !k.upstream(name) {
 			k.add(path, "no channel serves a model of this name, nor has one under this name at its back end")
 		}
-		for key, v := range map[string]float64{"input": p.Input, "output": p.Output, "call": p.Call} {
+		for key, v := range map[string]float64{"input": p.Input, "output": p.Output, "minute": p.Minute, "image": p.Image, "call": p.Call} {
 			k.price(child(path, key), v)
 		}
 		if p.Cached != nil {

@@ -55,7 +55,11 @@ func (c *claim) Cost() (int64, *translate.Error) {
 		return 0, err
 	}
 	input, output := c.x.prompt.expects()
-	return c.x.plan.PriceOf(c.x.prompt.model, "").Of(translate.Usage{Input: int64(input), Output: int64(output)}), nil
+	expected := translate.Usage{Input: int64(input), Output: int64(output)}
+	if o := c.x.prompt.req.Opaque; o != nil {
+		expected.Images = uint16(o.Pictures)
+	}
+	return c.x.plan.PriceOf(c.x.prompt.model, "").Of(expected), nil
 }
 
 // Excused implements [admission.Claim]: a question that may have a cached answer, which

@@ -235,7 +235,7 @@ func (o *channelTest) note(model string, cost int64, err *translate.Error) {
 	trace.Attempted(&journal.Timing{Open: o.open, First: max(first-o.open, 0)}, err)
 	trace.Used(o.usage.Input, o.usage.Output, cost)
 	o.g.traces.Keep(trace, time.Now(), 0, err)
-	o.c.Channel.Meter.Used(o.usage.Input, o.usage.Output, cost)
+	o.c.Channel.Meter.Used(o.usage, cost)
 	if o.g.ledger == nil {
 		return
 	}

@@ -46,7 +46,7 @@ func (r *report) count(x *Exchange, now time.Time, err *translate.Error) {
 	if ch := x.attempt.lease.Channel; ch != nil { // it was asked, be it in vain
 		m = ch.Meter
 	}
-	m.Used(x.report.used.Input, x.report.used.Output, x.report.cost)
+	m.Used(x.report.used, x.report.cost)
 	m.Ended(x.q.Front, outcomeOf(err), now.Sub(x.q.Received))
 }
 

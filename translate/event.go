@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 
@@ -98,7 +99,27 @@ type Usage struct {
 	CacheRead  int64 // part of Input: read from a prompt cache
 	CacheWrite int64 // part of Input: written to a prompt cache
 	Reasoning  int64 // part of Output
-	Estimated  bool  // counted by us, since nobody reported it
+	// Sound is how many milliseconds of sound the back end says that it has heard or made, and
+	// Images how many pictures it has made; 0: none, or it does not say.
+	Sound     int32
+	Images    uint16
+	Estimated bool // the tokens were counted by us, since nobody reported them
+}
+
+// MostSound is more milliseconds of sound than one question can have: a day.
+const MostSound = 24 * 60 * 60 * 1000
+
+// SoundOf reads a duration in seconds, also one in quotes, as milliseconds; what is missing or null is
+// 0, what can be no duration is NoCount.
+func SoundOf(v *fastjson.Value) int32 {
+	if v == nil || v.Type() == fastjson.TypeNull {
+		return 0
+	}
+	f, err := number64(v)
+	if err != nil || !(f >= 0) {
+		return NoCount
+	}
+	return int32(math.Round(min(f*1000, MostSound+1)))
 }
 
 // MaxTokens is more than any model can read or write at once. A count above it is a
@@ -143,6 +164,9 @@ func (u *Usage) Doubt() (found bool) {
 			*n, found = 0, true
 		}
 	}
+	if u.Sound < 0 || u.Sound > MostSound {
+		u.Sound, found = 0, true
+	}
 	return found
 }
 
@@ -158,6 +182,7 @@ func (u Usage) Known() bool { return u.Input != 0 || u.Output != 0 }
 
 // Merge takes from v every count that is not 0: the later report of two.
 func (u *Usage) Merge(v Usage) {
+	u.Sound, u.Images = cmp.Or(v.Sound, u.Sound), cmp.Or(v.Images, u.Images)
 	if !v.Known() && v.CacheRead == 0 && v.CacheWrite == 0 && v.Reasoning == 0 {
 		return
 	}

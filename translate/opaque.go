@@ -25,6 +25,9 @@ type Endpoint struct {
 	// Usage are the members of the answer in which tokens are counted. The first that is there
 	// counts.
 	Usage []string
+	// Images: the answer has pictures, one for each object of its member data, or of its events
+	// that tell of one that is complete.
+	Images bool
 	// Answer is how many tokens an answer is expected to have where the question does not bound
 	// them; 0: none, whatever the question says.
 	Answer int
@@ -45,9 +48,14 @@ type Opaque struct {
 	// Start and End are where the model's name lies in the body. Where both are the same, it is to
 	// be put there.
 	Start, End int64
+	// Pictures is how many pictures are asked for, at least.
+	Pictures int
 	// Length is how many bytes of the body are text that a model reads.
 	Length int
 }
+
+// MostPictures is how many pictures of one answer are counted.
+const MostPictures = 1000
 
 // ModelText is what stands in the body for a model called name; said says that the question names
 // one.

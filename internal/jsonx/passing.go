@@ -11,6 +11,8 @@ const mostPassing = 16 << 10
 type Passing struct {
 	// Keep are the names of the members that are kept. They have no characters that JSON escapes.
 	Keep []string
+	// Count is the name of a member that is a list of objects, which are counted; empty: none is.
+	Count string
 
 	depth    int
 	text     bool // within a string
@@ -23,6 +25,9 @@ type Passing struct {
 	kept     [][]byte // by their place in Keep
 	keeping  int      // the place in Keep of the member whose value goes by, and 1; 0: of none
 	overlong bool     // that value
+	counting bool     // the value of Count goes by
+	listed   bool     // it is a list
+	counted  int      // objects in it
 }
 
 // Write takes the next piece. It never fails.
@@ -123,6 +128,7 @@ func (p *Passing) between(c byte) {
 			p.name = p.name[:0]
 		}
 	case '{', '[':
+		p.counts(c)
 		p.depth++
 	case '}', ']':
 		p.depth--
@@ -133,15 +139,32 @@ func (p *Passing) between(c byte) {
 		}
 	}
 	if p.depth == 0 || p.depth == 1 && c == ',' {
-		p.value, p.keeping, p.over = false, 0, p.depth == 0
+		p.value, p.keeping, p.counting, p.over = false, 0, false, p.depth == 0
 		return
 	}
 	p.keep([]byte{c})
 }
 
+// Counted returns how many objects the list Count has that has gone by, and 0 where it is no list.
+func (p *Passing) Counted() int { return p.counted }
+
+// counts takes the beginning of an object or of a list.
+func (p *Passing) counts(c byte) {
+	switch {
+	case !p.counting:
+	case p.depth == 1:
+		p.listed = c == '['
+	case p.depth == 2 && p.listed && c == '{':
+		p.counted++
+	}
+}
+
 // begins begins the value of a member. Of two with the same name the last one counts.
 func (p *Passing) begins() {
 	p.value, p.keeping, p.overlong = true, 0, false
+	if p.counting = p.Count != "" && string(p.name) == p.Count; p.counting {
+		p.listed, p.counted = false, 0
+	}
 	for i, name := range p.Keep {
 		if string(p.name) != name {
 			continue

@@ -18,6 +18,32 @@ func passing(text string, size int, keep ...string) *Passing {
 	return p
 }
 
+func TestObjectsOfAListThatGoesByAreCounted(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		`{"data":[{"a":[{}]},{"b":"},{"}, {} ],"of":[{},{}]}`: 3,
+		`{"data":[]}`:                         0,
+		`{"data":{"a":{},"b":{}}}`:            0,
+		`{"data":[[{}],1,"{"]}`:               0,
+		`{"x":{"data":[{}]},"data":[{}]}`:     1,
+		`{"data":[{},{}],"data":[{}]}`:        1,
+		`{"usage":{"data":[{}]},"data":null}`: 0,
+		`{"data":[{},{}`:                      2,
+	} {
+		for _, size := range []int{1, 3, 1 << 20} {
+			p := &Passing{Keep: []string{"usage"}, Count: "data"}
+			for rest := text; len(rest) > 0; {
+				n := min(size, len(rest))
+				_, _ = p.Write([]byte(rest[:n]))
+				rest = rest[n:]
+			}
+			if got := p.Counted(); got != want {
+				t.Errorf("%s in pieces of %d has %d", text, size, got)
+			}
+		}
+	}
+}
+
 func TestMembersAreKeptOfAnObjectThatGoesBy(t *testing.T) {
 	t.Parallel()
 	long := `"` + strings.Repeat("x", mostPassing) + `"`

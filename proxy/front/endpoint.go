@@ -3,6 +3,7 @@ package front
 import (
 	"bytes"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -78,9 +79,25 @@ func (c *call) readForm(req *translate.Request) *translate.Error {
 	if wrong != nil {
 		return wrong
 	}
+	if o.Images {
+		o.Pictures = pictures(form)
+	}
 	req.Model, o.Start, o.End, o.Length = model.Value, model.Start, model.End, form.Text
 	req.Stream = stream != nil && stream.Value == "true"
 	return nil
+}
+
+// pictures is how many pictures a form asks for. What is no number is its channel's to judge.
+func pictures(form *intake.Form) int {
+	n, _ := form.Find("n")
+	if n == nil {
+		return 1
+	}
+	many, err := strconv.Atoi(n.Value)
+	if err != nil {
+		return 1
+	}
+	return min(max(many, 1), translate.MostPictures)
 }
 
 // relay puts q to the gateway and writes what comes of it: as one body where all of it was there at

@@ -31,7 +31,7 @@ type Channel struct {
 	first    histogram                           // from the question to the first content
 	took     histogram                           // the whole exchange
 
-	input, output, cost atomic.Uint64 // see Used
+	input, output, sound, images, cost atomic.Uint64 // see Used
 }
 
 // front counts the exchanges of one front by outcome.
@@ -69,12 +69,19 @@ func (c *Channel) Ended(name string, o Outcome, took time.Duration) {
 	c.took.observe(took)
 }
 
-// Used counts what an exchange has used: tokens of its question and of its answer, and
-// what they cost in billionths of the unit of the prices. What is negative counts as nothing.
-func (c *Channel) Used(input, output, cost int64) {
-	c.input.Add(uint64(max(input, 0)))
-	c.output.Add(uint64(max(output, 0)))
+// Used counts what an exchange has used: tokens of its question and of its answer, sound and
+// pictures, and what they cost in billionths of the unit of the prices. What is negative counts as
+// nothing.
+func (c *Channel) Used(u translate.Usage, cost int64) {
+	c.input.Add(uint64(max(u.Input, 0)))
+	c.output.Add(uint64(max(u.Output, 0)))
 	c.cost.Add(uint64(max(cost, 0)))
+	if u.Sound > 0 {
+		c.sound.Add(uint64(u.Sound))
+	}
+	if u.Images > 0 {
+		c.images.Add(uint64(u.Images))
+	}
 }
 
 // of returns the counters of a front, which begin with its first exchange.
@@ -134,6 +141,7 @@ type Snapshot struct {
 	Took      Histogram  // the whole exchange
 
 	Input, Output uint64 // tokens of questions and of answers
+	Sound, Images uint64 // milliseconds, and how many
 	Cost          uint64 // in billionths of the unit of the prices
 }
 
@@ -166,7 +174,7 @@ func (r *Registry) Snapshots() []Snapshot {
 func (c *Channel) snapshot(id string) Snapshot {
 	s := Snapshot{
 		Channel: id, First: c.first.snapshot(), Took: c.took.snapshot(),
-		Input: c.input.Load(), Output: c.output.Load(), Cost: c.cost.Load(),
+		Input: c.input.Load(), Output: c.output.Load(), Sound: c.sound.Load(), Images: c.images.Load(), Cost: c.cost.Load(),
 	}
 	if fronts := c.fronts.Load(); fronts != nil {
 		all := slices.Clone(*fronts)

@@ -23,8 +23,8 @@ func TestASnapshotHasWhatWasCountedAndNoZeros(t *testing.T) {
 	b.Answered(30 * time.Millisecond)
 	b.Ended("rest", ModelError, time.Second)
 	b.Ended("openai", OK, time.Second)
-	b.Used(3, 4, 5)
-	b.Used(1, -1, 1)
+	b.Used(translate.Usage{Input: 3, Output: 4, Sound: 1500, Images: 2}, 5)
+	b.Used(translate.Usage{Input: 1, Output: -1, Sound: -1}, 1)
 	if r.Channel("a") != a {
 		t.Error("a channel has two counters")
 	}
@@ -94,7 +94,7 @@ func TestCountingTakesNoMemory(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		c.Answered(time.Second)
 		c.Failed(translate.FaultCut)
-		c.Used(1, 2, 3)
+		c.Used(translate.Usage{Input: 1, Output: 2}, 3)
 		c.Ended("openai", OK, time.Second)
 	}); n > 0 {
 		t.Errorf("%v allocations", n)

@@ -9,10 +9,11 @@ import (
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// Price is what a model costs, in billionths: per token, and per answered question.
+// Price is what a model costs, in billionths: per token, per millisecond of sound, per picture, and per
+// answered question.
 type Price struct {
-	input, cached, output float64
-	call                  int64
+	input, cached, output, sound, image float64
+	call                                int64
 }
 
 // NewPrices are the prices of a configuration, by the name of the model.
@@ -20,7 +21,7 @@ func NewPrices(all map[string]config.Price) map[string]*Price {
 	const perToken = admission.Unit / 1e6 // the file has them for a million
 	prices := make(map[string]*Price, len(all))
 	for name, p := range all {
-		one := &Price{input: p.Input * perToken, cached: p.Input * perToken, output: p.Output * perToken, call: admission.Billionths(p.Call, maxCost)}
+		one := &Price{input: p.Input * perToken, cached: p.Input * perToken, output: p.Output * perToken, sound: p.Minute * admission.Unit / 60e3, image: p.Image * admission.Unit, call: admission.Billionths(p.Call, maxCost)}
 		if p.Cached != nil {
 			one.cached = *p.Cached * perToken
 		}
@@ -36,6 +37,7 @@ func (p *Price) Of(u translate.Usage) int64 {
 	}
 	cached := min(max(u.CacheRead, 0), max(u.Input, 0))
 	cost := float64(max(u.Input, 0)-cached)*p.input + float64(cached)*p.cached + float64(max(u.Output, 0))*p.output
+	cost += float64(max(u.Sound, 0))*p.sound + float64(u.Images)*p.image
 	return min(p.call+int64(min(math.Round(cost), maxCost)), maxCost)
 }
 

@@ -20,6 +20,7 @@ type passage struct {
 	came     int    // bytes of an answer that is not made of events
 	first    []byte // its first bytes, at most pageMost
 	pieces   int64  // events that may be tokens
+	images   int    // events that tell of a picture that is complete
 	usage    translate.Usage
 	complete bool // an event has told of the end
 	done     bool
@@ -43,6 +44,9 @@ func (p *passage) Decode(evs []translate.Event, frame []byte) ([]translate.Event
 		return evs, translate.FailedIn(frame)
 	}
 	p.count(v)
+	if kind := string(v.GetStringBytes("type")); p.Images && strings.HasSuffix(kind, ".completed") {
+		p.images++
+	}
 	p.complete = p.complete || ends(v)
 	evs = append(evs, translate.Event{Kind: translate.KindOther})
 	if p.Answer > 0 {
@@ -77,6 +81,7 @@ func (p *passage) count(v *fastjson.Value) {
 		if !said(u) {
 			u.Input = translate.CountOf(at.Get("total_tokens"))
 		}
+		u.Sound = soundIn(at)
 		if said(u) {
 			p.usage = u
 			return
@@ -84,10 +89,19 @@ func (p *passage) count(v *fastjson.Value) {
 	}
 }
 
+// soundIn is how long the sound was that a usage tells of: {"type":"duration","seconds":n}.
+func soundIn(usage *fastjson.Value) int32 {
+	if kind := usage.GetStringBytes("type"); len(kind) > 0 && string(kind) != "duration" {
+		return 0
+	}
+	return translate.SoundOf(usage.Get("seconds"))
+}
+
 // used is what was counted, and estimated where it was not: an event of a completion is about one
 // token.
 func (p *passage) used() translate.Usage {
 	u := p.usage
+	u.Images = uint16(min(max(p.images, p.members.Counted()), translate.MostPictures))
 	if u.Output == 0 && p.pieces > 0 {
 		u.Output, u.Estimated = p.pieces, true
 	}
@@ -128,6 +142,9 @@ func page(first []byte) bool {
 func (p *passage) Pass(piece []byte) {
 	if p.came == 0 {
 		p.members.Keep = append([]string{"error"}, p.Usage...)
+		if p.Images {
+			p.members.Count = "data"
+		}
 	}
 	p.first = append(p.first, piece[:min(len(piece), pageMost-len(p.first))]...)
 	p.came += len(piece)

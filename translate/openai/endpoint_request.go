@@ -70,6 +70,12 @@ func (endpoint) DecodeRequest(req *translate.Request, body []byte) error {
 	}
 	req.Dialect, req.Model, req.Raw, req.Opaque, req.User = name, a.Model, body, &q, translate.UserID(a.User)
 	req.Stream = a.Stream || a.Format == "sse"
+	if q.Images {
+		q.Pictures = 1
+		if a.Choices != nil {
+			q.Pictures = min(max(*a.Choices, 1), translate.MostPictures)
+		}
+	}
 	if q.Answer > 0 {
 		req.Params.MaxTokens = a.MaxTokens
 		if a.Choices != nil {

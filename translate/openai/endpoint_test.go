@@ -40,7 +40,7 @@ func TestAPassageIsReadForItsCountsAndItsEnd(t *testing.T) {
 		{"/completions", []string{`{"choices":[{"text":"a"}]}`, `{"choices":[{"text":"b","finish_reason":"stop"}]}`}, "", translate.Usage{Output: 2, Estimated: true}, "complete"},
 		{"/completions", []string{`{"choices":[{"text":"a","finish_reason":"length"}]}`, `{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}`, ` [DONE]`}, "", translate.Usage{Input: 3, Output: 4}, "done"},
 		{"/completions", []string{`{"choices":[{"text":"a"},{"text":"","finish_reason":"stop"}]}`}, "", translate.Usage{Output: 1, Estimated: true}, "open"},
-		{"/images/generations", []string{`{"type":"image_generation.partial_image"}`, `{"type":"image_generation.completed","usage":{"input_tokens":5,"output_tokens":6}}`}, "", translate.Usage{Input: 5, Output: 6}, "complete"},
+		{"/images/generations", []string{`{"type":"image_generation.partial_image"}`, `{"type":"image_generation.completed","usage":{"input_tokens":5,"output_tokens":6}}`}, "", translate.Usage{Input: 5, Output: 6, Images: 1}, "complete"},
 		{"/audio/speech", []string{`{"type":"speech.audio.delta"}`, `{"type":"speech.audio.done"}`}, "", translate.Usage{}, "complete"},
 		{"/completions", []string{`{"error":{"message":"x","type":"rate_limit_error","code":"rate_limit_exceeded"}}`}, "", translate.Usage{}, "busy"},
 		{"/completions", []string{`7`}, "", translate.Usage{}, "broken"},

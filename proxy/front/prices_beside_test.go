@@ -1,0 +1,123 @@
+package front_test
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
+	"github.com/dragoman-gateway/dragoman/store"
+)
+
+// studio is a back end of kind openai that answers a prompt, or a form with one, with the text that
+// answers has for it.
+func studio(t *testing.T, answers map[string]string) (url string) {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		for word, answer := range answers {
+			if !strings.Contains(string(body), word) {
+				continue
+			}
+			if w.Header().Set("Content-Type", "application/json"); strings.HasPrefix(answer, "data:") {
+				w.Header().Set("Content-Type", "text/event-stream")
+			}
+			_, _ = io.WriteString(w, answer)
+			return
+		}
+		http.Error(w, "unknown", 400)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// Sound costs by its seconds and pictures by their number, beside tokens.
+func TestSoundAndPicturesHavePrices(t *testing.T) {
+	t.Parallel()
+	picture := `{"b64_json":"` + strings.Repeat("A", 70_000) + `","of":[{"x":{}}]}`
+	url := studio(t, map[string]string{
+		"one-picture":    `{"created":1,"data":[` + picture + `]}`,
+		"three-pictures": `{"data": [ ` + picture + `, {"url":"http://x/a"},{"url":"}"}],"created":1,"usage":{"input_tokens":10,"output_tokens":1000}}`,
+		"no-list":        `{"data":{"a":{},"b":{}}}`,
+		"in-events":      sseOf(`{"type":"image_generation.partial_image","b64_json":"AA"}`, `{"type":"image_generation.completed","b64_json":"AA","usage":{"input_tokens":10,"output_tokens":100}}`),
+		"a-vector":       `{"data":[{"embedding":[1]},{"embedding":[2]}],"usage":{"prompt_tokens":1000000}}`,
+		"ninety-seconds": `{"text":"hi","usage":{"type":"duration","seconds":90}}`,
+		"in-quotes":      `{"text":"hi","usage":{"seconds":"1.5"}}`,
+		"by-tokens":      `{"text":"hi","usage":{"type":"tokens","seconds":60,"input_tokens":1000000,"output_tokens":1}}`,
+		"nonsense":       `{"text":"hi","usage":{"type":"duration","seconds":-5}}`,
+		"for-years":      `{"text":"hi","usage":{"type":"duration","seconds":1e300}}`,
+		"untold":         `{"text":"hi"}`,
+	})
+	w := world.Start(t, callers+"prices: {echo: {input: 0.25, minute: 0.6, image: 2}}\nchannels:\n"+oddChannel("up", url, 1))
+	const make, edit, speak, hear, embed = "/v1/images/generations", "/v1/images/edits", "/v1/audio/speech", "/v1/audio/transcriptions", "/v1/embeddings"
+	total, sound, images := 0.0, 0.0, 0.0
+	for _, c := range []struct {
+		path, prompt string
+		cost         float64
+		sound        float64 // seconds
+		images       float64
+	}{
+		{make, "one-picture", 2, 0, 1},
+		{make, "three-pictures", 6, 0, 3},
+		{edit, "three-pictures", 6, 0, 3},
+		{make, "no-list", 0, 0, 0},
+		{make, "in-events", 2, 0, 1},
+		{embed, "a-vector", 0.25, 0, 0},
+		{hear, "ninety-seconds", 0.9, 90, 0},
+		{hear, "in-quotes", 0.015, 1.5, 0},
+		{hear, "by-tokens", 0.25, 0, 0},
+		{hear, "nonsense", 0, 0, 0},
+		{hear, "for-years", 0, 0, 0},
+		{hear, "untold", 0, 0, 0},
+		{speak, "ninety-seconds", 0.9, 90, 0},
+	} {
+		body, kind := `{"model":"echo","input":"`+c.prompt+`","prompt":"`+c.prompt+`","stream":`+fmt.Sprint(c.prompt == "in-events")+`}`, "application/json"
+		if c.path == hear || c.path == edit {
+			body, kind = formBody("prompt", c.prompt, "@file", "RIFF", "model", "echo")
+		}
+		status, _, answer := w.Do(t, "POST", c.path, body, "Authorization", "Bearer "+key, "Content-Type", kind)
+		if status != 200 {
+			t.Fatalf("%s %s: %d %s", c.path, c.prompt, status, answer)
+		}
+		w.Eventually(t, "it is over", func() bool { return w.Gateway.Running() == 0 })
+		all, err := w.Gateway.Entries(t.Context(), store.EntryFilter{Limit: 1, Requests: true})
+		if err != nil || len(all) != 1 || math.Abs(float64(all[0].Cost)/1e9-c.cost) > 1e-4 {
+			t.Errorf("%s %s costs %+v, want %g: %v", c.path, c.prompt, all, c.cost, err)
+		}
+		total, sound, images = total+c.cost, sound+c.sound, images+c.images
+	}
+	for _, m := range w.Gateway.Metrics() {
+		if m.Channel != "" && (float64(m.Sound) != sound*1e3 || float64(m.Images) != images || math.Abs(float64(m.Cost)/1e9-total) > 1e-3) {
+			t.Errorf("%+v, want %g s, %g pictures, %g", m, sound, images, total)
+		}
+	}
+}
+
+// A budget reserves the pictures that are asked for, and is charged for those that were made.
+func TestABudgetKnowsPictures(t *testing.T) {
+	t.Parallel()
+	url := studio(t, map[string]string{"p": `{"data":[{"url":"a"},{"url":"b"}]}`})
+	w := world.Start(t, "callers: {keys: [{name: alice, key: "+key+", limits: tight}]}\nlimits: {tight: {budget: {amount: 10, per: month}}}\nprices: {echo: {image: 2}}\nchannels:\n"+oddChannel("up", url, 1))
+	form, kind := formBody("prompt", "p", "image", "x", "n", "4", "model", "echo")
+	for _, c := range []struct {
+		path, body, kind string
+		status           int
+	}{
+		{"/v1/images/generations", `{"model":"echo","prompt":"p","n":6}`, "application/json", 429},
+		{"/v1/images/generations", `{"model":"echo","prompt":"p","n":5}`, "application/json", 200}, // two were made: 6 are left
+		{"/v1/images/edits", form, kind, 429},
+		{"/v1/images/generations", `{"model":"echo","prompt":"p"}`, "application/json", 200},
+		{"/v1/images/generations", `{"model":"echo","prompt":"p"}`, "application/json", 200}, // it reserves one of two
+		{"/v1/images/generations", `{"model":"echo","prompt":"p"}`, "application/json", 429},
+	} {
+		status, _, body := w.Do(t, "POST", c.path, c.body, "Authorization", "Bearer "+key, "Content-Type", c.kind)
+		if status != c.status {
+			t.Errorf("%s %.60s: %d %s", c.path, c.body, status, body)
+		}
+		w.Eventually(t, "it is over", func() bool { return w.Gateway.Running() == 0 })
+	}
+}
