@@ -25,7 +25,7 @@ func (v *Vendor) RequestRoundTrip(t *testing.T) {
 		if mode == translate.ToolNamed {
 			req.ToolChoice.Name = "look"
 		}
-		RequestRoundTrip(t, v.Dialect, req, nil)
+		RequestRoundTrip(t, v.Dialect, req, v.Again)
 	}
 }
 

@@ -16,6 +16,8 @@ type Vendor struct {
 	// Modes are the ways to choose a tool that it knows.
 	Full  func() *translate.Request
 	Modes []translate.ToolMode
+	// Again changes what Full made, and was put, to what is read of it; nil: it is the same.
+	Again func(req *translate.Request)
 	// Script makes an answer with everything that the dialect can say.
 	Script func() []translate.Event
 

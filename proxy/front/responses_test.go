@@ -260,3 +260,44 @@ func TestAToolsResultGoesOnFromTheResponseThatCalledIt(t *testing.T) {
 		})
 	}
 }
+
+// The members of a question that say nothing of where it belongs reach a channel of this dialect byte for
+// byte, also where the question is stored and where it goes on from a stored one.
+func TestWhatAStoredQuestionSaysReachesAChannelOfItsDialectByteForByte(t *testing.T) {
+	t.Parallel()
+	w := world.Start(t, twoCallers+"channels:\n"+channel("up", "responses", "", "echo"))
+	members := []string{
+		`"metadata": { "a":"b" ,"c": "\u00e4" }`, `"service_tier":  "flex"`, `"include":[ "file_search_call.results" , "message.output_text.logprobs" ]`,
+		`"x_unknown": [1, 2.50,{"y":null}]`, `"top_logprobs": 3`, `"safety_identifier":"s\u002f1"`, `"prompt_cache_key": "k"`, `"truncation":"auto"`,
+		`"tools":[ {"name":"look" ,"type":"function","parameters":{"type":"object" },"x":1}, { "type":"web_search" } ]`, `"tool_choice" : "auto"`, `"parallel_tool_calls": true`,
+		`"text": {"verbosity":"low", "format":{ "type":"text" }}`, `"reasoning":{"summary":"auto" }`,
+	}
+	previous := ""
+	for _, store := range []string{"", `"store":true,`, `"store":false,`} {
+		for _, stream := range []bool{false, true} {
+			body := fmt.Sprintf(`{"model":"echo",%s%s"stream":%v,"input":[{"role":"user","content":"hi"}],%s}`, store, previous, stream, strings.Join(members, ", "))
+			status, _, said := w.Do(t, "POST", "/v1/responses", body, "Content-Type", "application/json", "Authorization", "Bearer "+key)
+			if status != 200 {
+				t.Fatalf("%d %s", status, said)
+			}
+			if !stream && previous == "" {
+				var r response
+				if err := json.Unmarshal([]byte(said), &r); err != nil || r.ID == "" {
+					t.Fatalf("%s: %v", said, err)
+				}
+				previous = `"previous_response_id":"` + r.ID + `",`
+			}
+			seen := w.Model.Seen()
+			sent := seen[len(seen)-1].Body
+			if !json.Valid([]byte(sent)) || !strings.Contains(sent, `"store":false`) || strings.Contains(sent, "previous_response_id") {
+				t.Errorf("the channel was sent %s", sent)
+			}
+			for _, m := range members {
+				name, value, _ := strings.Cut(m, ":")
+				if name = strings.TrimSpace(name); !strings.Contains(strings.ReplaceAll(sent, name+" :", name+":"), name+":"+strings.TrimSpace(value)) && !strings.Contains(sent, m) || strings.Count(sent, name+":")+strings.Count(sent, name+" :") != 1 {
+					t.Errorf("%s stream %v: %s is not in %s", store, stream, m, sent)
+				}
+			}
+		}
+	}
+}

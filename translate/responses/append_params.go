@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"bytes"
 	"math"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
@@ -72,17 +73,19 @@ func (a *asking) reasoning(dst []byte, family *translate.Family, shown bool) []b
 	if !family.Thinks && wanted == nil {
 		return dst
 	}
-	dst = append(dst, `,"include":[`...)
-	start := len(dst)
-	if family.Thinks {
-		dst = append(append(dst, `"`+sealed+`"`...), ',')
+	dst = append(dst, `,"include":`...)
+	switch own := []byte(`"` + sealed + `"`); {
+	case wanted != nil && (!family.Thinks || bytes.Contains(wanted, own)):
+		return append(dst, wanted...)
+	case len(bytes.Trim(wanted, "[] \t\r\n")) == 0:
+		return append(append(append(dst, '['), own...), ']')
+	case wanted[0] != '[':
+		dst = append(append(append(dst, '['), own...), ',')
+		return append(append(dst, wanted...), ']')
+	default:
+		dst = append(append(append(dst, '['), own...), ',')
+		return append(dst, wanted[1:]...)
 	}
-	for one := range jsonx.Elements(wanted) {
-		if !family.Thinks || string(one) != `"`+sealed+`"` {
-			dst = append(append(dst, one...), ',')
-		}
-	}
-	return jsonx.CloseList(dst, start)
 }
 
 // format appends the form of the answer, which the canonical form has as chat completions
@@ -131,7 +134,7 @@ func (a *asking) tools(dst []byte) []byte {
 	if !a.told.has("tool_choice") {
 		dst = a.choice(dst, c)
 	}
-	if c.NoParallel {
+	if c.NoParallel && !a.told.has("parallel_tool_calls") {
 		dst = append(dst, `,"parallel_tool_calls":false`...)
 	}
 	return dst

@@ -141,3 +141,24 @@ func TestWhatNoOtherDialectSaysIsNotedAndKeptForItsOwn(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestWhatIsIncludedIsToldAsItCame(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ model, include, want string }{
+		{"gpt-4o", `[ "a.b" , "c" ]`, `"include":[ "a.b" , "c" ]`},
+		{"gpt-5", `[ "a.b" , "c" ]`, `"include":["reasoning.encrypted_content", "a.b" , "c" ]`},
+		{"gpt-5", `[ "c",	"reasoning.encrypted_content" ]`, `"include":[ "c",	"reasoning.encrypted_content" ]`},
+		{"gpt-5", `[ ]`, `"include":["reasoning.encrypted_content"]`},
+		{"gpt-5", `null`, `"include":["reasoning.encrypted_content"]`},
+		{"gpt-4o", `null`, ``},
+	} {
+		var req translate.Request
+		if err := Dialect.DecodeRequest(&req, []byte(`{"model":"`+c.model+`","input":[{"role":"user","content":"hi"}],"include":`+c.include+`,"x":1}`)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Dialect.AppendRequest(nil, &req)
+		if err != nil || !json.Valid(got) || !strings.Contains(string(got), c.want) || c.want == "" && strings.Contains(string(got), "include") || strings.Count(string(got), `"include"`) > 1 {
+			t.Errorf("%s, %s: %s, %v", c.model, c.include, got, err)
+		}
+	}
+}

@@ -14,6 +14,19 @@ type ownMembers struct {
 	names []string // of those that are known, and say more than the canonical form
 }
 
+// whole are the members that say the same to a channel of this dialect as to us, and that nothing here
+// changes: it is told them byte for byte, however much of them the canonical form can say.
+var whole = []string{"tools", "tool_choice", "parallel_tool_calls", "text", "include"}
+
+// keepWhole notes those of the whole members that are there.
+func (m *ownMembers) keepWhole(body []byte, o *jsonx.Outline) {
+	for _, name := range whole {
+		if at := o.Find(name); at != nil && string(body[at.Start:at.End]) != "null" {
+			m.keep(name)
+		}
+	}
+}
+
 // keep notes that a member says more than the canonical form.
 func (m *ownMembers) keep(name string) {
 	if !slices.Contains(m.names, name) {

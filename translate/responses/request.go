@@ -58,7 +58,8 @@ var known = []string{
 }
 
 // DecodeRequest fills req from the body of POST /v1/responses. Members that the canonical form
-// does not know are noted in req.Dropped and kept in req.Own for a channel of this dialect.
+// does not know are noted in req.Dropped; they, and those that nothing here changes, are kept in req.Own
+// for a channel of this dialect.
 // An item that refers to a stored one becomes a part of the kind PartReference, which the
 // front replaces.
 func (codec) DecodeRequest(req *translate.Request, body []byte) error {
@@ -158,6 +159,7 @@ func decodeAny(req *translate.Request, body []byte, o jsonx.Outline, once bool) 
 		return err
 	}
 	if once {
+		own.keepWhole(body, &o)
 		req.Own = own.take(body, o.Members)
 	}
 	req.KeepRaw(body, known, o, once)

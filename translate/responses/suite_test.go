@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/internal/codectest"
@@ -10,6 +11,14 @@ import (
 // suite has frames and bodies as servers and clients of this dialect send them.
 var suite = codectest.Vendor{
 	Dialect: Dialect, Status: Status, Full: full, Script: script,
+	// What the canonical form says as well is kept as it came.
+	Again: func(req *translate.Request) {
+		body, _ := Dialect.AppendRequest(nil, req)
+		o, _ := jsonx.Members(body)
+		var own ownMembers
+		own.keepWhole(body, &o)
+		req.Own = own.take(body, o.Members)
+	},
 	Modes: []translate.ToolMode{translate.ToolDefault, translate.ToolAuto, translate.ToolNone, translate.ToolRequired, translate.ToolNamed},
 	Known: known, Plain: decodePlain, Any: decodeAny,
 	PassedOn: `{"model":"m","max_output_tokens":7,"input":[{"role":"user","content":"q"}],"stream":true}`,
