@@ -20,8 +20,9 @@ type route struct{ front, channel string }
 func (r route) String() string { return r.channel + "-to-" + r.front }
 
 var routes = []route{
-	{"openai", "openai"}, {"anthropic", "anthropic"}, // passed through
+	{"openai", "openai"}, {"anthropic", "anthropic"}, {"responses", "responses"}, {"gemini", "gemini"}, {"ollama", "ollama"}, // passed through
 	{"anthropic", "openai"}, {"openai", "anthropic"}, {"openai", "rest"}, {"rest", "openai"}, // translated
+	{"responses", "openai"}, {"openai", "responses"}, {"gemini", "openai"}, {"openai", "gemini"}, {"ollama", "openai"}, {"openai", "ollama"},
 }
 
 // listen serves on a free port until the test ends.
@@ -51,7 +52,11 @@ func serveModel(tb testing.TB) string {
 // serveGateway serves all fronts before a channel of the kind.
 func serveGateway(tb testing.TB, kind, model string) string {
 	base := "http://" + model
-	if kind != "rest" {
+	switch kind {
+	case "rest", "ollama":
+	case "gemini":
+		base += "/v1beta"
+	default:
 		base += "/v1"
 	}
 	g, conf, log := openGateway(tb, fmt.Sprintf("- {id: a, kind: %s, url: %q, keys: [k], models: [default, %s]}\n", kind, base, models))
@@ -83,6 +88,15 @@ func question(dialect, model string, stream bool) []byte {
 		path, body = "/v1/chat/completions", fmt.Sprintf(`{"model":%q,"stream":%v,"messages":[{"role":"user","content":"hello there"}]}`, model, stream)
 	case "anthropic":
 		path, body = "/v1/messages", fmt.Sprintf(`{"model":%q,"max_tokens":4096,"stream":%v,"messages":[{"role":"user","content":"hello there"}]}`, model, stream)
+	case "responses":
+		path, body = "/v1/responses", fmt.Sprintf(`{"model":%q,"stream":%v,"store":false,"input":"hello there"}`, model, stream)
+	case "gemini":
+		path, body = "/v1beta/models/"+model+":generateContent", `{"contents":[{"role":"user","parts":[{"text":"hello there"}]}]}`
+		if stream {
+			path = "/v1beta/models/" + model + ":streamGenerateContent?alt=sse"
+		}
+	case "ollama":
+		path, body = "/ollama/api/chat", fmt.Sprintf(`{"model":%q,"stream":%v,"messages":[{"role":"user","content":"hello there"}]}`, model, stream)
 	case "rest":
 		path, body = "/api/chat", fmt.Sprintf(`{"message":"hello there","userId":"%s","presetId":%q}`, user, model)
 		if stream {

@@ -3,6 +3,7 @@ package mockmodel
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 )
@@ -128,7 +129,8 @@ type responsesAnswer struct {
 // responsesOutput is an item of the output.
 type responsesOutput struct {
 	kind     StepKind
-	text     string
+	text     strings.Builder
+	place    string // which item it is, in events; empty: not known yet
 	id, name string
 	free     bool
 	over     bool
@@ -136,10 +138,16 @@ type responsesOutput struct {
 
 // event appends an event; fields begins with a comma.
 func (a *responsesAnswer) event(dst []byte, kind, fields string) []byte {
-	dst = append(dst, "event: "+kind+"\ndata: {\"type\":\""+kind+"\",\"sequence_number\":"...)
-	dst = strconv.AppendInt(dst, a.seq, 10)
+	dst = append(a.begin(dst, kind), fields...)
+	return append(dst, "}\n\n"...)
+}
+
+// begin appends the beginning of an event.
+func (a *responsesAnswer) begin(dst []byte, kind string) []byte {
+	dst = append(append(append(dst, "event: "...), kind...), "\ndata: {\"type\":\""...)
+	dst = append(append(dst, kind...), "\",\"sequence_number\":"...)
 	a.seq++
-	return append(dst, fields+"}\n\n"...)
+	return strconv.AppendInt(dst, a.seq-1, 10)
 }
 
 func (a *responsesAnswer) start(dst []byte) []byte {
@@ -150,7 +158,7 @@ func (a *responsesAnswer) start(dst []byte) []byte {
 func (a *responsesAnswer) step(dst []byte, st *Step) []byte {
 	if st.Kind == StepArgs {
 		o, n := a.call(st.Index)
-		o.text += st.Text
+		o.text.WriteString(st.Text)
 		if o.free {
 			return dst
 		}
@@ -169,12 +177,14 @@ func (a *responsesAnswer) step(dst []byte, st *Step) []byte {
 	if st.Kind == StepCall {
 		return dst
 	}
-	o.text += st.Text
+	o.text.WriteString(st.Text)
 	kind, place, more := "response.output_text.delta", `,"content_index":0`, `,"logprobs":[]`
 	if st.Kind == StepReasoning {
 		kind, place, more = "response.reasoning_summary_text.delta", `,"summary_index":0`, ""
 	}
-	return a.event(dst, kind, o.at(a, last)+place+`,"delta":`+string(quote(nil, st.Text))+more)
+	dst = append(append(a.begin(dst, kind), o.at(a, last)...), place...)
+	dst = quote(append(dst, `,"delta":`...), st.Text)
+	return append(append(dst, more...), "}\n\n"...)
 }
 
 func (a *responsesAnswer) isFree(name string) bool {
@@ -200,7 +210,10 @@ func (a *responsesAnswer) call(n int) (*responsesOutput, int) {
 
 // at names the item in an event.
 func (o *responsesOutput) at(a *responsesAnswer, n int) string {
-	return `,"item_id":"` + o.itemID(a, n) + `","output_index":` + strconv.Itoa(n)
+	if o.place == "" {
+		o.place = `,"item_id":"` + o.itemID(a, n) + `","output_index":` + strconv.Itoa(n)
+	}
+	return o.place
 }
 
 func (o *responsesOutput) itemID(a *responsesAnswer, n int) string {
@@ -234,14 +247,14 @@ func (a *responsesAnswer) close(dst []byte, n int) []byte {
 		return dst
 	}
 	o.over = true
-	text := string(quote(nil, o.text))
+	text := string(quote(nil, o.text.String()))
 	switch {
 	case o.kind == StepText:
 		dst = a.event(dst, "response.output_text.done", o.at(a, n)+`,"content_index":0,"logprobs":[],"text":`+text)
-		dst = a.event(dst, "response.content_part.done", o.at(a, n)+`,"content_index":0,"part":`+textPart(o.text))
+		dst = a.event(dst, "response.content_part.done", o.at(a, n)+`,"content_index":0,"part":`+textPart(o.text.String()))
 	case o.kind == StepReasoning:
 		dst = a.event(dst, "response.reasoning_summary_text.done", o.at(a, n)+`,"summary_index":0,"text":`+text)
-		dst = a.event(dst, "response.reasoning_summary_part.done", o.at(a, n)+`,"summary_index":0,"part":`+summaryPart(o.text))
+		dst = a.event(dst, "response.reasoning_summary_part.done", o.at(a, n)+`,"summary_index":0,"part":`+summaryPart(o.text.String()))
 	case o.free:
 		dst = a.event(dst, "response.custom_tool_call_input.delta", o.at(a, n)+`,"delta":`+text)
 		dst = a.event(dst, "response.custom_tool_call_input.done", o.at(a, n)+`,"input":`+text)
@@ -263,18 +276,18 @@ func summaryPart(text string) string {
 func (o *responsesOutput) json(a *responsesAnswer, n int) string {
 	status, inner, args := "in_progress", "", `""`
 	if o.over {
-		status, args = "completed", string(quote(nil, o.text))
+		status, args = "completed", string(quote(nil, o.text.String()))
 	}
 	head := `{"id":"` + o.itemID(a, n) + `","type":"`
 	switch {
 	case o.kind == StepText:
 		if o.over {
-			inner = textPart(o.text)
+			inner = textPart(o.text.String())
 		}
 		return head + `message","status":"` + status + `","role":"assistant","content":[` + inner + `]}`
 	case o.kind == StepReasoning:
 		if o.over {
-			inner = summaryPart(o.text)
+			inner = summaryPart(o.text.String())
 		}
 		return head + `reasoning","summary":[` + inner + `]}`
 	case o.free:

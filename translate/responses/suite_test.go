@@ -1,10 +1,10 @@
 package responses
 
 import (
-	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/internal/codectest"
+	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
