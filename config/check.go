@@ -502,6 +502,8 @@ func (k *checker) fronts() {
 	k.atLeastOne("rest.max_body", int(k.Rest.MaxBody))
 	k.atLeastOne("openai.max_body", int(k.OpenAI.MaxBody))
 	k.atLeastOne("openai.max_upload", int(k.OpenAI.MaxUpload))
+	k.atLeastOne("openai.sockets", k.OpenAI.Sockets)
+	k.atLeastOne("openai.socket_age", int(k.OpenAI.SocketAge))
 	k.atLeastOne("anthropic.max_body", int(k.Anthropic.MaxBody))
 	k.atLeastOne("gemini.max_body", int(k.Gemini.MaxBody))
 	k.atLeastOne("ollama.max_body", int(k.Ollama.MaxBody))

@@ -17,12 +17,14 @@ import (
 // The reference is made of the struct comments; -update writes it.
 func TestTheReferenceSaysWhatTheCommentsSay(t *testing.T) {
 	t.Parallel()
-	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := reference{types: map[string]*ast.StructType{}, docs: map[string]string{}}
-	r.collect(file)
+	for _, name := range []string{"config.go", "fronts.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.collect(file)
+	}
 	r.section("", "Config")
 	got := referenceHead + strings.Join(r.out, "\n")
 	const path = "../docs/configuration.md"
@@ -42,12 +44,12 @@ func TestTheReferenceSaysWhatTheCommentsSay(t *testing.T) {
 }
 
 const referenceHead = "# Configuration\n\n" +
-	"This page is made from the comments in config/config.go by `go test ./config -update`.\n\n" +
+	"This page is made from the comments in config/config.go and config/fronts.go by `go test ./config -update`.\n\n" +
 	"The file is YAML. A key that is not listed here, or that stands twice, is an error. `\"${VAR}\"` inside a\n" +
 	"string is replaced by the environment variable VAR; `$${` stands for a literal `${`. `dragoman check`\n" +
 	"prints every problem with its line.\n"
 
-// reference collects the structs of config.go and writes a table for each.
+// reference collects the structs of files and writes a table for each.
 type reference struct {
 	types map[string]*ast.StructType
 	docs  map[string]string

@@ -35,7 +35,7 @@ var placesOfADialect = []place{
 	{"translate/dialects/testdata/", "`vendors/foo.txtar`: what both ends say, by hand; `-update` adds the transcripts; in `bulky_test.go` bodies of many parts", func(name string) bool {
 		return transcribed(name) && mentions("translate/dialects/bulky_test.go", `"foo",`)(name)
 	}},
-	{"config/kinds.go", "the facts of its kind of channel; in `config.go` the comment of `Kind`, the `max_body` of its front, also in `check.go`", func(name string) bool {
+	{"config/kinds.go", "the facts of its kind of channel; in `config.go` the comment of `Kind`; in `fronts.go` the `max_body` of its front, also in `check.go`", func(name string) bool {
 		return config.KindOf(name).Dialect == name && mentions("docs/configuration.md", "foo,", "foo or mock")(name)
 	}},
 	{"proxy/upstream/kinds.go", "how such a channel is asked", opens},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 	"github.com/dragoman-gateway/dragoman/translate/responses"
@@ -17,6 +18,7 @@ var responsesFront = Front{
 	routes: func() []Route {
 		return []Route{
 			{Method: "POST", Path: "/v1/responses", Handle: (*call).respond},
+			{Method: "GET", Path: "/v1/responses", Handle: responsesSocket},
 			{Method: getHead, Path: "/v1/responses/{id}", Handle: responsesCaller(readResponse)},
 			{Method: "DELETE", Path: "/v1/responses/{id}", Handle: responsesCaller(deleteResponse)},
 			{Method: getHead, Path: "/v1/responses/{id}/input_items", Handle: responsesCaller(listInputItems)},
@@ -26,7 +28,7 @@ var responsesFront = Front{
 	base:  "/v1",
 	owns:  "/v1/responses",
 	instead: func(string) string {
-		return "POST /v1/responses, GET or DELETE /v1/responses/ID, or GET /v1/responses/ID/input_items"
+		return "POST /v1/responses, a WebSocket at /v1/responses, GET or DELETE /v1/responses/ID, or GET /v1/responses/ID/input_items"
 	},
 
 	token:   (*call).bearer,
@@ -71,7 +73,8 @@ func (c *call) respond() {
 	if !c.unique(caller) {
 		return
 	}
-	r := recall{c: c, caller: caller, state: state, req: req}
+	r := c.recall(caller)
+	r.state, r.req = state, req
 	origin, err := r.origin()
 	if err != nil {
 		c.once.forget()
@@ -93,7 +96,7 @@ func (c *call) keep(q *proxy.Question, from *origin, head translate.Envelope) {
 	p, err := c.admit(c.s.life, q)
 	if err == nil {
 		defer p.Dismiss()
-		err = from.enter(c, q.Caller, p)
+		err = from.enter(c.s, q.Caller, p, func(id conversation.Identity) error { return c.join(p, id, false) })
 	}
 	if err != nil {
 		c.once.forget()

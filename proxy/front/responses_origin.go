@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
@@ -13,11 +14,19 @@ import (
 
 // recall looks up what is stored of what a question of the responses dialect refers to.
 type recall struct {
-	c      *call
+	s      *Server
+	log    func() *slog.Logger
 	caller *proxy.Caller
+	unseen func() *translate.Error // why the caller may not see what is stored; nil: it may
+	memory *responsesMemory        // of the socket that it came on; nil: it came on none
 	state  responses.State
 	req    *translate.Request
 	loaded map[string]*store.Conversation // by their ids
+}
+
+// recall is what looks up what a question of caller refers to.
+func (c *call) recall(caller *proxy.Caller) recall {
+	return recall{s: c.s, log: c.log, caller: caller, unseen: func() *translate.Error { return c.unseen(caller) }}
 }
 
 // origin puts stored items in the place of references to them, and returns what goes before
@@ -27,7 +36,10 @@ func (r *recall) origin() (*origin, *translate.Error) {
 		return nil, err
 	}
 	o := &origin{name: clipTitle(newestText(r.req))}
+	heard, known := r.memory.find(r.state.Previous)
 	switch {
+	case known:
+		o.copied, o.heard = true, heard
 	case r.state.Previous != "":
 		key, ok := responses.ParseID(r.state.Previous)
 		conv, t, err := r.turn(key, ok)
@@ -51,7 +63,26 @@ func (r *recall) origin() (*origin, *translate.Error) {
 		}
 		o.ref, o.heard = store.Ref{ID: conv.ID}, conv.Messages
 	}
+	if len(r.state.Asked(r.req)) == 0 && o.copied {
+		return o, o.ask(r.req)
+	}
 	return o, nil
+}
+
+// ask makes a question of what was heard behind the last answer, for req adds nothing to it.
+func (o *origin) ask(req *translate.Request) *translate.Error {
+	from := len(o.heard)
+	for from > 0 && o.heard[from-1].Role != translate.RoleAssistant {
+		from--
+	}
+	if from == len(o.heard) {
+		return translate.InvalidAt("input", "input must not be empty: the response that it goes on from is answered already")
+	}
+	for i := range o.heard[from:] {
+		req.Messages = append(req.Messages, o.heard[from+i].Message)
+	}
+	o.heard = o.heard[:from]
+	return nil
 }
 
 // newestText is the text of the question, as far as it was read.
@@ -67,14 +98,14 @@ func (r *recall) load(id string) (*store.Conversation, *translate.Error) {
 	if conv, known := r.loaded[id]; known {
 		return conv, nil
 	}
-	if err := r.c.unseen(r.caller); err != nil {
+	if err := r.unseen(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(r.c.s.life, storeWait)
+	ctx, cancel := context.WithTimeout(r.s.life, storeWait)
 	defer cancel()
-	conv, err := r.c.s.g.Store().Load(ctx, r.caller.Name, store.Ref{ID: id}, store.Window{View: store.ViewSent})
+	conv, err := r.s.g.Store().Load(ctx, r.caller.Name, store.Ref{ID: id}, store.Window{View: store.ViewSent})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		r.c.log().Error("store", "why", err)
+		r.log().Error("store", "why", err)
 		return nil, &translate.Error{Code: translate.CodeInternal, Message: store.FailedText}
 	}
 	if err != nil {
@@ -137,14 +168,9 @@ func (r *recall) resolve() *translate.Error {
 			if p.Kind != translate.PartReference {
 				continue
 			}
-			key, place, ok := responses.ParseItem(p.ID)
-			conv, t, err := r.turn(key, ok)
+			outputs, place, err := r.outputs(p.ID)
 			if err != nil {
 				return err
-			}
-			var outputs []translate.Part
-			if t.found() {
-				outputs = responses.Outputs(conv.Messages[t.answer].Parts)
 			}
 			if place >= len(outputs) {
 				return &translate.Error{Code: translate.CodeConversation, Param: "input", Message: "Item with id '" + translate.Printable(p.ID) + "' not found."}
@@ -155,14 +181,29 @@ func (r *recall) resolve() *translate.Error {
 	return nil
 }
 
+// outputs are the items of the response that the item with id is of, and its place among them.
+func (r *recall) outputs(id string) ([]translate.Part, int, *translate.Error) {
+	response, place, ok := responses.ParseItem(id)
+	if heard, known := r.memory.find(response); known {
+		return responses.Outputs(heard[len(heard)-1].Parts), place, nil
+	}
+	key, known := responses.ParseID(response)
+	conv, t, err := r.turn(key, ok && known)
+	if err != nil || !t.found() {
+		return nil, place, err
+	}
+	return responses.Outputs(conv.Messages[t.answer].Parts), place, nil
+}
+
 // enter gives p its place in the conversation that it goes on with: that of o, if it still ends where
-// o does and nobody else asks in it, else a new one that begins with what was heard.
-func (o *origin) enter(c *call, caller *proxy.Caller, p *proxy.Pending) error {
+// o does and nobody else asks in it, else a new one that begins with what was heard. join joins p to
+// one, whoever asks in that.
+func (o *origin) enter(s *Server, caller *proxy.Caller, p *proxy.Pending, join func(conversation.Identity) error) error {
 	if o.ref.ID != "" && !o.copied {
-		return c.join(p, conversation.Identity{Find: o.ref}, false)
+		return join(conversation.Identity{Find: o.ref})
 	}
 	if o.version != 0 {
-		turn, err := c.s.g.Enqueue(c.s.life, caller, conversation.Identity{Find: o.ref})
+		turn, err := s.g.Enqueue(s.life, caller, conversation.Identity{Find: o.ref})
 		if err != nil {
 			return err
 		}
@@ -172,5 +213,5 @@ func (o *origin) enter(c *call, caller *proxy.Caller, p *proxy.Pending) error {
 		}
 		turn.Done()
 	}
-	return c.join(p, conversation.Identity{Make: &store.Conversation{Name: o.name, Messages: o.heard}}, false)
+	return join(conversation.Identity{Make: &store.Conversation{Name: o.name, Messages: o.heard}})
 }

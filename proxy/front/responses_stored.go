@@ -25,7 +25,7 @@ func responsesCaller(handle func(c *call, caller *proxy.Caller, f *found)) func(
 		f := &found{id: c.pathID()}
 		var ok bool
 		f.key, ok = responses.ParseID(f.id)
-		r := recall{c: c, caller: caller}
+		r := c.recall(caller)
 		var err *translate.Error
 		if f.conv, f.turn, err = r.turn(f.key, ok); err == nil && !f.turn.found() {
 			err = &translate.Error{Code: translate.CodeConversation, Message: "Response with id '" + translate.Printable(f.id) + "' not found."}

@@ -24,7 +24,7 @@ import (
 // newServer returns a server of fronts. It listens nowhere yet.
 func newServer(conf *config.Config, g *proxy.Gateway, log *slog.Logger, fronts []*Front) *Server {
 	live := settingsOf(conf)
-	s := &Server{conf: conf, fronts: fronts, g: g, log: log, open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}, chats: &counts{of: make(map[string]int)}}
+	s := &Server{conf: conf, fronts: fronts, g: g, log: log, open: make(map[closer]struct{}), once: newIdempotency(), recent: newRecent(conf.IAgent.Dedupe), sockets: &counts{of: make(map[string]int)}, chats: &counts{of: make(map[string]int)}, asking: &counts{of: make(map[string]int)}}
 	s.live.Store(live)
 	s.bodies = intake.NewBudget(int(conf.Bodies), s.largestBody(live))
 	s.uploads = intake.NewBudget(int(conf.Uploads), int(conf.OpenAI.MaxUpload))

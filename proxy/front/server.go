@@ -48,6 +48,7 @@ type Server struct {
 	beating sync.WaitGroup // its goroutine
 	sockets *counts        // its connections, per caller
 	chats   *counts        // those of the chatnio front, per caller or address
+	asking  *counts        // those of the responses front, per caller or address
 	bodies  *intake.Budget // what bodies and messages take
 	uploads *intake.Budget // what bodies take on the disk
 	exposed string         // headers of answers that pages may read

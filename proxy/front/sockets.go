@@ -6,6 +6,7 @@ import (
 
 	"github.com/dragoman-gateway/dragoman/translate/chatnio"
 	"github.com/dragoman-gateway/dragoman/translate/iagent"
+	"github.com/dragoman-gateway/dragoman/translate/responses"
 )
 
 // Sockets is how many connections a caller has open on a front with sockets.
@@ -19,6 +20,7 @@ type Sockets struct {
 // Sockets returns how many there are, by front and caller. Addresses of clients are not told.
 func (s *Server) Sockets() (all []Sockets) {
 	all = append(s.chats.list(chatnio.Dialect.Name()), s.sockets.list(iagent.Dialect.Name())...)
+	all = append(all, s.asking.list(responses.Dialect.Name())...)
 	slices.SortFunc(all, func(a, b Sockets) int {
 		if n := strings.Compare(a.Front, b.Front); n != 0 {
 			return n

@@ -43,17 +43,7 @@ func (c *call) envelope(now time.Time) translate.Envelope {
 // asked says who asks which model, and has read fill req from the body. The order of what is
 // checked is the same for all: the credential, the body, the model.
 func (c *call) asked(req *translate.Request, read func() *translate.Error) (*proxy.Caller, *proxy.Model, *translate.Error) {
-	token, address := c.front.token(c), ""
-	if token == "" {
-		address = c.address()
-	}
-	caller, err := c.s.g.Identify(token, address)
-	if err != nil && token != "" {
-		err = c.s.g.BadKey(err, c.address())
-	}
-	if err == nil && caller.Anonymous {
-		err = c.misnamed()
-	}
+	caller, err := c.asker(c.front.token(c))
 	if err == nil {
 		err = c.checkBody()
 	}
@@ -81,6 +71,23 @@ func (c *call) asked(req *translate.Request, read func() *translate.Error) (*pro
 		return nil, nil, unknownModel(err)
 	}
 	return caller, model, nil
+}
+
+// asker finds the caller behind token. Its address is asked for where there is no other
+// credential, or a bad one.
+func (c *call) asker(token string) (*proxy.Caller, *translate.Error) {
+	address := ""
+	if token == "" {
+		address = c.address()
+	}
+	caller, err := c.s.g.Identify(token, address)
+	if err != nil && token != "" {
+		err = c.s.g.BadKey(err, c.address())
+	}
+	if err == nil && caller.Anonymous {
+		err = c.misnamed()
+	}
+	return caller, err
 }
 
 // pathOf reads what the dialect says in its paths.

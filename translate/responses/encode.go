@@ -12,6 +12,8 @@ import (
 // about the items of the output; the last one repeats all of them.
 type encoder struct {
 	answering
+	socket   bool   // it writes messages of a socket, not server-sent events
+	lane     string // the stream that they name; empty: none
 	started  bool
 	sequence int64
 	usage    translate.Usage
@@ -130,8 +132,10 @@ func (e *encoder) start(dst, id, model []byte) []byte {
 
 // begin appends the front of an event, and end its number and its end.
 func (e *encoder) begin(dst []byte, kind string) []byte {
-	dst = append(append(dst, `event: `...), kind...)
-	dst = append(append(dst, "\n"+`data: {"type":"`...), kind...)
+	if !e.socket {
+		dst = append(append(append(dst, `event: `...), kind...), "\ndata: "...)
+	}
+	dst = append(append(dst, `{"type":"`...), kind...)
 	return append(dst, '"')
 }
 
@@ -139,6 +143,12 @@ func (e *encoder) end(dst []byte) []byte {
 	dst = append(dst, `,"sequence_number":`...)
 	dst = jsonx.AppendInt(dst, e.sequence)
 	e.sequence++
+	if e.lane != "" {
+		dst = e.appendLane(dst)
+	}
+	if e.socket {
+		return append(dst, "}\n"...)
+	}
 	return append(dst, "}\n\n"...)
 }
 

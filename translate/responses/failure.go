@@ -34,6 +34,9 @@ func failureOf(err *translate.Error) translate.OpenAIError {
 	if err.Code == translate.CodeConversation && err.Param == previousParam && err.Rejection() == nil {
 		f.Code = "previous_response_not_found"
 	}
+	if code := codeOf(err); code != "" {
+		f.Code = string(code)
+	}
 	return f
 }
 
@@ -45,14 +48,23 @@ func (e *encoder) AppendError(dst []byte, err *translate.Error, started bool) []
 		return append(f.Append(append(dst, '{')), '}')
 	}
 	dst = e.start(dst, nil, nil)
-	dst = e.begin(dst, "error")
+	dst = e.end(e.failure(e.begin(dst, "error"), &f))
+	return e.failed(dst, err)
+}
+
+// failure appends the members of the event error, in both forms that clients know.
+func (e *encoder) failure(dst []byte, f *translate.OpenAIError) []byte {
 	dst = append(dst, `,"code":`...)
 	dst = jsonx.AppendStringOrNull(dst, f.Code)
 	dst = append(dst, `,"message":`...)
 	dst = jsonx.AppendString(dst, f.Message)
 	dst = append(dst, `,"param":`...)
 	dst = jsonx.AppendStringOrNull(dst, f.Param)
-	dst = e.end(f.Append(append(dst, ',')))
+	return f.Append(append(dst, ','))
+}
+
+// failed appends the event of a response that failed.
+func (e *encoder) failed(dst []byte, err *translate.Error) []byte {
 	for i := range e.output {
 		e.output[i].cut = e.output[i].cut || !e.output[i].over
 		e.output[i].over = true

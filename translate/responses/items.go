@@ -73,9 +73,6 @@ func decodeInput(req *translate.Request, raw translate.Raw) error {
 		}
 		i++
 	}
-	if i == 0 {
-		return translate.InvalidAt("input", "input must not be empty")
-	}
 	req.Messages = d.msgs
 	return nil
 }

@@ -61,7 +61,7 @@ var known = []string{
 // does not know are noted in req.Dropped; they, and those that nothing here changes, are kept in req.Own
 // for a channel of this dialect.
 // An item that refers to a stored one becomes a part of the kind PartReference, which the
-// front replaces.
+// front replaces. The list of items may be empty where the question goes on from a response.
 func (codec) DecodeRequest(req *translate.Request, body []byte) error {
 	o, ok := translate.ScanTopLevel(body, known)
 	if ok && decodePlain(req, body, o) {
@@ -220,6 +220,8 @@ func (w *wireRequest) check() error {
 		return translate.InvalidAt("model", "model is required")
 	case w.Input.Null():
 		return translate.InvalidAt("input", "input is required")
+	case w.Input[0] == '[' && w.Previous.Null() && jsonx.Len(w.Input) == 0:
+		return translate.InvalidAt("input", "input must not be empty")
 	case w.Background:
 		return translate.InvalidAt("background", "background is not served here: ask without it, and read the answer as it comes")
 	case w.MaxTokens != nil && *w.MaxTokens < 1:

@@ -46,19 +46,18 @@ func parseKey(text string) (k Key, ok bool) {
 	return Key{conversationPrefix + text[:at], asked}, true
 }
 
-// ParseItem returns of which response an item is, and its place in the output of that.
-func ParseItem(id string) (k Key, place int, ok bool) {
+// ParseItem returns the id of the response that an item is of, and its place in the output of that.
+func ParseItem(id string) (response string, place int, ok bool) {
 	_, text, found := strings.Cut(id, "_")
 	at := strings.LastIndexByte(text, '_')
 	if !found || at <= 0 {
-		return k, 0, false
+		return "", 0, false
 	}
 	place, err := strconv.Atoi(text[at+1:])
 	if err != nil || place < 0 {
-		return k, 0, false
+		return "", 0, false
 	}
-	k, ok = parseKey(text[:at])
-	return k, place, ok
+	return idPrefix + text[:at], place, true
 }
 
 // Outputs are those parts of an answer that are items of its output, in their order.
@@ -77,6 +76,15 @@ type State struct {
 	Keep         bool   // the answer is to be stored
 	Previous     string // id of the response that it goes on from; empty: of none
 	Conversation string // id of its conversation; empty: it names none
+	Instructed   bool   // its first message is its instructions, with which nobody goes on
+}
+
+// Asked are the messages of req that a further response goes on with.
+func (s *State) Asked(req *translate.Request) []translate.Message {
+	if s.Instructed && len(req.Messages) > 0 {
+		return req.Messages[1:]
+	}
+	return req.Messages
 }
 
 // StateOf reads the state of a question that was read already. The error is an *Error with
@@ -88,11 +96,12 @@ func StateOf(body []byte, req *translate.Request) (s State, err error) {
 		members = o.Members
 	}
 	var keep *bool
-	var conversation translate.Raw
-	fields := []translate.Field{{Name: "store", To: &keep}, {Name: "previous_response_id", To: &s.Previous}, {Name: "conversation", To: &conversation}}
+	var conversation, instructions translate.Raw
+	fields := []translate.Field{{Name: "store", To: &keep}, {Name: "previous_response_id", To: &s.Previous}, {Name: "conversation", To: &conversation}, {Name: "instructions", To: &instructions}}
 	if err := translate.Fill(body, members, fields); err != nil {
 		return s, err
 	}
+	s.Instructed = !instructions.Null() && string(instructions) != `""`
 	if !conversation.Null() && conversation[0] == '{' {
 		err = translate.Object("conversation", conversation, []translate.Field{{Name: "id", To: &s.Conversation}})
 	} else {

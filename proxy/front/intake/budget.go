@@ -275,15 +275,22 @@ func crowded() *translate.Error {
 	return &translate.Error{Code: translate.CodeUnavailable, Message: TextCrowded, Retry: budgetWait}
 }
 
+const messageBytes, partBytes = 48, 176 // without what they point at
+
+// BytesOf is about how many bytes m takes.
+func BytesOf(m *translate.Message) int {
+	n := messageBytes
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		n += partBytes + len(p.Text) + len(p.URL) + len(p.Data) + len(p.Args) + len(p.Signature) + len(p.Cache)
+	}
+	return n
+}
+
 // bytesOf is about how many bytes req takes.
 func bytesOf(req *translate.Request) (n int) {
-	const messageBytes, partBytes = 48, 176 // without what they point at
 	for i := range req.Messages {
-		n += messageBytes
-		for k := range req.Messages[i].Parts {
-			p := &req.Messages[i].Parts[k]
-			n += partBytes + len(p.Text) + len(p.URL) + len(p.Data) + len(p.Args) + len(p.Signature) + len(p.Cache)
-		}
+		n += BytesOf(&req.Messages[i])
 	}
 	for i := range req.Tools {
 		n += partBytes + len(req.Tools[i].Description) + len(req.Tools[i].Schema)
