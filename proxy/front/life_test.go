@@ -412,8 +412,18 @@ type socket struct {
 
 func (h *house) socket(path string, set ...func(*websocket.Conn)) *socket {
 	h.t.Helper()
+	return h.socketAs("", path, set...)
+}
+
+// socketAs is socket with a key in the header.
+func (h *house) socketAs(key, path string, set ...func(*websocket.Conn)) *socket {
+	h.t.Helper()
+	header := http.Header{}
+	if key != "" {
+		header.Set("Authorization", "Bearer "+key)
+	}
 	d := websocket.Dialer{NetDial: func(string, string) (net.Conn, error) { return h.dial(), nil }}
-	ws, _, err := d.Dial("ws://x"+path, nil)
+	ws, _, err := d.Dial("ws://x"+path, header)
 	if err != nil {
 		h.t.Fatal(err)
 	}

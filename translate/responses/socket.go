@@ -119,7 +119,11 @@ func NoMoreLanes(most int) *translate.Error {
 
 // TooOld is the failure of a socket that has been open for as long as it may.
 func TooOld(age time.Duration) *translate.Error {
-	err := translate.Invalid("the connection has been open for as long as it may (" + age.String() + "): ask on with a new one")
+	long := age.String()
+	if age >= time.Minute {
+		long = strconv.Itoa(int(age.Minutes())) + " minutes"
+	}
+	err := translate.Invalid("the connection has been open for as long as it may (" + long + "): ask on with a new one")
 	err.Cause = vendorCode("websocket_connection_limit_reached")
 	return err
 }
