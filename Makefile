@@ -63,12 +63,12 @@ noalloc:
 
 # sdk: the official client libraries, for Go and for Node, against a gateway. They
 # are a module of their own, so that the gateway does not depend on them.
-sdk: $(SDK)/node/node_modules/.package-lock.json
+sdk: $(SDK)/node/node_modules/.package-lock.json $(SDK)/codex/node_modules/.package-lock.json
 	cd $(SDK) && go vet ./... && DRAGOMAN_TEST_ALL=1 go test -timeout 8m ./...
 
-$(SDK)/node/node_modules/.package-lock.json: $(SDK)/node/package-lock.json
+$(SDK)/%/node_modules/.package-lock.json: $(SDK)/%/package-lock.json
 	command -v npm >/dev/null || { apt-get update && apt-get install -y nodejs npm; }
-	cd $(SDK)/node && npm ci --no-audit --no-fund
+	cd $(SDK)/$* && npm ci --no-audit --no-fund
 	touch $@
 
 # otel: a real OpenTelemetry collector, built from its Go modules, is told of an exchange with a

@@ -46,6 +46,7 @@ const (
 type world struct {
 	url   string // of the gateway, without a path
 	model *mockmodel.Server
+	front *front.Server
 }
 
 // newWorld starts a gateway that offers, for each kind of channel and each of
@@ -56,8 +57,14 @@ func newWorld(t *testing.T, scripts ...string) *world {
 	w := &world{model: mockmodel.New(mockmodel.Options{Keys: []string{modelKey}, Log: t.Logf})}
 	addr := serve(t, w.model.Serve)
 	t.Cleanup(w.model.Close)
+	w.open(t, configuration(addr, scripts))
+	return w
+}
 
-	conf, err := config.Load([]byte(configuration(addr, scripts)), "sdktest", func(string) (string, bool) { return "", false })
+// open starts the gateway of w with a configuration.
+func (w *world) open(t *testing.T, text string) {
+	t.Helper()
+	conf, err := config.Load([]byte(text), "sdktest", func(string) (string, bool) { return "", false })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,10 +82,10 @@ func newWorld(t *testing.T, scripts ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := front.New(conf, g, log)
-	w.url = "http://" + serve(t, server.Serve)
+	w.front = front.New(conf, g, log)
+	w.url = "http://" + serve(t, w.front.Serve)
 	t.Cleanup(func() {
-		server.Shutdown(t.Context())
+		w.front.Shutdown(t.Context())
 		if err := g.Close(); err != nil {
 			t.Error(err)
 		}
@@ -86,7 +93,6 @@ func newWorld(t *testing.T, scripts ...string) *world {
 			t.Error(err)
 		}
 	})
-	return w
 }
 
 // serve runs a server on a port of its own and returns its address.
