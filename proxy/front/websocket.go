@@ -74,6 +74,9 @@ func (s *session) took(kind int, msg []byte, err error) (ok bool) {
 	if err != nil {
 		if errors.Is(err, websocket.ErrReadLimit) {
 			s.close(websocket.CloseMessageTooBig, "the message is too large")
+			if wire := conn.Of(s.socket()); wire != nil {
+				wire.Linger() // the rest of it is on its way
+			}
 		}
 		if s.unreadable(err) {
 			s.watchDisconnect()
