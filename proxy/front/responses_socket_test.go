@@ -289,6 +289,26 @@ func TestClosingASocketCancelsItsAnswers(t *testing.T) {
 	}
 }
 
+// As behind a stream over HTTP.
+func TestAnAnswerGoesOnWithoutItsSocketWhereItsChannelFinishes(t *testing.T) {
+	t.Parallel()
+	w := world.Start(t, twoCallers+"channels:\n"+channel("up", "openai", "on_leave: finish", "long-50-slow-20"))
+	for _, keep := range []string{"true", "false"} {
+		s := openResponses(t, w, key)
+		s.create(fmt.Sprintf(`"model":"long-50-slow-20","store":%s,"input":%q`, keep, strings.Repeat("x", 500_000)))
+		for s.next().Delta == "" {
+		}
+		_ = s.ws.Close()
+	}
+	w.Eventually(t, "both are over, and all is given back", func() bool { return w.Gateway.Running() == 0 && w.BodiesHeld() == 0 })
+	if n := strings.Count(w.Log.String(), "code=ok"); n != 2 || w.Model.Left() != 0 {
+		t.Errorf("%d answers went on, %d were left", n, w.Model.Left())
+	}
+	if got := storedTalks(t, w); len(got) != 1 || got[0].Count != 2 {
+		t.Errorf("stored is %+v", got)
+	}
+}
+
 func TestStreamsOfASocketAreAnsweredAtTheSameTimeEachInItsOrder(t *testing.T) {
 	t.Parallel()
 	w := world.Start(t, twoCallers+"channels:\n"+channel("up", "openai", "", "echo", "recall", "hang"))
