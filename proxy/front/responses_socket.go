@@ -95,6 +95,7 @@ type lane struct {
 type queuedCreate struct {
 	responses.Create
 	bad  *translate.Error
+	raw  []byte         // the message, while somebody is captured
 	size int            // bytes of the message
 	held *intake.Charge // what it takes; nil: too little to count
 }
@@ -174,6 +175,9 @@ func (t *responsesSession) take(msg []byte, text bool) bool {
 	} else {
 		next.bad = translate.Invalid("messages must be text, not binary")
 	}
+	if t.s.g.Captures().Any() {
+		next.raw = msg // which the session does not use again
+	}
 	if next.bad == nil {
 		t.bad = 0
 	} else if t.bad++; t.bad > badLimit {
@@ -197,7 +201,7 @@ func (t *responsesSession) enqueue(next *queuedCreate) bool {
 		next.bad = &translate.Error{Code: translate.CodeRateLimited, Message: "too many messages at once", Retry: time.Second}
 	}
 	if next.bad != nil {
-		next.size, next.Body = 0, nil
+		next.size, next.Body, next.raw = 0, nil, nil
 	}
 	l.queue = append(l.queue, next)
 	t.queued++

@@ -289,6 +289,25 @@ func TestClosingASocketCancelsItsAnswers(t *testing.T) {
 	}
 }
 
+func TestACapturedExchangeOfASocketHasAllItsForms(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"responses", "openai"} {
+		w := world.Start(t, twoCallers+"channels:\n"+channel("up", kind, "", "echo"))
+		s := openResponses(t, w, key)
+		if _, err := w.Gateway.Captures().On("alice", "me", time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		s.answered(`"model":"echo","store":false,"input":"tell"`)
+		f := keptForms(t, w)
+		if want := `{"type":"response.create","model":"echo","store":false,"input":"tell"}`; f.Asked.Text != want {
+			t.Errorf("%s: asked as %+v", kind, f.Asked)
+		}
+		if told := f.Told.Text; strings.Count(told, "\n") < 5 || !strings.Contains(told, `{"type":"response.completed"`) || strings.Contains(told, "event:") {
+			t.Errorf("%s: told %q", kind, told)
+		}
+	}
+}
+
 // As behind a stream over HTTP.
 func TestAnAnswerGoesOnWithoutItsSocketWhereItsChannelFinishes(t *testing.T) {
 	t.Parallel()

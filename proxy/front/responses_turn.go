@@ -132,7 +132,7 @@ func (u *responseTurn) open() (*proxy.Exchange, error) {
 		u.next.held.Decoded(&u.req)
 		u.q.Holding = u.next.held
 	}
-	t.s.g.Capture(&u.q, u.next.Body)
+	t.s.g.Capture(&u.q, u.next.raw)
 	if !u.state.Keep {
 		u.origin.precede(&u.req)
 	}
