@@ -44,7 +44,15 @@ func (s *Server) route() fasthttp.RequestHandler {
 		}
 		r.Handler(ctx)
 	}
-	r.MethodNotAllowed = s.guard(func(c *call) { c.reaches(&stranger); c.withBody(wrongMethod) })
+	otherwise := s.guard(func(c *call) { c.reaches(&stranger); c.withBody(wrongMethod) })
+	r.MethodNotAllowed = func(ctx *fasthttp.RequestCtx) {
+		if !trimSlash(ctx) {
+			otherwise(ctx)
+			return
+		}
+		ctx.Response.Header.Del(fasthttp.HeaderAllow) // of the path with the slash
+		r.Handler(ctx)
+	}
 	return s.strictly(func(ctx *fasthttp.RequestCtx) {
 		s.own.move(ctx, s.conf.Prefix)
 		r.Handler(ctx)
