@@ -140,7 +140,10 @@ type rowJSON struct {
 	Open      float64   `json:"open_ms"`
 	First     float64   `json:"first_ms"`
 	Took      float64   `json:"took_ms"`
-	Count     int64     `json:"count"` // requests that the row stands for
+	Count     int64     `json:"count"`              // requests that the row stands for
+	Endpoint  string    `json:"endpoint,omitempty"` // path that was asked beside chat
+	Sound     float64   `json:"sound_seconds,omitempty"`
+	Images    int64     `json:"images,omitempty"`
 }
 
 func rowOf(e *store.Entry) rowJSON {
@@ -150,6 +153,7 @@ func rowOf(e *store.Entry) rowJSON {
 		Front: e.Front, Model: e.Model, Channel: e.Channel, Key: e.Key, Upstream: e.Upstream, Outcome: e.Outcome, Status: e.Status,
 		Input: e.Input, Output: e.Output, Cached: e.Cached, Estimated: e.Estimated, Cost: float64(e.Cost) / 1e9,
 		Queue: ms(e.Queue), Open: ms(e.Open), First: ms(e.First), Took: ms(e.Took), Count: e.Count,
+		Endpoint: e.Endpoint, Sound: float64(e.Sound) / 1000, Images: e.Images,
 	}
 }
 

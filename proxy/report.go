@@ -180,7 +180,8 @@ func (r *report) enter(x *Exchange, now time.Time, err *translate.Error) (line b
 	for i := range r.rows {
 		t := &r.rows[i]
 		e := row
-		e.Input, e.Output, e.Cached, e.Estimated, e.Cost = 0, 0, 0, false, 0
+		usageOf(&e, translate.Usage{})
+		e.Cost = 0
 		e.Attempt, e.At, e.Channel, e.Key, e.Upstream = i+1, t.at.UnixMilli(), t.ch.ID, t.ch.Key, t.upstream
 		if e.Outcome, e.Status = "ok", 200; t.err != nil {
 			e.Outcome, e.Status = t.err.Fault.String(), t.err.Status()
@@ -210,6 +211,9 @@ func (r *report) requestRow(x *Exchange, now time.Time, err *translate.Error) st
 		Cost: r.cost, Queue: r.timing.Queue.Microseconds(), Took: now.Sub(x.began).Microseconds(), Count: 1,
 	}
 	usageOf(&row, r.used)
+	if o := x.prompt.req.Opaque; o != nil {
+		row.Endpoint = o.Path
+	}
 	switch {
 	case err != nil:
 		row.Outcome, row.Status = string(err.Code), err.Status()
@@ -221,6 +225,7 @@ func (r *report) requestRow(x *Exchange, now time.Time, err *translate.Error) st
 
 func usageOf(e *store.Entry, u translate.Usage) {
 	e.Input, e.Output, e.Cached, e.Estimated = u.Input, u.Output, u.CacheRead, u.Estimated
+	e.Sound, e.Images = int64(u.Sound), int64(u.Images)
 }
 
 // ruleOf names the limits that err is a refusal under; empty: it is none.

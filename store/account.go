@@ -75,12 +75,15 @@ type Entry struct {
 	Cached   int64  // part of Input: read from a prompt cache of the back end
 	// Estimated: the tokens were counted by us, since nobody reported them.
 	Estimated bool
-	Cost      int64 // in billionths of the unit of the configured prices
-	Queue     int64 // microseconds before the first attempt, or for a free channel
-	Open      int64 // microseconds until the back end began to answer
-	First     int64 // microseconds from there to the first content
-	Took      int64 // microseconds in all
-	Count     int64 // how many requests the row stands for; 0 is taken for 1
+	Cost      int64  // in billionths of the unit of the configured prices
+	Queue     int64  // microseconds before the first attempt, or for a free channel
+	Open      int64  // microseconds until the back end began to answer
+	First     int64  // microseconds from there to the first content
+	Took      int64  // microseconds in all
+	Count     int64  // how many requests the row stands for; 0 is taken for 1
+	Endpoint  string // path that was asked beside chat; empty: it was a chat
+	Sound     int64  // milliseconds of sound that the back end has told of
+	Images    int64  // pictures that it has made
 }
 
 // MaxCost is the most that a row costs; what is more, or less than nothing, counts as

@@ -89,7 +89,7 @@ func (s *sqlite) copyRow(ctx context.Context, rows *sql.Rows, t store.Table, r *
 		var v store.PlacedEntry
 		e := &v.Entry
 		err = rows.Scan(&v.Place, &e.Request, &e.Attempt, &e.At, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Key, &e.Upstream,
-			&e.Outcome, &e.Status, &e.Input, &e.Output, &e.Cached, &e.Estimated, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took, &e.Count)
+			&e.Outcome, &e.Status, &e.Input, &e.Output, &e.Cached, &e.Estimated, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took, &e.Count, &e.Endpoint, &e.Sound, &e.Images)
 		r.Entries, r.Last = append(r.Entries, v), strconv.FormatInt(v.Place, 10)
 	}
 	return bytes, err

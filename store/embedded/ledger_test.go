@@ -28,9 +28,9 @@ func TestAnOldLedgerWithLiesAndDamagedRowsIsReadAndSummed(t *testing.T) {
 	}
 	for _, change := range []string{
 		// As a version before counts wrote it.
-		`INSERT INTO ledger SELECT NULL, 'lie', 0, 6, 'alice', '', 'tight', '', '', '', '', 0, '', 'ok', 200, 1, 9007199254740991, 0, 0, 2305843009213693951, 0, 0, 0, 0, 1 FROM (VALUES (1), (2), (3), (4), (5))`,
-		`INSERT INTO ledger SELECT NULL, 'torn', 0, 7, 'alice', '', 'tight', '', '', '', '', 0, '', 'ok', 200, 'x', x'00ff', 'y', 7, 'z', 1e300, 0, 0, 0, 'w'`,
-		`INSERT INTO ledger SELECT NULL, 'dear', 0, 8, 'alice', '', 'tight', '', '', '', '', 0, '', 'ok', 200, 1, 1, 0, 0, 9e18, 0, 0, 0, 0, -3`,
+		`INSERT INTO ledger SELECT NULL, 'lie', 0, 6, 'alice', '', 'tight', '', '', '', '', 0, '', 'ok', 200, 1, 9007199254740991, 0, 0, 2305843009213693951, 0, 0, 0, 0, 1, '', 0, 0 FROM (VALUES (1), (2), (3), (4), (5))`,
+		`INSERT INTO ledger SELECT NULL, 'torn', 0, 7, 'alice', '', 'tight', '', '', '', '', 0, '', 'ok', 200, 'x', x'00ff', 'y', 7, 'z', 1e300, 0, 0, 0, 'w', 'v', 'u', x'00'`,
+		`INSERT INTO ledger SELECT NULL, 'dear', 0, 8, 'alice', '', 'tight', '', '', '', '', 0, '', 'ok', 200, 1, 1, 0, 0, 9e18, 0, 0, 0, 0, -3, '', 0, 0`,
 	} {
 		if _, err := db.Exec(change); err != nil {
 			t.Fatal(err)

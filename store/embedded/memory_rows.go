@@ -116,12 +116,12 @@ func (p *page) rows(yield func(*store.Entry) bool) {
 	}
 }
 
-func texts(e *store.Entry) [10]*string {
-	return [...]*string{&e.Request, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Upstream, &e.Outcome}
+func texts(e *store.Entry) [11]*string {
+	return [...]*string{&e.Request, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Upstream, &e.Outcome, &e.Endpoint}
 }
 
-func numbers(e *store.Entry) [10]*int64 {
-	return [...]*int64{&e.At, &e.Input, &e.Output, &e.Cached, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took, &e.Count}
+func numbers(e *store.Entry) [12]*int64 {
+	return [...]*int64{&e.At, &e.Input, &e.Output, &e.Cached, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took, &e.Count, &e.Sound, &e.Images}
 }
 
 func counts(e *store.Entry) [3]*int { return [...]*int{&e.Attempt, &e.Key, &e.Status} }

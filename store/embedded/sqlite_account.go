@@ -117,7 +117,7 @@ func (s *sqlite) RevokeKey(ctx context.Context, id string) error {
 }
 
 const entryColumns = `request, attempt, at, caller, grp, rule, user, front, model, channel, key, upstream, outcome, status, ` +
-	`input, output, cached, estimated, cost, queue, open, first, took, count`
+	`input, output, cached, estimated, cost, queue, open, first, took, count, endpoint, sound, images`
 
 // entryRead are entryColumns as they are read: a number that is none, in a damaged row,
 // must not keep the others from being shown.
@@ -125,7 +125,7 @@ var entryRead = func() string {
 	words := strings.Split(entryColumns, ", ")
 	for i, c := range words {
 		switch c {
-		case "attempt", "at", "key", "status", "input", "output", "cached", "cost", "queue", "open", "first", "took", "count":
+		case "attempt", "at", "key", "status", "input", "output", "cached", "cost", "queue", "open", "first", "took", "count", "sound", "images":
 			words[i] = "CAST(" + c + " AS INTEGER)"
 		case "estimated":
 			words[i] = "estimated <> 0"
@@ -135,14 +135,14 @@ var entryRead = func() string {
 }()
 
 const (
-	insertEntry = `INSERT INTO ledger (` + entryColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	placeEntry  = `INSERT INTO ledger (seq, ` + entryColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertEntry = `INSERT INTO ledger (` + entryColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	placeEntry  = `INSERT INTO ledger (seq, ` + entryColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 func entryArgs(e *store.Entry) []any {
 	return []any{
 		e.Request, e.Attempt, e.At, e.Caller, e.Group, e.Rule, e.User, e.Front, e.Model, e.Channel, e.Key, e.Upstream, e.Outcome, e.Status,
-		e.Input, e.Output, e.Cached, e.Estimated, e.Cost, e.Queue, e.Open, e.First, e.Took, max(e.Count, 1),
+		e.Input, e.Output, e.Cached, e.Estimated, e.Cost, e.Queue, e.Open, e.First, e.Took, max(e.Count, 1), e.Endpoint, e.Sound, e.Images,
 	}
 }
 
@@ -192,7 +192,7 @@ func (s *sqlite) Entries(ctx context.Context, f store.EntryFilter) ([]store.Entr
 	args = append(args, backend.EntryLimit(f), max(f.Offset, 0))
 	all, err := collect(ctx, s.reads, func(rows *sql.Rows) (e store.Entry, err error) {
 		err = rows.Scan(&e.Request, &e.Attempt, &e.At, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Key, &e.Upstream,
-			&e.Outcome, &e.Status, &e.Input, &e.Output, &e.Cached, &e.Estimated, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took, &e.Count)
+			&e.Outcome, &e.Status, &e.Input, &e.Output, &e.Cached, &e.Estimated, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took, &e.Count, &e.Endpoint, &e.Sound, &e.Images)
 		return e, err
 	}, `SELECT `+entryRead+` FROM ledger`+where+` ORDER BY seq DESC LIMIT ? OFFSET ?`, args...)
 	return all, s.fault(ctx, err)

@@ -84,8 +84,8 @@ func copyRow(rows pgx.Rows, t store.Table, r *store.Rows) (bytes int, err error)
 		var v store.PlacedEntry
 		e := &v.Entry
 		err = rows.Scan(&v.Place, &e.Request, &e.Attempt, &e.At, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Key, &e.Upstream,
-			&e.Outcome, &e.Status, &e.Input, &e.Output, &e.Cached, &e.Estimated, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took, &e.Count)
-		plains(&e.Request, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Upstream, &e.Outcome)
+			&e.Outcome, &e.Status, &e.Input, &e.Output, &e.Cached, &e.Estimated, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took, &e.Count, &e.Endpoint, &e.Sound, &e.Images)
+		plains(&e.Request, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Upstream, &e.Outcome, &e.Endpoint)
 		r.Entries, r.Last = append(r.Entries, v), strconv.FormatInt(v.Place, 10)
 	}
 	return bytes, err

@@ -15,7 +15,7 @@ import (
 )
 
 const entryColumns = `request, attempt, at, caller, grp, rule, usr, front, model, channel, key, upstream, outcome, status, ` +
-	`input, output, cached, estimated, cost, queue, open, first, took, count`
+	`input, output, cached, estimated, cost, queue, open, first, took, count, endpoint, sound, images`
 
 // insertBatch has a column of all rows in each argument, and placeEntries their places in one
 // more.
@@ -24,13 +24,13 @@ const (
 	insertBatch = `WITH old AS (
 			DELETE FROM dragoman.batches WHERE batch = ANY (ARRAY(SELECT batch FROM dragoman.batches
 				WHERE at < clock_timestamp() - interval '1 hour' ORDER BY at LIMIT 100 FOR UPDATE SKIP LOCKED))
-		), new AS (INSERT INTO dragoman.batches (batch, at) VALUES ($25, clock_timestamp()) ON CONFLICT DO NOTHING RETURNING batch)
+		), new AS (INSERT INTO dragoman.batches (batch, at) VALUES ($28, clock_timestamp()) ON CONFLICT DO NOTHING RETURNING batch)
 		INSERT INTO dragoman.ledger (` + entryColumns + `) SELECT ` + entryColumns + ` FROM new, unnest(` + entryArrays + `)
 		WITH ORDINALITY AS e (` + entryColumns + `, ord) ORDER BY ord`
-	placeEntries = `INSERT INTO dragoman.ledger (` + entryColumns + `, seq) OVERRIDING SYSTEM VALUE SELECT * FROM unnest(` + entryArrays + `, $25::bigint[])`
+	placeEntries = `INSERT INTO dragoman.ledger (` + entryColumns + `, seq) OVERRIDING SYSTEM VALUE SELECT * FROM unnest(` + entryArrays + `, $28::bigint[])`
 	entryArrays  = `$1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[],
 		$12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::boolean[], $19::bigint[], $20::bigint[], $21::bigint[],
-		$22::bigint[], $23::bigint[], $24::bigint[]`
+		$22::bigint[], $23::bigint[], $24::bigint[], $25::text[], $26::bigint[], $27::bigint[]`
 )
 
 // Record implements [store.Ledger].
@@ -96,6 +96,9 @@ func entryArgs(rows []store.Entry) []any {
 		numbers(func(e *store.Entry) int64 { return e.First }),
 		numbers(func(e *store.Entry) int64 { return e.Took }),
 		numbers(func(e *store.Entry) int64 { return max(e.Count, 1) }),
+		texts(func(e *store.Entry) string { return e.Endpoint }),
+		numbers(func(e *store.Entry) int64 { return e.Sound }),
+		numbers(func(e *store.Entry) int64 { return e.Images }),
 	}
 }
 
@@ -135,8 +138,8 @@ func (d *database) Entries(ctx context.Context, f store.EntryFilter) (entries []
 	err = d.all(ctx, begin, func(rows pgx.Rows) error {
 		var e store.Entry
 		err := rows.Scan(&e.Request, &e.Attempt, &e.At, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Key, &e.Upstream,
-			&e.Outcome, &e.Status, &e.Input, &e.Output, &e.Cached, &e.Estimated, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took, &e.Count)
-		plains(&e.Request, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Upstream, &e.Outcome)
+			&e.Outcome, &e.Status, &e.Input, &e.Output, &e.Cached, &e.Estimated, &e.Cost, &e.Queue, &e.Open, &e.First, &e.Took, &e.Count, &e.Endpoint, &e.Sound, &e.Images)
+		plains(&e.Request, &e.Caller, &e.Group, &e.Rule, &e.User, &e.Front, &e.Model, &e.Channel, &e.Upstream, &e.Outcome, &e.Endpoint)
 		entries = append(entries, e)
 		return err
 	}, `SELECT `+entryColumns+` FROM dragoman.ledger`+where+` ORDER BY seq DESC LIMIT `+place(len(args)-1)+` OFFSET `+place(len(args)), args...)
