@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 )
 
@@ -68,10 +69,10 @@ func responded(t *testing.T, w *world.World, body string) *response {
 
 func TestFiveTurnsGoOnFromThePreviousResponseOverEveryKindOfChannel(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"openai", "anthropic", "responses", "rest", "chatnio", "iagent", "mock"} {
-		t.Run(kind, func(t *testing.T) {
+	for _, kind := range config.Kinds {
+		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-			w := world.Start(t, twoCallers+"channels:\n"+channel("up", kind, "", "recall"))
+			w := world.Start(t, twoCallers+"channels:\n"+channel("up", kind.Name, "", "recall"))
 			var before *response
 			for n := 1; n <= 5; n++ {
 				body := fmt.Sprintf(`{"model":"recall","input":"turn %d"}`, n)
