@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/proxy/routing"
@@ -23,7 +24,8 @@ type Hypothesis struct {
 	// in particular, who may use everything.
 	Caller string `json:"caller"`
 	Key    string `json:"key"`
-	// Front is only repeated: every front finds the same channels.
+	// Front is a dialect, which is only repeated: every front finds the same channels. Empty: none
+	// in particular.
 	Front string `json:"front"`
 	// Endpoint is a path beside chat, such as /v1/embeddings or /embeddings; empty: it is a chat.
 	Endpoint string `json:"endpoint"`
@@ -37,6 +39,9 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 	p := g.plan.Load()
 	who, err := g.hypothetical(p, h)
 	if err != nil {
+		return nil, err
+	}
+	if err := frontKnown(h.Front); err != nil {
 		return nil, err
 	}
 	beside, dialect, err := g.endpoint(&h)
@@ -64,7 +69,7 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 		}
 	}
 	if e.Verdict == "" && beside != "" && len(passed) == 0 {
-		e.Verdict = unspoken(beside).Message
+		e.Verdict = unspoken(beside, dialect).Message
 		return e, nil
 	}
 	for _, x := range passed {
@@ -78,6 +83,24 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 		e.Retry = journal.Rounded(refusal.Retry.Seconds())
 	}
 	return e, nil
+}
+
+// frontKnown returns an error for a name that no front has; the empty one is fine.
+func frontKnown(name string) *translate.Error {
+	var known []string
+	for i := range config.Kinds {
+		k := &config.Kinds[i]
+		if k.Dialect != k.Name {
+			continue // the model inside has no front
+		}
+		if known = append(known, k.Name); k.Name == name {
+			return nil
+		}
+	}
+	if name == "" {
+		return nil
+	}
+	return translate.InvalidAt("front", "there is no such front: want one of "+strings.Join(known, ", "))
 }
 
 // endpoint returns the path of the endpoint that h names, and the dialect whose channels have it; both
@@ -94,7 +117,10 @@ func (g *Gateway) endpoint(h *Hypothesis) (path, dialect string, err *translate.
 			if known = append(known, e.Path); e.Path != want {
 				continue
 			}
-			h.Model, h.Front = cmp.Or(h.Model, e.Model), cmp.Or(h.Front, name)
+			if h.Front != "" && h.Front != name {
+				return "", "", translate.InvalidAt("front", e.Path+" is an endpoint of the "+name+" front")
+			}
+			h.Model, h.Front = cmp.Or(h.Model, e.Model), name
 			if h.Model == "" {
 				return "", "", translate.InvalidAt("model", "a question of "+e.Path+" has to name its model")
 			}
@@ -104,9 +130,9 @@ func (g *Gateway) endpoint(h *Hypothesis) (path, dialect string, err *translate.
 	return "", "", translate.InvalidAt("endpoint", "there is no such endpoint beside chat: want one of "+strings.Join(known, ", "))
 }
 
-// unspoken is the error for a question of an endpoint that no channel can be asked.
-func unspoken(path string) *translate.Error {
-	return &translate.Error{Code: translate.CodeNotFound, Param: "model", Message: "no channel of this model speaks the dialect of " + path}
+// unspoken is the error for a question of an endpoint of dialect that no channel can be asked.
+func unspoken(path, dialect string) *translate.Error {
+	return &translate.Error{Code: translate.CodeNotFound, Param: "model", Message: path + " takes a channel of kind " + dialect + ", and this model has none"}
 }
 
 // unsuitedWhy is why a channel is not asked a question of an endpoint at all.

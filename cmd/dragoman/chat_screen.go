@@ -258,7 +258,11 @@ func (v *screen) fail(err error) {
 		fmt.Fprintln(v.err, v.paint(faint, string(e.Code)+": stopped"))
 		return
 	}
-	fmt.Fprintln(v.err, v.paint(red, v.clean(err.Error())))
+	text := err.Error()
+	if e != nil && e.Fault == translate.FaultDenied {
+		text = "the server refused the key (--key, or DRAGOMAN_KEY): " + text
+	}
+	fmt.Fprintln(v.err, v.paint(red, v.clean(text)))
 }
 
 // remark says what an answer's text does not.

@@ -16,11 +16,11 @@ import (
 )
 
 // keyCommand works on the store that the configuration names, beside a server that
-// may run on it: that one knows of a change within five seconds.
+// may run on it: that one knows of a change within two seconds.
 type keyCommand struct {
 	Add    keyAddCommand    `cmd:"" help:"Make a key and print it, this once."`
 	List   keyListCommand   `cmd:"" help:"List the keys in the store, without what they are."`
-	Revoke keyRevokeCommand `cmd:"" help:"Revoke a key by its id. A running server refuses it within five seconds."`
+	Revoke keyRevokeCommand `cmd:"" help:"Revoke a key by its id. A running server refuses it within two seconds."`
 }
 
 // keyFile says which store is meant.

@@ -72,7 +72,13 @@ Try it from another terminal:
 
   curl -N %s/v1/chat/completions -H 'Content-Type: application/json' -d '{"model":"%s","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
+  curl -N %s/v1/responses -H 'Content-Type: application/json' -d '{"model":"%s","stream":true,"input":"hi"}'
+
   curl -N %s/v1/messages -H 'anthropic-version: 2023-06-01' -H 'Content-Type: application/json' -d '{"model":"%s","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"hi"}]}'
+
+  curl -N '%s/v1beta/models/%s:streamGenerateContent?alt=sse' -H 'Content-Type: application/json' -d '{"contents":[{"parts":[{"text":"hi"}]}]}'
+
+  curl -N %s/api/chat -H 'Content-Type: application/json' -d '{"model":"%s","messages":[{"role":"user","content":"hi"}]}'
 
   curl -N %s/api/chat/stream -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{"message":"hi","userId":"me"}'
 
@@ -81,7 +87,7 @@ Try it from another terminal:
   echo hi | %s chat --dialect iagent --url %s/ws/v1/chat --key %s
 
 Your own channels go into dragoman.yaml; see docs/configuration.md.
-`, demo, quickModel, base, quickModel, base, quickModel, base, demo, me, sock, demo, quickModel, me, sock, demo)
+`, demo, quickModel, base, quickModel, base, quickModel, base, quickModel, base, quickModel, base, quickModel, base, demo, me, sock, demo, quickModel, me, sock, demo)
 }
 
 // invocation is how this program can be called again from the same folder.

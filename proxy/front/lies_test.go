@@ -182,7 +182,8 @@ channels:
 		t.Fatal(status)
 	}
 	before, lines := diskOf(t, path), strings.Count(w.Log.String(), "\n")
-	const n = 3000
+	const n = 1000
+	began := time.Now()
 	for i := range n {
 		if status := ask(fmt.Sprint("user", i)); status != 429 {
 			t.Fatal(status)
@@ -195,13 +196,15 @@ channels:
 			refused += e.Count
 		}
 	}
-	if err != nil || refused != n || len(rows) > 10 {
+	// Each minute has a row and two lines: on a slow machine this takes some.
+	minutes := int(time.Since(began)/time.Minute) + 1
+	if err != nil || refused != n || len(rows) > 10+minutes {
 		t.Errorf("%d rows for %d refusals, %v", len(rows), refused, err)
 	}
-	if grown := diskOf(t, path) - before; grown > 64<<10 {
+	if grown := diskOf(t, path) - before; grown > int64(64<<10+minutes*16<<10) {
 		t.Errorf("the files have grown by %d bytes", grown)
 	}
-	if more := strings.Count(w.Log.String(), "\n") - lines; more > 10 {
+	if more := strings.Count(w.Log.String(), "\n") - lines; more > 10+2*minutes {
 		t.Errorf("%d lines in the log", more)
 	}
 }

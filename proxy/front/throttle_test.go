@@ -134,7 +134,7 @@ func TestAllConversationsAtOnceAreAnsweredBehindTheThrottleOnRealSockets(t *test
 			taken, refused := h.Taken()
 			t.Logf("%d of %d in %v, %d dials taken, %d refused", answered, c.n, took, len(taken), len(refused))
 			// On a slow machine more dials fall due meanwhile; if nothing were shared, each would need one.
-			if answered != c.n || len(taken) > max(c.dials, int(took/(400*time.Millisecond))) {
+			if answered != c.n || len(taken) > max(c.dials, int(took/(250*time.Millisecond))+1) {
 				t.Errorf("%d of %d were answered, with %d dials", answered, c.n, len(taken))
 			}
 		})
