@@ -159,7 +159,7 @@ func (r *seen) explain(policy string) *Explanation {
 		r.took = time.Since(r.received)
 	}
 	e := &Explanation{ID: r.id, Front: r.front, Caller: store.ShownCaller(r.caller), Model: r.model, Policy: policy, At: r.received.UTC().Format(time.RFC3339Nano),
-		Message: r.end.message, Retry: r.end.retry.Seconds(), Ledger: r.spent()}
+		Message: r.end.message, Retry: Rounded(r.end.retry.Seconds()), Ledger: r.spent()}
 	if r.endpoint != nil {
 		e.Endpoint = r.endpoint.Path
 	}
@@ -173,7 +173,6 @@ func (r *seen) explain(policy string) *Explanation {
 	return e
 }
 
-// describe returns c as an operator is told of it.
 // candidates are those of one route, as r has found them.
 func (r *record) candidates(at Route) (all []Candidate) {
 	for _, known := range at.Candidates() {
@@ -202,7 +201,7 @@ func (r *record) candidates(at Route) (all []Candidate) {
 func (t *try) attempt(policy string) Attempt {
 	a := Attempt{
 		Channel: t.target.Channel, Key: t.target.Key, Tier: t.target.Tier, Model: t.target.Model, Among: int(t.among), LeftBehind: int(t.behind),
-		By: [...]string{policy, "memory", "second try", "alone"}[t.by], Result: "running", Message: t.end.message, Retry: t.end.retry.Seconds(),
+		By: [...]string{policy, "memory", "second try", "alone"}[t.by], Result: "running", Message: t.end.message, Retry: Rounded(t.end.retry.Seconds()),
 		BeganMs: Millis(t.began), ConnectMs: Millis(t.connect), OpenMs: Millis(t.open), FirstMs: Millis(t.first),
 	}
 	if t.over {
@@ -226,7 +225,9 @@ func (r *record) spent() *Spent {
 	}
 	last := &r.tries[len(r.tries)-1]
 	s.Connect, s.Headers, s.First = Millis(last.connect), Millis(max(last.open-last.connect, 0)), Millis(last.first)
-	s.Failed = Millis(max(last.began-r.queue-r.room, 0))
+	if len(r.tries) > 1 {
+		s.Failed = Millis(max(last.began-r.queue-r.room, 0))
+	}
 	if last.over && last.end.code == "" {
 		s.Stream = Millis(max(r.took-last.began-last.open-last.first, 0))
 	}
