@@ -166,3 +166,15 @@ func TestARepetitionWhileTheFirstRequestRunsIsAConflict(t *testing.T) {
 		return status == 200
 	})
 }
+
+func TestAnIdempotencyKeyIsForOneFormOfGooglesAnswers(t *testing.T) {
+	t.Parallel()
+	w := onceWorld(t)
+	for _, c := range [][2]string{{"?alt=sse", "text/event-stream"}, {"", "application/json"}} {
+		status, h, body := w.Do(t, "POST", "/v1beta/models/echo:streamGenerateContent"+c[0], `{"contents":[{"parts":[{"text":"hi"}]}]}`,
+			"Authorization", "Bearer "+key, "Content-Type", "application/json", "Idempotency-Key", "k")
+		if status != 200 || !strings.HasPrefix(h.Get("Content-Type"), c[1]) || h.Get("Idempotent-Replayed") != "" {
+			t.Errorf("%q: %d %v %s", c[0], status, h, body)
+		}
+	}
+}

@@ -25,7 +25,11 @@ func (c *call) unique(caller *proxy.Caller) bool {
 		return true
 	}
 	store := c.s.once
-	at := onceKey{caller.Name, string(c.ctx.Path()), key}
+	path := string(c.ctx.Path())
+	if alt := c.ctx.QueryArgs().Peek("alt"); len(alt) > 0 {
+		path += "?alt=" + string(alt) // the form of the answer, in Google's API
+	}
+	at := onceKey{caller.Name, path, key}
 	if c.apart(caller) {
 		at.caller += " through pages" // which are not shown what their readers were answered
 	}

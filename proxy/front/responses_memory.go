@@ -59,7 +59,7 @@ func (m *responsesMemory) put(id, lane string, heard []store.Message) {
 	m.drop(m.index(id))
 	m.all = append(m.all, r)
 	m.size += r.size
-	for len(m.all) > rememberedLimit || m.size > rememberedBytes || !m.held.Set(m.size) {
+	for len(m.all) > rememberedLimit || m.size > rememberedBytes || !m.held.Set(m.size) { // nothing always fits
 		m.drop(0)
 	}
 }

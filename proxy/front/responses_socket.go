@@ -245,9 +245,15 @@ func (t *responsesSession) charges(next *queuedCreate) bool {
 	if next.size <= intake.Free {
 		return true
 	}
-	held := t.s.bodies.Charge(intake.Account{Who: t.who, Spares: true})
-	next.held = &held
-	return held.Set(2 * next.size)
+	held := t.held // which the message was read under, and goes with it
+	t.held = intake.Charge{}
+	held.Spares = t.queued > 0 || t.running > 0
+	if held.Set(2 * next.size) {
+		next.held = &held
+		return true
+	}
+	held.Release()
+	return false
 }
 
 // drain answers what is queued, one after the other of each lane, and of the lanes in turn.

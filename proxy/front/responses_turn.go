@@ -237,12 +237,13 @@ func (u *responseTurn) warm() {
 	_ = u.flush()
 }
 
-// fail ends a response that failed. What it went on from is forgotten.
+// fail ends a response that failed. What it went on from is forgotten, also where the question could not be
+// read as a whole.
 func (u *responseTurn) fail(err *translate.Error) {
 	if err.Fault == translate.FaultGone {
 		return
 	}
-	u.t.memory.evict(u.state.Previous, u.next.Lane)
+	u.t.memory.evict(responses.PreviousOf(u.next.Body), u.next.Lane)
 	if u.enc == nil {
 		u.buf = failureMessage(u.next.Lane, err)
 	} else {

@@ -82,6 +82,8 @@ func TestBadRequestsAreRefusedByTheNameOfTheField(t *testing.T) {
 		`{"contents":[{"role":"tool","parts":[]}]}`:                                                                                 "contents[0].role must be user or model",
 		turn(`[{"text":5}]`):                                                                                                        "contents[0].parts[0].text",
 		turn(`[{"inlineData":{"data":"x"}}]`):                                                                                       "inlineData must have mimeType and data",
+		turn(`[{"text":"x","inlineData":{"mimeType":"image/png","data":"AAAA"}}]`):                                                  "contents[0].parts[0] has more than one of",
+		turn(`[{"text":"x","fileData":{"fileUri":"https://x.example/x.png"}}]`):                                                     "contents[0].parts[0] has more than one of",
 		turn(`[{"fileData":{}}]`):                                                                                                   "fileUri is required",
 		turn(`[{"functionCall":{"name":"f"}}]`):                                                                                     "belongs into a turn of the model",
 		turn(`[{"functionResponse":{"response":{}}}]`):                                                                              "functionResponse.name is required",

@@ -47,6 +47,9 @@ type wireResponse struct {
 // canonical form cannot say.
 func (d *decoding) decodePart(path string, raw translate.Raw) (p translate.Part, err error) {
 	w := &d.part
+	if several(w) {
+		return p, translate.Invalid(path + " has more than one of text, inlineData, fileData, functionCall and functionResponse")
+	}
 	switch {
 	case !w.Call.Null():
 		return d.call(path+".functionCall", w)
@@ -78,6 +81,17 @@ func (d *decoding) decodePart(path string, raw translate.Raw) (p translate.Part,
 		break
 	}
 	return p, nil
+}
+
+// several reports whether a part says more than one thing; an empty text says nothing.
+func several(w *wirePart) bool {
+	n := 0
+	for _, said := range [...]bool{!w.Call.Null(), !w.Response.Null(), !w.Inline.Null(), !w.File.Null(), !w.Text.Null() && string(w.Text) != `""`} {
+		if said {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // call reads a call, with what the model signed it with.

@@ -2,6 +2,7 @@ package responses
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -220,4 +221,18 @@ func (e *SocketEncoder) AppendFailure(dst []byte, err *translate.Error, headers 
 		dst = append(append(append(dst, `,"headers":{`...), headers...), '}')
 	}
 	return e.end(dst)
+}
+
+// PreviousOf returns the id of the response that a question goes on from, as its body says; empty: of none,
+// or the body does not say it in a form that can be read.
+func PreviousOf(body []byte) (id string) {
+	if !jsonx.IsObject(body) {
+		return ""
+	}
+	for key, value := range jsonx.Pairs(body) {
+		if string(key) == "previous_response_id" && json.Unmarshal(value, &id) != nil {
+			return ""
+		}
+	}
+	return id
 }

@@ -217,7 +217,7 @@ func (c *Charge) Set(n int) bool {
 	switch more := int64(n) - c.n; {
 	case more < 0:
 		c.of.Give(c.Who, -more)
-	case !c.of.try(c.Account, more):
+	case more > 0 && !c.of.try(c.Account, more):
 		return false
 	}
 	c.n = int64(n)

@@ -99,6 +99,20 @@ func TestARoomThatNobodyWaitsForAnyMoreIsGivenToTheNext(t *testing.T) {
 	})
 }
 
+func TestAChargeOfNothingFitsWhateverOthersHold(t *testing.T) {
+	t.Parallel()
+	b := NewBudget(10, 100)
+	if charged(t, b, "a", 200) == nil {
+		t.Fatal("no room")
+	}
+	for _, who := range []string{"a", "b"} {
+		c := b.Charge(Account{Who: who, Spares: true})
+		if !c.Set(0) || c.Held() != 0 || c.Set(1) {
+			t.Errorf("%s: %d bytes", who, c.Held())
+		}
+	}
+}
+
 func TestABudgetIsNeverSmallerThanTwoBodies(t *testing.T) {
 	t.Parallel()
 	b := NewBudget(10, 100)

@@ -35,15 +35,16 @@ type FormField struct {
 	Start, End int64  // where it lies in the body
 }
 
-// Find returns the only field called name; nil: there is none. The error is that there are several.
+// Find returns the only field called name; nil: there is none. The error is that there are several, or
+// one in another case, which some readers take for the same.
 func (f *Form) Find(name string) (*FormField, *translate.Error) {
 	var found *FormField
 	for i := range f.Fields {
-		if f.Fields[i].Name != name {
+		if !strings.EqualFold(f.Fields[i].Name, name) {
 			continue
 		}
-		if found != nil {
-			return nil, translate.InvalidAt(name, "the form has several fields "+name)
+		if found != nil || f.Fields[i].Name != name {
+			return nil, translate.InvalidAt(name, "the form has several fields "+name+", or one in another case")
 		}
 		found = &f.Fields[i]
 	}
@@ -208,7 +209,7 @@ func disposition(head []byte) (name string, file bool, err error) {
 			if wrong != nil {
 				return "", false, errForm
 			}
-			_, file = params["filename"]
+			file = params["filename"] != "" // an empty one makes a field to many readers
 			name = params["name"]
 		case bytes.EqualFold(key, []byte("Content-Transfer-Encoding")) && !plainEncoding(text):
 			return "", false, translate.Invalid("a part of the form has a Content-Transfer-Encoding")

@@ -68,6 +68,15 @@ func TestABadFormIsRefused(t *testing.T) {
 	} else if _, wrong := f.Find("model"); wrong == nil {
 		t.Error("of two models one was taken")
 	}
+	for _, second := range []string{`name="Model"`, `name="model"; filename=""`} {
+		form := "--x\r\nContent-Disposition: form-data; name=model\r\n\r\nm\r\n--x\r\nContent-Disposition: form-data; " + second + "\r\n\r\nn\r\n--x--\r\n"
+		f, err := ScanForm(strings.NewReader(form), int64(len(form)), "multipart/form-data; boundary=x")
+		if err != nil {
+			t.Error(err)
+		} else if m, wrong := f.Find("model"); wrong == nil {
+			t.Errorf("%s beside model: %+v", second, m)
+		}
+	}
 	for name, c := range map[string][2]string{
 		"empty": {"", kind}, "no boundary": {good, "multipart/form-data"}, "another boundary": {good, "multipart/form-data; boundary=x"},
 		"no form":         {`{"model":"m"}`, kind},
