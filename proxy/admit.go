@@ -59,7 +59,7 @@ func (c *claim) Cost() (int64, *translate.Error) {
 	if o := c.x.prompt.req.Opaque; o != nil {
 		expected.Images = uint16(o.Pictures)
 	}
-	return c.x.plan.PriceOf(c.x.prompt.model, "").Of(expected), nil
+	return c.x.plan.PriceOf(c.x.prompt.model, "").Reserve(expected), nil
 }
 
 // Excused implements [admission.Claim]: a question that may have a cached answer, which

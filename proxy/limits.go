@@ -155,7 +155,7 @@ func (g *Gateway) ForeseeLimits(ctx context.Context, q LimitQuestion) (*LimitFor
 		f.refuse(refusal.Rule, refusal.Refusal())
 		f.Waits = plan.Callers.Queues(refusal.Rule) && !refusal.TooLarge
 	}
-	cost := plan.PriceOf(m, "").Of(translate.Usage{Input: int64(q.Input), Output: int64(output)})
+	cost := plan.PriceOf(m, "").Reserve(translate.Usage{Input: int64(q.Input), Output: int64(output)})
 	f.Cost = float64(cost) / admission.Unit
 	return f, g.foreseeBudget(ctx, plan.Budgets[who.Limits], who, cost, f)
 }

@@ -123,3 +123,33 @@ func TestABudgetKnowsPictures(t *testing.T) {
 		w.Eventually(t, "it is over", func() bool { return w.Gateway.Running() == 0 })
 	}
 }
+
+// How long a sound is shows when it has been heard: the one that uses the budget up is answered, and the
+// next is refused, whatever the model is asked for.
+func TestABudgetThatIsUsedUpRefusesSound(t *testing.T) {
+	t.Parallel()
+	url := studio(t, map[string]string{"p": `{"text":"hi","usage":{"type":"duration","seconds":90}}`})
+	w := world.Start(t, "callers: {keys: [{name: alice, key: "+key+", limits: tight}, {name: bob, key: key-of-bob-0123456789, limits: exact}]}\n"+
+		"limits: {tight: {budget: {amount: 1, per: month}}, exact: {budget: {amount: 0.9, per: month}}}\nprices: {echo: {minute: 0.6}}\nchannels:\n"+strings.Replace(oddChannel("up", url, 1), "[echo]", "[echo, free]", 1))
+	form, kind := formBody("prompt", "p", "@file", "RIFF", "model", "echo")
+	free, freeKind := formBody("prompt", "p", "@file", "RIFF", "model", "free")
+	for _, c := range []struct {
+		who, path, body, kind string
+		status                int
+	}{
+		{key, "/v1/audio/transcriptions", form, kind, 200},
+		{key, "/v1/audio/transcriptions", form, kind, 200}, // a tenth was left: eight tenths too much are spent
+		{key, "/v1/audio/transcriptions", form, kind, 429},
+		{key, "/v1/audio/translations", form, kind, 429},
+		{key, "/v1/audio/speech", `{"model":"echo","input":"p"}`, "application/json", 429},
+		{key, "/v1/audio/transcriptions", free, freeKind, 200}, // it has no price
+		{"key-of-bob-0123456789", "/v1/audio/transcriptions", form, kind, 200},
+		{"key-of-bob-0123456789", "/v1/audio/transcriptions", form, kind, 429}, // nothing is left, to the billionth
+	} {
+		status, _, body := w.Do(t, "POST", c.path, c.body, "Authorization", "Bearer "+c.who, "Content-Type", c.kind)
+		if status != c.status {
+			t.Errorf("%s %s: %d %s", c.who, c.path, status, body)
+		}
+		w.Eventually(t, "it is over", func() bool { return w.Gateway.Running() == 0 })
+	}
+}

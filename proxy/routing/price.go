@@ -41,6 +41,16 @@ func (p *Price) Of(u translate.Usage) int64 {
 	return min(p.call+int64(min(math.Round(cost), maxCost)), maxCost)
 }
 
+// Reserve is what a budget holds back for a question that is expected to use u: its cost, and never
+// nothing where the model has a price. How much sound comes is not known before, so that all such
+// questions are let in while something is left, and none after.
+func (p *Price) Reserve(u translate.Usage) int64 {
+	if p == nil || *p == (Price{}) {
+		return 0
+	}
+	return max(p.Of(u), 1)
+}
+
 // maxCost is what one answer can cost at most, in billionths: far beyond any price.
 const maxCost = store.MaxCost // nine millions
 
