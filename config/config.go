@@ -324,7 +324,8 @@ type Price struct {
 	Cached *float64 `yaml:"cached"`
 	// Output is for a million tokens of the answer. Default 0.
 	Output float64 `yaml:"output"`
-	// Minute is for a minute of sound, by the second, where the back end tells how long it was (/v1/audio/*). Default 0.
+	// Minute is for a minute of sound, by the second, where the back end tells how long it was (/v1/audio/*): in usage, or in duration with a
+	// response_format of verbose_json. With text, srt and vtt it cannot, and such an answer costs nothing by the minute. Default 0.
 	Minute float64 `yaml:"minute"`
 	// Image is for each picture that was made (/v1/images/*). Default 0.
 	Image float64 `yaml:"image"`

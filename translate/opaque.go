@@ -25,6 +25,9 @@ type Endpoint struct {
 	// Usage are the members of the answer in which tokens are counted. The first that is there
 	// counts.
 	Usage []string
+	// Duration is the member of the answer that tells the seconds of sound where Usage does not say what
+	// was used; empty: there is none.
+	Duration string
 	// Images: the answer has pictures, one for each object of its member data, or of its events
 	// that tell of one that is complete.
 	Images bool

@@ -50,6 +50,10 @@ func TestSoundAndPicturesHavePrices(t *testing.T) {
 		"by-tokens":      `{"text":"hi","usage":{"type":"tokens","seconds":60,"input_tokens":1000000,"output_tokens":1}}`,
 		"nonsense":       `{"text":"hi","usage":{"type":"duration","seconds":-5}}`,
 		"for-years":      `{"text":"hi","usage":{"type":"duration","seconds":1e300}}`,
+		"verbose":        `{"task":"transcribe","language":"english","duration":90.0,"text":"hi","segments":[{"id":0,"duration":1}]}`,
+		"two-lengths":    `{"duration":"120","text":"hi","usage":{"type":"duration","seconds":90}}`,
+		"both-tokens":    `{"duration":90,"text":"hi","usage":{"type":"tokens","input_tokens":1000000,"output_tokens":1}}`,
+		"no-duration":    `{"duration":[90],"text":"hi"}`,
 		"untold":         `{"text":"hi"}`,
 	})
 	w := world.Start(t, callers+"prices: {echo: {input: 0.25, minute: 0.6, image: 2}}\nchannels:\n"+oddChannel("up", url, 1))
@@ -73,10 +77,16 @@ func TestSoundAndPicturesHavePrices(t *testing.T) {
 		{hear, "nonsense", 0, 0, 0},
 		{hear, "for-years", 0, 0, 0},
 		{hear, "untold", 0, 0, 0},
+		{hear, "verbose", 0.9, 90, 0},
+		{"/v1/audio/translations", "verbose", 0.9, 90, 0},
+		{hear, "two-lengths", 0.9, 90, 0},
+		{hear, "both-tokens", 0.25, 0, 0},
+		{hear, "no-duration", 0, 0, 0},
+		{embed, "verbose", 0, 0, 0},
 		{speak, "ninety-seconds", 0.9, 90, 0},
 	} {
 		body, kind := `{"model":"echo","input":"`+c.prompt+`","prompt":"`+c.prompt+`","stream":`+fmt.Sprint(c.prompt == "in-events")+`}`, "application/json"
-		if c.path == hear || c.path == edit {
+		if c.path == hear || c.path == edit || strings.HasSuffix(c.path, "translations") {
 			body, kind = formBody("prompt", c.prompt, "@file", "RIFF", "model", "echo")
 		}
 		status, _, answer := w.Do(t, "POST", c.path, body, "Authorization", "Bearer "+key, "Content-Type", kind)

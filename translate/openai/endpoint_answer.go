@@ -142,6 +142,9 @@ func page(first []byte) bool {
 func (p *passage) Pass(piece []byte) {
 	if p.came == 0 {
 		p.members.Keep = append([]string{"error"}, p.Usage...)
+		if p.Duration != "" {
+			p.members.Keep = append(p.members.Keep, p.Duration)
+		}
 		if p.Images {
 			p.members.Count = "data"
 		}
@@ -173,5 +176,16 @@ func (p *passage) Passed(evs []translate.Event, isJSON bool) ([]translate.Event,
 			p.count(v)
 		}
 	}
+	p.last()
 	return p.End(evs), nil
+}
+
+// last reads how long the sound was where no usage says what was used: verbose_json has it beside the text.
+func (p *passage) last() {
+	if p.Duration == "" || said(p.usage) || !p.members.Over() {
+		return
+	}
+	if v, err := p.parser.ParseBytes(p.members.Member(p.Duration)); err == nil {
+		p.usage.Sound = translate.SoundOf(v)
+	}
 }
