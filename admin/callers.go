@@ -109,7 +109,7 @@ func (s *Server) nearLimits(now time.Time) []proxy.LimitUse {
 	if now.Sub(h.looked) >= journal.SlotTime {
 		h.looked, h.near = now, []proxy.LimitUse{}
 		for _, u := range s.g.LimitUses(nearMost) {
-			if u.Used >= closeFrom*float64(u.Of) {
+			if u.Used >= closeFrom*u.Of {
 				h.near = append(h.near, u)
 			}
 		}

@@ -31,7 +31,7 @@ func (s *Server) foresee(w http.ResponseWriter, r *http.Request) error {
 	if h.Key != "" && s.authorized(r) != mayAll {
 		return &translate.Error{Code: translate.CodePermission, Message: "admin.read_token may not try keys: name the caller"}
 	}
-	e, err := s.g.Foresee(h)
+	e, err := s.g.Foresee(r.Context(), h)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func TestLimitsAndWaysAreForeseenForKeysMadeAtRunTime(t *testing.T) {
 	if w := d.call("POST", "/api/keys", `{"name":"dora","limits":"few"}`); w.Code != 201 || json.Unmarshal(w.Body.Bytes(), &newest) != nil {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
-	for caller, rules := range map[string]int{"dora": 1, newest.ID: 1, "key_first": 0} {
+	for caller, rules := range map[string]int{"dora": 1, newest.ID: 1, "key_first": 1} {
 		var f proxy.LimitForeseen
 		d.posted("/api/limits/what-if", fmt.Sprintf(`{"caller":%q,"model":"m"}`, caller), &f)
 		if !f.LetIn || len(f.Rules) != rules || f.Partly || f.Caller != "dora" || (f.Budget != nil) != (caller == "key_first") {
@@ -54,7 +54,7 @@ func TestLimitsAndWaysAreForeseenForKeysMadeAtRunTime(t *testing.T) {
 		t.Fatal(w.Body)
 	}
 	var f proxy.LimitForeseen
-	if d.posted("/api/limits/what-if", `{"caller":"dora","model":"m"}`, &f); len(f.Rules) != 0 || f.Budget == nil {
+	if d.posted("/api/limits/what-if", `{"caller":"dora","model":"m"}`, &f); len(f.Rules) != 1 || f.Rules[0].Kind != "budget" || f.Rules[0].Left != 1 || f.Budget == nil {
 		t.Errorf("once the newest is revoked: %+v", f)
 	}
 	for _, path := range []string{"/api/limits/what-if", "/api/explain"} {
@@ -69,7 +69,7 @@ func TestTheUseOfLimitsIsShownAndForeseenWithoutCounting(t *testing.T) {
 	for range 20 {
 		var f proxy.LimitForeseen
 		d.posted("/api/limits/what-if", `{"model":"m","address":"192.0.2.1","input_tokens":10,"max_tokens":20}`, &f)
-		if !f.LetIn || f.Tokens != 30 || len(f.Rules) != 1 || f.Rules[0].Left != 2 || f.Rules[0].Subject != "anonymous@192.0.2.0/24" || f.Caller != "anonymous@192.0.2.0/24" || f.Budget == nil || f.Budget.Left != 1 {
+		if !f.LetIn || f.Tokens != 30 || len(f.Rules) != 2 || f.Rules[0].Left != 2 || f.Rules[1].Rule != "paid" || f.Rules[0].Subject != "anonymous@192.0.2.0/24" || f.Caller != "anonymous@192.0.2.0/24" || f.Budget == nil || f.Budget.Left != 1 {
 			t.Fatalf("%+v", f)
 		}
 	}
@@ -91,7 +91,7 @@ func TestTheUseOfLimitsIsShownAndForeseenWithoutCounting(t *testing.T) {
 		Refused []journal.Refused
 	}
 	d.shown("/api/limits", &shown)
-	if len(shown.Use) != 1 || shown.Use[0].Used < 1.9 || shown.Use[0].Of != 2 || shown.Use[0].Per != "caller" || shown.Use[0].Resets == 0 {
+	if len(shown.Use) != 2 || shown.Use[1].Kind != "budget" || shown.Use[0].Used < 1.9 || shown.Use[0].Of != 2 || shown.Use[0].Per != "caller" || shown.Use[0].Resets == 0 {
 		t.Errorf("%+v", shown.Use)
 	}
 	if len(shown.Refused) != 1 || shown.Refused[0].Rule != "few" || shown.Refused[0].Count != 2 || shown.Refused[0].Code != "RATE_LIMITED" {

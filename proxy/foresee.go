@@ -2,12 +2,14 @@ package proxy
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
 	"github.com/dragoman-gateway/dragoman/proxy/routing"
@@ -32,10 +34,11 @@ type Hypothesis struct {
 }
 
 // Foresee says where a question would go if it came now. It takes no slot, asks no
-// channel and moves no policy and no record. The error's code is that of the refusal
+// channel and moves no policy and no record; where the limits or the budget of its caller are used up, it
+// says that no channel would be asked. The error's code is that of the refusal
 // that the caller would get, or NOT_FOUND for a caller that neither the file nor a
 // stored key names.
-func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
+func (g *Gateway) Foresee(ctx context.Context, h Hypothesis) (*Explanation, *translate.Error) {
 	p := g.plan.Load()
 	who, err := g.hypothetical(p, h)
 	if err != nil {
@@ -59,6 +62,9 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 	for _, r := range who.Rules {
 		e.Limits = strings.TrimPrefix(e.Limits+", "+r.Name(), ", ")
 	}
+	if b := p.Budgets[who.Limits]; b != nil && !slices.ContainsFunc(who.Rules, func(r *limiter.Rule) bool { return r.Name() == who.Limits }) {
+		e.Limits = strings.TrimPrefix(e.Limits+", "+who.Limits, ", ")
+	}
 	if m.Preset != nil {
 		e.Preset = translate.Clip(h.Model)
 	}
@@ -68,9 +74,19 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 			passed = append(passed, foresee(e, r, tier, dialect, now)...)
 		}
 	}
+	judge(e, passed, beside, dialect)
+	refusal, err := g.foreseeRefusal(ctx, p, Question{Caller: who, Model: m})
+	if refusal != nil {
+		e.Verdict, e.Retry = "no channel would be asked: "+refusal.Message, journal.Rounded(refusal.Retry.Seconds())
+	}
+	return e, err
+}
+
+// judge gives e its verdict where no channel is ready, of which passed says why.
+func judge(e *Explanation, passed []channel.Skip, beside, dialect string) {
 	if e.Verdict == "" && beside != "" && len(passed) == 0 {
 		e.Verdict = unspoken(beside, dialect).Message
-		return e, nil
+		return
 	}
 	for _, x := range passed {
 		if e.Verdict == "" && x.Gate() != nil && x.Wait < dialTime {
@@ -82,7 +98,23 @@ func (g *Gateway) Foresee(h Hypothesis) (*Explanation, *translate.Error) {
 		e.Verdict = refusal.Error()
 		e.Retry = journal.Rounded(refusal.Retry.Seconds())
 	}
-	return e, nil
+}
+
+// foreseeRefusal returns why the limits or the budget of q's caller would refuse even the smallest
+// question; nil: they would not, or it would wait for them. The error is that of ctx.
+func (g *Gateway) foreseeRefusal(ctx context.Context, p *routing.Plan, q Question) (refusal, err *translate.Error) {
+	if _, over := g.foreseeRules(ctx, p, q, 1); over != nil && (over.TooLarge || !p.Callers.Queues(over.Rule)) {
+		return over.Refusal(), nil
+	}
+	b := p.Budgets[q.Caller.Limits]
+	if b == nil {
+		return nil, nil
+	}
+	use, gone := g.admission.BudgetOf(ctx, b, q.Caller.Name)
+	if gone != nil {
+		return nil, translate.Gone(context.Cause(ctx))
+	}
+	return use.Refusal(p.PriceOf(q.Model, "").Reserve(translate.Usage{}), time.Now()), nil
 }
 
 // frontKnown returns an error for a name that no front has; the empty one is fine.
@@ -129,14 +161,6 @@ func (g *Gateway) endpoint(h *Hypothesis) (path, dialect string, err *translate.
 	}
 	return "", "", translate.InvalidAt("endpoint", "there is no such endpoint beside chat: want one of "+strings.Join(known, ", "))
 }
-
-// unspoken is the error for a question of an endpoint of dialect that no channel can be asked.
-func unspoken(path, dialect string) *translate.Error {
-	return &translate.Error{Code: translate.CodeNotFound, Param: "model", Message: path + " takes a channel of kind " + dialect + ", and this model has none"}
-}
-
-// unsuitedWhy is why a channel is not asked a question of an endpoint at all.
-const unsuitedWhy = "it does not speak the dialect of the endpoint"
 
 // foresee adds the candidates of one tier. The first tier in which one is ready is
 // where the question would go. A question of an endpoint goes to channels of dialect only; empty: it

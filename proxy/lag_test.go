@@ -49,7 +49,7 @@ func TestNobodyWaitsLongerForOneChannelThanItsSiblingsAreWorth(t *testing.T) {
 		if s := w.g.Channels()[1].Keys[0].Models[0]; s.State != "slow" || s.Seconds < 1.5 || s.Seconds > 2.5 {
 			t.Errorf("%+v, want slow for about 2 s", s)
 		}
-		e, err := w.g.Foresee(Hypothesis{Model: "m"})
+		e, err := w.g.Foresee(t.Context(), Hypothesis{Model: "m"})
 		if err != nil || e.Verdict != "it would go to a, the only one of its tier that can take it" {
 			t.Errorf("%+v, %v", e, err)
 		}

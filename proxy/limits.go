@@ -1,13 +1,16 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/admission"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
+	"github.com/dragoman-gateway/dragoman/proxy/routing"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -15,23 +18,28 @@ import (
 // LimitUse is how one limit stands for one of those that it counts.
 type LimitUse struct {
 	Rule    string  `json:"rule"`
-	Kind    string  `json:"kind"` // requests, tokens or concurrent
+	Kind    string  `json:"kind"` // requests, tokens, concurrent, or budget, in the unit of the prices
 	Per     string  `json:"per"`  // what is counted: caller, user, group, address, model or all
 	Subject string  `json:"subject"`
 	Used    float64 `json:"used"`
-	Of      int     `json:"of"`
-	Left    int     `json:"left"`
+	Of      float64 `json:"of"`
+	Left    float64 `json:"left"`
 	Resets  float64 `json:"resets_in_seconds"` // until nothing is used any more, if nothing else comes; 0: the clock does not tell
 }
 
-// LimitUses returns the limits of which the largest parts are used, at most so many, the most
+// LimitUses returns the limits and budgets of which the largest parts are used, at most so many, the most
 // used first, as this process has counted. Addresses are told by their network.
 func (g *Gateway) LimitUses(most int) []LimitUse {
 	all := []LimitUse{}
 	for _, u := range g.admission.Uses(most) {
 		all = append(all, useOf(&u))
 	}
-	return all
+	now := time.Now()
+	for _, u := range g.admission.BudgetUses(g.plan.Load().Budgets, most) {
+		all = append(all, budgetUseOf(&u, now))
+	}
+	slices.SortStableFunc(all, func(a, b LimitUse) int { return cmp.Compare(b.Used*a.Of, a.Used*b.Of) })
+	return all[:min(len(all), most)]
 }
 
 // LimitsShared reports whether several processes count together, of which [Gateway.LimitUses] and
@@ -41,7 +49,20 @@ func (g *Gateway) LimitsShared() bool { return g.admission.Shared() }
 func useOf(u *limiter.Use) LimitUse {
 	return LimitUse{
 		Rule: u.Rule, Kind: [...]string{"", "requests", "tokens", "concurrent"}[u.Kind], Per: [...]string{"all", "caller", "user", "group", "address", "model"}[u.Scope],
-		Subject: subjectOf(u.Scope, u.Key), Used: journal.Rounded(u.Used), Of: u.Limit, Left: u.Remaining, Resets: journal.Rounded(u.Reset.Seconds()),
+		Subject: subjectOf(u.Scope, u.Key), Used: journal.Rounded(u.Used), Of: float64(u.Limit), Left: float64(u.Remaining), Resets: journal.Rounded(u.Reset.Seconds()),
+	}
+}
+
+// budgetUseOf is how a budget stands at now, as a limit.
+func budgetUseOf(u *admission.BudgetUse, now time.Time) LimitUse {
+	per, scope := "caller", limiter.Caller
+	if u.Caller == "" {
+		per, scope = "all", limiter.All
+	}
+	const unit = admission.Unit
+	return LimitUse{
+		Rule: u.Name, Kind: "budget", Per: per, Subject: subjectOf(scope, u.Caller), Used: float64(u.Amount-u.Left) / unit,
+		Of: float64(u.Amount) / unit, Left: float64(max(u.Left, 0)) / unit, Resets: journal.Rounded(u.Ends.Sub(now).Seconds()),
 	}
 }
 
@@ -136,18 +157,12 @@ func (g *Gateway) ForeseeLimits(ctx context.Context, q LimitQuestion) (*LimitFor
 	if err != nil {
 		return nil, err
 	}
-	p := g.pending(ctx, Question{Caller: who, Model: m, User: q.User, Address: q.Address, Request: &translate.Request{}})
-	p.x.plan = plan
 	output := q.Most
 	if output == 0 {
 		output = answerTokens
 	}
 	f := &LimitForeseen{Caller: shownName(who.Name), Model: translate.Clip(m.Name), Tokens: q.Input + output, LetIn: true, Rules: []LimitUse{}, Partly: g.LimitsShared()}
-	s := limiter.Subject{Tokens: f.Tokens}
-	for _, r := range who.Rules {
-		s.Under(r, r.Scope(), (*claim)(p).Key(r.Scope()))
-	}
-	uses, refusal := g.admission.Foresee(s)
+	uses, refusal := g.foreseeRules(ctx, plan, Question{Caller: who, Model: m, User: q.User, Address: q.Address}, f.Tokens)
 	for i := range uses {
 		f.Rules = append(f.Rules, useOf(&uses[i]))
 	}
@@ -158,6 +173,19 @@ func (g *Gateway) ForeseeLimits(ctx context.Context, q LimitQuestion) (*LimitFor
 	cost := plan.PriceOf(m, "").Reserve(translate.Usage{Input: int64(q.Input), Output: int64(output)})
 	f.Cost = float64(cost) / admission.Unit
 	return f, g.foreseeBudget(ctx, plan.Budgets[who.Limits], who, cost, f)
+}
+
+// foreseeRules returns how the limits of q's caller stand, and why they would refuse q with so many tokens;
+// nil: they would not.
+func (g *Gateway) foreseeRules(ctx context.Context, plan *routing.Plan, q Question, tokens int) ([]limiter.Use, *limiter.Exceeded) {
+	q.Request = &translate.Request{}
+	p := g.pending(ctx, q)
+	p.x.plan = plan
+	s := limiter.Subject{Tokens: tokens}
+	for _, r := range q.Caller.Rules {
+		s.Under(r, r.Scope(), (*claim)(p).Key(r.Scope()))
+	}
+	return g.admission.Foresee(s)
 }
 
 // refuse notes that the limits or the budget called rule would refuse with err.
@@ -175,8 +203,10 @@ func (g *Gateway) foreseeBudget(ctx context.Context, b *admission.Budget, who *C
 		return translate.Gone(context.Cause(ctx))
 	}
 	f.Budget = &BudgetUse{Name: use.Name, Of: float64(use.Amount) / admission.Unit, Left: float64(use.Left) / admission.Unit, Ends: use.Ends}
-	if cost > 0 && cost > use.Left && f.LetIn {
-		f.refuse(use.Name, &translate.Error{Message: "the question may cost more than is left of the budget", Retry: time.Until(use.Ends)})
+	now := time.Now()
+	f.Rules = append(f.Rules, budgetUseOf(&use, now))
+	if refusal := use.Refusal(cost, now); refusal != nil && f.LetIn {
+		f.refuse(use.Name, refusal)
 	}
 	return nil
 }

@@ -49,3 +49,11 @@ func (s *search) unsuited(c *channel.Candidate) {
 		s.x.report.skipped(c, channel.Bar{State: "unsuited", Why: unsuitedWhy})
 	}
 }
+
+// unspoken is the error for a question of an endpoint of dialect that no channel can be asked.
+func unspoken(path, dialect string) *translate.Error {
+	return &translate.Error{Code: translate.CodeNotFound, Param: "model", Message: path + " takes a channel of kind " + dialect + ", and this model has none"}
+}
+
+// unsuitedWhy is why a channel is not asked a question of an endpoint at all.
+const unsuitedWhy = "it does not speak the dialect of the endpoint"

@@ -91,7 +91,7 @@ func (c *explainCommand) Run(ctx context.Context, s environment) error {
 	e, err := c.ask(ctx, conf)
 	if c.Request == "" && c.File != "" && c.URL == "" && errors.Is(err, syscall.ECONNREFUSED) {
 		fmt.Fprintf(s.err, "No gateway listens on %s: this is what the file alone says.\n", conf.Admin.Listen)
-		e, err = c.foresee(conf)
+		e, err = c.foresee(ctx, conf)
 	}
 	if err != nil {
 		return err
@@ -120,7 +120,7 @@ func (c *explainCommand) configuration() (*config.Config, error) {
 }
 
 // foresee compiles conf and asks the result; nothing is started.
-func (c *explainCommand) foresee(conf *config.Config) (*proxy.Explanation, error) {
+func (c *explainCommand) foresee(ctx context.Context, conf *config.Config) (*proxy.Explanation, error) {
 	st, err := embedded.Open("memory:")
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (c *explainCommand) foresee(conf *config.Config) (*proxy.Explanation, error
 		return nil, err
 	}
 	defer func() { _ = g.Close() }()
-	e, bad := g.Foresee(c.hypothesis())
+	e, bad := g.Foresee(ctx, c.hypothesis())
 	if bad != nil {
 		return nil, bad
 	}

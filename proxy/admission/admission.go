@@ -302,23 +302,3 @@ func (d *Desk) Foresee(s limiter.Subject) ([]limiter.Use, *limiter.Exceeded) {
 	}
 	return nil, nil
 }
-
-// BudgetUse is how a budget stands for a caller.
-type BudgetUse struct {
-	Name   string
-	Amount int64 // in billionths, as Left
-	Left   int64 // negative: more was spent
-	Ends   time.Time
-}
-
-// BudgetOf returns how b stands for caller. The error is that of ctx.
-func (d *Desk) BudgetOf(ctx context.Context, b *Budget, caller string) (BudgetUse, error) {
-	a, to, err := d.accounts.open(ctx, b, caller, time.Now())
-	if err != nil {
-		return BudgetUse{}, err
-	}
-	left := b.amount - a.spent - a.held
-	a.mu.Unlock()
-	d.accounts.giveBack(a)
-	return BudgetUse{b.name, b.amount, left, to}, nil
-}

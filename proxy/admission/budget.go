@@ -89,6 +89,14 @@ type accounts struct {
 	among bool
 }
 
+// key is whose account a question of caller is paid from.
+func (b *Budget) key(caller string) accountKey {
+	if b.shared {
+		caller = ""
+	}
+	return accountKey{b.name, caller}
+}
+
 // account is what one caller spent in one period. All but users is guarded by mu.
 type account struct {
 	mu    sync.Mutex
@@ -258,10 +266,7 @@ func (p *accounts) unread(b *Budget, key accountKey, err error) {
 
 // open returns the account of caller under b in the period of now, locked.
 func (p *accounts) open(ctx context.Context, b *Budget, caller string, now time.Time) (*account, time.Time, error) {
-	key := accountKey{b.name, caller}
-	if b.shared {
-		key.caller = ""
-	}
+	key := b.key(caller)
 	from, to := b.period(now)
 	w := p.take(key)
 	w.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
+	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/store"
 )
 
@@ -161,5 +162,31 @@ func TestABudgetThatIsUsedUpRefusesSound(t *testing.T) {
 			t.Errorf("%s %s: %d %s", c.who, c.path, status, body)
 		}
 		w.Eventually(t, "it is over", func() bool { return w.Gateway.Running() == 0 })
+	}
+	showsBudgetsUsedUp(t, w)
+}
+
+// showsBudgetsUsedUp checks what operators see of tight, of which 1.8 were spent, and of exact, of which all was.
+func showsBudgetsUsedUp(t *testing.T, w *world.World) {
+	t.Helper()
+	uses := w.Gateway.LimitUses(10)
+	if len(uses) != 2 || uses[0].Subject != "alice" || uses[0].Used != 1.8 || uses[0].Of != 1 || uses[0].Left != 0 || uses[0].Resets <= 0 || uses[1].Rule != "exact" || uses[1].Kind != "budget" || uses[1].Per != "caller" {
+		t.Errorf("%+v", uses)
+	}
+	if one := w.Gateway.LimitUses(1); len(one) != 1 || one[0].Rule != "tight" {
+		t.Errorf("%+v", one)
+	}
+	for _, c := range []struct {
+		caller, model, rule string
+		letIn               bool
+	}{{"alice", "echo", "tight", false}, {"alice", "free", "tight", true}, {"bob", "echo", "exact", false}} {
+		f, err := w.Gateway.ForeseeLimits(t.Context(), proxy.LimitQuestion{Caller: c.caller, Model: c.model})
+		if err != nil || f.LetIn != c.letIn || len(f.Rules) != 1 || f.Rules[0].Rule != c.rule || f.Rules[0].Left != 0 || !c.letIn && (f.By != c.rule || f.Retry <= 0 || !strings.Contains(f.Why, "is used up")) {
+			t.Errorf("%+v: %+v %v", c, f, err)
+		}
+		e, err := w.Gateway.Foresee(t.Context(), proxy.Hypothesis{Caller: c.caller, Model: c.model})
+		if err != nil || e.Limits != c.rule || strings.Contains(e.Verdict, "the budget "+c.rule) == c.letIn || (e.Retry > 0) == c.letIn || strings.HasPrefix(e.Verdict, "it would go to up") != c.letIn {
+			t.Errorf("%+v: %+v %v", c, e, err)
+		}
 	}
 }

@@ -424,7 +424,7 @@ func TestAThrottledServerIsShownWithItsTime(t *testing.T) {
 		if m.State != "throttled" || m.Seconds < 1 || m.Seconds > 1.5 || !strings.Contains(m.Why, "throttled for 2 s") || !strings.Contains(m.Why, "4 a second") {
 			t.Errorf("the channel: %+v", m)
 		}
-		e, err := w.Gateway.Foresee(proxy.Hypothesis{Model: "m", Caller: "alice"})
+		e, err := w.Gateway.Foresee(t.Context(), proxy.Hypothesis{Model: "m", Caller: "alice"})
 		if err != nil {
 			t.Fatal(err)
 		}
