@@ -2,12 +2,15 @@ package mockmodel
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"mime"
 	"mime/multipart"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -21,8 +24,11 @@ type besideRequest struct {
 	Stream     bool            `json:"stream"`
 	Dimensions int             `json:"dimensions"`
 	Documents  []any           `json:"documents"`
+	Number     int             `json:"n"` // of pictures
 	format     string          // of a transcription
 	file       int             // bytes of the files
+	seconds    float64         // of the first file that is a WAV; 0: there is none
+	script     Script
 }
 
 // besidePaths are the paths of the openai dialect beside chat. Their answers are short, and depend on the question
@@ -65,6 +71,7 @@ func (s *Server) besideChat(ctx *fasthttp.RequestCtx, path string) bool {
 		refuse(ctx, sc.refusal(), openaiAnswer{})
 		return true
 	}
+	r.script = sc
 	kind, body := answer(r)
 	ctx.SetContentType(kind)
 	ctx.SetBody(body)
@@ -103,7 +110,11 @@ func (r *besideRequest) readForm(form *multipart.Reader) error {
 		}
 		switch name := part.FormName(); {
 		case part.FileName() != "":
-			r.file += len(value)
+			if r.file += len(value); r.seconds == 0 {
+				r.seconds = secondsOf(value)
+			}
+		case name == "n":
+			r.Number, _ = strconv.Atoi(string(value))
 		case name == "model":
 			r.Model = string(value)
 		case name == "stream":
@@ -197,8 +208,11 @@ func rank(r *besideRequest) (string, []byte) {
 // pixel is a picture of one point.
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
+// mostPictures is how many pictures an answer has at most.
+const mostPictures = 10
+
 func paint(r *besideRequest) (string, []byte) {
-	return asJSON(map[string]any{"created": unixSeconds(), "data": []any{map[string]string{"b64_json": pixel}}, "usage": map[string]int{"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}})
+	return asJSON(map[string]any{"created": unixSeconds(), "data": slices.Repeat([]any{map[string]string{"b64_json": pixel}}, min(max(r.Number, 1), mostPictures)), "usage": map[string]int{"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}})
 }
 
 func transcribe(r *besideRequest) (string, []byte) {
@@ -206,7 +220,41 @@ func transcribe(r *besideRequest) (string, []byte) {
 	if r.format == "text" {
 		return "text/plain; charset=utf-8", []byte(text + "\n")
 	}
-	return asJSON(map[string]any{"text": text, "usage": map[string]any{"type": "tokens", "input_tokens": 5, "output_tokens": 6, "total_tokens": 11}})
+	answer := map[string]any{"text": text}
+	sound := r.script.Sound && r.seconds > 0
+	if sound && r.format == "verbose_json" {
+		answer["task"], answer["language"], answer["duration"], answer["segments"] = "transcribe", "english", r.seconds, []any{}
+	}
+	switch {
+	case r.script.NoUsage:
+	case sound:
+		answer["usage"] = map[string]any{"type": "duration", "seconds": r.seconds}
+	default:
+		answer["usage"] = map[string]any{"type": "tokens", "input_tokens": 5, "output_tokens": 6, "total_tokens": 11}
+	}
+	return asJSON(answer)
+}
+
+// secondsOf is how long the sound of a WAV is; 0: file is none. A writer that streams does not know the size
+// of the samples, and says too much: then all that came are samples.
+func secondsOf(file []byte) float64 {
+	if len(file) < 12 || string(file[:4]) != "RIFF" || string(file[8:12]) != "WAVE" {
+		return 0
+	}
+	var perSecond uint32 // bytes
+	for rest := file[12:]; len(rest) >= 8; {
+		name, size := string(rest[:4]), uint64(binary.LittleEndian.Uint32(rest[4:8]))
+		rest = rest[8:]
+		size = min(size, uint64(len(rest)))
+		switch {
+		case name == "fmt " && size >= 12:
+			perSecond = binary.LittleEndian.Uint32(rest[8:12])
+		case name == "data" && perSecond > 0:
+			return float64(size) / float64(perSecond)
+		}
+		rest = rest[min(size+size%2, uint64(len(rest))):] // chunks begin at even places
+	}
+	return 0
 }
 
 func asJSON(v any) (string, []byte) {

@@ -48,6 +48,7 @@ var Words = []Word{
 	{Manner, "length", "", "ends for its length"},
 	{Manner, "filter", "", "ends for a content filter"},
 	{Manner, "nousage", "", "reports no usage; chatnio: quota stays 0"},
+	{Manner, "sound", "", "/v1/audio/*: tells the seconds of the WAV that it was sent, in `usage` of the type `duration`, and with verbose_json in `duration`; elsewhere nothing"},
 	{Manner, "forget", "", "chatnio, rest, iagent: the turn is not remembered"},
 	{Manner, "first-N", "500", "N ms before the first piece"},
 	{Manner, "slow-N", "100", "N ms between pieces"},

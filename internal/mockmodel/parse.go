@@ -95,6 +95,8 @@ func (sp *spec) take(w string, l *lexer) {
 		sp.script.Finish = FinishFilter
 	case "nousage":
 		sp.script.NoUsage = true
+	case "sound":
+		sp.script.Sound = true
 	case "forget":
 		sp.script.Forget = true
 	case "first":

@@ -82,6 +82,7 @@ type Script struct {
 	Input   int64 // words of all messages
 	Output  int64 // pieces of Steps
 	NoUsage bool  // Input and Output are not to be reported
+	Sound   bool  // a transcription tells how long its sound was
 	Forget  bool  // stateful dialects do not remember the turn
 	Joined  bool  // start and end marks share the writes of the pieces
 
