@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
@@ -72,7 +73,29 @@ func (v *topView) sentence(now time.Time) string {
 			}
 		}
 	}
+	if failed := failedBy(&o.Lately.Failed); failed != "" {
+		return fmt.Sprintf("Of the questions of the last minute %s. %d of %d channels are ready.", failed, o.Ready, o.Channels)
+	}
 	return fmt.Sprintf("All well: %s questions/s, %d of %d channels are ready.", three(o.Lately.Questions), o.Ready, o.Channels)
+}
+
+// failedBy says how many questions failed for another reason than their client's, and on whose side;
+// empty: none did.
+func failedBy(f *admin.Origins) string {
+	all := f.Us + f.Channel + f.Network
+	if all <= 0 {
+		return ""
+	}
+	var sides []string
+	for _, side := range []struct {
+		name string
+		part float64
+	}{{"us", f.Us}, {"channel", f.Channel}, {"network", f.Network}} {
+		if side.part > 0 {
+			sides = append(sides, side.name+" "+partOf(side.part))
+		}
+	}
+	return partOf(all) + " failed (" + strings.Join(sides, ", ") + ")"
 }
 
 func why(m *channel.ModelState) string { return cmp.Or(m.Why, m.State) }

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
@@ -222,5 +223,24 @@ func TestTopSaysThatTheGatewayIsGoneAndGoesOnFromItsCursor(t *testing.T) {
 	to.Token = "another"
 	if err := v.follow(t.Context(), to, conf, p); err == nil || !strings.Contains(err.Error(), "401") {
 		t.Errorf("a wrong token: %v", err)
+	}
+}
+
+func TestTopSaysThatQuestionsFailThoughEveryChannelIsReady(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		failed admin.Origins
+		want   string
+	}{
+		{admin.Origins{}, "All well: 12 questions/s, 5 of 5 channels are ready."},
+		{admin.Origins{Client: 1}, "All well: 12 questions/s, 5 of 5 channels are ready."}, // that is theirs to mend
+		{admin.Origins{Channel: 1}, "Of the questions of the last minute 100 % failed (channel 100 %). 5 of 5 channels are ready."},
+		{admin.Origins{Client: 0.5, Us: 0.125, Channel: 0.25, Network: 0.0625}, "Of the questions of the last minute 43.8 % failed (us 12.5 %, channel 25 %, network 6.25 %). 5 of 5 channels are ready."},
+	} {
+		v := &topView{}
+		v.overview.Channels, v.overview.Ready, v.overview.Lately.Questions, v.overview.Lately.Failed = 5, 5, 12, c.failed
+		if got := v.sentence(time.Now()); got != c.want {
+			t.Errorf("%+v: %s", c.failed, got)
+		}
 	}
 }
