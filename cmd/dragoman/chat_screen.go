@@ -260,7 +260,7 @@ func (v *screen) fail(err error) {
 	}
 	text := err.Error()
 	if e != nil && e.Fault == translate.FaultDenied {
-		text = "the server refused the key (--key, or DRAGOMAN_KEY): " + text
+		text += " (the key is that of --key, or of DRAGOMAN_KEY)"
 	}
 	fmt.Fprintln(v.err, v.paint(red, v.clean(text)))
 }
