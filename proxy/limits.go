@@ -170,9 +170,9 @@ func (g *Gateway) ForeseeLimits(ctx context.Context, q LimitQuestion) (*LimitFor
 		f.refuse(refusal.Rule, refusal.Refusal())
 		f.Waits = plan.Callers.Queues(refusal.Rule) && !refusal.TooLarge
 	}
-	cost := plan.PriceOf(m, "").Reserve(translate.Usage{Input: int64(q.Input), Output: int64(output)})
-	f.Cost = float64(cost) / admission.Unit
-	return f, g.foreseeBudget(ctx, plan.Budgets[who.Limits], who, cost, f)
+	price, expected := plan.PriceOf(m, ""), translate.Usage{Input: int64(q.Input), Output: int64(output)}
+	f.Cost = float64(price.Of(expected)) / admission.Unit
+	return f, g.foreseeBudget(ctx, plan.Budgets[who.Limits], who, price.Reserve(expected), f)
 }
 
 // foreseeRules returns how the limits of q's caller stand, and why they would refuse q with so many tokens;
@@ -193,7 +193,7 @@ func (f *LimitForeseen) refuse(rule string, err *translate.Error) {
 	f.LetIn, f.By, f.Why, f.Retry = false, rule, err.Message, journal.Rounded(err.Retry.Seconds())
 }
 
-// foreseeBudget adds to f what b, which may be nil, says of a question that costs so much.
+// foreseeBudget adds to f what b, which may be nil, says of a question that reserves so much.
 func (g *Gateway) foreseeBudget(ctx context.Context, b *admission.Budget, who *Caller, cost int64, f *LimitForeseen) *translate.Error {
 	if b == nil {
 		return nil

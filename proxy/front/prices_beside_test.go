@@ -181,7 +181,7 @@ func showsBudgetsUsedUp(t *testing.T, w *world.World) {
 		letIn               bool
 	}{{"alice", "echo", "tight", false}, {"alice", "free", "tight", true}, {"bob", "echo", "exact", false}} {
 		f, err := w.Gateway.ForeseeLimits(t.Context(), proxy.LimitQuestion{Caller: c.caller, Model: c.model})
-		if err != nil || f.LetIn != c.letIn || len(f.Rules) != 1 || f.Rules[0].Rule != c.rule || f.Rules[0].Left != 0 || !c.letIn && (f.By != c.rule || f.Retry <= 0 || !strings.Contains(f.Why, "is used up")) {
+		if err != nil || f.LetIn != c.letIn || f.Cost != 0 || len(f.Rules) != 1 || f.Rules[0].Rule != c.rule || f.Rules[0].Left != 0 || !c.letIn && (f.By != c.rule || f.Retry <= 0 || !strings.Contains(f.Why, "is used up")) {
 			t.Errorf("%+v: %+v %v", c, f, err)
 		}
 		e, err := w.Gateway.Foresee(t.Context(), proxy.Hypothesis{Caller: c.caller, Model: c.model})
