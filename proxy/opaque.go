@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"bytes"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -10,9 +13,10 @@ import (
 // Answers to questions of the endpoints beside chat, see [translate.Opaque]: bytes that go by.
 
 // readOpaque reads an answer up to its end, or to as much as is held at most, so that another
-// channel can be tried for so long; one that is used while it comes up to its first bytes.
+// channel can be tried for so long; one that is used while it comes up to the first bytes that show it
+// is no refusal.
 func (s *search) readOpaque() *translate.Error {
-	a, live := &s.x.answer, s.x.prompt.req.Opaque.Live || s.x.prompt.req.Stream
+	a, live, began := &s.x.answer, s.x.prompt.req.Opaque.Live || s.x.prompt.req.Stream, false
 	for {
 		ev, err := s.x.attempt.stream.Next()
 		if err != nil {
@@ -21,18 +25,19 @@ func (s *search) readOpaque() *translate.Error {
 		s.x.believe(&ev)
 		switch ev.Kind {
 		case translate.KindFinish:
-			if len(a.raw) == 0 {
+			if !began {
 				return errEmpty
 			}
 			a.held, a.first, a.hasFirst = append(a.held[:0], translate.Event{Kind: translate.KindOther, Raw: a.raw}), ev, true
 			return nil
 		case translate.KindOther:
 			s.x.attempt.watchdog.Content()
-			if len(a.raw) == 0 {
+			if !began {
+				began, a.label = true, labelOf(s.x.attempt.stream)
 				s.x.report.timing.First = max(time.Since(s.x.attempt.opened), 1)
 				s.x.attempt.watchdog.WatchGaps(s.x.gap())
 			}
-			if a.raw = append(a.raw, ev.Raw...); live || len(a.raw) > maxHeld {
+			if a.raw = append(a.raw, ev.Raw...); live && shows(a.raw, a.label) || len(a.raw) > maxHeld {
 				a.first, a.hasFirst = translate.Event{Kind: translate.KindOther, Raw: a.raw}, true
 				return nil
 			}
@@ -41,6 +46,46 @@ func (s *search) readOpaque() *translate.Error {
 			a.collected.Usage.Merge(ev.Usage)
 		}
 	}
+}
+
+// labelOf is the Content-Type of an answer that passes by unread.
+func labelOf(stream translate.Stream) string {
+	if l, ok := stream.(labelled); ok {
+		return l.ContentType()
+	}
+	return ""
+}
+
+// shownBy is how many bytes at the beginning of an answer tell text from sound.
+const shownBy = 64
+
+// shows reports whether an answer that begins so, under that label, is one of events or of sound. Any
+// other may be a web page or a refusal, which only all of it tells.
+func shows(raw []byte, label string) bool {
+	begun := raw[:min(len(raw), shownBy)]
+	text := bytes.TrimLeft(bytes.TrimPrefix(begun, []byte("\xef\xbb\xbf")), " \t\r\n")
+	switch {
+	case len(text) == 0:
+		return false
+	case strings.IndexByte("<{[", text[0]) >= 0: // a page may be in any charset
+		return bytes.ContainsFunc(text, control)
+	}
+	return translate.IsEvents(label) || translate.IsSound(label) || bytes.ContainsFunc(text, control) || !encoded(text)
+}
+
+// control reports whether r stands in no text.
+func control(r rune) bool { return r < ' ' && r != '\t' && r != '\r' && r != '\n' && r != '\f' }
+
+// encoded reports whether text is UTF-8 as far as it has come.
+func encoded(text []byte) bool {
+	for len(text) > 0 && utf8.FullRune(text) {
+		r, n := utf8.DecodeRune(text)
+		if r == utf8.RuneError && n == 1 {
+			return false
+		}
+		text = text[n:]
+	}
+	return true
 }
 
 // unsuited is why a channel cannot be asked a question at all, for who wants to know.

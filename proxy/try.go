@@ -65,9 +65,6 @@ func (s *search) try(c channel.Candidate, more bool) *translate.Error {
 		s.x.report.timing.Connect = known.Connecting()
 	}
 	s.x.attempt.stream, s.x.attempt.passThrough = stream, s.x.prompt.req.Opaque != nil
-	if l, ok := stream.(labelled); ok {
-		s.x.answer.label = l.ContentType()
-	}
 	if err := s.readFirst(); err != nil {
 		s.x.attempt.paced(&s.x.report.timing, s.x.inOnePiece(), err)
 		s.x.attempt.abandon(err)

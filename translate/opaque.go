@@ -34,6 +34,8 @@ type Endpoint struct {
 	// Answer is how many tokens an answer is expected to have where the question does not bound
 	// them; 0: none, whatever the question says.
 	Answer int
+	// Text: an answer may be text that is not JSON.
+	Text bool
 	// Live: clients use the answer while it comes.
 	Live bool
 	// Slow: there may be long silences within an answer.
@@ -92,6 +94,12 @@ func (o *Opaque) Sent(name string) io.Reader {
 
 // IsEvents reports whether a Content-Type is that of server-sent events.
 func IsEvents(kind string) bool { return isMedia(kind, "text/event-stream") }
+
+// IsSound reports whether a Content-Type is one under which sound comes.
+func IsSound(kind string) bool {
+	family, _, _ := strings.Cut(strings.TrimSpace(kind), "/")
+	return strings.EqualFold(family, "audio") || isMedia(kind, "application/octet-stream")
+}
 
 // isMedia reports whether a Content-Type is of a media type, in lower case.
 func isMedia(kind, media string) bool {

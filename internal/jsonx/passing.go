@@ -188,5 +188,11 @@ func (p *Passing) Member(name string) []byte {
 	return nil
 }
 
+// Ended reports whether one object has gone by, whatever came behind it.
+func (p *Passing) Ended() bool { return p.over }
+
+// Within reports whether an object has begun, and more of it is to come.
+func (p *Passing) Within() bool { return p.depth > 0 && !p.over && !p.spoiled }
+
 // Over reports whether one object and nothing else has gone by.
 func (p *Passing) Over() bool { return p.over && !p.spoiled }

@@ -73,6 +73,34 @@ func (s *shop) serve(w http.ResponseWriter, r *http.Request) {
 	case "half":
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, vectors[:40]) // a good end of HTTP, and none of JSON
+	case "html":
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<html><h1>http://10.1.2.3:99/internal nginx</h1></html>")
+	case "no-label":
+		w.Header()["Content-Type"] = nil
+		_, _ = io.WriteString(w, "\n<head><title>http://10.1.2.3:99/internal nginx</title></head>")
+	case "as-sound":
+		w.Header().Set("Content-Type", "audio/mpeg")
+		_, _ = io.WriteString(w, "<?xml version=\"1.0\"?><Error>http://10.1.2.3:99/internal</Error>")
+	case "fault", "fault-of-events", "fault-of-text":
+		kind := map[string]string{"fault": "application/json", "fault-of-events": "text/event-stream", "fault-of-text": "text/plain"}[mood]
+		w.Header().Set("Content-Type", kind)
+		_, _ = io.WriteString(w, `{"error":{"message":"x http://10.1.2.3:99 x","type":"server_error"}}`)
+	case "cut-unlabelled":
+		w.Header().Set("Content-Type", "text/plain")
+		_, _ = io.WriteString(w, `{"choices":[{"text":"http://10.1.2.3:99`)
+	case "event-error", "event-mislabelled":
+		w.Header().Set("Content-Type", map[string]string{"event-error": "text/event-stream", "event-mislabelled": "text/plain"}[mood])
+		_, _ = io.WriteString(w, ": hi\n\nevent: error\ndata: {\"message\":\"x http://10.1.2.3:99 x\"}\n\n")
+	case "data-error":
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "data: {\"error\":{\"message\":\"x http://10.1.2.3:99 x\",\"type\":\"server_error\"}}\n\n")
+	case "event-nothing":
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, ": hi\n\ndata: [DONE]\n\n")
+	case "untitled-events":
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, completions)
 	case "nothing":
 	case "long", "long-cut":
 		w.Header().Set("Content-Type", "application/json")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"slices"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -41,16 +42,34 @@ func (u *withEndpoints) Close() error {
 	return u.Upstream.Close()
 }
 
-// goesBy makes the answer one of bytes that go by, if it is none of events.
+// goesBy makes the answer one of bytes that go by, if it is none of events. Where events may come
+// under another label, its first bytes tell.
 func (s *httpStream) goesBy() {
 	through, ok := s.dec.(translate.Passage)
-	if ok && s.form != formEvents {
-		s.form, s.sure, s.through = formBytes, true, through
+	if !ok || s.form == formEvents {
+		return
 	}
+	s.through = through
+	if o := s.req.Opaque; s.form == formUnknown && (s.asked || o.Live) && !translate.IsSound(s.kind) {
+		return
+	}
+	s.form, s.sure = formBytes, true
 }
 
-// ContentType is how the server has labelled an answer that goes by; empty: not at all.
-func (s *httpStream) ContentType() string { return s.kind }
+// beginsEvents reports whether text begins with the name of a field of an event and its colon.
+func beginsEvents(text []byte) bool {
+	name, _, ok := bytes.Cut(text[:min(len(text), len("event:"))], []byte{':'})
+	return ok && (len(name) == 0 || slices.Contains([]string{"data", "event", "id", "retry"}, string(name)))
+}
+
+// ContentType is how the server has labelled an answer that goes by, and that of events for all
+// that are; empty: not at all.
+func (s *httpStream) ContentType() string {
+	if s.form == formEvents && !translate.IsEvents(s.kind) {
+		return "text/event-stream"
+	}
+	return s.kind
+}
 
 // piece hands out what has come of an answer that goes by.
 func (s *httpStream) piece() error {

@@ -461,9 +461,13 @@ func (s *httpStream) known() error {
 	case text[0] == '{', text[0] == '[':
 		s.form, s.sure = formWhole, true
 		s.goesBy()
-	case text[0] == '<':
+	case text[0] == '<' && s.through == nil:
 		return translate.Broken("the model answered with a web page", nil)
 	case len(text) > len("event:"), bytes.IndexByte(text, '\n') >= 0, s.body.over:
+		if s.through != nil && !beginsEvents(text) {
+			s.form, s.sure = formBytes, true
+			break
+		}
 		if !looksLikeEvents(text) {
 			return translate.Broken("the model answered nonsense", nil)
 		}

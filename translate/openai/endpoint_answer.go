@@ -138,6 +138,19 @@ func page(first []byte) bool {
 	return bytes.HasPrefix(text, []byte("<!doctype html")) || bytes.HasPrefix(text, []byte("<html"))
 }
 
+// marked reports whether an answer that begins so is text in a markup language: a page that begins in
+// another way, or an error in XML.
+func marked(first []byte) bool {
+	text := bytes.TrimSpace(first)
+	return len(text) > 1 && text[0] == '<' && (text[1] == '!' || text[1] == '?' || text[1] >= 'A' && text[1] <= 'Z' || text[1] >= 'a' && text[1] <= 'z') &&
+		!binary(first)
+}
+
+// binary reports whether an answer that begins so is no text.
+func binary(first []byte) bool {
+	return bytes.ContainsFunc(first, func(r rune) bool { return r < '\t' })
+}
+
 // Pass implements [translate.Passage].
 func (p *passage) Pass(piece []byte) {
 	if p.came == 0 {
@@ -159,12 +172,12 @@ func (p *passage) Passed(evs []translate.Event, isJSON bool) ([]translate.Event,
 	switch {
 	case p.came == 0:
 		return evs, translate.Broken("the answer is empty", nil)
-	case page(p.first):
+	case page(p.first), !p.Text && marked(p.first):
 		return evs, translate.Broken("the model answered with a web page", nil)
-	case isJSON && !p.members.Over():
+	case isJSON && !p.members.Over(), !p.Text && p.members.Within() && !binary(p.first):
 		return evs, translate.Truncated(nil)
 	}
-	if failed := p.members.Member("error"); p.members.Over() && len(failed) > 0 && string(failed) != "null" {
+	if failed := p.members.Member("error"); p.members.Ended() && len(failed) > 0 && string(failed) != "null" {
 		return evs, translate.Lacking(200, translate.FailedIn(append(append([]byte(`{"error":`), failed...), '}')))
 	}
 	for _, name := range p.Usage {

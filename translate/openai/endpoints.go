@@ -12,8 +12,8 @@ var Endpoints = []translate.Endpoint{
 	{Path: "/images/generations", Operation: "image_generation", Usage: counted, Images: true, Slow: true},
 	{Path: "/images/edits", Operation: "image_edit", Usage: counted, Images: true, Slow: true, Form: true},
 	{Path: "/images/variations", Operation: "image_variation", Usage: counted, Images: true, Slow: true, Form: true, OnlyForm: true},
-	{Path: "/audio/transcriptions", Operation: "transcription", Usage: counted, Duration: "duration", Form: true, OnlyForm: true},
-	{Path: "/audio/translations", Operation: "translation", Usage: counted, Duration: "duration", Form: true, OnlyForm: true},
+	{Path: "/audio/transcriptions", Operation: "transcription", Usage: counted, Duration: "duration", Text: true, Form: true, OnlyForm: true},
+	{Path: "/audio/translations", Operation: "translation", Usage: counted, Duration: "duration", Text: true, Form: true, OnlyForm: true},
 	{Path: "/audio/speech", Operation: "text_to_speech", Usage: counted, Live: true},
 }
 

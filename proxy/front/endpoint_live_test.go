@@ -1,0 +1,67 @@
+package front_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
+)
+
+// An answer that is used while it comes, and is none: the next channel is asked, and alone it is a failure
+// that tells no address.
+func TestARefusalInPlaceOfALiveAnswerIsAFailure(t *testing.T) {
+	t.Parallel()
+	form, kind := formBody("model", "m%d", "@file", "RIFF", "stream", "true", "response_format", "text")
+	questions := []struct{ path, body, kind string }{
+		{"/v1/completions", `{"model":"m%d","prompt":"hi","stream":true}`, "application/json"},
+		{"/v1/audio/speech", `{"model":"m%d","input":"hi"}`, "application/json"},
+		{"/v1/embeddings", `{"model":"m%d","input":"hi","stream":true}`, "application/json"},
+		{"/v1/images/generations", `{"model":"m%d","prompt":"hi","stream":true}`, "application/json"},
+		{"/v1/audio/transcriptions", form, kind},
+	}
+	for _, mood := range []string{"html", "no-label", "as-sound", "fault", "fault-of-events", "fault-of-text", "cut", "half", "cut-unlabelled", "event-error", "event-mislabelled", "data-error", "event-nothing"} {
+		t.Run(mood, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t)
+			var bad, good string
+			for n := range questions { // each asks a channel of its own, which the failures of others have not put out of use
+				bad += fmt.Sprintf("  - {id: bad-%d, kind: openai, url: \"%s/%s/v1\", keys: [%s], models: [m%d], tier: 1}\n", n, s.URL, mood, channelKey, n)
+				good += fmt.Sprintf("  - {id: good-%d, kind: openai, url: \"%s/good/v1\", keys: [%s], models: [m%d], tier: 2}\n", n, s.URL, channelKey, n)
+			}
+			w, alone := world.Start(t, callers+"channels:\n"+bad+good), world.Start(t, callers+"channels:\n"+bad)
+			for n, q := range questions {
+				asText := q.kind == kind // a transcription may be any text
+				if asText && (mood == "no-label" || mood == "as-sound" || mood == "cut-unlabelled") {
+					continue
+				}
+				as := []string{"Authorization", "Bearer " + key, "Content-Type", q.kind}
+				ask := fmt.Sprintf(q.body, n)
+				before := len(s.asked())
+				status, h, body := w.Do(t, "POST", q.path, ask, as...)
+				if status != 200 || h.Get("X-Dragoman-Channel") != fmt.Sprint("good-", n) || strings.Contains(body, "10.1.2.3") {
+					t.Errorf("%s: %d %v %q", q.path, status, h, body)
+				}
+				tried := s.asked()[before:]
+				if len(tried) < 2 || !strings.HasPrefix(tried[0].path, "/"+mood+"/") || fmt.Sprint(len(tried)) != h.Get("X-Dragoman-Attempts") {
+					t.Errorf("%s: %d attempts, %v", q.path, len(tried), h)
+				}
+				status, _, body = alone.Do(t, "POST", q.path, ask, as...)
+				if status != 502 || !strings.HasPrefix(body, `{"error":{"message":`) || strings.Contains(body, "10.1.2.3") {
+					t.Errorf("%s alone: %d %q", q.path, status, body)
+				}
+			}
+		})
+	}
+}
+
+func TestEventsUnderAnotherLabelAreEvents(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	w := world.Start(t, callers+"channels:\n"+s.at("untitled-events", ""))
+	status, h, body := w.Do(t, "POST", "/v1/completions", `{"model":"m","prompt":"hi","stream":true}`, asAlice...)
+	if status != 200 || body != completions || !strings.HasPrefix(h.Get("Content-Type"), "text/event-stream") {
+		t.Errorf("%d %v %q", status, h, body)
+	}
+	countedAs(t, w, []string{"11 2 true"})
+}
