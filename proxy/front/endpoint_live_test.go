@@ -1,9 +1,14 @@
 package front_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 )
@@ -64,4 +69,42 @@ func TestEventsUnderAnotherLabelAreEvents(t *testing.T) {
 		t.Errorf("%d %v %q", status, h, body)
 	}
 	countedAs(t, w, []string{"11 2 true"})
+}
+
+// Sound goes out with its first bytes, whatever it is called: the back end waits until the client has them.
+func TestSpeechGoesOutWhileItComes(t *testing.T) {
+	t.Parallel()
+	for kind, first := range map[string]string{"audio/mpeg": "as text", "application/octet-stream": "ID3\x00", "text/plain": "\xff\xfb\x90\x00 and more", "audio/pcm": "{\x00\x01\x00"} {
+		heard := make(chan struct{})
+		back := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			_, _ = io.WriteString(w, first)
+			w.(http.Flusher).Flush()
+			select {
+			case <-heard:
+				_, _ = io.WriteString(w, "the end")
+			case <-r.Context().Done():
+			case <-time.After(time.Minute):
+			}
+		}))
+		t.Cleanup(back.Close)
+		w := world.Start(t, callers+"channels:\n"+oddChannel("up", back.URL, 1))
+		c := w.Dial(t)
+		const question = `{"model":"echo","input":"hi"}`
+		if _, err := fmt.Fprintf(c, "POST /v1/audio/speech HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", key, len(question), question); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != kind {
+			t.Fatalf("%s: %v %v", kind, resp, err)
+		}
+		got := make([]byte, len(first))
+		_, err = io.ReadFull(resp.Body, got)
+		close(heard)
+		rest, _ := io.ReadAll(resp.Body)
+		if err != nil || string(got)+string(rest) != first+"the end" {
+			t.Errorf("%s: %q %q %v", kind, got, rest, err)
+		}
+		_ = c.Close()
+	}
 }

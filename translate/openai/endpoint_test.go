@@ -37,6 +37,11 @@ func TestAPassageIsReadForItsCountsAndItsEnd(t *testing.T) {
 		{"/embeddings", nil, `{"error":{"message":"x","type":"server_error"}}`, translate.Usage{}, "broken"},
 		{"/embeddings", nil, ``, translate.Usage{}, "broken"},
 		{"/embeddings", nil, ` <HTML>`, translate.Usage{}, "broken"},
+		{"/completions", nil, `{"error":{"message":"x"}} data: [DONE]`, translate.Usage{}, "broken"},
+		{"/audio/speech", nil, "{\x00\x01\x00", translate.Usage{}, "done"},
+		{"/audio/speech", nil, "<a\x00\x01", translate.Usage{}, "done"},
+		{"/rerank", nil, `<?xml version="1.0"?>`, translate.Usage{}, "broken"},
+		{"/audio/transcriptions", nil, `<a> sound`, translate.Usage{}, "done"},
 		{"/completions", []string{`{"choices":[{"text":"a"}]}`, `{"choices":[{"text":"b","finish_reason":"stop"}]}`}, "", translate.Usage{Output: 2, Estimated: true}, "complete"},
 		{"/completions", []string{`{"choices":[{"text":"a","finish_reason":"length"}]}`, `{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}`, ` [DONE]`}, "", translate.Usage{Input: 3, Output: 4}, "done"},
 		{"/completions", []string{`{"choices":[{"text":"a"},{"text":"","finish_reason":"stop"}]}`}, "", translate.Usage{Output: 1, Estimated: true}, "open"},
@@ -57,7 +62,7 @@ func TestAPassageIsReadForItsCountsAndItsEnd(t *testing.T) {
 			for n := range len(c.body) {
 				d.Pass([]byte(c.body[n : n+1]))
 			}
-			evs, err = d.Passed(evs, strings.HasPrefix(c.body, "{"))
+			evs, err = d.Passed(evs, strings.HasPrefix(c.body, `{"`))
 		}
 		if got := outcome(d, err); got != c.ends {
 			t.Errorf("%s: %s, want %s (%v)", c.frames, got, c.ends, err)
