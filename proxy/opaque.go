@@ -38,6 +38,9 @@ func (s *search) readOpaque() *translate.Error {
 				s.x.attempt.watchdog.WatchGaps(s.x.gap())
 			}
 			if a.raw = append(a.raw, ev.Raw...); live && shows(a.raw, a.label) || len(a.raw) > maxHeld {
+				if !s.x.prompt.req.Opaque.Text && marked(a.raw) {
+					return translate.Broken("the model answered with a web page", nil)
+				}
 				a.first, a.hasFirst = translate.Event{Kind: translate.KindOther, Raw: a.raw}, true
 				return nil
 			}
@@ -71,6 +74,12 @@ func shows(raw []byte, label string) bool {
 		return bytes.ContainsFunc(text, control)
 	}
 	return translate.IsEvents(label) || translate.IsSound(label) || bytes.ContainsFunc(text, control) || !encoded(text)
+}
+
+// marked reports whether an answer that begins so is text in a markup language.
+func marked(raw []byte) bool {
+	text := bytes.TrimLeft(raw[:min(len(raw), shownBy)], " \t\r\n")
+	return len(text) > 0 && text[0] == '<' && !bytes.ContainsFunc(text, control)
 }
 
 // control reports whether r stands in no text.

@@ -76,6 +76,8 @@ func (s *shop) serve(w http.ResponseWriter, r *http.Request) {
 	case "html":
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, "<html><h1>http://10.1.2.3:99/internal nginx</h1></html>")
+	case "long-html":
+		_, _ = io.WriteString(w, "<html>http://10.1.2.3:99"+strings.Repeat(" ", 2<<20))
 	case "no-label":
 		w.Header()["Content-Type"] = nil
 		_, _ = io.WriteString(w, "\n<head><title>http://10.1.2.3:99/internal nginx</title></head>")
