@@ -162,3 +162,19 @@ func TestWhatIsIncludedIsToldAsItCame(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEndThatHasNoResponseIsNoneToAClientOfTheDialect(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{`{"type":"response.completed"}`, `{"type":"response.completed","response":null}`, `{"type":"response.completed","response":"x"}`} {
+		for _, passes := range []bool{false, true} {
+			dec := Dialect.NewDecoder(&translate.Request{Stream: true, PassThrough: passes})
+			evs, err := dec.Decode(nil, []byte(`{"type":"response.output_text.delta","output_index":0,"delta":"hi"}`))
+			if err == nil {
+				_, err = dec.Decode(evs[:0], []byte(end))
+			}
+			if (err != nil) != passes {
+				t.Errorf("%s, passed through %v: %v", end, passes, err)
+			}
+		}
+	}
+}

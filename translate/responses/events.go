@@ -186,7 +186,10 @@ func (d *decoder) piece(evs []translate.Event, it *item, k translate.Kind, v *fa
 
 // over appends the end of the answer, and all of it where no part of it came before.
 func (d *decoder) over(evs []translate.Event, response *fastjson.Value) ([]translate.Event, error) {
-	if response == nil {
+	if response == nil || response.Type() != fastjson.TypeObject {
+		if d.Pass { // its client goes on from the response that the event has
+			return evs, translate.Broken("the end of the model's answer has no response", nil)
+		}
 		return d.finish(evs, 0, translate.ReasonGiven), nil
 	}
 	d.count(response)
