@@ -51,6 +51,9 @@ func (s *search) readOpaque() *translate.Error {
 	}
 }
 
+// labelled is a stream that knows how its server has labelled it.
+type labelled interface{ ContentType() string }
+
 // labelOf is the Content-Type of an answer that passes by unread.
 func labelOf(stream translate.Stream) string {
 	if l, ok := stream.(labelled); ok {

@@ -86,9 +86,6 @@ func (s *search) try(c channel.Candidate, more bool) *translate.Error {
 // connected is a stream that knows how long it waited for its connection.
 type connected interface{ Connecting() time.Duration }
 
-// labelled is a stream that knows how its server has labelled it.
-type labelled interface{ ContentType() string }
-
 // named says which model answers, by its upstream's name, where the channel's
 // dialect does not (docs/rules/channels.md 7).
 func (s *search) named(upstream string) {

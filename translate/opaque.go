@@ -62,6 +62,9 @@ type Opaque struct {
 // MostPictures is how many pictures of one answer are counted.
 const MostPictures = 1000
 
+// PicturesOf is how many pictures a question is taken to ask for that says n.
+func PicturesOf(n int) int { return min(max(n, 1), MostPictures) }
+
 // ModelText is what stands in the body for a model called name; said says that the question names
 // one.
 func (o *Opaque) ModelText(name string) (text []byte, said bool) {

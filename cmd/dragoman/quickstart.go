@@ -62,32 +62,32 @@ func greet(w io.Writer, conf *config.Config, addr, demo string) {
 	if demo == "" {
 		return
 	}
-	me := invocation()
-	fmt.Fprintf(w, `
+	fill := strings.NewReplacer("BASE", base, "SOCK", sock, "KEY", demo, "MODEL", quickModel, "DRAGOMAN", invocation())
+	fmt.Fprint(w, fill.Replace(`
 No configuration file: a built-in model answers, conversations are in dragoman.db.
-The key %s was made for you; the model %q needs none for a few questions a minute.
+The key KEY was made for you; the model "MODEL" needs none for a few questions a minute.
 The web application of chatnio signs in as demo, with this key as the password (docs/recipes/chatnio-web.md).
 
 Try it from another terminal:
 
-  curl -N %s/v1/chat/completions -H 'Content-Type: application/json' -d '{"model":"%s","stream":true,"messages":[{"role":"user","content":"hi"}]}'
+  curl -N BASE/v1/chat/completions -H 'Content-Type: application/json' -d '{"model":"MODEL","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
-  curl -N %s/v1/responses -H 'Content-Type: application/json' -d '{"model":"%s","stream":true,"input":"hi"}'
+  curl -N BASE/v1/responses -H 'Content-Type: application/json' -d '{"model":"MODEL","stream":true,"input":"hi"}'
 
-  curl -N %s/v1/messages -H 'anthropic-version: 2023-06-01' -H 'Content-Type: application/json' -d '{"model":"%s","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"hi"}]}'
+  curl -N BASE/v1/messages -H 'anthropic-version: 2023-06-01' -H 'Content-Type: application/json' -d '{"model":"MODEL","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
-  curl -N '%s/v1beta/models/%s:streamGenerateContent?alt=sse' -H 'Content-Type: application/json' -d '{"contents":[{"parts":[{"text":"hi"}]}]}'
+  curl -N 'BASE/v1beta/models/MODEL:streamGenerateContent?alt=sse' -H 'Content-Type: application/json' -d '{"contents":[{"parts":[{"text":"hi"}]}]}'
 
-  curl -N %s/api/chat -H 'Content-Type: application/json' -d '{"model":"%s","messages":[{"role":"user","content":"hi"}]}'
+  curl -N BASE/api/chat -H 'Content-Type: application/json' -d '{"model":"MODEL","messages":[{"role":"user","content":"hi"}]}'
 
-  curl -N %s/api/chat/stream -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{"message":"hi","userId":"me"}'
+  curl -N BASE/api/chat/stream -H 'Authorization: Bearer KEY' -H 'Content-Type: application/json' -d '{"message":"hi","userId":"me"}'
 
-  echo hi | %s chat --dialect chatnio --url %s --key %s --model %s
+  echo hi | DRAGOMAN chat --dialect chatnio --url SOCK --key KEY --model MODEL
 
-  echo hi | %s chat --dialect iagent --url %s/ws/v1/chat --key %s
+  echo hi | DRAGOMAN chat --dialect iagent --url SOCK/ws/v1/chat --key KEY
 
 Your own channels go into dragoman.yaml; see docs/configuration.md.
-`, demo, quickModel, base, quickModel, base, quickModel, base, quickModel, base, quickModel, base, quickModel, base, demo, me, sock, demo, quickModel, me, sock, demo)
+`))
 }
 
 // invocation is how this program can be called again from the same folder.

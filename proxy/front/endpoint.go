@@ -97,7 +97,7 @@ func pictures(form *intake.Form) int {
 	if err != nil {
 		return 1
 	}
-	return min(max(many, 1), translate.MostPictures)
+	return translate.PicturesOf(many)
 }
 
 // relay puts q to the gateway and writes what comes of it: as one body where all of it was there at

@@ -16,10 +16,7 @@ import (
 
 // fail answers err in the front's own form.
 func (c *call) fail(err *translate.Error) {
-	c.retryAfter(err)
-	if over, ok := err.Cause.(*limiter.Exceeded); ok {
-		over.Headers(time.Now(), c.setHeader)
-	}
+	refusalHeaders(err, c.setHeader)
 	form := c.front.refusals
 	if form == nil {
 		form = c.front.dialect
@@ -35,11 +32,22 @@ func (c *call) fail(err *translate.Error) {
 	c.json(status, enc.AppendError(nil, err, false))
 }
 
-func (c *call) retryAfter(err *translate.Error) {
-	if n := err.RetrySeconds(); n > 0 && (err.Code == translate.CodeRateLimited || err.Code == translate.CodeUnavailable) {
-		c.ctx.Response.Header.Set("Retry-After", strconv.Itoa(n))
+// refusalHeaders sets the headers that say when a question may come again that got err, and how the limits
+// stand that it was refused under.
+func refusalHeaders(err *translate.Error, set func(name string, value []byte)) {
+	retryAfter(err, set)
+	if over, ok := err.Cause.(*limiter.Exceeded); ok {
+		over.Headers(time.Now(), set)
 	}
 }
+
+func retryAfter(err *translate.Error, set func(name string, value []byte)) {
+	if n := err.RetrySeconds(); n > 0 && (err.Code == translate.CodeRateLimited || err.Code == translate.CodeUnavailable) {
+		set("Retry-After", strconv.AppendInt(nil, int64(n), 10))
+	}
+}
+
+func (c *call) retryAfter(err *translate.Error) { retryAfter(err, c.setHeader) }
 
 // failed answers a question that got no answer.
 func (c *call) failed(err error) {

@@ -6,13 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
-	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/capture"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
@@ -280,18 +278,12 @@ func failureMessage(lane string, err *translate.Error) []byte {
 
 // failureHeaders are the headers that the answer to a request would have, as members of an object.
 func failureHeaders(err *translate.Error) (members []byte) {
-	add := func(name string, value []byte) {
+	refusalHeaders(err, func(name string, value []byte) {
 		if len(members) > 0 {
 			members = append(members, ',')
 		}
 		members = append(jsonx.AppendString(members, name), ':')
 		members = jsonx.AppendString(members, value)
-	}
-	if n := err.RetrySeconds(); n > 0 && (err.Code == translate.CodeRateLimited || err.Code == translate.CodeUnavailable) {
-		add("Retry-After", strconv.AppendInt(nil, int64(n), 10))
-	}
-	if over, ok := err.Cause.(*limiter.Exceeded); ok {
-		over.Headers(time.Now(), add)
-	}
+	})
 	return members
 }

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/dragoman-gateway/dragoman/internal/logtest"
 	"github.com/dragoman-gateway/dragoman/internal/pgtest"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/storetest"
@@ -71,28 +72,13 @@ func TestPostgresConformsBehindAPooler(t *testing.T) {
 }
 
 // lines is a log that can be waited for.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
+type lines struct{ logtest.Log }
 
 func (l *lines) await(t *testing.T, words string) {
 	t.Helper()
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
-	for {
-		l.mu.Lock()
-		found := strings.Contains(l.text.String(), words)
-		l.mu.Unlock()
-		if found {
-			return
-		}
+	for !strings.Contains(l.String(), words) {
 		select {
 		case <-look.C:
 		case <-t.Context().Done():

@@ -1,10 +1,8 @@
 package chatnio
 
 import (
-	"bytes"
 	"encoding/json"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -71,16 +69,7 @@ func bareToken(raw translate.Raw) string {
 	if raw.Null() {
 		return ""
 	}
-	if raw[0] != '"' {
-		return BareToken(string(raw))
-	}
-	if in := raw[1 : len(raw)-1]; utf8.Valid(in) && bytes.IndexByte(in, '\\') < 0 {
-		return BareToken(string(in)) // as nearly all are: a decoder costs more than the rest
-	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return ""
-	}
+	s, _ := text(raw)
 	return BareToken(s)
 }
 

@@ -1,10 +1,12 @@
 package chatnio
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dragoman-gateway/dragoman/translate"
 )
@@ -64,14 +66,27 @@ func scalar(raw translate.Raw) string {
 	if raw.Null() {
 		return ""
 	}
-	if raw[0] != '"' {
-		return string(raw)
-	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
+	s, ok := text(raw)
+	switch {
+	case !ok:
 		return "?"
+	case raw[0] != '"':
+		return s
 	}
 	return strings.TrimSpace(s)
+}
+
+// text is what a string of JSON says, and any other value as it is written; ok is false for a string that
+// cannot be read. A string without escapes, as nearly all are, costs no decoder.
+func text(raw translate.Raw) (s string, ok bool) {
+	if raw[0] != '"' {
+		return string(raw), true
+	}
+	if in := raw[1 : len(raw)-1]; utf8.Valid(in) && bytes.IndexByte(in, '\\') < 0 {
+		return string(in), true
+	}
+	ok = json.Unmarshal(raw, &s) == nil
+	return s, ok
 }
 
 func (p *parser) flag(field string, raw translate.Raw) bool {

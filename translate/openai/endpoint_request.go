@@ -73,7 +73,7 @@ func (endpoint) DecodeRequest(req *translate.Request, body []byte) error {
 	if q.Images {
 		q.Pictures = 1
 		if a.Choices != nil {
-			q.Pictures = min(max(*a.Choices, 1), translate.MostPictures)
+			q.Pictures = translate.PicturesOf(*a.Choices)
 		}
 	}
 	if q.Answer > 0 {

@@ -2,7 +2,6 @@ package responses
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -226,13 +225,8 @@ func (e *SocketEncoder) AppendFailure(dst []byte, err *translate.Error, headers 
 // PreviousOf returns the id of the response that a question goes on from, as its body says; empty: of none,
 // or the body does not say it in a form that can be read.
 func PreviousOf(body []byte) (id string) {
-	if !jsonx.IsObject(body) {
+	if !jsonx.IsObject(body) || translate.Object("", body, []translate.Field{{Name: "previous_response_id", To: &id}}) != nil {
 		return ""
-	}
-	for key, value := range jsonx.Pairs(body) {
-		if string(key) == "previous_response_id" && json.Unmarshal(value, &id) != nil {
-			return ""
-		}
 	}
 	return id
 }
