@@ -76,16 +76,11 @@ func (v *topView) fetch(ctx context.Context, to *explainCommand, conf *config.Co
 	return json.Unmarshal(overview.Overview, &v.overview)
 }
 
-// follow shows what the stream of events brings, and asks for it anew, from where it broke off,
+// follow shows what the stream of events brings, and opens it anew, from where it broke off,
 // when the gateway is gone.
 func (v *topView) follow(ctx context.Context, to *explainCommand, conf *config.Config, p *painter) error {
 	for ctx.Err() == nil {
-		err := v.fetch(ctx, to, conf)
-		if err == nil {
-			v.gone, v.since = nil, time.Time{}
-			_ = p.paint(v) // a terminal that is gone is seen below
-			err = v.listen(ctx, to, conf, p)
-		}
+		err := v.listen(ctx, to, conf, p)
 		switch refused := (*refusedCall)(nil); {
 		case ctx.Err() != nil:
 			return nil
@@ -105,7 +100,8 @@ func (v *topView) follow(ctx context.Context, to *explainCommand, conf *config.C
 	return nil
 }
 
-// listen reads events until the stream ends, and paints once a second.
+// listen opens the stream, fetches how all stands, reads events until the stream ends, and
+// paints once a second. Fetched before it is open, what ends in between would be missing.
 func (v *topView) listen(ctx context.Context, to *explainCommand, conf *config.Config, p *painter) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -114,6 +110,11 @@ func (v *topView) listen(ctx context.Context, to *explainCommand, conf *config.C
 		return err
 	}
 	defer func() { _ = body.Close() }()
+	if err := v.fetch(ctx, to, conf); err != nil {
+		return err
+	}
+	v.gone, v.since = nil, time.Time{}
+	_ = p.paint(v) // a terminal that is gone is seen at the next one
 	quiet := time.AfterFunc(topSilence, func() {
 		defer func() { _ = recover() }()
 		cancel()

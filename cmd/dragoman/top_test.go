@@ -150,6 +150,7 @@ type gatewayOfEvents struct {
 	away    bool
 	cursors []string // that streams were begun with
 	drop    chan struct{}
+	ended   chan struct{} // room for one: an exchange that ended behind what was fetched
 }
 
 func (g *gatewayOfEvents) set(away bool) {
@@ -172,13 +173,27 @@ func (g *gatewayOfEvents) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case away:
 		w.WriteHeader(503)
 	case r.URL.Path == "/api/events":
+		select {
+		case <-g.ended: // before this stream began
+		default:
+		}
 		fmt.Fprintf(w, "id: boot-%d\nevent: overview\ndata: {\"running\":%d}\n\n", 6+n, 40+n)
 		_ = http.NewResponseController(w).Flush()
-		select {
-		case <-g.drop:
-		case <-r.Context().Done():
+		for {
+			select {
+			case <-g.ended:
+				fmt.Fprint(w, "id: boot-9\nevent: exchange\ndata: {\"id\":\"1\",\"cursor\":9,\"model\":\"meanwhile\"}\n\nid: boot-9\nevent: overview\ndata: {}\n\n")
+				_ = http.NewResponseController(w).Flush()
+			case <-g.drop:
+				return
+			case <-r.Context().Done():
+				return
+			}
 		}
 	default:
+		if r.URL.Path == "/api/exchanges" && g.ended != nil {
+			g.ended <- struct{}{}
+		}
 		fmt.Fprint(w, `{"overview":{"running":7},"points":[],"channels":[{"id":"vendor","keys":[]}],"exchanges":[]}`)
 	}
 }
@@ -223,6 +238,27 @@ func TestTopSaysThatTheGatewayIsGoneAndGoesOnFromItsCursor(t *testing.T) {
 	to.Token = "another"
 	if err := v.follow(t.Context(), to, conf, p); err == nil || !strings.Contains(err.Error(), "401") {
 		t.Errorf("a wrong token: %v", err)
+	}
+}
+
+func TestTopMissesNothingBetweenTheFirstLookAndTheStream(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(&gatewayOfEvents{ended: make(chan struct{}, 1)})
+	defer server.Close()
+	out := newShownTerminal()
+	v, to := &topView{address: server.URL}, &explainCommand{URL: server.URL, Token: "the-token"}
+	conf, err := to.configuration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	over := make(chan error, 1)
+	go func() { over <- v.follow(ctx, to, conf, newPainter(out)) }()
+	out.until(t, 0, "meanwhile")
+	stop()
+	if err := <-over; err != nil {
+		t.Error(err)
 	}
 }
 
