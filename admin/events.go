@@ -56,7 +56,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
 	if lost != "" {
-		c.event("missed", map[string]any{"exchanges": 0, "why": lost})
+		c.write("missed", s.text("missed", missedExchanges{Why: lost}))
 	}
 	clock := time.NewTimer(0)
 	defer clock.Stop()
@@ -108,15 +108,9 @@ func looksAt(now time.Time) int64 {
 
 // look writes what is new, with how all stands if that is due.
 func (c *stream) look(ctx context.Context, now time.Time, stands bool) {
-	list, next, missed := c.s.g.Traces().Since(c.cursor, eventsAtOnce)
-	if missed > 0 {
-		c.event("missed", map[string]any{"exchanges": missed, "why": "they are remembered no longer"})
-	}
-	for i := range list {
-		c.cursor = list[i].Cursor
-		c.event("exchange", &list[i])
-	}
-	c.cursor = next
+	var frames []byte
+	frames, c.cursor = c.s.ended(c.cursor, looksAt(now))
+	c.buf.Write(frames)
 	if stands {
 		c.stands(c.s.stands(ctx, now, c.channels, c.changes))
 	}
@@ -148,14 +142,13 @@ func (c *stream) stands(now stand) {
 	}
 }
 
-func (c *stream) event(kind string, v any) {
-	if text := c.s.text(kind, v); text != nil {
-		c.write(kind, text)
-	}
+func (c *stream) write(kind string, text []byte) {
+	c.s.frame(&c.buf, c.cursor, kind, text)
 }
 
-func (c *stream) write(kind string, text []byte) {
-	fmt.Fprintf(&c.buf, "id: %s-%d\nevent: %s\ndata: %s\n\n", c.s.boot, c.cursor, kind, text)
+// frame writes one event; cursor is the one to go on with behind it.
+func (s *Server) frame(to *bytes.Buffer, cursor uint64, kind string, text []byte) {
+	fmt.Fprintf(to, "id: %s-%d\nevent: %s\ndata: %s\n\n", s.boot, cursor, kind, text)
 }
 
 // flush sends what was written; it is false when nobody takes it.

@@ -27,6 +27,21 @@ type standing struct {
 	slot     int64 // of point and traffic
 	point    []byte
 	traffic  statement
+	newest   endings
+}
+
+// endings are the exchanges that ended behind a cursor, as the frames that all streams which
+// stand there are told at one look.
+type endings struct {
+	look        int64
+	after, next uint64
+	frames      []byte // replaced as a whole, never changed
+}
+
+// missedExchanges says that exchanges are missing in a stream.
+type missedExchanges struct {
+	Exchanges uint64 `json:"exchanges"`
+	Why       string `json:"why"`
 }
 
 // instant is what is another one when something has happened.
@@ -140,6 +155,30 @@ func (s *Server) stands(ctx context.Context, now time.Time, known int, changes b
 		out.all = t.channels.all
 	}
 	return out
+}
+
+// ended returns what is told of the exchanges behind cursor after, at a look, and the cursor
+// to go on with. Streams look at the same moments, so that the first one asks for all of them.
+// The caller does not change frames.
+func (s *Server) ended(after uint64, look int64) (frames []byte, next uint64) {
+	t := &s.standing
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := &t.newest; e.look == look && e.after == after {
+		return e.frames, e.next
+	}
+	list, next, missed := s.g.Traces().Since(after, eventsAtOnce)
+	var buf bytes.Buffer
+	if missed > 0 {
+		s.frame(&buf, after, "missed", s.text("missed", missedExchanges{missed, "they are remembered no longer"}))
+	}
+	for i := range list {
+		if text := s.text("exchange", &list[i]); text != nil {
+			s.frame(&buf, list[i].Cursor, "exchange", text)
+		}
+	}
+	t.newest = endings{look, after, next, buf.Bytes()}
+	return buf.Bytes(), next
 }
 
 // rests reports whether nothing has happened since the last look; standing.mu is held.

@@ -102,3 +102,28 @@ func TestWhereNothingHappensOneLooksLessOften(t *testing.T) {
 		}
 	})
 }
+
+func TestStreamsThatStandAtOneExchangeShareWhatTheyAreTold(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	_, begin, _ := d.s.g.Traces().Since(^uint64(0), 1)
+	if err := d.ask("one"); err != nil {
+		t.Fatal(err)
+	}
+	first, next := d.s.ended(begin, 1)
+	if next != begin+1 || strings.Count(string(first), "event: exchange\n") != 1 {
+		t.Fatalf("%d %s", next, first)
+	}
+	if err := d.ask("two"); err != nil {
+		t.Fatal(err)
+	}
+	if same, at := d.s.ended(begin, 1); at != next || &same[0] != &first[0] {
+		t.Errorf("another stream is told %d %s", at, same)
+	}
+	if other, at := d.s.ended(next, 1); at != next+1 || strings.Count(string(other), "event: exchange\n") != 1 {
+		t.Errorf("a stream that stands elsewhere is told %d %s", at, other)
+	}
+	if both, at := d.s.ended(begin, 2); at != begin+2 || strings.Count(string(both), "event: exchange\n") != 2 {
+		t.Errorf("at the next look there is %d %s", at, both)
+	}
+}

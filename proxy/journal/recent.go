@@ -101,22 +101,26 @@ func (s *Traces) Running(f Filter) (list []Summary) {
 // order, the cursor to go on with, and how many between were remembered no longer.
 func (s *Traces) Since(after uint64, limit int) (list []Summary, next, missed uint64) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	next = s.seq
+	if next < after {
+		return nil, next, 0
+	}
+	var found []*record
 	if next > after {
 		s.each(func(r *record) {
 			if r.seq > after {
-				list = append(list, r.summary(false))
+				found = append(found, r)
 			}
 		})
 	}
-	s.mu.Unlock()
-	slices.SortFunc(list, func(a, b Summary) int { return cmp.Compare(a.Cursor, b.Cursor) })
-	if len(list) > limit {
-		list = list[:limit]
-		next = list[limit-1].Cursor
+	slices.SortFunc(found, func(a, b *record) int { return cmp.Compare(a.seq, b.seq) })
+	if len(found) > limit {
+		found = found[:limit]
+		next = found[limit-1].seq
 	}
-	if next < after {
-		return nil, next, 0
+	for _, r := range found {
+		list = append(list, r.summary(false))
 	}
 	return list, next, next - after - uint64(len(list))
 }
