@@ -12,7 +12,32 @@ import (
 	"time"
 )
 
-func TestLinesAreThoseOfATextHandler(t *testing.T) {
+// forms are the formats of the log: how dragoman writes them, and how slog does.
+var forms = map[string]struct {
+	ours, slogs func(w io.Writer, level slog.Level) slog.Handler
+}{
+	"text": {
+		func(w io.Writer, level slog.Level) slog.Handler { return newTextLines(w, level) },
+		func(w io.Writer, level slog.Level) slog.Handler {
+			return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
+		},
+	},
+	"json": {
+		func(w io.Writer, level slog.Level) slog.Handler { return newJSONLines(w, level) },
+		func(w io.Writer, level slog.Level) slog.Handler {
+			return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+		},
+	},
+}
+
+func TestLinesAreThoseOfTheStandardHandlers(t *testing.T) {
+	t.Parallel()
+	for name, form := range forms {
+		t.Run(name, func(t *testing.T) { testLines(t, form.ours, form.slogs) })
+	}
+}
+
+func testLines(t *testing.T, ours, slogs func(w io.Writer, level slog.Level) slog.Handler) {
 	t.Parallel()
 	words := []string{"exchange", "", "two words", "a=b", `"`, `\`, "\x7f", "\n", "é", "\xff", "<&>", "req_01", "0", "a.b", "\u2028", "{}", "%s"}
 	zones := []*time.Location{time.UTC, time.FixedZone("east", 5*3600+1800), time.FixedZone("west", -3600)}
@@ -42,8 +67,7 @@ func TestLinesAreThoseOfATextHandler(t *testing.T) {
 			record.AddAttrs(slog.Attr{Key: word(), Value: values[r.IntN(n)]})
 		}
 		var got, want bytes.Buffer
-		var one slog.Handler = newLineHandler(&got, slog.LevelDebug)
-		var other slog.Handler = slog.NewTextHandler(&want, &slog.HandlerOptions{Level: slog.LevelDebug})
+		one, other := ours(&got, slog.LevelDebug), slogs(&want, slog.LevelDebug)
 		switch r.IntN(10) {
 		case 0:
 			with := []slog.Attr{slog.String("with", word())}
@@ -63,7 +87,7 @@ func TestLinesAreThoseOfATextHandler(t *testing.T) {
 func TestALineThatIsNotWorthItIsNotWritten(t *testing.T) {
 	t.Parallel()
 	var got bytes.Buffer
-	log := slog.New(newLineHandler(&got, slog.LevelInfo))
+	log := slog.New(newTextLines(&got, slog.LevelInfo))
 	if log.Debug("no"); got.Len() > 0 || log.Enabled(context.Background(), slog.LevelDebug) {
 		t.Errorf("got %q", got.String())
 	}
@@ -72,8 +96,17 @@ func TestALineThatIsNotWorthItIsNotWritten(t *testing.T) {
 	}
 }
 
+// handlers are those of forms.
+func handlers() map[string]slog.Handler {
+	all := map[string]slog.Handler{}
+	for name, form := range forms {
+		all[name], all["slog's "+name] = form.ours(io.Discard, slog.LevelInfo), form.slogs(io.Discard, slog.LevelInfo)
+	}
+	return all
+}
+
 func BenchmarkLogHandle(b *testing.B) {
-	for name, h := range map[string]slog.Handler{"line": newLineHandler(io.Discard, slog.LevelInfo), "text": slog.NewTextHandler(io.Discard, nil)} {
+	for name, h := range handlers() {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -88,7 +121,7 @@ func BenchmarkLogHandle(b *testing.B) {
 }
 
 func BenchmarkLogLine(b *testing.B) {
-	for name, h := range map[string]slog.Handler{"line": newLineHandler(io.Discard, slog.LevelInfo), "text": slog.NewTextHandler(io.Discard, nil)} {
+	for name, h := range handlers() {
 		b.Run(name, func(b *testing.B) {
 			log := slog.New(h)
 			b.ReportAllocs()

@@ -46,10 +46,10 @@ func (t *telemetry) applyLog(conf *config.Log) {
 	_ = level.UnmarshalText([]byte(conf.Level)) // config has checked it; where it is empty it stays info
 	level = min(level, t.least)
 	if conf.Format == "json" {
-		t.format.Store(&logFormat{level, slog.NewJSONHandler(t.lines, &slog.HandlerOptions{Level: level})})
+		t.format.Store(&logFormat{level, newJSONLines(t.lines, level)})
 		return
 	}
-	t.format.Store(&logFormat{level, newLineHandler(t.lines, level)})
+	t.format.Store(&logFormat{level, newTextLines(t.lines, level)})
 }
 
 // spans tells operators what became of spans.

@@ -80,6 +80,7 @@ export interface Explanation {
 export interface LedgerRow {
   request: string; attempt: number; at: string; caller: string; user?: string; front: string; model: string; channel?: string; key: number; upstream?: string
   outcome: string; status: number; input_tokens: number; output_tokens: number; cached_tokens: number; estimated: boolean; cost: number
+  sound_seconds?: number; images?: number
   queue_ms: number; open_ms: number; first_ms: number; took_ms: number; count: number
 }
 export interface Ledger {

@@ -1,10 +1,10 @@
 // The sentence on top: is it well, if not where, and why.
 import { signal } from '@preact/signals'
-import { get, part, type Channel, type Failure, type ModelState } from './api'
+import { failedOf, get, part, type Channel, type Failure, type Figures, type ModelState, type Origins } from './api'
 import { channels, health, link, overview } from './live'
 import { rowsOf, stateOf, worstOf } from './parts/state'
 import { address } from './route'
-import { digits, many, took } from './words'
+import { digits, many, percent, took } from './words'
 
 export interface Verdict { state: 'ready' | 'slow' | 'open' | 'gone' | 'held'; text: string; href: string }
 
@@ -16,7 +16,7 @@ export function verdict(): Verdict {
   if (!all || !overview.value) return { state: 'slow', text: 'Joining the gateway\u2026', href: address('overview') }
   if (overview.value.draining) return { state: 'held', text: 'The gateway is stopping: ' + many(overview.value.running, 'question') + ' still run, no new one is taken.', href: address('requests', { state: 'running' }) }
   if (all.length === 0) return { state: 'open', text: 'There is no channel: every question is refused.', href: address('channels') }
-  return unwell() ?? unserved(all) ?? worst(all) ?? alone() ?? well(all)
+  return unwell() ?? unserved(all) ?? worst(all) ?? alone() ?? failing(all) ?? well(all)
 }
 
 function unwell(): Verdict | undefined {
@@ -85,6 +85,18 @@ function heldOne(all: Channel[]): Verdict | undefined {
   const first = held[0]
   if (!first) return undefined
   return { state: 'held', text: first.id + ' is held by the operator: ' + many(first.in_flight, 'question') + ' still run there, no new one comes. Other channels answer.', href: address('channels', { channel: first.id }) }
+}
+
+const sides: [keyof Origins, string][] = [['us', 'us'], ['channel', 'channels'], ['network', 'network'], ['client', 'clients']]
+
+// blamed says on whose side questions failed: 'channels 12 %, network 3 %'.
+export const blamed = (f: Figures, of = sides): string => of.filter(([side]) => f.failed[side] > 0).map(([side, word]) => word + ' ' + percent(f.failed[side])).join(', ')
+
+// failing says that questions fail though every channel is ready. What clients fail at is theirs to mend.
+function failing(all: Channel[]): Verdict | undefined {
+  const o = overview.value!
+  if (failedOf(o.lately) === 0) return undefined
+  return { state: 'slow', text: 'Of the questions of the last minute ' + percent(failedOf(o.lately)) + ' failed (' + blamed(o.lately, sides.slice(0, 3)) + '). ' + o.channels_ready + ' of ' + many(all.length, 'channel') + ' ready.', href: address('requests', { outcome: 'failed' }) }
 }
 
 function well(all: Channel[]): Verdict {

@@ -1,5 +1,5 @@
 import type { View } from '../views'
-import { failedOf, get, type Limits, type Origins, type Point } from '../api'
+import { failedOf, get, type Limits, type Point } from '../api'
 import { channels, exchanges, now, overview as state, points, told } from '../live'
 import { tick } from '../clock'
 import { Heat } from '../parts/heat'
@@ -8,6 +8,7 @@ import { Ago, Behind, Card, Empty, Failed, Figure, Skeleton, useLoad } from '../
 import { usePoll } from '../parts/poll'
 import { Mark, stateOf, worstOf } from '../parts/state'
 import { address } from '../route'
+import { blamed } from '../verdict'
 import { clock, digits, exact, many, money, percent, took } from '../words'
 
 const step = 5 // seconds of a point
@@ -19,19 +20,16 @@ function Overview() {
   return <><Figures /><Charts /><div class="columns"><Troubles /><Failures /><NearlyUsedUp /></div></>
 }
 
-const sides: [keyof Origins, string][] = [['us', 'us'], ['channel', 'channels'], ['network', 'network'], ['client', 'clients']]
-
 // Figures are those of the last minute, unless they say something else.
 function Figures() {
   const o = state.value!
   const l = o.lately
-  const blamed = sides.filter(([side]) => l.failed[side] > 0).map(([side, word]) => word + ' ' + percent(l.failed[side])).join(', ')
   const time = (ms: number) => ms > 0 ? took(ms) : '–'
   return (
     <div class="figures">
       <Figure name="Questions" value={digits(l.questions_per_second)} unit="/s" title={l.questions_per_second + ' questions/s'} note="last minute" href={address('requests')} />
       <Figure name="Running" value={digits(o.running)} title={many(o.running, 'question')} note={o.streams + ' streams, ' + many(o.sockets, 'socket')} href={address('requests', { state: 'running' })} />
-      <Figure name="Failed" value={percent(failedOf(l) + l.failed.client)} title="of the questions of the last minute" note={blamed ? 'by ' + blamed : 'last minute'} href={address('requests', { outcome: 'failed' })} />
+      <Figure name="Failed" value={percent(failedOf(l) + l.failed.client)} title="of the questions of the last minute" note={blamed(l) ? 'by ' + blamed(l) : 'last minute'} href={address('requests', { outcome: 'failed' })} />
       <Figure name="First content" value={time(l.first_ms.p50)} title={l.first_ms.p50 + ' ms'} note={'median; p99 ' + time(l.first_ms.p99)} />
       <Figure name="Added by us" value={time(l.added_ms.p50)} title={l.added_ms.p50 + ' ms from the question to its last attempt'} note={'median; p99 ' + time(l.added_ms.p99)} />
       <Figure name="Tokens out" value={digits(l.output_tokens_per_second)} unit="/s" title={l.output_tokens_per_second + ' tokens/s'} note={digits(l.input_tokens_per_second) + '/s in'} />

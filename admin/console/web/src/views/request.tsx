@@ -117,12 +117,13 @@ function Trail({ e }: { e: Explanation }) {
 function Cost({ rows }: { rows: LedgerRow[] }) {
   if (rows.length === 0) return null
   const list = [...rows].sort((a, b) => a.attempt - b.attempt)
+  const sound = rows.some(r => r.sound_seconds), images = rows.some(r => r.images)
   return (
     <>
       <h3>Tokens and cost</h3>
       <div class="wide" tabIndex={0} role="region" aria-label="Tokens and cost">
-        <table><thead><tr><th scope="col">Of</th><th scope="col">Channel</th><th scope="col" class="n">Input</th><th scope="col" class="n">Cached</th><th scope="col" class="n">Output</th><th scope="col" class="n">Cost</th></tr></thead>
-          <tbody>{list.map(r => <tr key={r.attempt}><th scope="row">{r.attempt ? 'attempt ' + r.attempt : 'the request'}</th><td>{r.channel}</td><td class="n">{digits(r.input_tokens)}</td><td class="n">{digits(r.cached_tokens)}</td><td class="n">{digits(r.output_tokens)}{r.estimated && <abbr title="estimated: the channel reported none"> ~</abbr>}</td><td class="n" title={String(r.cost)}>{money(r.cost)}</td></tr>)}</tbody></table>
+        <table><thead><tr><th scope="col">Of</th><th scope="col">Channel</th><th scope="col" class="n">Input</th><th scope="col" class="n">Cached</th><th scope="col" class="n">Output</th>{sound && <th scope="col" class="n">Sound</th>}{images && <th scope="col" class="n">Pictures</th>}<th scope="col" class="n">Cost</th></tr></thead>
+          <tbody>{list.map(r => <tr key={r.attempt}><th scope="row">{r.attempt ? 'attempt ' + r.attempt : 'the request'}</th><td>{r.channel}</td><td class="n">{digits(r.input_tokens)}</td><td class="n">{digits(r.cached_tokens)}</td><td class="n">{digits(r.output_tokens)}{r.estimated && <abbr title="estimated: the channel reported none"> ~</abbr>}</td>{sound && <td class="n">{digits(r.sound_seconds ?? 0)} s</td>}{images && <td class="n">{digits(r.images ?? 0)}</td>}<td class="n" title={String(r.cost)}>{money(r.cost)}</td></tr>)}</tbody></table>
       </div>
     </>
   )

@@ -28,7 +28,7 @@ export function OpenSockets() {
         <Filter name="socket_caller" label="Caller of the socket" list={[...new Set(counts.map(c => c.caller))].filter(Boolean).sort()} />
       </div>}
       {error !== undefined && <Failed error={error} again={again} />}
-      {!all ? error === undefined && <Skeleton rows={3} /> : !all.sockets?.length ? <Empty>{open === 0 ? 'No client has a socket open. Those of chatnio and iagent stand here.' : 'No socket fits.'}</Empty> : <>
+      {!all ? error === undefined && <Skeleton rows={3} /> : !all.sockets?.length ? <Empty>{open === 0 ? 'No client has a socket open. Those of chatnio, iagent and the Responses API stand here.' : 'No socket fits.'}</Empty> : <>
         <Table list={all.sockets} onChange={again} />
         {all.total > all.sockets.length && <p class="soft">The oldest {all.sockets.length} of {many(all.total, 'socket')}. Filter by caller to see others.</p>}
       </>}
