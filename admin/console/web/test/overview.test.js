@@ -21,6 +21,19 @@ test('the overview has the figures of the gateway, and each leads on', async () 
   await over(page)
 })
 
+test('questions that fail are said, also while every channel is ready', async () => {
+  // A channel whose answers come to nothing, but whose breaker asks for more of them than there are here.
+  const other = await Gateway.start({ channels: '  - {id: hollow, kind: mock, models: [{name: small, upstream: empty}]}\n' })
+  try {
+    const page = await open(browser)
+    await enter(page, other)
+    await page.getByText('All well').waitFor()
+    assert.notEqual(await other.ask('small'), 200)
+    await page.getByText(/^Of the questions of the last minute 100.% failed \(channels 100.%\)\. 1 of 1 channel ready\.$/).waitFor()
+    await over(page)
+  } finally { await other.stop() }
+})
+
 test('the traffic map leads from a channel to its questions', async () => {
   const page = await open(browser)
   await enter(page, gateway, '/console/map?minutes=15')
