@@ -86,6 +86,8 @@ func rowsOf(s scenario, t target) []*paired {
 				main,
 				{name: main.name + ", memory at the start", unit: "RSS MiB", of: func(one, _ *loaded) float64 { return one.RSSBefore }},
 				{name: main.name + ", memory under load", unit: "RSS MiB", of: func(one, _ *loaded) float64 { return one.RSS }},
+				{name: main.name + ", private memory at the start", unit: "MiB", of: func(one, _ *loaded) float64 { return one.PrivateBefore }},
+				{name: main.name + ", private memory under load", unit: "MiB", of: func(one, _ *loaded) float64 { return one.Private }},
 			}
 		}
 	}
@@ -248,6 +250,26 @@ func pairTable(rows []*paired) string {
 			quantile(ratios, .5), quantile(ratios, .25), quantile(ratios, .75), len(ratios), said)
 	}
 	return b.String()
+}
+
+// opponent returns a copy of binary, and has b start a copy of its own program: how much of a
+// program's file counts as resident depends on how the file came to be.
+func (b *bench) opponent(binary string) (string, error) {
+	built := b.path("built")
+	if err := os.Rename(b.path("dragoman"), built); err != nil {
+		return "", err
+	}
+	before := b.path("dragoman-before")
+	for from, to := range map[string]string{binary: before, built: b.path("dragoman")} {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(to, text, 0o755); err != nil {
+			return "", err
+		}
+	}
+	return before, nil
 }
 
 // program is the path of an executable file.

@@ -52,6 +52,8 @@ type loaded struct {
 	RSSBefore         float64   `json:"rss_before_mib"`
 	RSS               float64   `json:"rss_mib"`
 	RSSPeak           float64   `json:"rss_peak_mib"`
+	PrivateBefore     float64   `json:"private_before_mib"`
+	Private           float64   `json:"private_mib"`
 	KiBPerCaller      float64   `json:"kib_per_caller"`
 	Failures          int64     `json:"failures"`
 	Errors            []string  `json:"errors,omitempty"`

@@ -84,7 +84,11 @@ func (o *options) run(ctx context.Context) error {
 	}
 	defer b.close()
 	if o.Against != "" {
-		return b.against(ctx, o.Against, only)
+		binary, err := b.opponent(o.Against)
+		if err != nil {
+			return err
+		}
+		return b.against(ctx, binary, only)
 	}
 	res := &result{Date: time.Now().UTC().Truncate(time.Second), Note: o.Note, Rounds: o.Rounds, Window: o.Window.String(), Machine: machine(), Versions: b.versions(), Pinned: b.pinned}
 	for _, s := range scenarios() {

@@ -45,6 +45,8 @@ type Result struct {
 	RSSBefore     float64 `json:"rss_before_mib"`
 	RSS           float64 `json:"rss_mib"`      // at the end of the window
 	RSSPeak       float64 `json:"rss_peak_mib"` // since the process started
+	PrivateBefore float64 `json:"private_before_mib"`
+	Private       float64 `json:"private_mib"` // without pages of files
 	KiBPerCaller  float64 `json:"kib_per_caller,omitempty"`
 
 	Failures int64    `json:"failures"`
@@ -127,6 +129,9 @@ func (o *options) run() (*Result, error) {
 	if res.RSSBefore, _, err = process.RSSOf(o.Pid); err != nil {
 		return nil, err
 	}
+	if res.PrivateBefore, err = process.PrivateOf(o.Pid); err != nil {
+		return nil, err
+	}
 	switch {
 	case o.Idle:
 		r.idle()
@@ -187,6 +192,9 @@ func (r *run) measure(res *Result) error {
 		return err
 	}
 	if res.RSS, res.RSSPeak, err = process.RSSOf(r.Pid); err != nil {
+		return err
+	}
+	if res.Private, err = process.PrivateOf(r.Pid); err != nil {
 		return err
 	}
 	seconds := b.at.Sub(a.at).Seconds()

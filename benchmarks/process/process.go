@@ -100,6 +100,24 @@ func RSSOf(pids []int) (now, peak float64, err error) {
 	return now, peak, nil
 }
 
+// PrivateOf is the memory in MiB that processes have for themselves: resident, and no pages of
+// files, of which the system keeps as many as it likes.
+func PrivateOf(pids []int) (mib float64, err error) {
+	for _, pid := range pids {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			return 0, err
+		}
+		for line := range strings.Lines(string(text)) {
+			if f := strings.Fields(line); len(f) > 1 && f[0] == "RssAnon:" {
+				kib, _ := strconv.ParseFloat(f[1], 64)
+				mib += kib / 1024
+			}
+		}
+	}
+	return mib, nil
+}
+
 // DescriptorsOf is how many descriptors a process has open.
 func DescriptorsOf(pid int) (int, error) {
 	dir, err := os.Open(fmt.Sprintf("/proc/%d/fd", pid))
