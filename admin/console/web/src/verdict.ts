@@ -56,6 +56,9 @@ function reason(all: Channel[], model: string): string {
 // lastWhy is why a record is as it is, with the seconds until the next try where the reason does not have them.
 const lastWhy = (m: ModelState): string => (m.why ?? '') + (m.seconds > 0 && !/ for \d/.test(m.why ?? '') ? '; next try in ' + took(Math.ceil(m.seconds) * 1000) : '')
 
+// why goes on after how a record is, and does not say that once more.
+const why = (m: ModelState): string => lastWhy(m).startsWith(m.state + ' for ') ? ', another ' + lastWhy(m).slice(m.state.length + 5) : ': ' + lastWhy(m)
+
 // last is the newest failure of the channel that the sentence is about: it is asked for when that becomes another one.
 const last = signal({ of: '', text: '' })
 
@@ -77,7 +80,7 @@ function worst(all: Channel[]): Verdict | undefined {
   const row = worstOf(first)!
   const what = { open: 'is out of use', aside: 'is set aside', throttled: 'is throttled' }[row.model.state as 'open' | 'aside' | 'throttled']
   const rest = off.length > 1 ? ' (and ' + many(off.length - 1, 'other channel') + ')' : ''
-  return { state: 'slow', text: first.id + ' ' + what + ' for ' + row.model.model + rest + ': ' + lastWhy(row.model) + '.' + lastFailure(first.id) + ' Other channels answer.', href: address('channels', { channel: first.id }) }
+  return { state: 'slow', text: first.id + ' ' + what + ' for ' + row.model.model + rest + why(row.model) + '.' + lastFailure(first.id) + ' Other channels answer.', href: address('channels', { channel: first.id }) }
 }
 
 function heldOne(all: Channel[]): Verdict | undefined {

@@ -25,7 +25,7 @@ function Channels() {
         <Filter name="model" label="Model" list={[...new Set(list.slice(0, 200).flatMap(rowsOf).map(r => r.model.model))]} />
         <Choice name="state" label="State" values={[['', 'any'], ['trouble', 'not ready'], ['open', 'out of use'], ['aside', 'set aside'], ['throttled', 'throttled'], ['trial', 'on trial'], ['full', 'full'], ['slow', 'slow'], ['held', 'held by the operator']]} />
       </Filters>
-      <p class="soft" role="status">{shown.length === list.length ? many(list.length, 'channel') : shown.length + ' of ' + many(list.length, 'channel')}</p>
+      <p class="soft count" role="status">{shown.length === list.length ? many(list.length, 'channel') : shown.length + ' of ' + many(list.length, 'channel')}</p>
       {param('open') && !list.some(c => c.id === param('open')) && <p class="hint" role="status">{param('open')} is not in the configuration that runs (any more).</p>}
       {shown.length === 0 && <Empty>No channel fits. {list.length > 0 && <a href={address('channels')}>Show all</a>}</Empty>}
       {shown.slice(0, most).map(c => <One key={c.id} channel={c} />)}

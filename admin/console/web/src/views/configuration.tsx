@@ -7,7 +7,7 @@ import { call, get, Refusal, type Problem } from '../api'
 import { overview } from '../live'
 import { act, Button, message } from '../parts/act'
 import { Editor } from '../parts/editor'
-import { Ago, Card, Empty, Failed, Skeleton, useLoad } from '../parts/shown'
+import { Ago, Behind, Card, Empty, Failed, Skeleton, useLoad } from '../parts/shown'
 import { address, param, setParams } from '../route'
 import { rights } from '../session'
 import { many } from '../words'
@@ -26,6 +26,8 @@ interface Verdict { valid: boolean; problems: Problem[]; warnings: Problem[] }
 const draft = signal<{ text: string; base: string } | null>(null)
 
 addEventListener('beforeunload', e => { if (draft.value) e.preventDefault() })
+
+const most = 2 // warnings that are shown at once
 
 function Configuration() {
   const { value: now, error, again } = useLoad(stop => get<Present>('/api/configuration', stop), [overview.value?.revision])
@@ -51,9 +53,10 @@ function Source({ now, last, onChange }: { now: Present; last: Revision | undefi
         {last && now.revision > 0 && <div><dt>Revision</dt><dd>{now.revision}, {last.how === last.by.name ? 'of the ' + last.how : last.how + ' by ' + last.by.name}{last.by.address && ' from ' + last.by.address}, <Ago at={Date.parse(last.at)} /></dd></div>}
         {now.read_only && now.file && <div><dt>Changing it</dt><dd>It cannot be changed from here: {now.read_only}.</dd></div>}
         {now.restart.length > 0 && <div><dt>At the next start</dt><dd>{now.restart.join(', ')}: the file says something else than what runs, and only a restart takes it over.</dd></div>}
-        {now.warnings.map(w => <div key={w.path + w.message}><dt>Worth a look</dt><dd>{w.line > 0 && 'Line ' + w.line + ': '}{w.path && <><code>{w.path}</code> </>}{w.message}</dd></div>)}
+        {now.warnings.slice(0, most).map(w => <div key={w.path + w.message}><dt>Worth a look</dt><dd>{w.line > 0 && 'Line ' + w.line + ': '}{w.path && <><code>{w.path}</code> </>}{w.message}</dd></div>)}
         {now.set_at_run_time.map(s => <div key={s.channel + s.what}><dt>Set at run time</dt><dd><a href={address('channels', { channel: s.channel })}>{s.channel}</a>: {s.what} is {s.now}, the file says {s.file}</dd></div>)}
       </dl>
+      {now.warnings.length > most && <Behind title={'All ' + now.warnings.length + ' that are worth a look'} head={['Line', 'Setting', 'Why']} rows={now.warnings.map(w => [w.line || '', w.path, w.message])} />}
       {now.file && now.differs_from_file && <OnDisk now={now} onChange={onChange} />}
     </Card>
   )

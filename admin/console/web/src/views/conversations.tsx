@@ -5,7 +5,7 @@ import { call, get, part, query } from '../api'
 import { act, Button } from '../parts/act'
 import { Ago, Card, Empty, Failed, Filter, Skeleton, useLoad } from '../parts/shown'
 import { address, param, setParams } from '../route'
-import { clock, exact, many } from '../words'
+import { clock, digits, exact, many } from '../words'
 import { OpenSockets } from './sockets'
 import '../styles/conversations.css'
 
@@ -53,7 +53,7 @@ function Table({ list, chosen }: { list: Conversation[]; chosen: string }) {
         <tbody>{list.map(c => (
           <tr key={c.id} class={c.id === chosen ? 'chosen' : undefined}>
             <th scope="row"><button type="button" class="button bare name" aria-expanded={c.id === chosen} onClick={() => setParams({ conversation: c.id === chosen ? '' : c.id })}>{c.number > 0 ? 'No. ' + c.number : c.id}</button></th>
-            <td>{c.user}</td><td>{c.group}</td><td><a href={address('requests', { model: c.model })}>{c.model}</a></td><td class="n">{c.messages}</td><td><Ago at={Date.parse(c.updated)} /></td>
+            <td>{c.user}</td><td>{c.group}</td><td><a href={address('requests', { model: c.model })}>{c.model}</a></td><td class="n">{digits(c.messages)}</td><td><Ago at={Date.parse(c.updated)} /></td>
           </tr>
         ))}</tbody>
       </table>
@@ -80,7 +80,7 @@ function One({ caller, id, known, onChange }: { caller: string; id: string; know
       <dl class="facts">
         <div><dt>Id</dt><dd><code>{id}</code></dd></div>
         <div><dt>Caller</dt><dd><a href={address('requests', { caller })}>{caller}</a></dd></div>
-        {known && <><div><dt>Begun</dt><dd><Ago at={Date.parse(known.created)} /></dd></div><div><dt>Messages</dt><dd>{known.messages}</dd></div></>}
+        {known && <><div><dt>Begun</dt><dd><Ago at={Date.parse(known.created)} /></dd></div><div><dt>Messages</dt><dd>{digits(known.messages)}</dd></div></>}
       </dl>
       <div class="row"><Button kind="main" onClick={read}>{said.value ? 'Read it again' : 'Read it'}</Button><Button onClick={clear}>Clear</Button><Button kind="grave" onClick={remove}>Delete</Button></div>
       {!said.value && <p class="hint">The log says that somebody has read it, and from which address.</p>}

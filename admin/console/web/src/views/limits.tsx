@@ -52,7 +52,7 @@ function Close({ use, none, alone }: { use: Use[]; none: boolean; alone?: boolea
       {rows.length === 0 ? <Empty>{none ? 'The configuration has no limits.' : 'Nothing of any limit is used at the moment.'}</Empty> : (
         <div class="wide tall" tabIndex={0} role="region" aria-label="Use of limits">
           <table class="uses">
-            <thead><tr><th scope="col">Of whom</th><th scope="col">Limits</th><th scope="col">What</th><th scope="col">State</th><th scope="col">Used</th><th scope="col" class="n">Used</th><th scope="col" class="n">Of</th><th scope="col" class="n">Left</th><th scope="col" class="n">All back in</th></tr></thead>
+            <thead><tr><th scope="col">Of whom</th><th scope="col">Limits</th><th scope="col">What</th><th scope="col">State</th><th scope="col">Share</th><th scope="col" class="n">Used</th><th scope="col" class="n">Of</th><th scope="col" class="n">Left</th><th scope="col" class="n">All back in</th></tr></thead>
             <tbody>{rows.map(u => <One key={keyOf(u)} u={u} />)}</tbody>
           </table>
         </div>)}

@@ -126,7 +126,7 @@ function Sankey({ nodes, links, width, height, total }: { nodes: Node[]; links: 
         const name = clip(n.name, small ? 11 : 40), share = percent((n.value ?? 0) / total)
         return <a key={n.id} href={n.href} aria-label={name + ' ' + share + (name === n.name ? '' : ', ' + n.name) + ': ' + many(n.value ?? 0, 'question')}>
           <rect class={'node ' + n.state} x={n.x0} y={n.y0} width={n.x1! - n.x0!} height={Math.max(2, n.y1! - n.y0!)} />
-          <text x={middle ? (n.x0! + n.x1!) / 2 : x} y={n.y0! - 6} text-anchor={right ? 'end' : middle ? 'middle' : 'start'}>{name} <tspan class="share">{share}</tspan></text>
+          <text x={middle ? (n.x0! + n.x1!) / 2 : x} y={n.y0! - 6} text-anchor={right ? 'end' : middle ? 'middle' : 'start'}>{name}{!small && <tspan class="share"> {share}</tspan>}</text>
         </a>
       })}
     </svg>

@@ -17,7 +17,7 @@ const span = 15 * 60 // seconds of the charts
 function Overview() {
   void told.value
   if (!state.value) return <Skeleton rows={6} />
-  return <><Figures /><Charts /><div class="columns"><Troubles /><Failures /><NearlyUsedUp /></div></>
+  return <><Figures /><Charts /><div class="columns"><div class="column"><Troubles /><NearlyUsedUp /></div><Failures /></div></>
 }
 
 // Figures are those of the last minute, unless they say something else.
@@ -28,7 +28,7 @@ function Figures() {
   return (
     <div class="figures">
       <Figure name="Questions" value={digits(l.questions_per_second)} unit="/s" title={l.questions_per_second + ' questions/s'} note="last minute" href={address('requests')} />
-      <Figure name="Running" value={digits(o.running)} title={many(o.running, 'question')} note={o.streams + ' streams, ' + many(o.sockets, 'socket')} href={address('requests', { state: 'running' })} />
+      <Figure name="Running" value={digits(o.running)} title={many(o.running, 'question')} note={many(o.streams, 'stream') + ', ' + many(o.sockets, 'socket')} href={address('requests', { state: 'running' })} />
       <Figure name="Failed" value={percent(failedOf(l) + l.failed.client)} title="of the questions of the last minute" note={blamed(l) ? 'by ' + blamed(l) : 'last minute'} href={address('requests', { outcome: 'failed' })} />
       <Figure name="First content" value={time(l.first_ms.p50)} title={l.first_ms.p50 + ' ms'} note={'median; p99 ' + time(l.first_ms.p99)} />
       <Figure name="Added by us" value={time(l.added_ms.p50)} title={l.added_ms.p50 + ' ms from the question to its last attempt'} note={'median; p99 ' + time(l.added_ms.p99)} />
