@@ -114,7 +114,7 @@ function Text({ now, onChange }: { now: Present; onChange: () => void }) {
       <div class="said" role="status">
         {stale && <p class="why">Another configuration runs by now than the one you began with. Discard your text to see it; keep a copy of what you wrote.</p>}
         {told ? <p class="why">{told}</p> : !dirty ? <p class="soft">This is what runs.</p> : !verdict ? <p class="soft">Checking…</p>
-          : verdict.valid ? <p>Nothing is wrong with it{verdict.warnings.length > 0 && '; ' + many(verdict.warnings.length, 'line') + ' worth a second look'}.</p> : <p>{many(verdict.problems.length, 'problem')}: nothing of it is applied until they are mended.</p>}
+          : verdict.valid ? <p>Nothing is wrong with it{verdict.warnings.length > 0 && '; ' + many(verdict.warnings.length, 'line') + ' worth a second look'}.</p> : <p>{many(verdict.problems.length, 'problem')}: nothing of it is applied until {verdict.problems.length === 1 ? 'it is' : 'they are'} mended.</p>}
       </div>
       {dirty && verdict && <Problems all={[...verdict.problems, ...verdict.warnings]} onGo={n => setJump({ line: n })} />}
       <div class="row">

@@ -43,7 +43,7 @@ function Form({ protocols }: { protocols: Protocol[] }) {
   return (
     <Card label="Question">
       <form onSubmit={e => { e.preventDefault(); document.querySelector<HTMLButtonElement>('.ask-box button')?.click() }}>
-        <div class="filters">
+        <div class="filters lanes">
           <Choice name="left" label="Ask" values={all} />
           <Choice name="right" label="Beside it" values={[['', 'nothing'], ...all]} />
           {(chosen.some(t => t.startsWith('channel:')) || spoken.some(p => p?.names === 'model')) && <Filter name="model" label="Model" list={models} />}
