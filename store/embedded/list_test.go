@@ -3,9 +3,11 @@ package embedded
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
 )
 
 // BenchmarkList reads the first page of a caller with few and with many
@@ -41,4 +43,31 @@ func BenchmarkList(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkLoad reads what a question needs of a conversation of 40 messages.
+func BenchmarkLoad(b *testing.B) {
+	s := must(b, "sqlite:"+filepath.Join(b.TempDir(), "l.db"))
+	b.Cleanup(func() { _ = s.Close() })
+	c := &store.Conversation{ID: "conv_1", Owner: "o"}
+	for n := range 20 {
+		if err := s.Append(b.Context(), c, turnOf(n)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		c, err := s.Load(b.Context(), "o", store.Ref{ID: "conv_1"}, store.Window{Messages: 64, Bytes: 1 << 20, View: store.ViewSent})
+		if err != nil || len(c.Messages) != 40 {
+			b.Fatal(err)
+		}
+	}
+}
+
+// turnOf is a question and its answer.
+func turnOf(n int) store.Turn {
+	return store.Turn{At: int64(n) + 1, Model: "m", Messages: []store.Message{
+		{Message: translate.TextMessage(translate.RoleUser, fmt.Sprint("question ", n)), At: int64(n) + 1},
+		{Message: translate.TextMessage(translate.RoleAssistant, strings.Repeat("answer ", 40)), At: int64(n) + 1},
+	}}
 }
