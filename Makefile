@@ -15,7 +15,7 @@ RACE := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && [ "$$(go env GOOS/
 SDK := internal/sdktest
 WEB := admin/console/web
 
-.PHONY: run check test rules redis postgres promtool race noalloc sdk otel console console-dist console-pictures console-scale image helm compose archtest lint vuln smoke fuzz soak soak-kill soak-handover fleet fleet-kill fleet-roll fleet-failures soak-ledger soak-reload soak-chaos bench bench-leave bench-postgres bench-compare cover
+.PHONY: run check test rules redis postgres promtool race noalloc sdk otel console console-dist console-pictures console-scale image helm compose archtest lint vuln smoke fuzz soak soak-kill soak-handover fleet fleet-kill fleet-roll fleet-failures soak-ledger soak-reload soak-chaos bench bench-leave bench-postgres bench-redis bench-compare cover
 
 # run: serve dragoman.yaml if it is there, else the quick start with a built-in model.
 run:
@@ -252,6 +252,10 @@ bench:
 bench-postgres:
 	go test -run '^$$' -bench '^BenchmarkTurns$$' -benchtime 50000x -count 3 ./store/postgres
 	go test -run '^$$' -bench '^BenchmarkGrowth$$' -benchtime 2000x -timeout 30m ./store/postgres
+
+# bench-redis: how many calls, and questions, a second fill one core of a Redis; a minute.
+bench-redis:
+	go test -run '^$$' -bench '^BenchmarkFullServer$$' -benchtime 60000x ./limiter/redis
 
 # bench-leave: from a client's farewell to the close at the back end, 200 times in each stage; about five minutes.
 bench-leave:

@@ -3,11 +3,13 @@ package redistest
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -123,6 +125,31 @@ func (s *Server) Kill() {
 	}
 	<-s.gone
 	s.cmd = nil
+}
+
+// Info is what the server tells of itself, by name: https://redis.io/docs/latest/commands/info/.
+// It speaks no TLS.
+func (s *Server) Info(t testing.TB) map[string]string {
+	t.Helper()
+	c, err := net.Dial("tcp", "127.0.0.1:"+s.port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := io.WriteString(c, "INFO all\r\nQUIT\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			all[name] = value
+		}
+	}
+	return all
 }
 
 // Freeze makes the process hang, with its connections open, until Thaw.
