@@ -293,8 +293,10 @@ func (s *httpStream) frame(f sse.Frame) error {
 	if bytes.EqualFold(f.Name, []byte("error")) {
 		return s.failure(f.Data)
 	}
-	if meaningless(f) {
-		s.opaque(raw)
+	if s.meaningless(f) {
+		if len(f.Data) == 0 { // else the libraries of clients would fail on it
+			s.opaque(raw)
+		}
 		return nil
 	}
 	if f.Lines > 1 && !json.Valid(f.Data) {
@@ -305,10 +307,10 @@ func (s *httpStream) frame(f sse.Frame) error {
 }
 
 // meaningless reports whether f is one of the events that only keep a
-// connection alive.
-func meaningless(f sse.Frame) bool {
-	if len(f.Data) == 0 {
-		return true
+// connection alive. Among lines of JSON only empty ones are.
+func (s *httpStream) meaningless(f sse.Frame) bool {
+	if len(f.Data) == 0 || s.scan.Lines {
+		return len(f.Data) == 0
 	}
 	return f.Data[0] != '{' && (string(f.Name) == "ping" || string(f.Name) == "heartbeat" || translate.Idle(f.Data))
 }
@@ -421,10 +423,17 @@ func (s *httpStream) whole() error {
 	if !s.finished {
 		return translate.Broken("the answer is empty", nil)
 	}
-	if s.pass {
+	if s.pass && s.single(content) {
 		evs[0].Raw = content
 	}
 	return nil
+}
+
+// single reports whether an answer in one piece is the one object that a client waits for. Some
+// servers send a list of such objects, or one on each line.
+func (s *httpStream) single(content []byte) bool {
+	text := bytes.TrimSpace(content)
+	return len(text) > 0 && text[0] == '{' && (!s.up.lines || bytes.IndexByte(text, '\n') < 0 || json.Valid(text))
 }
 
 // alone is a body without the events that some servers put behind it, such as [DONE].
@@ -475,7 +484,7 @@ func (s *httpStream) known() error {
 	}
 	if s.sure {
 		// What is of another form than asked for is not what the client waits for.
-		s.pass = s.pass && (s.up.varied || (s.form == formEvents) == s.asked)
+		s.pass = s.pass && (s.up.varied || (s.form == formEvents) == s.asked) && s.scan.Lines == (s.up.lines && s.form == formEvents)
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func (d *decoder) Done() bool { return d.done }
 func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
 	d.Begin()
 	before := len(evs)
-	if !d.done && !translate.Idle(frame) {
+	if !d.done && len(bytes.TrimSpace(frame)) > 0 {
 		var err error
 		if evs, err = d.line(evs, frame); err != nil {
 			return evs, err

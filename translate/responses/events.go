@@ -69,6 +69,9 @@ func (d *decoder) Done() bool { return d.done }
 func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
 	if len(frame) == 0 || frame[0] != '{' {
 		if translate.DoneMark(frame) {
+			if d.Pass { // its client goes on from the response of the end
+				return evs, translate.Truncated(nil)
+			}
 			return d.finish(evs, 0, translate.ReasonMissing), nil
 		}
 		if translate.Idle(frame) {
