@@ -38,8 +38,8 @@ func (s *search) readOpaque() *translate.Error {
 				s.x.attempt.watchdog.WatchGaps(s.x.gap())
 			}
 			if a.raw = append(a.raw, ev.Raw...); live && shows(a.raw, a.label) || len(a.raw) > maxHeld {
-				if !s.x.prompt.req.Opaque.Text && marked(a.raw) {
-					return translate.Broken("the model answered with a web page", nil)
+				if err := unlike(s.x.prompt.req.Opaque, a.raw, a.label); err != nil {
+					return err
 				}
 				a.first, a.hasFirst = translate.Event{Kind: translate.KindOther, Raw: a.raw}, true
 				return nil
@@ -49,6 +49,17 @@ func (s *search) readOpaque() *translate.Error {
 			a.collected.Usage.Merge(ev.Usage)
 		}
 	}
+}
+
+// unlike is the error of an answer to o that begins with raw, under that label, and is none of the endpoint's.
+func unlike(o *translate.Opaque, raw []byte, label string) *translate.Error {
+	switch {
+	case !o.Text && marked(raw):
+		return translate.Broken("the model answered with a web page", nil)
+	case !translate.IsEvents(label) && o.Prose(raw[:min(len(raw), shownBy)]):
+		return translate.Broken("the model answered with something that is not JSON", nil)
+	}
+	return nil
 }
 
 // labelled is a stream that knows how its server has labelled it.

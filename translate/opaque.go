@@ -42,6 +42,16 @@ type Endpoint struct {
 	Slow bool
 }
 
+// Prose reports whether an answer that begins with first is text although e answers in JSON: it is
+// of a proxy or of a server that is no model. Pictures that come as their bytes are no text.
+func (e *Endpoint) Prose(first []byte) bool {
+	if e.Text || e.Live {
+		return false
+	}
+	first = bytes.TrimSpace(bytes.TrimPrefix(first, []byte("\xef\xbb\xbf")))
+	return len(first) > 0 && first[0] != '{' && first[0] != '[' && !bytes.ContainsFunc(first, func(r rune) bool { return r < '\t' })
+}
+
 // Opaque is a question of an [Endpoint].
 type Opaque struct {
 	*Endpoint

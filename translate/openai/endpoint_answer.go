@@ -174,6 +174,8 @@ func (p *passage) Passed(evs []translate.Event, isJSON bool) ([]translate.Event,
 		return evs, translate.Broken("the answer is empty", nil)
 	case page(p.first), !p.Text && marked(p.first):
 		return evs, translate.Broken("the model answered with a web page", nil)
+	case p.Prose(p.first):
+		return evs, translate.Broken("the model answered with something that is not JSON", nil)
 	case isJSON && !p.members.Over(), !p.Text && p.members.Within() && !binary(p.first):
 		return evs, translate.Truncated(nil)
 	}
