@@ -25,7 +25,8 @@ type Options struct {
 	// Now is the clock. It is called by many goroutines. Default: time.Now.
 	Now func() time.Time
 	// Keys is how many counts are kept at most, over all rules and scopes, not
-	// counting the few that callers share. Default: DefaultKeys.
+	// counting the few that callers share; a rule of all callers has its count in
+	// any case. Default: DefaultKeys.
 	Keys int
 }
 
@@ -263,6 +264,10 @@ func (l *Local) insert(h uint64, b bound, now time.Time) *entry {
 		l.room.Add(int64(s.sweep(sweepLimit, now, at)))
 		l.sweepNext(now, at)
 		full = !l.reserve()
+	}
+	if full && b.scope == All { // all callers share this one anyway, and there is one for each rule
+		l.room.Add(-1)
+		full = false
 	}
 	var common *entry
 	if full || s.over > 0 {

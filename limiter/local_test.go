@@ -198,6 +198,27 @@ func TestSettlingAndAdmittingGoTogether(t *testing.T) {
 	}
 }
 
+// A limit of all callers holds also where their own counts have taken all the room, and when
+// some comes free.
+func TestALimitOfAllHasOneCount(t *testing.T) {
+	t.Parallel()
+	l := limiter.NewLocal(limiter.Options{Keys: 1})
+	one, all := limiter.NewRule("one", config.Limit{Concurrent: 1}), limiter.NewRule("all", config.Limit{Concurrent: 1})
+	first, err := l.Admit(t.Context(), under(one, "alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Admit(t.Context(), underAll(all)); err != nil {
+		t.Fatal(err)
+	}
+	first.Settle(1)
+	for i := range 1000 { // each looks for room elsewhere
+		if admitted(t, l, underAll(all)) {
+			t.Fatalf("attempt %d ran beside the first", i)
+		}
+	}
+}
+
 func underAll(r *limiter.Rule) (s limiter.Subject) {
 	s.Under(r, limiter.All, "")
 	return s
