@@ -19,7 +19,8 @@ type Machine struct {
 
 	Event, Question float64 // CPU time, µs
 	Stream, Socket  float64 // memory, KiB
-	Base            float64 // memory of a replica without any, MiB
+	Talk            float64 // memory of a stream whose conversation is kept here, KiB
+	Base            float64 // memory of a replica under load without any, MiB
 
 	Turns float64 // that a database stores a second
 	Calls float64 // that a Redis or Valkey answers a second
@@ -36,9 +37,9 @@ type Machine struct {
 // Usual are the costs as they were measured, and assumptions that docs/scaling.md explains.
 var Usual = Machine{
 	Cores: 2, MiB: 1024,
-	Event: 26, Question: 60, Stream: 18, Socket: 10, Base: 128,
-	Turns: 2300, Calls: 80_000,
-	Events: 30, Seconds: 15, TurnsOf: 4, Peak: 3, Full: 0.7, PerTurn: 2, PerAsked: 2,
+	Event: 26, Question: 60, Stream: 20, Socket: 10, Talk: 54, Base: 85,
+	Turns: 2000, Calls: 60_000,
+	Events: 30, Seconds: 15, TurnsOf: 4, Peak: 3, Full: 0.7, PerTurn: 3, PerAsked: 2,
 }
 
 // Size is what a load takes.
@@ -64,7 +65,7 @@ func (m Machine) Of(l Load) Size {
 		s.Asked = s.Streams / m.Seconds
 	}
 	s.Cores = (s.Streams*m.Events*m.Event + s.Asked*m.Question) / 1e6
-	s.MiB = (s.Streams*m.Stream + l.Sockets*m.Socket) / 1024
+	s.MiB = (s.Streams*(l.Kept*m.Talk+(1-l.Kept)*m.Stream) + l.Sockets*m.Socket) / 1024
 	s.byCores = up(s.Cores / (m.Cores * m.Full))
 	s.byMemory = up(s.MiB / (m.MiB*m.Full - m.Base))
 	// One more than are needed, so that one may fail or be replaced; two at least.

@@ -53,7 +53,7 @@ func TestTheTableOfTheDocumentIsThatOfTheCalculator(t *testing.T) {
 
 func TestWhatFillsFirstIsCountedFirst(t *testing.T) {
 	t.Parallel()
-	m := Machine{Cores: 1, MiB: 100, Event: 100, Question: 1000, Stream: 64, Socket: 64, Base: 20, Turns: 100, Calls: 1000, Events: 10, Seconds: 10, TurnsOf: 2, Peak: 2, Full: 1, PerTurn: 2, PerAsked: 2}
+	m := Machine{Cores: 1, MiB: 100, Event: 100, Question: 1000, Stream: 64, Socket: 64, Talk: 64, Base: 20, Turns: 100, Calls: 1000, Events: 10, Seconds: 10, TurnsOf: 2, Peak: 2, Full: 1, PerTurn: 2, PerAsked: 2}
 	for _, c := range []struct {
 		load                         Load
 		replicas, databases, servers int
