@@ -141,22 +141,22 @@ func (g *Gateway) endpoint(h *Hypothesis) (path, dialect string, err *translate.
 	if h.Endpoint == "" {
 		return "", "", nil
 	}
-	want := "/" + strings.TrimPrefix(strings.TrimPrefix(h.Endpoint, "/"), "v1/")
+	want := "/v1/" + strings.TrimPrefix(strings.TrimPrefix(h.Endpoint, "/"), "v1/")
 	var known []string
 	for _, name := range slices.Sorted(maps.Keys(g.endpoints)) {
 		for i := range g.endpoints[name] {
 			e := &g.endpoints[name][i]
-			if known = append(known, e.Path); e.Path != want {
+			if known = append(known, e.Route()); e.Route() != want {
 				continue
 			}
 			if h.Front != "" && h.Front != name {
-				return "", "", translate.InvalidAt("front", e.Path+" is an endpoint of the "+name+" front")
+				return "", "", translate.InvalidAt("front", e.Route()+" is an endpoint of the "+name+" front")
 			}
 			h.Model, h.Front = cmp.Or(h.Model, e.Model), name
 			if h.Model == "" {
-				return "", "", translate.InvalidAt("model", "a question of "+e.Path+" has to name its model")
+				return "", "", translate.InvalidAt("model", "a question of "+e.Route()+" has to name its model")
 			}
-			return e.Path, name, nil
+			return e.Route(), name, nil
 		}
 	}
 	return "", "", translate.InvalidAt("endpoint", "there is no such endpoint beside chat: want one of "+strings.Join(known, ", "))

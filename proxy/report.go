@@ -80,7 +80,7 @@ func (r *report) log(x *Exchange, now time.Time, opened bool, err *translate.Err
 		attrs = append(attrs, slog.String("channel", ch.ID), slog.Int64("input_tokens", u.Input), slog.Int64("output_tokens", u.Output))
 	}
 	if o := x.prompt.req.Opaque; o != nil {
-		attrs = append(attrs, slog.String("endpoint", o.Path))
+		attrs = append(attrs, slog.String("endpoint", o.Route()))
 	}
 	if s := x.q.Session; s != "" {
 		attrs = append(attrs, slog.String("session", s))
@@ -212,7 +212,7 @@ func (r *report) requestRow(x *Exchange, now time.Time, err *translate.Error) st
 	}
 	usageOf(&row, r.used)
 	if o := x.prompt.req.Opaque; o != nil {
-		row.Endpoint = o.Path
+		row.Endpoint = o.Route()
 	}
 	switch {
 	case err != nil:

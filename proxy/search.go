@@ -39,7 +39,7 @@ func (s *search) tryRoutes() *translate.Error {
 		return &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: "unsupported content_type"}
 	}
 	if o := s.x.prompt.req.Opaque; o != nil && len(s.x.report.failures) == 0 && len(s.skipped) == 0 {
-		return unspoken(o.Path, s.x.prompt.req.Dialect)
+		return unspoken(o.Route(), s.x.prompt.req.Dialect)
 	}
 	for i := range s.skipped {
 		if p := &s.skipped[i]; p.Gate() != nil {

@@ -34,6 +34,11 @@ func Bound(path, s string, most int) error {
 	if !TooLong(s, most) {
 		return nil
 	}
+	return Over(path, most)
+}
+
+// Over is the error of a value at path that has more than most characters.
+func Over(path string, most int) *Error {
 	return InvalidAt(path, path+" must have at most "+strconv.Itoa(most)+" characters")
 }
 
@@ -46,7 +51,7 @@ func BoundText(path string, text []byte, most int) error {
 	if !Outsized(text, most) {
 		return nil
 	}
-	return InvalidAt(path, path+" must have at most "+strconv.Itoa(most)+" characters")
+	return Over(path, most)
 }
 
 // InvalidAt is [Invalid] for the parameter at path.

@@ -42,6 +42,9 @@ type Endpoint struct {
 	Slow bool
 }
 
+// Route is the path that clients ask at, such as /v1/embeddings; a server may have put a prefix before it.
+func (e *Endpoint) Route() string { return "/v1" + e.Path }
+
 // Prose reports whether an answer that begins with first is text although e answers in JSON: it is
 // of a proxy or of a server that is no model. Pictures that come as their bytes are no text.
 func (e *Endpoint) Prose(first []byte) bool {

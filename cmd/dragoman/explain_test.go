@@ -86,15 +86,15 @@ channels:
 		code int
 		says []string
 	}{
-		{[]string{"--model", "m", "--endpoint", "/v1/embeddings"}, 0, []string{"endpoint  /embeddings\n", "front     openai\n", "it would go to first, the only one of its tier", "unsuited", "it does not speak the dialect of the endpoint"}},
-		{[]string{"--model", "m", "--endpoint", "audio/transcriptions"}, 0, []string{"endpoint  /audio/transcriptions\n", "it would go to first"}},
+		{[]string{"--model", "m", "--endpoint", "/v1/embeddings"}, 0, []string{"endpoint  /v1/embeddings\n", "front     openai\n", "it would go to first, the only one of its tier", "unsuited", "it does not speak the dialect of the endpoint"}},
+		{[]string{"--model", "m", "--endpoint", "audio/transcriptions"}, 0, []string{"endpoint  /v1/audio/transcriptions\n", "it would go to first"}},
 		{[]string{"--endpoint", "/moderations"}, 0, []string{"model     omni-moderation-latest\n", "it would go to first"}},
-		{[]string{"--model", "chat", "--endpoint", "/rerank"}, 0, []string{"verdict   /rerank takes a channel of kind openai, and this model has none\n"}},
+		{[]string{"--model", "chat", "--endpoint", "/rerank"}, 0, []string{"verdict   /v1/rerank takes a channel of kind openai, and this model has none\n"}},
 		{[]string{"--model", "m"}, 0, []string{"verdict  p2c would choose among mock, claude"}},
 		{[]string{"--endpoint", "/embeddings"}, 1, []string{"has to name its model"}},
 		{[]string{"--model", "m", "--front", "foo"}, 1, []string{"there is no such front: want one of chatnio, "}},
-		{[]string{"--model", "m", "--front", "gemini", "--endpoint", "/embeddings"}, 1, []string{"/embeddings is an endpoint of the openai front"}},
-		{[]string{"--model", "m", "--endpoint", "/files"}, 1, []string{"want one of /embeddings, /completions"}},
+		{[]string{"--model", "m", "--front", "gemini", "--endpoint", "/embeddings"}, 1, []string{"/v1/embeddings is an endpoint of the openai front"}},
+		{[]string{"--model", "m", "--endpoint", "/files"}, 1, []string{"want one of /v1/embeddings, /v1/completions"}},
 		{[]string{"--model", "p", "--endpoint", "/embeddings"}, 1, []string{"a preset is for chats"}},
 		{[]string{"--model", "m", "--endpoint", "/embeddings", "some-id"}, 1, []string{"not both"}},
 	} {

@@ -18,7 +18,7 @@ import (
 func endpointRoutes() (routes []Route) {
 	for i := range openai.Endpoints {
 		e := &openai.Endpoints[i]
-		routes = append(routes, Route{Method: "POST", Path: "/v1" + e.Path, Forms: e.Form, Handle: func(c *call) { c.pass(e) }})
+		routes = append(routes, Route{Method: "POST", Path: e.Route(), Forms: e.Form, Handle: func(c *call) { c.pass(e) }})
 	}
 	return routes
 }
@@ -69,8 +69,11 @@ func (c *call) readForm(req *translate.Request) *translate.Error {
 	if wrong != nil {
 		return wrong
 	}
-	if model == nil || model.Value == "" {
+	if model == nil || model.End == model.Start {
 		return translate.InvalidAt("model", "you must provide a model parameter")
+	}
+	if model.Value == "" { // too long to be read
+		return translate.Over("model", translate.MaxModel)
 	}
 	if err := translate.Bound("model", model.Value, translate.MaxModel); err != nil {
 		return typed(err)

@@ -253,7 +253,7 @@ func TestWhatNoChannelCanDoAtAnEndpointIsSaid(t *testing.T) {
 		holds      string
 	}{
 		{"/v1/embeddings", `{"model":"same","input":"hi"}`, 404, `"no channel of this model has the endpoint","type":"invalid_request_error","param":null,"code":"not_found"`},
-		{"/v1/embeddings", `{"model":"echo","input":"hi"}`, 404, `"message":"/embeddings takes a channel of kind openai, and this model has none"`},
+		{"/v1/embeddings", `{"model":"echo","input":"hi"}`, 404, `"message":"/v1/embeddings takes a channel of kind openai, and this model has none"`},
 		{"/v1/embeddings", `{"model":"r","input":"hi"}`, 400, `{"error":{"message":"dimensions is too large","type":"invalid_request_error","param":"dimensions","code":"too_large"}}`},
 		{"/v1/embeddings", `{"model":"p","input":"hi"}`, 400, `a preset is for chats`},
 		{"/v1/embeddings", `{"model":"none","input":"hi"}`, 404, `"code":"model_not_found"`},

@@ -99,6 +99,8 @@ func TestALongFormIsReadUpToItsEnd(t *testing.T) {
 		"the model behind it":        {[]string{"@file", sound, "model", "m"}, 200, "/audio/transcriptions"},
 		"no model":                   {[]string{"@file", sound}, 400, "you must provide a model parameter"},
 		"a model before and another": {[]string{"model", "m", "@file", sound, "model", "same"}, 400, "several fields model"},
+		"a model of 3 KB":            {[]string{"@file", sound, "model", strings.Repeat("m", 3<<10)}, 400, "model must have at most 256 characters"},
+		"a model that is not read":   {[]string{"model", strings.Repeat("m", 300<<10), "@file", sound}, 400, "model must have at most 256 characters"},
 		"an empty model":             {[]string{"@file", sound, "model", ""}, 400, "you must provide a model parameter"},
 	} {
 		form, kind := formBody(c.fields...)

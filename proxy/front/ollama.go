@@ -1,6 +1,7 @@
 package front
 
 import (
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -44,6 +45,20 @@ var ollamaFront = Front{
 
 	appendModels: ollama.AppendModels,
 	appendModel:  ollama.AppendModel,
+}
+
+// besideOllama says where there is what a client of Ollama's asks for at a path that the shared port
+// has not got; empty: it is none of Ollama's.
+func besideOllama(path string) string {
+	switch name, _ := strings.CutPrefix(path, "/api/"); name {
+	case "embed", "embeddings":
+		return "embeddings are made at POST /v1/embeddings, and Ollama's other paths are below " + ollamaBase
+	case "ps":
+		return "use GET " + ollamaBase + path
+	case "pull", "push", "create", "copy", "delete":
+		return "models are not kept here, and Ollama's other paths are below " + ollamaBase
+	}
+	return ""
 }
 
 // jsonLines is the framing of an answer that is a JSON object on each line: white space before one

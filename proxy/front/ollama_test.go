@@ -50,6 +50,10 @@ func TestTheOllamaPathsAreAnsweredOnEveryPort(t *testing.T) {
 			{"shared", "POST", "/api/chat", `{"message":"hi","userId":"u","preset":"echo"}`, 200, "application/json", `"success":true`},
 			{"shared", "POST", "/api/chat", `{"messages":`, 400, "application/json", `"success":false`},
 			{"shared", "POST", "/api/embed", `{}`, 404, "application/json", `"success":false`},
+			{"shared", "POST", "/api/embed", `{}`, 404, "application/json", "POST /api/embed is not served here; embeddings are made at POST /v1/embeddings, and Ollama's other paths are below /ollama"},
+			{"shared", "GET", "/api/ps", "", 404, "application/json", "GET /api/ps is not served here; use GET /ollama/api/ps"},
+			{"shared", "DELETE", "/api/delete", `{}`, 404, "application/json", "models are not kept here"},
+			{"shared", "POST", "/api/embedded", `{}`, 404, "application/json", "not found or method not allowed"},
 		} {
 			targets := map[string]string{"own": w.OllamaAddr, "below": w.Addr + "/ollama", "shared": w.Addr}
 			for where, at := range targets {

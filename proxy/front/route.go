@@ -155,10 +155,13 @@ func wrongMethod(c *call) {
 func (c *call) unserved() string {
 	path := c.path()
 	owner := c.s.owner(path)
+	asked := clipMethod(c.ctx.Method()) + " " + translate.PrintablePath(path) + " is not served here"
 	if owner == nil {
+		if use := besideOllama(path); use != "" {
+			return asked + "; " + use
+		}
 		return "not found or method not allowed"
 	}
-	asked := clipMethod(c.ctx.Method()) + " " + translate.PrintablePath(path) + " is not served here"
 	if owner.instead != nil {
 		if use := owner.instead(path); use != "" {
 			return asked + "; use " + use

@@ -161,7 +161,7 @@ func (r *seen) explain(policy string) *Explanation {
 	e := &Explanation{ID: r.id, Front: r.front, Caller: store.ShownCaller(r.caller), Model: r.model, Policy: policy, At: r.received.UTC().Format(time.RFC3339Nano),
 		Message: r.end.message, Retry: Rounded(r.end.retry.Seconds()), Ledger: r.spent()}
 	if r.endpoint != nil {
-		e.Endpoint = r.endpoint.Path
+		e.Endpoint = r.endpoint.Route()
 	}
 	e.State, e.Outcome = r.state()
 	for _, route := range r.routes {

@@ -56,7 +56,7 @@ func row(request string, attempt int, at int64) store.Entry {
 		Request: request, Attempt: attempt, At: at, Caller: "alice", Group: "gold", Rule: "standard", User: "u", Front: "openai",
 		Model: "large", Channel: "a", Key: 2, Upstream: "up", Outcome: "ok", Status: 200, Input: 10, Output: 20, Cached: 3,
 		Estimated: true, Cost: 1000, Queue: 1, Open: 2, First: 3, Took: 4, Count: 1,
-		Endpoint: "/images/edits", Sound: 1500, Images: 2,
+		Endpoint: "/v1/images/edits", Sound: 1500, Images: 2,
 	}
 }
 

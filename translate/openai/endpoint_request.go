@@ -52,7 +52,7 @@ func (endpoint) DecodeRequest(req *translate.Request, body []byte) error {
 	if err := translate.Fill(body, o.Members, a.fields()); err != nil {
 		return err
 	}
-	if err := elsewhere(&o, req.Opaque.Path); err != nil {
+	if err := elsewhere(&o, req.Opaque.Route()); err != nil {
 		return err
 	}
 	q := *req.Opaque
