@@ -98,7 +98,7 @@ func TestSoundAndPicturesHavePrices(t *testing.T) {
 		all, err := w.Gateway.Entries(t.Context(), store.EntryFilter{Limit: 1, Requests: true})
 		if err != nil || len(all) != 1 || math.Abs(float64(all[0].Cost)/1e9-c.cost) > 1e-4 {
 			t.Errorf("%s %s costs %+v, want %g: %v", c.path, c.prompt, all, c.cost, err)
-		} else if e := &all[0]; "/v1"+e.Endpoint != c.path || float64(e.Sound) != c.sound*1e3 || float64(e.Images) != c.images {
+		} else if e := &all[0]; e.Endpoint != c.path || float64(e.Sound) != c.sound*1e3 || float64(e.Images) != c.images {
 			t.Errorf("%s %s: the ledger says %+v", c.path, c.prompt, e)
 		}
 		total, sound, images = total+c.cost, sound+c.sound, images+c.images
