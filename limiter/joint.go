@@ -13,7 +13,7 @@ import (
 // Times of a Joint.
 const (
 	jointDeadline = 75 * time.Millisecond // of one call, on the path of a question
-	patience      = time.Second           // of a call that nobody waits for
+	patience      = time.Second           // of a call that nobody waits for, at least
 	beatEvery     = 5 * time.Second
 	lease         = 15                     // seconds after the last beat until a process counts as dead
 	lookEvery     = 500 * time.Millisecond // whether lost counts are back
@@ -57,7 +57,8 @@ type JointOptions struct {
 // answer was lost may have been counted twice: once more than it should, never less.
 //
 // What a question has used is told afterwards, in the background. Until then, usually
-// for a millisecond, its place and its estimate stay taken for the other processes.
+// for a millisecond, its estimate stays taken for the other processes. Where it held a place
+// under `concurrent`, Settle waits for that, as long as a question would.
 // The places of a process that died are free again after 15 seconds.
 type Joint struct {
 	counts   Counts

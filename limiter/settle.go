@@ -31,8 +31,9 @@ type ticket struct {
 type settlement struct {
 	*ticket
 	used      int
-	never     bool   // the question was never there
-	sec, nsec string // when, where tests say
+	never     bool          // the question was never there
+	sec, nsec string        // when, where tests say
+	told      chan struct{} // closed when that is over; nil: nobody waits
 }
 
 // ticket notes that c may take places under the present name of the process.
@@ -67,6 +68,13 @@ func (t *ticket) drop() {
 	t.j.done(t.pid)
 }
 
+// over ends the wait for s.
+func (s *settlement) over() {
+	if s.told != nil {
+		close(s.told)
+	}
+}
+
 // done is called under the lock.
 func (j *Joint) done(pid string) {
 	if j.running[pid]--; j.running[pid] <= 0 {
@@ -74,7 +82,37 @@ func (j *Joint) done(pid string) {
 	}
 }
 
-func (t *ticket) settle(used int) { t.j.enqueue(settlement{ticket: t, used: used}) }
+// settle tells what the question has used. A place that it held is free for all processes when
+// settle returns, or will be soon where that takes longer than a question may wait: the next
+// question may come to any of them.
+func (t *ticket) settle(used int) {
+	s := settlement{ticket: t, used: used}
+	if !t.holds() || !t.j.up.Load() {
+		t.j.enqueue(s)
+		return
+	}
+	s.told = make(chan struct{})
+	t.j.enqueue(s)
+	late := time.NewTimer(min(t.j.deadline, patience))
+	defer late.Stop()
+	select {
+	case <-s.told:
+	case <-late.C:
+	}
+}
+
+// unhurried is how long a call may take that nobody waits for.
+func (j *Joint) unhurried() time.Duration { return min(max(patience, j.deadline), 2*patience) }
+
+// holds reports whether the ticket has a place among those that may run at once.
+func (t *ticket) holds() bool {
+	for _, r := range t.rules[:len(t.keys)] {
+		if r.concurrent > 0 {
+			return true
+		}
+	}
+	return false
+}
 
 func (t *ticket) cancel() { t.j.enqueue(settlement{ticket: t, never: true}) }
 
@@ -88,9 +126,11 @@ func (j *Joint) enqueue(s settlement) {
 	switch {
 	case !s.anything():
 		j.done(s.pid)
+		s.over()
 	case len(j.queue) >= mostQueued:
 		j.missed.Add(1)
 		j.done(s.pid)
+		s.over()
 		if s.pid == j.pid {
 			j.rename()
 		}
@@ -246,7 +286,7 @@ func (j *Joint) send() (more bool) {
 			}
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), j.unhurried())
 	defer cancel()
 	if _, err := j.counts.Run(ctx, scriptSettle, keys, args); err != nil {
 		j.lose(err)
@@ -282,6 +322,7 @@ func (j *Joint) sent(batch []settlement, told bool) {
 	j.sending = false
 	for _, s := range batch {
 		j.done(s.pid)
+		s.over()
 	}
 }
 
@@ -333,7 +374,7 @@ func (j *Joint) beat() error {
 
 // announce reports whether names were unknown.
 func (j *Joint) announce() (fresh bool, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), j.unhurried())
 	defer cancel()
 	sec, nsec := j.clock()
 	answer, err := j.counts.Run(ctx, scriptBeat, []string{keyAlive}, append([]string{sec, nsec, strconv.Itoa(lease)}, j.names()...))

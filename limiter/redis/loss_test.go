@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,9 +99,11 @@ func TestWhatIsTooMuchToBeToldIsGivenUpAndItsPlacesComeBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	var settled sync.WaitGroup
 	for i := range grants {
-		grants[i].Settle(0)
+		settled.Go(func() { grants[i].Settle(0) })
 	}
+	settled.Wait()
 	if st := first.Stats(); st.Queued != most || st.Missed < 10 || st.Missed > 10+batch {
 		t.Errorf("%d wait and %d are given up", st.Queued, st.Missed)
 	}
