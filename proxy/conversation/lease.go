@@ -2,6 +2,7 @@ package conversation
 
 import (
 	"context"
+	"time"
 
 	"github.com/dragoman-gateway/dragoman/internal/ids"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -71,6 +72,27 @@ func (k *ticket) end() {
 	if k.lease != nil {
 		k.lease.End()
 	}
+}
+
+// lingers is how long the place of a turn that is over may still be taken for other processes.
+const lingers = time.Second
+
+// Begins reports whether no turn is before u, here or in another process, and the store has
+// its conversation in version. A turn of another process that is just over is waited for.
+func (u *Turn) Begins(ctx context.Context, version int64) bool {
+	k := u.ticket
+	switch {
+	case u.Waits():
+		return false
+	case k == nil || k.lease == nil:
+		return u.Version() == version
+	case k.lease.Wait == nil:
+		return k.lease.Version == version
+	}
+	ctx, cancel := context.WithTimeout(ctx, lingers)
+	defer cancel()
+	_, now, err := k.lease.Wait(ctx)
+	return err == nil && now == version
 }
 
 // waitForLease returns when it is u's turn among all processes, or ctx has ended. What is

@@ -207,7 +207,7 @@ func (o *origin) enter(s *Server, caller *proxy.Caller, p *proxy.Pending, join f
 		if err != nil {
 			return err
 		}
-		if !turn.Waits() && turn.Version() == o.version {
+		if turn.Begins(s.life, o.version) {
 			p.Enter(turn)
 			return nil
 		}

@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/pgtest"
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
+	"github.com/dragoman-gateway/dragoman/store/postgres"
 )
 
 const otherKey = "sk-of-bob-000000"
@@ -300,5 +302,21 @@ func TestWhatAStoredQuestionSaysReachesAChannelOfItsDialectByteForByte(t *testin
 				}
 			}
 		}
+	}
+}
+
+// Each process remembers the conversation as it left it; the other one has gone on since.
+func TestResponsesOfTwoProcessesAreOneConversation(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Start(t).Database(t)
+	text := twoCallers + "store: {url: \"" + url + "\"}\nchannels:\n" + channel("up", "openai", "", "recall")
+	worlds := []*world.World{world.Beside(t, text, postgres.Open), world.Beside(t, text, postgres.Open)}
+	previous := ""
+	for n := range 6 {
+		body := fmt.Sprintf(`{"model":"recall","input":"turn %d"%s}`, n, previous)
+		previous = `,"previous_response_id":"` + responded(t, worlds[n%2], body).ID + `"`
+	}
+	if all := storedTalks(t, worlds[0]); len(all) != 1 || all[0].Count != 12 {
+		t.Errorf("rest lists %+v, want one conversation of twelve messages", all)
 	}
 }
