@@ -85,6 +85,7 @@ func (d *database) Append(ctx context.Context, c *store.Conversation, t store.Tu
 	if err != nil {
 		return err
 	}
+	t.At = d.clock.at(t.At)
 	n := &turn{conv: *c}
 	n.conv.Messages = nil
 	o := n.extend(t, messages)

@@ -14,7 +14,7 @@ import (
 // edit changes the messages of one conversation, if it has the version, and brings its
 // row up to date. It returns the new version.
 func (d *database) edit(ctx context.Context, owner, id string, version, at int64, do func(ctx context.Context, tx pgx.Tx, cid int64) error) (int64, error) {
-	made := version + step()
+	made, at := version+step(), d.clock.at(at)
 	err := d.change(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var cid int64
 		err := tx.QueryRow(ctx, `UPDATE dragoman.conversations SET version = $4 WHERE id = $1 AND owner = $2 AND version = $3 RETURNING cid`,
@@ -69,7 +69,7 @@ func messageAt(ctx context.Context, tx pgx.Tx, cid int64, index int) (seq int64,
 
 // Rename implements [store.Editor].
 func (d *database) Rename(ctx context.Context, owner, id, name string, at int64) error {
-	return d.exec(ctx, `UPDATE dragoman.conversations SET name = $3, updated = $4 WHERE id = $1 AND owner = $2`, text(id), text(owner), text(name), at)
+	return d.exec(ctx, `UPDATE dragoman.conversations SET name = $3, updated = $4 WHERE id = $1 AND owner = $2`, text(id), text(owner), text(name), d.clock.at(at))
 }
 
 // SetText implements [store.Editor].
@@ -145,7 +145,7 @@ func (d *database) Clear(ctx context.Context, owner, id string, at int64) error 
 	return d.change(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var cid int64
 		err := tx.QueryRow(ctx, `UPDATE dragoman.conversations SET count = 0, plain = 0, last = '', updated = $3, version = version + $4
-			WHERE id = $1 AND owner = $2 RETURNING cid`, text(id), text(owner), at, step()).Scan(&cid)
+			WHERE id = $1 AND owner = $2 RETURNING cid`, text(id), text(owner), d.clock.at(at), step()).Scan(&cid)
 		if err != nil {
 			return err
 		}

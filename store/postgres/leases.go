@@ -102,6 +102,7 @@ func (a *leases) beat(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, leaseMost)
 	defer cancel()
 	b := &pgx.Batch{}
+	a.d.queueClock(b, a.log)
 	b.Queue(`INSERT INTO dragoman.replicas (replica, seen) VALUES ($1, clock_timestamp()) ON CONFLICT (replica) DO UPDATE SET seen = excluded.seen`, a.replica)
 	b.Queue(`DELETE FROM dragoman.replicas WHERE seen < clock_timestamp() - interval '1 minute'`)
 	b.Queue(`DELETE FROM dragoman.tickets t WHERE NOT EXISTS (SELECT FROM dragoman.replicas r WHERE r.replica = t.replica)`)

@@ -120,9 +120,11 @@ func start(conf *pgxpool.Config) (*database, error) {
 	if err := d.connect(conf); err != nil {
 		return nil, err
 	}
-	if err := d.again(context.Background(), d.migrate); err != nil {
-		d.pool.Close()
-		return nil, err
+	for _, do := range []func(context.Context) error{d.migrate, d.askClock} {
+		if err := d.again(context.Background(), do); err != nil {
+			d.pool.Close()
+			return nil, err
+		}
 	}
 	for range writers {
 		d.done.Go(d.write)

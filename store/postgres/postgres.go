@@ -41,6 +41,8 @@ type database struct {
 	ops    *backend.Queue[*op]
 	pooled bool // a pooler stands before the server
 
+	clock clock
+
 	done sync.WaitGroup
 	once sync.Once
 

@@ -79,7 +79,7 @@ func (d *database) Stale(ctx context.Context, before int64, after string, limit 
 		return err
 	}, `SELECT o.owner, c.id FROM dragoman.owners o CROSS JOIN LATERAL (
 			SELECT id FROM dragoman.conversations WHERE owner = o.owner AND updated < $1 ORDER BY updated, id DESC LIMIT $3::bigint
-		) c WHERE o.owner > $2 AND o.live > 0 ORDER BY o.owner LIMIT $3::bigint`, before, text(after), int64(limit))
+		) c WHERE o.owner > $2 AND o.live > 0 ORDER BY o.owner LIMIT $3::bigint`, d.clock.at(before), text(after), int64(limit))
 	return found, err
 }
 
@@ -95,7 +95,7 @@ func (d *database) Expire(ctx context.Context, owner string, ids []string, befor
 			return err
 		}
 		rows, err := tx.Query(ctx, `SELECT cid, id, count FROM dragoman.conversations
-			WHERE owner = $1 AND id = ANY ($2::text[]) AND updated < $3 ORDER BY id FOR UPDATE`, text(owner), kept, before)
+			WHERE owner = $1 AND id = ANY ($2::text[]) AND updated < $3 ORDER BY id FOR UPDATE`, text(owner), kept, d.clock.at(before))
 		if err != nil {
 			return err
 		}
