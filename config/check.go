@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"text/template"
 	"unicode"
 	"unicode/utf8"
@@ -223,6 +224,9 @@ func (k *checker) header(path, secret string) {
 }
 
 func (k *checker) shared() {
+	if w := k.Shared.Wait; w < 10*time.Millisecond || w > 2*time.Second {
+		k.add("shared.wait", "is %v; want 10ms to 2s", w)
+	}
 	if k.Shared.URL == "" {
 		return
 	}

@@ -209,6 +209,11 @@ type Shared struct {
 	// URL count limits together and tell each other which channels to leave alone. Default:
 	// none, every process is on its own.
 	URL string `yaml:"url" secret:"yes"`
+	// Wait is how long a question waits for the server, 10ms to 2s, before this process counts
+	// by itself until the server answers again. A longer one keeps the counts exact where the
+	// server is far away or the machine is busy, and holds questions up when the server is lost.
+	// Default 75ms.
+	Wait time.Duration `yaml:"wait" default:"75ms"`
 }
 
 // Callers says who may ask.

@@ -64,7 +64,7 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 
 	// What is shared comes before the questions that are counted there, and ends after
 	// the last of them is settled.
-	common, err := openShared(conf.Shared.URL, log)
+	common, err := openShared(conf.Shared, log)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/limiter/redis"
 	"github.com/dragoman-gateway/dragoman/proxy"
@@ -59,6 +60,7 @@ return table.concat(out, ' ')
 // has nothing in common.
 type shared struct {
 	server *redis.Server
+	wait   time.Duration // of a question, for the server
 	limits *limiter.Joint
 	self   string
 	words  chan channel.Hint
@@ -79,18 +81,18 @@ type word struct {
 	Cool int64  `json:"cool_ms"`
 }
 
-// openShared reaches for the server at url; nil for none. A server that cannot be
+// openShared reaches for the server of conf; nil for none. A server that cannot be
 // reached is a line in the log: it is used once it is there.
-func openShared(url string, log *slog.Logger) (*shared, error) {
-	if url == "" {
+func openShared(conf config.Shared, log *slog.Logger) (*shared, error) {
+	if conf.URL == "" {
 		return nil, nil
 	}
-	server, err := redis.New(url)
+	server, err := redis.New(conf.URL)
 	if err != nil {
 		return nil, err
 	}
-	s := &shared{server: server, self: rand.Text(), words: make(chan channel.Hint, hintsQueued), began: make(chan struct{}, 1), log: log}
-	s.limits = limiter.StartJoint(server, limiter.JointOptions{Log: log})
+	s := &shared{server: server, wait: conf.Wait, self: rand.Text(), words: make(chan channel.Hint, hintsQueued), began: make(chan struct{}, 1), log: log}
+	s.limits = limiter.StartJoint(server, limiter.JointOptions{Log: log, Deadline: conf.Wait})
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -131,7 +133,7 @@ func (s *shared) start(g *proxy.Gateway, d *digest) {
 // serve has fronts know what other processes were asked.
 func (s *shared) serve(fronts *front.Server) {
 	if s != nil {
-		fronts.Share(s.server)
+		fronts.Share(s.server, s.wait)
 	}
 }
 

@@ -275,7 +275,7 @@ func hinted(t *testing.T, s *redistest.Server, url, id string) *proxy.Gateway {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(&bytes.Buffer{}, nil))
-	common, err := openShared(s.URL(0), log)
+	common, err := openShared(config.Shared{URL: s.URL(0)}, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 
 // Times and sizes of what processes tell each other of requests that may be repeated.
 const (
-	sharedWait  = 250 * time.Millisecond // for one call of the server
+	sharedWait  = 250 * time.Millisecond // for one call of the server, at least
 	sharedAgain = time.Second            // after one that failed
 	sharedBeat  = 5 * time.Second
 	sharedLife  = 15 * time.Second // of a request that runs, after the last beat of its process
@@ -97,7 +97,8 @@ var errNonsense = errors.New("the shared server answers what makes no sense")
 // safe for concurrent use. A nil one has nobody to tell: every request is new.
 type sharedOnce struct {
 	server limiter.Counts
-	rests  atomic.Int64 // Unix nanoseconds until which the server is not asked
+	wait   time.Duration // for one call of it
+	rests  atomic.Int64  // Unix nanoseconds until which the server is not asked
 
 	mu   sync.Mutex
 	runs map[*claim]func() // what this process answers, and how that is stopped; nil: it is not
@@ -118,7 +119,7 @@ func (s *sharedOnce) call(ctx context.Context, script string, keys []string, arg
 	if time.Now().UnixNano() < s.rests.Load() {
 		return "", errNonsense
 	}
-	ctx, cancel := context.WithTimeout(ctx, sharedWait)
+	ctx, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
 	answer, err := s.server.Run(ctx, script, keys, args)
 	if err != nil && ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {

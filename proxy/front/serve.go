@@ -65,9 +65,10 @@ type quiet struct{ log *slog.Logger }
 func (q quiet) Printf(format string, _ ...any) { q.log.Debug("http", "what", format) }
 
 // Share has requests with an Idempotency-Key, and messages of the iagent front, known to all
-// processes that work on server. It is called before Serve, at most once; Shutdown ends it.
-func (s *Server) Share(server limiter.Counts) {
-	s.across = &sharedOnce{server: server}
+// processes that work on server. A call of it may take wait, and 250 ms in any case. It is called
+// before Serve, at most once; Shutdown ends it.
+func (s *Server) Share(server limiter.Counts, wait time.Duration) {
+	s.across = &sharedOnce{server: server, wait: max(wait, sharedWait)}
 	s.beating.Go(func() {
 		defer s.recovered("requests that other processes know")
 		s.across.beats(s.life)
