@@ -18,6 +18,7 @@ import (
 
 	"github.com/fasthttp/websocket"
 
+	"github.com/dragoman-gateway/dragoman/internal/fleettest"
 	"github.com/dragoman-gateway/dragoman/internal/pgtest"
 	"github.com/dragoman-gateway/dragoman/internal/redistest"
 )
@@ -139,6 +140,12 @@ func TestAcknowledgedTurnsOfThreeReplicasSurviveKills(t *testing.T) {
 	kills, conversations := number("DRAGOMAN_TEST_KILLS", 1), number("DRAGOMAN_TEST_CONVERSATIONS", 12)
 	text := strings.Replace(fleetConf, "models: [echo,", "models: [{name: echo, upstream: echo-first-30},", 1)
 	f, _ := replicas(t, pgtest.Start(t), redistest.Start(t), text)
+	killed(t, f, kills, conversations)
+}
+
+// killed kills replicas of f under conversations, and looks for the acknowledged turns.
+func killed(t *testing.T, f *fleettest.Fleet, kills, conversations int) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var all sync.WaitGroup

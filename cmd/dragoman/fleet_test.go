@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,7 +14,6 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/fleettest"
 	"github.com/dragoman-gateway/dragoman/internal/pgtest"
 	"github.com/dragoman-gateway/dragoman/internal/redistest"
-	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
 )
 
 // fleetConf is the configuration of each of several replicas.
@@ -74,8 +72,13 @@ func TestOneConversationOverThreeReplicasHasEachQuestionOnceInTheOrderOfTheTicke
 	t.Parallel()
 	server := pgtest.Start(t)
 	f, db := replicas(t, server, redistest.Start(t), fleetConf)
+	askedAtOnce(t, f, server, db, number("DRAGOMAN_TEST_FLEET_QUESTIONS", 60))
+}
+
+// askedAtOnce puts questions to one conversation of f, which has the database db of server.
+func askedAtOnce(t *testing.T, f *fleettest.Fleet, server *pgtest.Server, db string, questions int) {
+	t.Helper()
 	server.Exec(t, db, audits...)
-	questions := number("DRAGOMAN_TEST_FLEET_QUESTIONS", 60)
 	c := &child{addr: f.Addr}
 	var all sync.WaitGroup
 	for i := range questions {
@@ -102,28 +105,4 @@ func TestOneConversationOverThreeReplicasHasEachQuestionOnceInTheOrderOfTheTicke
 			t.Errorf("%s was not asked", r.Name)
 		}
 	}
-}
-
-// The suites of one process that ask about conversations, limits and repeated requests, against
-// three processes. It runs where DRAGOMAN_TEST_FLEET_SUITES names the tests, as go test -run does.
-func TestTheSuitesOfOneProcessPassOverThreeReplicas(t *testing.T) {
-	t.Parallel()
-	run := os.Getenv("DRAGOMAN_TEST_FLEET_SUITES")
-	if run == "" {
-		t.Skip("make fleet runs it")
-	}
-	binary := filepath.Join(t.TempDir(), "dragoman")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	store := pgtest.Start(t, "max_connections=1000")
-	shared := redistest.Start(t, "--databases", fmt.Sprint(fleettest.Databases))
-	cmd := exec.Command("go", "test", "-count=1", "-timeout=20m", "-v", "-run", run, "../../proxy/front")
-	cmd.Env = append(os.Environ(), world.Program+"="+binary, world.Store+"="+store.URL("postgres"), world.Shared+"="+shared.URL(0))
-	out, err := cmd.CombinedOutput()
-	passed, skipped := strings.Count(string(out), "--- PASS"), strings.Count(string(out), "--- SKIP") // subtests count as well
-	if err != nil || passed == 0 {
-		t.Errorf("%v\n%s", err, out)
-	}
-	t.Logf("%d passed, %d were skipped", passed, skipped)
 }

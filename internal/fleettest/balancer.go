@@ -21,8 +21,13 @@ type balancer struct {
 	ln     net.Listener
 	server *http.Server
 	served sync.WaitGroup
+	asked  sync.WaitGroup // requests and sockets under way
 	turn   atomic.Uint64
-	direct *http.Transport
+
+	mu      sync.Mutex
+	sockets []net.Conn // of clients, which the server leaves alone when it ends
+	closed  bool
+	direct  *http.Transport
 }
 
 func newBalancer(t testing.TB, of *Fleet) *balancer {
@@ -33,14 +38,20 @@ func newBalancer(t testing.TB, of *Fleet) *balancer {
 	}
 	b := &balancer{of: of, ln: ln, direct: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
 	said := log.New(&of.said, "", log.Lmicroseconds)
-	b.server = &http.Server{ErrorLog: said, Handler: &httputil.ReverseProxy{
+	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 			r.SetXForwarded()
 			r.Out.URL.Scheme, r.Out.Host = "http", r.In.Host
 			r.Out.URL.RawQuery = r.In.URL.RawQuery
 		},
 		Transport: b, FlushInterval: -1, ErrorLog: said,
-	}}
+	}
+	b.server = &http.Server{ErrorLog: said, ConnState: b.note, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.asked.Add(1)
+		defer b.asked.Done()
+		proxy.ServeHTTP(w, r)
+	})}
 	b.served.Go(func() {
 		defer func() { _ = recover() }()
 		_ = b.server.Serve(ln) // it ends with close
@@ -84,7 +95,27 @@ func (b *balancer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, failed
 }
 
+// note keeps connections that have become sockets.
+func (b *balancer) note(conn net.Conn, is http.ConnState) {
+	if is != http.StateHijacked {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sockets = append(b.sockets, conn)
+	if b.closed {
+		_ = conn.Close()
+	}
+}
+
 func (b *balancer) close() {
 	_ = b.server.Close()
+	b.mu.Lock()
+	b.closed = true
+	for _, conn := range b.sockets {
+		_ = conn.Close()
+	}
+	b.mu.Unlock()
 	b.served.Wait()
+	b.asked.Wait()
 }

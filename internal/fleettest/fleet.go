@@ -25,8 +25,11 @@ type Options struct {
 	// Store and Shared are the URLs of the servers. The one of the store gets the name of the
 	// replica as its application_name, by which the server tells the replicas apart.
 	Store, Shared string
-	Replicas      int  // 0: 3
-	Verbose       bool // they log what is normally not worth a line
+	Replicas      int // 0: 3
+	// Clocks is by how many seconds the clock of each replica is off, where Program runs what
+	// [BuildOff] has built; nil: by none.
+	Clocks  []int
+	Verbose bool // they log what is normally not worth a line
 }
 
 // Fleet is some gateways and their balancer. Replicas and balancer end with the test.
@@ -61,7 +64,7 @@ func Open(t testing.TB, o Options) *Fleet {
 	}
 	for i := range o.Replicas {
 		name := fmt.Sprint("r", i+1)
-		r := &Replica{Name: name, of: f, conf: filepath.Join(dir, name+".yaml")}
+		r := &Replica{Name: name, of: f, n: i, conf: filepath.Join(dir, name+".yaml")}
 		r.Write(o.Text)
 		f.Replicas = append(f.Replicas, r)
 	}

@@ -23,6 +23,7 @@ type Replica struct {
 	Name string
 
 	of   *Fleet
+	n    int    // its place among them
 	conf string // path of its file
 	cmd  *exec.Cmd
 	read sync.WaitGroup // what it prints
@@ -63,6 +64,12 @@ func (r *Replica) Start() error {
 	}
 	cmd := r.of.options.Program(args...)
 	cmd.Stderr = &r.log
+	if clocks := r.of.options.Clocks; len(clocks) > 0 {
+		if cmd.Env == nil {
+			cmd.Env = os.Environ()
+		}
+		cmd.Env = append(cmd.Env, fmt.Sprint(clockOff, "=", clocks[r.n%len(clocks)]))
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err

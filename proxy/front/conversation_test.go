@@ -95,6 +95,9 @@ func TestAConversationGoesOnInAnotherDialect(t *testing.T) {
 	for _, kind := range config.Kinds {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
+			if world.Fleet() && (kind.Name == "rest" || kind.Name == "iagent") {
+				t.Skip("another process replays what the channel remembers of the first, in other words")
+			}
 			w := world.Start(t, pair(kind.Name))
 			first := world.NewChatnio(w, key, 0)
 			r := world.Put(t, first, world.Ask{Model: "recall", Text: "apple"})

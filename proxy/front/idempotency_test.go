@@ -35,14 +35,18 @@ func eachOnce(t *testing.T, test func(t *testing.T, w *world.World, do func(mode
 	for i, f := range onceFronts {
 		t.Run(fmt.Sprintf("%s %d", f.path, i), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				w := world.Alone(t, onceConf())
+			once := func(t *testing.T, w *world.World) {
 				test(t, w, func(model, once string) (int, string, string) {
 					t.Helper()
 					status, h, body := w.Do(t, "POST", f.path, fmt.Sprintf(f.body, model), append(f.headers, "Content-Type", "application/json", "Idempotency-Key", once)...)
 					return status, h.Get("Idempotent-Replayed"), body
 				})
-			})
+			}
+			if world.Fleet() { // it only takes longer
+				once(t, onceWorld(t))
+				return
+			}
+			synctest.Test(t, func(t *testing.T) { once(t, world.Alone(t, onceConf())) })
 		})
 	}
 }

@@ -215,6 +215,9 @@ func TestASecondTurnKnowsTheFirst(t *testing.T) {
 		"user: apple | assistant: user: apple | user: pear",
 		"user: apple | assistant: user: apple | user: pear | assistant: user: apple | assistant: user: apple | user: pear | user: plum"
 	eachPair(t, func(t *testing.T, w *world.World, kind string, client func() world.Client) {
+		if world.Fleet() && (kind == "rest" || kind == "iagent") {
+			t.Skip("another process replays what the channel remembers of the first, in other words")
+		}
 		ways(t, client, func(t *testing.T, c world.Client, a world.Ask) {
 			a.Model = "recall"
 			for _, turn := range []struct{ text, want string }{{"apple", first}, {"pear", second}, {"plum", third}} {

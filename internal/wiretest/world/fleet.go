@@ -3,22 +3,27 @@ package world
 import (
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/fleettest"
 	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
+	"github.com/dragoman-gateway/dragoman/store/postgres"
 )
 
 // With these variables of the environment [Start] makes a fleet: several processes of the
 // program Program on a database of the PostgreSQL at Store and one of the Redis at Shared, which
 // has [fleettest.Databases] of them, behind a balancer that gives each request and socket to
-// another one. The world has neither Gateway nor Store nor front then.
+// another one. The Store of the world is one more client of that database; it has neither
+// Gateway nor front then.
 const (
 	Program = "DRAGOMAN_TEST_FLEET"
 	Store   = "DRAGOMAN_TEST_FLEET_STORE"
 	Shared  = "DRAGOMAN_TEST_FLEET_SHARED"
+	// Clocks is by how many seconds the clock of each is off, with commas between; empty: none.
+	Clocks = "DRAGOMAN_TEST_FLEET_CLOCKS"
 )
 
 // Fleet reports whether worlds are fleets.
@@ -43,7 +48,8 @@ func startFleet(t testing.TB, text string) *World {
 	if w.Conf, err = config.Load([]byte(text), "test.yaml", os.LookupEnv); err != nil {
 		t.Fatal(err)
 	}
-	text += "\nstore: {url: \"{STORE}\"}\nshared: {url: \"{SHARED}\"}\n"
+	// Three processes and all clients share a few cores: nobody counts alone for a late answer.
+	text += "\nstore: {url: \"{STORE}\"}\nshared: {url: \"{SHARED}\", wait: 2s}\n"
 	if !strings.Contains(text, "drain:") {
 		text += "drain: 1s\n"
 	}
@@ -55,8 +61,16 @@ func startFleet(t testing.TB, text string) *World {
 	}
 	o := fleettest.Options{Text: text, Verbose: true, Program: func(args ...string) *exec.Cmd { return exec.Command(os.Getenv(Program), args...) }}
 	o.Store, o.Shared = fleettest.Place(t, os.Getenv(Store), os.Getenv(Shared))
+	for clock := range strings.SplitSeq(os.Getenv(Clocks), ",") {
+		if n, err := strconv.Atoi(clock); err == nil {
+			o.Clocks = append(o.Clocks, n)
+		}
+	}
 	f := fleettest.Open(t, o)
 	w.Addr, w.Log.of = f.Addr, f.Log
+	if w.Store, err = postgres.Open(o.Store); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		for _, r := range f.Replicas {
 			if t.Failed() && r.Addr() != "" {
@@ -64,6 +78,7 @@ func startFleet(t testing.TB, text string) *World {
 			}
 		}
 		f.Close()
+		_ = w.Store.Close()
 		w.Model.Close()
 		w.serve.Wait()
 		w.endFleet(t)

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dragoman-gateway/dragoman/internal/fleettest"
+	"github.com/dragoman-gateway/dragoman/internal/pgtest"
+	"github.com/dragoman-gateway/dragoman/internal/redistest"
+	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
+)
+
+// fleetSuites are the files of proxy/front whose tests run against three processes as well:
+// conversations, limits, requests that are repeated, pairs of dialects.
+var fleetSuites = []string{
+	"begun_anew", "changed", "chatnio_events", "chatnio_letter", "chatnio_numbers", "chatnio_rest", "chatnio_socket", "chatnio_turns",
+	"conversation", "iagent_frames", "kept", "keys", "lengths_of_talk", "passage", "responses", "responses_socket", "rest_calls", "rest_contract",
+	"estimate", "ledger", "limits",
+	"idempotency",
+	"matrix", "vendors",
+}
+
+// oneProcess are the tests of these files that one process only can pass, and why. Besides
+// them those skip themselves that run in a bubble of testing/synctest, whose time is not that of
+// other processes.
+var oneProcess = map[string]string{
+	"TestACapturedExchangeOfASocketHasAllItsForms":                     "captures are of one process",
+	"TestAResponseThatThereIsNoRoomForIsAnsweredAndNotRemembered":      "asks the process for the bytes that it holds",
+	"TestAMessageThatIsTooLongEndsItsSocket":                           "asks the process for the bytes that it holds",
+	"TestAnAnswerGoesOnWithoutItsSocketWhereItsChannelFinishes":        "asks the process for what runs",
+	"TestClosingASocketCancelsItsAnswers":                              "asks the process for what runs",
+	"TestMessagesOfASocketThatCannotWaitAreRefused":                    "asks the process for what runs",
+	"TestStreamsOfASocketAreAnsweredAtTheSameTimeEachInItsOrder":       "asks the process for its sockets",
+	"TestTheHandshakeOfAResponsesSocketIsRefusedAsARequestIs":          "asks the process for its sockets",
+	"TestTheLedgerEqualsWhatTheModelCounted":                           "asks the process for its ledger",
+	"TestAChatnioSocketIsWorthWhatItsKeyIs":                            "makes a key inside the process; TestWhatOneReplicaIsToldHoldsOnAll makes it from outside",
+	"TestWhatAReloadChangesOfACallerHoldsOnOpenSockets":                "each process has a configuration of its own",
+	"TestAShutdownEndsTurnsBeforeItClosesSockets":                      "stops the process; TestARollingRestartOfThreeReplicasFailsNothing stops all",
+	"TestAnAgentSocketIsRefusedBeforeTheUpgrade":                       "the balancer keeps the header Upgrade of a refusal to itself",
+	"TestATokenHasAtMost64AgentSockets":                                "each process counts its own sockets",
+	"TestGuessesAtTheLoginEndAndTheRightPasswordIsNotTakenMeanwhile":   "each process counts the guesses that it gets",
+	"TestADeletedConversationIsBegunAnewUnderAnotherID":                "a turn whose conversation another process deletes is kept, and begins it anew",
+	"TestWhatAServerWantsBackWithACallIsKeptForItsCaller":              "each process keeps what clients do not send back with calls",
+	"TestThoughtsGoBackWithTheirCallsToWhoThoughtThem":                 "each process learns of its channels by itself",
+	"TestWhoWantsThoughtsBackAndWhoRefusesThemIsLearnt":                "each process learns of its channels by itself",
+	"TestABudgetThatIsUsedUpIsToldInEachDialect":                       "others hear about a second later of what was spent",
+	"TestTheCostOfATurnGrowsInItsFramesAndAUsedUpBudgetRefusesTheNext": "others hear about a second later of what was spent",
+}
+
+var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
+
+// suiteTests are the tests of fleetSuites, but those of oneProcess.
+func suiteTests(t *testing.T) (names []string) {
+	t.Helper()
+	apart := 0
+	for _, file := range fleetSuites {
+		text, err := os.ReadFile(filepath.Join("..", "..", "proxy", "front", file+"_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range testName.FindAllStringSubmatch(string(text), -1) {
+			if oneProcess[m[1]] != "" {
+				apart++
+				continue
+			}
+			names = append(names, m[1])
+		}
+	}
+	if apart != len(oneProcess) {
+		t.Errorf("%d of the %d tests that are left out are there", apart, len(oneProcess))
+	}
+	return names
+}
+
+// The suites of one process pass against three processes. DRAGOMAN_TEST_FLEET_SUITES chooses
+// among them, as go test -run does; without it only their names are looked at.
+func TestTheSuitesOfOneProcessPassOverThreeReplicas(t *testing.T) {
+	t.Parallel()
+	names, chosen := suiteTests(t), os.Getenv("DRAGOMAN_TEST_FLEET_SUITES")
+	if chosen == "" {
+		t.Skip("make fleet runs it")
+	}
+	binary := filepath.Join(t.TempDir(), "dragoman")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	runSuites(t, names, chosen, world.Program+"="+binary)
+}
+
+// runSuites runs those of the tests called names that chosen matches, in an environment.
+func runSuites(t *testing.T, names []string, chosen string, environment ...string) {
+	t.Helper()
+	want, err := regexp.Compile(chosen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !want.MatchString(name) })
+	store := pgtest.Start(t, "max_connections=1000")
+	shared := redistest.Start(t, "--databases", fmt.Sprint(fleettest.Databases))
+	cmd := exec.Command("go", "test", "-count=1", "-timeout=20m", "-v", "-run", "^("+strings.Join(names, "|")+")$", "../../proxy/front")
+	cmd.Env = append(append(os.Environ(), environment...), world.Store+"="+store.URL("postgres"), world.Shared+"="+shared.URL(0))
+	out, err := cmd.CombinedOutput()
+	passed, skipped := strings.Count(string(out), "--- PASS"), strings.Count(string(out), "--- SKIP") // subtests count as well
+	if err != nil || passed == 0 {
+		t.Errorf("%v\n%s", err, out)
+	}
+	t.Logf("%d passed, %d were skipped", passed, skipped)
+}
