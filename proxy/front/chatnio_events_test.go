@@ -314,18 +314,18 @@ func TestManyUnreadableFramesEndAConnection(t *testing.T) {
 	if p := k.ask("mock-echo", "hi"); p.text != helloHi {
 		t.Errorf("got %+v", p)
 	}
-	for range 21 {
-		k.say("{bad")
+	for range 25 {
+		if k.ws.WriteMessage(websocket.TextMessage, []byte("{bad")) != nil {
+			break // the connection has ended
+		}
 	}
-	for {
-		_, _, err := k.ws.ReadMessage()
-		if err == nil {
-			continue
+	for range 20 {
+		if p := k.turn(); !strings.HasPrefix(p.fault, "VALIDATION_ERROR: ") {
+			t.Fatalf("at once: %+v", p)
 		}
-		if !websocket.IsCloseError(err, websocket.ClosePolicyViolation) {
-			t.Errorf("got %v", err)
-		}
-		break
+	}
+	if _, msg, err := k.ws.ReadMessage(); !websocket.IsCloseError(err, websocket.ClosePolicyViolation) {
+		t.Errorf("got %s, %v", msg, err)
 	}
 	_ = k.ws.Close()
 }

@@ -237,7 +237,7 @@ func (t *chatnioSession) handleFrame(msg []byte) bool {
 	frame, err := chatnio.DecodeFrame(msg)
 	if err != nil {
 		if t.bad++; t.bad > badLimit {
-			t.close(websocket.ClosePolicyViolation, "too many illegal frames")
+			t.offence = "too many illegal frames"
 			return false
 		}
 		t.enqueue(&queuedFrame{bad: typed(err)})

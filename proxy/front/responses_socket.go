@@ -181,7 +181,7 @@ func (t *responsesSession) take(msg []byte, text bool) bool {
 	if next.bad == nil {
 		t.bad = 0
 	} else if t.bad++; t.bad > badLimit {
-		t.close(websocket.ClosePolicyViolation, "too many illegal messages")
+		t.offence = "too many illegal messages"
 		return false
 	}
 	return t.enqueue(next)

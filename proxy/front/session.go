@@ -58,8 +58,11 @@ type session struct {
 	deaf    atomic.Bool    // nothing is read any more
 	// farewell is the code that a client is sent away with; its reader sets it.
 	farewell uint16
-	ping     *time.Timer
-	workers  sync.WaitGroup
+	// offence is why a client that broke the rules is sent away once it has been told what was wrong; its
+	// reader sets it.
+	offence string
+	ping    *time.Timer
+	workers sync.WaitGroup
 	// done, if not nil, is called when the last worker has ended.
 	done func()
 
@@ -229,6 +232,9 @@ func (s *session) end() {
 		s.cancel(errClientGone)
 	}
 	s.workers.Wait()
+	if s.offence != "" {
+		s.close(websocket.ClosePolicyViolation, s.offence)
+	}
 	s.stopReading()
 	s.listens.Wait()
 	if s.done != nil {
