@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"text/template"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
