@@ -102,7 +102,7 @@ func (t *ticket) settle(used int) {
 }
 
 // unhurried is how long a call may take that nobody waits for.
-func (j *Joint) unhurried() time.Duration { return min(max(patience, j.deadline), 2*patience) }
+func (j *Joint) unhurried() time.Duration { return max(patience, j.deadline) }
 
 // holds reports whether the ticket has a place among those that may run at once.
 func (t *ticket) holds() bool {
