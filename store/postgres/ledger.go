@@ -20,10 +20,11 @@ const entryColumns = `request, attempt, at, caller, grp, rule, usr, front, model
 // insertBatch has a column of all rows in each argument, and placeEntries their places in one
 // more.
 const (
-	// A batch is noted in the statement that records it, and forgotten after an hour.
+	// A batch is noted in the statement that records it, and forgotten after an hour: by the time
+	// of the statement, which an index is looked into for, as it is not for a time that moves on.
 	insertBatch = `WITH old AS (
 			DELETE FROM dragoman.batches WHERE batch = ANY (ARRAY(SELECT batch FROM dragoman.batches
-				WHERE at < clock_timestamp() - interval '1 hour' ORDER BY at LIMIT 100 FOR UPDATE SKIP LOCKED))
+				WHERE at < statement_timestamp() - interval '1 hour' ORDER BY at LIMIT 100 FOR UPDATE SKIP LOCKED))
 		), new AS (INSERT INTO dragoman.batches (batch, at) VALUES ($28, clock_timestamp()) ON CONFLICT DO NOTHING RETURNING batch)
 		INSERT INTO dragoman.ledger (` + entryColumns + `) SELECT ` + entryColumns + ` FROM new, unnest(` + entryArrays + `)
 		WITH ORDINALITY AS e (` + entryColumns + `, ord) ORDER BY ord`

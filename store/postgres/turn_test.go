@@ -244,4 +244,9 @@ func TestNothingThatIsAskedForEachQuestionIsScanned(t *testing.T) {
 	check("what a caller spent", totalsQuery+where, args...)
 	where, args = choose(store.EntryFilter{Request: "r5"})
 	check("the rows of a request", `SELECT * FROM dragoman.ledger`+where+` ORDER BY seq DESC LIMIT 10`, args...)
+	server.Exec(t, pgtest.NameOf(url), `INSERT INTO dragoman.batches SELECT n, clock_timestamp() FROM generate_series(1, 20000) n`, `ANALYZE dragoman.batches`)
+	recorded := plans(t, d, insertBatch, append(entryArgs(make([]store.Entry, 2)), int64(1))...)
+	if !strings.Contains(recorded, "Index Cond: (at < ") {
+		t.Errorf("all batches of the hour are looked at for each one:\n%s", recorded)
+	}
 }
