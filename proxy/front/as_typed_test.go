@@ -215,6 +215,8 @@ func TestAMissingEndpointSaysWhatThereIs(t *testing.T) {
 		{"/v1/messages/batches", []string{"POST /v1/messages/batches is not served here", "/v1/messages/count_tokens", `"type":"not_found_error"`}},
 		{"/v1/" + strings.Repeat("x", 500), []string{"POST /v1/xxx", "is not served here"}},
 		{"/v1/a%22%0d%0ab", []string{"is not served here"}},
+		{"/v1/chat/%63ompletions", []string{"POST /v1/chat/completions is not served here as it was written, with escapes, dots", "; use POST /v1/chat/completions"}},
+		{"/v1/chat/../chat/completions", []string{"POST /v1/chat/completions is not served here as it was written"}},
 	} {
 		status, _, said := w.Do(t, "POST", c.path, `{}`, "Authorization", "Bearer "+key)
 		for _, want := range c.want {

@@ -156,6 +156,9 @@ func (c *call) unserved() string {
 	path := c.path()
 	owner := c.s.owner(path)
 	asked := clipMethod(c.ctx.Method()) + " " + translate.PrintablePath(path) + " is not served here"
+	if uri := c.ctx.URI(); !bytes.Equal(uri.Path(), uri.PathOriginal()) {
+		asked += " as it was written, with escapes, dots or slashes too many" // it may look like one that is
+	}
 	if owner == nil {
 		if use := besideOllama(path); use != "" {
 			return asked + "; " + use
