@@ -3,6 +3,7 @@ package front_test
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -46,7 +47,11 @@ func said(t *testing.T, h http.Header) string {
 		switch name {
 		case "X-Ratelimit-Reset":
 			at, err := strconv.ParseInt(v, 10, 64)
-			if left := at - time.Now().Unix(); err != nil || left < 3500 || left > 3601 {
+			off := int64(0) // the process says it by its own clock
+			if os.Getenv(world.Clocks) != "" {
+				off = 61
+			}
+			if left := at - time.Now().Unix(); err != nil || left < 3500-off || left > 3601+off {
 				t.Errorf("%s: %s, in %d s", name, v, left)
 			}
 			v = "soon"
