@@ -30,6 +30,7 @@ var fleetSuites = []string{
 // them those skip themselves that run in a bubble of testing/synctest, whose time is not that of
 // other processes.
 var oneProcess = map[string]string{
+	"TestCleaningForgetsRunningConversationsToo":                       "a turn whose conversation another process deletes is kept, and begins it anew",
 	"TestACapturedExchangeOfASocketHasAllItsForms":                     "captures are of one process",
 	"TestAResponseThatThereIsNoRoomForIsAnsweredAndNotRemembered":      "asks the process for the bytes that it holds",
 	"TestAMessageThatIsTooLongEndsItsSocket":                           "asks the process for the bytes that it holds",

@@ -137,7 +137,7 @@ func TestAClientThatVanishesLeavesItsPartialAnswer(t *testing.T) {
 	}
 	_ = k.ws.Close()
 	s.Eventually(t, "the model is left", func() bool { return s.Model.Active() == 0 })
-	s.Eventually(t, "the turn is kept", func() bool { return len(s.list(t, "sk-alice")) == 1 })
+	s.Eventually(t, "the turn is kept", func() bool { return len(s.list(t, "sk-alice")) == 1 && len(s.kept(t, "alice", 1).Messages) == 2 })
 	c := s.kept(t, "alice", 1)
 	if len(c.Messages) != 2 || !c.Messages[1].Incomplete || !strings.HasPrefix(c.Messages[1].Text(), "w0 w1") {
 		t.Errorf("got %+v", c.Messages)
