@@ -59,6 +59,10 @@ func TestEveryDialectIsAskedAndAnswered(t *testing.T) {
 			o := short(o)
 			o.Addr = serve(t)
 			r, err := o.run()
+			for err == nil && r.Requests == 0 && !(o.Cut && r.Events > 0) && o.Window < 10*time.Second {
+				o.Window *= 4 // a slow machine ends no answer within it
+				r, err = o.run()
+			}
 			if err != nil || r.Failures > 0 {
 				t.Fatalf("%v, %d failures: %q", err, r.Failures, r.Errors)
 			}
