@@ -137,7 +137,7 @@ func TestFailuresOfTheServersLoseNothing(t *testing.T) {
 	redisAddr := strings.TrimSuffix(strings.TrimPrefix(shared.URL(0), "redis://"), "/0")
 	pg, redis := fleettest.Plug(t, "127.0.0.1:"+server.Port()), fleettest.Plug(t, redisAddr)
 	url := server.Database(t)
-	text := strings.Replace(fleetConf, "models: [echo,", "models: [{name: echo, upstream: echo-first-5},", 1)
+	text := strings.NewReplacer(", wait: 2s", "", "models: [echo,", "models: [{name: echo, upstream: echo-first-5},").Replace(fleetConf)
 	f := fleettest.Start(t, fleettest.Options{Program: thisProgram, Text: text, Replicas: 2,
 		Store: strings.Replace(url, "127.0.0.1:"+server.Port(), pg.Addr(), 1), Shared: "redis://" + redis.Addr() + "/0"})
 	var made struct{ ID, Key string }

@@ -16,10 +16,11 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/redistest"
 )
 
-// fleetConf is the configuration of each of several replicas.
+// fleetConf is the configuration of each of several replicas. A busy machine keeps the Redis
+// from answering for longer than a question usually waits.
 const fleetConf = `
 store: {url: "{STORE}"}
-shared: {url: "{SHARED}"}
+shared: {url: "{SHARED}", wait: 2s}
 callers: {keys: [{name: alice, key: ` + childKey + `}]}
 presets: {default: {model: echo}, sloth: {model: slow}, snail: {model: slower}}
 channels: [{id: m, kind: mock, models: [echo, {name: slow, upstream: long-10-slow-100}, {name: slower, upstream: long-20-slow-400}]}]
