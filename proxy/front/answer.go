@@ -46,8 +46,12 @@ func (c *call) admit(ctx context.Context, q *proxy.Question) (p *proxy.Pending, 
 // parent is the span that the client names as that of its request; one that is malformed is
 // none. A tracestate may come in several lines.
 func (c *call) parent() translate.TraceContext {
+	span := c.ctx.Request.Header.Peek("traceparent")
+	if len(span) == 0 {
+		return translate.TraceContext{} // a tracestate alone means nothing
+	}
 	state := c.ctx.Request.Header.PeekAll("tracestate")
-	parent, _ := translate.ParseTraceContext(c.ctx.Request.Header.Peek("traceparent"), bytes.Join(state, []byte{','}))
+	parent, _ := translate.ParseTraceContext(span, bytes.Join(state, []byte{','}))
 	return parent
 }
 
