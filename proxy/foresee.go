@@ -146,17 +146,18 @@ func (g *Gateway) endpoint(h *Hypothesis) (path, dialect string, err *translate.
 	for _, name := range slices.Sorted(maps.Keys(g.endpoints)) {
 		for i := range g.endpoints[name] {
 			e := &g.endpoints[name][i]
-			if known = append(known, e.Route()); e.Route() != want {
+			route := e.Route()
+			if known = append(known, route); route != want {
 				continue
 			}
 			if h.Front != "" && h.Front != name {
-				return "", "", translate.InvalidAt("front", e.Route()+" is an endpoint of the "+name+" front")
+				return "", "", translate.InvalidAt("front", want+" is an endpoint of the "+name+" front")
 			}
 			h.Model, h.Front = cmp.Or(h.Model, e.Model), name
 			if h.Model == "" {
-				return "", "", translate.InvalidAt("model", "a question of "+e.Route()+" has to name its model")
+				return "", "", translate.InvalidAt("model", "a question of "+want+" has to name its model")
 			}
-			return e.Route(), name, nil
+			return want, name, nil
 		}
 	}
 	return "", "", translate.InvalidAt("endpoint", "there is no such endpoint beside chat: want one of "+strings.Join(known, ", "))

@@ -126,12 +126,11 @@ func (o *options) run() (*Result, error) {
 		return nil, errors.New("callers, slots and turns are at least 1, and only iagent has slots")
 	}
 	res := &Result{Name: o.Name, Dialect: o.Dialect, Model: o.Model, Stream: o.Stream, Callers: o.Callers, Slots: o.Slots, Rate: o.Rate}
-	if res.RSSBefore, _, err = process.RSSOf(o.Pid); err != nil {
+	before, err := process.MemoryOf(o.Pid)
+	if err != nil {
 		return nil, err
 	}
-	if res.PrivateBefore, err = process.PrivateOf(o.Pid); err != nil {
-		return nil, err
-	}
+	res.RSSBefore, res.PrivateBefore = before.Resident, before.Private
 	switch {
 	case o.Idle:
 		r.idle()
@@ -191,12 +190,11 @@ func (r *run) measure(res *Result) error {
 	if err != nil {
 		return err
 	}
-	if res.RSS, res.RSSPeak, err = process.RSSOf(r.Pid); err != nil {
+	memory, err := process.MemoryOf(r.Pid)
+	if err != nil {
 		return err
 	}
-	if res.Private, err = process.PrivateOf(r.Pid); err != nil {
-		return err
-	}
+	res.RSS, res.RSSPeak, res.Private = memory.Resident, memory.Peak, memory.Private
 	seconds := b.at.Sub(a.at).Seconds()
 	res.Seconds = round(seconds)
 	res.Requests, res.Events, res.Glued = b.answers-a.answers, b.events-a.events, b.glued-a.glued

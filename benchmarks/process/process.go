@@ -76,12 +76,18 @@ func stat(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, nil
 }
 
-// RSSOf is the resident memory of processes in MiB: now, and at its highest.
-func RSSOf(pids []int) (now, peak float64, err error) {
+// Memory is what processes have of it, in MiB.
+type Memory struct {
+	Resident, Peak float64 // now, and at its highest
+	Private        float64 // resident, and no pages of files, of which the system keeps as many as it likes
+}
+
+// MemoryOf is the memory of processes together.
+func MemoryOf(pids []int) (m Memory, err error) {
 	for _, pid := range pids {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 		if err != nil {
-			return 0, 0, err
+			return Memory{}, err
 		}
 		for line := range strings.Lines(string(text)) {
 			f := strings.Fields(line)
@@ -91,31 +97,15 @@ func RSSOf(pids []int) (now, peak float64, err error) {
 			kib, _ := strconv.ParseFloat(f[1], 64)
 			switch f[0] {
 			case "VmRSS:":
-				now += kib / 1024
+				m.Resident += kib / 1024
 			case "VmHWM:":
-				peak += kib / 1024
+				m.Peak += kib / 1024
+			case "RssAnon:":
+				m.Private += kib / 1024
 			}
 		}
 	}
-	return now, peak, nil
-}
-
-// PrivateOf is the memory in MiB that processes have for themselves: resident, and no pages of
-// files, of which the system keeps as many as it likes.
-func PrivateOf(pids []int) (mib float64, err error) {
-	for _, pid := range pids {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if err != nil {
-			return 0, err
-		}
-		for line := range strings.Lines(string(text)) {
-			if f := strings.Fields(line); len(f) > 1 && f[0] == "RssAnon:" {
-				kib, _ := strconv.ParseFloat(f[1], 64)
-				mib += kib / 1024
-			}
-		}
-	}
-	return mib, nil
+	return m, nil
 }
 
 // DescriptorsOf is how many descriptors a process has open.

@@ -64,9 +64,11 @@ func (r *run) cpu(pid int) time.Duration {
 
 // look reads the figures of the process, and the goroutines that it tells itself.
 func (r *run) look(pid int) (l look, err error) {
-	if l.rss, _, err = process.RSSOf([]int{pid}); err != nil {
+	memory, err := process.MemoryOf([]int{pid})
+	if err != nil {
 		return l, err
 	}
+	l.rss = memory.Resident
 	n, err := process.DescriptorsOf(pid)
 	if err != nil {
 		return l, err

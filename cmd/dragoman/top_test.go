@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/dragoman-gateway/dragoman/admin"
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/journal"
@@ -198,22 +199,48 @@ func (g *gatewayOfEvents) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func TestTopSaysThatTheGatewayIsGoneAndGoesOnFromItsCursor(t *testing.T) {
-	t.Parallel()
-	g := &gatewayOfEvents{drop: make(chan struct{})}
+// watched is a view that follows a gateway.
+type watched struct {
+	out     *shownTerminal
+	painter *painter
+	view    *topView
+	to      *explainCommand
+	conf    *config.Config
+	stop    context.CancelFunc
+	over    chan error // of following
+}
+
+func watch(t *testing.T, g *gatewayOfEvents) *watched {
+	t.Helper()
 	server := httptest.NewServer(g)
-	defer server.Close()
-	out := newShownTerminal()
-	p := newPainter(out)
-	v, to := &topView{address: server.URL}, &explainCommand{URL: server.URL, Token: "the-token"}
-	conf, err := to.configuration()
-	if err != nil {
+	t.Cleanup(server.Close)
+	w := &watched{out: newShownTerminal(), view: &topView{address: server.URL}, to: &explainCommand{URL: server.URL, Token: "the-token"}, over: make(chan error, 1)}
+	w.painter = newPainter(w.out)
+	var err error
+	if w.conf, err = w.to.configuration(); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	over := make(chan error, 1)
-	go func() { over <- v.follow(ctx, to, conf, p) }()
+	w.stop = stop
+	t.Cleanup(stop)
+	go func() { w.over <- w.view.follow(ctx, w.to, w.conf, w.painter) }()
+	return w
+}
+
+// end stops following.
+func (w *watched) end(t *testing.T) {
+	t.Helper()
+	w.stop()
+	if err := <-w.over; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTopSaysThatTheGatewayIsGoneAndGoesOnFromItsCursor(t *testing.T) {
+	t.Parallel()
+	g := &gatewayOfEvents{drop: make(chan struct{})}
+	w := watch(t, g)
+	out := w.out
 	at := out.until(t, 0, "running 41")
 	g.set(true)
 	g.drop <- struct{}{}
@@ -221,11 +248,8 @@ func TestTopSaysThatTheGatewayIsGoneAndGoesOnFromItsCursor(t *testing.T) {
 	at = out.until(t, at, "status 503")
 	g.set(false)
 	out.until(t, at, "running 42")
-	stop()
-	if err := <-over; err != nil {
-		t.Error(err)
-	}
-	p.leave()
+	w.end(t)
+	w.painter.leave()
 	if text := out.String(); !strings.HasPrefix(text, "\x1b[?1049h\x1b[?25l") || !strings.HasSuffix(text, "\x1b[?7h\x1b[?25h\x1b[?1049l") {
 		t.Errorf("the terminal is not as it was before: %q", text[len(text)-40:])
 	}
@@ -235,31 +259,17 @@ func TestTopSaysThatTheGatewayIsGoneAndGoesOnFromItsCursor(t *testing.T) {
 	if got != "[ boot-7]" {
 		t.Errorf("the streams began at %s", got)
 	}
-	to.Token = "another"
-	if err := v.follow(t.Context(), to, conf, p); err == nil || !strings.Contains(err.Error(), "401") {
+	w.to.Token = "another"
+	if err := w.view.follow(t.Context(), w.to, w.conf, w.painter); err == nil || !strings.Contains(err.Error(), "401") {
 		t.Errorf("a wrong token: %v", err)
 	}
 }
 
 func TestTopMissesNothingBetweenTheFirstLookAndTheStream(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(&gatewayOfEvents{ended: make(chan struct{}, 1)})
-	defer server.Close()
-	out := newShownTerminal()
-	v, to := &topView{address: server.URL}, &explainCommand{URL: server.URL, Token: "the-token"}
-	conf, err := to.configuration()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	over := make(chan error, 1)
-	go func() { over <- v.follow(ctx, to, conf, newPainter(out)) }()
-	out.until(t, 0, "meanwhile")
-	stop()
-	if err := <-over; err != nil {
-		t.Error(err)
-	}
+	w := watch(t, &gatewayOfEvents{ended: make(chan struct{}, 1)})
+	w.out.until(t, 0, "meanwhile")
+	w.end(t)
 }
 
 func TestTopSaysThatQuestionsFailThoughEveryChannelIsReady(t *testing.T) {

@@ -6,20 +6,20 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/internal/tcptest"
 )
 
 // Cable is a connection to a server that a test can break: it listens at an address of its
 // own. It is safe for concurrent use.
 type Cable struct {
-	ln   net.Listener
-	done sync.WaitGroup
+	at *tcptest.Server
 
 	mu     sync.Mutex
 	target string
 	state  fault
 	slow   time.Duration
 	wake   chan struct{} // closed when the state changes
-	open   map[net.Conn]bool
 	ended  bool
 }
 
@@ -36,23 +36,14 @@ const (
 // Plug connects to the server at target, host:port, until the test ends.
 func Plug(t testing.TB, target string) *Cable {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &Cable{ln: ln, target: target, wake: make(chan struct{}), open: map[net.Conn]bool{}}
-	c.done.Go(c.accept)
-	t.Cleanup(func() {
-		_ = ln.Close()
-		c.change(func() { c.ended, c.state = true, refuses })
-		c.Cut()
-		c.done.Wait()
-	})
+	c := &Cable{target: target, wake: make(chan struct{})}
+	c.at = tcptest.Serve(t, c.serve)
+	t.Cleanup(func() { c.change(func() { c.ended = true }) })
 	return c
 }
 
 // Addr is where it listens.
-func (c *Cable) Addr() string { return c.ln.Addr().String() }
+func (c *Cable) Addr() string { return c.at.Addr() }
 
 func (c *Cable) change(do func()) {
 	c.mu.Lock()
@@ -88,64 +79,14 @@ func (c *Cable) Move(target string) {
 }
 
 // Cut ends all connections.
-func (c *Cable) Cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for one := range c.open {
-		_ = one.Close()
-	}
-}
+func (c *Cable) Cut() { c.at.Cut() }
 
-// keep notes a connection that Cut ends; false: it is to be closed.
-func (c *Cable) keep(one net.Conn) bool {
+func (c *Cable) serve(client net.Conn) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state == refuses {
-		return false
-	}
-	c.open[one] = true
-	return true
-}
-
-func (c *Cable) drop(one net.Conn) {
-	_ = one.Close()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.open, one)
-}
-
-func (c *Cable) accept() {
-	defer func() { _ = recover() }()
-	for {
-		client, err := c.ln.Accept()
-		if err != nil {
-			return
-		}
-		if !c.keep(client) {
-			_ = client.Close()
-			continue
-		}
-		c.done.Go(func() {
-			defer func() { _ = recover() }()
-			defer c.drop(client)
-			c.mu.Lock()
-			target := c.target
-			c.mu.Unlock()
-			server, err := net.Dial("tcp", target)
-			if err != nil || !c.keep(server) {
-				return
-			}
-			defer c.drop(server)
-			var back sync.WaitGroup
-			back.Go(func() {
-				defer func() { _ = recover() }()
-				defer func() { _ = client.Close() }()
-				c.copy(client, server, false)
-			})
-			c.copy(server, client, true)
-			_ = server.Close()
-			back.Wait()
-		})
+	target, state := c.target, c.state
+	c.mu.Unlock()
+	if state != refuses {
+		c.at.Relay(client, target, func(to, from net.Conn) { c.copy(to, from, true) }, func(to, from net.Conn) { c.copy(to, from, false) })
 	}
 }
 

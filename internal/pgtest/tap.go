@@ -8,45 +8,32 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/dragoman-gateway/dragoman/internal/tcptest"
 )
 
 // Tap stands between clients and a server, and counts the round trips of the clients: how
 // often one of them asks for something and waits for the answer. It is safe for concurrent use.
 type Tap struct {
-	ln   net.Listener
-	to   string
-	done sync.WaitGroup
+	at *tcptest.Server
 
 	mu    sync.Mutex
-	open  map[net.Conn]bool // nil: the tap is closed
-	trips []string          // the statements of each, one to a line
+	trips []string // the statements of each, one to a line
 }
 
 // StartTap has one before s until the test ends. Clients reach it without TLS.
 func StartTap(t testing.TB, s *Server) *Tap {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &Tap{ln: ln, to: "127.0.0.1:" + s.port, open: map[net.Conn]bool{}}
-	p.done.Go(p.accept)
-	t.Cleanup(func() {
-		_ = ln.Close()
-		p.mu.Lock()
-		for c := range p.open {
-			_ = c.Close()
-		}
-		p.open = nil
-		p.mu.Unlock()
-		p.done.Wait()
+	p := &Tap{}
+	p.at = tcptest.Serve(t, func(client net.Conn) {
+		p.at.Relay(client, "127.0.0.1:"+s.port, p.pass, func(to, from net.Conn) { _, _ = io.Copy(to, from) })
 	})
 	return p
 }
 
 // Through returns url, which s returned, by way of the tap.
 func (p *Tap) Through(s *Server, url string) string {
-	return strings.Replace(url, "127.0.0.1:"+s.port, p.ln.Addr().String(), 1)
+	return strings.Replace(url, "127.0.0.1:"+s.port, p.at.Addr(), 1)
 }
 
 // Trips returns the statements of each round trip since the last call, those of one trip one
@@ -59,51 +46,10 @@ func (p *Tap) Trips() []string {
 	return all
 }
 
-// keep notes connections that the end of the test ends; false: it has ended.
-func (p *Tap) keep(all ...net.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.open == nil {
-		return false
-	}
-	for _, c := range all {
-		p.open[c] = true
-	}
-	return true
-}
-
-func (p *Tap) accept() {
-	for {
-		client, err := p.ln.Accept()
-		if err != nil {
-			return
-		}
-		p.done.Go(func() {
-			defer func() { _ = client.Close() }()
-			server, err := net.Dial("tcp", p.to)
-			if err != nil {
-				return
-			}
-			defer func() { _ = server.Close() }()
-			if !p.keep(client, server) {
-				return
-			}
-			var back sync.WaitGroup
-			back.Go(func() {
-				_, _ = io.Copy(client, server) // until one of them ends
-				_ = client.Close()
-			})
-			p.pass(client, server)
-			_ = server.Close()
-			back.Wait()
-		})
-	}
-}
-
 // pass gives the server what a client sends, after it is counted:
 // https://www.postgresql.org/docs/current/protocol-message-formats.html. The first message has
 // no kind; Bind and Execute name what Parse has made.
-func (p *Tap) pass(client io.Reader, server io.Writer) {
+func (p *Tap) pass(server, client net.Conn) {
 	prepared, asked := map[string]string{}, []string(nil)
 	for head := 4; ; head = 5 {
 		all, err := message(client, head)

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/dragoman-gateway/dragoman/internal/tcptest"
 )
 
 // Stage is how far a Liar behaves.
@@ -32,32 +34,25 @@ type Stage struct {
 // Liar is a server that answers as a Redis would that remembers nothing, up to a point,
 // and then lies. It is safe for concurrent use.
 type Liar struct {
-	listener net.Listener
-	told     chan struct{}
-	all      sync.WaitGroup
+	at   *tcptest.Server
+	told chan struct{}
 
 	mu    sync.Mutex
 	stage Stage
 	lie   []byte
-	conns map[net.Conn]bool // nil: it has ended
 	dials int
 }
 
 // StartLiar starts one, until the test ends.
 func StartLiar(t testing.TB, stage Stage, lie []byte) *Liar {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &Liar{listener: ln, told: make(chan struct{}, 64), stage: stage, lie: lie, conns: map[net.Conn]bool{}}
-	l.all.Go(l.accept)
-	t.Cleanup(l.end)
+	l := &Liar{told: make(chan struct{}, 64), stage: stage, lie: lie}
+	l.at = tcptest.Serve(t, l.serve)
 	return l
 }
 
 // URL is its address.
-func (l *Liar) URL() string { return "redis://" + l.listener.Addr().String() + "/0" }
+func (l *Liar) URL() string { return "redis://" + l.at.Addr() + "/0" }
 
 // Say changes what it does on connections that are made from now on.
 func (l *Liar) Say(stage Stage, lie []byte) {
@@ -77,49 +72,11 @@ func (l *Liar) Dials() int {
 	return l.dials
 }
 
-func (l *Liar) end() {
-	_ = l.listener.Close()
+func (l *Liar) serve(c net.Conn) {
 	l.mu.Lock()
-	for c := range l.conns {
-		_ = c.Close()
-	}
-	l.conns = nil
+	stage, lie := l.stage, l.lie
+	l.dials++
 	l.mu.Unlock()
-	l.all.Wait()
-}
-
-func (l *Liar) accept() {
-	defer func() { _ = recover() }()
-	for {
-		c, err := l.listener.Accept()
-		if err != nil {
-			return
-		}
-		l.mu.Lock()
-		stage, lie, ended := l.stage, l.lie, l.conns == nil
-		if !ended {
-			l.conns[c] = true
-			l.dials++
-		}
-		l.mu.Unlock()
-		if ended {
-			_ = c.Close()
-			return
-		}
-		l.all.Go(func() {
-			defer func() { _ = recover() }()
-			l.serve(c, stage, lie)
-		})
-	}
-}
-
-func (l *Liar) serve(c net.Conn, stage Stage, lie []byte) {
-	defer func() {
-		_ = c.Close()
-		l.mu.Lock()
-		delete(l.conns, c)
-		l.mu.Unlock()
-	}()
 	in := bufio.NewReader(c)
 	for {
 		request, err := readRequest(in)
