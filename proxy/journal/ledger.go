@@ -82,14 +82,10 @@ func (l *Ledger) Add(rows []store.Entry) {
 		l.lost += len(rows)
 		return
 	}
-	if l.rows == nil {
-		l.rows = l.room
+	had := cap(l.rows)
+	if l.rows = append(l.rows, rows...); cap(l.rows) > had {
+		l.room = l.rows[:0]
 	}
-	grown := append(l.rows, rows...)
-	if cap(grown) > cap(l.rows) {
-		l.room = grown[:0]
-	}
-	l.rows = grown
 	l.later(ledgerWaits)
 }
 
@@ -165,9 +161,8 @@ func (l *Ledger) write(ctx context.Context) error {
 			l.mu.Unlock()
 			return err
 		}
-		if l.rows = l.rows[len(batch):]; len(l.rows) == 0 {
-			l.reuse()
-		}
+		l.rows = l.rows[len(batch):]
+		l.reuse()
 		l.mu.Unlock()
 	}
 }
@@ -187,14 +182,21 @@ func (l *Ledger) record(ctx context.Context, rows []store.Entry) (err error) {
 	return err
 }
 
-// reuse empties the rows when all are written, so that what was written can go. l.mu
-// is held.
+// reuse has the room of what was written used again, once all is or what is left fits before
+// where it stands: moving it costs less than what was written. l.mu is held.
 func (l *Ledger) reuse() {
-	l.rows = nil
-	if cap(l.room) > ledgerRoom {
-		l.room = nil
+	written := cap(l.room) - cap(l.rows) // of which the beginning is that of room
+	switch {
+	case len(l.rows) > written:
+		return
+	case cap(l.room) > ledgerRoom && len(l.rows) == 0:
+		l.rows, l.room = nil, nil
+		return
 	}
-	clear(l.room[:cap(l.room)])
+	all := l.room[:written+len(l.rows)]
+	n := copy(all, l.rows)
+	clear(all[n:])
+	l.rows = all[:n]
 }
 
 // again removes what is too old in an hour, also when nobody asks anything until

@@ -60,7 +60,7 @@ func openSQLite(path string) (*sqlite, error) {
 	}
 	s.reads.SetMaxOpenConns(readers)
 	s.reads.SetMaxIdleConns(readers)
-	s.done.Go(func() { s.write(&session{conn: conn, prepared: map[string]*sql.Stmt{}}) })
+	s.done.Go(func() { s.write(newSession(conn)) })
 	return s, nil
 }
 

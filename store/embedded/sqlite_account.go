@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -141,14 +142,17 @@ const (
 
 func entryArgs(e *store.Entry) []any {
 	return []any{
-		e.Request, e.Attempt, e.At, e.Caller, e.Group, e.Rule, e.User, e.Front, e.Model, e.Channel, e.Key, e.Upstream, e.Outcome, e.Status,
+		e.Request, int64(e.Attempt), e.At, e.Caller, e.Group, e.Rule, e.User, e.Front, e.Model, e.Channel, e.Key, e.Upstream, e.Outcome, e.Status,
 		e.Input, e.Output, e.Cached, e.Estimated, e.Cost, e.Queue, e.Open, e.First, e.Took, max(e.Count, 1), e.Endpoint, e.Sound, e.Images,
 	}
 }
 
 // Record implements [store.Ledger].
 func (s *sqlite) Record(ctx context.Context, rows []store.Entry) error {
-	kept := append([]store.Entry(nil), rows...)
+	kept := rows
+	if ctx.Done() != nil { // the caller may have them back before the writer has come to them
+		kept = slices.Clone(rows)
+	}
 	return s.change(ctx, func(w *session) error {
 		for i := range kept {
 			if _, err := w.exec(insertEntry, entryArgs(&kept[i])...); err != nil {

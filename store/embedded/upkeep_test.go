@@ -216,7 +216,7 @@ func TestALockedDatabaseIsWaitedForAtLengthOnlyOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	other, w := conns[0], &session{conn: conns[1], prepared: map[string]*sql.Stmt{}}
+	other, w := conns[0], newSession(conns[1])
 	exec := func(c *sql.Conn, query string) {
 		t.Helper()
 		if _, err := c.ExecContext(t.Context(), query); err != nil {
@@ -234,13 +234,13 @@ func TestALockedDatabaseIsWaitedForAtLengthOnlyOnce(t *testing.T) {
 	check("at first", 10_000)
 	exec(w.conn, "PRAGMA busy_timeout = 1") // the wait itself is SQLite's
 	for range 2 {
-		if err := w.begin(); !busy(err) {
+		if err := w.batch(w.begin); !busy(err) {
 			t.Fatalf("a locked database: %v", err)
 		}
 		check("after a wait in vain", 1000)
 	}
 	exec(other, "ROLLBACK")
-	if err := w.begin(); err != nil {
+	if err := w.batch(w.begin); err != nil {
 		t.Fatal(err)
 	}
 	check("when it is free", 10_000)

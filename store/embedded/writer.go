@@ -3,8 +3,10 @@ package embedded
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/dragoman-gateway/dragoman/store"
 )
@@ -17,24 +19,78 @@ type op struct {
 	done chan error           // one result, after the commit
 }
 
-// session is the writer's connection with its statements.
+// session is the writer's connection with its statements. A batch asks the driver itself:
+// database/sql would copy the arguments of each statement, a sixth of the memory of a turn.
 type session struct {
 	conn     *sql.Conn
-	prepared map[string]*sql.Stmt
-	erased   bool // something was deleted that the log may still hold
-	locked   bool // another program had the file for all of the last batch's patience
+	driver   driver.ConnPrepareContext // of conn, while a batch is written
+	prepared map[string]statement
+	args     []driver.NamedValue // room
+	row      []driver.Value      // room
+	erased   bool                // something was deleted that the log may still hold
+	locked   bool                // another program had the file for all of the last batch's patience
 }
 
-func (w *session) prepare(query string) (*sql.Stmt, error) {
+// statement is what the driver prepares.
+type statement interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+func newSession(conn *sql.Conn) *session {
+	return &session{conn: conn, prepared: map[string]statement{}}
+}
+
+// batch has do, which alone uses w meanwhile, ask the driver.
+func (w *session) batch(do func() error) error {
+	return w.conn.Raw(func(conn any) error {
+		w.driver = conn.(driver.ConnPrepareContext)
+		defer func() { w.driver = nil }()
+		return do()
+	})
+}
+
+func (w *session) close() {
+	_ = w.conn.Raw(func(any) error {
+		for _, st := range w.prepared {
+			_ = st.Close()
+		}
+		return nil
+	})
+	_ = w.conn.Close()
+}
+
+func (w *session) prepare(query string) (statement, error) {
 	if st, ok := w.prepared[query]; ok {
 		return st, nil
 	}
-	st, err := w.conn.PrepareContext(context.Background(), query)
+	made, err := w.driver.PrepareContext(context.Background(), query)
 	if err != nil {
 		return nil, err
 	}
+	st := made.(statement)
 	w.prepared[query] = st
 	return st, nil
+}
+
+// values are args for the driver, until the next call.
+func (w *session) values(args []any) (all []driver.NamedValue, err error) {
+	w.args = w.args[:0]
+	for i, arg := range args {
+		v := driver.NamedValue{Ordinal: i + 1, Value: arg}
+		switch arg := arg.(type) {
+		case int64, string, bool:
+		case int:
+			v.Value = int64(arg)
+		default:
+			if v.Value, err = driver.DefaultParameterConverter.ConvertValue(arg); err != nil {
+				return nil, err
+			}
+		}
+		w.args = append(w.args, v)
+	}
+	return w.args, nil
 }
 
 // exec runs a statement and returns how many rows it changed.
@@ -43,8 +99,13 @@ func (w *session) exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	values, err := w.values(args)
+	if err != nil {
+		return 0, err
+	}
 	w.erased = w.erased || erases(query)
-	r, err := st.ExecContext(context.Background(), args...)
+	r, err := st.ExecContext(context.Background(), values)
+	clear(values)
 	if err != nil {
 		return 0, err
 	}
@@ -57,11 +118,59 @@ func (w *session) scan(to []any, query string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	err = st.QueryRowContext(context.Background(), args...).Scan(to...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return store.ErrNotFound
+	values, err := w.values(args)
+	if err != nil {
+		return err
 	}
-	return err
+	rows, err := st.QueryContext(context.Background(), values)
+	clear(values)
+	if err != nil {
+		return err
+	}
+	w.row = append(w.row[:0], make([]driver.Value, len(to))...)
+	if err = rows.Next(w.row); err == io.EOF {
+		err = store.ErrNotFound
+	}
+	for i := 0; err == nil && i < len(to); i++ {
+		err = assign(to[i], w.row[i])
+	}
+	clear(w.row)
+	return errors.Join(err, rows.Close())
+}
+
+// assign gives v, which is of the driver, to the variable that to points to.
+func assign(to any, v driver.Value) error {
+	switch to := to.(type) {
+	case *int64:
+		return convert(to, v)
+	case *int:
+		return convert(to, v)
+	case *bool:
+		return convert(to, v)
+	case *string:
+		return convert(to, v)
+	case *[]byte:
+		return convert(to, v)
+	case *store.Mark:
+		return convert(to, v)
+	}
+	return fmt.Errorf("a column is read into a %T", to)
+}
+
+func convert[T any](to *T, v driver.Value) error {
+	if same, ok := v.(T); ok {
+		*to = same
+		return nil
+	}
+	var value sql.Null[T]
+	if err := value.Scan(v); err != nil {
+		return err
+	}
+	if !value.Valid {
+		return errors.New("a column has no value")
+	}
+	*to = value.V
+	return nil
 }
 
 // change hands do to the writer and waits until it is committed.
@@ -80,12 +189,7 @@ func (s *sqlite) change(ctx context.Context, do func(*session) error) error {
 
 // write is the writer's goroutine: it ends when ops is closed and empty.
 func (s *sqlite) write(w *session) {
-	defer func() {
-		for _, st := range w.prepared {
-			_ = st.Close()
-		}
-		_ = w.conn.Close()
-	}()
+	defer w.close()
 	keep := newUpkeep(s, w)
 	defer keep.stop()
 	for {
@@ -95,7 +199,7 @@ func (s *sqlite) write(w *session) {
 				return
 			}
 			ops := s.ops.Gather(first)
-			err := s.commit(w, ops)
+			err := w.batch(func() error { return s.commit(w, ops) })
 			for _, o := range ops {
 				o.done <- result(o.err, err)
 			}
@@ -127,7 +231,7 @@ func (s *sqlite) commit(w *session, ops []*op) (err error) {
 			err = fmt.Errorf("panic in the writer: %v", r)
 		}
 		if err != nil {
-			_, _ = w.conn.ExecContext(context.Background(), "ROLLBACK") // none open: its error says just that
+			_, _ = w.exec("ROLLBACK") // none open: its error says just that
 		}
 	}()
 	if err := s.present(); err != nil {
@@ -157,7 +261,7 @@ func (w *session) begin() error {
 	_, err := w.exec("BEGIN IMMEDIATE")
 	if locked := err != nil && busy(err); locked != w.locked {
 		w.locked = locked
-		_, patient := w.conn.ExecContext(context.Background(), w.patience())
+		_, patient := w.exec(w.patience())
 		return errors.Join(err, patient)
 	}
 	return err
