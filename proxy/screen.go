@@ -131,10 +131,11 @@ func (x *Exchange) change(incomplete bool) *conversation.Change {
 	now := max(time.Now().UnixMilli(), x.q.at())
 	c := &conversation.Change{Turn: store.Turn{Model: x.prompt.model.Name, Web: x.prompt.req.Web, At: now}}
 	none := incomplete && x.answer.collected.Empty()
+	c.Said = make([]store.Message, 0, len(x.prompt.added)+1)
 	for _, m := range x.prompt.added {
 		c.Said = append(c.Said, store.Message{Message: m, At: x.q.at()})
 	}
-	c.Turn.Messages = c.Said[:len(c.Said):len(c.Said)]
+	c.Turn.Messages = c.Said // the answer comes to both: nothing is written behind it in one only
 	switch {
 	case x.prompt.turn.Begun() && len(x.prompt.added) == 1:
 		c.Turn.Messages, c.Turn.Marks = nil, []store.Remark{{}}

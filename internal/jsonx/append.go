@@ -46,8 +46,15 @@ func AppendHTMLString[T string | []byte](dst []byte, s T) []byte {
 }
 
 func escape[T string | []byte](dst []byte, s T, html bool) []byte {
-	start := 0
+	start, next := 0, 0 // next: where words are looked at again, not only bytes
 	for i := 0; i < len(s); {
+		if i >= next {
+			i += bare(s[i:], html)
+			next = i + 8
+			if i == len(s) {
+				break
+			}
+		}
 		c := s[i]
 		if plain[c] && (!html || c != '<' && c != '>' && c != '&') {
 			i++

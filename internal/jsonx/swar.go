@@ -23,3 +23,26 @@ func clean(s []byte) int {
 	}
 	return n
 }
+
+// bare returns how many bytes at the beginning of s are ASCII that stands in a JSON string as it
+// is, with html also in one of a page, rounded down to a multiple of eight.
+func bare[T string | []byte](s T, html bool) int {
+	n := 0
+	for len(s)-n >= 8 {
+		w := s[n : n+8]
+		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
+			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
+		quote, slash := x^'"'*ones, x^'\\'*ones
+		if (x|(x-' '*ones)|(quote-ones)|(slash-ones))&highs != 0 { // where no high bit is in x, none but these has one
+			break
+		}
+		if html {
+			less, more, and := x^'<'*ones, x^'>'*ones, x^'&'*ones
+			if ((less-ones)|(more-ones)|(and-ones))&highs != 0 {
+				break
+			}
+		}
+		n += 8
+	}
+	return n
+}

@@ -142,9 +142,15 @@ func (c *call) answerWhole(q *proxy.Question, p *proxy.Pending, head translate.E
 		c.capture.Told(x.Raw())
 		return
 	}
-	body := c.front.dialect.NewEncoder(q.Request, head).AppendWhole(nil, a)
+	var lent chunk
+	defer lent.release()
+	body := lent.keep(c.front.dialect.NewEncoder(q.Request, head).AppendWhole(lent.open()[:0], a))
 	c.capture.Told(body)
-	c.ctx.Response.SetBodyRaw(body)
+	if cap(body) > keptChunk { // it is not lent again
+		c.ctx.Response.SetBodyRaw(body)
+		return
+	}
+	c.ctx.SetBody(body)
 }
 
 // routingHeaders says in headers which way the question went, what could not be said there,

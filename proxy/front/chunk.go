@@ -21,8 +21,8 @@ const keptChunk = 64 << 10
 
 var chunkBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }}
 
-// chunk is the buffer of one chunk after the other: a margin, and the content. It is
-// lent by a pool while there is something in it. The zero value holds nothing.
+// chunk is the buffer of one chunk after the other: a margin, and the content; or of a whole
+// body. It is lent by a pool while there is something in it. The zero value holds nothing.
 type chunk struct{ lent *[]byte }
 
 // newChunk returns a chunk without content that belongs to no pool.
