@@ -28,6 +28,7 @@ func (x *Exchange) Attempts() int { return x.report.attempts }
 // not streamed.
 func (x *Exchange) Whole() (*translate.Answer, error) {
 	x.estimate(&x.answer.collected.Usage)
+	x.tellProofs()
 	if err := x.store(false); err != nil {
 		x.err = err
 		return nil, err
@@ -191,7 +192,7 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 		x.report.answers(ev.Name)
 	}
 	if ev.Kind == translate.KindToolProof {
-		x.g.proofs.Keep(x.q.Caller.Name, ev.ID, x.attempt.lease.Source(), ev.Text)
+		x.proved(&ev)
 	}
 	if x.remembers() {
 		if x.answer.collected.Add(ev); x.answer.collected.Size() > translate.MaxAnswer {
@@ -212,6 +213,7 @@ func (x *Exchange) accept(ev translate.Event) (translate.Event, error) {
 	}
 	x.answer.complete = true
 	x.answer.collected.Finish = ev.Finish
+	x.tellProofs()
 	if err := x.store(false); err != nil {
 		x.err = err
 		return translate.Event{}, err

@@ -86,6 +86,11 @@ type Options struct {
 	// Tell is called with health hints for other processes, see [Hint]. Many goroutines
 	// call it, under locks: it must neither wait nor call the gateway. nil: no hints.
 	Tell func(channel.Hint)
+	// Proofs is where processes keep for each other what servers want back with calls of tools,
+	// see [conversation.Proofs.Share], and ProofsWait how long a question may wait for it. nil:
+	// each keeps its own.
+	Proofs     conversation.Server
+	ProofsWait time.Duration
 	// Tracer keeps the spans of exchanges; nil: there are none.
 	Tracer Tracer
 	// Endpoints are the paths beside chat, by the dialect that has them, for questions that are

@@ -142,6 +142,9 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 		o.Chance = rand.Int64N
 	}
 	g := &Gateway{store: st, log: log, conversations: conversation.New(st, log, o.Sole), memories: newMemories(), opener: open, chance: o.Chance, tell: o.Tell, tracer: o.Tracer, endpoints: o.Endpoints, keys: auth.NewKeyring(st), badKeys: auth.NewBadKeys(), counts: newCountRate()}
+	if o.Proofs != nil {
+		g.proofs.Share(o.Proofs, o.ProofsWait)
+	}
 	p, err := g.compile(conf, nil)
 	if err != nil {
 		return nil, err

@@ -145,6 +145,7 @@ type answer struct {
 	collected translate.Answer  // usage and, where it is needed, all of it
 	raw       []byte            // a whole answer as it came
 	label     string            // its Content-Type, if it passes by unread
+	signed    []string          // calls with proofs that other processes are to know
 	textBytes int
 	shown     bool              // some of it was text
 	thought   bool              // some of it was thought

@@ -129,7 +129,7 @@ func (s *search) firstWait(c channel.Candidate, more bool) time.Duration {
 func (s *search) readFirst() *translate.Error {
 	s.x.answer.held, s.x.answer.heldAt, s.x.answer.hasFirst, s.x.answer.collected = s.x.answer.held[:0], 0, false, translate.Answer{}
 	s.x.answer.raw, s.x.answer.complete, s.x.answer.doubted, s.x.answer.excess, s.x.answer.textBytes, s.x.answer.copies = s.x.answer.raw[:0], false, false, false, 0, s.x.answer.copies[:0]
-	s.x.answer.shown, s.x.answer.thought = false, false
+	s.x.answer.shown, s.x.answer.thought, s.x.answer.signed = false, false, s.x.answer.signed[:0]
 	if s.x.prompt.req.Opaque != nil {
 		return s.readOpaque()
 	}
@@ -202,7 +202,7 @@ func (s *search) readFirst() *translate.Error {
 func (s *search) take(ev translate.Event) {
 	s.x.answer.collected.Add(ev)
 	if ev.Kind == translate.KindToolProof {
-		s.x.g.proofs.Keep(s.x.q.Caller.Name, ev.ID, s.x.attempt.lease.Source(), ev.Text)
+		s.x.proved(&ev)
 		return
 	}
 	s.x.answer.textBytes += len(ev.Text)
@@ -254,7 +254,7 @@ func (s *search) requestFor(c channel.Candidate) (*translate.Request, *translate
 	if c.UserFirst() && (s.x.prompt.turn != nil || len(req.Messages) < len(s.x.prompt.req.Messages)) {
 		req.Messages = fromUser(req.Messages)
 	}
-	req.Thoughts, req.Proof = c.WantsThoughts(), s.proofsFor(c)
+	req.Thoughts, req.Proof = c.WantsThoughts(), s.proofsFor(c, req.Messages)
 	if !c.Channel.Kind.Remembers() {
 		return req, nil
 	}
@@ -309,13 +309,4 @@ func (s *search) takeBack() {
 		return
 	}
 	req.Model, req.PassThrough, req.Omit, req.Dropped, req.Trace = s.model, false, nil, s.dropped, nil
-}
-
-// proofsFor returns how the proofs of c are found; nil: there are none.
-func (s *search) proofsFor(c channel.Candidate) func(id string) string {
-	if s.x.g.proofs.None() || !c.Channel.Kind.Varied && !c.Channel.Kind.Signs {
-		return nil
-	}
-	proofs, caller, source := &s.x.g.proofs, s.x.q.Caller.Name, c.Source()
-	return func(id string) string { return proofs.Find(caller, id, source) }
 }

@@ -16,6 +16,19 @@ const madeID = "call_unnamed_"
 // channel is told, or by which anything of the call could be found.
 func IsMade(id string) bool { return strings.HasPrefix(id, madeID) }
 
+// ProofMembers returns the members of a call, in OpenAI's form, in which servers put what they
+// want back with it: Google's signatures of thoughts, and the same as LiteLLM passes them on.
+func ProofMembers() [3]string {
+	return [...]string{"extra_content", "provider_specific_fields", "thought_signature"}
+}
+
+// IsProof reports whether text is members of a call as an event of KindToolProof has them. Others
+// than the gateway's own decoders may have written it.
+func IsProof(text string) bool {
+	known := ProofMembers()
+	return jsonx.Each([]byte("{"+text+"}"), func(key, _ []byte) bool { return slices.Contains(known[:], string(key)) })
+}
+
 // Unnamed gives ids to calls, and to results, of dialects in which they need none. The zero value
 // knows no call.
 type Unnamed struct {

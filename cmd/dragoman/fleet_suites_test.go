@@ -47,7 +47,6 @@ var oneProcess = map[string]string{
 	"TestATokenHasAtMost64AgentSockets":                                "each process counts its own sockets",
 	"TestGuessesAtTheLoginEndAndTheRightPasswordIsNotTakenMeanwhile":   "each process counts the guesses that it gets",
 	"TestADeletedConversationIsBegunAnewUnderAnotherID":                "a turn whose conversation another process deletes is kept, and begins it anew",
-	"TestWhatAServerWantsBackWithACallIsKeptForItsCaller":              "each process keeps what clients do not send back with calls",
 	"TestThoughtsGoBackWithTheirCallsToWhoThoughtThem":                 "each process learns of its channels by itself",
 	"TestWhoWantsThoughtsBackAndWhoRefusesThemIsLearnt":                "each process learns of its channels by itself",
 	"TestABudgetThatIsUsedUpIsToldInEachDialect":                       "others hear about a second later of what was spent",

@@ -102,7 +102,7 @@ func (s *shared) options() proxy.Options {
 	if s == nil {
 		return proxy.Options{}
 	}
-	return proxy.Options{Limiter: s.limits, Tell: s.tell}
+	return proxy.Options{Limiter: s.limits, Tell: s.tell, Proofs: s.server, ProofsWait: s.wait}
 }
 
 // stats is how it stands; nil where there is nothing to tell of.

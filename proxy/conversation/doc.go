@@ -21,4 +21,5 @@
 // edit, a clear, or a turn that another channel answered is out of sync by itself.
 //
 // Beside them are [Proofs]: signatures that servers want back with the calls of tools.
+// Processes tell each other of them through a [Server].
 package conversation

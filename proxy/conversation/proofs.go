@@ -14,13 +14,15 @@ const (
 	proofsBytes = 8 << 20
 	proofBytes  = 64 << 10 // of one
 	proofExtra  = 200      // what one takes beside its texts
+	proofID     = 4 * translate.MaxID
 )
 
 // Proofs are what servers want back with the calls of tools that their models made, such as
 // signatures of thoughts, and what clients of other dialects have no place for. The zero
 // value has none. It is safe for concurrent use.
 type Proofs struct {
-	count atomic.Int32 // so that nobody waits for the lock where there are none
+	count  atomic.Int32  // so that nobody waits for the lock where there are none
+	shared *sharedServer // nil: no other process knows of them
 
 	mu    sync.Mutex
 	of    map[proofKey]proof
@@ -42,12 +44,12 @@ func (k *proofKey) size(p proof) int {
 	return proofExtra + len(k.caller) + len(k.id) + len(p.from) + len(p.text)
 }
 
-// None reports whether there are no proofs at all.
+// None reports whether there are no proofs at all here.
 func (s *Proofs) None() bool { return s.count.Load() == 0 }
 
 // Keep notes a proof of the back end from for the call id of caller.
 func (s *Proofs) Keep(caller string, id []byte, from string, text []byte) {
-	if len(text) > proofBytes || len(id) == 0 || len(id) > translate.MaxID*4 {
+	if len(text) > proofBytes || len(id) == 0 || len(id) > proofID {
 		return
 	}
 	// The key outlives the question, whose name may be a part of its body.

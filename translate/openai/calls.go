@@ -276,14 +276,10 @@ func (d *decoder) begin(evs []translate.Event, c *call) []translate.Event {
 	return d.proved(evs, c, c.proof)
 }
 
-// proofKeys are the members of a call in which servers put what they want back with it:
-// Google's signatures of thoughts, and the same as LiteLLM passes them on.
-var proofKeys = [...]string{"extra_content", "provider_specific_fields", "thought_signature"}
-
 // proofOf returns the members of a call that its server wants back, in the decoder's memory.
 func (d *decoder) proofOf(v *fastjson.Value) []byte {
 	start := len(d.Scratch)
-	for _, key := range proofKeys {
+	for _, key := range translate.ProofMembers() {
 		e := v.Get(key)
 		if e == nil || e.Type() == fastjson.TypeNull {
 			continue

@@ -29,6 +29,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/internal/logtest"
 	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 	"github.com/dragoman-gateway/dragoman/internal/simnet"
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
 	"github.com/dragoman-gateway/dragoman/proxy/upstream"
@@ -118,6 +119,8 @@ type Place struct {
 	Chance func(n int64) int64
 	// Keep opens the store at an address; nil: an embedded one.
 	Keep func(url string) (store.Store, error)
+	// Shared is the server that the gateway has in common with others; nil: there is none.
+	Shared limiter.Counts
 	// Patience is how long a client's connection may take for everything.
 	Patience time.Duration
 }
@@ -154,8 +157,15 @@ func Start(t testing.TB, text string) *World {
 // Beside is Start for one of several gateways on the store that keep opens.
 func Beside(t testing.TB, text string, keep func(url string) (store.Store, error)) *World {
 	t.Helper()
+	return Among(t, text, keep, nil)
+}
+
+// Among is Beside for gateways that have shared in common as well, whoever closes it. keep may be
+// nil.
+func Among(t testing.TB, text string, keep func(url string) (store.Store, error), shared limiter.Counts) *World {
+	t.Helper()
 	place := loopback()
-	place.Keep = keep
+	place.Keep, place.Shared = keep, shared
 	w := Open(t, text, place)
 	t.Cleanup(func() { w.End(t) })
 	return w
@@ -216,10 +226,17 @@ func Open(t testing.TB, text string, place Place) *World {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if w.Gateway, err = proxy.New(w.Conf, w.Store, w.openUpstream, log, proxy.Options{Chance: place.Chance, Endpoints: dialects.Endpoints}); err != nil {
+	o := proxy.Options{Chance: place.Chance, Endpoints: dialects.Endpoints, ProofsWait: Limit}
+	if place.Shared != nil {
+		o.Proofs = place.Shared
+	}
+	if w.Gateway, err = proxy.New(w.Conf, w.Store, w.openUpstream, log, o); err != nil {
 		t.Fatal(err)
 	}
 	w.front = front.New(w.Conf, w.Gateway, log)
+	if place.Shared != nil {
+		w.front.Share(place.Shared, Limit)
+	}
 	if w.Conf.Ollama.Listen != "" {
 		own := w.listen(t, "ollama")
 		w.OllamaAddr = own.Addr().String()
