@@ -139,3 +139,50 @@ func TestAConversationThatAnotherReplicaDeletedBeginsAnew(t *testing.T) {
 		}
 	}
 }
+
+// What one process does about a removal, several do: see
+// TestWhatWasAskedBeforeARemovalIsAnsweredButNotStored.
+func TestWhatWasAskedBeforeAnotherReplicaRemovesIsAnsweredButNotStored(t *testing.T) {
+	t.Parallel()
+	all := replicas(t)
+	for _, rm := range removals {
+		for _, where := range [][4]int{{0, 1, 2, 0}, {0, 0, 1, 0}, {0, 1, 1, 0}, {0, 1, 0, 2}, {0, 0, 1, 1}} { // what runs, what waits, the removal, the next question
+			t.Run(fmt.Sprint(rm.name, where), func(t *testing.T) {
+				runs, waits, remover, last := all[where[0]], all[where[1]], all[where[2]], all[where[3]]
+				key := fmt.Sprint(rm.name, where)
+				for _, w := range all {
+					w.ask(t.Context(), w.in(key, w.question("1"))).mustSay(t, "ok")
+				}
+				x, err := runs.open(t.Context(), runs.in(key, runs.question("2")))
+				if err != nil {
+					t.Fatal(err)
+				}
+				old := x.prompt.turn.ID()
+				waiting := waits.in(key, waits.question("3"))
+				if err := rm.do(remover, old); err != nil {
+					t.Fatal(err)
+				}
+				next := last.in(key, last.question("4"))
+				readAll(x).mustSay(t, "ok")
+				_ = x.Close()
+				waits.ask(t.Context(), waiting).mustSay(t, "ok")
+				if got := waits.up["a"].Texts(); got != "user:3" {
+					t.Errorf("what waited was asked with %s", got)
+				}
+				if got := last.stored(key); got != "" {
+					t.Errorf("stored before anything new was asked: %s", got)
+				}
+				last.ask(t.Context(), next).mustSay(t, "ok")
+				for _, w := range all {
+					w.ask(t.Context(), w.in(key, w.question("5"))).mustSay(t, "ok")
+				}
+				if got := all[0].stored(key); got != "user:4|assistant:ok"+strings.Repeat("|user:5|assistant:ok", 3) {
+					t.Errorf("stored: %s", got)
+				}
+				for _, w := range all {
+					w.mustBeIdle()
+				}
+			})
+		}
+	}
+}

@@ -8,9 +8,10 @@ import "context"
 type Lease struct {
 	// Wait returns when the turns before this one are over, with the id and the version of the
 	// stored conversation; an empty id: there is none. Any error but that of ctx says that the
-	// order is not known. nil: no turn of another process was before this one. Then ID and
-	// Version are as they were when the lease was taken.
-	Wait    func(ctx context.Context) (id string, version int64, err error)
+	// order is not known. nil: no turn of another process was before this one.
+	Wait func(ctx context.Context) (id string, version int64, err error)
+	// ID and Version are those of the stored conversation when the lease was taken; an empty ID:
+	// there was none.
 	ID      string
 	Version int64
 	// End gives the place to the next turn, and waits for nothing. It is called once.

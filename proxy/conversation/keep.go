@@ -44,10 +44,14 @@ func (u *Turn) Keep(ctx context.Context, c *Change, window, most int) (stored bo
 	err = r.store.Append(ctx, t.conv, turn)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
+		u.gone = true
 		return false, nil // deleted behind the gateway's back
 	case errors.Is(err, store.ErrExists):
 		r.unlink(t) // another process began it: the next question is to find that
 		return false, changedMeanwhile(err)
+	case errors.Is(err, store.ErrConflict) && u.emptied(ctx):
+		u.gone = true
+		return false, nil
 	case errors.Is(err, store.ErrConflict):
 		r.notSole()
 		return false, changedMeanwhile(err)

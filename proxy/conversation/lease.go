@@ -2,6 +2,7 @@ package conversation
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/internal/ids"
@@ -103,20 +104,7 @@ func (u *Turn) waitForLease(ctx context.Context) error {
 	if k == nil || k.waited {
 		return nil
 	}
-	id, version, known := "", int64(0), false
-	switch {
-	case k.lease == nil:
-	case k.lease.Wait == nil && u.ready != nil:
-		k.waited = true // nobody but the turns before it in this process was there
-		u.named.Store(true)
-		return nil
-	case k.lease.Wait == nil:
-		id, version, known = k.lease.ID, k.lease.Version, true
-	default:
-		var err error
-		id, version, err = k.lease.Wait(ctx)
-		known = err == nil
-	}
+	id, version, known := u.comesUp(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -125,7 +113,10 @@ func (u *Turn) waitForLease(ctx context.Context) error {
 	if k.key == "" && k.id != t.id {
 		known = false // the conversation was begun anew since
 	}
+	u.there = known && id != ""
 	switch stored := t.conv.Created != 0; {
+	case known && k.lease.ID != "" && id != k.lease.ID:
+		u.gone, t.loaded = true, false // another process has deleted it since it was asked
 	case known && id != "" && (!stored || id != t.id):
 		u.adopt(ctx, id)
 	case known && stored && id == "" && u.make != nil && !u.begun:
@@ -135,6 +126,35 @@ func (u *Turn) waitForLease(ctx context.Context) error {
 		u.registry.unmeasure(t)
 	}
 	return nil
+}
+
+// comesUp returns, when it is u's turn among all processes, how the store has its conversation;
+// known is false where nobody can tell.
+func (u *Turn) comesUp(ctx context.Context) (id string, version int64, known bool) {
+	k, t := u.ticket, u.thread
+	switch {
+	case k.lease == nil:
+		return "", 0, false
+	case k.lease.Wait != nil:
+		id, version, err := k.lease.Wait(ctx)
+		return id, version, err == nil
+	case u.ready == nil || t.conv.Created == 0:
+		return k.lease.ID, k.lease.Version, true
+	case k.lease.ID != "" && (k.key == "" || k.lease.ID == t.id):
+		return t.id, t.conv.Version, true // only the turns before it in this process were there
+	case k.lease.ID != "":
+		return k.lease.ID, k.lease.Version, true // another process has begun it anew
+	}
+	// When it was asked there was none: a turn before it in this process has begun it since, or
+	// another process had deleted it.
+	version, err := u.registry.store.Version(ctx, t.owner, t.id)
+	switch {
+	case err == nil:
+		return t.id, version, true
+	case errors.Is(err, store.ErrNotFound):
+		return "", 0, true
+	}
+	return "", 0, false
 }
 
 // adopt makes u's conversation, which is not stored any more or not yet, the one that another

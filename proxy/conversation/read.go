@@ -31,7 +31,7 @@ func (u *Turn) Read(ctx context.Context, keep, most int) (msgs []store.Message, 
 	if t.loaded && t.loadedAt == u.generation && t.holds(keep, most) {
 		return t.conv.Messages, t.conv.Skipped, nil
 	}
-	if _, err := u.load(ctx, windowOf(keep, most), store.ViewSent); err != nil {
+	if _, err := u.load(ctx, windowOf(keep, most), store.ViewSent); err != nil || u.gone {
 		return nil, 0, err
 	}
 	return t.conv.Messages, t.conv.Skipped, nil
@@ -50,6 +50,9 @@ func (u *Turn) ReadAgain(ctx context.Context, keep, most int) (msgs []store.Mess
 		return t.conv.Messages, 0, nil
 	}
 	msgs, err = u.load(ctx, windowOf(keep, most), store.ViewAgain)
+	if u.gone {
+		return nil, 0, err
+	}
 	return msgs, t.conv.Skipped, err
 }
 
@@ -64,6 +67,10 @@ func (u *Turn) load(ctx context.Context, window store.Window, view store.View) (
 			t.conv = &store.Conversation{ID: t.id, Owner: t.owner}
 			return nil, nil
 		}
+		if u.there { // another process has deleted it since
+			u.gone = true
+			return nil, nil
+		}
 		// Deleted behind the gateway's back: the next question is to find that out.
 		r.drop(t)
 		return nil, noConversation()
@@ -72,10 +79,23 @@ func (u *Turn) load(ctx context.Context, window store.Window, view store.View) (
 		return nil, store.Failed(err)
 	}
 	all := conv.Messages
+	if len(all) == 0 && u.there && conv.Version != u.ticket.lease.Version && u.emptied(ctx) {
+		u.gone = true
+	}
 	conv.Messages = sent(all)
 	t.conv, t.loaded, t.loadedAt, t.weight = conv, true, u.generation, weigh(conv.Messages)
 	r.note(t, len(t.conv.Messages), 0)
 	return all, nil
+}
+
+// emptied reports whether another process has cleared the conversation, which had messages when
+// it was asked in.
+func (u *Turn) emptied(ctx context.Context) bool {
+	if u.ticket == nil {
+		return false
+	}
+	conv, err := u.registry.store.Load(ctx, u.thread.owner, store.Ref{ID: u.thread.id}, store.Window{Messages: 1, View: store.ViewAll})
+	return err == nil && len(conv.Messages) == 0
 }
 
 // windowOf is what is read of a conversation for a question that sees keep messages before

@@ -19,6 +19,9 @@ type Turn struct {
 	holds      atomic.Int32  // calls of Done that only end a Hold
 	ticket     *ticket       // nil: there are no other processes
 	named      atomic.Bool   // the place in the order of all processes was waited for
+	// there says that its conversation was stored when it was asked or came up, and gone that
+	// another process has deleted or cleared it since: what is said in it is not stored.
+	there, gone bool
 	// make is what the question begins where its conversation is not there; nil: nothing.
 	make *store.Conversation
 }
@@ -77,11 +80,12 @@ func (u *Turn) leaveQueue() bool {
 	return false
 }
 
-// stale reports whether the conversation was deleted or cleared since u was asked.
+// stale reports whether the conversation was deleted or cleared since u was asked. The holder of
+// the turn may call it.
 func (u *Turn) stale() bool {
 	u.registry.mu.Lock()
 	defer u.registry.mu.Unlock()
-	return u.generation != u.thread.generation
+	return u.gone || u.generation != u.thread.generation
 }
 
 // Ephemeral reports whether the turn's conversation lives only in memory.
@@ -93,9 +97,15 @@ func (u *Turn) Begun() bool { return u.begun }
 // Waits reports whether other turns were before this one when it was taken.
 func (u *Turn) Waits() bool { return u.ready != nil }
 
-// Version names what models were told in the conversation up to now, for a [Fingerprint].
-// Whoever has waited for the turn may ask.
-func (u *Turn) Version() int64 { return u.thread.version() }
+// Version names what models were told in the conversation up to now, for a [Fingerprint]; 0:
+// nothing, or it was deleted or cleared since the turn was asked. Whoever has waited for the turn
+// may ask.
+func (u *Turn) Version() int64 {
+	if u.stale() {
+		return 0
+	}
+	return u.thread.version()
+}
 
 // Asked returns the versions before the newest question and after the answer to it; 0:
 // they are not known. Whoever has waited for the turn may ask.

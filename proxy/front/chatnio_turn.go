@@ -175,15 +175,29 @@ func (t *chatnioSession) resolveConversation() error {
 }
 
 // start makes sure that the turn's conversation can be found by the number that its first
-// frame says: a new one is stored with its question.
+// frame says: a new one is stored with its question. In one that is stored the turn has its place
+// before its first frame, unless it waits for a limit: its client sees a deletion after that frame as
+// one under a turn that runs.
 func (t *chatnioSession) start(p *proxy.Pending, frame chatnio.Frame) error {
-	if !t.signed() || frame.Type == chatnio.TypeRestart {
+	if !t.signed() {
 		return t.resolveConversation()
+	}
+	if frame.Type == chatnio.TypeRestart {
+		if err := t.resolveConversation(); err != nil || !t.stored || p.Waiting() {
+			return err
+		}
+		return t.enter(t.ctx, p, frame.Message)
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, storeWait)
 	defer cancel()
-	if err := t.locate(ctx); err != nil || t.stored {
+	if err := t.locate(ctx); err != nil {
 		return err
+	}
+	if t.stored {
+		if p.Waiting() {
+			return nil
+		}
+		return t.enter(t.ctx, p, frame.Message)
 	}
 	if !t.s.g.Conversations().MayNote(t.caller.Name) {
 		return t.resolveConversation() // it is stored with its answer

@@ -82,10 +82,11 @@ func (d *database) Lease(ctx context.Context, owner, id, key string) (*store.Lea
 		l.end()
 		return nil, d.fault(ctx, err)
 	}
-	if l.first {
-		return &store.Lease{ID: l.found, Version: l.version, End: l.end}, nil
+	made := &store.Lease{ID: l.found, Version: l.version, End: l.end}
+	if !l.first {
+		made.Wait = l.wait
 	}
-	return &store.Lease{Wait: l.wait, End: l.end}, nil
+	return made, nil
 }
 
 // nameOf stands for a conversation. It says nothing about it.
