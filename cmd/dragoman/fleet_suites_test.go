@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,7 +32,6 @@ var fleetSuites = []string{
 // them those skip themselves that run in a bubble of testing/synctest, whose time is not that of
 // other processes.
 var oneProcess = map[string]string{
-	"TestCleaningForgetsRunningConversationsToo":                       "a turn whose conversation another process deletes is kept, and begins it anew",
 	"TestACapturedExchangeOfASocketHasAllItsForms":                     "captures are of one process",
 	"TestAResponseThatThereIsNoRoomForIsAnsweredAndNotRemembered":      "asks the process for the bytes that it holds",
 	"TestAMessageThatIsTooLongEndsItsSocket":                           "asks the process for the bytes that it holds",
@@ -46,7 +47,6 @@ var oneProcess = map[string]string{
 	"TestAnAgentSocketIsRefusedBeforeTheUpgrade":                       "the balancer keeps the header Upgrade of a refusal to itself",
 	"TestATokenHasAtMost64AgentSockets":                                "each process counts its own sockets",
 	"TestGuessesAtTheLoginEndAndTheRightPasswordIsNotTakenMeanwhile":   "each process counts the guesses that it gets",
-	"TestADeletedConversationIsBegunAnewUnderAnotherID":                "a turn whose conversation another process deletes is kept, and begins it anew",
 	"TestThoughtsGoBackWithTheirCallsToWhoThoughtThem":                 "each process learns of its channels by itself",
 	"TestWhoWantsThoughtsBackAndWhoRefusesThemIsLearnt":                "each process learns of its channels by itself",
 	"TestABudgetThatIsUsedUpIsToldInEachDialect":                       "others hear about a second later of what was spent",
@@ -103,12 +103,84 @@ func runSuites(t *testing.T, names []string, chosen string, environment ...strin
 	names = slices.DeleteFunc(names, func(name string) bool { return !want.MatchString(name) })
 	store := pgtest.Start(t, "max_connections=1000")
 	shared := redistest.Start(t, "--databases", fmt.Sprint(fleettest.Databases))
-	cmd := exec.Command("go", "test", "-count=1", "-timeout=20m", "-v", "-run", "^("+strings.Join(names, "|")+")$", "../../proxy/front")
+	cmd := exec.Command("go", "test", "-json", "-count=1", "-timeout=20m", "-run", "^("+strings.Join(names, "|")+")$", "../../proxy/front")
 	cmd.Env = append(append(os.Environ(), environment...), world.Store+"="+store.URL("postgres"), world.Shared+"="+shared.URL(0))
 	out, err := cmd.CombinedOutput()
-	passed, skipped := strings.Count(string(out), "--- PASS"), strings.Count(string(out), "--- SKIP") // subtests count as well
-	if err != nil || passed == 0 {
-		t.Errorf("%v\n%s", err, out)
+	n := tally(out)
+	if err != nil || n.passed == 0 {
+		t.Errorf("%v\n%s", err, n.said.String())
 	}
-	t.Logf("%d passed, %d were skipped", passed, skipped)
+	t.Logf("of %d tests %d passed over three processes, %d skipped themselves, %d of them since they run in a bubble; besides %d parts of tests passed and %d were skipped",
+		len(names), n.passed, n.skipped, n.bubbles, n.parts, n.partsSkipped)
+}
+
+// tallied is what became of tests. Those that a bubble was too small for are skipped, though go
+// test counts them as passed.
+type tallied struct {
+	passed, skipped, bubbles int
+	parts, partsSkipped      int // tests within tests
+	said                     strings.Builder
+}
+
+// tally reads the output of go test -json.
+func tally(out []byte) *tallied {
+	n, bubbles := &tallied{}, map[string]bool{}
+	for line := range bytes.Lines(out) {
+		var is struct{ Action, Test, Output string }
+		if json.Unmarshal(line, &is) != nil {
+			n.said.Write(line)
+			continue
+		}
+		n.said.WriteString(is.Output)
+		name, _, part := strings.Cut(is.Test, "/")
+		if strings.Contains(is.Output, world.NoBubble) {
+			bubbles[is.Test], bubbles[name] = true, bubbles[name] || !part
+		}
+		skipped := is.Action == "skip" || bubbles[is.Test]
+		switch {
+		case is.Test == "" || is.Action != "pass" && is.Action != "skip":
+		case part && skipped:
+			n.partsSkipped++
+		case part:
+			n.parts++
+		case skipped:
+			n.skipped++
+			if bubbles[is.Test] {
+				n.bubbles++
+			}
+		default:
+			n.passed++
+		}
+	}
+	return n
+}
+
+func TestATestThatSkipsItselfInABubbleIsNotCountedAsPassed(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	say := func(action, test, output string) {
+		line, err := json.Marshal(map[string]string{"Action": action, "Test": test, "Output": output})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Write(append(line, '\n'))
+	}
+	say("pass", "TestA", "")
+	say("output", "TestB", "    world.go:186: "+world.NoBubble+"\n")
+	say("pass", "TestB", "")
+	say("skip", "TestC", "")
+	say("pass", "TestD/one", "")
+	say("output", "TestD/two", world.NoBubble)
+	say("pass", "TestD/two", "")
+	say("pass", "TestD", "")
+	say("fail", "TestE", "it failed\n")
+	say("pass", "", "")
+	out.WriteString("no JSON\n")
+	n := tally([]byte(out.String()))
+	if got := fmt.Sprint(n.passed, n.skipped, n.bubbles, n.parts, n.partsSkipped); got != "2 2 1 1 1" {
+		t.Error(got)
+	}
+	if said := n.said.String(); !strings.HasSuffix(said, "it failed\nno JSON\n") {
+		t.Error(said)
+	}
 }

@@ -26,6 +26,10 @@ const (
 	Clocks = "DRAGOMAN_TEST_FLEET_CLOCKS"
 )
 
+// NoBubble is why a test in a bubble of testing/synctest skips itself where worlds are fleets. The
+// test around the bubble passes none the less.
+const NoBubble = "processes are in no bubble"
+
 // Fleet reports whether worlds are fleets.
 func Fleet() bool { return os.Getenv(Program) != "" }
 

@@ -164,6 +164,9 @@ func Beside(t testing.TB, text string, keep func(url string) (store.Store, error
 // nil.
 func Among(t testing.TB, text string, keep func(url string) (store.Store, error), shared limiter.Counts) *World {
 	t.Helper()
+	if Fleet() {
+		t.Skip("the test has gateways of its own")
+	}
 	place := loopback()
 	place.Keep, place.Shared = keep, shared
 	w := Open(t, text, place)
@@ -183,7 +186,7 @@ func Alone(t testing.TB, text string) *World {
 func AloneOn(t testing.TB, text string, keep func(url string) (store.Store, error)) *World {
 	t.Helper()
 	if Fleet() {
-		t.Skip("processes are in no bubble")
+		t.Skip(NoBubble)
 	}
 	n := simnet.New(1)
 	w := Open(t, text, Place{
