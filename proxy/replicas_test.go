@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/pgtest"
 	"github.com/dragoman-gateway/dragoman/proxy/conversation"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -13,7 +14,10 @@ import (
 )
 
 // replicas are gateways, each of which has opened one PostgreSQL for itself.
-func replicas(t *testing.T) (all [3]*world) {
+func replicas(t *testing.T) [3]*world { return replicasOf(t, backend("a")) }
+
+// replicasOf are replicas with this channel.
+func replicasOf(t *testing.T, c config.Channel) (all [3]*world) {
 	t.Helper()
 	url := pgtest.Start(t).Database(t)
 	for i := range all {
@@ -22,7 +26,7 @@ func replicas(t *testing.T) (all [3]*world) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = st.Close() })
-		all[i] = newWorldOn(t, conf(backend("a")), map[string][]script{"a": {says("ok")}}, st)
+		all[i] = newWorldOn(t, conf(c), map[string][]script{"a": {says("ok")}}, st)
 	}
 	return all
 }
