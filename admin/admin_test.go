@@ -131,7 +131,7 @@ func TestOnlyTheTokenOpensTheOperatorsSide(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	for _, r := range routes() {
-		d.s.bad = auth.NewBadKeys()
+		d.s.bad = auth.NewBadKeys(nil)
 		path := strings.NewReplacer("{id}", "a", "{breaker}", "auto", "{revision}", "1").Replace(r.path)
 		for _, auth := range []string{"", "Bearer", "Bearer ", "Bearer wrong", "Basic " + operatorToken, "Bearer " + operatorToken + "x", operatorToken} {
 			w := d.call(r.method, path, "", "Authorization", auth)

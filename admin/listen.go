@@ -17,7 +17,7 @@ import (
 
 // New returns a server. It listens nowhere yet.
 func New(o Options) *Server {
-	s := &Server{g: o.Gateway, book: o.Book, token: sha256.Sum256([]byte(o.Token)), reads: sha256.Sum256([]byte(o.ReadToken)), mayRead: o.ReadToken != "", bad: auth.NewBadKeys(), log: o.Log, began: time.Now(), shared: o.Shared,
+	s := &Server{g: o.Gateway, book: o.Book, token: sha256.Sum256([]byte(o.Token)), reads: sha256.Sum256([]byte(o.ReadToken)), mayRead: o.ReadToken != "", bad: auth.NewBadKeys(nil), log: o.Log, began: time.Now(), shared: o.Shared,
 		clients: o.Clients, health: o.Health, page: o.Console, socketsOf: o.Sockets, playground: o.Playground, spans: o.Spans, boot: newBoot(), stopping: make(chan struct{})}
 	if s.health == nil {
 		s.health = func() Health { return Health{Store: true} }

@@ -75,6 +75,8 @@ type Gateway struct {
 type Options struct {
 	// Limiter counts questions; nil: this process counts for itself.
 	Limiter limiter.Limiter
+	// Guesses counts bad credentials, see [auth.NewBadKeys]; nil: this process counts for itself.
+	Guesses limiter.Limiter
 	// Chance is what is left to it: choices among equals and the jitter of waits.
 	// nil is math/rand; tests that must happen again the same way set it.
 	Chance balance.Chance

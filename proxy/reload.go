@@ -141,7 +141,7 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 	if o.Chance == nil {
 		o.Chance = rand.Int64N
 	}
-	g := &Gateway{store: st, log: log, conversations: conversation.New(st, log, o.Sole), memories: newMemories(), opener: open, chance: o.Chance, tell: o.Tell, tracer: o.Tracer, endpoints: o.Endpoints, keys: auth.NewKeyring(st), badKeys: auth.NewBadKeys(), counts: newCountRate()}
+	g := &Gateway{store: st, log: log, conversations: conversation.New(st, log, o.Sole), memories: newMemories(), opener: open, chance: o.Chance, tell: o.Tell, tracer: o.Tracer, endpoints: o.Endpoints, keys: auth.NewKeyring(st), badKeys: auth.NewBadKeys(o.Guesses), counts: newCountRate()}
 	if o.Proofs != nil {
 		g.proofs.Share(o.Proofs, o.ProofsWait)
 	}

@@ -46,7 +46,6 @@ var oneProcess = map[string]string{
 	"TestAShutdownEndsTurnsBeforeItClosesSockets":                      "stops the process; TestARollingRestartOfThreeReplicasFailsNothing stops all",
 	"TestAnAgentSocketIsRefusedBeforeTheUpgrade":                       "the balancer keeps the header Upgrade of a refusal to itself",
 	"TestATokenHasAtMost64AgentSockets":                                "each process counts its own sockets",
-	"TestGuessesAtTheLoginEndAndTheRightPasswordIsNotTakenMeanwhile":   "each process counts the guesses that it gets",
 	"TestThoughtsGoBackWithTheirCallsToWhoThoughtThem":                 "each process learns of its channels by itself",
 	"TestWhoWantsThoughtsBackAndWhoRefusesThemIsLearnt":                "each process learns of its channels by itself",
 	"TestABudgetThatIsUsedUpIsToldInEachDialect":                       "others hear about a second later of what was spent",

@@ -17,6 +17,7 @@ import (
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/limiter/redis"
 	"github.com/dragoman-gateway/dragoman/proxy"
+	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/proxy/channel"
 	"github.com/dragoman-gateway/dragoman/proxy/front"
 )
@@ -59,18 +60,19 @@ return table.concat(out, ' ')
 // shared is what this process has in common with others, while it serves. The nil one
 // has nothing in common.
 type shared struct {
-	server *redis.Server
-	wait   time.Duration // of a question, for the server
-	limits *limiter.Joint
-	self   string
-	words  chan channel.Hint
-	began  chan struct{} // once, when it listens: it has to ask for what was said before
-	log    *slog.Logger
-	stop   context.CancelFunc
-	ctx    context.Context
-	run    sync.WaitGroup
-	differ atomic.Int64 // how many others have another configuration
-	warned bool         // of them; of talk
+	server  *redis.Server
+	wait    time.Duration // of a question, for the server
+	limits  *limiter.Joint
+	guesses *limiter.Joint // with a table of its own: whoever guesses cannot fill that of limits
+	self    string
+	words   chan channel.Hint
+	began   chan struct{} // once, when it listens: it has to ask for what was said before
+	log     *slog.Logger
+	stop    context.CancelFunc
+	ctx     context.Context
+	run     sync.WaitGroup
+	differ  atomic.Int64 // how many others have another configuration
+	warned  bool         // of them; of talk
 }
 
 // word is a hint on its way.
@@ -93,6 +95,7 @@ func openShared(conf config.Shared, log *slog.Logger) (*shared, error) {
 	}
 	s := &shared{server: server, wait: conf.Wait, self: rand.Text(), words: make(chan channel.Hint, hintsQueued), began: make(chan struct{}, 1), log: log}
 	s.limits = limiter.StartJoint(server, limiter.JointOptions{Log: log, Deadline: conf.Wait})
+	s.guesses = limiter.StartJoint(server, limiter.JointOptions{Deadline: conf.Wait, Local: limiter.Options{Keys: auth.GuessesKept}})
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -102,7 +105,7 @@ func (s *shared) options() proxy.Options {
 	if s == nil {
 		return proxy.Options{}
 	}
-	return proxy.Options{Limiter: s.limits, Tell: s.tell, Proofs: s.server, ProofsWait: s.wait}
+	return proxy.Options{Limiter: s.limits, Guesses: s.guesses, Tell: s.tell, Proofs: s.server, ProofsWait: s.wait}
 }
 
 // stats is how it stands; nil where there is nothing to tell of.
@@ -252,6 +255,7 @@ func (s *shared) close() {
 	}
 	s.stop()
 	s.limits.Close()
+	s.guesses.Close()
 	s.leave()
 	s.server.Close()
 	s.run.Wait()

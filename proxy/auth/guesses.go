@@ -21,28 +21,38 @@ const (
 	badLoginsPerMinute = 20
 	badNamesAtOnce     = 20
 	badNamesRefill     = 40 * time.Second // for as many as come at once
-	guessesKept        = 100_000          // addresses and user names that are told apart
 	familiarKept       = 20_000
+
+	// GuessesKept is how many addresses and user names are told apart.
+	GuessesKept = 100_000
 )
+
+// guessed stands before addresses and names: where processes count together, a limit of the
+// configuration may have the name of one of these rules.
+const guessed = "guessed\x00"
 
 // BadKeys counts bad credentials per address. Good ones are never counted and, but for
 // logins, never refused here, whatever else comes from their address. It is safe for
 // concurrent use, and its memory is bounded.
 type BadKeys struct {
-	limiter *limiter.Local
+	limiter limiter.Limiter
 	keys    *limiter.Rule // bad credentials of an address
 	logins  *limiter.Rule // bad logins of an address
 	names   *limiter.Rule // bad logins of a user name
 	known   familiar
 }
 
-// NewBadKeys returns a count of nothing.
-func NewBadKeys() *BadKeys {
+// NewBadKeys returns a count in l, which should keep GuessesKept counts and nothing else; nil: in
+// this process's own memory.
+func NewBadKeys(l limiter.Limiter) *BadKeys {
+	if l == nil {
+		l = limiter.NewLocal(limiter.Options{Keys: GuessesKept})
+	}
 	rule := func(name string, n int, per time.Duration) *limiter.Rule {
 		return limiter.NewRule(name, config.Limit{Requests: config.Rate{N: n, Per: per}})
 	}
 	return &BadKeys{
-		limiter: limiter.NewLocal(limiter.Options{Keys: guessesKept}),
+		limiter: l,
 		keys:    rule("bad-keys", badKeysPerMinute, time.Minute),
 		logins:  rule("bad-logins", badLoginsPerMinute, time.Minute),
 		names:   rule("bad-names", badNamesAtOnce, badNamesRefill),
@@ -56,7 +66,7 @@ func (b *BadKeys) Refuse(err *translate.Error, address string) *translate.Error 
 		return err
 	}
 	s := limiter.Subject{}
-	s.Under(b.keys, limiter.Address, address)
+	s.Under(b.keys, limiter.Address, guessed+address)
 	grant, over := b.admit(s)
 	if over != nil {
 		return over
@@ -80,10 +90,10 @@ func (b *BadKeys) admit(s limiter.Subject) (limiter.Grant, *translate.Error) {
 // error is that of check, or RATE_LIMITED.
 func (b *BadKeys) Login(name, address string, check func() (string, *translate.Error)) (string, *translate.Error) {
 	s, who := limiter.Subject{}, guestOf(name, address)
-	s.Under(b.keys, limiter.Address, address)
-	s.Under(b.logins, limiter.Address, address)
+	s.Under(b.keys, limiter.Address, guessed+address)
+	s.Under(b.logins, limiter.Address, guessed+address)
 	if !b.known.has(who) {
-		s.Under(b.names, limiter.User, name)
+		s.Under(b.names, limiter.User, guessed+name)
 	}
 	grant, over := b.admit(s)
 	if over != nil {

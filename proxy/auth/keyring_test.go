@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/embedded"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -66,7 +67,7 @@ func ringed(t *testing.T, conf *config.Callers, limits map[string]config.Limit) 
 		t.Fatal(err)
 	}
 	counting := &countingKeys{Keyer: st.(store.Keyer)}
-	g := &entrance{callers: New(conf, limits), keys: &Keyring{st: counting}, badKeys: NewBadKeys()}
+	g := &entrance{callers: New(conf, limits), keys: &Keyring{st: counting}, badKeys: NewBadKeys(nil)}
 	t.Cleanup(g.keys.Close)
 	return g, counting
 }
@@ -375,11 +376,11 @@ func TestTheTableOfBadKeysIsBounded(t *testing.T) {
 	t.Parallel()
 	g, _ := ringed(t, &config.Callers{}, nil)
 	at := netip.MustParseAddr("10.0.0.0")
-	for range 2 * guessesKept {
+	for range 2 * GuessesKept {
 		_ = g.badKeys.Refuse(unknownKey(), at.String())
 		at = at.Next()
 	}
-	if s := g.badKeys.limiter.Stats(); s.Keys > guessesKept+s.Shared || s.Shared > 64 {
+	if s := g.badKeys.limiter.(*limiter.Local).Stats(); s.Keys > GuessesKept+s.Shared || s.Shared > 64 {
 		t.Errorf("the table holds %+v", s)
 	}
 }
