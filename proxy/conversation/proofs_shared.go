@@ -57,8 +57,8 @@ return ''`
 	// behind these the texts. It leaves out the last keys where a reply gets too long.
 	scriptFindProofs = `
 local sizes, texts, n = {}, {}, 0
-for i, key in ipairs(KEYS) do
-  local text = redis.call('GET', key) or ''
+for i, text in ipairs(redis.call('MGET', unpack(KEYS))) do
+  text = text or ''
   n = n + #text
   if n > tonumber(ARGV[1]) then break end
   sizes[i], texts[i] = #text, text

@@ -147,3 +147,33 @@ func TestAServerOfProofsThatIsAwayIsWaitedForOnce(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkAsk is a question whose history has so many calls that no process knows of.
+func BenchmarkAsk(b *testing.B) {
+	for _, calls := range []int{1, 20, 200} {
+		b.Run(fmt.Sprint(calls), func(b *testing.B) {
+			shared := redistest.Start(b)
+			server, err := redis.New(shared.URL(0))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(server.Close)
+			var s Proofs
+			s.Share(server, time.Minute)
+			ids := make([]string, calls)
+			for i := range ids {
+				ids[i] = fmt.Sprint("call_", i)
+			}
+			cpu := func() float64 {
+				var seconds float64
+				_, _ = fmt.Sscan(shared.Info(b)["used_cpu_user"], &seconds)
+				return seconds
+			}
+			before := cpu()
+			for b.Loop() {
+				s.Ask(b.Context(), "alice", "m", ids)
+			}
+			b.ReportMetric(1e6*(cpu()-before)/float64(b.N), "server-µs/op")
+		})
+	}
+}
