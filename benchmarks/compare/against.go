@@ -128,7 +128,8 @@ func quantile(all []float64, q float64) float64 {
 // errWorse is what ends the command when a row is worse.
 var errWorse = errors.New("worse than before")
 
-// against measures the binary of before beside that of now and prints the table.
+// against measures the binary of before beside that of now, or beside itself with what is added,
+// and prints the table.
 func (b *bench) against(ctx context.Context, binary string, only *regexp.Regexp) error {
 	list := duels(only)
 	if len(list) == 0 {
@@ -250,26 +251,6 @@ func pairTable(rows []*paired) string {
 			quantile(ratios, .5), quantile(ratios, .25), quantile(ratios, .75), len(ratios), said)
 	}
 	return b.String()
-}
-
-// opponent returns a copy of binary, and has b start a copy of its own program: how much of a
-// program's file counts as resident depends on how the file came to be.
-func (b *bench) opponent(binary string) (string, error) {
-	built := b.path("built")
-	if err := os.Rename(b.path("dragoman"), built); err != nil {
-		return "", err
-	}
-	before := b.path("dragoman-before")
-	for from, to := range map[string]string{binary: before, built: b.path("dragoman")} {
-		text, err := os.ReadFile(from)
-		if err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(to, text, 0o755); err != nil {
-			return "", err
-		}
-	}
-	return before, nil
 }
 
 // program is the path of an executable file.

@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	proxyCore = 0 // nothing but the measured proxy
-	otherCore = 1 // the model and the load
-	key       = "sk-benchmark-caller"
+	proxyCore     = 0 // nothing but the measured proxy
+	otherCore     = 1 // the model and the load
+	key           = "sk-benchmark-caller"
+	operatorToken = "benchmark-operator"
 )
 
 // bench has what measurements need: the programs, and a folder for what they
@@ -31,6 +32,9 @@ type bench struct {
 	nginx  string // its path; empty: there is none
 	model  *process
 	addr   string // of the model
+
+	operator string // address of the operator's side of dragoman
+	added    added
 }
 
 // loaded is what the load generator prints, as far as it is used here.
@@ -74,7 +78,7 @@ func newBench(ctx context.Context, o *options) (*bench, error) {
 	}
 	if path, err := exec.LookPath("nginx"); err == nil {
 		b.nginx = path
-	} else if o.Against == "" {
+	} else if !o.paired() {
 		fmt.Fprintln(os.Stderr, "compare: there is no nginx in the path: its column will be missing")
 	}
 	var err error
@@ -91,6 +95,7 @@ func newBench(ctx context.Context, o *options) (*bench, error) {
 
 func (b *bench) close() {
 	b.model.stop()
+	b.added.close()
 	_ = os.RemoveAll(b.dir)
 }
 
@@ -170,6 +175,13 @@ func (b *bench) one(ctx context.Context, s scenario, t target) (*loaded, error) 
 		return nil, err
 	}
 	defer proxy.stop()
+	if t.Proxy == "dragoman" && t.Binary == "" {
+		end, err := b.added.open(ctx, b.operator)
+		if err != nil {
+			return nil, err
+		}
+		defer end()
+	}
 	measured := proxy
 	if proxy == nil {
 		measured = b.model

@@ -31,7 +31,7 @@ func (b *bench) proxy(ctx context.Context, s scenario, t target) (addr string, p
 		}
 		args = []string{b.nginx, "-p", b.dir, "-c", b.path("nginx.conf"), "-e", b.path("nginx-errors.log")}
 	case "dragoman":
-		if err := b.writeDragoman(addr, s); err != nil {
+		if err := b.writeDragoman(addr, s, t); err != nil {
 			return "", nil, err
 		}
 		args = []string{cmp.Or(t.Binary, b.path("dragoman")), "serve", "-c", b.path("dragoman.yaml")}
@@ -90,10 +90,9 @@ http {
 }
 
 // writeDragoman writes a configuration with a channel of every kind, one caller
-// and the log on.
-func (b *bench) writeDragoman(addr string, s scenario) error {
-	admin, err := freeAddr()
-	if err != nil {
+// and the log on; that of now with what is added.
+func (b *bench) writeDragoman(addr string, s scenario, t target) (err error) {
+	if b.operator, err = freeAddr(); err != nil {
 		return err
 	}
 	store := "memory:"
@@ -104,7 +103,10 @@ func (b *bench) writeDragoman(addr string, s scenario) error {
 		}
 	}
 	text := &strings.Builder{}
-	fmt.Fprintf(text, "listen: %s\nadmin: {listen: %q, token: benchmark-operator}\nstore: {url: %q}\ndrain: 0s\n", addr, admin, store)
+	fmt.Fprintf(text, "listen: %s\nadmin: {listen: %q, token: %s}\nstore: {url: %q}\ndrain: 0s\n", addr, b.operator, operatorToken, store)
+	if t.Binary == "" {
+		text.WriteString(b.added.configuration())
+	}
 	fmt.Fprintf(text, "callers: {keys: [{name: bench, key: %s}]}\nchannels:\n", key)
 	for _, c := range []struct{ kind, url string }{
 		{"openai", "http://" + b.addr + "/v1"}, {"anthropic", "http://" + b.addr + "/v1"}, {"rest", "http://" + b.addr},
