@@ -182,24 +182,17 @@ func (t *chatnioSession) start(p *proxy.Pending, frame chatnio.Frame) error {
 	if !t.signed() {
 		return t.resolveConversation()
 	}
-	if frame.Type == chatnio.TypeRestart {
-		if err := t.resolveConversation(); err != nil || !t.stored || p.Waiting() {
-			return err
-		}
-		return t.enter(t.ctx, p, frame.Message)
-	}
 	ctx, cancel := context.WithTimeout(t.ctx, storeWait)
 	defer cancel()
 	if err := t.locate(ctx); err != nil {
 		return err
 	}
-	if t.stored {
-		if p.Waiting() {
-			return nil
-		}
-		return t.enter(t.ctx, p, frame.Message)
-	}
-	if !t.s.g.Conversations().MayNote(t.caller.Name) {
+	switch {
+	case t.stored && p.Waiting():
+		return nil
+	case t.stored:
+		return p.Begin(ctx, t.identity(frame.Message))
+	case frame.Type == chatnio.TypeRestart, !t.s.g.Conversations().MayNote(t.caller.Name):
 		return t.resolveConversation() // it is stored with its answer
 	}
 	if err := p.Begin(ctx, t.identity(frame.Message)); err != nil {
