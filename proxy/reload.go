@@ -157,8 +157,8 @@ func New(conf *config.Config, st store.Store, open Opener, log *slog.Logger, o O
 		spent = g.ledger
 	}
 	g.admission = admission.New(o.Limiter, spent, log)
-	if _, several := st.(store.Leaser); several && !o.Sole {
-		g.admission.Among()
+	if b, several := st.(store.Budgeter); several && !o.Sole {
+		g.admission.Join(b)
 	}
 	g.answers = answercache.New(int(conf.Cache.Size))
 	g.plan.Store(p)
@@ -203,5 +203,6 @@ func (g *Gateway) Close() error {
 	g.answers.Close()
 	g.captures.Clear()
 	g.refusals.Close()
+	g.admission.Close()
 	return g.ledger.Close()
 }

@@ -33,6 +33,7 @@ var unguarded = map[string]string{
 	"proxy/upstream.websocketAt":            "closes a socket, nothing else",
 	"proxy/upstream.(*socketUpstream).Open": "closes a socket, nothing else",
 	"store/embedded.openSQLite":             "each batch is guarded, since a failure has to be told to those who wait for it",
+	"proxy/admission.(*Desk).Join":          "joint.turn guards each turn, so that a panic ends none of the others",
 	"store/postgres.(*database).leasing":    "leases.guard guards each round, so that a panic ends none of them",
 	"store/postgres.start":                  "the same",
 }

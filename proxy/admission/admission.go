@@ -10,7 +10,6 @@ import (
 	"errors"
 	"log/slog"
 	"math"
-	"time"
 
 	"github.com/dragoman-gateway/dragoman/limiter"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
@@ -29,10 +28,6 @@ func New(l limiter.Limiter, spent Spendings, log *slog.Logger) *Desk {
 	return &Desk{limiter: l, accounts: accounts{spendings: spent, log: log}}
 }
 
-// Among says that other processes write to the same ledger: what they spend counts, about a
-// second later. It is called before the first question.
-func (d *Desk) Among() { d.accounts.among = true }
-
 // Waiting is how many questions wait for a limit.
 func (d *Desk) Waiting() (n int) {
 	d.queue.mu.Lock()
@@ -46,14 +41,8 @@ func (d *Desk) Waiting() (n int) {
 // Left returns what is left of the budget b of caller in this period, in the unit of the
 // configured prices. The error is that of ctx.
 func (d *Desk) Left(ctx context.Context, b *Budget, caller string) (float64, error) {
-	a, _, err := d.accounts.open(ctx, b, caller, time.Now())
-	if err != nil {
-		return 0, err
-	}
-	left := float64(b.amount-a.spent-a.held) / Unit
-	a.mu.Unlock()
-	d.accounts.giveBack(a)
-	return max(left, 0), nil
+	u, err := d.BudgetOf(ctx, b, caller)
+	return float64(max(u.Left, 0)) / Unit, err
 }
 
 // Claim is what a question asks to be let in with. A ticket calls it, on the goroutine that
@@ -244,7 +233,7 @@ func (t *Ticket) afford(ctx context.Context) *translate.Error {
 		return err
 	}
 	if t.money != nil {
-		err = t.money.grow(b, amount)
+		err = t.money.grow(ctx, b, amount)
 	} else {
 		t.money, err = t.desk.accounts.reserve(ctx, b, t.claim.Caller().Name, amount)
 	}

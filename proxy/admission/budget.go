@@ -2,7 +2,6 @@ package admission
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math"
 	"strconv"
@@ -85,8 +84,7 @@ type accounts struct {
 	alarm     atomic.Int64 // Unix nanoseconds: when it was said that one cannot be read
 	mu        sync.Mutex
 	of        map[accountKey]*account
-	// among says that other processes spend as well: what they did is read again and again.
-	among bool
+	joint     *joint // nil: no other process spends
 }
 
 // key is whose account a question of caller is paid from.
@@ -102,6 +100,7 @@ type account struct {
 	mu    sync.Mutex
 	users int       // who have it in hand; guarded by accounts.mu
 	from  time.Time // of the period; zero: nobody has looked yet
+	epoch int       // how many accounts it was before this one
 	spent int64
 	held  int64 // reserved by questions that run
 
@@ -109,24 +108,24 @@ type account struct {
 	known   bool
 	reading chan struct{} // closed when the ledger has been read; nil: nobody does
 	late    bool          // it takes so long that nobody waits for it any more
-	again   time.Time     // when it is read anew after a failure, or since others spend
+	again   time.Time     // when it is read anew after a failure
+
+	// Where other processes spend as well the store has the sums, see joint.
+	account store.Account
+	others  int64   // spent by others, as the store last said
+	theirs  int64   // reserved by them
+	wants   []*want // that the store is to be asked for
+	listed  bool    // among those that have something to tell
 }
 
-// How long a question waits for the ledger to say what was spent, when it is asked anew
-// after a failure, and how often that is said.
-const (
-	ReadWait   = 2 * time.Second
-	othersWait = time.Second // until it is asked anew what other processes have spent
-	othersPart = 20          // it is not asked for more than this part of the time
-	ReadAgain  = 30 * time.Second
-	alarmEvery = time.Minute
-)
+// left is what b has left in w, which is locked.
+func (b *Budget) left(w *account) int64 { return b.amount - w.spent - w.held - w.others - w.theirs }
 
 // reservation is what one question has reserved in an account. A nil reservation reserves nothing.
 type reservation struct {
 	all     *accounts
 	account *account
-	from    time.Time
+	epoch   int // of the account
 	amount  int64
 }
 
@@ -166,104 +165,6 @@ func (p *accounts) giveBack(one *account) {
 	one.users--
 }
 
-// begin makes sure that w is the account of the period from from to to, and knows what was
-// spent in it. Where the ledger cannot say that now, it counts from zero, with an alarm,
-// until it can: whoever keeps no conversation is served without the store, too. w.mu is
-// held, but not while it waits. The error is that of ctx.
-func (p *accounts) begin(ctx context.Context, w *account, b *Budget, key accountKey, from, to, now time.Time) error {
-	switch {
-	case w.from.IsZero():
-		w.from, w.known = from, p.spendings == nil
-	case !w.from.Equal(from):
-		w.from, w.spent, w.held, w.known = from, 0, 0, true
-	}
-	if w.known && (!p.among || p.spendings == nil) {
-		return nil
-	}
-	if w.reading == nil && !now.Before(w.again) && p.spendings.Begin() {
-		w.reading = make(chan struct{})
-		p.retain(w)
-		go p.read(w, b, key, from, to, w.spent)
-	}
-	if w.known || w.reading == nil || w.late {
-		return nil
-	}
-	return p.await(ctx, w, b, key)
-}
-
-// await waits until the ledger has been read, or for as long as that may take. w.mu is
-// held before and after it.
-func (p *accounts) await(ctx context.Context, w *account, b *Budget, key accountKey) error {
-	reading := w.reading
-	w.mu.Unlock()
-	defer w.mu.Lock()
-	limit := time.NewTimer(ReadWait)
-	defer limit.Stop()
-	select {
-	case <-reading:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-limit.C:
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.reading == reading && !w.late {
-		w.late = true
-		p.unread(b, key, errLongRead)
-	}
-	return nil
-}
-
-var errLongRead = errors.New("it takes long")
-
-// read adds to w what the ledger knows of the period. What was spent since, beyond before,
-// may be in it already: too strict by that much, never too lax.
-func (p *accounts) read(w *account, b *Budget, key accountKey, from, to time.Time, before int64) {
-	defer func() { _ = recover() }() // what it leaves is a budget that cannot be read
-	defer p.spendings.End()
-	defer p.giveBack(w)
-	spent, err, r := int64(0), errors.New("a fault of the gateway"), reading{from, time.Now(), before}
-	defer func() { p.learn(w, b, key, r, spent, err) }()
-	spent, err = p.spendings.Spent(store.EntryFilter{Rule: b.name, Caller: key.caller, From: from.UnixMilli(), To: to.UnixMilli()})
-}
-
-// reading is one of what was spent in the period that begins with from.
-type reading struct {
-	from, began time.Time
-	before      int64 // what was known when it began
-}
-
-// learn ends the reading r of w, with what was spent or why that is not known.
-func (p *accounts) learn(w *account, b *Budget, key accountKey, r reading, spent int64, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	close(w.reading)
-	w.reading = nil
-	rest := max(othersWait, othersPart*time.Since(r.began))
-	switch {
-	case !w.from.Equal(r.from):
-	case err != nil && w.known: // what is known of the others is older
-		w.again = time.Now().Add(rest)
-	case err != nil:
-		w.again = time.Now().Add(ReadAgain)
-		p.unread(b, key, err)
-	default:
-		w.again = time.Now().Add(rest)
-		w.spent = min(min(spent, MaxSpent)+w.spent-r.before, MaxSpent)
-		w.known, w.late = true, false
-	}
-}
-
-// unread says that a budget cannot be read.
-func (p *accounts) unread(b *Budget, key accountKey, err error) {
-	now, last := time.Now().UnixNano(), p.alarm.Load()
-	if p.spendings.Closing() || last != 0 && now-last < int64(alarmEvery) || !p.alarm.CompareAndSwap(last, now) {
-		return
-	}
-	p.log.Error("a budget cannot be read from the ledger: it counts from zero until it can", "limits", b.name, "caller", store.ShownCaller(key.caller), "why", translate.MaskKeys(err.Error()))
-}
-
 // open returns the account of caller under b in the period of now, locked.
 func (p *accounts) open(ctx context.Context, b *Budget, caller string, now time.Time) (*account, time.Time, error) {
 	key := b.key(caller)
@@ -286,33 +187,81 @@ func (p *accounts) reserve(ctx context.Context, b *Budget, caller string, amount
 	if err != nil {
 		return nil, translate.Gone(context.Cause(ctx))
 	}
-	left := b.amount - w.spent - w.held
-	if amount > 0 && amount > left { // what costs nothing is asked also when nothing is left
+	epoch := w.epoch
+	got, err := p.room(ctx, w, b, amount)
+	w.mu.Unlock()
+	if err == nil && got.ok {
+		return &reservation{all: p, account: w, epoch: epoch, amount: amount}, nil
+	}
+	p.giveBack(w)
+	if err != nil {
+		return nil, translate.Gone(context.Cause(ctx))
+	}
+	return nil, b.exceeded(amount, got.left, to.Sub(now))
+}
+
+// room takes amount out of w, which is locked before and after it, or says what is left. What
+// costs nothing is asked also when nothing is left. Where other processes spend as well the
+// store is asked, and w is not locked while it is; without an answer w alone decides. The error
+// is that of ctx.
+func (p *accounts) room(ctx context.Context, w *account, b *Budget, amount int64) (verdict, error) {
+	epoch := w.epoch
+	for i := 0; amount > 0 && w.known && p.joint.answers(); i++ {
+		got, err := p.joint.ask(ctx, w, b, amount)
+		if err != nil || got.known && (!got.soon || i == len(settleWaits)) {
+			return got, err
+		}
+		if !got.known {
+			break
+		}
 		w.mu.Unlock()
-		p.giveBack(w)
-		return nil, b.exceeded(amount, left, to.Sub(now))
+		err = rest(ctx, settleWaits[i])
+		w.mu.Lock()
+		if err != nil {
+			return got, err
+		}
+	}
+	if amount <= 0 || w.epoch != epoch { // the period has passed meanwhile
+		return verdict{ok: true}, nil
+	}
+	if left := b.left(w); amount > left {
+		return verdict{left: left}, nil
 	}
 	w.held += amount
-	from := w.from
-	w.mu.Unlock()
-	return &reservation{all: p, account: w, from: from, amount: amount}, nil
+	p.joint.tell(w)
+	return verdict{ok: true}, nil
+}
+
+// rest waits for d. The error is that of ctx.
+func rest(ctx context.Context, d time.Duration) error {
+	pause := time.NewTimer(d)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // grow makes what one has reserved amount, or refuses where the difference is more
 // than is left.
-func (b *reservation) grow(of *Budget, amount int64) *translate.Error {
+func (b *reservation) grow(ctx context.Context, of *Budget, amount int64) *translate.Error {
 	b.account.mu.Lock()
 	defer b.account.mu.Unlock()
 	more := amount - b.amount
-	if more <= 0 || !b.account.from.Equal(b.from) {
+	if more <= 0 || b.account.epoch != b.epoch {
 		return nil
 	}
-	if left := of.amount - b.account.spent - b.account.held; more > left {
+	got, err := b.all.room(ctx, b.account, of, more)
+	switch {
+	case err != nil:
+		return translate.Gone(context.Cause(ctx))
+	case !got.ok:
 		now := time.Now()
 		_, to := of.period(now)
-		return of.exceeded(amount, left+b.amount, to.Sub(now))
+		return of.exceeded(amount, got.left+b.amount, to.Sub(now))
 	}
-	b.account.held += more
 	b.amount = amount
 	return nil
 }
@@ -324,9 +273,12 @@ func (b *reservation) settle(cost int64) {
 		return
 	}
 	b.account.mu.Lock()
-	if b.account.from.Equal(b.from) {
+	if b.account.epoch == b.epoch {
 		b.account.held -= b.amount
 		b.account.spent = min(b.account.spent+cost, MaxSpent)
+		if b.amount != 0 || cost != 0 {
+			b.all.joint.tell(b.account)
+		}
 	}
 	b.account.mu.Unlock()
 	b.all.giveBack(b.account)

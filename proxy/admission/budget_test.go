@@ -3,10 +3,7 @@ package admission
 import (
 	"fmt"
 	"math"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/dragoman-gateway/dragoman/store"
 )
@@ -65,49 +62,4 @@ func TestSumsOfWhatWasSpentEndAtTheLargestThatCanBe(t *testing.T) {
 	if w.spent != MaxSpent || w.held != 0 {
 		t.Errorf("spent %d, held %d", w.spent, w.held)
 	}
-}
-
-// others are a ledger to which other processes write.
-type others struct {
-	spent atomic.Int64
-	reads atomic.Int64
-}
-
-func (*others) Begin() bool   { return true }
-func (*others) End()          {}
-func (*others) Closing() bool { return false }
-func (o *others) Spent(store.EntryFilter) (int64, error) {
-	o.reads.Add(1)
-	return o.spent.Load(), nil
-}
-
-func TestWhatOtherProcessesSpendCountsSoonAfter(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ledger := &others{}
-		p := &accounts{spendings: ledger, among: true}
-		b := &Budget{name: "b", amount: 10 * Unit}
-		reserve := func(want bool) {
-			t.Helper()
-			one, err := p.reserve(t.Context(), b, "alice", Unit)
-			if (err == nil) != want {
-				t.Errorf("%v", err)
-			}
-			one.settle(0)
-			synctest.Wait()
-		}
-		reserve(true)
-		ledger.spent.Store(10 * Unit)
-		reserve(true) // it is believed for a while
-		if n := ledger.reads.Load(); n != 1 {
-			t.Errorf("the ledger was read %d times", n)
-		}
-		time.Sleep(othersWait)
-		reserve(true) // nobody waits for the reading
-		reserve(false)
-		ledger.spent.Store(0)
-		time.Sleep(othersWait)
-		reserve(false)
-		reserve(true)
-	})
 }

@@ -18,11 +18,12 @@ type BudgetUse struct {
 	Left   int64  // negative: more was spent
 	Ends   time.Time
 	budget *Budget
+	in     *account
 }
 
 // use is how b stands in a, which is locked, until to.
 func (b *Budget) use(key accountKey, a *account, to time.Time) BudgetUse {
-	return BudgetUse{Name: b.name, Caller: key.caller, Amount: b.amount, Left: b.amount - a.spent - a.held, Ends: to, budget: b}
+	return BudgetUse{Name: b.name, Caller: key.caller, Amount: b.amount, Left: b.left(a), Ends: to, budget: b, in: a}
 }
 
 // Share is the part of the budget that is used, of 1.
@@ -42,14 +43,19 @@ func (d *Desk) BudgetOf(ctx context.Context, b *Budget, caller string) (BudgetUs
 	if err != nil {
 		return BudgetUse{}, err
 	}
-	u := b.use(b.key(caller), a, to)
-	a.mu.Unlock()
-	d.accounts.giveBack(a)
-	return u, nil
+	defer d.accounts.giveBack(a)
+	defer a.mu.Unlock()
+	if j := d.accounts.joint; a.known && j.answers() {
+		if _, err := j.ask(ctx, a, b, 0); err != nil {
+			return BudgetUse{}, err
+		}
+	}
+	return b.use(b.key(caller), a, to), nil
 }
 
 // BudgetUses returns the budgets among all, by their names, of which the largest parts are used, the
 // most used first, at most so many: of the callers who have asked in this period since the process began.
+// Where other processes spend as well they are as this one last heard, and it asks again now.
 func (d *Desk) BudgetUses(all map[string]*Budget, most int) (uses []BudgetUse) {
 	now := time.Now()
 	for key, a := range d.accounts.list() {
@@ -67,7 +73,13 @@ func (d *Desk) BudgetUses(all map[string]*Budget, most int) (uses []BudgetUse) {
 	slices.SortFunc(uses, func(a, b BudgetUse) int {
 		return cmp.Or(cmp.Compare(b.Share(), a.Share()), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Caller, b.Caller))
 	})
-	return uses[:min(len(uses), max(most, 0))]
+	uses = uses[:min(len(uses), max(most, 0))]
+	for i := range uses {
+		uses[i].in.mu.Lock()
+		d.accounts.joint.tell(uses[i].in)
+		uses[i].in.mu.Unlock()
+	}
+	return uses
 }
 
 // list are the accounts in memory.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,6 +43,7 @@ type database struct {
 	pooled bool // a pooler stands before the server
 
 	clock clock
+	calls atomic.Int64 // of Reserve
 
 	done sync.WaitGroup
 	once sync.Once

@@ -1,0 +1,132 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dragoman-gateway/dragoman/store"
+	"github.com/dragoman-gateway/dragoman/translate"
+)
+
+// How long a question waits for the ledger to say what was spent, when it is asked anew
+// after a failure, and how often that is said.
+const (
+	ReadWait   = 2 * time.Second
+	ReadAgain  = 30 * time.Second
+	joinAgain  = 2 * time.Second // where others spend as well
+	alarmEvery = time.Minute
+)
+
+// begin makes sure that w is the account of the period from from to to, and knows what was
+// spent in it. Where the ledger cannot say that now, it counts from zero, with an alarm,
+// until it can: whoever keeps no conversation is served without the store, too. w.mu is
+// held, but not while it waits. The error is that of ctx.
+func (p *accounts) begin(ctx context.Context, w *account, b *Budget, key accountKey, from, to, now time.Time) error {
+	of := store.Account{Rule: key.rule, Caller: key.caller, From: from.UnixMilli(), To: to.UnixMilli()}
+	switch {
+	case w.from.IsZero():
+		w.from, w.known = from, p.spendings == nil
+	case !w.from.Equal(from), p.joint != nil && w.account != of:
+		w.from, w.spent, w.held, w.others, w.theirs, w.known, w.again = from, 0, 0, 0, 0, p.joint == nil, time.Time{}
+		w.epoch++
+	}
+	w.account = of
+	if w.known {
+		return nil
+	}
+	if w.reading == nil && !now.Before(w.again) && p.spendings.Begin() {
+		w.reading = make(chan struct{})
+		p.retain(w)
+		go p.read(w, b, key, of, w.spent)
+	}
+	if w.reading == nil || w.late {
+		return nil
+	}
+	return p.await(ctx, w, b, key)
+}
+
+// await waits until the ledger has been read, or for as long as that may take. w.mu is
+// held before and after it.
+func (p *accounts) await(ctx context.Context, w *account, b *Budget, key accountKey) error {
+	reading := w.reading
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	limit := time.NewTimer(ReadWait)
+	defer limit.Stop()
+	select {
+	case <-reading:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-limit.C:
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.reading == reading && !w.late {
+		w.late = true
+		p.unread(b, key, errLongRead)
+	}
+	return nil
+}
+
+var errLongRead = errors.New("it takes long")
+
+// read adds to w what the ledger knows of the period. What was spent since, beyond before,
+// may be in it already: too strict by that much, never too lax.
+func (p *accounts) read(w *account, b *Budget, key accountKey, of store.Account, before int64) {
+	defer func() { _ = recover() }() // what it leaves is a budget that cannot be read
+	defer p.spendings.End()
+	defer p.giveBack(w)
+	r := reading{of: of, before: before, err: errors.New("a fault of the gateway")}
+	defer func() { p.learn(w, b, key, r) }()
+	spent, err := p.spendings.Spent(store.EntryFilter{Rule: b.name, Caller: key.caller, From: of.From, To: of.To})
+	spent = min(spent, MaxSpent)
+	if err != nil || p.joint == nil {
+		r.spent, r.err = spent, err
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), tellMost)
+	defer cancel()
+	r.spent, r.err = p.joint.store.OpenAccount(ctx, of, spent)
+	r.others = max(spent-r.spent, 0)
+}
+
+// reading is one of what was spent in a period.
+type reading struct {
+	of     store.Account
+	before int64 // what was known when it began
+	spent  int64 // where others spend as well: by this process
+	others int64
+	err    error
+}
+
+// learn ends the reading r of w.
+func (p *accounts) learn(w *account, b *Budget, key accountKey, r reading) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.reading)
+	w.reading = nil
+	switch {
+	case w.account != r.of:
+	case r.err != nil:
+		w.again = time.Now().Add(ReadAgain)
+		if p.joint != nil {
+			w.again = time.Now().Add(joinAgain)
+		}
+		p.unread(b, key, r.err)
+	default:
+		w.spent = min(r.spent+max(w.spent-r.before, 0), MaxSpent)
+		w.known, w.late, w.others = true, false, r.others
+		p.joint.tell(w)
+	}
+}
+
+// unread says that a budget cannot be read.
+func (p *accounts) unread(b *Budget, key accountKey, err error) {
+	now, last := time.Now().UnixNano(), p.alarm.Load()
+	if p.spendings.Closing() || last != 0 && now-last < int64(alarmEvery) || !p.alarm.CompareAndSwap(last, now) {
+		return
+	}
+	p.log.Error("a budget cannot be read from the ledger: it counts from zero until it can", "limits", b.name, "caller", store.ShownCaller(key.caller), "why", translate.MaskKeys(err.Error()))
+}

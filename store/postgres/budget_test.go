@@ -1,0 +1,157 @@
+package postgres
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/dragoman-gateway/dragoman/internal/pgtest"
+	"github.com/dragoman-gateway/dragoman/store"
+)
+
+var december = store.Account{Rule: "tight", Caller: "alice", From: 1000, To: math.MaxInt64 / 2}
+
+// openBudget opens an account of s, and wants it to have spent so much itself.
+func openBudget(t *testing.T, s store.Store, a store.Account, recorded, spent int64) {
+	t.Helper()
+	got, err := s.(store.Budgeter).OpenAccount(t.Context(), a, recorded)
+	if err != nil || got != spent {
+		t.Errorf("the process has spent %d, %v; want %d", got, err, spent)
+	}
+}
+
+// stands tells s how one account stands, and wants an answer.
+func stands(t *testing.T, s store.Store, r store.Reserving, want store.Reserved) {
+	t.Helper()
+	got, err := s.(store.Budgeter).Reserve(t.Context(), []store.Reserving{r})
+	if err != nil || len(got) != 1 || got[0] != want {
+		t.Errorf("%+v: got %+v, %v; want %+v", r, got, err, want)
+	}
+}
+
+func TestProcessesReserveTogetherWhatABudgetHas(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Start(t).Database(t)
+	a, b := opened(t, url), opened(t, url)
+	at := func(spent, held int64, wants ...int64) store.Reserving {
+		return store.Reserving{Account: december, Spent: spent, Held: held, Amount: 100, Wants: wants}
+	}
+	stands(t, a, at(0, 0, 1), store.Reserved{}) // it is not open
+	openBudget(t, a, december, 10, 0)
+	openBudget(t, b, december, 10, 0)
+	stands(t, a, at(0, 0, 20, 30), store.Reserved{Open: true, Taken: 2, Spent: 10})
+	stands(t, b, at(0, 0, 30, 11, 1), store.Reserved{Open: true, Taken: 1, Spent: 10, Held: 50})
+	stands(t, a, at(5, 30), store.Reserved{Open: true, Spent: 10, Held: 30}) // one question cost less
+	stands(t, b, at(0, 30, 25), store.Reserved{Open: true, Taken: 1, Spent: 15, Held: 30})
+	stands(t, b, at(0, 55, 1), store.Reserved{Open: true, Spent: 15, Held: 30})
+	stands(t, a, at(90, 0), store.Reserved{Open: true, Spent: 10, Held: 55}) // the other one cost more
+	stands(t, b, at(0, 0, 1), store.Reserved{Open: true, Spent: 100})
+
+	openBudget(t, b, december, 100, 0) // the ledger says no more
+	openBudget(t, a, december, 130, 90)
+	stands(t, b, at(0, 0), store.Reserved{Open: true, Spent: 130}) // somebody spent it who tells no account
+	raised := at(0, 0, 20, 1)
+	raised.Amount = 150
+	stands(t, b, raised, store.Reserved{Open: true, Taken: 1, Spent: 130})
+	next := at(0, 0, 100)
+	next.From = 2000
+	stands(t, b, next, store.Reserved{})
+	openBudget(t, b, next.Account, 0, 0)
+	stands(t, b, next, store.Reserved{Open: true, Taken: 1})
+	huge := at(1<<60, 1<<60, 1<<60, 1<<60)
+	huge.Amount = 1 << 60
+	stands(t, b, huge, store.Reserved{Open: true, Spent: 130})
+	stands(t, a, at(1<<60, 1<<60), store.Reserved{Open: true, Spent: 1 << 60, Held: 1 << 60})
+	stands(t, b, huge, store.Reserved{Open: true, Spent: 1 << 60, Held: 1 << 60})
+}
+
+func TestWhatADeadProcessHeldIsFreeAndWhatItSpentIsNot(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	url := server.Database(t)
+	dead, other := opened(t, url).(*database), opened(t, url)
+	openBudget(t, dead, december, 0, 0)
+	all := store.Reserving{Account: december, Spent: 7, Amount: 100, Wants: []int64{93}}
+	stands(t, dead, all, store.Reserved{Open: true, Taken: 1})
+	all.Spent = 0
+	stands(t, other, all, store.Reserved{Open: true, Spent: 7, Held: 93})
+	dead.leases.cancel() // no more is heard of it
+	dead.leases.done.Wait()
+	server.Exec(t, pgtest.NameOf(url), `UPDATE dragoman.replicas SET seen = seen - interval '7 seconds' WHERE replica = '`+dead.leases.replica+`'`)
+	stands(t, other, all, store.Reserved{Open: true, Taken: 1, Spent: 7})
+}
+
+func TestACallThatComesLateChangesNothing(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Start(t).Database(t)
+	a, b := opened(t, url).(*database), opened(t, url)
+	openBudget(t, a, december, 0, 0)
+	now := store.Reserving{Account: december, Spent: 7, Amount: 100}
+	stands(t, a, now, store.Reserved{Open: true})
+	a.calls.Store(0) // as one that was on its way since before
+	now.Spent = 3
+	stands(t, a, now, store.Reserved{Open: true})
+	now.Spent = 0
+	stands(t, b, now, store.Reserved{Open: true, Spent: 7})
+}
+
+func TestAccountsOfLongAgoAreForgotten(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	url := server.Database(t)
+	s := opened(t, url)
+	old := december
+	old.To = 2000
+	openBudget(t, s, old, 5, 0)
+	openBudget(t, s, december, 5, 0)
+	stands(t, s, store.Reserving{Account: old, Amount: 9}, store.Reserved{})
+	stands(t, s, store.Reserving{Account: december, Amount: 9}, store.Reserved{Open: true, Spent: 5})
+}
+
+// Of hundreds that ask at once on several stores as many are let in as there is room for: each
+// store makes one call after the other, of all who wait and several accounts in any order.
+func TestHundredsAtOnceOnThreeStoresTakeExactlyWhatThereIs(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Start(t).Database(t)
+	accounts := make([]store.Account, 5)
+	for i := range accounts {
+		accounts[i] = december
+		accounts[i].Caller = fmt.Sprint("caller ", i)
+	}
+	var taken [5]atomic.Int64
+	var all sync.WaitGroup
+	for n := range 3 {
+		s := opened(t, url)
+		for _, a := range accounts {
+			openBudget(t, s, a, 0, 0)
+		}
+		all.Go(func() {
+			var held [5]int64
+			for round := range 20 {
+				var asks []store.Reserving
+				for i := range accounts {
+					of := (i + n) % len(accounts)
+					asks = append(asks, store.Reserving{Account: accounts[of], Held: held[of], Amount: 100, Wants: []int64{1, 1, 1, 1, 1}[:1+(round+n)%5]})
+				}
+				got, err := s.(store.Budgeter).Reserve(t.Context(), asks)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for i := range got {
+					of := (i + n) % len(accounts)
+					held[of] += int64(got[i].Taken)
+					taken[of].Add(int64(got[i].Taken))
+				}
+			}
+		})
+	}
+	all.Wait()
+	for i := range taken {
+		if n := taken[i].Load(); n != 100 {
+			t.Errorf("%d of account %d are taken", n, i)
+		}
+	}
+}
