@@ -67,6 +67,7 @@ func (a *added) open(ctx context.Context, operator string) (end func(), err erro
 			return nil, err
 		}
 		reads.Go(func() {
+			defer func() { _ = recover() }()
 			_, _ = io.Copy(io.Discard, answer.Body) // until the end of ctx
 			_ = answer.Body.Close()
 		})
