@@ -202,12 +202,13 @@ type Store struct {
 	Keep time.Duration `yaml:"keep"`
 }
 
-// Shared is the server on which several processes share counts and hints.
+// Shared is the server on which several processes share counts, hints and what is of the moment.
 type Shared struct {
 	// URL names a Redis or Valkey, redis://USER:PASSWORD@HOST:PORT/DB, rediss:// with TLS, or
 	// valkey:// and valkeys://; user, password and DB may be left out. Processes with the same
-	// URL count limits together and tell each other which channels to leave alone. Default:
-	// none, every process is on its own.
+	// URL count limits, wrong keys and passwords together, and tell each other which channels to
+	// leave alone and what servers want back with calls of tools. Default: none, every process
+	// is on its own.
 	URL string `yaml:"url" secret:"yes"`
 	// Wait is how long a question waits for the server, 10ms to 2s, before this process counts
 	// by itself until the server answers again. A longer one keeps the counts exact where the
