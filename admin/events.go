@@ -26,6 +26,7 @@ type stream struct {
 	w      http.ResponseWriter
 	out    *http.ResponseController
 	cursor uint64
+	ended  []byte // to be sent first: frames that other streams send as well
 	buf    bytes.Buffer
 	// changes: of channels that are known it takes those that have changed.
 	changes bool
@@ -57,6 +58,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	w.WriteHeader(http.StatusOK)
 	if lost != "" {
 		c.write("missed", s.text("missed", missedExchanges{Why: lost}))
+		if !c.flush() {
+			return nil
+		}
 	}
 	clock := time.NewTimer(0)
 	defer clock.Stop()
@@ -108,9 +112,7 @@ func looksAt(now time.Time) int64 {
 
 // look writes what is new, with how all stands if that is due.
 func (c *stream) look(ctx context.Context, now time.Time, stands bool) {
-	var frames []byte
-	frames, c.cursor = c.s.ended(c.cursor, looksAt(now))
-	c.buf.Write(frames)
+	c.ended, c.cursor = c.s.ended(c.cursor, looksAt(now))
 	if stands {
 		c.stands(c.s.stands(ctx, now, c.channels, c.changes))
 	}
@@ -154,9 +156,12 @@ func (s *Server) frame(to *bytes.Buffer, cursor uint64, kind string, text []byte
 // flush sends what was written; it is false when nobody takes it.
 func (c *stream) flush() bool {
 	_ = c.out.SetWriteDeadline(time.Now().Add(eventTime))
-	if _, err := c.w.Write(c.buf.Bytes()); err != nil {
-		return false
+	for _, text := range [][]byte{c.ended, c.buf.Bytes()} {
+		if _, err := c.w.Write(text); err != nil {
+			return false
+		}
 	}
+	c.ended = nil
 	c.buf.Reset()
 	return c.out.Flush() == nil
 }
