@@ -13,6 +13,7 @@ type Account struct {
 // Amounts are in billionths of the unit of the configured prices, from 0 to 1<<60.
 type Reserving struct {
 	Account
+	Opened int64   // as [Budgeter.OpenAccount] said
 	Spent  int64   // by this process, as [Budgeter.OpenAccount] began it
 	Held   int64   // reserved by its questions that run
 	Amount int64   // of the budget
@@ -21,7 +22,8 @@ type Reserving struct {
 
 // Reserved is the answer to a [Reserving].
 type Reserved struct {
-	// Open is false for an account that must be opened first: then nothing was done.
+	// Open is false for an account that must be opened, or opened again since the server has lost
+	// it and somebody else has opened it anew: then nothing was done.
 	Open bool
 	// Taken says that so many of the first Wants are reserved: all before the first one that is
 	// more than was left. A process has them in Held from its next call on.
@@ -33,10 +35,11 @@ type Reserved struct {
 // Budgeter keeps accounts that several processes spend from, none more than there is. It is
 // safe for concurrent use.
 type Budgeter interface {
-	// OpenAccount makes an account where it is missing, and returns what this process had spent of
-	// it, which is what it goes on from. recorded is the sum of the ledger's rows: what of it
-	// nobody has told the account, is spent besides.
-	OpenAccount(ctx context.Context, a Account, recorded int64) (spent int64, err error)
+	// OpenAccount makes an account where it is missing, and returns a number by which it is told from
+	// another one that takes its place, and what this process had spent of it, which is what it
+	// goes on from. recorded is the sum of the ledger's rows: what of it nobody has told the
+	// account, is spent besides.
+	OpenAccount(ctx context.Context, a Account, recorded int64) (opened, spent int64, err error)
 	// Reserve notes how accounts stand in this process, in place of what it told before, and takes
 	// room for its questions. No account comes twice. Where it fails the questions have no room,
 	// or lose it with the next call; a process makes one call after the other.

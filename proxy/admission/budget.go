@@ -112,6 +112,7 @@ type account struct {
 
 	// Where other processes spend as well the store has the sums, see joint.
 	account store.Account
+	opened  int64   // see [store.Reserving]
 	others  int64   // spent by others, as the store last said
 	theirs  int64   // reserved by them
 	wants   []*want // that the store is to be asked for
@@ -206,17 +207,32 @@ func (p *accounts) reserve(ctx context.Context, b *Budget, caller string, amount
 // is that of ctx.
 func (p *accounts) room(ctx context.Context, w *account, b *Budget, amount int64) (verdict, error) {
 	epoch := w.epoch
-	for i := 0; amount > 0 && w.known && p.joint.answers(); i++ {
+	for i, anew := 0, false; amount > 0 && p.joint.answers(); {
+		if !w.known && !anew { // the server has lost it
+			anew = true
+			now := time.Now()
+			from, to := b.period(now)
+			if err := p.begin(ctx, w, b, accountKey{w.account.Rule, w.account.Caller}, from, to, now); err != nil {
+				return verdict{}, err
+			}
+		}
+		if !w.known || w.epoch != epoch {
+			break
+		}
 		got, err := p.joint.ask(ctx, w, b, amount)
 		if err != nil || got.known && (!got.soon || i == len(settleWaits)) {
 			return got, err
 		}
 		if !got.known {
-			break
+			if w.known {
+				break
+			}
+			continue
 		}
 		w.mu.Unlock()
 		err = rest(ctx, settleWaits[i])
 		w.mu.Lock()
+		i++
 		if err != nil {
 			return got, err
 		}

@@ -308,7 +308,7 @@ func (w *account) call() (c call, r store.Reserving, ok bool) {
 		return c, r, false
 	}
 	c.of, c.epoch = w, w.epoch
-	r = store.Reserving{Account: w.account, Spent: w.spent, Held: w.held}
+	r = store.Reserving{Account: w.account, Opened: w.opened, Spent: w.spent, Held: w.held}
 	rest := w.wants[:0]
 	for _, q := range w.wants {
 		switch {

@@ -88,7 +88,7 @@ func (p *accounts) read(w *account, b *Budget, key accountKey, of store.Account,
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), tellMost)
 	defer cancel()
-	r.spent, r.err = p.joint.store.OpenAccount(ctx, of, spent)
+	r.opened, r.spent, r.err = p.joint.store.OpenAccount(ctx, of, spent)
 	r.others = max(spent-r.spent, 0)
 }
 
@@ -98,6 +98,7 @@ type reading struct {
 	before int64 // what was known when it began
 	spent  int64 // where others spend as well: by this process
 	others int64
+	opened int64
 	err    error
 }
 
@@ -117,7 +118,7 @@ func (p *accounts) learn(w *account, b *Budget, key accountKey, r reading) {
 		p.unread(b, key, r.err)
 	default:
 		w.spent = min(r.spent+max(w.spent-r.before, 0), MaxSpent)
-		w.known, w.late, w.others = true, false, r.others
+		w.known, w.late, w.others, w.opened = true, false, r.others, r.opened
 		p.joint.tell(w)
 	}
 }

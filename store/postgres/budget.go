@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -14,9 +15,12 @@ import (
 )
 
 // lockAccounts lets those who look at an account and change it do so one after the other. It is
-// a statement of its own: the next one sees what was done before. A crash of the server may
-// forget the last half second: the next call of each process says all of it again.
-const lockAccounts = `SELECT set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock(n) FROM unnest($1::bigint[]) AS n`
+// a statement of its own: the next one sees what was done before.
+const lockAccounts = `SELECT pg_advisory_xact_lock(n) FROM unnest($1::bigint[]) AS n`
+
+// notForDisk has the transaction wait for no disk. A crash of the server may forget the last half
+// second, but no account: the next call of each process says all of it again.
+const notForDisk = `SELECT set_config('synchronous_commit', 'off', true)`
 
 // most keeps sums from running over.
 const most = `least(%s, 1152921504606846976)::bigint`
@@ -24,15 +28,16 @@ const most = `least(%s, 1152921504606846976)::bigint`
 const ofAccount = `rule = $1 AND caller = $2 AND begins = $3 AND ends = $4`
 
 // openAccount makes the account, or adds what the ledger has ($6) beyond what processes have told,
-// and returns what the process $5 had spent.
+// and returns its number, $7 for a new one, and what the process $5 had spent.
 var openAccount = `WITH told AS (
 		SELECT coalesce(sum(spent + held), 0) AS sum, coalesce(sum(spent) FILTER (WHERE replica = $5), 0) AS own
 		FROM dragoman.accounts WHERE ` + ofAccount + ` AND replica <> ''
 	), base AS (
 		INSERT INTO dragoman.accounts AS a (rule, caller, begins, ends, replica, seq, spent, held)
-		SELECT $1, $2, $3, $4, '', 0, greatest($6::bigint - told.sum, 0)::bigint, 0 FROM told
+		SELECT $1, $2, $3, $4, '', $7, greatest($6::bigint - told.sum, 0)::bigint, 0 FROM told
 		ON CONFLICT (rule, caller, begins, ends, replica) DO UPDATE SET spent = greatest(a.spent, excluded.spent)
-	) SELECT ` + fmt.Sprintf(most, `told.own`) + ` FROM told`
+		RETURNING seq
+	) SELECT base.seq, ` + fmt.Sprintf(most, `told.own`) + ` FROM base, told`
 
 // forgetAccounts removes some of the accounts whose period ended more than a day ago.
 const forgetAccounts = `DELETE FROM dragoman.accounts WHERE ctid = ANY (ARRAY(SELECT ctid FROM dragoman.accounts
@@ -41,7 +46,7 @@ const forgetAccounts = `DELETE FROM dragoman.accounts WHERE ctid = ANY (ARRAY(SE
 // reserve takes as many of the first wants ($10) as fit into the amount $9, and notes how the
 // process $5 stands.
 var reserve = `WITH others AS (
-		SELECT coalesce(bool_or(replica = ''), false) AS open, ` + fmt.Sprintf(most, `coalesce(sum(spent), 0)`) + ` AS spent,
+		SELECT coalesce(bool_or(replica = '' AND seq = $11), false) AS open, ` + fmt.Sprintf(most, `coalesce(sum(spent), 0)`) + ` AS spent,
 			` + fmt.Sprintf(most, `coalesce(sum(held) FILTER (WHERE replica IN (`+alive+`)), 0)`) + ` AS held
 		FROM dragoman.accounts WHERE ` + ofAccount + ` AND replica <> $5
 	), wants AS (SELECT sum(amount) OVER (ORDER BY ord) AS upto FROM unnest($10::bigint[]) WITH ORDINALITY AS w (amount, ord)
@@ -61,19 +66,20 @@ func lockOf(a *store.Account) int64 {
 }
 
 // OpenAccount implements [store.Budgeter].
-func (d *database) OpenAccount(ctx context.Context, a store.Account, recorded int64) (spent int64, err error) {
+func (d *database) OpenAccount(ctx context.Context, a store.Account, recorded int64) (opened, spent int64, err error) {
 	all, err := d.leasing(ctx)
 	if err != nil {
-		return 0, d.fault(ctx, err)
+		return 0, 0, d.fault(ctx, err)
 	}
 	err = d.read(ctx, func(ctx context.Context) error {
 		b := &pgx.Batch{}
 		b.Queue(lockAccounts, []int64{lockOf(&a)})
-		b.Queue(openAccount, text(a.Rule), text(a.Caller), a.From, a.To, all.replica, recorded).QueryRow(func(row pgx.Row) error { return row.Scan(&spent) })
+		b.Queue(openAccount, text(a.Rule), text(a.Caller), a.From, a.To, all.replica, recorded, rand.Int64()).
+			QueryRow(func(row pgx.Row) error { return row.Scan(&opened, &spent) })
 		b.Queue(forgetAccounts)
 		return d.pool.SendBatch(ctx, b).Close()
 	})
-	return spent, err
+	return opened, spent, err
 }
 
 // Reserve implements [store.Budgeter], in one round trip. A process that was taken for dead may
@@ -96,10 +102,11 @@ func (d *database) Reserve(ctx context.Context, accounts []store.Reserving) (ans
 	answers = make([]store.Reserved, len(accounts))
 	err = d.read(ctx, func(ctx context.Context) error {
 		b, seq := &pgx.Batch{}, d.calls.Add(1)
+		b.Queue(notForDisk)
 		b.Queue(lockAccounts, locks)
 		for _, i := range order {
 			r, to := &accounts[i], &answers[i]
-			b.Queue(reserve, text(r.Rule), text(r.Caller), r.From, r.To, all.replica, seq, r.Spent, r.Held, r.Amount, r.Wants).QueryRow(func(row pgx.Row) error {
+			b.Queue(reserve, text(r.Rule), text(r.Caller), r.From, r.To, all.replica, seq, r.Spent, r.Held, r.Amount, r.Wants, r.Opened).QueryRow(func(row pgx.Row) error {
 				return row.Scan(&to.Open, &to.Taken, &to.Spent, &to.Held)
 			})
 		}

@@ -14,12 +14,13 @@ import (
 var december = store.Account{Rule: "tight", Caller: "alice", From: 1000, To: math.MaxInt64 / 2}
 
 // openBudget opens an account of s, and wants it to have spent so much itself.
-func openBudget(t *testing.T, s store.Store, a store.Account, recorded, spent int64) {
+func openBudget(t *testing.T, s store.Store, a store.Account, recorded, spent int64) (opened int64) {
 	t.Helper()
-	got, err := s.(store.Budgeter).OpenAccount(t.Context(), a, recorded)
+	opened, got, err := s.(store.Budgeter).OpenAccount(t.Context(), a, recorded)
 	if err != nil || got != spent {
 		t.Errorf("the process has spent %d, %v; want %d", got, err, spent)
 	}
+	return opened
 }
 
 // stands tells s how one account stands, and wants an answer.
@@ -35,12 +36,15 @@ func TestProcessesReserveTogetherWhatABudgetHas(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Start(t).Database(t)
 	a, b := opened(t, url), opened(t, url)
+	var opened int64
 	at := func(spent, held int64, wants ...int64) store.Reserving {
-		return store.Reserving{Account: december, Spent: spent, Held: held, Amount: 100, Wants: wants}
+		return store.Reserving{Account: december, Opened: opened, Spent: spent, Held: held, Amount: 100, Wants: wants}
 	}
 	stands(t, a, at(0, 0, 1), store.Reserved{}) // it is not open
-	openBudget(t, a, december, 10, 0)
-	openBudget(t, b, december, 10, 0)
+	opened = openBudget(t, a, december, 10, 0)
+	if other := openBudget(t, b, december, 10, 0); other != opened {
+		t.Errorf("one account has the numbers %d and %d", opened, other)
+	}
 	stands(t, a, at(0, 0, 20, 30), store.Reserved{Open: true, Taken: 2, Spent: 10})
 	stands(t, b, at(0, 0, 30, 11, 1), store.Reserved{Open: true, Taken: 1, Spent: 10, Held: 50})
 	stands(t, a, at(5, 30), store.Reserved{Open: true, Spent: 10, Held: 30}) // one question cost less
@@ -58,7 +62,7 @@ func TestProcessesReserveTogetherWhatABudgetHas(t *testing.T) {
 	next := at(0, 0, 100)
 	next.From = 2000
 	stands(t, b, next, store.Reserved{})
-	openBudget(t, b, next.Account, 0, 0)
+	next.Opened = openBudget(t, b, next.Account, 0, 0)
 	stands(t, b, next, store.Reserved{Open: true, Taken: 1})
 	huge := at(1<<60, 1<<60, 1<<60, 1<<60)
 	huge.Amount = 1 << 60
@@ -72,8 +76,7 @@ func TestWhatADeadProcessHeldIsFreeAndWhatItSpentIsNot(t *testing.T) {
 	server := pgtest.Start(t)
 	url := server.Database(t)
 	dead, other := opened(t, url).(*database), opened(t, url)
-	openBudget(t, dead, december, 0, 0)
-	all := store.Reserving{Account: december, Spent: 7, Amount: 100, Wants: []int64{93}}
+	all := store.Reserving{Account: december, Opened: openBudget(t, dead, december, 0, 0), Spent: 7, Amount: 100, Wants: []int64{93}}
 	stands(t, dead, all, store.Reserved{Open: true, Taken: 1})
 	all.Spent = 0
 	stands(t, other, all, store.Reserved{Open: true, Spent: 7, Held: 93})
@@ -87,8 +90,7 @@ func TestACallThatComesLateChangesNothing(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Start(t).Database(t)
 	a, b := opened(t, url).(*database), opened(t, url)
-	openBudget(t, a, december, 0, 0)
-	now := store.Reserving{Account: december, Spent: 7, Amount: 100}
+	now := store.Reserving{Account: december, Opened: openBudget(t, a, december, 0, 0), Spent: 7, Amount: 100}
 	stands(t, a, now, store.Reserved{Open: true})
 	a.calls.Store(0) // as one that was on its way since before
 	now.Spent = 3
@@ -104,10 +106,10 @@ func TestAccountsOfLongAgoAreForgotten(t *testing.T) {
 	s := opened(t, url)
 	old := december
 	old.To = 2000
-	openBudget(t, s, old, 5, 0)
-	openBudget(t, s, december, 5, 0)
-	stands(t, s, store.Reserving{Account: old, Amount: 9}, store.Reserved{})
-	stands(t, s, store.Reserving{Account: december, Amount: 9}, store.Reserved{Open: true, Spent: 5})
+	gone := openBudget(t, s, old, 5, 0)
+	opened := openBudget(t, s, december, 5, 0)
+	stands(t, s, store.Reserving{Account: old, Opened: gone, Amount: 9}, store.Reserved{})
+	stands(t, s, store.Reserving{Account: december, Opened: opened, Amount: 9}, store.Reserved{Open: true, Spent: 5})
 }
 
 // Of hundreds that ask at once on several stores as many are let in as there is room for: each
@@ -124,8 +126,9 @@ func TestHundredsAtOnceOnThreeStoresTakeExactlyWhatThereIs(t *testing.T) {
 	var all sync.WaitGroup
 	for n := range 3 {
 		s := opened(t, url)
-		for _, a := range accounts {
-			openBudget(t, s, a, 0, 0)
+		var opened [5]int64
+		for i, a := range accounts {
+			opened[i] = openBudget(t, s, a, 0, 0)
 		}
 		all.Go(func() {
 			var held [5]int64
@@ -133,7 +136,7 @@ func TestHundredsAtOnceOnThreeStoresTakeExactlyWhatThereIs(t *testing.T) {
 				var asks []store.Reserving
 				for i := range accounts {
 					of := (i + n) % len(accounts)
-					asks = append(asks, store.Reserving{Account: accounts[of], Held: held[of], Amount: 100, Wants: []int64{1, 1, 1, 1, 1}[:1+(round+n)%5]})
+					asks = append(asks, store.Reserving{Account: accounts[of], Opened: opened[of], Held: held[of], Amount: 100, Wants: []int64{1, 1, 1, 1, 1}[:1+(round+n)%5]})
 				}
 				got, err := s.(store.Budgeter).Reserve(t.Context(), asks)
 				if err != nil {

@@ -99,7 +99,7 @@ func withoutAddress(err error, address string) string {
 // what is wrong with the place, without a part of the address.
 //
 // What it returns also implements [store.Editor], [store.Sharer], [store.Masker],
-// [store.Keyer], [store.Ledger] and [store.Expirer]. A call waits five seconds for a server
+// [store.Keyer], [store.Ledger], [store.Budgeter] and [store.Expirer]. A call waits five seconds for a server
 // that cannot be reached. One whose context ends returns the context's error; a change may
 // be made all the same: whoever must know loads the conversation again.
 func Open(address string) (store.Store, error) {

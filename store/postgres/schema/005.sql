@@ -1,6 +1,6 @@
--- What each process has spent of a budget in a period, and holds for questions that run. The row
--- without a replica has what was spent besides: it stands for the account. seq is of the
--- process's call that wrote the row, so that a late one changes nothing.
+-- What each process has spent of a budget in a period, and holds for questions that run. seq is of
+-- the process's call that wrote the row, so that a late one changes nothing. The row without a
+-- replica has what was spent besides: it stands for the account, and its seq is chosen at random.
 CREATE TABLE dragoman.accounts (
 	rule    text COLLATE "C" NOT NULL,
 	caller  text COLLATE "C" NOT NULL,
