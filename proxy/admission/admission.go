@@ -2,7 +2,8 @@
 // once, after they have waited for a limit that has a queue, or not at all.
 //
 // It counts nothing itself but money: requests, tokens and concurrency are a
-// [limiter.Limiter]'s, what was spent before the process began is a ledger's ([Spendings]).
+// [limiter.Limiter]'s, what was spent before the process began is a ledger's ([Spendings]), and what
+// other processes spend as well is kept by a store ([store.Budgeter]).
 package admission
 
 import (

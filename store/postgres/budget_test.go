@@ -99,17 +99,17 @@ func TestACallThatComesLateChangesNothing(t *testing.T) {
 	stands(t, b, now, store.Reserved{Open: true, Spent: 7})
 }
 
-func TestAccountsOfLongAgoAreForgotten(t *testing.T) {
+// A pooler knows no prepared statements.
+func TestAccountsOfLongAgoAreForgottenAlsoBehindAPooler(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
-	url := server.Database(t)
-	s := opened(t, url)
+	s := opened(t, pgtest.StartPooler(t, server).Through(server, server.Database(t)))
 	old := december
 	old.To = 2000
 	gone := openBudget(t, s, old, 5, 0)
 	opened := openBudget(t, s, december, 5, 0)
 	stands(t, s, store.Reserving{Account: old, Opened: gone, Amount: 9}, store.Reserved{})
-	stands(t, s, store.Reserving{Account: december, Opened: opened, Amount: 9}, store.Reserved{Open: true, Spent: 5})
+	stands(t, s, store.Reserving{Account: december, Opened: opened, Amount: 9, Wants: []int64{3, 3}}, store.Reserved{Open: true, Taken: 1, Spent: 5})
 }
 
 // Of hundreds that ask at once on several stores as many are let in as there is room for: each
