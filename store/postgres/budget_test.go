@@ -13,6 +13,23 @@ import (
 
 var december = store.Account{Rule: "tight", Caller: "alice", From: 1000, To: math.MaxInt64 / 2}
 
+func TestBudgetsOfSeveralProcesses(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	for name, test := range map[string]func(*testing.T, *pgtest.Server){
+		"processes reserve together what a budget has":                reserveTogether,
+		"what a dead process held is free, and what it spent is not":  deadReserve,
+		"a call that comes late changes nothing":                      callsLate,
+		"accounts of long ago are forgotten, also behind a pooler":    forgetsAccounts,
+		"hundreds at once on three stores take exactly what there is": hundredsAtOnce,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, server)
+		})
+	}
+}
+
 // openBudget opens an account of s, and wants it to have spent so much itself.
 func openBudget(t *testing.T, s store.Store, a store.Account, recorded, spent int64) (opened int64) {
 	t.Helper()
@@ -32,9 +49,8 @@ func stands(t *testing.T, s store.Store, r store.Reserving, want store.Reserved)
 	}
 }
 
-func TestProcessesReserveTogetherWhatABudgetHas(t *testing.T) {
-	t.Parallel()
-	url := pgtest.Start(t).Database(t)
+func reserveTogether(t *testing.T, server *pgtest.Server) {
+	url := server.Database(t)
 	a, b := opened(t, url), opened(t, url)
 	var opened int64
 	at := func(spent, held int64, wants ...int64) store.Reserving {
@@ -71,9 +87,7 @@ func TestProcessesReserveTogetherWhatABudgetHas(t *testing.T) {
 	stands(t, b, huge, store.Reserved{Open: true, Spent: 1 << 60, Held: 1 << 60})
 }
 
-func TestWhatADeadProcessHeldIsFreeAndWhatItSpentIsNot(t *testing.T) {
-	t.Parallel()
-	server := pgtest.Start(t)
+func deadReserve(t *testing.T, server *pgtest.Server) {
 	url := server.Database(t)
 	dead, other := opened(t, url).(*database), opened(t, url)
 	all := store.Reserving{Account: december, Opened: openBudget(t, dead, december, 0, 0), Spent: 7, Amount: 100, Wants: []int64{93}}
@@ -86,9 +100,8 @@ func TestWhatADeadProcessHeldIsFreeAndWhatItSpentIsNot(t *testing.T) {
 	stands(t, other, all, store.Reserved{Open: true, Taken: 1, Spent: 7})
 }
 
-func TestACallThatComesLateChangesNothing(t *testing.T) {
-	t.Parallel()
-	url := pgtest.Start(t).Database(t)
+func callsLate(t *testing.T, server *pgtest.Server) {
+	url := server.Database(t)
 	a, b := opened(t, url).(*database), opened(t, url)
 	now := store.Reserving{Account: december, Opened: openBudget(t, a, december, 0, 0), Spent: 7, Amount: 100}
 	stands(t, a, now, store.Reserved{Open: true})
@@ -100,9 +113,7 @@ func TestACallThatComesLateChangesNothing(t *testing.T) {
 }
 
 // A pooler knows no prepared statements.
-func TestAccountsOfLongAgoAreForgottenAlsoBehindAPooler(t *testing.T) {
-	t.Parallel()
-	server := pgtest.Start(t)
+func forgetsAccounts(t *testing.T, server *pgtest.Server) {
 	s := opened(t, pgtest.StartPooler(t, server).Through(server, server.Database(t)))
 	old := december
 	old.To = 2000
@@ -114,9 +125,8 @@ func TestAccountsOfLongAgoAreForgottenAlsoBehindAPooler(t *testing.T) {
 
 // Of hundreds that ask at once on several stores as many are let in as there is room for: each
 // store makes one call after the other, of all who wait and several accounts in any order.
-func TestHundredsAtOnceOnThreeStoresTakeExactlyWhatThereIs(t *testing.T) {
-	t.Parallel()
-	url := pgtest.Start(t).Database(t)
+func hundredsAtOnce(t *testing.T, server *pgtest.Server) {
+	url := server.Database(t)
 	accounts := make([]store.Account, 5)
 	for i := range accounts {
 		accounts[i] = december
