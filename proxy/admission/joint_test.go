@@ -30,7 +30,10 @@ type process struct {
 	accounts *accounts
 	desk     *Desk
 	ledger   atomic.Int64
+	reads    atomic.Int64 // how long it takes to read the ledger
 }
+
+var errAway = errors.New("away")
 
 func (t *till) opens(n int) []*process {
 	t.base, t.rows = map[store.Account]int64{}, map[store.Account]map[*process]store.Reserving{}
@@ -45,10 +48,13 @@ func (t *till) opens(n int) []*process {
 	return all
 }
 
-func (p *process) Begin() bool                            { return true }
-func (p *process) End()                                   {}
-func (p *process) Closing() bool                          { return false }
-func (p *process) Spent(store.EntryFilter) (int64, error) { return p.ledger.Load(), nil }
+func (p *process) Begin() bool   { return true }
+func (p *process) End()          {}
+func (p *process) Closing() bool { return false }
+func (p *process) Spent(store.EntryFilter) (int64, error) {
+	time.Sleep(time.Duration(p.reads.Load()))
+	return p.ledger.Load(), nil
+}
 
 func (p *process) OpenAccount(_ context.Context, a store.Account, recorded int64) (int64, int64, error) {
 	p.at.mu.Lock()
@@ -62,11 +68,13 @@ func (p *process) OpenAccount(_ context.Context, a store.Account, recorded int64
 	return p.at.opened, p.at.rows[a][p].Spent, nil
 }
 
-func (p *process) Reserve(_ context.Context, all []store.Reserving) ([]store.Reserved, error) {
+func (p *process) Reserve(ctx context.Context, all []store.Reserving) ([]store.Reserved, error) {
 	p.at.mu.Lock()
 	slow := p.at.slow
 	p.at.mu.Unlock()
-	time.Sleep(slow)
+	if slow > 0 && rest(ctx, slow) != nil {
+		return nil, ctx.Err()
+	}
 	p.at.mu.Lock()
 	defer p.at.mu.Unlock()
 	p.at.calls++
@@ -138,7 +146,7 @@ func bubble(t *testing.T, n int, test func(t *testing.T, at *till, of []*process
 func TestProcessesLetInTogetherExactlyWhatABudgetHas(t *testing.T) {
 	bubble(t, 3, func(t *testing.T, at *till, of []*process) {
 		b := &Budget{name: "b", amount: 100}
-		at.set(nil, time.Millisecond)
+		at.set(nil, time.Millisecond) // in which others gather
 		var let atomic.Int64
 		var all sync.WaitGroup
 		for i := range 300 {
