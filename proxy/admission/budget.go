@@ -101,6 +101,7 @@ type account struct {
 	users int       // who have it in hand; guarded by accounts.mu
 	from  time.Time // of the period; zero: nobody has looked yet
 	epoch int       // how many accounts it was before this one
+	until int64     // the latest end of the periods that it was of, in Unix milliseconds
 	spent int64
 	held  int64 // reserved by questions that run
 

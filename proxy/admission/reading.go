@@ -18,32 +18,51 @@ const (
 	alarmEvery = time.Minute
 )
 
+// clockBack is how far behind the beginning of the present period the clock may say that it is: by
+// then it has been set back, or a question took long to come to its account.
+const clockBack = 10 * time.Minute
+
 // begin makes sure that w is the account of the period from from to to, and knows what was
 // spent in it. Where the ledger cannot say that now, it counts from zero, with an alarm,
 // until it can: whoever keeps no conversation is served without the store, too. w.mu is
 // held, but not while it waits. The error is that of ctx.
 func (p *accounts) begin(ctx context.Context, w *account, b *Budget, key accountKey, from, to, now time.Time) error {
 	of := store.Account{Rule: key.rule, Caller: key.caller, From: from.UnixMilli(), To: to.UnixMilli()}
+	early := of.To <= w.account.From && w.from.Sub(now) < clockBack
 	switch {
 	case w.from.IsZero():
-		w.from, w.known = from, p.spendings == nil
-	case !w.from.Equal(from), p.joint != nil && w.account != of:
-		w.from, w.spent, w.held, w.others, w.theirs, w.known, w.again = from, 0, 0, 0, 0, p.joint == nil, time.Time{}
-		w.epoch++
+		w.from, w.account, w.until, w.known = from, of, of.To, p.spendings == nil
+	case w.account != of && !early:
+		w.next(from, of)
+		// In a period after all others nothing was spent yet, but by other processes.
+		w.known = p.spendings == nil || p.joint == nil && of.From >= w.until
+		w.until = max(w.until, of.To)
 	}
-	w.account = of
-	if w.known {
-		return nil
+	for range 2 { // the period may pass while the last one is read
+		if w.known {
+			return nil
+		}
+		if w.reading == nil && !now.Before(w.again) && p.spendings.Begin() {
+			w.reading = make(chan struct{})
+			p.retain(w)
+			go p.read(w, b, key, w.account, w.spent)
+		}
+		if w.reading == nil || w.late {
+			return nil
+		}
+		if err := p.await(ctx, w, b, key); err != nil {
+			return err
+		}
 	}
-	if w.reading == nil && !now.Before(w.again) && p.spendings.Begin() {
-		w.reading = make(chan struct{})
-		p.retain(w)
-		go p.read(w, b, key, of, w.spent)
-	}
-	if w.reading == nil || w.late {
-		return nil
-	}
-	return p.await(ctx, w, b, key)
+	return nil
+}
+
+// next makes w, which is locked, the account of another period, in which nothing is spent yet.
+func (w *account) next(from time.Time, of store.Account) {
+	w.refuse(w.wants) // their questions belong to the period before
+	w.wants = nil
+	w.from, w.account, w.spent, w.held, w.others, w.theirs, w.again = from, of, 0, 0, 0, 0, time.Time{}
+	w.epoch++
 }
 
 // await waits until the ledger has been read, or for as long as that may take. w.mu is
