@@ -18,8 +18,8 @@ const (
 	tellAtOnce = 64   // accounts
 	wantAtOnce = 1000 // questions of one account
 	tellMost   = 10 * time.Second
-	tellAgain  = time.Second // after it has failed
-	tellLast   = 5 * time.Second
+	tellAgain  = time.Second     // after it has failed
+	tellLast   = 5 * time.Second // for all calls after the end
 )
 
 // settleWaits are the pauses of a question for which there is room but for what other processes have
@@ -36,6 +36,9 @@ type joint struct {
 	away  atomic.Bool // the store does not answer in time: each process counts by itself
 	wake  chan struct{}
 	stop  chan struct{}
+	life  context.Context // of its calls, ended by end
+	end   func()
+	ended chan struct{} // closed when run is over
 	runs  sync.WaitGroup
 
 	mu  sync.Mutex
@@ -46,7 +49,8 @@ type joint struct {
 // before the first question; Close must be called after the last one.
 func (d *Desk) Join(b store.Budgeter) {
 	p := &d.accounts
-	j := &joint{all: p, store: b, log: p.log, wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	j := &joint{all: p, store: b, log: p.log, wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
+	j.life, j.end = context.WithCancel(context.Background())
 	p.joint = j
 	if p.spendings == nil {
 		p.spendings = unrecorded{j}
@@ -67,6 +71,13 @@ func (j *joint) close() {
 		close(j.stop)
 	}
 	j.mu.Unlock()
+	limit := time.NewTimer(tellLast)
+	defer limit.Stop()
+	select {
+	case <-j.ended:
+	case <-limit.C:
+	}
+	j.end()
 	j.runs.Wait()
 	j.away.Store(true)
 }
@@ -176,6 +187,7 @@ func (j *joint) miss(err error) {
 
 // run is the goroutine. A panic ends one turn of it.
 func (j *joint) run() {
+	defer close(j.ended)
 	for !j.closing() {
 		j.turn()
 	}
@@ -189,13 +201,11 @@ func (j *joint) turn() {
 			j.log.Error("panic", "where", "budgets of several processes", "what", bug)
 		}
 	}()
-	most := tellMost
 	select {
 	case <-j.stop:
-		most = tellLast
 	case <-j.wake:
 	}
-	if j.rounds(most) {
+	if j.rounds() {
 		return
 	}
 	pause := time.NewTimer(tellAgain)
@@ -207,13 +217,13 @@ func (j *joint) turn() {
 }
 
 // rounds makes calls until there is nothing to tell, or one fails: then it reports false.
-func (j *joint) rounds(most time.Duration) bool {
+func (j *joint) rounds() bool {
 	for {
 		due := j.take(tellAtOnce)
 		if len(due) == 0 {
 			return true
 		}
-		if err := j.round(due, most); err != nil {
+		if err := j.round(due); err != nil {
 			j.miss(err)
 			j.giveUp()
 			return false
@@ -252,7 +262,7 @@ type call struct {
 }
 
 // round makes one call.
-func (j *joint) round(due []*account, most time.Duration) (err error) {
+func (j *joint) round(due []*account) (err error) {
 	calls, told := make([]call, 0, len(due)), make([]store.Reserving, 0, len(due))
 	for _, w := range due {
 		defer j.all.giveBack(w)
@@ -278,7 +288,7 @@ func (j *joint) round(due []*account, most time.Duration) (err error) {
 			j.back()
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), most)
+	ctx, cancel := context.WithTimeout(j.life, tellMost)
 	defer cancel()
 	got, err := j.store.Reserve(ctx, told)
 	copy(answers, got)

@@ -176,3 +176,48 @@ func TestADayThatBeginsWhileTheLastIsReadIsReadAsWell(t *testing.T) {
 		<-first
 	})
 }
+
+// Without a ledger a process that began without the store tells what it has spent since.
+func TestWithoutALedgerWhatWasSpentWithoutTheStoreCountsLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		at := &till{}
+		p := at.opens(1)[0]
+		p.desk.Close()
+		at.set(errAway, 0)
+		p.desk = New(nil, nil, p.accounts.log)
+		p.desk.Join(p)
+		defer p.desk.Close()
+		p.accounts = &p.desk.accounts
+		b := &Budget{name: "b", amount: 10}
+		p.takes(t, b, 3, true).settle(3)
+		at.set(nil, 0)
+		time.Sleep(joinAgain)
+		p.left(t, b, 7)
+		synctest.Wait()
+		p.left(t, b, 7)
+	})
+}
+
+// A process that ends tells the store what it can in some seconds.
+func TestTheEndDoesNotWaitForASlowStore(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, at *till, of []*process) {
+		var all []*reservation
+		for i := range 10 * tellAtOnce {
+			r, err := of[0].accounts.reserve(t.Context(), &Budget{name: "b", amount: 10}, string(rune('a'+i)), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, r)
+		}
+		at.set(nil, 4*time.Second)
+		for _, r := range all {
+			r.settle(1)
+		}
+		began := time.Now()
+		of[0].desk.Close()
+		if took := time.Since(began); took > 2*tellLast {
+			t.Errorf("it took %v", took)
+		}
+	})
+}

@@ -105,10 +105,13 @@ func (p *accounts) read(w *account, b *Budget, key accountKey, of store.Account,
 		r.spent, r.err = spent, err
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), tellMost)
+	ctx, cancel := context.WithTimeout(p.joint.life, tellMost)
 	defer cancel()
 	r.opened, r.spent, r.err = p.joint.store.OpenAccount(ctx, of, spent)
 	r.others = max(spent-r.spent, 0)
+	if _, none := p.spendings.(unrecorded); none {
+		r.before = 0 // nobody but w knows of it
+	}
 }
 
 // reading is one of what was spent in a period.
