@@ -28,9 +28,10 @@ const most = `least(%s, 1152921504606846976)::bigint`
 const ofAccount = `rule = $1 AND caller = $2 AND begins = $3 AND ends = $4`
 
 // openAccount makes the account, or adds what the ledger has ($6) beyond what processes have told,
-// and returns its number, $7 for a new one, and what the process $5 had spent.
+// and returns its number, $7 for a new one, and what the process $5 had spent. What a live process
+// holds it may have spent by now, and tells so; a dead one tells no more.
 var openAccount = `WITH told AS (
-		SELECT coalesce(sum(spent + held), 0) AS sum, coalesce(sum(spent) FILTER (WHERE replica = $5), 0) AS own
+		SELECT coalesce(sum(spent), 0) + coalesce(sum(held) FILTER (WHERE replica = $5 OR replica IN (` + alive + `)), 0) AS sum, coalesce(sum(spent) FILTER (WHERE replica = $5), 0) AS own
 		FROM dragoman.accounts WHERE ` + ofAccount + ` AND replica <> ''
 	), base AS (
 		INSERT INTO dragoman.accounts AS a (rule, caller, begins, ends, replica, seq, spent, held)
