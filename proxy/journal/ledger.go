@@ -170,8 +170,8 @@ func (l *Ledger) write(ctx context.Context) error {
 // record has the store record rows, which are the batch of the last failure, if there was one.
 func (l *Ledger) record(ctx context.Context, rows []store.Entry) (err error) {
 	batches, ok := l.st.(store.Batcher)
-	if !ok {
-		return l.st.Record(ctx, rows)
+	if !ok { // of rows that its caller has left nobody knew whether they are recorded
+		return l.st.Record(context.WithoutCancel(ctx), rows)
 	}
 	if l.unsure == 0 {
 		l.unsure, l.batch = len(rows), rand.Int64()
