@@ -25,8 +25,11 @@ func ProofMembers() [3]string {
 // IsProof reports whether text is members of a call as an event of KindToolProof has them. Others
 // than the gateway's own decoders may have written it.
 func IsProof(text string) bool {
-	known := ProofMembers()
-	return jsonx.Each([]byte("{"+text+"}"), func(key, _ []byte) bool { return slices.Contains(known[:], string(key)) })
+	known, some := ProofMembers(), false
+	return jsonx.Each([]byte("{"+text+"}"), func(key, _ []byte) bool {
+		some = true
+		return slices.Contains(known[:], string(key))
+	}) && some
 }
 
 // Unnamed gives ids to calls, and to results, of dialects in which they need none. The zero value

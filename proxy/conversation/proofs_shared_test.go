@@ -97,6 +97,8 @@ func TestAServerOfProofsIsNotBelieved(t *testing.T) {
 		"14\n\"extra\"},{\"x\":":               "", // it would end the call
 		"25\n\"function\":{\"name\":\"evil\"}": "", // nor is it a proof
 		"6\nsecret":                            "",
+		"1\n ":                                 "", // nothing, which would leave a comma behind
+		"3\n\t\n ":                             "",
 	} {
 		var s Proofs
 		s.Share(liar(func(context.Context, []string) (string, error) { return answer, nil }), 0)
