@@ -99,6 +99,7 @@ func (b *Budget) key(caller string) accountKey {
 type account struct {
 	mu    sync.Mutex
 	users int       // who have it in hand; guarded by accounts.mu
+	went  bool      // it is among the accounts no more; guarded by accounts.mu
 	from  time.Time // of the period; zero: nobody has looked yet
 	epoch int       // how many accounts it was before this one
 	until int64     // the latest end of the periods that it was of, in Unix milliseconds
@@ -140,6 +141,7 @@ func (p *accounts) take(key accountKey) *account {
 		if len(p.of) >= maxAccounts {
 			for k, old := range p.of {
 				if old.users == 0 {
+					old.went = true
 					delete(p.of, k)
 				}
 			}
@@ -154,11 +156,16 @@ func (p *accounts) take(key accountKey) *account {
 	return one
 }
 
-// retain keeps one, which is in hand, in memory until it is given back once more.
-func (p *accounts) retain(one *account) {
+// retain keeps one in memory until it is given back once more. It reports false where it went:
+// what was spent since is in another one.
+func (p *accounts) retain(one *account) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if one.went {
+		return false
+	}
 	one.users++
+	return true
 }
 
 func (p *accounts) giveBack(one *account) {

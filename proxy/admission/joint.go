@@ -129,11 +129,10 @@ type verdict struct {
 
 // tell has the store told how w stands, which is locked.
 func (j *joint) tell(w *account) {
-	if j == nil || w.listed {
+	if j == nil || w.listed || !j.all.retain(w) {
 		return
 	}
 	w.listed = true
-	j.all.retain(w)
 	j.mu.Lock()
 	j.due = append(j.due, w)
 	j.mu.Unlock()

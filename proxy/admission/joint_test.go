@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -316,5 +317,27 @@ func TestAnAccountThatTheServerHasLostIsOpenedAnew(t *testing.T) {
 			t.Errorf("%d are let in", let.Load())
 		}
 		of[2].left(t, b, 0)
+	})
+}
+
+// An account that went since there are many has nothing to tell any more: another one may have taken its
+// place.
+func TestAnAccountThatWentDoesNotTellWhatItKnew(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, _ *till, of []*process) {
+		b := &Budget{name: "b", amount: 10}
+		of[0].takes(t, b, 3, true).settle(3)
+		synctest.Wait()
+		p := of[0].accounts
+		old := p.list()[accountKey{"b", "alice"}] // somebody looks at it
+		for i := range maxAccounts {
+			p.of[accountKey{"b", strconv.Itoa(i)}] = &account{}
+		}
+		p.giveBack(p.take(accountKey{"b", "bob"})) // the others go
+		of[0].takes(t, b, 4, true).settle(4)
+		old.mu.Lock()
+		p.joint.tell(old)
+		old.mu.Unlock()
+		synctest.Wait()
+		of[1].left(t, b, 3)
 	})
 }
