@@ -124,6 +124,9 @@ type account struct {
 // left is what b has left in w, which is locked.
 func (b *Budget) left(w *account) int64 { return b.amount - w.spent - w.held - w.others - w.theirs }
 
+// lostMost is how often a question has an account opened that the server has lost.
+const lostMost = 3
+
 // reservation is what one question has reserved in an account. A nil reservation reserves nothing.
 type reservation struct {
 	all     *accounts
@@ -215,9 +218,8 @@ func (p *accounts) reserve(ctx context.Context, b *Budget, caller string, amount
 // is that of ctx.
 func (p *accounts) room(ctx context.Context, w *account, b *Budget, amount int64) (verdict, error) {
 	epoch := w.epoch
-	for i, anew := 0, false; amount > 0 && p.joint.answers(); {
-		if !w.known && !anew { // the server has lost it
-			anew = true
+	for i, lost := 0, 0; amount > 0 && p.joint.answers(); {
+		if !w.known { // the server has lost it, or could not tell
 			now := time.Now()
 			from, to := b.period(now)
 			if err := p.begin(ctx, w, b, accountKey{w.account.Rule, w.account.Caller}, from, to, now); err != nil {
@@ -232,7 +234,7 @@ func (p *accounts) room(ctx context.Context, w *account, b *Budget, amount int64
 			return got, err
 		}
 		if !got.known {
-			if w.known {
+			if lost++; !got.lost || lost > lostMost {
 				break
 			}
 			continue

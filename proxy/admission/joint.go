@@ -122,6 +122,7 @@ type want struct {
 // verdict is what became of a want.
 type verdict struct {
 	known bool // the store has said so
+	lost  bool // not known, since the account must be opened first
 	ok    bool // the amount is reserved
 	left  int64
 	soon  bool // there may be room soon: others have reserved it
@@ -244,7 +245,7 @@ func (j *joint) giveUp() {
 	for _, w := range j.take(math.MaxInt) {
 		w.mu.Lock()
 		w.listed = false
-		w.refuse(w.wants)
+		w.refuse(w.wants, false)
 		w.wants = nil
 		j.tell(w)
 		w.mu.Unlock()
@@ -312,7 +313,7 @@ func (j *joint) back() {
 func (w *account) call() (c call, r store.Reserving, ok bool) {
 	w.listed = false
 	if !w.known {
-		w.refuse(w.wants)
+		w.refuse(w.wants, true)
 		w.wants = nil
 		return c, r, false
 	}
@@ -344,8 +345,8 @@ func (j *joint) hear(c *call, answer *store.Reserved, err error) {
 		j.tell(w)
 	}
 	if err != nil || !answer.Open || w.epoch != c.epoch {
-		w.refuse(c.wants)
-		w.refuse(c.looks)
+		w.refuse(c.wants, err == nil)
+		w.refuse(c.looks, err == nil)
 		switch {
 		case err != nil:
 			j.tell(w)
@@ -374,11 +375,11 @@ func (j *joint) hear(c *call, answer *store.Reserved, err error) {
 	}
 }
 
-// refuse answers wants that nothing is known.
-func (w *account) refuse(wants []*want) {
+// refuse answers wants that nothing is known, since the account is lost or the store does not answer.
+func (w *account) refuse(wants []*want, lost bool) {
 	for _, q := range wants {
 		if !q.gone {
-			q.said <- verdict{}
+			q.said <- verdict{lost: lost}
 		}
 	}
 }
