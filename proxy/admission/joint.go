@@ -255,10 +255,11 @@ func (j *joint) giveUp() {
 
 // call is what one account tells and asks in one call.
 type call struct {
-	of    *account
-	epoch int
-	wants []*want
-	looks []*want
+	of     *account
+	epoch  int
+	opened int64
+	wants  []*want
+	looks  []*want
 }
 
 // round makes one call.
@@ -317,7 +318,7 @@ func (w *account) call() (c call, r store.Reserving, ok bool) {
 		w.wants = nil
 		return c, r, false
 	}
-	c.of, c.epoch = w, w.epoch
+	c.of, c.epoch, c.opened = w, w.epoch, w.opened
 	r = store.Reserving{Account: w.account, Opened: w.opened, Spent: w.spent, Held: w.held}
 	rest := w.wants[:0]
 	for _, q := range w.wants {
@@ -350,7 +351,7 @@ func (j *joint) hear(c *call, answer *store.Reserved, err error) {
 		switch {
 		case err != nil:
 			j.tell(w)
-		case w.epoch == c.epoch:
+		case w.epoch == c.epoch && w.opened == c.opened: // else it was opened since
 			w.known, w.again = false, time.Time{} // the next question opens it
 		}
 		return

@@ -59,7 +59,7 @@ func (p *accounts) begin(ctx context.Context, w *account, b *Budget, key account
 
 // next makes w, which is locked, the account of another period, in which nothing is spent yet.
 func (w *account) next(from time.Time, of store.Account) {
-	w.refuse(w.wants) // their questions belong to the period before
+	w.refuse(w.wants, false) // their questions belong to the period before
 	w.wants = nil
 	w.from, w.account, w.spent, w.held, w.others, w.theirs, w.again = from, of, 0, 0, 0, 0, time.Time{}
 	w.epoch++
