@@ -80,7 +80,15 @@ type storeCopyCommand struct {
 
 // Run prints each table with the count and the checksum that both stores have.
 func (c *storeCopyCommand) Run(ctx context.Context, s environment) error {
-	err := stores.Copy(ctx, os.ExpandEnv(c.From), os.ExpandEnv(c.To), c.Resume, func(sum stores.Sum) {
+	from, err := expanded(c.From)
+	if err != nil {
+		return err
+	}
+	to, err := expanded(c.To)
+	if err != nil {
+		return err
+	}
+	err = stores.Copy(ctx, from, to, c.Resume, func(sum stores.Sum) {
 		fmt.Fprintf(s.out, "%-14s %9d  %s\n", sum.Table, sum.Rows, sum.Digest())
 	})
 	if err != nil {
@@ -88,6 +96,20 @@ func (c *storeCopyCommand) Run(ctx context.Context, s environment) error {
 	}
 	fmt.Fprintln(s.out, "All of it is in both stores. Name the new one in store.url before a server starts.")
 	return nil
+}
+
+// expanded is url with the values of the variables of the environment that it names. It fails
+// where one of them is not set.
+func expanded(url string) (string, error) {
+	var missing error
+	url = os.Expand(url, func(name string) string {
+		value, ok := os.LookupEnv(name)
+		if !ok {
+			missing = fmt.Errorf("cannot copy the store: the variable %s is not set", name)
+		}
+		return value
+	})
+	return url, missing
 }
 
 type storeCompactCommand struct {

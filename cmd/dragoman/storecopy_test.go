@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -40,5 +41,22 @@ func TestAStoreIsCopiedByCommand(t *testing.T) {
 	}
 	if strings.Contains(out.String()+bad.String(), pgtest.Password) || strings.Contains(out.String()+bad.String(), "a%20pass") {
 		t.Error("the password is printed")
+	}
+}
+
+func TestAStoreThatIsNotThereIsNotCopied(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for want, args := range map[string][]string{
+		"the store to copy from: stat ":              {"sqlite:" + filepath.Join(dir, "mistyped.db"), "sqlite:" + filepath.Join(dir, "new.db")},
+		"the variable DRAGOMAN_TEST_NONE is not set": {"sqlite:" + filepath.Join(dir, "mistyped.db"), "$DRAGOMAN_TEST_NONE"},
+	} {
+		var out, bad strings.Builder
+		if code := run(t.Context(), append([]string{"store", "copy"}, args...), environment{out: &out, err: &bad}); code != 1 || !strings.Contains(bad.String(), want) {
+			t.Errorf("exit %d: %s%s; want %s", code, out.String(), bad.String(), want)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("it has made %v, %v", left, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/dragoman-gateway/dragoman/store"
 )
@@ -27,6 +28,9 @@ func (s *Sum) Digest() string { return hex.EncodeToString(s.digest[:8]) }
 // copied. It then reads both, and fails where a table is not the same in both. tell hears of
 // each table when it has been compared.
 func Copy(ctx context.Context, from, to string, resume bool, tell func(Sum)) (err error) {
+	if err := exists(from); err != nil {
+		return fmt.Errorf("the store to copy from: %w", err)
+	}
 	source, closeSource, err := openCopier(from)
 	if err != nil {
 		return fmt.Errorf("the store to copy from: %w", err)
@@ -139,6 +143,17 @@ func each(r *store.Rows) (all []any) {
 }
 
 // openCopier opens a store that no server works on, as far as its kind can tell.
+// exists fails where the store at url is a file that is not there: opening it would make an empty
+// one, whose copy looks like a success.
+func exists(url string) error {
+	kind, err := Of(url)
+	if err != nil || kind.File == nil {
+		return err
+	}
+	_, err = os.Stat(kind.File(url))
+	return err
+}
+
 func openCopier(url string) (store.Copier, func() error, error) {
 	kind, err := Of(url)
 	if err != nil {
