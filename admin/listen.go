@@ -112,7 +112,8 @@ func (s *Server) call(r route) http.HandlerFunc {
 		if err == nil {
 			return
 		}
-		if e := (*translate.Error)(nil); !errors.As(err, &e) && req.Context().Err() == nil {
+		e, no := (*translate.Error)(nil), (*refusedError)(nil)
+		if !errors.As(err, &e) && !errors.As(err, &no) && req.Context().Err() == nil {
 			s.log.Error("an operator's call failed", "call", r.method+" "+r.path, "err", err)
 		}
 		fail(w, err)

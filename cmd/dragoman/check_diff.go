@@ -40,7 +40,7 @@ func (c *checkCommand) printDiff(ctx context.Context, s environment, conf *confi
 	case err != nil && c.URL == "" && errors.Is(err, syscall.ECONNREFUSED):
 		return nil
 	case err != nil && c.URL == "":
-		fmt.Fprintf(s.err, "The gateway that runs was not asked what would change: %v\n", err)
+		fmt.Fprintf(s.err, "What it would change of the gateway that runs is not known: %v\n", err)
 		return nil
 	case err != nil:
 		return err

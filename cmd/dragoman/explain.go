@@ -222,6 +222,9 @@ func (c *explainCommand) send(ctx context.Context, conf *config.Config, method, 
 	if err != nil {
 		return nil, err
 	}
+	if resp.StatusCode == http.StatusUnauthorized && c.Token == "" {
+		return nil, fmt.Errorf("%w: say it with --token or in DRAGOMAN_ADMIN_TOKEN", refusalOf(resp.StatusCode, text))
+	}
 	return nil, refusalOf(resp.StatusCode, text)
 }
 
