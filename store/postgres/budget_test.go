@@ -175,13 +175,13 @@ func TestWhatTheLedgerHasOfADeadProcessIsSpent(t *testing.T) {
 	server := pgtest.Start(t)
 	url := server.Database(t)
 	dead, other := opened(t, url).(*database), opened(t, url)
-	openBudget(t, dead, december, 0, 0)
-	stands(t, dead, store.Reserving{Account: december, Amount: 100, Wants: []int64{20}}, store.Reserved{Open: true, Taken: 1})
+	number := openBudget(t, dead, december, 0, 0)
+	stands(t, dead, store.Reserving{Account: december, Opened: number, Amount: 100, Wants: []int64{20}}, store.Reserved{Open: true, Taken: 1})
 	openBudget(t, other, december, 8, 0) // its answer has ended, of which it will tell
-	stands(t, other, store.Reserving{Account: december, Amount: 100}, store.Reserved{Open: true, Held: 20})
+	stands(t, other, store.Reserving{Account: december, Opened: number, Amount: 100}, store.Reserved{Open: true, Held: 20})
 	dead.leases.cancel()
 	dead.leases.done.Wait()
 	server.Exec(t, pgtest.NameOf(url), `UPDATE dragoman.replicas SET seen = seen - interval '7 seconds' WHERE replica = '`+dead.leases.replica+`'`)
 	openBudget(t, other, december, 8, 0)
-	stands(t, other, store.Reserving{Account: december, Amount: 100, Wants: []int64{93}}, store.Reserved{Open: true, Spent: 8})
+	stands(t, other, store.Reserving{Account: december, Opened: number, Amount: 100, Wants: []int64{93}}, store.Reserved{Open: true, Spent: 8})
 }
