@@ -67,6 +67,7 @@ type Joint struct {
 	log      *slog.Logger
 	deadline time.Duration
 	base     string // of the names under which the process counts
+	unmet    bool   // the log has said that counts could not be reached at the start
 
 	up     atomic.Bool
 	lost   atomic.Uint64 // calls without an answer
@@ -102,6 +103,7 @@ func StartJoint(counts Counts, o JointOptions) *Joint {
 		since: time.Now(), running: map[string]int{}, wake: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	if err := j.beat(); err != nil {
+		j.unmet = true
 		j.log.Warn("the shared limits cannot be reached: this process counts alone", "why", err)
 	}
 	j.worker.Go(j.run)

@@ -365,7 +365,7 @@ func (j *Joint) beat() error {
 	}
 	if !was && j.up.CompareAndSwap(false, true) {
 		j.turned()
-		if j.lost.Load() > 0 || j.alone.Load() > 0 {
+		if j.unmet || j.lost.Load() > 0 || j.alone.Load() > 0 {
 			j.log.Info("the shared limits answer again")
 		}
 	}

@@ -200,6 +200,28 @@ func TestWithTheServerStoppedAndStartedTheBoundHolds(t *testing.T) {
 	}
 }
 
+func TestAServerThatComesAfterTheStartIsALineOfTheLogThoughNobodyAsked(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	s.Kill()
+	w := newTeam(t, s, time.Minute)
+	s.Run()
+	w.up(true)
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	enough := time.After(time.Minute)
+	for strings.Count(w.log.String(), "answer again") < processes {
+		select {
+		case <-look.C:
+		case <-enough:
+			t.Fatalf("the log does not say of each process that the server is there:\n%s", w.log)
+		}
+	}
+	if n := strings.Count(w.log.String(), "cannot be reached"); n != processes {
+		t.Errorf("%d processes have said that it was away, want %d", n, processes)
+	}
+}
+
 func TestAServerThatHangsCostsOneDeadlineAndIsUsedAgain(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
