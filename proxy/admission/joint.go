@@ -285,8 +285,13 @@ func (j *joint) round(due []*account) (err error) {
 		for i := range calls {
 			j.hear(&calls[i], &answers[i], err)
 		}
-		if err == nil && time.Since(began) < ReadWait && j.away.Swap(false) {
+		switch {
+		case err != nil || !j.away.Load():
+		case time.Since(began) < ReadWait:
+			j.away.Store(false)
 			j.back()
+		default: // until it answers in time
+			j.again(calls[0].of)
 		}
 	}()
 	ctx, cancel := context.WithTimeout(j.life, tellMost)
@@ -296,15 +301,20 @@ func (j *joint) round(due []*account) (err error) {
 	return err
 }
 
+// again has w told again, unless j is to end.
+func (j *joint) again(w *account) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.known && !j.closing() {
+		j.tell(w)
+	}
+}
+
 // back has all accounts told again: a server that was away may have forgotten the latest.
 func (j *joint) back() {
 	j.log.Info("the store says again what other processes spend: budgets count in all of them together")
 	for _, w := range j.all.list() {
-		w.mu.Lock()
-		if w.known {
-			j.tell(w)
-		}
-		w.mu.Unlock()
+		j.again(w)
 	}
 }
 

@@ -341,3 +341,21 @@ func TestAnAccountThatWentDoesNotTellWhatItKnew(t *testing.T) {
 		of[1].left(t, b, 3)
 	})
 }
+
+// A store that was away and then took long to answer is asked again, though there is nothing to tell:
+// the next question does not decide with what was known by then.
+func TestAStoreThatComesBackSlowlyIsAskedAgain(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, at *till, of []*process) {
+		b := &Budget{name: "b", amount: 10}
+		of[1].takes(t, b, 0, true)
+		of[0].takes(t, b, 1, true)
+		at.set(errAway, 0)
+		of[0].takes(t, b, 1, true)
+		at.set(nil, 2*ReadWait)
+		time.Sleep(tellAgain + ReadWait)
+		at.set(nil, 0)
+		time.Sleep(time.Minute)
+		of[1].takes(t, b, 8, true)
+		of[0].takes(t, b, 1, false)
+	})
+}
