@@ -359,3 +359,17 @@ func TestAStoreThatComesBackSlowlyIsAskedAgain(t *testing.T) {
 		of[0].takes(t, b, 1, false)
 	})
 }
+
+func TestWhoeverLooksAtAnAccountThatTheServerHasLostHasItOpenedAnew(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, at *till, of []*process) {
+		b := &Budget{name: "b", amount: 10}
+		of[0].takes(t, b, 2, true).settle(2)
+		of[0].ledger.Store(9)
+		synctest.Wait()
+		at.mu.Lock()
+		clear(at.rows)
+		at.opened = 1
+		at.mu.Unlock()
+		of[0].left(t, b, 1)
+	})
+}

@@ -45,12 +45,30 @@ func (d *Desk) BudgetOf(ctx context.Context, b *Budget, caller string) (BudgetUs
 	}
 	defer d.accounts.giveBack(a)
 	defer a.mu.Unlock()
-	if j := d.accounts.joint; a.known && j.answers() {
-		if _, err := j.ask(ctx, a, b, 0); err != nil {
-			return BudgetUse{}, err
-		}
+	if err := d.accounts.look(ctx, a, b); err != nil {
+		return BudgetUse{}, err
 	}
 	return b.use(b.key(caller), a, to), nil
+}
+
+// look has the store say how a stands, which is locked before and after it, and opens it where the
+// server has lost it. The error is that of ctx.
+func (p *accounts) look(ctx context.Context, a *account, b *Budget) error {
+	for range lostMost {
+		if !a.known || !p.joint.answers() {
+			return nil
+		}
+		got, err := p.joint.ask(ctx, a, b, 0)
+		if err != nil || !got.lost {
+			return err
+		}
+		now := time.Now()
+		from, to := b.period(now)
+		if err := p.begin(ctx, a, b, accountKey{a.account.Rule, a.account.Caller}, from, to, now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // BudgetUses returns the budgets among all, by their names, of which the largest parts are used, the
