@@ -204,3 +204,17 @@ func TestSystemdTakesTheUnit(t *testing.T) {
 		t.Errorf("%v: %s", err, said)
 	}
 }
+
+// A folder of the configuration belongs to root, and the service runs as somebody else.
+func TestTheUserOfTheUnitMayReadTheConfiguration(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../deploy/systemd/dragoman.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\nDynamicUser=yes\n", "\nConfigurationDirectory=dragoman\n", "\nConfigurationDirectoryMode=0755\n"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the unit lacks %s", strings.TrimSpace(want))
+		}
+	}
+}
