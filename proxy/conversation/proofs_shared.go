@@ -17,6 +17,7 @@ const (
 	sharedProofs     = 80_000
 	sharedProofBytes = 64 << 20
 	sharedProofLife  = 7 * 24 * time.Hour
+	sharedExtra      = 320       // what one takes there beside its text, about
 	proofsAtOnce     = 256       // calls of tools in one call of the server
 	proofsReply      = 128 << 10 // bytes of proofs in one reply of it
 	proofsSent       = 512 << 10 // the same in one request to it
@@ -32,8 +33,8 @@ const (
 
 const (
 	// scriptKeepProofs keeps a text under each key but the first, which is a ring of all: n says
-	// how many bytes these take, and the numbers from a to before z have the size and the
-	// key of each.
+	// how many bytes these take, the numbers from a to before z have the size and the key of
+	// each, and a key has the number under which it was told last.
 	scriptKeepProofs = `
 local ring, most, many, life, extra = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local is = redis.call('HMGET', ring, 'n', 'a', 'z')
@@ -41,13 +42,16 @@ local n, a, z = tonumber(is[1] or 0), tonumber(is[2] or 0), tonumber(is[3] or 0)
 for i = 2, #KEYS do
   local size = extra + #ARGV[i + 3]
   redis.call('SET', KEYS[i], ARGV[i + 3], 'PX', life)
-  redis.call('HSET', ring, z, size .. ' ' .. KEYS[i])
+  redis.call('HSET', ring, z, size .. ' ' .. KEYS[i], KEYS[i], z)
   n, z = n + size, z + 1
 end
 while a < z and (n > most or z - a > many) do
   local size, key = string.match(redis.call('HGET', ring, a), '^(%d+) (.*)$')
   redis.call('HDEL', ring, a)
-  redis.call('DEL', key)
+  if tonumber(redis.call('HGET', ring, key)) == a then
+    redis.call('HDEL', ring, key)
+    redis.call('DEL', key)
+  end
   n, a = n - tonumber(size), a + 1
 end
 redis.call('HSET', ring, 'n', n, 'a', a, 'z', z)
@@ -121,7 +125,7 @@ func (s *Proofs) Tell(caller, from string, ids []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.shared.wait)
 	defer cancel()
 	bounds := []string{
-		strconv.Itoa(s.shared.most), strconv.Itoa(sharedProofs), strconv.FormatInt(sharedProofLife.Milliseconds(), 10), strconv.Itoa(proofExtra + len(proofPrefix)),
+		strconv.Itoa(s.shared.most), strconv.Itoa(sharedProofs), strconv.FormatInt(sharedProofLife.Milliseconds(), 10), strconv.Itoa(sharedExtra),
 	}
 	keys, args, bytes := []string{proofRing}, bounds, 0
 	for i, id := range ids {

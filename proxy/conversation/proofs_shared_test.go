@@ -179,3 +179,44 @@ func BenchmarkAsk(b *testing.B) {
 		})
 	}
 }
+
+// Some servers count their calls anew in each answer: the proof that was told last under a name is kept as
+// long as one under a name of its own.
+func TestAProofThatIsToldAgainStaysAsLongAsANewOne(t *testing.T) {
+	t.Parallel()
+	server, err := redis.New(redistest.Start(t).URL(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	var one, two Proofs
+	one.Share(server, time.Minute)
+	two.Share(server, time.Minute)
+	one.shared.most = 1 << 20
+	told := 0
+	tell := func(id string) string {
+		told++
+		text := fmt.Sprintf(`"thought_signature":"%d%s"`, told, strings.Repeat("x", 50<<10))
+		one.Keep("alice", []byte(id), "m", []byte(text))
+		one.Tell("alice", "m", []string{id})
+		return text
+	}
+	tell("call_0")
+	for i := range 15 {
+		tell(fmt.Sprint("other_", i))
+	}
+	newest := tell("call_0")
+	for i := range 10 { // so the first one goes
+		tell(fmt.Sprint("more_", i))
+	}
+	two.Ask(t.Context(), "alice", "m", []string{"call_0"})
+	if two.Find("alice", "call_0", "m") != newest {
+		t.Error("it went with the one before it")
+	}
+	for i := range 20 {
+		tell(fmt.Sprint("last_", i))
+	}
+	if left, err := server.Run(t.Context(), `return tostring(redis.call('HLEN', KEYS[1]) - 2 * redis.call('DBSIZE'))`, []string{proofRing}, nil); err != nil || left != "1" {
+		t.Errorf("the ring has other keys than the server: %s, %v", left, err)
+	}
+}
