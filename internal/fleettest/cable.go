@@ -81,12 +81,12 @@ func (c *Cable) Move(target string) {
 // Cut ends all connections.
 func (c *Cable) Cut() { c.at.Cut() }
 
-func (c *Cable) serve(client net.Conn) {
+func (c *Cable) serve(at *tcptest.Server, client net.Conn) {
 	c.mu.Lock()
 	target, state := c.target, c.state
 	c.mu.Unlock()
 	if state != refuses {
-		c.at.Relay(client, target, func(to, from net.Conn) { c.copy(to, from, true) }, func(to, from net.Conn) { c.copy(to, from, false) })
+		at.Relay(client, target, func(to, from net.Conn) { c.copy(to, from, true) }, func(to, from net.Conn) { c.copy(to, from, false) })
 	}
 }
 

@@ -25,8 +25,8 @@ type Tap struct {
 func StartTap(t testing.TB, s *Server) *Tap {
 	t.Helper()
 	p := &Tap{}
-	p.at = tcptest.Serve(t, func(client net.Conn) {
-		p.at.Relay(client, "127.0.0.1:"+s.port, p.pass, func(to, from net.Conn) { _, _ = io.Copy(to, from) })
+	p.at = tcptest.Serve(t, func(at *tcptest.Server, client net.Conn) {
+		at.Relay(client, "127.0.0.1:"+s.port, p.pass, func(to, from net.Conn) { _, _ = io.Copy(to, from) })
 	})
 	return p
 }

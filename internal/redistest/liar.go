@@ -72,7 +72,7 @@ func (l *Liar) Dials() int {
 	return l.dials
 }
 
-func (l *Liar) serve(c net.Conn) {
+func (l *Liar) serve(_ *tcptest.Server, c net.Conn) {
 	l.mu.Lock()
 	stage, lie := l.stage, l.lie
 	l.dials++

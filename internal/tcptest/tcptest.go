@@ -18,8 +18,8 @@ type Server struct {
 }
 
 // Serve has one until the test ends, which then closes its connections and waits for serve. A
-// connection is closed when serve returns.
-func Serve(t testing.TB, serve func(net.Conn)) *Server {
+// connection is closed when serve returns, which is told the server: the first may come at once.
+func Serve(t testing.TB, serve func(*Server, net.Conn)) *Server {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *Server) Relay(client net.Conn, target string, there, back func(to, from
 	returns.Wait()
 }
 
-func (s *Server) accept(serve func(net.Conn)) {
+func (s *Server) accept(serve func(*Server, net.Conn)) {
 	defer func() { _ = recover() }()
 	for {
 		conn, err := s.ln.Accept()
@@ -85,7 +85,7 @@ func (s *Server) accept(serve func(net.Conn)) {
 			defer func() { _ = recover() }()
 			defer s.drop(conn)
 			if s.keep(conn) {
-				serve(conn)
+				serve(s, conn)
 			}
 		})
 	}
