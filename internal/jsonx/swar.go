@@ -13,15 +13,20 @@ func clean(s []byte) int {
 	n := 0
 	for len(s)-n >= 8 {
 		x := binary.LittleEndian.Uint64(s[n:])
-		// Each term has a high bit where a byte is below a space, a quote or a
-		// backslash; for the lowest such byte it is exact.
-		quote, slash := x^'"'*ones, x^'\\'*ones
-		if ((x-' '*ones)&^x|(quote-ones)&^quote|(slash-ones)&^slash)&highs != 0 {
+		if special(x) {
 			break
 		}
 		n += 8
 	}
 	return n
+}
+
+// special reports whether one of the eight bytes of x cannot stand in a JSON string as it is.
+func special(x uint64) bool {
+	// Each term has a high bit where a byte is below a space, a quote or a
+	// backslash; for the lowest such byte it is exact.
+	quote, slash := x^'"'*ones, x^'\\'*ones
+	return ((x-' '*ones)&^x|(quote-ones)&^quote|(slash-ones)&^slash)&highs != 0
 }
 
 // bare returns how many bytes at the beginning of s are ASCII that stands in a JSON string as it
@@ -32,8 +37,7 @@ func bare[T string | []byte](s T, html bool) int {
 		w := s[n : n+8]
 		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
 			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
-		quote, slash := x^'"'*ones, x^'\\'*ones
-		if (x|(x-' '*ones)|(quote-ones)|(slash-ones))&highs != 0 { // where no high bit is in x, none but these has one
+		if x&highs != 0 || special(x) {
 			break
 		}
 		if html {

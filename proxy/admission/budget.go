@@ -220,9 +220,7 @@ func (p *accounts) room(ctx context.Context, w *account, b *Budget, amount int64
 	epoch := w.epoch
 	for i, lost := 0, 0; amount > 0 && p.joint.answers(); {
 		if !w.known { // the server has lost it, or could not tell
-			now := time.Now()
-			from, to := b.period(now)
-			if err := p.begin(ctx, w, b, accountKey{w.account.Rule, w.account.Caller}, from, to, now); err != nil {
+			if err := p.reopen(ctx, w, b); err != nil {
 				return verdict{}, err
 			}
 		}

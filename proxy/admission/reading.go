@@ -57,6 +57,13 @@ func (p *accounts) begin(ctx context.Context, w *account, b *Budget, key account
 	return nil
 }
 
+// reopen is begin, for the period of now, of an account that was opened before.
+func (p *accounts) reopen(ctx context.Context, w *account, b *Budget) error {
+	now := time.Now()
+	from, to := b.period(now)
+	return p.begin(ctx, w, b, accountKey{w.account.Rule, w.account.Caller}, from, to, now)
+}
+
 // next makes w, which is locked, the account of another period, in which nothing is spent yet.
 func (w *account) next(from time.Time, of store.Account) {
 	w.refuse(w.wants, false) // their questions belong to the period before

@@ -62,9 +62,7 @@ func (p *accounts) look(ctx context.Context, a *account, b *Budget) error {
 		if err != nil || !got.lost {
 			return err
 		}
-		now := time.Now()
-		from, to := b.period(now)
-		if err := p.begin(ctx, a, b, accountKey{a.account.Rule, a.account.Caller}, from, to, now); err != nil {
+		if err := p.reopen(ctx, a, b); err != nil {
 			return err
 		}
 	}

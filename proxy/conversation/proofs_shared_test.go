@@ -19,16 +19,23 @@ func (l liar) Run(ctx context.Context, _ string, keys, _ []string) (string, erro
 	return l(ctx, keys)
 }
 
-func TestProofsOfOtherProcessesAreFoundByWhoHasThemWithinBounds(t *testing.T) {
-	t.Parallel()
+// sharing are the proofs of two processes, and the server that they share.
+func sharing(t *testing.T) (server *redis.Server, one, two *Proofs) {
+	t.Helper()
 	server, err := redis.New(redistest.Start(t).URL(0))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	var one, two Proofs
+	one, two = &Proofs{}, &Proofs{}
 	one.Share(server, time.Minute)
 	two.Share(server, time.Minute)
+	return server, one, two
+}
+
+func TestProofsOfOtherProcessesAreFoundByWhoHasThemWithinBounds(t *testing.T) {
+	t.Parallel()
+	server, one, two := sharing(t)
 	const most = 2 << 20
 	one.shared.most = most
 	text := func(i int) string { return fmt.Sprintf(`"thought_signature":"%d%s"`, i, strings.Repeat("x", 50<<10)) }
@@ -184,14 +191,7 @@ func BenchmarkAsk(b *testing.B) {
 // long as one under a name of its own.
 func TestAProofThatIsToldAgainStaysAsLongAsANewOne(t *testing.T) {
 	t.Parallel()
-	server, err := redis.New(redistest.Start(t).URL(0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	var one, two Proofs
-	one.Share(server, time.Minute)
-	two.Share(server, time.Minute)
+	server, one, two := sharing(t)
 	one.shared.most = 1 << 20
 	told := 0
 	tell := func(id string) string {
