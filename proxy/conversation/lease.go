@@ -68,8 +68,10 @@ func (k *ticket) end() {
 	if k == nil {
 		return
 	}
-	k.passed = k.passed || !k.closed
-	k.close()
+	if !k.closed { // else whoever comes next may look at it now
+		k.passed = true
+		k.close()
+	}
 	if k.lease != nil {
 		k.lease.End()
 	}
