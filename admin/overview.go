@@ -161,8 +161,8 @@ func (s *Server) overview(ctx context.Context, now time.Time) Overview {
 	}
 	seconds := min(max(up, journal.SlotTime), lately).Seconds()
 	o.Lately = figuresOf(s.g.Traces().Activity.Sum(lately, now), seconds)
-	ready := map[string]bool{}
-	s.g.EachStanding(func(ch *channel.Channel, _ string, b channel.Bar) {
+	ready := map[string]bool{} // of those that may not be
+	o.Channels = s.g.EachStanding(func(ch *channel.Channel, _ string, b channel.Bar) {
 		_, known := ready[ch.ID]
 		ready[ch.ID] = ready[ch.ID] || b.State == "ready"
 		if !known && ch.Force() == channel.ForceDrain {
@@ -170,10 +170,10 @@ func (s *Server) overview(ctx context.Context, now time.Time) Overview {
 		}
 	})
 	slices.SortFunc(o.Drains, func(a, b Drain) int { return cmp.Compare(a.Channel, b.Channel) })
+	o.Ready = o.Channels
 	for _, is := range ready {
-		o.Channels++
-		if is {
-			o.Ready++
+		if !is {
+			o.Ready--
 		}
 	}
 	o.Near = s.nearLimits(now)

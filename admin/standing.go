@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type standing struct {
 	instant  instant
 	steady   bool // every channel is ready, so that time alone changes nothing
 	overview statement
+	watch    proxy.Watch
 	channels channelTexts
 	slot     int64 // of point and traffic
 	point    []byte
@@ -65,35 +67,47 @@ func (s *statement) say(text []byte) {
 
 // channelTexts are the channels as JSON, one by one.
 type channelTexts struct {
-	ids, texts []string
-	version    int
-	all        []byte // of version, for those who know nothing; nil: nobody has asked
-	changed    []byte // the channels that are not as in the version before; nil: there are others
+	ids     []string // in the order of the configuration, as texts
+	texts   []string
+	version int
+	all     []byte // of version, for those who know nothing; nil: nobody has asked
+	changed []byte // the channels that are not as in the version before; nil: there are others
 }
 
-// say replaces what is told of the channels.
-func (t *channelTexts) say(list []proxy.ChannelState, text func(any) []byte) {
-	same := t.version > 0 && len(list) == len(t.ids)
-	ids, texts := make([]string, len(list)), make([]string, len(list))
-	var changed []string
-	for i := range list {
-		one := text(&list[i])
-		ids[i] = list[i].ID
-		same = same && ids[i] == t.ids[i]
-		if same && t.texts[i] == string(one) {
-			texts[i] = t.texts[i]
-			continue
-		}
-		texts[i] = string(one)
-		changed = append(changed, texts[i])
-	}
-	if same && len(changed) == 0 {
+// say replaces what is told of the channels that may have changed.
+func (t *channelTexts) say(changes proxy.Changes, text func(any) []byte) {
+	list := changes.Channels
+	if changes.All && !t.lists(list) {
+		t.begin(list, text)
 		return
 	}
-	t.ids, t.texts, t.all, t.changed = ids, texts, nil, nil
-	if t.version++; same {
-		t.changed = listed(changed)
+	var changed []string
+	for i := range list {
+		at, one := list[i].At, text(&list[i].ChannelState)
+		if t.texts[at] != string(one) {
+			t.texts[at] = string(one)
+			changed = append(changed, t.texts[at])
+		}
 	}
+	if len(changed) > 0 {
+		t.version++
+		t.all, t.changed = nil, listed(changed)
+	}
+}
+
+// lists reports whether t is of the same channels as list.
+func (t *channelTexts) lists(list []proxy.ChangedChannel) bool {
+	return t.version > 0 && slices.EqualFunc(list, t.ids, func(c proxy.ChangedChannel, id string) bool { return c.ID == id })
+}
+
+// begin begins anew with the channels of list.
+func (t *channelTexts) begin(list []proxy.ChangedChannel, text func(any) []byte) {
+	t.ids, t.texts = make([]string, len(list)), make([]string, len(list))
+	for i := range list {
+		t.ids[i], t.texts[i] = list[i].ID, string(text(&list[i].ChannelState))
+	}
+	t.version++
+	t.all, t.changed = nil, nil
 }
 
 // listed is an object with the channels of texts.
@@ -133,9 +147,9 @@ func (s *Server) stands(ctx context.Context, now time.Time, known int, changes b
 		_, t.instant.ended, _ = s.g.Traces().Since(^uint64(0), 1)
 		t.instant.revision = s.revisionNumber()
 		t.overview.say(s.text("overview", s.overview(ctx, now)))
-		list := s.g.Channels()
-		t.steady = steady(list)
-		t.channels.say(list, func(v any) []byte { return s.text("channels", v) })
+		changes := s.g.Changed(&t.watch)
+		t.steady = changes.Ready
+		t.channels.say(changes, func(v any) []byte { return s.text("channels", v) })
 	}
 	if slot := journal.SlotAt(now); slot != t.slot {
 		t.slot = slot
@@ -201,20 +215,6 @@ func (t *standing) acted() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.at = time.Time{}
-}
-
-// steady reports whether every channel, key and model is ready, and held by nobody.
-func steady(list []proxy.ChannelState) bool {
-	for i := range list {
-		for _, k := range list[i].Keys {
-			for _, m := range k.Models {
-				if m.State != "ready" {
-					return false
-				}
-			}
-		}
-	}
-	return true
 }
 
 // text is v as JSON, or nothing where it cannot be told.

@@ -14,7 +14,10 @@ func TestChannelsThatAreKnownAreToldAgainOnlyWhereTheyHaveChanged(t *testing.T) 
 	t.Parallel()
 	var told channelTexts
 	text := func(v any) []byte { b, _ := json.Marshal(v); return b }
-	list := []proxy.ChannelState{{ID: "a"}, {ID: "b"}, {ID: "c"}}
+	list := []proxy.ChangedChannel{{At: 0}, {At: 1}, {At: 2}}
+	for i, id := range []string{"a", "b", "c"} {
+		list[i].ID = id
+	}
 	ids := func(text []byte) (ids string) {
 		var in struct{ Channels []struct{ ID string } }
 		if err := json.Unmarshal(text, &in); err != nil {
@@ -25,21 +28,25 @@ func TestChannelsThatAreKnownAreToldAgainOnlyWhereTheyHaveChanged(t *testing.T) 
 		}
 		return ids
 	}
-	told.say(list, text)
+	told.say(proxy.Changes{Channels: list, All: true}, text)
 	if told.version != 1 || told.changed != nil || ids(listed(told.texts)) != "abc" {
 		t.Errorf("at first %+v", told)
 	}
-	if told.say(list, text); told.version != 1 {
+	if told.say(proxy.Changes{Channels: list, All: true}, text); told.version != 1 {
 		t.Error("nothing has changed, and is told")
 	}
 	list[0].InFlight, list[2].InFlight = 1, 2
-	if told.say(list, text); told.version != 2 || ids(told.changed) != "ac" {
+	if told.say(proxy.Changes{Channels: list, All: true}, text); told.version != 2 || ids(told.changed) != "ac" {
 		t.Errorf("two have changed: %s", told.changed)
 	}
-	if told.say(list[:2], text); told.version != 3 || told.changed != nil || ids(listed(told.texts)) != "ab" {
+	list[1].InFlight = 1
+	if told.say(proxy.Changes{Channels: list[1:2]}, text); told.version != 3 || ids(told.changed) != "b" || ids(listed(told.texts)) != "abc" {
+		t.Errorf("one that is looked at alone has changed: %+v", told)
+	}
+	if told.say(proxy.Changes{Channels: list[:2], All: true}, text); told.version != 4 || told.changed != nil || ids(listed(told.texts)) != "ab" {
 		t.Errorf("one has gone: %+v", told)
 	}
-	if told.say(nil, text); told.version != 4 || ids(listed(told.texts)) != "" {
+	if told.say(proxy.Changes{Channels: nil, All: true}, text); told.version != 5 || ids(listed(told.texts)) != "" {
 		t.Errorf("all have gone: %+v", told)
 	}
 }

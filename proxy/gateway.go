@@ -51,6 +51,8 @@ type Gateway struct {
 	room          fairqueue.Queue // those that wait for a full channel
 	metrics       metrics.Registry
 	bans          channel.BanBook
+	board         channel.Board
+	standing      routing.Watch // of all who ask which channels are not ready
 	keys          *auth.Keyring
 	badKeys       *auth.BadKeys
 	counts        *countRate

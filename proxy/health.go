@@ -65,17 +65,58 @@ func (g *Gateway) Channels() []ChannelState {
 	return all
 }
 
-// EachStanding calls f for every channel, key and model with how that stands, in no order. It
-// changes nothing, and costs less than [Gateway.Channels].
-func (g *Gateway) EachStanding(f func(ch *channel.Channel, model string, b channel.Bar)) {
-	now := time.Now()
-	for name, r := range g.plan.Load().Routes {
-		for _, tier := range r.Tiers {
-			for i := range tier {
-				f(tier[i].Channel, name, tier[i].Standing(now))
+// EachStanding calls f for every key and model of the channels that may not be ready, with how
+// that stands, and returns how many channels there are: what f is not told of is ready.
+func (g *Gateway) EachStanding(f func(ch *channel.Channel, model string, b channel.Bar)) (channels int) {
+	p, now := g.plan.Load(), time.Now()
+	channels, _ = g.standing.Each(p, &g.board, func(_ int, keys []*channel.Channel) bool {
+		rests := keys[0].Gate == nil // others dial its server too
+		for _, ch := range keys {
+			for i, c := range p.Candidates(ch) {
+				b := c.Standing(now)
+				rests = rests && b.Ready()
+				f(ch, ch.Conf.Models[i].Name, b)
 			}
 		}
-	}
+		return rests
+	})
+	return channels
+}
+
+// ChangedChannel is how a configured channel stands, with its place among them.
+type ChangedChannel struct {
+	At int
+	ChannelState
+}
+
+// Changes are the channels that may stand otherwise than before.
+type Changes struct {
+	Channels []ChangedChannel // in the order of the configuration
+	All      bool             // there are no others: the configuration is another one than before
+	Ready    bool             // every channel, key and model is, also of those that are left out
+}
+
+// Watch is one observer of the channels.
+type Watch = routing.Watch
+
+// Changed returns what may be otherwise than at the last look of w. It changes nothing else.
+func (g *Gateway) Changed(w *Watch) Changes {
+	p, now, c := g.plan.Load(), time.Now(), Changes{Ready: true}
+	_, c.All = w.Each(p, &g.board, func(at int, keys []*channel.Channel) bool {
+		s := stateOf(keys[0], g.probers.Load().at(keys[0].ID))
+		rests := keys[0].Gate == nil && s.Probe == nil && s.Waiting == 0
+		for _, ch := range keys {
+			k := keyState(p, ch, now)
+			for i := range k.Models {
+				c.Ready = c.Ready && k.Models[i].State == "ready"
+				rests = rests && k.Models[i].Rests()
+			}
+			s.Keys = append(s.Keys, k)
+		}
+		c.Channels = append(c.Channels, ChangedChannel{at, s})
+		return rests
+	})
+	return c
 }
 
 func stateOf(c *channel.Channel, probe *prober) ChannelState {
@@ -104,6 +145,7 @@ func (g *Gateway) Force(id string, f channel.Force) error {
 	for _, ch := range g.plan.Load().Channels {
 		if ch.ID == id {
 			ch.Forced.Store(int32(f))
+			ch.Mark.Note()
 			found = true
 		}
 	}

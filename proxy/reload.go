@@ -67,7 +67,7 @@ func (g *Gateway) compile(conf *config.Config, before *routing.Plan) (*routing.P
 	}
 	for _, ch := range p.Channels {
 		ch.Queue, ch.Log = &g.room, g.log
-		ch.Meter = g.metrics.Channel(ch.ID)
+		ch.Meter, ch.Mark = g.metrics.Channel(ch.ID), g.board.At(ch.ID)
 		ch.Bans = g.bans.At(ch.Kind, ch.Conf.URL)
 	}
 	p.OpenGates(&g.room)
@@ -123,7 +123,8 @@ func (g *Gateway) HintCells() []string { return slices.Collect(maps.Keys(g.plan.
 func (g *Gateway) Hint(h channel.Hint) {
 	now := time.Now()
 	for _, c := range g.plan.Load().Cells[h.Cell] {
-		c.Take(h, now)
+		c.Record.Take(h, now)
+		c.Channel.Mark.Note()
 	}
 }
 

@@ -14,6 +14,9 @@ type Bar struct {
 	fault translate.Fault // of which kind it is; 0: of none
 }
 
+// Ready reports whether b is that of a ready candidate about which there is nothing to say.
+func (b Bar) Ready() bool { return b.State == "ready" && b.Why == "" }
+
 // said is b as clients are told of it: without times, which differ for each of many.
 func (b Bar) said() string {
 	switch b.State {

@@ -53,6 +53,7 @@ type Channel struct {
 	Gate       *Gate            // of its server, if it is
 	Spare      fairqueue.Slots  // word that one of its connections is idle
 	Meter      *metrics.Channel // the same for all keys
+	Mark       *Mark            // the same for all keys: something has happened on it; nil: nobody looks
 	Quarantine Quarantine       // the key; of one model of it see Record
 	doubt      doubt            // about the key
 	Bans       *trials          // of its server; nil: that bans nobody

@@ -47,6 +47,7 @@ func (c *Candidate) Lease(handed bool) (Lease, Bar) {
 		return Lease{}, AtLimit()
 	}
 	ch.InFlight.Add(1)
+	ch.Mark.Note()
 	trial, ok := c.tryKey()
 	if !ok {
 		ch.release()
@@ -76,6 +77,7 @@ func (c *Candidate) LeaseUnjudged() (Lease, Bar) {
 		return Lease{}, AtLimit()
 	}
 	ch.InFlight.Add(1)
+	ch.Mark.Note()
 	trial, ok := c.tryKey()
 	if !ok {
 		ch.release()
@@ -88,6 +90,7 @@ func (c *Candidate) LeaseUnjudged() (Lease, Bar) {
 func (c *Channel) release() {
 	c.InFlight.Add(-1)
 	c.Queue.GiveBack(c.Slots)
+	c.Mark.Note()
 }
 
 // AtLimit bars a channel that has no slot left.
@@ -120,6 +123,7 @@ func (l *Lease) Judge(err *translate.Error) {
 		l.setAside(err)
 	}
 	l.trial.end(l.Record, l.Channel, err)
+	l.Channel.Mark.Note()
 }
 
 // Excuse ends the lease of a request that says nothing about the channel, whatever err it

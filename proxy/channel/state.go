@@ -39,8 +39,12 @@ type ModelState struct {
 	Context int64 `json:"context,omitempty"`
 }
 
+// Rests reports whether it stays as it is until something happens on the channel.
+func (s *ModelState) Rests() bool { return s.State == "ready" && s.Why == "" && s.Requests == 0 }
+
 // State is how c stands at now, for an operator to read.
 func (c *Candidate) State(now time.Time) ModelState {
+	_ = c.Record.br.State() // counts what is too old no more
 	n := c.Record.br.Counts()
 	s := ModelState{
 		Upstream: c.Upstream, Requests: n.TotalSuccesses + n.TotalFailures, Failures: n.TotalFailures, Streak: c.Record.consecutiveFailures.Load(),

@@ -48,7 +48,7 @@ type Plan struct {
 
 	Users int // exchanges under it, for the gateway, whose lock guards it
 
-	Cells map[string][]*channel.Record // by their names, where gateways tell each other; nil: they do not
+	Cells map[string][]*channel.Candidate // by the names of their records, where gateways tell each other; nil: they do not
 }
 
 // New compiles conf, which has been checked. open makes the upstream of one
@@ -256,13 +256,13 @@ func (p *Plan) candidateOf(ch *channel.Channel, m *config.Model) *channel.Candid
 
 // Publish makes the records of p known by their names, and has them told to other gateways.
 func (p *Plan) Publish(tell func(channel.Hint)) {
-	p.Cells = map[string][]*channel.Record{}
+	p.Cells = map[string][]*channel.Candidate{}
 	for _, r := range p.Routes {
 		for _, tier := range r.Tiers {
 			for i := range tier {
 				c := &tier[i]
 				name := c.Publish(tell)
-				p.Cells[name] = append(p.Cells[name], c.Record)
+				p.Cells[name] = append(p.Cells[name], c)
 			}
 		}
 	}
