@@ -23,7 +23,7 @@ func (a *answer) next() translate.Event {
 		a.heldAt++
 		return a.held[a.heldAt-1]
 	}
-	a.hasFirst = false
+	a.hasFirst, a.held, a.heldAt, a.copies = false, nil, 0, nil // an answer that trickles needs them no more
 	return a.first
 }
 

@@ -227,6 +227,9 @@ func (p *Pending) answer() *translate.Error {
 // commit is the only way to an exchange: from here on there is no other channel.
 func (p *Pending) commit() *Exchange {
 	p.x.phase = committed
+	if p.x.prompt.turn == nil {
+		p.x.q.Request = nil // nothing of it is stored, so that an answer that trickles needs it no more
+	}
 	return &p.x
 }
 

@@ -66,7 +66,7 @@ func frameChunk(p []byte) []byte {
 }
 
 // framing is what tells the pieces of a streamed answer apart, as far as the front writes it
-// and not the dialect.
+// and not the dialect. It does not change.
 type framing struct {
 	kind  string // content type
 	alive []byte // what a silent stream says between two pieces
@@ -76,10 +76,10 @@ type framing struct {
 }
 
 // eventStream is the framing of server-sent events (docs/rules/rest.md 3.2).
-var eventStream = framing{kind: "text/event-stream; charset=utf-8", alive: sse.AppendComment(nil, "keep-alive")}
+var eventStream = &framing{kind: "text/event-stream; charset=utf-8", alive: sse.AppendComment(nil, "keep-alive")}
 
 // framingOf is the framing of the answer to req.
-func (f *Front) framingOf(req *translate.Request) framing {
+func (f *Front) framingOf(req *translate.Request) *framing {
 	if f.framing == nil {
 		return eventStream
 	}

@@ -107,7 +107,7 @@ func pictures(form *intake.Form) int {
 // the commit point, else as it comes.
 func (c *call) relay(q *proxy.Question) {
 	enc := openai.Beside.NewEncoder(q.Request, translate.Envelope{RequestID: c.id})
-	frames := framing{mute: true}
+	frames := &framing{mute: true}
 	if q.Request.Stream {
 		frames = eventStream
 	}
@@ -151,6 +151,6 @@ func (b *stream) relays(label string, o *translate.Opaque) {
 	defer b.mu.Unlock()
 	b.marked = o.Answer == 0 // no end mark is known, so that none is missing
 	if b.frames.mute || !translate.IsEvents(label) {
-		b.frames = framing{kind: label, mute: true}
+		b.frames = &framing{kind: label, mute: true}
 	}
 }

@@ -67,7 +67,7 @@ type Front struct {
 	headers []string
 
 	// framing is how the answer to a streamed question is framed; nil: as server-sent events.
-	framing func(req *translate.Request) framing
+	framing func(req *translate.Request) *framing
 	// start: an answer whose status line cannot be held any longer begins with the event of
 	// the start; false: with a comment.
 	start bool

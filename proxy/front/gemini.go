@@ -32,7 +32,7 @@ var geminiFront = Front{
 	newID:   func() string { return ids.New("") },
 	status:  gemini.Status,
 	headers: []string{"x-goog-api-key", "x-goog-api-client"},
-	framing: func(req *translate.Request) framing {
+	framing: func(req *translate.Request) *framing {
 		if req.List {
 			return jsonList
 		}
@@ -44,7 +44,7 @@ var geminiFront = Front{
 }
 
 // jsonList is the framing of a JSON list that grows: white space says that it lives.
-var jsonList = framing{kind: "application/json; charset=utf-8", alive: []byte(" ")}
+var jsonList = &framing{kind: "application/json; charset=utf-8", alive: []byte(" ")}
 
 // askGemini answers what the path asks of a model.
 func askGemini(c *call) {

@@ -41,7 +41,7 @@ var ollamaFront = Front{
 	anyType:  true,
 	times:    true,
 	untagged: ollama.Untagged,
-	framing:  func(*translate.Request) framing { return jsonLines },
+	framing:  func(*translate.Request) *framing { return jsonLines },
 
 	appendModels: ollama.AppendModels,
 	appendModel:  ollama.AppendModel,
@@ -63,7 +63,7 @@ func besideOllama(path string) string {
 
 // jsonLines is the framing of an answer that is a JSON object on each line: white space before one
 // says that it lives. A line of its own would be one that clients cannot read.
-var jsonLines = framing{kind: "application/x-ndjson", alive: []byte(" ")}
+var jsonLines = &framing{kind: "application/x-ndjson", alive: []byte(" ")}
 
 // shortLoad is how long a body may be that asks for nothing but that a model is loaded.
 const shortLoad = 4 << 10

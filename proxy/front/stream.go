@@ -42,7 +42,7 @@ type stream struct {
 	watch      *conn.Conn
 	front      *Front
 	enc        translate.Encoder
-	frames     framing
+	frames     *framing
 	id         string
 	resumeFunc func()             // resume
 	once       *idempotentRequest // nil: without an Idempotency-Key
@@ -72,7 +72,7 @@ type stream struct {
 	closed   bool
 }
 
-func newStream(c *call, enc translate.Encoder, frames framing) *stream {
+func newStream(c *call, enc translate.Encoder, frames *framing) *stream {
 	b := &stream{s: c.s, conn: c.ctx.Conn(), front: c.front, enc: enc, frames: frames, id: c.id, once: c.once, capture: c.capture, page: c.pageHeaders(), last: time.Now(), bare: !c.ctx.Request.Header.IsHTTP11()}
 	b.watch = conn.Of(b.conn)
 	b.ctx, b.leave = b.watch.Life(c.s.life, errClientGone)

@@ -38,7 +38,7 @@ type httpStream struct {
 	through translate.Passage  // of an answer that goes by
 	req     *translate.Request // the question, until its answer has begun
 	queue
-	few    [4]translate.Event // the queue's, while they are enough
+	few    [3]translate.Event // the queue's, while they are enough
 	lines  []byte             // data lines of the last frame that are still to be decoded one by one
 	endBy  time.Time          // when the silence behind a complete answer is its end; zero: there is none
 	resume func()             // see Later

@@ -39,7 +39,7 @@ type call struct {
 	held  []byte // arguments that wait for the beginning
 	proof []byte // what the server wants back with it, until it has begun
 	at    int32  // its place among those that have begun; negative: it has not
-	list  int    // the frame that named it last
+	list  int32  // the frame that named it last
 	args  bool   // a piece of arguments that is not blank was seen
 	json  extent // of the arguments
 }
@@ -173,7 +173,7 @@ func (d *decoder) add(evs []translate.Event, p piece) ([]translate.Event, error)
 	}
 	d.named(c, p.name)
 	c.take(&p)
-	if d.heldBytes += len(p.name) + len(p.args); d.heldBytes > maxHeld {
+	if d.heldBytes += int32(len(p.name) + len(p.args)); d.heldBytes > maxHeld {
 		return evs, translate.Broken("the model called a tool without a name", nil)
 	}
 	if len(c.name) > 0 && c.args && (c.id != "" || len(c.held) > waitID) {
@@ -263,7 +263,7 @@ func (d *decoder) begin(evs []translate.Event, c *call) []translate.Event {
 	c.at = d.begun
 	d.begun++
 	d.held--
-	d.heldBytes -= len(c.held)
+	d.heldBytes -= int32(len(c.held))
 	id := d.copied(c.id)
 	if c.id == "" {
 		id = d.makeID(int(c.at))

@@ -28,9 +28,9 @@ type decoder struct {
 	begun     int32 // of calls
 	usage     translate.Usage
 	calls     []call
-	held      int    // of them have not begun
-	heldBytes int    // what is kept of those
-	list      int    // counts the frames with calls
+	held      int32  // of them have not begun
+	heldBytes int32  // what is kept of those
+	list      int32  // counts the frames with calls
 	ids       []byte // the answer's id, from which missing ids of calls are made
 	room      [48]byte
 	single    [1]*fastjson.Value
