@@ -12,10 +12,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/template"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/dragoman-gateway/dragoman/internal/fold"
 )
 
 // Validate checks the whole of c and returns a [*Problems] with everything that
@@ -525,16 +526,12 @@ func (k *checker) connections() {
 // fold runs the template once over a sample, so that a field that does not
 // exist is found now and not by a caller.
 func (k *checker) fold(path, text string) {
-	t, err := template.New("fold").Parse(text)
+	t, err := fold.Parse(text)
 	if err != nil {
 		k.add(path, "is no template: %s", k.templateError(path, err))
 		return
 	}
-	type message struct{ Role, Text string }
-	sample := struct {
-		System, Message string
-		History         []message
-	}{"system", "question", []message{{"user", "one"}, {"assistant", "two"}}}
+	sample := fold.Talk{System: "system", Message: "question", History: []fold.Turn{{Role: "user", Text: "one"}, {Role: "assistant", Text: "two"}}}
 	if err := t.Execute(&bounded{left: maxText}, sample); err != nil {
 		k.add(path, "does not work: %s", k.templateError(path, err))
 	}

@@ -25,7 +25,7 @@ var mayImport = []struct {
 	{"translate", []string{"internal/jsonx"}},
 	{"translate/dialects", []string{"translate/..."}},
 	{"translate/...", []string{"translate", "internal/jsonx"}},
-	{"config", nil},
+	{"config", []string{"internal/fold"}},
 	{"config/revision", []string{"config"}},
 	{"proxy/balance", nil},
 	{"proxy/auth", []string{"translate", "limiter", "store", "config", "internal/ids", "internal/keyset"}},
@@ -36,7 +36,7 @@ var mayImport = []struct {
 	{"proxy/metrics", []string{"translate"}},
 	{"proxy/proxytest", []string{"translate"}},
 	{"proxy/journal", []string{"translate", "limiter", "store", "config"}},
-	{"proxy/channel", []string{"translate", "config", "proxy/balance", "proxy/fairqueue", "proxy/metrics"}},
+	{"proxy/channel", []string{"translate", "config", "internal/fold", "proxy/balance", "proxy/fairqueue", "proxy/metrics"}},
 	{"proxy/watchdog", []string{"translate"}},
 	{"proxy/tracing", []string{"translate", "config", "proxy/journal"}},
 	{"proxy/routing", []string{

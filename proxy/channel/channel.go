@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"reflect"
 	"sync/atomic"
-	"text/template"
 
 	"github.com/dragoman-gateway/dragoman/config"
+	"github.com/dragoman-gateway/dragoman/internal/fold"
 	"github.com/dragoman-gateway/dragoman/proxy/fairqueue"
 	"github.com/dragoman-gateway/dragoman/proxy/metrics"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -41,7 +41,7 @@ type Channel struct {
 	Conf     *config.Channel
 	Upstream Upstream
 	Timeouts Timeouts
-	Fold     *template.Template
+	Fold     *fold.Template
 	Kind     *config.Kind
 
 	Refuses, Takes translate.Traits // of its models, by its configuration
@@ -70,12 +70,12 @@ func (c *Channel) Describe(req *translate.Request) {
 }
 
 // New makes the channel of conf for its key number n, by open. Its error is open's.
-func New(conf *config.Channel, key string, n int, c Timeouts, fold *template.Template, open Opener) (*Channel, error) {
+func New(conf *config.Channel, key string, n int, c Timeouts, template *fold.Template, open Opener) (*Channel, error) {
 	up, err := open(conf, key)
 	if err != nil {
 		return nil, err
 	}
-	ch := &Channel{ID: conf.ID, Key: n, Conf: conf, Upstream: up, Timeouts: c, Fold: fold, Kind: config.KindOf(conf.Kind)}
+	ch := &Channel{ID: conf.ID, Key: n, Conf: conf, Upstream: up, Timeouts: c, Fold: template, Kind: config.KindOf(conf.Kind)}
 	ch.Weight = int32(max(min(max(conf.Weight, 1), 1e6)*weightUnit/max(len(conf.Keys), 1), 1))
 	ch.Seed = seedOf(conf.ID, n)
 	ch.Refuses, _ = translate.TraitsOf(conf.Refuses) // config has checked the words

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"text/template"
 
+	"github.com/dragoman-gateway/dragoman/internal/fold"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
-// DefaultFold is the text/template that folds system text and history into one
+// DefaultFold is the template ([fold.Template]) that folds system text and history into one
 // message for channels that know neither (rest, iagent). It sees .System,
 // .History (each with .Role and .Text) and .Message.
 const DefaultFold = `{{if .System}}{{.System}}
@@ -28,23 +28,18 @@ const maxFold = 32 << 20
 var errFoldTooLong = errors.New("what the template makes of the conversation is too long")
 
 // folded is what a template has written so far.
-type folded struct{ bytes.Buffer }
+type folded struct{ text bytes.Buffer }
 
 func (f *folded) Write(p []byte) (int, error) {
-	if f.Len()+len(p) > maxFold {
+	if f.text.Len()+len(p) > maxFold {
 		return 0, errFoldTooLong
 	}
-	return f.Buffer.Write(p)
+	return f.text.Write(p)
 }
 
 // FoldRequest returns req as one user message that says everything.
-func FoldRequest(t *template.Template, req *translate.Request) (translate.Message, error) {
-	type said struct{ Role, Text string }
-	var data struct {
-		System  string
-		History []said
-		Message string
-	}
+func FoldRequest(t *fold.Template, req *translate.Request) (translate.Message, error) {
+	var data fold.Talk
 	newest := req.Newest()
 	data.Message = textOf(newest)
 	req.DropUnfolded()
@@ -55,7 +50,7 @@ func FoldRequest(t *template.Template, req *translate.Request) (translate.Messag
 			system = append(system, textOf(m))
 			continue
 		}
-		data.History = append(data.History, said{m.Role.String(), textOf(m)})
+		data.History = append(data.History, fold.Turn{Role: m.Role.String(), Text: textOf(m)})
 	}
 	data.System = strings.Join(system, "\n\n")
 	if data.System == "" && data.History == nil || data.Message == "" && !slices.ContainsFunc(newest.Parts, standsAlone) {
@@ -67,10 +62,10 @@ func FoldRequest(t *template.Template, req *translate.Request) (translate.Messag
 		return *newest, nil
 	}
 	var b folded
-	if err := t.Execute(&b, &data); err != nil {
+	if err := t.Execute(&b, data); err != nil {
 		return translate.Message{}, err
 	}
-	out := translate.TextMessage(translate.RoleUser, b.String())
+	out := translate.TextMessage(translate.RoleUser, b.text.String())
 	for _, p := range newest.Parts {
 		if p.Kind == translate.PartMedia || p.Kind == translate.PartImage || p.Kind == translate.PartAudio || p.Kind == translate.PartDocument && p.Text == "" {
 			out.Parts = append(out.Parts, p)
@@ -112,9 +107,9 @@ func textOf(m *translate.Message) string {
 }
 
 // ParseFold compiles a template of the configuration; empty is [DefaultFold].
-func ParseFold(text string) (*template.Template, error) {
+func ParseFold(text string) (*fold.Template, error) {
 	if text == "" {
 		text = DefaultFold
 	}
-	return template.New("fold").Parse(text)
+	return fold.Parse(text)
 }
