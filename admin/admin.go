@@ -79,6 +79,7 @@ type SpanStats struct {
 // Health is how a gateway stands.
 type Health struct {
 	Starting bool // no questions are taken yet
+	Stopping bool // none are to be sent any more
 	Store    bool // the store takes changes
 	// Configuration is the digest of what runs, see [config.Digest]; empty: nobody knows.
 	Configuration string

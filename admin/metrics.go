@@ -271,7 +271,7 @@ func (e *exposition) process(f *figures) {
 	e.head("dragoman_store_up", "gauge", "1 while the store takes changes, 0 while conversations cannot be kept.")
 	e.line("dragoman_store_up", one(f.health.Store))
 	e.head("dragoman_ready", "gauge", "1 while questions are taken, 0 while the gateway starts or stops.")
-	e.line("dragoman_ready", one(!f.health.Starting && !f.draining))
+	e.line("dragoman_ready", one(!f.health.Starting && !f.health.Stopping && !f.draining))
 	if f.health.Configuration != "" {
 		e.head("dragoman_configuration_info", "gauge", "1, with the hash of the configuration that runs.")
 		e.line("dragoman_configuration_info", 1, "hash", f.health.Configuration)

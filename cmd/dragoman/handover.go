@@ -142,6 +142,7 @@ func (v *service) untilEnd(ctx context.Context, s environment) error {
 	} else {
 		v.log.Info("stopping", "drain", wait)
 		v.super.stopping(wait)
+		v.retire(drain, s.grace)
 	}
 	_ = v.line.Close()
 	v.server.Shutdown(drain)
@@ -160,6 +161,14 @@ func (v *service) leave(ctx context.Context, pid int, wait time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	v.server.HandOver(ctx)
+}
+
+// retire answers what comes on connections that are open, for grace, or until ctx ends. A balancer
+// learns meanwhile that this process stops.
+func (v *service) retire(ctx context.Context, grace time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	v.server.Retire(ctx)
 }
 
 // heed has the signals brought that serve acts on, until stop is called.

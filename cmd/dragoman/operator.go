@@ -104,7 +104,7 @@ func holders(server *front.Server) func() admin.Clients {
 // configuration it has.
 func healthOf(server *front.Server, watch *storeWatch, common *shared, sum *digest) func() admin.Health {
 	return func() admin.Health {
-		return admin.Health{Starting: server.Starting(), Store: watch.up(), Configuration: sum.String(), Differing: common.differing()}
+		return admin.Health{Starting: server.Starting(), Stopping: server.Stopping(), Store: watch.up(), Configuration: sum.String(), Differing: common.differing()}
 	}
 }
 

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -216,5 +219,49 @@ func TestTheUserOfTheUnitMayReadTheConfiguration(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the unit lacks %s", strings.TrimSpace(want))
 		}
+	}
+}
+
+// A balancer that holds a connection open may have sent a question before it knows of the stop.
+func TestAStopAnswersOnOpenConnectionsAndIsNotReadyAtOnce(t *testing.T) {
+	t.Parallel()
+	r := runServeFor(t, fmt.Sprintf(reloadConf, "echo"), time.Minute)
+	held, err := net.Dial("tcp", strings.TrimPrefix(r.base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Close() }()
+	in := bufio.NewReader(held)
+	ask := func() (*http.Response, string) {
+		t.Helper()
+		fmt.Fprint(held, "GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-alice\r\n\r\n")
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		return resp, string(body)
+	}
+	if resp, body := ask(); resp.StatusCode != 200 || resp.Close {
+		t.Fatalf("%d %s", resp.StatusCode, body)
+	}
+	r.stop()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		status, body := r.call("GET", r.operator+"/readyz", "")
+		if status == 503 && strings.Contains(body, "stopping") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it is ready: %d %s", status, body)
+		}
+	}
+	if _, text := r.call("GET", r.operator+"/metrics", "operator-token"); !strings.Contains(text, "\ndragoman_ready 0\n") {
+		t.Errorf("the metrics say that it is ready:\n%s", text)
+	}
+	if resp, body := ask(); resp.StatusCode != 200 || !resp.Close {
+		t.Errorf("%d %s, close %v", resp.StatusCode, body, resp.Close)
 	}
 }

@@ -14,7 +14,7 @@ const (
 // those that keep no conversation are answered.
 func (c *call) ready() {
 	status, word := fasthttp.StatusOK, "ok"
-	if c.s.ending() {
+	if c.s.Stopping() {
 		status, word = fasthttp.StatusServiceUnavailable, "stopping"
 		c.ctx.Response.Header.Set("Retry-After", "1")
 	}

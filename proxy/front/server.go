@@ -61,7 +61,8 @@ type Server struct {
 	mu       sync.Mutex
 	open     map[closer]struct{} // sessions
 	stopping bool
-	leaving  atomic.Bool // set under mu: another process has taken over
+	leaving  atomic.Bool // set under mu: nothing is accepted any more, see HandOver and Retire
+	retiring atomic.Bool // no other process takes over, see Retire
 }
 
 // closer is a session as the server stops it: no new questions, a word of
