@@ -22,6 +22,7 @@ func (c *call) withBody(handle func(*call)) {
 	coding, ok := c.coding()
 	switch there := b.There(); {
 	case there && (coding == "" && ok || len(c.ctx.Request.Body()) == 0):
+		c.trimMark()
 		handle(c)
 		return
 	case !ok:
@@ -56,7 +57,7 @@ func (c *call) receive(in *intake.Upload, b *intake.Left) error {
 	if !c.forms {
 		body, err := in.Body(b)
 		if err == nil {
-			c.ctx.Request.SetBodyRaw(body)
+			c.setBody(body)
 		}
 		return err
 	}
@@ -115,7 +116,7 @@ func (c *call) inline(coding string, handle func(*call)) {
 		c.refuseBody(typed(err))
 		return
 	}
-	c.ctx.Request.SetBodyRaw(body)
+	c.setBody(body)
 	handle(c)
 }
 

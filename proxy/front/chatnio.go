@@ -44,7 +44,7 @@ func chatnioRefuse(c *call, err *translate.Error) {
 	c.allowAll()
 	c.retryAfter(err)
 	switch err.Code {
-	case translate.CodeTooLarge, translate.CodeUnavailable:
+	case translate.CodeTooLarge, translate.CodeUnavailable, translate.CodeValidation, translate.CodeMediaType:
 		c.json(err.Status(), chatnio.AppendFail(nil, err.Message))
 	default: // of its credential
 		c.json(401, chatnio.AppendDenied(nil))

@@ -17,6 +17,7 @@ func (s *Server) route() fasthttp.RequestHandler {
 	r.RedirectTrailingSlash, r.RedirectFixedPath, r.HandleOPTIONS = false, false, false
 	for _, f := range s.fronts {
 		for _, route := range f.routes() {
+			answer := inUTF8(route.Handle)
 			handle := s.guard(func(c *call) {
 				by := f
 				if route.Shared {
@@ -24,7 +25,7 @@ func (s *Server) route() fasthttp.RequestHandler {
 				}
 				c.reaches(by)
 				c.forms = route.Forms && translate.IsForm(c.header(fasthttp.HeaderContentType))
-				c.withBody(route.Handle)
+				c.withBody(answer)
 			})
 			for _, method := range strings.Split(route.Method, "+") {
 				r.Handle(method, s.conf.Prefix+route.Path, handle)

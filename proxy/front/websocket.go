@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -55,7 +56,7 @@ func (s *session) readShared(who string) (msg []byte, text, ok bool) {
 	}
 	s.buf = buf
 	ok = s.took(kind, buf, err)
-	return buf, kind == websocket.TextMessage, ok
+	return bytes.TrimPrefix(buf, byteMark), kind == websocket.TextMessage, ok
 }
 
 // affords charges who with room for a message, which is not counted where it is little.
