@@ -40,6 +40,7 @@ const (
 var hostile = []struct{ name, raw, want string }{
 	{"two different `Content-Length`", rawAsk(askLength+"Content-Length: 0\r\n") + askBody + smuggled, "400, closed"},
 	{"the same `Content-Length` twice", rawAsk(askLength+askLength) + askBody, "400, closed"},
+	{"two different values of `Authorization`, or of another header of a credential", rawAsk("Authorization: Bearer sk-bob-caller-key\r\n"+askLength) + askBody + smuggled, "400, closed"},
 	{"`Content-Length: 29, 29`", rawAsk("Content-Length: 29, 29\r\n") + askBody, "400, closed"},
 	{"`Content-Length: +29`", rawAsk("Content-Length: +29\r\n") + askBody, "400, closed"},
 	{"`Content-Length: -1`", rawAsk("Content-Length: -1\r\n") + smuggled, "400, closed"},

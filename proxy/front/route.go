@@ -25,7 +25,9 @@ func (s *Server) route() fasthttp.RequestHandler {
 				}
 				c.reaches(by)
 				c.forms = route.Forms && translate.IsForm(c.header(fasthttp.HeaderContentType))
-				c.withBody(answer)
+				if c.oneCredential() {
+					c.withBody(answer)
+				}
 			})
 			for _, method := range strings.Split(route.Method, "+") {
 				r.Handle(method, s.conf.Prefix+route.Path, handle)
