@@ -477,10 +477,12 @@ func (s *httpStream) known() error {
 			s.form, s.sure = formBytes, true
 			break
 		}
-		if !looksLikeEvents(text) {
+		switch events, more := beginLikeEvents(text); {
+		case events:
+			s.form, s.sure = formEvents, true
+		case !more || s.body.over:
 			return translate.Broken("the model answered nonsense", nil)
 		}
-		s.form, s.sure = formEvents, true
 	}
 	if s.sure {
 		// What is of another form than asked for is not what the client waits for.
@@ -507,15 +509,6 @@ func (s *httpStream) sniff() error {
 			return truncated(s.ctx, err)
 		}
 	}
-}
-
-func looksLikeEvents(text []byte) bool {
-	for _, field := range []string{":", "data", "event", "id", "retry"} {
-		if bytes.HasPrefix(text, []byte(field)) {
-			return true
-		}
-	}
-	return false
 }
 
 // Close implements translate.Stream.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -54,8 +55,10 @@ func TestTheBytesSayWhatABodyIsWhateverItsLabelSays(t *testing.T) {
 		for _, label := range []string{"text/event-stream", "application/json", "text/html; charset=utf-8", "text/plain", "application/octet-stream", "application/x-ndjson", ""} {
 			for name, body := range map[string]string{
 				"events": k.events, "events behind a comment": ": processing\n\n" + k.events, "events behind blank lines": "\n\n" + k.events,
-				"events behind harmless ones": "data: ping\n\ndata: null\n\n" + k.events,
-				"a body":                      k.body, "a body behind blank lines": "\n\n \n" + k.body, "a body behind a byte order mark": "\xef\xbb\xbf" + k.body,
+				"events behind harmless ones":   "data: ping\n\ndata: null\n\n" + k.events,
+				"events behind a strange field": "trace-id: 7\n" + k.events, "events with strange fields": strings.ReplaceAll("\n\n"+k.events, "\n\n", "\n\nx_trace: {\"a\":1}\r\nx_empty\r\n"),
+				"events without names": regexp.MustCompile("event: .*\n").ReplaceAllString(k.events, ""),
+				"a body":               k.body, "a body behind blank lines": "\n\n \n" + k.body, "a body behind a byte order mark": "\xef\xbb\xbf" + k.body,
 				"a body and an end mark": k.body + "\n\ndata: [DONE]\n\n", "a body and comments": k.body + "\n: bye\n",
 			} {
 				for _, stream := range []bool{true, false} {
@@ -353,4 +356,18 @@ func TestWhoeverLeavesBehindAReasonGetsNoEnd(t *testing.T) {
 		_, _, err = read(s)
 		wantFault(t, err, translate.FaultGone, translate.CodeCanceled)
 	})
+}
+
+func TestWhatIsNoEventIsToldAsSoonAsItCanBe(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][2]bool{
+		"": {false, true}, "d": {false, true}, "data": {true, false}, ": x": {true, false}, "x-a": {false, true}, "x-a: 1": {false, true}, "x-a: 1\r": {false, true},
+		"x-a: 1\r\nb\rdata:": {true, false}, "x-a: 1\n\n\nevent: y": {true, false}, "Service unavailable": {false, false}, "x-a: 1\nno way": {false, false},
+		"x-a: 1\n{}": {false, false}, "x-a: 1\n<html>": {false, false}, "gr\xc3\xbcn:": {false, false}, strings.Repeat("a", maxStrange-1): {false, true},
+		strings.Repeat("a", maxStrange): {false, false}, strings.Repeat("a: b\n", maxStrange/5) + "\n\ndata: x": {false, false},
+	} {
+		if events, more := beginLikeEvents([]byte(text)); events != want[0] || more != want[1] {
+			t.Errorf("%.40q: events %v, more %v", text, events, more)
+		}
+	}
 }
