@@ -6,9 +6,6 @@ import "bytes"
 // to be read past (HTML, 9.2.6).
 var eventFields = [...]string{":", "data", "event", "id", "retry"}
 
-// maxStrange bounds the lines of other fields before an answer.
-const maxStrange = 4 << 10
-
 func looksLikeEvents(text []byte) bool {
 	for _, field := range eventFields {
 		if bytes.HasPrefix(text, []byte(field)) {
@@ -18,30 +15,28 @@ func looksLikeEvents(text []byte) bool {
 	return false
 }
 
-// beginLikeEvents reports whether text, behind lines of fields that mean nothing, looks like
-// events; more: that cannot be told before more of it has come.
-func beginLikeEvents(text []byte) (events, more bool) {
-	more = len(text) < maxStrange
-	text = text[:min(len(text), maxStrange)]
-	for len(text) > 0 {
-		if looksLikeEvents(text) {
-			return true, false
-		}
+// maxStrange bounds the lines of other fields before an answer.
+const maxStrange = 4 << 10
+
+// pastStrange is text behind the lines of fields that mean nothing; empty: there may be more of
+// them, in what has not come yet.
+func pastStrange(text []byte) []byte {
+	for begun := text; len(text) > 0 && !looksLikeEvents(text); {
 		end := bytes.IndexAny(text, "\r\n")
 		line := text
 		if end >= 0 {
 			line = text[:end]
 		}
 		name, _, _ := bytes.Cut(line, []byte{':'})
-		if len(name) == 0 || bytes.ContainsFunc(name, notOfName) {
-			return false, false
-		}
-		if end < 0 {
-			break
+		switch {
+		case len(name) == 0, bytes.ContainsFunc(name, notOfName), len(begun)-len(text) >= maxStrange, len(line) >= maxStrange:
+			return text
+		case end < 0:
+			return nil
 		}
 		text = bytes.TrimLeft(text[end:], "\r\n")
 	}
-	return false, more
+	return text
 }
 
 // notOfName reports whether a field's name is not likely to have r: it is a word.

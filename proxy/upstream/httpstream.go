@@ -477,10 +477,10 @@ func (s *httpStream) known() error {
 			s.form, s.sure = formBytes, true
 			break
 		}
-		switch events, more := beginLikeEvents(text); {
-		case events:
+		switch text = pastStrange(text); {
+		case looksLikeEvents(text):
 			s.form, s.sure = formEvents, true
-		case !more || s.body.over:
+		case len(text) > 0, s.body.over:
 			return translate.Broken("the model answered nonsense", nil)
 		}
 	}
