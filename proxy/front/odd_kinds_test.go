@@ -73,6 +73,10 @@ func TestErrorsInListsAndDoubledAndUnknownEventsAreToldRight(t *testing.T) {
 		{"a list as one event", "gemini", sse, sseOf("[" + geminiPiece("one ", "") + "," + geminiPiece("two", "STOP") + "]"), "one two", false},
 		{"a doubled end", "gemini", sse, sseOf(geminiPiece("one ", ""), geminiPiece("two", "STOP"), geminiPiece("", "STOP"), geminiPiece("", "STOP")), "one two", false},
 		{"unknown values", "gemini", sse, sseOf(`{}`, unknown, geminiPiece("one ", ""), `{"candidates":[{"index":0,"content":{"parts":[{"surprise":{}},{"text":"two"}]}}]}`, unknown, geminiPiece("", "STOP")), "one two", false},
+		{"a mark of another vendor behind the reason", "gemini", sse, sseOf(geminiPiece("one ", ""), geminiPiece("two", "STOP"), "[DONE]"), "one two", false},
+		{"a mark of another vendor, twice", "gemini", sse, sseOf(geminiPiece("one ", "STOP"), geminiPiece("two", "STOP"), `"[DONE]"`, "[done]"), "one two", false},
+		{"a mark of another vendor in place of a reason", "gemini", sse, sseOf(geminiPiece("one ", ""), geminiPiece("two", ""), "[DONE]"), "one two", false},
+		{"signs of life", "gemini", sse, sseOf("[ping]", geminiPiece("one ", ""), "[]", geminiPiece("two", "STOP")), "one two", false},
 
 		{"doubled starts and ends", "anthropic", sse, sseOf(anthropicStart, anthropicStart, anthropicBlock, anthropicBlock, anthropicPiece("one "), anthropicPiece("two"), anthropicStop, anthropicStop, anthropicDelta, anthropicDelta, anthropicEnd, anthropicEnd), "one two", false},
 		{"unknown events and blocks", "anthropic", sse, sseOf(anthropicStart, unknown, `{"type":"content_block_start","index":1,"content_block":{"type":"surprise"}}`, `{"type":"content_block_delta","index":1,"delta":{"type":"surprise_delta","x":1}}`, `{"type":"content_block_stop","index":1}`,
@@ -86,6 +90,7 @@ func TestErrorsInListsAndDoubledAndUnknownEventsAreToldRight(t *testing.T) {
 
 		{"a doubled end", "ollama", lines, ollamaOne + "\n" + ollamaTwo + "\n" + ollamaEnd + "\n" + ollamaEnd + "\n" + ollamaTwo + "\n", "one two", false},
 		{"unknown lines", "ollama", lines, unknown + "\n\n" + ollamaOne + "\n" + `{"status":"surprise","completed":3}` + "\n" + ollamaTwo + "\n" + ollamaEnd + "\n", "one two", false},
+		{"a mark of another vendor behind the end", "ollama", lines, ollamaOne + "\n" + ollamaTwo + "\n" + ollamaEnd + "\n[DONE]\n", "one two", false},
 		{"an error as a line behind the content", "ollama", lines, ollamaOne + "\n" + `{"error":"an error was encountered while running the model"}` + "\n", "one ", true},
 	} {
 		for _, p := range posts {
@@ -106,6 +111,9 @@ func TestErrorsInListsAndDoubledAndUnknownEventsAreToldRight(t *testing.T) {
 				whole := !strings.Contains(p.name, "ed") || c.label == list
 				if shown := textOf(body); shown != c.text && !(failed && whole) {
 					t.Errorf("it shows %q: %.600s", shown, body)
+				}
+				if strings.HasPrefix(p.name, c.kind) && c.kind != "responses" && strings.Contains(strings.ToUpper(body), "[DONE]") {
+					t.Errorf("a client of %s cannot read the mark: %s", c.kind, body)
 				}
 				if p.name == "gemini listed" && !wellFormed(body) {
 					t.Errorf("it is no list, or no error: %s", body)
@@ -186,6 +194,37 @@ func TestADoubledCallIsOneCall(t *testing.T) {
 					t.Errorf("%d, %d calls: %s", status, n, body)
 				}
 			})
+		}
+	}
+}
+
+// Some gateways end every stream with OpenAI's mark, one that has broken off too (docs/rules/faults.md 2).
+func TestTheMarkOfAnotherVendorWithoutAReasonIsACutOnceAModelHasGivenOne(t *testing.T) {
+	t.Parallel()
+	b := newScripted(t)
+	w := oddWorld(t, strings.Replace(oddChannel("odd", b.url, 1), "kind: openai", "kind: gemini", 1))
+	ask := func(i int) (int, string) {
+		status, _, body := w.Do(t, "POST", posts[i].path, posts[i].body, "Authorization", "Bearer "+key, "anthropic-version", "2023-06-01")
+		return status, body
+	}
+	bare := sseOf(geminiPiece("Hello", ""), geminiPiece(", ", ""), "[DONE]")
+	b.says("text/event-stream", bare)
+	for i, p := range posts {
+		if status, body := ask(i); status != 200 || strings.Contains(body, `"error"`) {
+			t.Errorf("before, %s: %d %s", p.name, status, body)
+		}
+	}
+	b.says("text/event-stream", sseOf(geminiPiece("Hello", "STOP"), "[DONE]"))
+	for i, p := range posts {
+		if status, body := ask(i); status != 200 || strings.Contains(body, `"error"`) {
+			t.Errorf("with a reason, %s: %d %s", p.name, status, body)
+		}
+	}
+	b.says("text/event-stream", bare)
+	for i, p := range posts {
+		_, body := ask(i)
+		if !strings.Contains(body, `"error"`) || strings.Contains(body, "[DONE]") || strings.Contains(body, "message_stop") {
+			t.Errorf("after, %s: %s", p.name, body)
 		}
 	}
 }

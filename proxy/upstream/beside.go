@@ -20,11 +20,11 @@ type withEndpoints struct {
 // newOpenAI returns a channel of that kind.
 func newOpenAI(conf *config.Channel, key string, o Options) (Upstream, error) {
 	const path = "/chat/completions"
-	chat, err := newHTTP(conf, key, o, route{dialect: openai.Dialect, whole: path, stream: path, auth: "bearer"})
+	chat, err := newHTTP(conf, key, o, route{dialect: openai.Dialect, whole: path, stream: path, auth: "bearer", marked: true})
 	if err != nil {
 		return nil, err
 	}
-	beside, err := newHTTP(conf, key, o, route{dialect: openai.Beside, auth: "bearer", varied: true})
+	beside, err := newHTTP(conf, key, o, route{dialect: openai.Beside, auth: "bearer", varied: true, marked: true})
 	return &withEndpoints{chat, beside}, err
 }
 

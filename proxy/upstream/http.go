@@ -31,6 +31,9 @@ type route struct {
 	varied bool
 	// lines: a stream is a JSON object on each line, not server-sent events.
 	lines bool
+	// marked: the dialect's streams end with [DONE]. In those of others it goes no further, since
+	// the libraries of clients would fail on it.
+	marked bool
 	// needs are members without which the dialect has no question.
 	needs []string
 }

@@ -287,7 +287,7 @@ func (s *httpStream) complete() bool {
 // frame decodes f.
 func (s *httpStream) frame(f sse.Frame) error {
 	raw := f.Raw
-	if !s.pass {
+	if !s.pass || !s.up.marked && translate.DoneMark(f.Data) {
 		raw = nil
 	}
 	if bytes.EqualFold(f.Name, []byte("error")) {

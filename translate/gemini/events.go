@@ -92,7 +92,7 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 	for bytes.HasPrefix(frame, doubled) {
 		frame = bytes.TrimLeft(frame[len(doubled):], " \t")
 	}
-	if len(frame) == 0 || frame[0] != '{' && frame[0] != '[' {
+	if len(frame) == 0 || frame[0] != '{' { // a list, or a mark, which may begin like one
 		if translate.DoneMark(frame) { // of servers that imitate the vendor
 			d.unsaid = translate.ReasonMissing
 			return d.End(evs), nil

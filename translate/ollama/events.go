@@ -38,11 +38,26 @@ func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event
 	before := len(evs)
 	if !d.done && len(bytes.TrimSpace(frame)) > 0 {
 		var err error
-		if evs, err = d.line(evs, frame); err != nil {
+		if evs, err = d.framed(evs, frame); err != nil {
 			return evs, err
 		}
 	}
 	return d.Passed(evs, before), nil
+}
+
+// framed appends the events of one line, which may be none of the vendor's.
+func (d *decoder) framed(evs []translate.Event, text []byte) ([]translate.Event, error) {
+	switch {
+	case text[0] == '{':
+	case translate.DoneMark(text): // of servers that imitate the vendor
+		if d.Pass { // its client waits for the vendor's last line
+			return evs, translate.Truncated(nil)
+		}
+		return d.end(evs, nil)
+	case translate.Idle(text):
+		return evs, nil
+	}
+	return d.line(evs, text)
 }
 
 // line appends the events of one object, which is the whole answer or a piece of it.
@@ -78,7 +93,7 @@ func (d *decoder) line(evs []translate.Event, text []byte) ([]translate.Event, e
 	return d.end(evs, v)
 }
 
-// end appends the end of the answer, which v tells of.
+// end appends the end of the answer, which v tells of; nil: a mark of another vendor does.
 func (d *decoder) end(evs []translate.Event, v *fastjson.Value) ([]translate.Event, error) {
 	usage := translate.Usage{Input: translate.CountOf(v.Get("prompt_eval_count")), Output: translate.CountOf(v.Get("eval_count"))}
 	ev := translate.Event{Kind: translate.KindFinish, Finish: translate.FinishStop, Usage: usage}
@@ -88,6 +103,9 @@ func (d *decoder) end(evs []translate.Event, v *fastjson.Value) ([]translate.Eve
 			return evs, translate.InBand(translate.Refusal{Code: string(reason), Message: "done_reason " + string(reason)})
 		}
 		ev.Finish, ev.Reason = f, translate.ReasonGiven
+	}
+	if v == nil {
+		ev.Reason = translate.ReasonMissing
 	}
 	switch {
 	case ev.Finish == translate.FinishStop && d.calls > 0:
