@@ -47,7 +47,8 @@ const referenceHead = "# Configuration\n\n" +
 	"This page is made from the comments in config/config.go and config/fronts.go by `go test ./config -update`.\n\n" +
 	"The file is YAML. A key that is not listed here, or that stands twice, is an error. `\"${VAR}\"` inside a\n" +
 	"string is replaced by the environment variable VAR; `$${` stands for a literal `${`. `dragoman check`\n" +
-	"prints every problem with its line.\n"
+	"prints every problem with its line. It reads the variables of its own environment, and says so: a gateway\n" +
+	"that a supervisor runs may have others.\n"
 
 // reference collects the structs of files and writes a table for each.
 type reference struct {

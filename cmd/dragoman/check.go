@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/dragoman-gateway/dragoman/config"
@@ -23,9 +24,19 @@ type checkCommand struct {
 // Where a gateway answers at the file's address for operators, or at --url, it also prints
 // what the file would change of what runs there.
 func (c *checkCommand) Run(ctx context.Context, s environment) error {
-	conf, text, err := readFile(c.File)
+	text, err := os.ReadFile(c.File)
 	if err != nil {
 		return err
+	}
+	vars := variables{text: text}
+	conf, err := loadWith(text, c.File, vars.lookup)
+	if err != nil {
+		return vars.missing(err)
+	}
+	if len(vars.set) > 0 {
+		if _, err := fmt.Fprintf(s.out, "%s: read with %s of the environment in which this command runs; the gateway's may differ\n", c.File, strings.Join(vars.set, ", ")); err != nil {
+			return err
+		}
 	}
 	for _, w := range conf.Warnings() {
 		if _, err := fmt.Fprintf(s.out, "%s (warning)\n", w.In(c.File)); err != nil {

@@ -47,6 +47,11 @@ func readFile(name string) (conf *config.Config, text []byte, err error) {
 
 // loadText reads the text of the configuration file called name.
 func loadText(text []byte, name string) (*config.Config, error) {
+	return loadWith(text, name, os.LookupEnv)
+}
+
+// loadWith is loadText with other variables than those of the process.
+func loadWith(text []byte, name string, lookup func(string) (string, bool)) (*config.Config, error) {
 	store := config.Check{Path: "store.url", Wrong: func(c *config.Config) string { return stores.Check(c.Store.URL) }}
-	return config.Load(text, name, os.LookupEnv, store)
+	return config.Load(text, name, lookup, store)
 }
