@@ -56,6 +56,7 @@ var finishParts = [...]struct {
 	{"error", finishFailed}, {"fail", finishFailed}, {"abort", finishFailed}, {"cancel", finishFailed}, {"timeout", finishFailed},
 	{"timed_out", finishFailed}, {"exception", finishFailed}, {"interrupt", finishFailed}, {"overload", finishFailed}, {"unavailable", finishFailed},
 	{"network", finishFailed}, {"resource", finishFailed}, {"disconnect", finishFailed}, {"malformed", finishFailed}, {"invalid", finishFailed}, {"rate_limit", finishFailed},
+	{"quota", finishFailed}, {"balance", finishFailed}, {"throttl", finishFailed}, {"truncat", FinishLength},
 	{"length", FinishLength}, {"max_", FinishLength}, {"limit", FinishLength}, {"exceed", FinishLength},
 	{"tool", FinishTool}, {"function", FinishTool},
 }
@@ -100,7 +101,12 @@ func Failed(v *fastjson.Value, answer ...string) bool {
 	if s := v.Get("success"); s != nil && s.Type() == fastjson.TypeFalse {
 		return true
 	}
-	if holds(v.Get("errors"), 0) || holds(v.Get("detail"), 0) || holds(v.Get("Response", "Error"), 0) {
+	for _, key := range [...]string{"errors", "detail", "Error", "exception", "fault"} {
+		if holds(v.Get(key), 0) {
+			return true
+		}
+	}
+	if holds(v.Get("Response", "Error"), 0) {
 		return true
 	}
 	return badStatus(v.Get("status")) || failedCode(v)
@@ -127,7 +133,7 @@ func failedCode(v *fastjson.Value) bool {
 
 // The members in which servers say what went wrong: codes, and words that are about nothing else.
 var (
-	codeKeys   = [...]string{"code", "error_code", "errorCode", "errcode", "err_code", "status_code", "ret", "retcode"}
+	codeKeys   = [...]string{"code", "error_code", "errorCode", "errcode", "err_code", "status_code", "statusCode", "ret", "retcode"}
 	errorTexts = [...]string{"error_msg", "error_message", "errorMessage", "errorMsg", "errmsg", "err_msg"}
 )
 

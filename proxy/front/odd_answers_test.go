@@ -1,6 +1,7 @@
 package front_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -233,5 +234,43 @@ func TestWhatHasNoFormHerePassesThroughOnceAsItCame(t *testing.T) {
 				t.Errorf("asked %d times", n)
 			}
 		})
+	}
+}
+
+// Where an answer would pass through in a form that no client of a stream reads, it is told in the right one.
+func TestWhatNoClientReadsDoesNotPassThrough(t *testing.T) {
+	t.Parallel()
+	whole := `{"id":"c1","object":"chat.completion","created":1,"model":"up","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}`
+	message := `{"id":"m1","type":"message","role":"assistant","model":"up","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}`
+	dense := func(events string) string { return strings.ReplaceAll(events, "\n\n", "\n") + "\n" }
+	for _, c := range []struct{ name, kind, reply string }{
+		{"a whole answer as an event", "openai", "data: " + whole + "\n\n" + oddDone},
+		{"a mark in quotes", "openai", oddEvent(`{"content":"hello"}`, "stop") + "data: \"[DONE]\"\n\n"},
+		{"a mark in other letters", "openai", oddEvent(`{"content":"hello"}`, "stop") + "data: DONE\n\n"},
+		{"no empty lines", "openai", dense(oddEvent(`{"content":"hel"}`, "null") + oddEvent(`{"content":"lo"}`, "stop") + oddDone)},
+		{"a whole message as an event", "anthropic", "event: message\ndata: " + message + "\n\n"},
+		{"no empty lines", "anthropic", dense(sseOf(anthropicStart, anthropicBlock, anthropicPiece("hel"), anthropicPiece("lo"), anthropicStop, anthropicDelta, anthropicEnd))},
+	} {
+		b := newScripted(t)
+		b.says("text/event-stream", c.reply)
+		w := oddWorld(t, strings.Replace(oddChannel("odd", b.url, 1), "kind: openai", "kind: "+c.kind, 1))
+		for _, p := range posts {
+			if p.name != c.kind+" streamed" {
+				continue
+			}
+			status, _, body := w.Do(t, "POST", p.path, p.body, "Authorization", "Bearer "+key, "anthropic-version", "2023-06-01")
+			if shown := textOf(body); status != 200 || shown != "hello" {
+				t.Errorf("%s, %s: %d, %q: %s", c.kind, c.name, status, shown, body)
+			}
+			for event := range strings.SplitSeq(strings.TrimSpace(body), "\n\n") {
+				data := event[strings.Index(event, "data: ")+len("data: "):]
+				if data != "[DONE]" && (!json.Valid([]byte(data)) || strings.Contains(data, `"message":{"role":"assistant","content":"hello"`)) {
+					t.Errorf("%s, %s: %s", c.kind, c.name, event)
+				}
+			}
+			if mark := map[string]string{"openai": oddDone, "anthropic": "message_stop"}[c.kind]; strings.Count(body, mark) < 1 {
+				t.Errorf("%s, %s has no end: %s", c.kind, c.name, body)
+			}
+		}
 	}
 }

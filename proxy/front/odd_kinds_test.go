@@ -228,3 +228,32 @@ func TestTheMarkOfAnotherVendorWithoutAReasonIsACutOnceAModelHasGivenOne(t *test
 		}
 	}
 }
+
+// Calls that have one id, and arguments that are written as a text, in the other kinds' forms.
+func TestCallsOfTheOtherKindsAreToldApartAndHaveTheirArguments(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, kind, label, reply string }{
+		{"one id", "gemini", "text/event-stream", sseOf(`{"candidates":[{"content":{"parts":[{"functionCall":{"id":"a","name":"look","args":{"at":1}}},{"functionCall":{"id":"a","name":"find","args":{"in":2}}}]},"finishReason":"STOP"}]}`)},
+		{"texts", "gemini", "text/event-stream", sseOf(`{"candidates":[{"content":{"parts":[{"functionCall":{"name":"look","args":"{\"at\":1}"}},{"functionCall":{"name":"find","args":"{\"in\":2}"}}]},"finishReason":"STOP"}]}`)},
+		{"one id", "ollama", "application/x-ndjson", `{"message":{"role":"assistant","content":"","tool_calls":[{"id":"a","function":{"name":"look","arguments":{"at":1}}},{"id":"a","function":{"name":"find","arguments":{"in":2}}}]},"done":false}` + "\n" + ollamaEnd + "\n"},
+		{"one on each line", "ollama", "application/x-ndjson", `{"message":{"role":"assistant","content":"","tool_calls":{"function":{"name":"look","arguments":{"at":1}}}},"done":false}` + "\n" + `{"message":{"role":"assistant","content":"","tool_calls":[{"name":"find","arguments":"\"{\\\"in\\\":2}\""}]},"done":false}` + "\n" + ollamaEnd + "\n"},
+	} {
+		b := newScripted(t)
+		b.says(c.label, c.reply)
+		w := oddWorld(t, strings.Replace(oddChannel("odd", b.url, 1), "kind: openai", "kind: "+c.kind, 1))
+		status, _, body := w.Do(t, "POST", "/v1/messages", `{"model":"echo","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}`, "X-Api-Key", key, "anthropic-version", "2023-06-01")
+		var m struct {
+			Content []struct {
+				ID, Name string
+				Input    map[string]int
+			}
+		}
+		if err := json.Unmarshal([]byte(body), &m); err != nil || status != 200 || len(m.Content) != 2 {
+			t.Errorf("%s, %s: %d %v %s", c.kind, c.name, status, err, body)
+			continue
+		}
+		if one, two := m.Content[0], m.Content[1]; one.ID == two.ID || one.Name != "look" || one.Input["at"] != 1 || two.Name != "find" || two.Input["in"] != 2 {
+			t.Errorf("%s, %s: %s", c.kind, c.name, body)
+		}
+	}
+}

@@ -18,6 +18,13 @@ import (
 // client did. It speaks of the frame decoded last.
 type hider interface{ Hide() bool }
 
+// remaker is what a decoder has that understands frames of a form which no client of the dialect
+// reads. It speaks of the frame decoded last.
+type remaker interface{ Remade() bool }
+
+// awaiting is what a decoder has of whose answer a part may be complete before the others begin.
+type awaiting interface{ Awaits() bool }
+
 // form is what an answer's body turned out to be.
 type form uint8
 
@@ -48,6 +55,7 @@ type httpStream struct {
 	sure         bool // form is what the bytes say, not their label
 	asked        bool // a stream was asked for
 	pass         bool // events carry Raw
+	passed       bool // one did
 	shortSilence bool // the last silence was shorter than quickWait
 	cut          bool // the body ended within an event
 	news         bool // an event has come since endBy was set
@@ -210,6 +218,10 @@ func (s *httpStream) limitSilence() {
 	if s.ender() == nil {
 		return
 	}
+	if a, ok := s.dec.(awaiting); ok && a.Awaits() {
+		_ = s.conn.SetReadDeadline(time.Time{})
+		return
+	}
 	if s.news {
 		s.news, s.endBy = false, time.Now().Add(endSilence)
 	}
@@ -301,6 +313,9 @@ func (s *httpStream) frame(f sse.Frame) error {
 	}
 	if f.Lines > 1 && !json.Valid(f.Data) {
 		s.lines = f.Data // several values, one on each line: docs/rules/rest.md 4.3
+		if !s.passed {
+			s.pass, raw = false, nil // clients take them for one
+		}
 		return s.nextLine(raw)
 	}
 	return s.decode(f.Data, raw)
@@ -343,6 +358,7 @@ func refusing(err error) bool {
 
 func (s *httpStream) opaque(raw []byte) {
 	if raw != nil {
+		s.passed = true
 		s.evs = append(s.evs, translate.Event{Kind: translate.KindOpaque, Raw: raw})
 	}
 }
@@ -365,7 +381,11 @@ func (s *httpStream) decode(data, raw []byte) error {
 	if s.req != nil && slices.ContainsFunc(evs, isContent) {
 		s.req = nil
 	}
+	if r, ok := s.dec.(remaker); ok && raw != nil && !s.passed && r.Remade() {
+		s.pass, raw = false, nil
+	}
 	if raw != nil && (s.hide == nil || !s.hide.Hide()) {
+		s.passed = true
 		if len(evs) == 0 && err == nil {
 			s.opaque(raw)
 		} else if len(evs) > 0 {

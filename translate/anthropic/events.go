@@ -1,8 +1,6 @@
 package anthropic
 
 import (
-	"bytes"
-
 	"github.com/valyala/fastjson"
 
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -24,7 +22,9 @@ type decoder struct {
 	// quiet: the open block is thinking and has shown no text so far; a
 	// signature then stands for the whole block.
 	quiet   bool
+	remade  bool // the frame is a whole answer
 	calls   []call
+	given   translate.CallIDs
 	renamed map[string]string // names of tools that were told otherwise, by what they became; nil: none was
 	counts  counts
 	id      []byte // the answer's, of which missing ids of calls are made
@@ -38,6 +38,8 @@ type call struct {
 	id    []byte // the server's; empty: it gave none
 	args  bool   // a piece of arguments was seen
 	input []byte // the whole input that its beginning had, until a piece of it or its end comes
+	// quoted are pieces that begin a JSON string: the input may be in it.
+	quoted []byte
 }
 
 // counts are the vendor's numbers, which count the input three ways.
@@ -83,6 +85,7 @@ func (codec) NewDecoder(req *translate.Request) translate.Decoder {
 // means nothing gives one KindOpaque, so that it reaches the client.
 func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
 	d.Begin()
+	d.remade = false
 	before := len(evs)
 	evs, err := d.frame(evs, frame)
 	if err != nil {
@@ -107,6 +110,10 @@ func (d *decoder) frame(evs []translate.Event, frame []byte) ([]translate.Event,
 	}
 	return evs, err
 }
+
+// Remade reports whether the frame that was decoded last is a whole answer, which no client of a
+// stream reads.
+func (d *decoder) Remade() bool { return d.remade }
 
 // Done reports whether message_stop was seen, or an answer in one piece.
 func (d *decoder) Done() bool { return d.done }
@@ -156,6 +163,9 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 	case "message_stop":
 		d.alone = true
 		return d.End(evs), nil
+	case "message":
+		d.remade = true
+		return d.message(evs, v)
 	}
 	return evs, nil
 }
@@ -300,13 +310,7 @@ func (d *decoder) delta(evs []translate.Event, v *fastjson.Value) []translate.Ev
 	case "signature_delta":
 		return d.signature(evs, delta.GetStringBytes("signature"))
 	case "input_json_delta":
-		n := d.callOf(v.GetInt("index"))
-		piece := d.partial(delta.Get("partial_json"))
-		if n < 0 || len(piece) == 0 || d.calls[n].input != nil && string(bytes.TrimSpace(piece)) == "{}" {
-			return evs
-		}
-		d.calls[n].args, d.calls[n].input = true, nil
-		return append(evs, translate.Event{Kind: translate.KindToolArgs, Index: int32(n), Text: piece})
+		return d.callArgs(evs, d.callOf(v.GetInt("index")), d.partial(delta.Get("partial_json")))
 	}
 	return evs
 }

@@ -26,7 +26,7 @@ var suite = codectest.Vendor{
 	Prelude: []string{
 		`{"type":"message_start","message":{"id":"msg_1","model":"m","usage":{"input_tokens":1,"output_tokens":1}}}`,
 		`{"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"a","name":"f","input":{}}}`,
-		`{"type":"content_block_delta","index":3,"delta":{"type":"input_json_delta","partial_json":"{}"}}`, // what is said amid a call waits
+		`{"type":"content_block_delta","index":3,"delta":{"type":"input_json_delta","partial_json":"{\"b\":1}"}}`, // what is said amid a call waits
 	},
 	Steady: []string{
 		`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hel\"lo\n \u0416"}}`,

@@ -36,9 +36,31 @@ func (d *decoder) callStart(evs []translate.Event, block int, v *fastjson.Value)
 	return evs, nil
 }
 
-// callID is the id of the nth call: the server's, or one made of the answer's.
+// callArgs appends a piece of the input of the nth call, or keeps it while it is not clear what
+// that is.
+func (d *decoder) callArgs(evs []translate.Event, n int, piece []byte) []translate.Event {
+	if n < 0 || len(piece) == 0 {
+		return evs
+	}
+	c := &d.calls[n]
+	switch {
+	case c.args:
+	case translate.Replaced(piece):
+		return evs // the input of the beginning, and later pieces, outweigh it
+	case translate.Unsettled(piece) || len(c.quoted) > 0:
+		if c.quoted = append(c.quoted, piece...); translate.Unsettled(c.quoted) {
+			return evs
+		}
+		piece = c.quoted
+	}
+	c.args, c.input, c.quoted = true, nil, nil
+	return append(evs, translate.Event{Kind: translate.KindToolArgs, Index: int32(n), Text: piece})
+}
+
+// callID is the id of the nth call: the server's, or one made of the answer's where it gave none,
+// or gave it to another call.
 func (d *decoder) callID(id []byte, n int) []byte {
-	if len(id) > 0 {
+	if len(id) > 0 && !d.given.Given(id) {
 		return id
 	}
 	start := len(d.Scratch)
@@ -59,7 +81,7 @@ func inputText(v *fastjson.Value) []byte {
 			return v.MarshalTo(nil)
 		}
 	case fastjson.TypeString:
-		if text := bytes.TrimSpace(v.GetStringBytes()); len(text) > 0 && text[0] == '{' {
+		if text := bytes.TrimSpace(translate.Arguments(v.GetStringBytes())); len(text) > 0 && text[0] == '{' {
 			return bytes.Clone(text)
 		}
 	}
@@ -101,10 +123,13 @@ func (d *decoder) complete(evs []translate.Event, n int) []translate.Event {
 		return evs
 	}
 	args := c.input
+	if whole := translate.Arguments(c.quoted); len(whole) > 0 {
+		args = whole
+	}
 	if len(args) == 0 {
 		args = noArgs
 	}
-	c.args, c.input = true, nil
+	c.args, c.input, c.quoted = true, nil, nil
 	return append(evs, translate.Event{Kind: translate.KindToolArgs, Index: int32(n), Text: args})
 }
 

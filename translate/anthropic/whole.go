@@ -20,6 +20,11 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 	if failed(v) {
 		return evs, translate.FailedIn(body)
 	}
+	return d.message(evs, v)
+}
+
+// message appends the events of a message object.
+func (d *decoder) message(evs []translate.Event, v *fastjson.Value) (_ []translate.Event, err error) {
 	reason := v.GetStringBytes("stop_reason")
 	blocks := v.Get("content")
 	switch {

@@ -30,6 +30,7 @@ type decoder struct {
 	done     bool
 	plain    bool // the frame has nothing beside its content
 	calls    int32
+	given    translate.CallIDs
 	usage    translate.Usage
 	ids      []byte // the answer's id, of which missing ids of calls are made
 	room     [48]byte
@@ -293,6 +294,8 @@ func (d *decoder) call(evs []translate.Event, v *fastjson.Value, signature []byt
 		start := len(d.Scratch)
 		d.Scratch = a.MarshalTo(d.Scratch)
 		args = d.Scratch[start:]
+	} else if text := translate.Arguments(a.GetStringBytes()); len(text) > 0 {
+		args = text // as servers that imitate the vendor have them
 	}
 	evs = append(evs,
 		translate.Event{Kind: translate.KindToolStart, Index: n, ID: id, Name: called},
@@ -308,9 +311,10 @@ func (d *decoder) call(evs []translate.Event, v *fastjson.Value, signature []byt
 // noArgs are the arguments of a call without any. It is only read.
 var noArgs = []byte("{}")
 
-// callID is the id of the nth call: the server's, or one made of the answer's.
+// callID is the id of the nth call: the server's, or one made of the answer's where it gave none,
+// or gave it to another call.
 func (d *decoder) callID(id []byte, n int32) []byte {
-	if len(id) > 0 {
+	if len(id) > 0 && !d.given.Given(id) {
 		return id
 	}
 	start := len(d.Scratch)

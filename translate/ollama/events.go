@@ -19,6 +19,7 @@ type decoder struct {
 	started bool
 	done    bool
 	calls   int32
+	given   translate.CallIDs
 	ids     []byte // made of the time of the first line: ids of calls are made of it
 	room    [48]byte
 }
@@ -82,7 +83,13 @@ func (d *decoder) line(evs []translate.Event, text []byte) ([]translate.Event, e
 	evs = translate.AppendPiece(evs, translate.KindText, said.GetStringBytes("content"))
 	evs = translate.AppendPiece(evs, translate.KindText, v.GetStringBytes("response"))
 	d.Other = d.Other || translate.Holds(said.Get("images")) || translate.Holds(v.Get("image"))
-	for _, c := range said.GetArray("tool_calls") {
+	calls := said.Get("tool_calls")
+	if calls != nil && calls.Type() == fastjson.TypeObject {
+		if evs, err = d.call(evs, calls); err != nil {
+			return evs, err
+		}
+	}
+	for _, c := range calls.GetArray() {
 		if evs, err = d.call(evs, c); err != nil {
 			return evs, err
 		}
@@ -132,7 +139,11 @@ func (d *decoder) stamp(created []byte) {
 
 // call appends a call, which comes whole.
 func (d *decoder) call(evs []translate.Event, v *fastjson.Value) ([]translate.Event, error) {
-	called := bytes.TrimSpace(v.GetStringBytes("function", "name"))
+	f := v.Get("function")
+	if f == nil {
+		f = v // its members beside the id
+	}
+	called := bytes.TrimSpace(f.GetStringBytes("name"))
 	if len(called) == 0 {
 		d.Other = true
 		return evs, nil
@@ -143,12 +154,12 @@ func (d *decoder) call(evs []translate.Event, v *fastjson.Value) ([]translate.Ev
 	n := d.calls
 	d.calls++
 	id, args := d.callID(v.GetStringBytes("id"), n), noArgs
-	if a := v.Get("function", "arguments"); a != nil && a.Type() == fastjson.TypeObject {
+	if a := f.Get("arguments"); a != nil && a.Type() == fastjson.TypeObject {
 		start := len(d.Scratch)
 		d.Scratch = a.MarshalTo(d.Scratch)
 		args = d.Scratch[start:]
-	} else if s := a.GetStringBytes(); len(s) > 0 {
-		args = s // as servers that imitate OpenAI have them
+	} else if text := translate.Arguments(a.GetStringBytes()); len(text) > 0 {
+		args = text // as servers that imitate OpenAI have them
 	}
 	return append(evs,
 		translate.Event{Kind: translate.KindToolStart, Index: n, ID: id, Name: called},
@@ -158,9 +169,10 @@ func (d *decoder) call(evs []translate.Event, v *fastjson.Value) ([]translate.Ev
 // noArgs are the arguments of a call without any. It is only read.
 var noArgs = []byte("{}")
 
-// callID is the id of the nth call: the server's, or one made of the answer's time.
+// callID is the id of the nth call: the server's, or one made of the answer's time where it gave
+// none, or gave it to another call.
 func (d *decoder) callID(id []byte, n int32) []byte {
-	if len(id) > 0 {
+	if len(id) > 0 && !d.given.Given(id) {
 		return id
 	}
 	start := len(d.Scratch)
@@ -185,11 +197,11 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 			continue
 		}
 		// Each has a memory of its own: the events of all of them are wanted at once.
-		one := decoder{started: d.started, calls: d.calls, ids: d.ids, Deltas: translate.Deltas{Pass: d.Pass}}
+		one := decoder{started: d.started, calls: d.calls, given: d.given, ids: d.ids, Deltas: translate.Deltas{Pass: d.Pass}}
 		if evs, err = one.line(evs, line); err != nil {
 			return evs, err
 		}
-		d.started, d.calls, d.done, d.Other = one.started, one.calls, one.done, d.Other || one.Other
+		d.started, d.calls, d.given, d.done, d.Other = one.started, one.calls, one.given, one.done, d.Other || one.Other
 		d.ids = append(d.room[:0], one.ids...)
 	}
 	return d.whole(evs, nil)

@@ -40,7 +40,8 @@ type call struct {
 	proof []byte // what the server wants back with it, until it has begun
 	at    int32  // its place among those that have begun; negative: it has not
 	list  int32  // the frame that named it last
-	args  bool   // a piece of arguments that is not blank was seen
+	args  bool   // there are arguments, and it is clear what they are
+	made  bool   // its id is one of ours
 	json  extent // of the arguments
 }
 
@@ -148,8 +149,8 @@ func (d *decoder) marshal(v *fastjson.Value) []byte {
 // add appends the events of p.
 func (d *decoder) add(evs []translate.Event, p piece) ([]translate.Event, error) {
 	c := d.owner(&p)
-	if c != nil && c.json.over && !p.blank && len(p.id) > 0 && c.id == string(p.id) {
-		return evs, nil // said twice
+	if c != nil && len(p.id) > 0 && c.id == string(p.id) && d.sameName(c, p.name) && c.ended() && (!opens(p.args) || c.json.says(p.args)) {
+		return evs, nil // said twice, or more than there is
 	}
 	if c == nil || d.another(c, &p) {
 		if len(p.id) == 0 && len(p.name) == 0 && p.blank {
@@ -158,6 +159,7 @@ func (d *decoder) add(evs []translate.Event, p piece) ([]translate.Event, error)
 		if len(d.calls) >= maxCalls {
 			return evs, translate.Broken("the model called too many tools", nil)
 		}
+		evs = d.beginEmpty(evs)
 		d.calls = append(d.calls, call{index: p.index, at: -1})
 		c = &d.calls[len(d.calls)-1]
 		d.held++
@@ -172,8 +174,9 @@ func (d *decoder) add(evs []translate.Event, p piece) ([]translate.Event, error)
 		c.proof = append(c.proof[:0], p.proof...)
 	}
 	d.named(c, p.name)
+	before := len(c.held)
 	c.take(&p)
-	if d.heldBytes += int32(len(p.name) + len(p.args)); d.heldBytes > maxHeld {
+	if d.heldBytes += int32(len(p.name) + len(c.held) - before); d.heldBytes > maxHeld {
 		return evs, translate.Broken("the model called a tool without a name", nil)
 	}
 	if len(c.name) > 0 && c.args && (c.id != "" || len(c.held) > waitID) {
@@ -204,9 +207,10 @@ func (d *decoder) owner(p *piece) *call {
 func (d *decoder) another(c *call, p *piece) bool {
 	switch {
 	case len(p.id) > 0 && c.id == string(p.id):
-		return false
+		// Some servers give all calls the same.
+		return c.json.over && (!d.sameName(c, p.name) || c.ended() && opens(p.args))
 	case len(p.name) == 0:
-		return !p.blank && c.json.over
+		return !p.blank && c.ended()
 	case len(p.id) > 0 && c.id != "":
 		return true
 	case len(c.name) == 0:
@@ -220,6 +224,18 @@ func (d *decoder) another(c *call, p *piece) bool {
 	}
 	// A part of the name, which the official clients join, or a call without arguments.
 	return !bytes.Equal(c.name, p.name) && d.offered(string(c.name)) && d.offered(string(p.name)) && !d.offered(string(c.name)+string(p.name))
+}
+
+// ended reports whether all arguments of c have come.
+func (c *call) ended() bool { return c.args && c.json.over }
+
+// opens reports whether args are the beginning of an object: models put more than enough
+// behind the end of one.
+func opens(args []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(args, " \t\r\n"), []byte("{")) }
+
+// sameName reports whether name may be that of c.
+func (d *decoder) sameName(c *call, name []byte) bool {
+	return len(name) == 0 || len(c.name) == 0 || bytes.Equal(c.name, name)
 }
 
 // offered reports whether the client offered a tool of this name.
@@ -243,9 +259,12 @@ func (d *decoder) named(c *call, name []byte) {
 
 // take keeps arguments of a call that has not begun.
 func (c *call) take(p *piece) {
+	if !c.args && !p.blank && translate.Replaced(c.held) {
+		c.held, c.json = c.held[:0], extent{}
+	}
 	c.held = append(c.held, p.args...)
 	c.json.feed(p.args)
-	c.args = c.args || !p.blank
+	c.args = c.args || !translate.Unsettled(c.held)
 }
 
 // more appends a piece of the arguments of a call that has begun.
@@ -264,16 +283,30 @@ func (d *decoder) begin(evs []translate.Event, c *call) []translate.Event {
 	d.begun++
 	d.held--
 	d.heldBytes -= int32(len(c.held))
-	id := d.copied(c.id)
-	if c.id == "" {
-		id = d.makeID(int(c.at))
+	c.made = c.id == "" || d.given.Given([]byte(c.id))
+	evs = append(evs, translate.Event{Kind: translate.KindToolStart, Index: c.at, ID: d.idOf(c), Name: d.copied(d.nameOf(c.name))})
+	held := translate.Arguments(c.held)
+	if len(held) == 0 && c.args {
+		held = noArgs
 	}
-	evs = append(evs, translate.Event{Kind: translate.KindToolStart, Index: c.at, ID: id, Name: d.copied(d.nameOf(c.name))})
-	if len(c.held) > 0 {
-		evs = append(evs, translate.Event{Kind: translate.KindToolArgs, Index: c.at, Text: c.held})
-		c.held = nil // the event's now
+	if len(held) > 0 {
+		c.args = true
+		evs = append(evs, translate.Event{Kind: translate.KindToolArgs, Index: c.at, Text: held})
 	}
+	c.held = nil // the event's now
 	return d.proved(evs, c, c.proof)
+}
+
+// beginEmpty appends the starts of the calls that are whole but for arguments of which it is not
+// clear whether they were all: another call follows, whose place is behind them, or the reason of the end.
+func (d *decoder) beginEmpty(evs []translate.Event) []translate.Event {
+	for i := range d.calls {
+		if c := &d.calls[i]; d.held > 0 && c.at < 0 && c.id != "" && len(c.name) > 0 && len(bytes.TrimSpace(c.held)) > 0 {
+			c.args = true
+			evs = d.begin(evs, c)
+		}
+	}
+	return evs
 }
 
 // proofOf returns the members of a call that its server wants back, in the decoder's memory.
@@ -302,11 +335,7 @@ func (d *decoder) proved(evs []translate.Event, c *call, proof []byte) []transla
 	if len(proof) == 0 || d.Pass {
 		return evs
 	}
-	id := d.copied(c.id)
-	if c.id == "" {
-		id = d.makeID(int(c.at))
-	}
-	return append(evs, translate.Event{Kind: translate.KindToolProof, Index: c.at, ID: id, Text: proof})
+	return append(evs, translate.Event{Kind: translate.KindToolProof, Index: c.at, ID: d.idOf(c), Text: proof})
 }
 
 // nameOf is the client's name of a tool.
@@ -340,6 +369,15 @@ func (d *decoder) endCalls(evs []translate.Event) []translate.Event {
 	return evs
 }
 
+// idOf is the id of a call that has begun: the server's, or one that is made where that gave none,
+// or gave it to another call.
+func (d *decoder) idOf(c *call) []byte {
+	if c.made {
+		return d.makeID(int(c.at))
+	}
+	return d.copied(c.id)
+}
+
 func (d *decoder) copied(s string) []byte {
 	start := len(d.Scratch)
 	d.Scratch = append(d.Scratch, s...)
@@ -354,41 +392,4 @@ func (d *decoder) makeID(n int) []byte {
 	d.Scratch = append(d.Scratch, '_')
 	d.Scratch = strconv.AppendInt(d.Scratch, int64(n), 10)
 	return d.Scratch[start:]
-}
-
-// extent finds the end of a JSON text that comes in pieces, if that is an object, a list
-// or a string.
-type extent struct {
-	depth  int
-	quoted bool // within a string
-	escape bool // behind a backslash
-	over   bool // the end was seen
-}
-
-func (e *extent) feed(p []byte) {
-	for _, c := range p {
-		switch {
-		case e.over:
-			return
-		case e.escape:
-			e.escape = false
-			continue
-		case e.quoted:
-			e.escape, e.quoted = c == '\\', c != '"'
-			if e.quoted {
-				continue
-			}
-		case c == '"':
-			e.quoted = true
-			continue
-		case c == '{', c == '[':
-			e.depth++
-			continue
-		case c == '}', c == ']':
-			e.depth--
-		default:
-			continue
-		}
-		e.over = e.depth <= 0
-	}
 }

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"math/bits"
 	"slices"
 
 	"github.com/valyala/fastjson"
@@ -25,20 +26,28 @@ type decoder struct {
 	refused   bool // the model declined in its own words
 	plain     bool // the frame has nothing beside its content
 	hide      bool
+	remade    bool  // the frame is a whole answer
 	begun     int32 // of calls
 	usage     translate.Usage
 	calls     []call
+	given     translate.CallIDs
+	wanted    int32  // choices, of an answer that passes through
+	over      uint64 // a bit for each of them that has had its reason
+	index     int32  // of the one that counts
 	held      int32  // of them have not begun
 	heldBytes int32  // what is kept of those
 	list      int32  // counts the frames with calls
 	ids       []byte // the answer's id, from which missing ids of calls are made
-	room      [48]byte
+	room      [40]byte
 	single    [1]*fastjson.Value
 }
 
 // NewDecoder returns a decoder for one answer to req.
 func (codec) NewDecoder(req *translate.Request) translate.Decoder {
 	d := &decoder{Deltas: translate.Deltas{Pass: req.PassThrough}, showUsage: req.UsageInStream, tools: req.Tools}
+	if d.Pass {
+		d.wanted = int32(min(req.Params.Choices, 64))
+	}
 	if d.long = req.Renamed(toldName); d.long != nil && !d.Pass {
 		d.tools = slices.Clone(req.Tools)
 		for i := range d.tools {
@@ -53,7 +62,7 @@ func (codec) NewDecoder(req *translate.Request) translate.Decoder {
 // it reaches the client.
 func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
 	d.Begin()
-	d.hide, d.plain = false, true
+	d.hide, d.remade, d.plain = false, false, true
 	before := len(evs)
 	evs, err := d.frame(evs, frame)
 	if err != nil {
@@ -85,6 +94,10 @@ func (d *decoder) frame(evs []translate.Event, frame []byte) ([]translate.Event,
 // asked for.
 func (d *decoder) Hide() bool { return d.hide }
 
+// Remade reports whether the frame that was decoded last has another form than those of a stream,
+// which no client reads.
+func (d *decoder) Remade() bool { return d.remade }
+
 // Done reports whether [DONE] was seen, or an answer in one piece.
 func (d *decoder) Done() bool { return d.done }
 
@@ -107,6 +120,7 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 	if len(frame) == 0 || frame[0] != '{' {
 		if translate.DoneMark(frame) {
 			d.unsaid = translate.ReasonMissing
+			d.hide = string(frame) != "[DONE]" // else the libraries of clients would fail on it
 			return d.End(evs), nil
 		}
 		if translate.Idle(frame) {
@@ -130,7 +144,7 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 		d.hide = !d.showUsage && len(choices) == 0 && v.Get("usage") != nil
 	}
 	for _, c := range choices {
-		if c.GetInt("index") != 0 {
+		if !d.counts(c) {
 			d.Other = d.Other || speaks(c)
 			continue
 		}
@@ -143,6 +157,24 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 	}
 	return evs, nil
 }
+
+// counts reports whether c is a piece of the choice that is told: the first one, or where none is
+// wanted but one the one that came first, whatever its index.
+func (d *decoder) counts(c *fastjson.Value) bool {
+	n := int32(c.GetInt("index"))
+	if d.wanted > 1 && n >= 0 && n < 64 && len(c.GetStringBytes("finish_reason")) > 0 {
+		d.over |= 1 << n
+		d.plain = false
+	}
+	if n != d.index && !d.Pass && !d.said && d.reason == 0 && speaks(c) {
+		d.index = n
+	}
+	return n == d.index
+}
+
+// Awaits reports whether other choices that the client asked for have not ended: silence is no end
+// of theirs.
+func (d *decoder) Awaits() bool { return d.wanted > 1 && int32(bits.OnesCount64(d.over)) < d.wanted }
 
 // choices are those of a frame or a body, which some servers send alone where they have one.
 func (d *decoder) choices(v *fastjson.Value) []*fastjson.Value {
@@ -195,6 +227,7 @@ func (d *decoder) choice(evs []translate.Event, c *fastjson.Value) ([]translate.
 	said := c.Get("delta")
 	if !d.said && (said == nil || said.Type() != fastjson.TypeObject) {
 		said = c.Get("message") // the whole answer as one event
+		d.remade = said != nil
 	}
 	evs, err := d.delta(evs, said)
 	if err != nil {
@@ -214,7 +247,7 @@ func (d *decoder) choice(evs []translate.Event, c *fastjson.Value) ([]translate.
 		return evs, brokenOff(reason)
 	}
 	d.reason = finish
-	return evs, nil
+	return d.beginEmpty(evs), nil
 }
 
 // delta appends what a delta or a message says.
@@ -224,6 +257,9 @@ func (d *decoder) delta(evs []translate.Event, v *fastjson.Value) ([]translate.E
 	}
 	if d.held == 0 && !oddDelta(v) {
 		return translate.AppendPiece(evs, translate.KindText, v.GetStringBytes("content")), nil
+	}
+	if holds(v.Get("error")) {
+		return evs, translate.FailedIn(d.marshal(v))
 	}
 	before := len(evs)
 	if d.held > 0 && (holdsOne(v, "content", "refusal") || holdsOne(v, thoughtKeys[:]...)) {
@@ -307,5 +343,6 @@ func (d *decoder) DecodeWhole(evs []translate.Event, status int, body []byte) ([
 	if d.Pass && d.Other {
 		evs = append(evs, translate.Event{Kind: translate.KindOther})
 	}
-	return d.End(evs), nil
+	d.done = true
+	return d.finish(evs), nil
 }
