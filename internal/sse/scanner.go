@@ -28,6 +28,8 @@ type Frame struct {
 	Raw  []byte // the bytes of the event as they came, the empty line included
 	// Lines is the number of data lines, at least 1.
 	Lines int
+	// Odd: not all of Raw is of the grammar, so that others may not read it; [Frame.Plain] they do.
+	Odd bool
 }
 
 // span is a range of the buffer, relative to the beginning of the event.
@@ -56,6 +58,7 @@ type Scanner struct {
 	lines  int       // of data so far
 	joined [2][]byte // all data lines of an event with several; two take turns, as Peek looks one event ahead
 	turn   uint8
+	odd    bool // the event has lines that are not of the grammar
 	begun  bool // a first byte has been looked at
 	crlf   bool // the line before this one ended in \r\n
 	skipLF bool // an \r was the last byte: an \n now belongs to it
@@ -155,7 +158,7 @@ func (s *Scanner) Pending() bool {
 		return len(bytes.TrimSpace(s.buf[s.line:])) > 0
 	}
 	rest := bytes.TrimSuffix(s.buf[s.line:], []byte("\r")) // its \n may not have come
-	return bytes.HasPrefix(rest, []byte("data:")) || bytes.Equal(rest, []byte("data"))
+	return bytes.HasPrefix(rest, []byte("data:")) || bytes.Equal(rest, dataField) || oddBegun(rest)
 }
 
 // End says that the stream is over: what is pending becomes an event, as if its
@@ -252,12 +255,11 @@ func (s *Scanner) tooLong(n int) error {
 
 // begin skips a byte order mark. It returns false while it cannot tell.
 func (s *Scanner) begin() bool {
-	const bom = "\xef\xbb\xbf"
 	rest := s.buf[s.start:]
-	if len(rest) < len(bom) && string(rest) == bom[:len(rest)] {
+	if len(rest) < len(bom) && bytes.Equal(rest, bom[:len(rest)]) {
 		return false
 	}
-	if len(rest) >= len(bom) && string(rest[:len(bom)]) == bom {
+	if bytes.HasPrefix(rest, bom) {
 		s.drop(s.start + len(bom))
 		s.line, s.seen = s.start, s.start
 	}
@@ -326,25 +328,24 @@ func (s *Scanner) nextLF() int {
 // field takes in the line buf[from:to].
 func (s *Scanner) field(from, to int) {
 	line := s.buf[from:to]
-	if len(line) < 4 {
-		return
+	if bytes.HasPrefix(line, dataField) {
+		if at, ok := value(line, len(dataField)); ok {
+			s.addData(span{from + at - s.start, to - s.start})
+			return
+		}
 	}
-	switch string(line[:4]) {
-	case "data":
-		from, ok := value(line, 4)
-		if !ok {
+	if bytes.HasPrefix(line, eventField) {
+		if at, ok := value(line, len(eventField)); ok {
+			s.name = span{from + at - s.start, to - s.start}
 			return
 		}
-		s.addData(span{s.line + from - s.start, to - s.start})
-	case "even":
-		if len(line) < 5 || line[4] != 't' {
-			return
-		}
-		if from, ok := value(line, 5); ok {
-			s.name = span{s.line + from - s.start, to - s.start}
-		}
+	}
+	if line[0] != ':' {
+		s.oddField(from, to)
 	}
 }
+
+var dataField, eventField = []byte("data"), []byte("event") // only read
 
 // value returns where the value of a line begins whose field name has n bytes.
 func value(line []byte, n int) (int, bool) {
@@ -378,7 +379,7 @@ func (s *Scanner) at(p span) []byte { return s.buf[s.start+p.from : s.start+p.to
 
 // complete makes buf[start:end] the next frame.
 func (s *Scanner) complete(end int) {
-	s.next = Frame{Name: s.at(s.name), Data: s.at(s.data), Raw: s.buf[s.start:end:end], Lines: s.lines}
+	s.next = Frame{Name: s.at(s.name), Data: s.at(s.data), Raw: s.buf[s.start:end:end], Lines: s.lines, Odd: s.odd}
 	if s.lines > 1 {
 		s.next.Data = s.joined[s.turn]
 	}
@@ -388,5 +389,5 @@ func (s *Scanner) complete(end int) {
 // drop begins a new event at start.
 func (s *Scanner) drop(start int) {
 	s.start = start
-	s.data, s.name, s.lines = span{}, span{}, 0
+	s.data, s.name, s.lines, s.odd = span{}, span{}, 0, false
 }

@@ -78,10 +78,16 @@ func TestEventsAreFoundWhateverTheirLinesEndWith(t *testing.T) {
 		{"no data", "event: x\n\nid: 3\n\ndata: a\n\n", []event{{"", "a", "data: a\n\n"}}},
 		{"comments", ": hi\n\n:\ndata: a\n: in\n\n", []event{{"", "a", "data: a\n: in\n\n"}}},
 		{"id and retry", "id: 1\nretry: 5\ndata: a\n\n", []event{{"", "a", "id: 1\nretry: 5\ndata: a\n\n"}}},
-		{"other fields", "datax: 1\n data: 2\nDATA: 3\neventually: 4\ndata: a\n\n",
-			[]event{{"", "a", "datax: 1\n data: 2\nDATA: 3\neventually: 4\ndata: a\n\n"}}},
+		{"other fields", "datax: 1\n dat: 2\nevents: 3\neventually: 4\nerror\ndata: a\n\n",
+			[]event{{"", "a", "datax: 1\n dat: 2\nevents: 3\neventually: 4\nerror\ndata: a\n\n"}}},
+		{"fields that are written otherwise", " \x00data: a\n\nDATA: b\n\ndata : c\n\n\tEvent: x\ndata: d\n\n",
+			[]event{{"", "a", " \x00data: a\n\n"}, {"", "b", "DATA: b\n\n"}, {"", "c", "data : c\n\n"}, {"x", "d", "\tEvent: x\ndata: d\n\n"}}},
+		{"an error as a field", "data: a\n\nerror: {\"code\":5}\n\nerror:\n\n", []event{{"", "a", "data: a\n\n"}, {"error", `{"code":5}`, "error: {\"code\":5}\n\n"}}},
+		{"an object without a field", "data: a\n\n{\"error\":5}\n\n", []event{{"", "a", "data: a\n\n"}, {"", `{"error":5}`, "{\"error\":5}\n\n"}}},
+		{"such an object that is cut off", "data: a\n\n{\"error\":5}", []event{{"", "a", "data: a\n\n"}, {"", `{"error":5}`, "{\"error\":5}\n\n"}}},
+		{"an error that is cut off", "data: a\n\nerror: gone\n", []event{{"", "a", "data: a\n\n"}, {"error", "gone", "error: gone\n\n"}}},
 		{"a byte order mark", "\xef\xbb\xbfdata: a\n\n", []event{{"", "a", "data: a\n\n"}}},
-		{"a second mark is not one", "\xef\xbb\xbf\xef\xbb\xbfdata: a\n\ndata: b\n\n", []event{{"", "b", "data: b\n\n"}}},
+		{"a mark before each event", "\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n\xef\xbb\xbfdata: b\n\n", []event{{"", "a", "\xef\xbb\xbfdata: a\n\n"}, {"", "b", "\xef\xbb\xbfdata: b\n\n"}}},
 		{"cut before the empty line", "data: a\n\ndata: b\n", []event{{"", "a", "data: a\n\n"}, {"", "b", "data: b\n\n"}}},
 		{"cut in the line", "data: a\n\ndata: b", []event{{"", "a", "data: a\n\n"}, {"", "b", "data: b\n\n"}}},
 		{"cut before data", "data: a\n\nevent: b\n", []event{{"", "a", "data: a\n\n"}}},
@@ -315,5 +321,24 @@ func TestLinesAreEventsToo(t *testing.T) {
 	s.Wrote(copy(s.Room(8), "12345678"))
 	if _, _, err := s.Next(); err != ErrTooLong {
 		t.Errorf("a line without an end: %v", err)
+	}
+}
+
+func TestAnOddEventHasAPlainForm(t *testing.T) {
+	t.Parallel()
+	for stream, want := range map[string]string{
+		" data: a\nEVENT: x\n\n":             "event: x\ndata: a\n\n",
+		"{\"a\":1}\n{\"b\":2}\n\n":           "data: {\"a\":1}\ndata: {\"b\":2}\n\n",
+		"error: gone\n\n":                    "event: error\ndata: gone\n\n",
+		"data: a\n\n":                        "",
+		"event: x\nid: 1\ndata: a\n\n":       "",
+		"datax: b\n: c\ndata:a\ndata: b\n\n": "",
+	} {
+		var s Scanner
+		s.Wrote(copy(s.Room(len(stream)), stream))
+		f, ok, err := s.Next()
+		if !ok || err != nil || f.Odd != (want != "") || f.Odd && string(f.Plain()) != want {
+			t.Errorf("%q: %v, %v, odd %v, %q", stream, ok, err, f.Odd, f.Plain())
+		}
 	}
 }

@@ -45,6 +45,7 @@ type call struct {
 	// the client gets in one write what that brings.
 	filled   bool
 	labelled bool // kind is wanted
+	brief    bool // the answer is a refusal
 }
 
 // connect gets a connection.
@@ -315,25 +316,6 @@ func (c *call) shown(p []byte) {
 	c.up.opts.trace('<', p)
 	if c.tap != nil {
 		c.tap.Came(p)
-	}
-}
-
-// all reads the rest of the body, up to limit bytes of content.
-func (c *call) all(limit int) ([]byte, error) {
-	if n := c.head.length; n > 0 && n <= int64(limit) && !c.head.chunked {
-		c.scan.Room(max(int(n)-len(c.scan.Bytes()), 0) + minRead)
-	}
-	for {
-		err := c.fill()
-		if len(c.scan.Bytes()) > limit {
-			return c.scan.Bytes()[:limit], errTooLarge
-		}
-		if err == io.EOF {
-			return c.scan.Bytes(), nil
-		}
-		if err != nil {
-			return c.scan.Bytes(), err
-		}
 	}
 }
 

@@ -3,12 +3,13 @@ package upstream
 import "bytes"
 
 // eventFields are how the lines of an event begin that mean anything: those of other fields are
-// to be read past (HTML, 9.2.6).
-var eventFields = [...]string{":", "data", "event", "id", "retry"}
+// to be read past (HTML, 9.2.6). error is none there, but some servers write it so; some write all
+// in capitals.
+var eventFields = [...]string{":", "data", "event", "id", "retry", "error"}
 
 func looksLikeEvents(text []byte) bool {
 	for _, field := range eventFields {
-		if bytes.HasPrefix(text, []byte(field)) {
+		if len(text) >= len(field) && bytes.EqualFold(text[:len(field)], []byte(field)) {
 			return true
 		}
 	}

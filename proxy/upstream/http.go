@@ -289,6 +289,7 @@ func (u *httpUpstream) Close() error {
 
 // refusal returns what an answer with a status outside 2xx means.
 func (s *httpStream) refusal() *translate.Error {
+	s.brief = true
 	content, err := s.all(maxRefusal)
 	s.release(err == nil)
 	if e := ended(s.ctx); e != nil {

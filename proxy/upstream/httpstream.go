@@ -215,7 +215,7 @@ const endSilence = time.Second
 // limitSilence is called before a wait. Behind the reason of an answer's end it bounds
 // the time in which nothing but comments come.
 func (s *httpStream) limitSilence() {
-	if s.ender() == nil {
+	if s.ender() == nil || s.conn == nil {
 		return
 	}
 	if a, ok := s.dec.(awaiting); ok && a.Awaits() {
@@ -299,10 +299,13 @@ func (s *httpStream) complete() bool {
 // frame decodes f.
 func (s *httpStream) frame(f sse.Frame) error {
 	raw := f.Raw
-	if !s.pass || !s.up.marked && translate.DoneMark(f.Data) {
+	switch {
+	case !s.pass || !s.up.marked && translate.DoneMark(f.Data):
 		raw = nil
+	case f.Odd:
+		raw = f.Plain()
 	}
-	if bytes.EqualFold(f.Name, []byte("error")) {
+	if bytes.EqualFold(f.Name, []byte("error")) || bytes.EqualFold(f.Name, []byte("exception")) {
 		return s.failure(f.Data)
 	}
 	if s.meaningless(f) {
@@ -436,6 +439,13 @@ func (s *httpStream) whole() error {
 	}
 	s.lend()
 	evs, err := s.dec.DecodeWhole(s.evs, s.head.status, content)
+	if err != nil && !refusing(err) && len(evs) == 0 {
+		if s.lines = severalValues(content); s.lines != nil {
+			s.form, s.pass = formEvents, false
+			_ = s.scan.Take()
+			return nil
+		}
+	}
 	s.took(evs)
 	if err != nil {
 		return s.refused(err, content)
@@ -481,7 +491,7 @@ func (s *httpStream) known() error {
 		s.unpack() // though the head does not say so
 		return nil
 	}
-	text := bytes.TrimLeft(s.scan.Bytes(), " \t\r\n\xef\xbb\xbf")
+	text := bytes.TrimLeft(s.scan.Bytes(), " \t\r\n\x00\ufeff")
 	switch {
 	case len(text) == 0:
 		return nil

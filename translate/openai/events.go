@@ -223,6 +223,9 @@ func (d *decoder) choice(evs []translate.Event, c *fastjson.Value) ([]translate.
 	if holds(c.Get("error")) {
 		return evs, translate.FailedIn(d.marshal(c))
 	}
+	if m := c.Get("message"); m != nil && holds(m.Get("error")) {
+		return evs, translate.FailedIn(d.marshal(m))
+	}
 	before := len(evs)
 	said := c.Get("delta")
 	if !d.said && (said == nil || said.Type() != fastjson.TypeObject) {
