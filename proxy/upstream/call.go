@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/dragoman-gateway/dragoman/internal/sse"
@@ -108,6 +109,9 @@ func (c *call) start(message []byte, rest io.Reader) *translate.Error {
 	}
 	c.awaitHead()
 	if err := c.readHead(); err != nil {
+		if !conn.since.IsZero() && (errors.Is(err, errEarly) || errors.Is(err, syscall.ECONNRESET) || errors.Is(sent, syscall.EPIPE)) {
+			c.up.conns.stale()
+		}
 		return broken(c.ctx, errors.Join(sent, err))
 	}
 	if sent != nil {

@@ -14,6 +14,7 @@ const (
 	drainFor = time.Second          // how long the rest of a body may be awaited
 	drainMax = 4 << 10              // and how long it may be, in bytes
 	waitMax  = 3 * time.Millisecond // for such a rest, instead of dialling
+	freshFor = 2 * time.Second      // how long no connection is used twice once that has failed
 )
 
 // errFull is why there is no connection for a question.
@@ -79,6 +80,7 @@ type pool struct {
 	open     int
 	idle     []*pconn // the one used last is last
 	draining []*pconn // an answer's rest may still come; oldest first
+	fresh    time.Time // until then none of them is used
 }
 
 // get returns a connection that was alive a moment ago, or dials.
@@ -149,6 +151,9 @@ func (p *pool) take() (c *pconn, late bool, err error) {
 		return nil, false, errClosed
 	}
 	p.settle()
+	if time.Now().Before(p.fresh) {
+		p.discardIdle()
+	}
 	if n := len(p.idle); n > 0 {
 		c = p.idle[n-1]
 		p.idle = p.idle[:n-1]
@@ -236,6 +241,20 @@ func (p *pool) close() {
 	if p.tubes != nil {
 		p.tubes.close()
 	}
+	p.discardIdle()
+}
+
+// stale says that a connection which was left from an earlier answer was closed when it was used again. A
+// server that ends one of them ends the others too, so for some time each question gets a new one: that
+// it is asked again does not help where it meets the next such connection.
+func (p *pool) stale() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fresh = time.Now().Add(freshFor)
+}
+
+// discardIdle closes the connections that nobody uses. p.mu is held.
+func (p *pool) discardIdle() {
 	for _, c := range p.idle {
 		p.discard(c)
 	}
