@@ -55,8 +55,6 @@ func (d *decoder) framed(evs []translate.Event, text []byte) ([]translate.Event,
 			return evs, translate.Truncated(nil)
 		}
 		return d.end(evs, nil)
-	case translate.Idle(text):
-		return evs, nil
 	}
 	return d.line(evs, text)
 }
