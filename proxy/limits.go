@@ -25,43 +25,48 @@ type LimitUse struct {
 	Of      float64 `json:"of"`
 	Left    float64 `json:"left"`
 	Resets  float64 `json:"resets_in_seconds"` // until nothing is used any more, if nothing else comes; 0: the clock does not tell
+	// Partly: it is counted by this process alone, and others count as well; what they have let in
+	// may leave less. False for a budget that a store keeps for all of them.
+	Partly bool `json:"this_process_only"`
 }
 
 // LimitUses returns the limits and budgets of which the largest parts are used, at most so many, the most
-// used first, as this process has counted. Addresses are told by their network.
+// used first, as this process knows. Addresses are told by their network.
 func (g *Gateway) LimitUses(most int) []LimitUse {
 	all := []LimitUse{}
 	for _, u := range g.admission.Uses(most) {
-		all = append(all, useOf(&u))
+		all = append(all, g.useOf(&u))
 	}
 	now := time.Now()
 	for _, u := range g.admission.BudgetUses(g.plan.Load().Budgets, most) {
-		all = append(all, budgetUseOf(&u, now))
+		all = append(all, g.budgetUseOf(&u, now))
 	}
 	slices.SortStableFunc(all, func(a, b LimitUse) int { return cmp.Compare(b.Used*a.Of, a.Used*b.Of) })
 	return all[:min(len(all), most)]
 }
 
-// LimitsShared reports whether several processes count together, of which [Gateway.LimitUses] and
-// [Gateway.ForeseeLimits] tell the counts of this one.
+// LimitsShared reports whether several processes count limits together, of which [Gateway.LimitUses] and
+// [Gateway.ForeseeLimits] tell the counts of this one. Of budgets each use says so for itself.
 func (g *Gateway) LimitsShared() bool { return g.admission.Shared() }
 
-func useOf(u *limiter.Use) LimitUse {
+func (g *Gateway) useOf(u *limiter.Use) LimitUse {
 	return LimitUse{
-		Rule: u.Rule, Kind: [...]string{"", "requests", "tokens", "concurrent"}[u.Kind], Per: [...]string{"all", "caller", "user", "group", "address", "model"}[u.Scope],
+		Partly: g.admission.Shared(),
+		Rule:   u.Rule, Kind: [...]string{"", "requests", "tokens", "concurrent"}[u.Kind], Per: [...]string{"all", "caller", "user", "group", "address", "model"}[u.Scope],
 		Subject: subjectOf(u.Scope, u.Key), Used: journal.Rounded(u.Used), Of: float64(u.Limit), Left: float64(u.Remaining), Resets: journal.Rounded(u.Reset.Seconds()),
 	}
 }
 
 // budgetUseOf is how a budget stands at now, as a limit.
-func budgetUseOf(u *admission.BudgetUse, now time.Time) LimitUse {
+func (g *Gateway) budgetUseOf(u *admission.BudgetUse, now time.Time) LimitUse {
 	per, scope := "caller", limiter.Caller
 	if u.Caller == "" {
 		per, scope = "all", limiter.All
 	}
 	const unit = admission.Unit
 	return LimitUse{
-		Rule: u.Name, Kind: "budget", Per: per, Subject: subjectOf(scope, u.Caller), Used: float64(u.Amount-u.Left) / unit,
+		Partly: g.admission.SpendsAlone(),
+		Rule:   u.Name, Kind: "budget", Per: per, Subject: subjectOf(scope, u.Caller), Used: float64(u.Amount-u.Left) / unit,
 		Of: float64(u.Amount) / unit, Left: float64(max(u.Left, 0)) / unit, Resets: journal.Rounded(u.Ends.Sub(now).Seconds()),
 	}
 }
@@ -124,8 +129,8 @@ type LimitForeseen struct {
 	Retry  float64    `json:"retry_seconds"` // 0: the clock does not tell
 	Rules  []LimitUse `json:"rules"`         // all that would be asked
 	Budget *BudgetUse `json:"budget"`        // nil: there is none
-	// Partly: several processes share the limits, and Rules are the counts of this one; what
-	// others have counted besides may refuse the question.
+	// Partly: some of Rules are the counts of this process alone, see [LimitUse]; what others
+	// have counted besides may refuse the question.
 	Partly bool `json:"this_process_only"`
 }
 
@@ -138,7 +143,7 @@ type BudgetUse struct {
 }
 
 // ForeseeLimits says whether the limits and the budget of its caller would let q in now. It
-// counts nothing. Where several processes share their counts, it says what this one knows. The
+// counts nothing. Where several processes share limits, it says what this one has counted. The
 // error's code is that of the refusal that the caller would get for its model, NOT_FOUND for a
 // caller that neither the file nor a stored key names, or VALIDATION_ERROR.
 func (g *Gateway) ForeseeLimits(ctx context.Context, q LimitQuestion) (*LimitForeseen, *translate.Error) {
@@ -161,10 +166,10 @@ func (g *Gateway) ForeseeLimits(ctx context.Context, q LimitQuestion) (*LimitFor
 	if output == 0 {
 		output = answerTokens
 	}
-	f := &LimitForeseen{Caller: shownName(who.Name), Model: translate.Clip(m.Name), Tokens: q.Input + output, LetIn: true, Rules: []LimitUse{}, Partly: g.LimitsShared()}
+	f := &LimitForeseen{Caller: shownName(who.Name), Model: translate.Clip(m.Name), Tokens: q.Input + output, LetIn: true, Rules: []LimitUse{}}
 	uses, refusal := g.foreseeRules(ctx, plan, Question{Caller: who, Model: m, User: q.User, Address: q.Address}, f.Tokens)
 	for i := range uses {
-		f.Rules = append(f.Rules, useOf(&uses[i]))
+		f.under(g.useOf(&uses[i]))
 	}
 	if refusal != nil {
 		f.refuse(refusal.Rule, refusal.Refusal())
@@ -188,6 +193,11 @@ func (g *Gateway) foreseeRules(ctx context.Context, plan *routing.Plan, q Questi
 	return g.admission.Foresee(s)
 }
 
+// under adds a rule that would be asked.
+func (f *LimitForeseen) under(u LimitUse) {
+	f.Rules, f.Partly = append(f.Rules, u), f.Partly || u.Partly
+}
+
 // refuse notes that the limits or the budget called rule would refuse with err.
 func (f *LimitForeseen) refuse(rule string, err *translate.Error) {
 	f.LetIn, f.By, f.Why, f.Retry = false, rule, err.Message, journal.Rounded(err.Retry.Seconds())
@@ -204,7 +214,7 @@ func (g *Gateway) foreseeBudget(ctx context.Context, b *admission.Budget, who *C
 	}
 	f.Budget = &BudgetUse{Name: use.Name, Of: float64(use.Amount) / admission.Unit, Left: float64(use.Left) / admission.Unit, Ends: use.Ends}
 	now := time.Now()
-	f.Rules = append(f.Rules, budgetUseOf(&use, now))
+	f.under(g.budgetUseOf(&use, now))
 	if refusal := use.Refusal(cost, now); refusal != nil && f.LetIn {
 		f.refuse(use.Name, refusal)
 	}

@@ -165,7 +165,7 @@ func TestACollectorThatIsAwayCostsItsSpansOnly(t *testing.T) {
 func TestWhatLimitsWouldSayIsOfThisProcessWhereSeveralCount(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
-	limited := strings.Replace(fmt.Sprintf(reloadConf, "echo"), "key: sk-alice", "key: sk-alice, limits: few", 1) + "limits: {few: {requests: 5/d}}\n"
+	limited := strings.Replace(fmt.Sprintf(reloadConf, "echo"), "key: sk-alice", "key: sk-alice, limits: few", 1) + "limits: {few: {requests: 5/d, budget: {amount: 3, per: day}}}\nprices: {echo: {call: 1}}\n"
 	for url, partly := range map[string]bool{"": false, s.URL(0): true} {
 		text := limited
 		if url != "" {
@@ -173,7 +173,18 @@ func TestWhatLimitsWouldSayIsOfThisProcessWhereSeveralCount(t *testing.T) {
 		}
 		r := runServeOn(t, text)
 		said := fmt.Sprintf(`"this_process_only":%t`, partly)
+		// Each process has a store of its own, and so a budget.
 		r.wants(http.StatusOK, said, `"rule":"few"`, `"left":5`)(r.post("/api/limits/what-if", map[string]string{"caller": "alice", "model": "echo"}))
-		r.wants(http.StatusOK, said)(r.call("GET", r.operator+"/api/limits", "operator-token"))
+		status, text := r.call("GET", r.operator+"/api/limits", "operator-token")
+		r.wants(http.StatusOK, said)(status, text)
+		resp, err := http.Post(r.base+"/v1beta/models/echo:generateContent?key=sk-alice", "application/json", strings.NewReader(`{"contents":[{"parts":[{"text":"hi"}]}]}`))
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatal(resp, err)
+		}
+		_ = resp.Body.Close()
+		status, text = r.call("GET", r.operator+"/api/limits", "operator-token")
+		if n := strings.Count(text, said); status != http.StatusOK || n != 3 {
+			t.Errorf("%d rows of %s: %d %s", n, said, status, text)
+		}
 	}
 }

@@ -218,6 +218,9 @@ func TestWithoutTheStoreEachProcessGoesOnWithWhatItKnows(t *testing.T) {
 		of[1].takes(t, b, 1, true).settle(1)
 		synctest.Wait()
 		of[0].left(t, b, 5)
+		if of[0].desk.SpendsAlone() {
+			t.Error("its counts are said to be its own")
+		}
 		at.set(errors.New("away"), 0)
 		began := time.Now()
 		a, c := of[0].takes(t, b, 5, true), of[1].takes(t, b, 5, true)
@@ -225,6 +228,9 @@ func TestWithoutTheStoreEachProcessGoesOnWithWhatItKnows(t *testing.T) {
 		of[1].takes(t, b, 1, false)
 		if took := time.Since(began); took != 0 {
 			t.Errorf("they waited for %v", took)
+		}
+		if !of[0].desk.SpendsAlone() {
+			t.Error("its counts are said to be everybody's")
 		}
 		a.settle(5)
 		c.settle(5)

@@ -37,6 +37,15 @@ func (u *BudgetUse) Refusal(cost int64, now time.Time) *translate.Error {
 	return u.budget.exceeded(cost, u.Left, u.Ends.Sub(now))
 }
 
+// SpendsAlone reports whether others may spend what this process counts as left of a budget: several
+// processes share limits, and no store that all of them ask keeps the budgets, or it does not answer.
+func (d *Desk) SpendsAlone() bool {
+	if d.accounts.joint == nil {
+		return d.Shared()
+	}
+	return !d.accounts.joint.answers()
+}
+
 // BudgetOf returns how b stands for caller. The error is that of ctx.
 func (d *Desk) BudgetOf(ctx context.Context, b *Budget, caller string) (BudgetUse, error) {
 	a, to, err := d.accounts.open(ctx, b, caller, time.Now())

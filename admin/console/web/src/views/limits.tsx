@@ -12,7 +12,7 @@ import { Keys } from './keys'
 import '../styles/limits.css'
 
 export interface Limit { name: string; per: string; requests: string; tokens: string; concurrent: number; queue: boolean; budget: number; budget_per: string }
-interface Use { rule: string; kind: string; per: string; subject: string; used: number; of: number; left: number; resets_in_seconds: number }
+interface Use { rule: string; kind: string; per: string; subject: string; used: number; of: number; left: number; resets_in_seconds: number; this_process_only?: boolean }
 interface Refused { caller: string; rule: string; code: string; count: number; last: string }
 interface All { limits: Limit[] | null; use: Use[] | null; refused: Refused[] | null; this_process_only?: boolean }
 
@@ -48,7 +48,7 @@ function Close({ use, none, alone }: { use: Use[]; none: boolean; alone?: boolea
   const near = use.filter(u => share(u) >= 0.8).length
   return (
     <Card title="Who is close" more={<><span class="soft">{near > 0 ? many(near, 'limit') + ' of which 80\u202f% or more is used' : 'no limit of which 80\u202f% is used'}</span>{rows.length > 1 && <><span class="grow" /><button type="button" class="button bare" onClick={() => { order.current = []; setTurn(n => n + 1) }}>Most used first</button></>}</>}>
-      {alone && <OneOfMany />}
+      {alone && <OneOfMany use={use} />}
       {rows.length === 0 ? <Empty>{none ? 'The configuration has no limits.' : 'Nothing of any limit is used at the moment.'}</Empty> : (
         <div class="wide tall" tabIndex={0} role="region" aria-label="Use of limits">
           <table class="uses">
@@ -61,7 +61,7 @@ function Close({ use, none, alone }: { use: Use[]; none: boolean; alone?: boolea
 }
 
 // OneOfMany says what a count is where several processes share the limits.
-const OneOfMany = () => <p class="soft">The limits are shared by several processes, and these are the counts of this one: others may have used more.</p>
+const OneOfMany = ({ use }: { use: Use[] }) => <p class="soft">The limits are shared by several processes, and these are the counts of this one: others may have used more.{use.some(u => u.kind === 'budget' && !u.this_process_only) && ' A budget counts for all of them.'}</p>
 
 function One({ u }: { u: Use }) {
   const [state, word] = standing(u)
@@ -130,7 +130,7 @@ function Answer({ f }: { f: Foreseen }) {
       {!f.let_in && <p class="why">By {f.refused_by}: {f.why}.{f.retry_seconds > 0 && ' Again in ' + took(Math.ceil(f.retry_seconds) * 1000) + '.'}</p>}
       <p class="soft">{f.caller} asking {f.model}, {many(f.tokens, 'token')} reserved{f.cost > 0 && ', a cost of ' + money(f.cost)}.{f.budget && ' Of the budget ' + f.budget.name + ' ' + money(f.budget.left) + ' of ' + money(f.budget.of) + ' is left.'}</p>
       {(f.rules ?? []).length > 0 ? <ul class="lines">{f.rules!.map(u => <li key={keyOf(u)}><Mark state={standing(u)[0]} word={u.rule} /> {u.kind} per {u.per}: {digits(u.left)} of {digits(u.of)} left</li>)}</ul> : <p class="soft">No limit would be asked.</p>}
-      {f.this_process_only && (f.rules ?? []).length > 0 && <OneOfMany />}
+      {f.this_process_only && (f.rules ?? []).length > 0 && <OneOfMany use={f.rules!} />}
     </>
   )
 }
