@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/dragoman-gateway/dragoman/internal/wiretest/world"
+	"github.com/dragoman-gateway/dragoman/proxy/front"
 )
 
 // Requests as people, their tools and their proxies make them.
@@ -58,20 +60,33 @@ func TestAddressesAndKeysAreTakenAsPeopleTypeThem(t *testing.T) {
 	}
 }
 
-// chatnio has no HEAD of its calls.
 func TestHEADIsAnsweredWhereverGETIs(t *testing.T) {
 	t.Parallel()
 	w := world.Start(t, callers+"channels:\n"+channel("up", "openai", "", "echo"))
-	for _, path := range []string{"/", "/api", "/api/hello", "/v1/models", "/v1/models/echo", "/v1/models/none", "/api/conversations", "/api/v1/models", "/nothing", "/v1/nothing"} {
+	paths := []string{"/v1/models/echo", "/v1/models/none", "/api/conversations/none", "/conversation/load?id=1", "/v1beta/models/echo", "/v1/responses/none", "/nothing", "/v1/nothing"}
+	changing := []string{"/conversation/delete", "/conversation/clean", "/conversation/share/delete"}
+	for _, f := range front.All {
+		for _, path := range f.Paths("GET") {
+			if !slices.Contains(changing, strings.TrimPrefix(path, "/api")) && !strings.Contains(path, "{") {
+				paths = append(paths, path)
+			}
+		}
+	}
+	if len(paths) < 60 {
+		t.Errorf("there are only %q", paths)
+	}
+	for _, path := range paths {
 		get, head, said := w.Do(t, "GET", path, "", "Authorization", "Bearer "+key)
 		status, h, body := w.Do(t, "HEAD", path, "", "Authorization", "Bearer "+key)
 		if status != get || body != "" || said == "" || h.Get("Content-Type") != head.Get("Content-Type") || h.Get("Content-Length") != fmt.Sprint(len(said)) && path != "/v1/nothing" /* which says the method */ {
 			t.Errorf("HEAD %s: %d with %q, length %s; GET: %d with %d bytes", path, status, body, h.Get("Content-Length"), get, len(said))
 		}
 	}
-	for _, path := range []string{"/conversation/delete?id=1", "/conversation/clean", "/apikey", "/chat"} {
-		if status, _, _ := w.Do(t, "HEAD", path, "", "Authorization", "Bearer "+key); status == 200 {
-			t.Errorf("HEAD %s, which changes something: %d", path, status)
+	for _, path := range changing {
+		for _, path := range []string{path + "?id=1", "/api" + path + "?id=1"} {
+			if status, _, _ := w.Do(t, "HEAD", path, "", "Authorization", "Bearer "+key); status != 404 {
+				t.Errorf("HEAD %s, which changes something: %d", path, status)
+			}
 		}
 	}
 }

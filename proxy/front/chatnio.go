@@ -22,7 +22,7 @@ var chatnioFront = Front{
 func chatnioRoutes() []Route {
 	hello, admin := public(chatnioHello), public(chatnioAdmin)
 	routes := []Route{
-		{Method: "GET", Path: "/chat", Handle: chatnioSocket}, {Method: "GET", Path: "/api/chat", Handle: chatnioSocket}, {Method: "*", Path: "/chat", Handle: chatnioElse},
+		{Method: getHead, Path: "/chat", Handle: chatnioSocket}, {Method: getHead, Path: "/api/chat", Handle: chatnioSocket}, {Method: "*", Path: "/chat", Handle: chatnioElse},
 		{Method: getHead, Path: "/", Handle: hello}, {Method: getHead, Path: "/api", Handle: hello}, {Method: getHead, Path: "/api/hello", Handle: hello}, {Method: "*", Path: "/", Handle: chatnioElse},
 		{Method: "*", Path: "/admin/{path:*}", Handle: admin}, {Method: "*", Path: "/api/admin/{path:*}", Handle: admin},
 	}
@@ -71,19 +71,20 @@ func chatnioAdmin(c *call, _ *proxy.Caller) {
 	c.json(401, chatnio.AppendNoAdmin(nil))
 }
 
-// chatnioCalls are the REST calls around the socket (docs/rules/chatnio.md 6), without /api.
+// chatnioCalls are the REST calls around the socket (docs/rules/chatnio.md 6), without /api. HEAD
+// changes nothing (RFC 9110 9.2.1), so what GET changes has none.
 var chatnioCalls = []Route{
-	{Method: "GET", Path: "/conversation/list", Handle: signedIn(stored(chatnioList))},
-	{Method: "GET", Path: "/conversation/load", Handle: signedIn(stored(chatnioLoad))},
-	{Method: "GET", Path: "/conversation", Handle: signedIn(stored(chatnioLoad))}, // docs/rules/chatnio.md 10: the published example
+	{Method: getHead, Path: "/conversation/list", Handle: signedIn(stored(chatnioList))},
+	{Method: getHead, Path: "/conversation/load", Handle: signedIn(stored(chatnioLoad))},
+	{Method: getHead, Path: "/conversation", Handle: signedIn(stored(chatnioLoad))}, // docs/rules/chatnio.md 10: the published example
 	{Method: "GET", Path: "/conversation/delete", Handle: signedIn(stored(chatnioDelete))},
 	{Method: "GET", Path: "/conversation/clean", Handle: signedIn(stored(chatnioClean))},
 	{Method: "POST", Path: "/conversation/rename", Handle: signedIn(stored(chatnioRename))},
 	{Method: "POST", Path: "/conversation/share", Handle: signedIn(stored(chatnioShare))},
-	{Method: "GET", Path: "/conversation/view", Handle: public(stored(chatnioView))},
-	{Method: "GET", Path: "/conversation/share/list", Handle: signedIn(stored(chatnioShares))},
+	{Method: getHead, Path: "/conversation/view", Handle: public(stored(chatnioView))},
+	{Method: getHead, Path: "/conversation/share/list", Handle: signedIn(stored(chatnioShares))},
 	{Method: "GET", Path: "/conversation/share/delete", Handle: signedIn(stored(chatnioUnshare))},
-	{Method: "GET", Path: "/conversation/mask/view", Handle: masking(chatnioMasks)},
+	{Method: getHead, Path: "/conversation/mask/view", Handle: masking(chatnioMasks)},
 	{Method: "POST", Path: "/conversation/mask/save", Handle: masking(chatnioSaveMask)},
 	{Method: "POST", Path: "/conversation/mask/delete", Handle: masking(chatnioDeleteMask)},
 }

@@ -25,19 +25,19 @@ const (
 var accountCalls = []Route{
 	{Method: "POST", Path: "/login", Handle: public(chatnioLogin)},
 	{Method: "POST", Path: "/state", Handle: public(chatnioState)},
-	{Method: "GET", Path: "/userinfo", Handle: signedIn(func(c *call, caller *proxy.Caller) { c.json(200, chatnio.AppendUser(nil, userID(caller.Name))) })},
-	{Method: "GET", Path: "/apikey", Handle: signedIn(chatnioKey)},
-	{Method: "GET", Path: "/quota", Handle: signedIn(purse(chatnio.AppendPoints))},
-	{Method: "GET", Path: "/package", Handle: signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendPackage(nil)) })},
-	{Method: "GET", Path: "/subscription", Handle: signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendSubscription(nil)) })},
-	{Method: "GET", Path: "/dashboard/billing/usage", Handle: signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendUsage(nil)) })},
-	{Method: "GET", Path: "/dashboard/billing/subscription", Handle: signedIn(purse(chatnio.AppendBilling))},
-	{Method: "GET", Path: "/info", Handle: public(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendInfo(nil, siteTitle)) })},
-	{Method: "GET", Path: "/v1/market", Handle: public(chatnioMarket)},
-	{Method: "GET", Path: "/v1/charge", Handle: public(chatnioCharge)},
-	{Method: "GET", Path: "/v1/plans", Handle: public(func(c *call, _ *proxy.Caller) { c.json(200, []byte(`[]`)) })},
-	{Method: "GET", Path: "/broadcast/list", Handle: public(func(c *call, _ *proxy.Caller) { c.json(200, []byte(`{"data":[]}`)) })},
-	{Method: "GET", Path: "/broadcast/view", Handle: public(func(c *call, _ *proxy.Caller) { c.json(200, []byte(`null`)) })},
+	{Method: getHead, Path: "/userinfo", Handle: signedIn(func(c *call, caller *proxy.Caller) { c.json(200, chatnio.AppendUser(nil, userID(caller.Name))) })},
+	{Method: getHead, Path: "/apikey", Handle: signedIn(chatnioKey)},
+	{Method: getHead, Path: "/quota", Handle: signedIn(purse(chatnio.AppendPoints))},
+	{Method: getHead, Path: "/package", Handle: signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendPackage(nil)) })},
+	{Method: getHead, Path: "/subscription", Handle: signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendSubscription(nil)) })},
+	{Method: getHead, Path: "/dashboard/billing/usage", Handle: signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendUsage(nil)) })},
+	{Method: getHead, Path: "/dashboard/billing/subscription", Handle: signedIn(purse(chatnio.AppendBilling))},
+	{Method: getHead, Path: "/info", Handle: public(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendInfo(nil, siteTitle)) })},
+	{Method: getHead, Path: "/v1/market", Handle: public(chatnioMarket)},
+	{Method: getHead, Path: "/v1/charge", Handle: public(chatnioCharge)},
+	{Method: getHead, Path: "/v1/plans", Handle: public(func(c *call, _ *proxy.Caller) { c.json(200, []byte(`[]`)) })},
+	{Method: getHead, Path: "/broadcast/list", Handle: public(func(c *call, _ *proxy.Caller) { c.json(200, []byte(`{"data":[]}`)) })},
+	{Method: getHead, Path: "/broadcast/view", Handle: public(func(c *call, _ *proxy.Caller) { c.json(200, []byte(`null`)) })},
 
 	// What needs accounts or money, of which there is neither.
 	{Method: "POST", Path: "/register", Handle: public(never("registration is closed: callers are set by the operator"))},
@@ -46,8 +46,8 @@ var accountCalls = []Route{
 	{Method: "POST", Path: "/resetkey", Handle: signedIn(never("keys are set by the operator"))},
 	{Method: "POST", Path: "/buy", Handle: signedIn(chatnioBuy)},
 	{Method: "POST", Path: "/subscribe", Handle: signedIn(never("subscription feature does not enable of this site"))},
-	{Method: "GET", Path: "/invite", Handle: signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendNoCode(nil, "invitation code not found")) })},
-	{Method: "GET", Path: "/redeem", Handle: signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendNoCode(nil, "redeem code not found")) })},
+	{Method: getHead, Path: "/invite", Handle: signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendNoCode(nil, "invitation code not found")) })},
+	{Method: getHead, Path: "/redeem", Handle: signedIn(func(c *call, _ *proxy.Caller) { c.json(200, chatnio.AppendNoCode(nil, "redeem code not found")) })},
 }
 
 // purse answers a call about what the caller may still spend: a point is one of the

@@ -151,7 +151,7 @@ func TestTheQueryNamesTheConversationToo(t *testing.T) {
 func TestUnknownPathsAndOddMethodsAre404UnderApiToo(t *testing.T) {
 	t.Parallel()
 	s := openSite(t, siteConf)
-	for _, one := range []string{"GET /nope", "GET /api/nope", "POST /api/conversation/list", "DELETE /api/conversation/delete?id=1", "HEAD /conversation/list", "HEAD /quota"} {
+	for _, one := range []string{"GET /nope", "GET /api/nope", "POST /api/conversation/list", "DELETE /api/conversation/delete?id=1", "HEAD /conversation/clean", "HEAD /api/conversation/delete?id=1", "DELETE /quota"} {
 		method, path, _ := strings.Cut(one, " ")
 		resp, body := s.call(t, method, path, "", "Authorization", "sk-alice")
 		if resp.StatusCode != 404 || method != http.MethodHead && !strings.Contains(body, `"status":false`) {

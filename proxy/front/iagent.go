@@ -24,7 +24,7 @@ import (
 var iagentFront = Front{
 	dialect:  iagent.Dialect,
 	refusals: rest.Dialect, // of the same family of servers
-	routes:   func() []Route { return []Route{{Method: "GET", Path: "/ws/v1/chat", Handle: iagentSocket}} },
+	routes:   func() []Route { return []Route{{Method: getHead, Path: "/ws/v1/chat", Handle: iagentSocket}} },
 	entry:    "/ws/v1/chat",
 	socket:   true,
 	limit:    func(*settings) int { return strangerBody },

@@ -18,7 +18,7 @@ var responsesFront = Front{
 	routes: func() []Route {
 		return []Route{
 			{Method: "POST", Path: "/v1/responses", Handle: (*call).respond},
-			{Method: "GET", Path: "/v1/responses", Handle: responsesSocket},
+			{Method: getHead, Path: "/v1/responses", Handle: responsesSocket},
 			{Method: getHead, Path: "/v1/responses/{id}", Handle: responsesCaller(readResponse)},
 			{Method: "DELETE", Path: "/v1/responses/{id}", Handle: responsesCaller(deleteResponse)},
 			{Method: getHead, Path: "/v1/responses/{id}/input_items", Handle: responsesCaller(listInputItems)},
