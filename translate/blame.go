@@ -39,7 +39,9 @@ func FailedIn(body []byte) *Error {
 func inBand(ref Refusal, said saying) *Error {
 	status, err := strconv.Atoi(ref.Code)
 	if err != nil || status < 400 || status >= 600 {
-		status = statusOf(strings.ToLower(ref.Type + " " + ref.Code))
+		if status = statusOf(strings.ToLower(ref.Type + " " + ref.Code)); wordsOf(said).content() {
+			status = 400
+		}
 	}
 	return blamed(status, ref, said, formError, said.retry)
 }
@@ -144,8 +146,12 @@ func (w *words) faultOfStatus(status int, form formKind, hinted bool) Fault {
 		return FaultBusy
 	case status == 408 || status == 504:
 		return FaultSlow
-	case status >= 500:
+	case status >= 500, status >= 400 && form == formError && w.broken():
 		return FaultBroken
+	case status == 400 && w.is("timeout", "timeouterror"):
+		return FaultSlow
+	case status == 400 && w.wrongPath():
+		return FaultAstray
 	case form == formError && (status == 400 || status == 413 || status == 422), status == 404 && w.param != "":
 		return FaultRejected
 	case status == 413:

@@ -124,7 +124,7 @@ func (w *words) purse() bool {
 			"estimated cost exceeds user quota", "user quota is not enough", "token quota is not enough", "you don't have enough quota", "this request requires more credits",
 			"access denied, please make sure your account is in good standing", "余额不足", "账户余额不足", "账号余额不足", "用户额度不足", "用户余额不足", "您的账户已欠费", "该令牌额度已用尽", "预扣费额度失败", "令牌额度不足") ||
 		w.begins("your team") && w.says("used all available credits", "monthly spending limit") ||
-		w.begins("your newly created team doesn't have any credits") ||
+		w.begins("your newly created team doesn't have any credits", "sorry, your account balance is insufficient", "your account balance is insufficient", "account balance is insufficient") ||
 		w.begins("your account") && w.says("insufficient balance", "suspended, please check your plan and billing", "in arrears")
 }
 
@@ -176,7 +176,9 @@ func (w *words) busy(status int) bool {
 // key: our credential was refused.
 func (w *words) key() bool {
 	return w.is("invalidapikey", "apikeyinvalid", "authenticationerror", "invalidauthenticationerror", "invalidauthentication", "unauthorized", "unauthenticated",
-		"incorrectapikeyerror", "accountdeactivated", "invalidtoken", "tokennotfoundindb", "autherror", "expiredkey") ||
+		"incorrectapikeyerror", "accountdeactivated", "accountdisabled", "accountsuspended", "organizationrestricted", "organizationdisabled", "ipnotauthorized", "servicedisabled", "invalidtoken", "tokennotfoundindb", "autherror", "expiredkey") ||
+		w.begins("organization has been restricted", "this organization has been", "your organization has been", "your organization must be verified", "your ip is not authorized") ||
+		w.is("failedprecondition", "permissiondenied") && w.says("has not been used in project") ||
 		w.begins("incorrect api key", "invalid api key", "invalid api-key", "api key not valid", "api key not found", "api key expired", "authentication fails", "no auth credentials found",
 			"access denied. please provide correct api key", "无效的令牌", "该令牌状态不可用", "request failed with status code: 401", "request failed with status code: 403")
 }
@@ -187,6 +189,17 @@ func (w *words) key() bool {
 func (w *words) namesKey() bool {
 	return w.says("provide correct api key") || w.is("tokennotfoundindb") || w.begins("authentication error, invalid proxy server token") ||
 		w.is("oneapierror", "newapierror") && w.begins("无效的令牌", "invalid token", "该令牌")
+}
+
+// broken: the server is not well, whatever status it gave.
+func (w *words) broken() bool {
+	return w.is("servererror", "internalservererror", "internalerror", "serverunavailable", "serviceunavailable", "serviceunavailableerror", "unavailableerror", "unavailable") ||
+		w.begins("loading model", "model is loading", "the model is loading")
+}
+
+// wrongPath: what the channel's url says is not where the server has its endpoint.
+func (w *words) wrongPath() bool {
+	return w.begins("invalid url (", "unknown url", "unknown request url", "unrecognized request url", "api version not supported")
 }
 
 // unknownPath: nothing is served at the path of the request.
