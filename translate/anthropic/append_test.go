@@ -53,3 +53,57 @@ func TestWhatTheVendorRefusesOfTextsIsMended(t *testing.T) {
 		}
 	}
 }
+
+// Servers whose calls all have one id, or the same ones in each answer, have been here before this vendor,
+// which refuses a conversation with two calls of one id.
+func TestNoTwoCallsAreToldWithOneId(t *testing.T) {
+	t.Parallel()
+	asked := func(ids ...string) (m translate.Message) {
+		m.Role = translate.RoleAssistant
+		for _, id := range ids {
+			m.Parts = append(m.Parts, translate.Part{Kind: translate.PartToolCall, ID: id, Name: "f", Args: "{}"})
+		}
+		return m
+	}
+	answered := func(ids ...string) (m translate.Message) {
+		m.Role = translate.RoleTool
+		for _, id := range ids {
+			m.Parts = append(m.Parts, translate.Part{Kind: translate.PartToolResult, ID: id, Text: "r"})
+		}
+		return m
+	}
+	user := translate.TextMessage(translate.RoleUser, "a")
+	for want, msgs := range map[string][]translate.Message{
+		"x y x y":             {user, asked("x", "y"), answered("x", "y")},
+		"x x x_2 x_2":         {user, asked("x"), answered("x"), asked("x"), answered("x")},
+		"x x_2 x x_2 x_3 x_3": {user, asked("x", "x"), answered("x", "x"), asked("x"), answered("x")},
+		"x_2 x x_3 x x_2 x_3": {user, asked("x_2", "x", "x"), answered("x", "x_2", "x")},
+		"a_b a_b_1 a_b_1 a_b": {user, asked("a.b", "a_b"), answered("a_b", "a.b")},
+		"x x x":               {user, asked("x"), answered("x", "x")},
+		"y":                   {user, answered("y")},
+	} {
+		got, err := Dialect.AppendRequest(nil, &translate.Request{Model: "m", Messages: msgs})
+		var body struct {
+			Messages []struct {
+				Content []struct {
+					ID     string `json:"id"`
+					Result string `json:"tool_use_id"`
+				}
+			}
+		}
+		if err != nil || json.Unmarshal(got, &body) != nil {
+			t.Fatalf("%v %s", err, got)
+		}
+		var ids []string
+		for _, m := range body.Messages {
+			for _, b := range m.Content {
+				if id := b.ID + b.Result; id != "" {
+					ids = append(ids, id)
+				}
+			}
+		}
+		if told := strings.Join(ids, " "); told != want {
+			t.Errorf("%s, want %s", told, want)
+		}
+	}
+}

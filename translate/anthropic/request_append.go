@@ -125,6 +125,7 @@ func appendMessages(dst []byte, req *translate.Request, msgs []translate.Message
 	dst = append(dst, `,"messages":[`...)
 	start := len(dst)
 	open := ""
+	var ids callIDs
 	for i := range msgs {
 		m := &msgs[i]
 		if i == len(msgs)-1 {
@@ -142,7 +143,7 @@ func appendMessages(dst []byte, req *translate.Request, msgs []translate.Message
 			dst = appendOpening(dst, role, open)
 			from = len(dst)
 		}
-		if dst = appendBlocks(dst, req, m); len(dst) > from {
+		if dst = appendBlocks(dst, req, m, &ids); len(dst) > from {
 			open = role
 			continue
 		}
@@ -168,7 +169,7 @@ func appendOpening(dst []byte, role, open string) []byte {
 }
 
 // appendBlocks appends what can be said of m, each block with a comma after it.
-func appendBlocks(dst []byte, req *translate.Request, m *translate.Message) []byte {
+func appendBlocks(dst []byte, req *translate.Request, m *translate.Message, ids *callIDs) []byte {
 	for i := range m.Parts {
 		p := &m.Parts[i]
 		switch p.Kind {
@@ -201,7 +202,7 @@ func appendBlocks(dst []byte, req *translate.Request, m *translate.Message) []by
 			dst = appendThinking(dst, p)
 		case translate.PartToolCall:
 			dst = append(dst, `{"type":"tool_use","id":`...)
-			dst = jsonx.AppendString(dst, callID(p.ID))
+			dst = jsonx.AppendString(dst, ids.call(p.ID))
 			dst = append(dst, `,"name":`...)
 			dst = jsonx.AppendString(dst, toldName(p.Name))
 			dst = append(dst, `,"input":`...)
@@ -209,7 +210,7 @@ func appendBlocks(dst []byte, req *translate.Request, m *translate.Message) []by
 			dst = appendCache(dst, p.Cache)
 		case translate.PartToolResult:
 			dst = append(dst, `{"type":"tool_result","tool_use_id":`...)
-			dst = jsonx.AppendString(dst, callID(p.ID))
+			dst = jsonx.AppendString(dst, ids.result(p.ID))
 			dst = appendResult(append(dst, `,"content":`...), p.Text, m.Shown(i))
 			if p.Failed {
 				dst = append(dst, `,"is_error":true`...)

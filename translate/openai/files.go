@@ -34,15 +34,15 @@ func (d *decoding) file(at string, raw translate.Raw) (p translate.Part, err err
 // dataURI takes a data URI (RFC 2397) apart. A text that is none is base64 without a type.
 func dataURI(s string) (media, data string, err error) {
 	if len(s) < 5 || !strings.EqualFold(s[:5], "data:") {
-		return "", s, nil
+		return "", translate.Base64(s), nil
 	}
 	head, data, ok := strings.Cut(s[5:], ",")
-	media, base64 := strings.CutSuffix(head, ";base64")
+	media, base64 := strings.CutSuffix(strings.ToLower(head), ";base64")
 	if !ok || !base64 || data == "" {
 		return "", "", translate.Invalid("no base64 data URI")
 	}
 	media, _, _ = strings.Cut(media, ";")
-	return strings.ToLower(media), data, nil
+	return media, translate.Base64(data), nil
 }
 
 // endings are the media types of files by their names.

@@ -356,7 +356,7 @@ func decodeImage(path, url, detail string) (translate.Part, error) {
 		return p, nil
 	}
 	head, data, ok := strings.Cut(url[5:], ",")
-	media, base64 := strings.CutSuffix(head, ";base64")
+	media, base64 := strings.CutSuffix(strings.ToLower(head), ";base64")
 	if !ok || !base64 || data == "" {
 		return p, translate.Invalid(path + ".image_url.url must be an address or a base64 data URI")
 	}
@@ -364,6 +364,6 @@ func decodeImage(path, url, detail string) (translate.Part, error) {
 	if media == "" {
 		return p, translate.Invalid(path + ".image_url.url names no media type")
 	}
-	p.MediaType, p.Data = media, data
+	p.MediaType, p.Data = translate.ImageType(media), translate.Base64(data)
 	return p, nil
 }

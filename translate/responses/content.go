@@ -152,12 +152,12 @@ func isData(s string) bool { return len(s) >= 5 && strings.EqualFold(s[:5], "dat
 // dataURI takes a base64 data URI (RFC 2397) apart; data is empty for any other.
 func dataURI(s string) (media, data string) {
 	head, data, _ := strings.Cut(s[5:], ",")
-	media, base64 := strings.CutSuffix(head, ";base64")
+	media, base64 := strings.CutSuffix(strings.ToLower(head), ";base64")
 	if !base64 {
 		return "", ""
 	}
 	media, _, _ = strings.Cut(media, ";")
-	return strings.ToLower(media), data
+	return translate.ImageType(media), translate.Base64(data)
 }
 
 // endings are the media types of files by their names.
