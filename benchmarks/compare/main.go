@@ -21,30 +21,49 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/cobra"
 )
 
 // options are the command line.
 type options struct {
-	Rounds     int           `help:"How often everything is measured. Default 3; with --against 9."`
-	Window     time.Duration `help:"How long each measurement takes. Default 2s; with --against 1s."`
-	Only       string        `help:"Measure only scenarios, with --against rows, whose name fits this expression." placeholder:"REGEXP"`
-	Note       string        `help:"A remark for the result, such as what else the machine does."`
-	Out        string        `help:"The folder of the results; empty: write none." default:"benchmarks/results"`
-	Page       string        `help:"The page with the table; empty: leave it." default:"benchmarks/README.md"`
-	Against    string        `help:"Measure this binary of dragoman beside that of now, and nothing else; writes no result." placeholder:"BINARY"`
-	Everything bool          `help:"Measure dragoman with all that can be switched on (traces at 1 %, a log in JSON, a watched file) beside itself without."`
-	Consoles   int           `help:"Measure dragoman with so many open consoles beside itself with none." placeholder:"N"`
-	Render     string        `help:"Measure nothing: put this result into the page." placeholder:"FILE"`
+	Rounds     int
+	Window     time.Duration
+	Only       string
+	Note       string
+	Out        string
+	Page       string
+	Against    string
+	Everything bool
+	Consoles   int
+	Render     string
+}
+
+// flags puts them into the command line of cmd.
+func (o *options) flags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.IntVar(&o.Rounds, "rounds", 0, "How often everything is measured. Default 3; with --against 9.")
+	flags.DurationVar(&o.Window, "window", 0, "How long each measurement takes. Default 2s; with --against 1s.")
+	flags.StringVar(&o.Only, "only", "", "Measure only scenarios, with --against rows, whose name fits this `REGEXP`.")
+	flags.StringVar(&o.Note, "note", "", "A remark for the result, such as what else the machine does.")
+	flags.StringVar(&o.Out, "out", "benchmarks/results", "The folder of the results; empty: write none.")
+	flags.StringVar(&o.Page, "page", "benchmarks/README.md", "The page with the table; empty: leave it.")
+	flags.StringVar(&o.Against, "against", "", "Measure this `BINARY` of dragoman beside that of now, and nothing else; writes no result.")
+	flags.BoolVar(&o.Everything, "everything", false, "Measure dragoman with all that can be switched on (traces at 1 %, a log in JSON, a watched file) beside itself without.")
+	flags.IntVar(&o.Consoles, "consoles", 0, "Measure dragoman with `N` open consoles beside itself with none.")
+	flags.StringVar(&o.Render, "render", "", "Measure nothing: put this `FILE`, a result, into the page.")
 }
 
 func main() {
 	var o options
-	kong.Parse(&o, kong.Name("compare"), kong.Description("Measure dragoman beside its peers."))
+	cmd := &cobra.Command{Use: "compare", Short: "Measure dragoman beside its peers.", Args: cobra.NoArgs, SilenceUsage: true}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) }
+	cmd.SetErrPrefix("compare:")
+	o.flags(cmd)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := o.run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "compare:", err)
+	err := cmd.ExecuteContext(ctx)
+	stop()
+	if err != nil {
 		os.Exit(1)
 	}
 }

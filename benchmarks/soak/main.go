@@ -5,43 +5,67 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/cobra"
 )
 
 // options are the command line.
 type options struct {
-	Dragoman      string        `help:"The binary to soak." required:"" type:"existingfile"`
-	Dir           string        `help:"Folder for its files. Default: a temporary one."`
-	For           time.Duration `help:"How long." default:"20m"`
-	Settle        time.Duration `help:"From when on nothing may grow." default:"5m"`
-	Every         time.Duration `help:"How often to look." default:"5s"`
-	Streams       int           `help:"Streams that are open at any time." default:"2000"`
-	Pieces        int           `help:"How many pieces a stream has, a second apart." default:"60"`
-	Sockets       int           `help:"WebSockets that are open at any time, half of them chatnio's, half of them iagent's." default:"2000"`
-	Conversations int           `help:"Conversations that grow all the time." default:"40"`
-	Turns         int           `help:"How many turns each of them grows by." default:"500"`
-	Rate          float64       `help:"Further questions per second." default:"500"`
-	Hostile       int           `help:"Hostile clients at any time." default:"60"`
-	Bad           float64       `help:"Questions per second to hostile back ends." default:"10"`
-	RSS           float64       `help:"By which share the resident memory may grow after Settle." default:"0.10"`
-	Count         float64       `help:"By which share goroutines and descriptors may grow after Settle." default:"0.02"`
-	Seed          uint64        `help:"Of everything that is left to chance." default:"1"`
+	Dragoman      string
+	Dir           string
+	For           time.Duration
+	Settle        time.Duration
+	Every         time.Duration
+	Streams       int
+	Pieces        int
+	Sockets       int
+	Conversations int
+	Turns         int
+	Rate          float64
+	Hostile       int
+	Bad           float64
+	RSS           float64
+	Count         float64
+	Seed          uint64
+}
+
+// flags puts them into the command line of cmd.
+func (o *options) flags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.Dragoman, "dragoman", "", "The binary to soak.")
+	flags.StringVar(&o.Dir, "dir", "", "Folder for its files. Default: a temporary one.")
+	flags.DurationVar(&o.For, "for", 20*time.Minute, "How long.")
+	flags.DurationVar(&o.Settle, "settle", 5*time.Minute, "From when on nothing may grow.")
+	flags.DurationVar(&o.Every, "every", 5*time.Second, "How often to look.")
+	flags.IntVar(&o.Streams, "streams", 2000, "Streams that are open at any time.")
+	flags.IntVar(&o.Pieces, "pieces", 60, "How many pieces a stream has, a second apart.")
+	flags.IntVar(&o.Sockets, "sockets", 2000, "WebSockets that are open at any time, half of them chatnio's, half of them iagent's.")
+	flags.IntVar(&o.Conversations, "conversations", 40, "Conversations that grow all the time.")
+	flags.IntVar(&o.Turns, "turns", 500, "How many turns each of them grows by.")
+	flags.Float64Var(&o.Rate, "rate", 500, "Further questions per second.")
+	flags.IntVar(&o.Hostile, "hostile", 60, "Hostile clients at any time.")
+	flags.Float64Var(&o.Bad, "bad", 10, "Questions per second to hostile back ends.")
+	flags.Float64Var(&o.RSS, "rss", 0.10, "By which share the resident memory may grow after Settle.")
+	flags.Float64Var(&o.Count, "count", 0.02, "By which share goroutines and descriptors may grow after Settle.")
+	flags.Uint64Var(&o.Seed, "seed", 1, "Of everything that is left to chance.")
+	_ = cmd.MarkFlagRequired("dragoman")
 }
 
 func main() {
 	var o options
-	kong.Parse(&o, kong.Name("soak"), kong.Description("Keep a gateway under mixed and hostile load, and fail when it grows or answers wrongly."))
+	cmd := &cobra.Command{Use: "soak", Short: "Keep a gateway under mixed and hostile load, and fail when it grows or answers wrongly.", Args: cobra.NoArgs, SilenceUsage: true}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), os.Stdout) }
+	cmd.SetErrPrefix("soak:")
+	o.flags(cmd)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := o.run(ctx, os.Stdout)
+	err := cmd.ExecuteContext(ctx)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/cobra"
 
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/upstream"
@@ -19,20 +19,35 @@ import (
 
 // chatCommand talks to a server in one of its dialects, as a client of it.
 type chatCommand struct {
-	Dialect string `enum:"${dialects}" default:"${dialect}" placeholder:"NAME" help:"What to speak: ${named}. Default: ${dialect}."`
-	URL     string `name:"url" placeholder:"URL" help:"Whom to speak to. Default: dragoman on this machine. Without a path, the usual one of the dialect is taken."`
-	Key     string `env:"DRAGOMAN_KEY" placeholder:"KEY" help:"Key or token; none is sent without one."`
-	Model   string `short:"m" placeholder:"NAME" help:"Model to ask; rest: the preset, iagent: the receiver. Default: mock; rest and iagent leave it to the server."`
-	System  string `placeholder:"TEXT" help:"System prompt: ${system}."`
-	User    string `placeholder:"NAME" help:"Who asks. rest and iagent servers remember the conversation under this name, from one run to the next. Default: me."`
-	Raw     bool   `help:"Print what goes over the wire to stderr, line by line: '> ' out, '< ' in, never the key."`
+	Dialect string
+	URL     string
+	Key     string
+	Model   string
+	System  string
+	User    string
+	Raw     bool
 }
 
-// Help is what dragoman chat --help says beside the flags.
-func (*chatCommand) Help() string {
-	return "Each line of standard input is a question; its answer is printed as it comes. " +
-		"/quit or the end of the input ends, " + chatCommands + ". Ctrl-C ends an answer, or the command while no answer is on its way. " +
-		"Failures are on stderr as CODE: message; when the input is no terminal, they make the exit code 1."
+func (c *chatCommand) describe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "chat",
+		Short: "Talk in the terminal, in any dialect, to dragoman or to any real server.",
+		Long: "Each line of standard input is a question; its answer is printed as it comes. " +
+			"/quit or the end of the input ends, " + chatCommands + ". Ctrl-C ends an answer, or the command while no answer is on its way. " +
+			"Failures are on stderr as CODE: message; when the input is no terminal, they make the exit code 1.",
+	}
+	flags := cmd.Flags()
+	all, system := dialectsOfChat()
+	c.Dialect = all[0]
+	flags.Var(choice{into: &c.Dialect, shown: "NAME", of: all}, "dialect", "What to speak: "+inWords(all, "or")+". Default: "+all[0]+".")
+	flags.Var(text{into: &c.URL, shown: "URL"}, "url", "Whom to speak to. Default: dragoman on this machine. Without a path, the usual one of the dialect is taken.")
+	flags.Var(text{into: &c.Key, shown: "KEY", env: "DRAGOMAN_KEY"}, "key", "Key or token; none is sent without one.")
+	flags.VarP(text{into: &c.Model, shown: "NAME"}, "model", "m", "Model to ask; rest: the preset, iagent: the receiver. Default: mock; rest and iagent leave it to the server.")
+	flags.Var(text{into: &c.System, shown: "TEXT"}, "system", "System prompt: "+inWords(system, "and")+".")
+	flags.Var(text{into: &c.User, shown: "NAME"}, "user", "Who asks. rest and iagent servers remember the conversation under this name, from one run to the next. Default: me.")
+	switchable(flags, &c.Raw, "raw", "", "Print what goes over the wire to stderr, line by line: '> ' out, '< ' in, never the key.")
+	_ = cmd.RegisterFlagCompletionFunc("dialect", cobra.FixedCompletions(all, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
 }
 
 // errSaid is returned when everything about a failure has been printed already.
@@ -99,16 +114,16 @@ var chatDialects = []dialectDefaults{
 	{dialect: "iagent", at: "ws://127.0.0.1:8080", path: "/ws/v1/chat", remembers: true},
 }
 
-// chatWords are what the help of chat says of its dialects.
-func chatWords() kong.Vars {
-	var all, system []string
+// dialectsOfChat are those that chat speaks, and among them those with a place for a system
+// prompt.
+func dialectsOfChat() (all, system []string) {
 	for _, d := range chatDialects {
 		all = append(all, d.dialect)
 		if d.system {
 			system = append(system, d.dialect)
 		}
 	}
-	return kong.Vars{"dialects": strings.Join(all, ","), "dialect": all[0], "named": inWords(all, "or"), "system": inWords(system, "and")}
+	return all, system
 }
 
 // inWords is "a, b and c", or with another word before the last.

@@ -8,14 +8,27 @@ import (
 	"os"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/dragoman-gateway/dragoman/config"
 )
 
 type checkCommand struct {
-	File  string `short:"c" name:"config" default:"dragoman.yaml" help:"The configuration file."`
-	URL   string `name:"url" help:"The operators' address of a running gateway, such as http://127.0.0.1:8081, instead of the file's."`
-	Token string `help:"Its token, instead of the file's or the one beside the store." env:"DRAGOMAN_ADMIN_TOKEN"`
+	File  string
+	URL   string
+	Token string
 	Identity
+}
+
+func (c *checkCommand) describe() *cobra.Command {
+	cmd := &cobra.Command{Use: "check", Short: "Say what is wrong with a configuration file."}
+	flags := cmd.Flags()
+	c.File = standardFile
+	flags.VarP(text{into: &c.File}, "config", "c", "The configuration file.")
+	flags.Var(text{into: &c.URL}, "url", operatorsHelp)
+	flags.Var(text{into: &c.Token, env: tokenVariable}, "token", "Its token, instead of the file's or the one beside the store.")
+	c.Identity.flags(flags)
+	return cmd
 }
 
 // Run prints every problem of the file with its line, and fails if there is any. What

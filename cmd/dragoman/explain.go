@@ -21,6 +21,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy"
@@ -32,23 +35,55 @@ import (
 const explainTime = 10 * time.Second
 
 type explainCommand struct {
-	Request  string `arg:"" optional:"" name:"request-id" help:"What the answer's X-Request-Id or the log's id says."`
-	Model    string `help:"Foresee where a question for this model or preset would go; it is not asked."`
-	Caller   string `help:"The configured caller who would ask, by name, or anonymous; with a request id, whose exchange is meant where several have it."`
-	Nth      int    `help:"Which of several exchanges with the same request id is meant, from 1. Default: the oldest."`
-	Endpoint string `help:"The path beside chat that it would be asked at, such as /v1/embeddings."`
-	Front    string `help:"The dialect that it would be asked in."`
-	File     string `short:"c" name:"config" help:"The configuration file, which says where the gateway listens for operators. Where none answers there, the file alone is foreseen. Default: dragoman.yaml if it is there."`
-	URL      string `name:"url" help:"The operators' address of a running gateway, such as http://127.0.0.1:8081, instead of the file's."`
-	Token    string `help:"Its token, instead of the file's or the one beside the store." env:"DRAGOMAN_ADMIN_TOKEN"`
-	JSON     bool   `name:"json" help:"Print JSON."`
+	Request  string
+	Model    string
+	Caller   string
+	Nth      int
+	Endpoint string
+	Front    string
+	File     string
+	URL      string
+	Token    string
+	JSON     bool
 	Identity
+}
+
+// What commands that ask a running gateway have in common.
+const (
+	operatorsHelp = "The operators' address of a running gateway, such as http://127.0.0.1:8081, instead of the file's."
+	tokenVariable = "DRAGOMAN_ADMIN_TOKEN"
+)
+
+func (c *explainCommand) describe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:         "explain [<request-id>]",
+		Short:       "Say why a question went where it went, or where one would go.",
+		Annotations: map[string]string{"[<request-id>]": "What the answer's X-Request-Id or the log's id says."},
+		Args:        arguments(&c.Request),
+	}
+	flags := cmd.Flags()
+	flags.Var(text{into: &c.Model}, "model", "Foresee where a question for this model or preset would go; it is not asked.")
+	flags.Var(text{into: &c.Caller}, "caller", "The configured caller who would ask, by name, or anonymous; with a request id, whose exchange is meant where several have it.")
+	flags.Var(wholeNumber{into: &c.Nth}, "nth", "Which of several exchanges with the same request id is meant, from 1. Default: the oldest.")
+	flags.Var(text{into: &c.Endpoint}, "endpoint", "The path beside chat that it would be asked at, such as /v1/embeddings.")
+	flags.Var(text{into: &c.Front}, "front", "The dialect that it would be asked in.")
+	flags.VarP(text{into: &c.File}, "config", "c", "The configuration file, which says where the gateway listens for operators. Where none answers there, the file alone is foreseen. Default: dragoman.yaml if it is there.")
+	flags.Var(text{into: &c.URL}, "url", operatorsHelp)
+	flags.Var(text{into: &c.Token, env: tokenVariable}, "token", "Its token, instead of the file's or the one beside the store.")
+	switchable(flags, &c.JSON, "json", "", "Print JSON.")
+	c.Identity.flags(flags)
+	return cmd
 }
 
 // Identity is the certificate that a gateway with admin.client_ca wants to see.
 type Identity struct {
-	Cert string `help:"The PEM file of your certificate, where the gateway has admin.client_ca." env:"DRAGOMAN_ADMIN_CERT"`
-	Key  string `name:"cert-key" help:"The PEM file of its key." env:"DRAGOMAN_ADMIN_CERT_KEY"`
+	Cert string
+	Key  string
+}
+
+func (i *Identity) flags(of *pflag.FlagSet) {
+	of.Var(text{into: &i.Cert, env: "DRAGOMAN_ADMIN_CERT"}, "cert", "The PEM file of your certificate, where the gateway has admin.client_ca.")
+	of.Var(text{into: &i.Key, env: "DRAGOMAN_ADMIN_CERT_KEY"}, "cert-key", "The PEM file of its key.")
 }
 
 // trust is how a gateway of conf is believed to be it: by the authorities of this system, or

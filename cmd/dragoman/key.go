@@ -9,6 +9,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy/auth"
 	"github.com/dragoman-gateway/dragoman/store"
@@ -17,15 +20,21 @@ import (
 
 // keyCommand works on the store that the configuration names, beside a server that
 // may run on it: that one knows of a change within two seconds.
-type keyCommand struct {
-	Add    keyAddCommand    `cmd:"" help:"Make a key and print it, this once."`
-	List   keyListCommand   `cmd:"" help:"List the keys in the store, without what they are."`
-	Revoke keyRevokeCommand `cmd:"" help:"Revoke a key by its id. A running server refuses it within two seconds."`
+type keyCommand struct{}
+
+func (keyCommand) describe() *cobra.Command {
+	return &cobra.Command{Use: "key <command>", Short: "Make, list and revoke keys of callers in the store, also while a server runs on it."}
+}
+
+func (keyCommand) commands() []entry {
+	return []entry{&keyAddCommand{}, &keyListCommand{}, &keyRevokeCommand{}}
 }
 
 // keyFile says which store is meant.
-type keyFile struct {
-	File string `short:"c" name:"config" help:"The configuration file. Default: dragoman.yaml if it is there, else the store of a quick start."`
+type keyFile struct{ File string }
+
+func (f *keyFile) flags(of *pflag.FlagSet) {
+	of.VarP(text{into: &f.File}, "config", "c", "The configuration file. Default: dragoman.yaml if it is there, else the store of a quick start.")
 }
 
 // use opens the store for do.
@@ -54,11 +63,27 @@ func (f *keyFile) use(do func(*config.Config, store.Keyer) error) error {
 
 type keyAddCommand struct {
 	keyFile
-	Name    string   `arg:"" help:"The caller's name. Conversations belong to it; several keys may have one name."`
-	Group   string   `help:"The group that the caller belongs to."`
-	Models  []string `help:"The models and presets that the caller may use, with commas. Default: all."`
-	Limits  []string `help:"Names among the limits of the configuration, with commas. Default: no limit."`
-	Expires string   `help:"When the key stops working: 720h from now, or a time such as 2027-01-31T00:00:00Z. Default: never."`
+	Name    string
+	Group   string
+	Models  []string
+	Limits  []string
+	Expires string
+}
+
+func (c *keyAddCommand) describe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:         "add <name>",
+		Short:       "Make a key and print it, this once.",
+		Annotations: map[string]string{"<name>": "The caller's name. Conversations belong to it; several keys may have one name."},
+		Args:        arguments(&c.Name),
+	}
+	flags := cmd.Flags()
+	c.keyFile.flags(flags)
+	flags.Var(text{into: &c.Group}, "group", "The group that the caller belongs to.")
+	flags.Var(list{into: &c.Models, shown: "MODELS"}, "models", "The models and presets that the caller may use, with commas. Default: all.")
+	flags.Var(list{into: &c.Limits, shown: "LIMITS"}, "limits", "Names among the limits of the configuration, with commas. Default: no limit.")
+	flags.Var(text{into: &c.Expires}, "expires", "When the key stops working: 720h from now, or a time such as 2027-01-31T00:00:00Z. Default: never.")
+	return cmd
 }
 
 // Run prints the key on a line of its own, so that a script can take it; the rest
@@ -109,6 +134,12 @@ func expiry(text string, now time.Time) (time.Time, error) {
 
 type keyListCommand struct{ keyFile }
 
+func (c *keyListCommand) describe() *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List the keys in the store, without what they are."}
+	c.keyFile.flags(cmd.Flags())
+	return cmd
+}
+
 // Run prints one line for each key.
 func (c *keyListCommand) Run(ctx context.Context, s environment) error {
 	return c.use(func(_ *config.Config, keys store.Keyer) error {
@@ -147,7 +178,18 @@ func stamp(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC333
 
 type keyRevokeCommand struct {
 	keyFile
-	ID string `arg:"" help:"The key's id, as key list shows it."`
+	ID string
+}
+
+func (c *keyRevokeCommand) describe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:         "revoke <id>",
+		Short:       "Revoke a key by its id. A running server refuses it within two seconds.",
+		Annotations: map[string]string{"<id>": "The key's id, as key list shows it."},
+		Args:        arguments(&c.ID),
+	}
+	c.keyFile.flags(cmd.Flags())
+	return cmd
 }
 
 // Run forgets the key.

@@ -7,28 +7,33 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/cobra"
 
 	"github.com/dragoman-gateway/dragoman/proxy/front"
 )
 
-// commands is the command line. Each command is one file.
-type commands struct {
-	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve all fronts. Without a file: a quick start that needs none."`
-	Check   checkCommand   `cmd:"" help:"Say what is wrong with a configuration file."`
-	Key     keyCommand     `cmd:"" help:"Make, list and revoke keys of callers in the store, also while a server runs on it."`
-	Store   storeCommand   `cmd:"" help:"Look after the file of the store, while no server runs on it."`
-	Chat    chatCommand    `cmd:"" help:"Talk in the terminal, in any dialect, to dragoman or to any real server."`
-	Explain explainCommand `cmd:"" help:"Say why a question went where it went, or where one would go."`
-	Top     topCommand     `cmd:"" help:"Show how a running gateway and its channels stand, live."`
-	Mock    mockCommand    `cmd:"" help:"Serve a scripted model in every dialect, with faults chosen by model name: docs/mock.md."`
-	Version versionCommand `cmd:"" help:"Print the version, the commit and the Go version."`
+// commands are all commands, in the order of the help. Each is one file. Without the name of
+// one, the command line is that of the first. root is the command that they belong to.
+func commands(root *cobra.Command) []entry {
+	return []entry{
+		&serveCommand{},
+		&checkCommand{},
+		keyCommand{},
+		storeCommand{},
+		&chatCommand{},
+		&explainCommand{},
+		&topCommand{},
+		&mockCommand{},
+		versionCommand{},
+		&helpCommand{root: root},
+		&completionCommand{root: root},
+	}
 }
 
 func main() {
+	cobra.MousetrapHelpText = "" // a click in the Explorer of Windows serves, as anywhere else
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	interrupts := make(chan os.Signal, 1)
@@ -42,42 +47,27 @@ func dialectWords() string {
 	for _, f := range front.All {
 		names = append(names, f.Name())
 	}
-	last := len(names) - 1
-	return strings.Join(names[:last], ", ") + " and " + names[last]
+	return inWords(names, "and")
 }
 
 // run runs the command that args name and returns the exit code: 0 done, 1 it
 // failed, 2 args make no sense.
 func run(ctx context.Context, args []string, s environment) int {
-	var cmd commands
-	exited := -1
-	parser, err := kong.New(&cmd,
-		kong.Name("dragoman"),
-		kong.Description("One gateway between chat clients and chat back ends, any to any: "+dialectWords()+"."),
-		kong.Writers(s.out, s.err),
-		kong.Exit(func(code int) { exited = code }),
-		kong.Bind(s),
-		chatWords(),
-	)
+	about := "One gateway between chat clients and chat back ends, any to any: " + dialectWords() + "."
+	named, err := newCommandLine(s, about, commands).read(args, os.LookupEnv)
 	if err != nil {
 		fmt.Fprintln(s.err, "dragoman:", err)
 		return 2
 	}
-	parsed, err := parser.Parse(args)
-	if exited >= 0 {
-		return exited
+	if named == nil {
+		return 0 // the help, or what a shell asked, has been printed
 	}
-	if err != nil {
-		fmt.Fprintln(s.err, "dragoman:", err)
-		return 2
-	}
-	if parsed.Command() != "chat" {
+	if _, chats := named.(*chatCommand); !chats {
 		var stop func()
 		ctx, stop = untilInterrupt(ctx, s.interrupts)
 		defer stop()
 	}
-	parsed.BindTo(ctx, (*context.Context)(nil))
-	err = parsed.Run()
+	err = named.Run(ctx, s)
 	if err == nil {
 		return 0
 	}

@@ -8,14 +8,26 @@ import (
 	"net"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/dragoman-gateway/dragoman/internal/mockmodel"
 )
 
 // mockCommand serves the scripted model in every dialect on one port.
 type mockCommand struct {
-	Listen string   `help:"Address to listen on." default:"127.0.0.1:8090" placeholder:"ADDR"`
-	Key    []string `help:"Accept this key only; may be repeated. Without one any key is accepted." placeholder:"KEY"`
-	Quiet  bool     `help:"Print the address only." short:"q"`
+	Listen string
+	Key    []string
+	Quiet  bool
+}
+
+func (m *mockCommand) describe() *cobra.Command {
+	cmd := &cobra.Command{Use: "mock", Short: "Serve a scripted model in every dialect, with faults chosen by model name: docs/mock.md."}
+	flags := cmd.Flags()
+	m.Listen = "127.0.0.1:8090"
+	flags.Var(text{into: &m.Listen, shown: "ADDR"}, "listen", "Address to listen on.")
+	flags.Var(list{into: &m.Key, shown: "KEY"}, "key", "Accept this key only; may be repeated. Without one any key is accepted.")
+	switchable(flags, &m.Quiet, "quiet", "q", "Print the address only.")
+	return cmd
 }
 
 // Run serves until ctx ends, which is no error. It writes to out how to reach

@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/internal/conn"
@@ -14,9 +16,18 @@ import (
 )
 
 type serveCommand struct {
-	File    string `short:"c" name:"config" help:"The configuration file. Default: dragoman.yaml if it is there, else a quick start with a built-in model."`
-	Listen  string `help:"Listen here instead of where the file says."`
-	Verbose bool   `short:"v" help:"Log what is normally not worth a line."`
+	File    string
+	Listen  string
+	Verbose bool
+}
+
+func (c *serveCommand) describe() *cobra.Command {
+	cmd := &cobra.Command{Use: "serve", Short: "Serve all fronts. Without a file: a quick start that needs none."}
+	flags := cmd.Flags()
+	flags.VarP(text{into: &c.File}, "config", "c", "The configuration file. Default: dragoman.yaml if it is there, else a quick start with a built-in model.")
+	flags.Var(text{into: &c.Listen}, "listen", "Listen here instead of where the file says.")
+	switchable(flags, &c.Verbose, "verbose", "v", "Log what is normally not worth a line.")
+	return cmd
 }
 
 // Run serves until ctx ends, then lets running answers finish.

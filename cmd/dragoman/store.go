@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	"github.com/dragoman-gateway/dragoman/internal/handover"
 	"github.com/dragoman-gateway/dragoman/store"
 	"github.com/dragoman-gateway/dragoman/store/stores"
@@ -67,15 +69,32 @@ func storeFile(url string) string {
 	return kind.File(url)
 }
 
-type storeCommand struct {
-	Copy    storeCopyCommand    `cmd:"" help:"Copy everything into an empty store of another kind, and compare both."`
-	Compact storeCompactCommand `cmd:"" help:"Write the file anew without what was deleted from it, so that it becomes short. Says the room it needs first."`
+type storeCommand struct{}
+
+func (storeCommand) describe() *cobra.Command {
+	return &cobra.Command{Use: "store <command>", Short: "Look after the file of the store, while no server runs on it."}
 }
 
+func (storeCommand) commands() []entry { return []entry{&storeCopyCommand{}, &storeCompactCommand{}} }
+
 type storeCopyCommand struct {
-	From   string `arg:"" help:"The store to copy, as store.url names it: sqlite:PATH or postgres://…. $NAME is that variable of the environment."`
-	To     string `arg:"" help:"The empty store to copy into."`
-	Resume bool   `help:"Go on with a copy that was stopped."`
+	From   string
+	To     string
+	Resume bool
+}
+
+func (c *storeCopyCommand) describe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "copy <from> <to>",
+		Short: "Copy everything into an empty store of another kind, and compare both.",
+		Annotations: map[string]string{
+			"<from>": "The store to copy, as store.url names it: sqlite:PATH or postgres://…. $NAME is that variable of the environment.",
+			"<to>":   "The empty store to copy into.",
+		},
+		Args: arguments(&c.From, &c.To),
+	}
+	switchable(cmd.Flags(), &c.Resume, "resume", "", "Go on with a copy that was stopped.")
+	return cmd
 }
 
 // Run prints each table with the count and the checksum that both stores have.
@@ -112,8 +131,12 @@ func expanded(url string) (string, error) {
 	return url, missing
 }
 
-type storeCompactCommand struct {
-	File string `short:"c" name:"config" help:"The configuration file. Default: dragoman.yaml if it is there, else the store of a quick start."`
+type storeCompactCommand struct{ keyFile }
+
+func (c *storeCompactCommand) describe() *cobra.Command {
+	cmd := &cobra.Command{Use: "compact", Short: "Write the file anew without what was deleted from it, so that it becomes short. Says the room it needs first."}
+	c.keyFile.flags(cmd.Flags())
+	return cmd
 }
 
 // Run prints what it is going to do, and what has come of it.

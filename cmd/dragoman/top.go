@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/dragoman-gateway/dragoman/admin"
 	"github.com/dragoman-gateway/dragoman/config"
 	"github.com/dragoman-gateway/dragoman/proxy"
@@ -25,11 +27,22 @@ const (
 )
 
 type topCommand struct {
-	File  string `short:"c" name:"config" help:"The configuration file, which says where the gateway listens for operators. Default: dragoman.yaml if it is there."`
-	URL   string `name:"url" help:"The operators' address of a running gateway, such as http://127.0.0.1:8081, instead of the file's."`
-	Token string `help:"Its token, instead of the file's or the one beside the store; the read token is enough." env:"DRAGOMAN_ADMIN_TOKEN"`
-	Once  bool   `help:"Print how things stand now, and end. So does a standard output that is no terminal."`
+	File  string
+	URL   string
+	Token string
+	Once  bool
 	Identity
+}
+
+func (c *topCommand) describe() *cobra.Command {
+	cmd := &cobra.Command{Use: "top", Short: "Show how a running gateway and its channels stand, live."}
+	flags := cmd.Flags()
+	flags.VarP(text{into: &c.File}, "config", "c", "The configuration file, which says where the gateway listens for operators. Default: dragoman.yaml if it is there.")
+	flags.Var(text{into: &c.URL}, "url", operatorsHelp)
+	flags.Var(text{into: &c.Token, env: tokenVariable}, "token", "Its token, instead of the file's or the one beside the store; the read token is enough.")
+	switchable(flags, &c.Once, "once", "", "Print how things stand now, and end. So does a standard output that is no terminal.")
+	c.Identity.flags(flags)
+	return cmd
 }
 
 // Run shows how the gateway and its channels stand, until it is interrupted.

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/spf13/cobra"
 )
 
 // version is set by the linker for releases.
@@ -11,8 +14,14 @@ var version = "dev"
 
 type versionCommand struct{}
 
+func (versionCommand) describe() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: versionHelp}
+}
+
+const versionHelp = "Print the version, the commit and the Go version."
+
 // Run prints the version.
-func (versionCommand) Run(s environment) error {
+func (versionCommand) Run(_ context.Context, s environment) error {
 	commit := "unknown commit"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, setting := range info.Settings {
