@@ -17,7 +17,7 @@ type checkCommand struct {
 	File  string
 	URL   string
 	Token string
-	Identity
+	identity
 }
 
 func (c *checkCommand) describe() *cobra.Command {
@@ -27,7 +27,7 @@ func (c *checkCommand) describe() *cobra.Command {
 	flags.VarP(text{into: &c.File}, "config", "c", "The configuration file.")
 	flags.Var(text{into: &c.URL}, "url", operatorsHelp)
 	flags.Var(text{into: &c.Token, env: tokenVariable}, "token", "Its token, instead of the file's or the one beside the store.")
-	c.Identity.flags(flags)
+	c.identity.flags(flags)
 	return cmd
 }
 

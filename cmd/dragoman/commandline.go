@@ -58,11 +58,10 @@ func newCommandLine(s environment, about string, all func(root *cobra.Command) [
 	l.root.SetErr(s.err)
 	l.root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { l.help(s.out, cmd) })
 	switchable(l.root.PersistentFlags(), new(bool), "help", "h", "Show context-sensitive help.")
-	entries := all(l.root)
-	for _, e := range entries {
+	for _, e := range all(l.root) {
 		l.add(l.root, e)
 	}
-	l.serveAlone(entries[0])
+	l.serveAlone()
 	return l
 }
 
@@ -93,14 +92,9 @@ func (l *commandLine) add(parent *cobra.Command, e entry) {
 	parent.AddCommand(cmd)
 }
 
-// serveAlone lets the root take the command line of first, of whom l.leaves[0] speaks.
-func (l *commandLine) serveAlone(first entry) {
-	served, ok := first.(command)
-	if !ok {
-		return
-	}
-	l.root.Args = oneOf
-	l.root.RunE = func(*cobra.Command, []string) error { l.named = served; return nil }
+// serveAlone lets the root take the command line of the first command, with the very flags of it.
+func (l *commandLine) serveAlone() {
+	l.root.Args, l.root.RunE = oneOf, l.leaves[0].RunE
 	l.root.ValidArgsFunction = cobra.NoFileCompletions
 	l.root.Flags().SortFlags = false
 	l.root.Flags().AddFlagSet(l.leaves[0].Flags())

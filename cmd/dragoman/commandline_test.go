@@ -48,7 +48,7 @@ func TestACommandLineNamesACommandAndItsValues(t *testing.T) {
 		{"serve -vv", &serveCommand{Verbose: true}},
 		{"serve --", &serveCommand{}},
 		{"check", &checkCommand{File: "dragoman.yaml"}},
-		{"check -c a.yaml -c b.yaml --url http://h --token t --cert c --cert-key k", &checkCommand{File: "b.yaml", URL: "http://h", Token: "t", Identity: Identity{Cert: "c", Key: "k"}}},
+		{"check -c a.yaml -c b.yaml --url http://h --token t --cert c --cert-key k", &checkCommand{File: "b.yaml", URL: "http://h", Token: "t", identity: identity{Cert: "c", Key: "k"}}},
 		{"check -c _", &checkCommand{}},
 		{"check --config=", &checkCommand{}},
 		{"key add ada", &keyAddCommand{Name: "ada"}},
@@ -94,9 +94,9 @@ func TestVariablesStandForFlagsThatAreNotThere(t *testing.T) {
 		"chat":             &chatCommand{Dialect: "openai", Key: "k"},
 		"chat --key=":      &chatCommand{Dialect: "openai"},
 		"chat --key flag":  &chatCommand{Dialect: "openai", Key: "flag"},
-		"check":            &checkCommand{File: "dragoman.yaml", Token: "t", Identity: Identity{Cert: "c", Key: "ck"}},
-		"explain":          &explainCommand{Token: "t", Identity: Identity{Cert: "c", Key: "ck"}},
-		"top --token flag": &topCommand{Token: "flag", Identity: Identity{Cert: "c", Key: "ck"}},
+		"check":            &checkCommand{File: "dragoman.yaml", Token: "t", identity: identity{Cert: "c", Key: "ck"}},
+		"explain":          &explainCommand{Token: "t", identity: identity{Cert: "c", Key: "ck"}},
+		"top --token flag": &topCommand{Token: "flag", identity: identity{Cert: "c", Key: "ck"}},
 		"mock":             &mockCommand{Listen: "127.0.0.1:8090"},
 	} {
 		if got, _, _, err := readLine(variables, strings.Fields(args)...); err != nil || !reflect.DeepEqual(got, want) {

@@ -18,7 +18,7 @@ func (c *completionCommand) describe() *cobra.Command {
 		Use:         "completion <shell>",
 		ValidArgs:   shells,
 		Short:       "Print a script that lets a shell complete commands and flags of dragoman.",
-		Long:        "In bash: source <(dragoman completion bash). In zsh: the same, after compinit. In fish: dragoman completion fish | source.",
+		Long:        "In bash: source <(dragoman completion bash). In zsh, after compinit: source <(dragoman completion zsh). In fish: dragoman completion fish | source.",
 		Annotations: map[string]string{"<shell>": "bash, zsh or fish."},
 		Args:        c.take,
 	}

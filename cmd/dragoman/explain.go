@@ -45,7 +45,7 @@ type explainCommand struct {
 	URL      string
 	Token    string
 	JSON     bool
-	Identity
+	identity
 }
 
 // What commands that ask a running gateway have in common.
@@ -71,24 +71,24 @@ func (c *explainCommand) describe() *cobra.Command {
 	flags.Var(text{into: &c.URL}, "url", operatorsHelp)
 	flags.Var(text{into: &c.Token, env: tokenVariable}, "token", "Its token, instead of the file's or the one beside the store.")
 	switchable(flags, &c.JSON, "json", "", "Print JSON.")
-	c.Identity.flags(flags)
+	c.identity.flags(flags)
 	return cmd
 }
 
-// Identity is the certificate that a gateway with admin.client_ca wants to see.
-type Identity struct {
+// identity is the certificate that a gateway with admin.client_ca wants to see.
+type identity struct {
 	Cert string
 	Key  string
 }
 
-func (i *Identity) flags(of *pflag.FlagSet) {
+func (i *identity) flags(of *pflag.FlagSet) {
 	of.Var(text{into: &i.Cert, env: "DRAGOMAN_ADMIN_CERT"}, "cert", "The PEM file of your certificate, where the gateway has admin.client_ca.")
 	of.Var(text{into: &i.Key, env: "DRAGOMAN_ADMIN_CERT_KEY"}, "cert-key", "The PEM file of its key.")
 }
 
 // trust is how a gateway of conf is believed to be it: by the authorities of this system, or
 // by the certificate that conf names.
-func (i *Identity) trust(conf *config.Config) (*tls.Config, error) {
+func (i *identity) trust(conf *config.Config) (*tls.Config, error) {
 	way := &tls.Config{}
 	if conf.Admin.TLS.Cert != "" {
 		way.RootCAs, _ = x509.SystemCertPool()

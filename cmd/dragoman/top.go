@@ -31,7 +31,7 @@ type topCommand struct {
 	URL   string
 	Token string
 	Once  bool
-	Identity
+	identity
 }
 
 func (c *topCommand) describe() *cobra.Command {
@@ -41,13 +41,13 @@ func (c *topCommand) describe() *cobra.Command {
 	flags.Var(text{into: &c.URL}, "url", operatorsHelp)
 	flags.Var(text{into: &c.Token, env: tokenVariable}, "token", "Its token, instead of the file's or the one beside the store; the read token is enough.")
 	switchable(flags, &c.Once, "once", "", "Print how things stand now, and end. So does a standard output that is no terminal.")
-	c.Identity.flags(flags)
+	c.identity.flags(flags)
 	return cmd
 }
 
 // Run shows how the gateway and its channels stand, until it is interrupted.
 func (c *topCommand) Run(ctx context.Context, s environment) error {
-	to := &explainCommand{File: c.File, URL: c.URL, Token: c.Token, Identity: c.Identity}
+	to := &explainCommand{File: c.File, URL: c.URL, Token: c.Token, identity: c.identity}
 	conf, err := to.configuration()
 	if err != nil {
 		return err
