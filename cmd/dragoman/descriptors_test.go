@@ -69,7 +69,7 @@ func TestMoreConnectionsThanDescriptorsAreRefusedAndTheOthersServed(t *testing.T
 	}
 	c.serves(t)
 	c.stop(t)
-	if log := c.err.String(); strings.Count(log, "the bound on connections is reached") != 1 || !strings.Contains(log, "msg=descriptors limit=200") {
+	if log := c.err.String(); strings.Count(log, "the bound on connections is reached") != 1 {
 		t.Errorf("the log says %s", log)
 	}
 }

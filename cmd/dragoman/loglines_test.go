@@ -133,3 +133,27 @@ func BenchmarkLogLine(b *testing.B) {
 		})
 	}
 }
+
+func TestTheLimitOfDescriptorsIsALineOnlyWhereItWasRaised(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		was, is int
+		want    string
+	}{
+		{1024, 4096, "level=INFO msg=\"more connections and files may be open at once than the system had set: the limit of descriptors is raised\" limit=4096 before=1024\n"},
+		{4096, 4096, "level=DEBUG msg=\"the limit of descriptors is the highest that the system allows\" limit=4096\n"},
+		{0, 0, ""},
+	} {
+		var out bytes.Buffer
+		noTime := func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}
+		tellDescriptors(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: noTime})), func() (was, is int) { return c.was, c.is })
+		if out.String() != c.want {
+			t.Errorf("from %d to %d: %s", c.was, c.is, &out)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -50,9 +51,7 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	tells.apply(conf)
 
 	// Connections of clients, channels and the store all need descriptors.
-	if was, is := conn.RaiseDescriptors(); is > 0 {
-		log.Info("descriptors", "limit", is, "before", was)
-	}
+	tellDescriptors(log, conn.RaiseDescriptors)
 
 	at, err := takePlaces(conf, demo != "")
 	if err != nil {
@@ -128,6 +127,16 @@ func (c *serveCommand) Run(ctx context.Context, s environment) error {
 	super.ready()
 	v := &service{line: at.line, lock: lock, g: g, server: server, op: op, book: book, super: super, log: log, served: served}
 	return v.untilEnd(ctx, s)
+}
+
+// tellDescriptors says in the log what raise has made of the limit of descriptors, where that is news.
+func tellDescriptors(log *slog.Logger, raise func() (was, is int)) {
+	switch was, is := raise(); {
+	case is > was:
+		log.Info("more connections and files may be open at once than the system had set: the limit of descriptors is raised", "limit", is, "before", was)
+	case is > 0:
+		log.Debug("the limit of descriptors is the highest that the system allows", "limit", is)
+	}
 }
 
 func openUpstream(conf *config.Channel, key string) (proxy.Upstream, error) {
