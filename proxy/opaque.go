@@ -28,6 +28,9 @@ func (s *search) readOpaque() *translate.Error {
 			if !began {
 				return errEmpty
 			}
+			if err := unlike(s.x.prompt.req.Opaque, a.raw, a.label); err != nil {
+				return err
+			}
 			a.held, a.first, a.hasFirst = append(a.held[:0], translate.Event{Kind: translate.KindOther, Raw: a.raw}), ev, true
 			return nil
 		case translate.KindOther:
@@ -58,6 +61,8 @@ func unlike(o *translate.Opaque, raw []byte, label string) *translate.Error {
 		return translate.Broken("the model answered with a web page", nil)
 	case !translate.IsEvents(label) && o.Prose(raw[:min(len(raw), shownBy)]):
 		return translate.Broken("the model answered with something that is not JSON", nil)
+	case o.Live && !shows(raw, label) && !startsJSON(raw):
+		return translate.Broken("the model answered with text in place of sound", nil)
 	}
 	return nil
 }
@@ -88,6 +93,12 @@ func shows(raw []byte, label string) bool {
 		return bytes.ContainsFunc(text, control)
 	}
 	return translate.IsEvents(label) || translate.IsSound(label) || bytes.ContainsFunc(text, control) || !encoded(text)
+}
+
+// startsJSON reports whether an answer that begins so may be JSON, which some servers put sound into.
+func startsJSON(raw []byte) bool {
+	text := bytes.TrimLeft(raw, " \t\r\n")
+	return len(text) > 0 && (text[0] == '{' || text[0] == '[')
 }
 
 // marked reports whether an answer that begins so is text in a markup language.

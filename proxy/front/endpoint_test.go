@@ -78,8 +78,11 @@ func (s *shop) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "<html><h1>http://10.1.2.3:99/internal nginx</h1></html>")
 	case "long-html":
 		_, _ = io.WriteString(w, "<html>http://10.1.2.3:99"+strings.Repeat(" ", 2<<20))
-	case "prose", "long-prose":
-		w.Header().Set("Content-Type", "text/plain")
+	case "prose", "long-prose", "prose-unlabelled", "prose-as-json", "prose-as-events":
+		w.Header()["Content-Type"] = map[string][]string{"prose-unlabelled": nil, "prose-as-json": {"application/json"}, "prose-as-events": {asEvents}}[mood]
+		if !strings.Contains(mood, "-as-") && mood != "prose-unlabelled" {
+			w.Header().Set("Content-Type", "text/plain")
+		}
 		_, _ = io.WriteString(w, "upstream http://10.1.2.3:99 says it works"+strings.Repeat("!", map[string]int{"long-prose": 2 << 20}[mood]))
 	case "no-label":
 		w.Header()["Content-Type"] = nil

@@ -56,17 +56,29 @@ func (s *httpStream) goesBy() {
 	s.form, s.sure = formBytes, true
 }
 
+// mislabelled makes an answer that is no events, though its label says so, one of bytes that go by. It
+// reports whether there may be such.
+func (s *httpStream) mislabelled() (ok bool) {
+	if s.through, ok = s.dec.(translate.Passage); ok {
+		s.form, s.sure = formBytes, true
+	}
+	return ok
+}
+
 // beginsEvents reports whether text begins with the name of a field of an event and its colon.
 func beginsEvents(text []byte) bool {
 	name, _, ok := bytes.Cut(text[:min(len(text), len("event:"))], []byte{':'})
 	return ok && (len(name) == 0 || slices.Contains([]string{"data", "event", "id", "retry"}, string(name)))
 }
 
-// ContentType is how the server has labelled an answer that goes by, and that of events for all
-// that are; empty: not at all.
+// ContentType is how the server has labelled an answer that goes by; that of events for all that
+// are, and for no other; empty: not at all.
 func (s *httpStream) ContentType() string {
-	if s.form == formEvents && !translate.IsEvents(s.kind) {
+	switch events := translate.IsEvents(s.kind); {
+	case s.form == formEvents && !events:
 		return "text/event-stream"
+	case s.form == formBytes && events:
+		return ""
 	}
 	return s.kind
 }

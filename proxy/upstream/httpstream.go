@@ -510,7 +510,8 @@ func (s *httpStream) known() error {
 		switch text = pastStrange(text); {
 		case looksLikeEvents(text):
 			s.form, s.sure = formEvents, true
-		case len(text) > 0, s.body.over:
+		case len(text) == 0 && !s.body.over:
+		case !s.mislabelled():
 			return translate.Broken("the model answered nonsense", nil)
 		}
 	}

@@ -176,7 +176,8 @@ func (p *passage) Passed(evs []translate.Event, isJSON bool) ([]translate.Event,
 		return evs, translate.Broken("the model answered with a web page", nil)
 	case p.Prose(p.first):
 		return evs, translate.Broken("the model answered with something that is not JSON", nil)
-	case isJSON && !p.members.Over(), !p.Text && p.members.Within() && !binary(p.first):
+	case binary(p.first): // whatever its label
+	case isJSON && !p.members.Over(), !p.Text && p.members.Within():
 		return evs, translate.Truncated(nil)
 	}
 	if failed := p.members.Member("error"); p.members.Ended() && len(failed) > 0 && string(failed) != "null" {
