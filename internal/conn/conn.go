@@ -400,9 +400,16 @@ func (c *Conn) first(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if b == tlsRecord {
+		c.Unread([]byte(headEnd))
+	}
 	p[0] = b
 	return c.heads.cut(p[:1]), nil
 }
+
+// tlsRecord is the first byte of a TLS handshake, which no request has. A client that begins one waits for an
+// answer, while the server waits for the end of a head: it gets one, and refuses at once.
+const tlsRecord = 0x16
 
 // Await returns when there is something to read, which it does not take.
 func (c *Conn) Await() error {

@@ -69,3 +69,19 @@ func TestAWaitForAFirstByteEndsAtItsDeadlineAndWithTheConnection(t *testing.T) {
 		t.Errorf("%v at the end", err)
 	}
 }
+
+func TestTheHeadOfAClientThatBeginsTLSIsOver(t *testing.T) {
+	t.Parallel()
+	server, client, _ := pair(t)
+	if _, err := io.WriteString(client, "\x16\x03\x01\x02\x00\x01"); err != nil {
+		t.Fatal(err)
+	}
+	var got [64]byte
+	n, err := server.Read(got[:1])
+	if n != 1 || err != nil {
+		t.Fatalf("%d, %v", n, err)
+	}
+	if n, err = server.Read(got[1:]); err != nil || string(got[:1+n]) != "\x16"+headEnd || !server.AtHead() {
+		t.Errorf("%v, %q", err, got[:1+n])
+	}
+}

@@ -54,8 +54,8 @@ var anthropicFront = Front{
 
 // anthropicToken is the key in x-api-key, else in Authorization.
 func anthropicToken(c *call) string {
-	if key := c.header("X-Api-Key"); key != "" {
-		return key
+	if key := asTyped(c.ctx.Request.Header.Peek("X-Api-Key")); len(key) > 0 {
+		return string(key)
 	}
 	return c.bearer()
 }

@@ -36,7 +36,7 @@ func TestAddressesAndKeysAreTakenAsPeopleTypeThem(t *testing.T) {
 			if path == "/api//chat" {
 				sent = `{"message":"hi","userId":"u","preset":"echo"}`
 			}
-			for _, credential := range [][]string{{"Authorization", "Bearer " + key}, {"X-Api-Key", key}, {"Api-Key", key}, {"Authorization", "bearer  " + key}, {"Authorization", key}} {
+			for _, credential := range [][]string{{"Authorization", "Bearer " + key}, {"X-Api-Key", key}, {"Api-Key", key}, {"Authorization", "bearer  " + key}, {"Authorization", key}, {"Authorization", "Bearer Bearer " + key}, {"Authorization", `Bearer "` + key + `"`}, {"X-Goog-Api-Key", key}, {"Authorization", "Bearer ", "X-Api-Key", "Bearer " + key}} {
 				if status, _, said := w.Do(t, "POST", prefix+path, sent, append(credential, "Content-Type", "application/json")...); status != 200 {
 					t.Errorf("POST %s%s with %s: %d %s", prefix, path, credential[0], status, said)
 				}

@@ -56,21 +56,27 @@ func (c *call) path() string {
 func (c *call) header(name string) string { return string(c.ctx.Request.Header.Peek(name)) }
 
 // bearer is the credential of the Authorization header, without its scheme, else that of
-// x-api-key or api-key.
+// x-api-key, api-key or x-goog-api-key.
 func (c *call) bearer() string {
-	h := bytes.TrimSpace(c.ctx.Request.Header.Peek("Authorization"))
-	if len(h) >= 7 && bytes.EqualFold(h[:7], []byte("Bearer ")) {
-		h = bytes.TrimSpace(h[7:])
-	}
-	if len(h) > 0 {
-		return string(h)
-	}
-	for _, name := range []string{"X-Api-Key", "Api-Key"} {
-		if key := bytes.TrimSpace(c.ctx.Request.Header.Peek(name)); len(key) > 0 {
+	for _, name := range []string{"Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key"} {
+		if key := asTyped(c.ctx.Request.Header.Peek(name)); len(key) > 0 {
 			return string(key)
 		}
 	}
 	return ""
+}
+
+// asTyped is a credential without what people leave around it: its scheme, once or again where they pasted
+// that too, quotes, white space.
+func asTyped(h []byte) []byte {
+	for h = bytes.TrimSpace(h); ; h = bytes.TrimSpace(h[len("Bearer"):]) {
+		if n := len(h); n >= 2 && (h[0] == '"' || h[0] == '\'') && h[n-1] == h[0] {
+			h = bytes.TrimSpace(h[1 : n-1])
+		}
+		if len(h) < len("Bearer") || !bytes.EqualFold(h[:len("Bearer")], []byte("Bearer")) || len(h) > len("Bearer") && h[len("Bearer")] != ' ' && h[len("Bearer")] != '\t' {
+			return h
+		}
+	}
 }
 
 // setHeader sets one header of the answer; value may change afterwards.

@@ -68,8 +68,8 @@ func askGeminiOrNobody(c *call) {
 
 // geminiToken is the key in x-goog-api-key, else in the query, else in Authorization.
 func geminiToken(c *call) string {
-	if key := strings.TrimSpace(c.header("X-Goog-Api-Key")); key != "" {
-		return key
+	if key := asTyped(c.ctx.Request.Header.Peek("X-Goog-Api-Key")); len(key) > 0 {
+		return string(key)
 	}
 	if key := c.ctx.QueryArgs().Peek("key"); len(key) > 0 {
 		return string(key)

@@ -114,7 +114,7 @@ var hostile = []struct{ name, raw, want string }{
 	{"no version", "GET /info\r\nHost: x\r\n\r\n", "400, closed"},
 	{"HTTP/1.2", "GET /info HTTP/1.2\r\nHost: x\r\n\r\n", "400, closed"},
 	{"HTTP/3.7", "GET /info HTTP/3.7\r\nHost: x\r\n\r\n", "400, closed"},
-	{"bytes of a TLS handshake", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "400, closed"},
+	{"bytes of a TLS handshake", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400, closed"},
 	{"`GET` with a body", "GET /info HTTP/1.1\r\nHost: x\r\nContent-Length: 55\r\n\r\n" + smuggled, "200, kept"},
 
 	{"a chunk's size that is no number", rawAsk(chunkedTE) + "zz\r\n" + askBody + "\r\n0\r\n\r\n", "400, closed"},
