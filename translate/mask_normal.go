@@ -135,9 +135,10 @@ func (t *text) unescape() bool {
 		return false
 	}
 	out := &text{b: make([]byte, 0, len(t.b)), from: make([]int, 0, len(t.b)), to: make([]int, 0, len(t.b))}
-	any := false
+	any, end := false, -1
 	for i := 0; i < len(t.b); {
-		r, n := escape(t.b[i:])
+		r, n := escape(t.b[i:], i == end)
+		end = i + n
 		if n == 0 {
 			out.put(t.b[i], t.from[i], t.to[i])
 			i++
@@ -162,8 +163,8 @@ func (t *text) unescape() bool {
 var entities = map[string]rune{"amp": '&', "lt": '<', "gt": '>', "quot": '"', "apos": '\'', "sol": '/', "bsol": '\\', "period": '.', "colon": ':', "lowbar": '_', "hyphen": '-', "percnt": '%'}
 
 // escape reads the escape that b begins with: a character, or less than 0 for a byte,
-// and how long it is written; 0 where there is none.
-func escape(b []byte) (r rune, n int) {
+// and how long it is written; 0 where there is none. behind says that it is behind another one.
+func escape(b []byte, behind bool) (r rune, n int) {
 	number := func(from, to, base int) (rune, bool) {
 		if to > len(b) || from >= to {
 			return 0, false
@@ -183,6 +184,11 @@ func escape(b []byte) (r rune, n int) {
 	case b[0] == '\\' && len(b) > 1 && b[1] == 'u':
 		if v, ok := number(2, 6, 16); ok && utf8.ValidRune(v) {
 			return v, 6
+		}
+	case b[0] == '\\' && len(b) >= 4 && b[1] >= '0' && b[1] <= '3':
+		// Several bytes as octal numbers: one alone may be a folder of Windows.
+		if v, ok := number(1, 4, 8); ok && v > 0 && (behind || len(b) > 4 && b[4] == '\\') {
+			return -v, 4
 		}
 	case b[0] == '\\' && len(b) > 1 && (b[1] == '/' || b[1] == '"'):
 		return rune(b[1]), 2

@@ -160,6 +160,7 @@ var written = map[string]func(string) string{
 	"hex of C":       func(k string) string { return numbers(k, "0x%02x", ", ") },
 	"hex, reversed":  func(k string) string { return reversed(hex.EncodeToString([]byte(k))) },
 	"hex escapes":    func(k string) string { return numbers(k, `\x%02x`, "") },
+	"octal escapes":  func(k string) string { return numbers(k, `\%03o`, "") },
 	"decimal":        func(k string) string { return numbers(k, "%d", " ") },
 	"percent":        func(k string) string { return numbers(k, "%%%02X", "") },
 	"percent, twice": func(k string) string { return numbers(k, "%%25%02x", "") },
