@@ -196,11 +196,13 @@ var (
 			`(?:\s+(?:supplied|provided|found|given|in\s+(?:the\s+)?(?:object|request|body|payload)(?:\s+body)?))*\s*[:=]?\s*[(\[{]?\s*:?(` + reList + `)`),
 		// x: Extra inputs are not permitted; property 'x' is unsupported; `x` is deprecated for this model
 		lazily(`(?i)(` + reOne + `)\s*(?:parameter|param|field|argument|property|option|key)?\s*:?\s*(?:(?:is|are|was|were)\s+)?(?:currently\s+|yet\s+)?` +
-			`(?:extra\s+inputs\s+are\s+not\s+permitted|extra\s+fields\s+not\s+permitted|not\s+(?:yet\s+|currently\s+)?(?:supported|allowed|permitted|recognized|recognised|known|accepted|available|implemented|a\s+(?:valid|known|supported|recognized)\s+(?:field|parameter|argument|property|key))|unsupported|unexpected|unknown|unrecognized|unrecognised|deprecated\s+for|could\s+not\s+be\s+mapped)`),
+			`(?:extra\s+inputs\s+are\s+not\s+permitted|extra\s+fields\s+not\s+permitted|not\s+(?:yet\s+|currently\s+)?(?:supported|allowed|permitted|recognized|recognised|known|accepted|available|implemented|a\s+(?:valid|known|supported|recognized)\s+(?:field|parameter|argument|property|key))|only\s+(?:supported|allowed|permitted|available|accepted|valid)|unsupported|unexpected|unknown|unrecognized|unrecognised|deprecated\s+for|could\s+not\s+be\s+mapped)`),
 		// ('a', 'b' were unexpected)
 		lazily(`(?i)\((` + reList + `)\s+(?:was|were)\s+unexpected`),
-		// Extra inputs are not permitted, field: 'x'
-		lazily(`(?i)not\s+permitted,\s*field:\s*(` + reOne + `)`),
+		// Extra inputs are not permitted, field: 'x'; extra fields not permitted: x
+		lazily(`(?i)not\s+(?:permitted|allowed)(?:,\s*fields?)?:\s*(` + reList + `)`),
+		// in Chinese: 不支持的参数: x; 未知字段 x
+		lazily(`(?:不支持|未知|无法识别|不允许)的?(?:参数|字段|属性)?\s*[:：]?\s*(` + reList + `)`),
 		// does not support parameters: ['x']; does not support x
 		lazily(`(?i)\b(?:(?:does|do|did)\s+not|(?:does|do)n['\x{2019}]t|cannot)\s+(?:support|accept|recognize|recognise|allow|know|permit|take|have)\s+(?:the\s+)?(?:` + reThing + `\s*)?:?\s*[(\[{]?\s*(` + reList + `)`),
 		// Argument not supported on this model: x
