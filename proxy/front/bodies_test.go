@@ -323,11 +323,11 @@ func TestStalledUploadsLeaveOthersServed(t *testing.T) {
 
 func TestAnAnswerGivesBackWhatItsBodyTook(t *testing.T) {
 	t.Parallel()
-	w := world.Start(t, "bodies: 16MiB\n"+bodiesOf("2MiB")+bodyConf)
+	w := world.Start(t, "bodies: 4MiB\n"+bodiesOf("2MiB")+bodyConf)
 	with := "Authorization: Bearer " + key + "\r\n"
 	for path, question := range bodyPaths {
-		for i := range 12 { // together more than there is
-			body := strings.Replace(question(1_000_000), `"u"`, fmt.Sprintf(`"u%d"`, i), 1)
+		for i := range 17 { // together more than there is
+			body := strings.Replace(question(250_000), `"u"`, fmt.Sprintf(`"u%d"`, i), 1)
 			if resp, got := answerTo(t, w, sizedHead(path, with, len(body))+body); resp.StatusCode != 200 {
 				t.Fatalf("%s: %d %.200s", path, resp.StatusCode, got)
 			}

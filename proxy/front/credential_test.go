@@ -27,9 +27,13 @@ func TestACredentialThatIsThereTwiceIsRefusedUnlessBothAreTheSame(t *testing.T) 
 		resp, got := answerTo(t, w, raw+"\r\n"+body)
 		return resp.StatusCode, got
 	}
-	for _, c := range calls {
+	for i, c := range calls {
+		pairs := [][2]string{{key, other}, {other, key}, {"Bearer " + key, "Basic " + key}, {key, ""}, {"", key}, {key, "wrong"}}
+		if i > 0 {
+			pairs = pairs[i%len(pairs):][:1] // all of them at one path
+		}
 		for _, name := range []string{"Authorization", "authorization", "x-api-key", "api-key", "X-Goog-Api-Key"} {
-			for _, values := range [][2]string{{key, other}, {other, key}, {"Bearer " + key, "Basic " + key}, {key, ""}, {"", key}, {key, "wrong"}} {
+			for _, values := range pairs {
 				status, body := ask(c.method, c.path, c.body, name, values[0], strings.ToUpper(name), values[1])
 				if status != 400 || !strings.Contains(strings.ToLower(body), "the header "+strings.ToLower(name)+" is there twice") || !strings.HasPrefix(body, "{") || strings.Contains(body, "sk-") {
 					t.Errorf("%s %s with %s %q: %d %s", c.method, c.path, name, values, status, body)
