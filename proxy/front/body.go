@@ -26,7 +26,7 @@ func (c *call) withBody(handle func(*call)) {
 		handle(c)
 		return
 	case !ok:
-		c.refuseBody(c.wrongCoding())
+		c.refuseUnread(c.wrongCoding())
 		return
 	case there:
 		c.inline(coding, handle)
@@ -80,6 +80,15 @@ func (c *call) refuseBody(err *translate.Error) {
 		return
 	}
 	c.front.refuse(c, err)
+}
+
+// refuseUnread is refuseBody for a body of which some may be on its way.
+func (c *call) refuseUnread(err *translate.Error) {
+	if wire := conn.Of(c.ctx.Conn()); wire != nil {
+		wire.Linger()
+	}
+	c.refuseBody(err)
+	c.ctx.SetConnectionClose()
 }
 
 // upload begins to charge what the body takes.

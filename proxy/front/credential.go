@@ -3,7 +3,6 @@ package front
 import (
 	"bytes"
 
-	"github.com/dragoman-gateway/dragoman/internal/conn"
 	"github.com/dragoman-gateway/dragoman/translate"
 )
 
@@ -20,11 +19,7 @@ func (c *call) oneCredential() bool {
 			if bytes.Equal(all[i], all[0]) {
 				continue
 			}
-			c.refuseBody(translate.Invalid("the header " + name + " is there twice, with different values"))
-			if wire := conn.Of(c.ctx.Conn()); wire != nil {
-				wire.Linger() // the body may be on its way
-			}
-			c.ctx.SetConnectionClose()
+			c.refuseUnread(translate.Invalid("the header " + name + " is there twice, with different values"))
 			return false
 		}
 	}
