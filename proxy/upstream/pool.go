@@ -78,8 +78,8 @@ type pool struct {
 	mu       sync.Mutex
 	closed   bool
 	open     int
-	idle     []*pconn // the one used last is last
-	draining []*pconn // an answer's rest may still come; oldest first
+	idle     []*pconn  // the one used last is last
+	draining []*pconn  // an answer's rest may still come; oldest first
 	fresh    time.Time // until then none of them is used
 }
 
