@@ -271,6 +271,9 @@ func (d *decoder) delta(evs []translate.Event, v *fastjson.Value) ([]translate.E
 	evs = thoughts(evs, v)
 	evs = d.content(evs, v.Get("content"), len(evs) > before)
 	evs = d.refusal(evs, v.GetStringBytes("refusal"))
+	if len(evs) == before && !d.Pass {
+		evs = translate.AppendPiece(evs, translate.KindText, v.GetStringBytes("audio", "transcript")) // what is said of sound
+	}
 	d.Other = d.Other || beside(v)
 	calls := v.Get("tool_calls")
 	if holds(calls) {

@@ -38,6 +38,8 @@ var oddCalls = []struct {
 	{"the only choice is before the first", []string{another("-1", c(`{"content":"x"}`, "stop")), end}, "x | stop"},
 	{"another choice behind the first", []string{c(`{"content":"x"}`), another("1", c(`{"content":"y"}`, "stop")), c(`{}`, "length"), end}, "x | length"},
 
+	{"the words of sound", []string{c(`{"content":null,"audio":{"id":"a","transcript":"hel"}}`), c(`{"audio":{"data":"UklGRg=="}}`), c(`{"audio":{"transcript":"lo"}}`, "stop"), end}, "hello | stop"},
+	{"the words of sound beside a text", []string{c(`{"content":"hello","audio":{"transcript":"hello"}}`, "stop"), end}, "hello | stop"},
 	{"an error in a delta", []string{c(`{"content":"part"}`), c(`{"error":{"code":429,"message":"slow"}}`), end}, "part | ERROR 429"},
 	{"an error in a message", []string{c(`{"content":"part"}`), `{"choices":[{"index":0,"delta":{"role":"assistant","error":"gone"}}]}`, end}, "part | ERROR 502"},
 	{"an Error", []string{c(`{"content":"part"}`), `{"Error":{"Message":"gone"}}`, end}, "part | ERROR 502"},
