@@ -259,5 +259,8 @@ func typed(err error) *translate.Error {
 
 var errEmpty = translate.Broken("the model gave an empty answer", nil)
 
+// errApart is of an answer that is none of a broken model, and has nothing that this client can be told.
+var errApart = &translate.Error{Code: translate.CodeModel, Fault: translate.FaultRejected, Message: "the model answered with an image, sound or another part that cannot be told here, and gave no text"}
+
 // errNoReason is why an end mark is none.
 var errNoReason = errors.New("the end mark came without a finish_reason, which this model gives")

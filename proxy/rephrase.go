@@ -15,7 +15,7 @@ import (
 func reasoned(l *channel.Lease, end translate.Event) *translate.Error {
 	known := l.Quirks
 	switch end.Reason {
-	case translate.ReasonGiven:
+	case translate.ReasonGiven, translate.ReasonApart:
 		known.Learn(channel.QuirkReason)
 	case translate.ReasonMissing:
 		if known.Has(channel.QuirkReason) {

@@ -222,6 +222,8 @@ func (s *search) empty(end translate.Event) *translate.Error {
 		return untold(dialect, end, false)
 	case s.x.attempt.passThrough && config.KindOf(dialect).Empty && end.Reason == translate.ReasonGiven:
 		return nil
+	case end.Reason == translate.ReasonApart:
+		return errApart
 	}
 	return errEmpty
 }

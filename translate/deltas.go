@@ -15,6 +15,8 @@ type Deltas struct {
 	Pass bool
 	// Other: the frame has content that has no form here.
 	Other bool
+	// Apart: the answer has such content, which is of the model and none of its thoughts: an image, sound.
+	Apart bool
 
 	learnt Kind // what the piece of the learnt frame is
 }
@@ -24,6 +26,14 @@ func (d *Deltas) UseArena(a *jsonx.Arena) { d.Parser.UseArena(a) }
 
 // Begin makes d ready for a frame. The events of the one before are not valid any more.
 func (d *Deltas) Begin() { d.Other, d.Scratch = false, d.Scratch[:0] }
+
+// Given is the reason of the end of an answer whose server gave one.
+func (d *Deltas) Given() Reason {
+	if d.Apart && !d.Pass {
+		return ReasonApart
+	}
+	return ReasonGiven
+}
 
 // Match appends the event of a frame that is like the one learnt; none where its piece of
 // text is empty. ok is false for any other frame.

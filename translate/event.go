@@ -89,6 +89,7 @@ const (
 	ReasonUntold  Reason = iota
 	ReasonGiven          // it did
 	ReasonMissing        // an end mark came alone
+	ReasonApart          // it did, and the answer has parts that no event tells, such as an image
 )
 
 // Usage counts tokens: totals so far, not differences. A field that nobody

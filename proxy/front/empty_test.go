@@ -189,3 +189,35 @@ func TestAStreamThatEndedWellWithoutItsMarkGetsOne(t *testing.T) {
 		})
 	}
 }
+
+// An image is an answer: whoever cannot be told it is told so, and the model is asked once.
+func TestAnAnswerThatCannotBeToldIsAskedForOnce(t *testing.T) {
+	t.Parallel()
+	image := `{"content":null,"images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}}]}`
+	for name, c := range map[string]struct{ kind, reply, text string }{
+		"an image":             {"openai", oddEvent(image, "null") + oddEvent(`{}`, "stop") + oddDone, ""},
+		"an image and a text":  {"openai", oddEvent(image, "null") + oddEvent(`{"content":"hello"}`, "stop") + oddDone, "hello"},
+		"an image of Google's": {"gemini", sseOf(`{"candidates":[{"content":{"parts":[{"inlineData":{"mimeType":"image/png","data":"iVBORw0KGgo="}}],"role":"model"},"finishReason":"STOP"}]}`), ""},
+		"a tool of the server": {"anthropic", sseOf(anthropicStart, `{"type":"content_block_start","index":0,"content_block":{"type":"server_tool_use","id":"s","name":"web_search","input":{}}}`, anthropicStop, anthropicDelta, anthropicEnd), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newScripted(t)
+			b.says("text/event-stream", c.reply)
+			w := oddWorld(t, strings.Replace(oddChannel("odd", b.url, 1), "kind: openai", "kind: "+c.kind, 1))
+			for i, p := range posts {
+				if strings.HasPrefix(p.name, c.kind) {
+					continue
+				}
+				before := b.asked.Load()
+				status, _, body := w.Do(t, "POST", p.path, p.body, "Authorization", "Bearer "+key, "anthropic-version", "2023-06-01")
+				if n := b.asked.Load() - before; n != 1 {
+					t.Errorf("%d, %s: asked %d times: %d %s", i, p.name, n, status, body)
+				}
+				if failed := status != 200 || strings.Contains(body, `"error"`); failed != (c.text == "") || failed && !strings.Contains(body, "cannot be told here") || textOf(body) != c.text && !failed {
+					t.Errorf("%s: %d %s", p.name, status, body)
+				}
+			}
+		})
+	}
+}

@@ -234,7 +234,7 @@ func (d *decoder) finish(evs []translate.Event) []translate.Event {
 	}
 	d.finished = true
 	evs = d.flush(evs)
-	ev := translate.Event{Kind: translate.KindFinish, Finish: d.reason, Reason: translate.ReasonGiven, Usage: d.counts.usage()}
+	ev := translate.Event{Kind: translate.KindFinish, Finish: d.reason, Reason: d.Given(), Usage: d.counts.usage()}
 	if d.reason == 0 {
 		ev.Finish, ev.Reason = translate.FinishStop, translate.ReasonUntold
 		if d.alone {
@@ -293,7 +293,7 @@ func (d *decoder) blockStart(evs []translate.Event, v *fastjson.Value) ([]transl
 	case "tool_use":
 		return d.callStart(evs, v.GetInt("index"), block)
 	default:
-		d.Other = d.Other || block != nil
+		d.Other, d.Apart = d.Other || block != nil, d.Apart || block != nil
 	}
 	return evs, nil
 }

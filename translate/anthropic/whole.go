@@ -70,7 +70,7 @@ func (d *decoder) block(evs []translate.Event, b *fastjson.Value) ([]translate.E
 		evs, err := d.callStart(evs, len(d.calls), b)
 		return d.flush(evs), err
 	default:
-		d.Other = true
+		d.Other, d.Apart = true, true
 	}
 	return evs, nil
 }

@@ -260,7 +260,7 @@ func (d *decoder) part(evs []translate.Event, p *fastjson.Value) ([]translate.Ev
 		case "functionCall", "function_call":
 			call = v
 		case "inlineData", "inline_data", "fileData", "file_data", "executableCode", "executable_code", "codeExecutionResult", "code_execution_result", "toolCall", "toolResponse":
-			d.Other = true
+			d.Other, d.Apart = true, true
 		}
 	})
 	if call != nil && call.Type() == fastjson.TypeObject {
@@ -329,7 +329,7 @@ func (d *decoder) finish(evs []translate.Event) []translate.Event {
 		return evs
 	}
 	d.finished = true
-	ev := translate.Event{Kind: translate.KindFinish, Finish: d.reason, Reason: translate.ReasonGiven, Usage: d.usage}
+	ev := translate.Event{Kind: translate.KindFinish, Finish: d.reason, Reason: d.Given(), Usage: d.usage}
 	if d.reason == 0 {
 		ev.Finish, ev.Reason = translate.FinishStop, d.unsaid
 	}

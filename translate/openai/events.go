@@ -275,6 +275,7 @@ func (d *decoder) delta(evs []translate.Event, v *fastjson.Value) ([]translate.E
 		evs = translate.AppendPiece(evs, translate.KindText, v.GetStringBytes("audio", "transcript")) // what is said of sound
 	}
 	d.Other = d.Other || beside(v)
+	d.Apart = d.Apart || holdsOne(v, "images", "image", "audio", "video", "files")
 	calls := v.Get("tool_calls")
 	if holds(calls) {
 		return d.toolCalls(evs, calls)
@@ -301,7 +302,7 @@ func (d *decoder) finish(evs []translate.Event) []translate.Event {
 	if reason == translate.FinishStop && d.refused {
 		reason = translate.FinishFilter // OpenAI itself ends a refusal with stop
 	}
-	said := translate.ReasonGiven
+	said := d.Given()
 	if d.reason == 0 {
 		said = d.unsaid
 	}
