@@ -496,6 +496,10 @@ func (k *checker) fronts() {
 	k.name("iagent.name", k.IAgent.Name)
 	k.notNegative("iagent.dedupe", int(k.IAgent.Dedupe))
 	k.notNegative("drain", int(k.Drain))
+	k.notNegative("grace", int(k.Grace))
+	if k.Grace > k.Drain {
+		k.add("grace", "is above drain (%v)", k.Drain)
+	}
 	k.atLeastOne("bodies", int(k.Bodies))
 	k.atLeastOne("uploads", int(k.Uploads))
 	k.atLeastOne("iagent.sockets", k.IAgent.Sockets)

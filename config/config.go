@@ -91,6 +91,10 @@ type Config struct {
 	// Drain is how long running answers may go on after a signal to stop; an
 	// explicit 0s cuts them at once. Default 30s.
 	Drain time.Duration `yaml:"drain"`
+	// Grace is for how long of that questions are still answered, with Connection: close,
+	// on connections that are open: a balancer which was not drained first may have sent
+	// them before it knows of the stop. Default 0: they get 503.
+	Grace time.Duration `yaml:"grace"`
 
 	// Handover is whether SIGUSR2 starts the program anew in a process that takes over the listening
 	// sockets and the store, while this one ends its answers within drain; on Linux. Changing

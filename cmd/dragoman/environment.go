@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"sync"
-	"time"
 )
 
 // environment is what commands may touch of the process.
@@ -21,8 +20,6 @@ type environment struct {
 	hangups chan os.Signal
 	// handovers brings the signal at which serve hands over, see handoverSignals.
 	handovers chan os.Signal
-	// grace is how long serve goes on to answer on open connections when it stops.
-	grace time.Duration
 }
 
 // untilInterrupt returns a context that the first of interrupts ends. stop must

@@ -142,7 +142,7 @@ func (v *service) untilEnd(ctx context.Context, s environment) error {
 	} else {
 		v.log.Info("stopping", "drain", wait)
 		v.super.stopping(wait)
-		v.retire(drain, s.grace)
+		v.retire(drain, v.book.Config().Grace)
 	}
 	_ = v.line.Close()
 	v.server.Shutdown(drain)

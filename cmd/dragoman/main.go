@@ -38,7 +38,7 @@ func main() {
 	defer stop()
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
-	os.Exit(run(ctx, os.Args[1:], environment{in: os.Stdin, out: os.Stdout, err: os.Stderr, interrupts: interrupts, hangups: make(chan os.Signal, 1), handovers: make(chan os.Signal, 1), grace: front.Grace}))
+	os.Exit(run(ctx, os.Args[1:], environment{in: os.Stdin, out: os.Stdout, err: os.Stderr, interrupts: interrupts, hangups: make(chan os.Signal, 1), handovers: make(chan os.Signal, 1)}))
 }
 
 // dialectWords names the dialects of clients, as a sentence does.

@@ -225,7 +225,7 @@ func TestTheUserOfTheUnitMayReadTheConfiguration(t *testing.T) {
 // A balancer that holds a connection open may have sent a question before it knows of the stop.
 func TestAStopAnswersOnOpenConnectionsAndIsNotReadyAtOnce(t *testing.T) {
 	t.Parallel()
-	r := runServeFor(t, fmt.Sprintf(reloadConf, "echo"), time.Minute)
+	r := runServeOn(t, "grace: 1m\ndrain: 1m\n"+fmt.Sprintf(reloadConf, "echo"))
 	held, err := net.Dial("tcp", strings.TrimPrefix(r.base, "http://"))
 	if err != nil {
 		t.Fatal(err)

@@ -44,12 +44,6 @@ func runServe(t *testing.T, models string) *running {
 // runServeOn serves what the file says until the test ends.
 func runServeOn(t *testing.T, text string) *running {
 	t.Helper()
-	return runServeFor(t, text, 0)
-}
-
-// runServeFor is runServeOn with a time for which it answers when it stops.
-func runServeFor(t *testing.T, text string, grace time.Duration) *running {
-	t.Helper()
 	r := &running{t: t, file: filepath.Join(t.TempDir(), "dragoman.yaml"), hangups: make(chan os.Signal, 1), log: &logtest.Log{}}
 	r.write(text)
 	ctx, stop := context.WithCancel(t.Context())
@@ -57,7 +51,7 @@ func runServeFor(t *testing.T, text string, grace time.Duration) *running {
 	out, in := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "-c", r.file}, environment{in: strings.NewReader(""), out: in, err: r.log, hangups: r.hangups, grace: grace})
+		ended <- run(ctx, []string{"serve", "-c", r.file}, environment{in: strings.NewReader(""), out: in, err: r.log, hangups: r.hangups})
 		_ = in.Close()
 	}()
 	t.Cleanup(func() {

@@ -1,13 +1,6 @@
 package front
 
-import (
-	"context"
-	"time"
-)
-
-// Grace is how long a server that stops answers questions on open connections: a balancer that
-// holds one open may have sent a question before it learns that the server stops.
-const Grace = time.Second
+import "context"
 
 // HandOver leaves what comes from now on to another process, which has the same listening
 // socket. This one accepts no more connections and tells sockets to come back when their

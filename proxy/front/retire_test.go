@@ -33,6 +33,9 @@ func (h *house) request(c net.Conn, method, path, body string) (*http.Response, 
 	return resp, string(text)
 }
 
+// grace is how long the servers of these tests answer on open connections.
+const grace = time.Second
+
 func TestAServerThatStopsAnswersOnOpenConnectionsFirst(t *testing.T) {
 	inHouse(t, "long-2-slow-10000", func(t *testing.T, h *house) {
 		question := fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"hi"}]}`, modelName)
@@ -49,7 +52,7 @@ func TestAServerThatStopsAnswersOnOpenConnectionsFirst(t *testing.T) {
 		over := make(chan struct{})
 		h.downs.Go(func() {
 			defer close(over)
-			ctx, cancel := context.WithTimeout(context.Background(), Grace)
+			ctx, cancel := context.WithTimeout(context.Background(), grace)
 			defer cancel()
 			h.s.Retire(ctx)
 			stop, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -81,7 +84,7 @@ func TestAServerThatStopsAnswersOnOpenConnectionsFirst(t *testing.T) {
 			return got
 		}
 		first := asks(held[2])
-		time.Sleep(Grace - time.Millisecond)
+		time.Sleep(grace - time.Millisecond)
 		late := asks(held[3])
 		time.Sleep(2 * time.Millisecond)
 		if got := <-asks(held[4]); !strings.HasPrefix(got, `503 close true retry "1" `) || !strings.Contains(got, "shutting down") {
@@ -111,7 +114,7 @@ func TestAServerThatStopsWaitsForNobodyWhereNoConnectionIsOpen(t *testing.T) {
 		_ = c.Close()
 		synctest.Wait()
 		from := time.Now()
-		ctx, cancel := context.WithTimeout(context.Background(), Grace)
+		ctx, cancel := context.WithTimeout(context.Background(), grace)
 		defer cancel()
 		h.s.Retire(ctx)
 		if took := time.Since(from); took != 0 {
