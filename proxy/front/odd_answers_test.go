@@ -248,6 +248,7 @@ func TestWhatNoClientReadsDoesNotPassThrough(t *testing.T) {
 		{"a mark in quotes", "openai", oddEvent(`{"content":"hello"}`, "stop") + "data: \"[DONE]\"\n\n"},
 		{"a mark in other letters", "openai", oddEvent(`{"content":"hello"}`, "stop") + "data: DONE\n\n"},
 		{"no empty lines", "openai", dense(oddEvent(`{"content":"hel"}`, "null") + oddEvent(`{"content":"lo"}`, "stop") + oddDone)},
+		{"no names", "anthropic", sseOf(anthropicStart, anthropicBlock, anthropicPiece("hel"), anthropicPiece("lo"), anthropicStop, anthropicDelta, anthropicEnd)},
 		{"a whole message as an event", "anthropic", "event: message\ndata: " + message + "\n\n"},
 		{"no empty lines", "anthropic", dense(sseOf(anthropicStart, anthropicBlock, anthropicPiece("hel"), anthropicPiece("lo"), anthropicStop, anthropicDelta, anthropicEnd))},
 	} {
@@ -264,6 +265,9 @@ func TestWhatNoClientReadsDoesNotPassThrough(t *testing.T) {
 			}
 			for event := range strings.SplitSeq(strings.TrimSpace(body), "\n\n") {
 				data := event[strings.Index(event, "data: ")+len("data: "):]
+				if c.kind == "anthropic" && !strings.HasPrefix(event, "event: ") {
+					t.Errorf("%s, %s has no name: %s", c.kind, c.name, event)
+				}
 				if data != "[DONE]" && (!json.Valid([]byte(data)) || strings.Contains(data, `"message":{"role":"assistant","content":"hello"`)) {
 					t.Errorf("%s, %s: %s", c.kind, c.name, event)
 				}

@@ -18,6 +18,9 @@ import (
 // client did. It speaks of the frame decoded last.
 type hider interface{ Hide() bool }
 
+// namer is what the decoder of a dialect has whose clients know events by their names.
+type namer interface{ EventName() []byte }
+
 // remaker is what a decoder has that understands frames of a form which no client of the dialect
 // reads. It speaks of the frame decoded last.
 type remaker interface{ Remade() bool }
@@ -56,6 +59,7 @@ type httpStream struct {
 	asked        bool // a stream was asked for
 	pass         bool // events carry Raw
 	passed       bool // one did
+	nameless     bool // the event has no name
 	shortSilence bool // the last silence was shorter than quickWait
 	cut          bool // the body ended within an event
 	news         bool // an event has come since endBy was set
@@ -305,6 +309,7 @@ func (s *httpStream) frame(f sse.Frame) error {
 	case f.Odd:
 		raw = f.Plain()
 	}
+	s.nameless = len(f.Name) == 0
 	if bytes.EqualFold(f.Name, []byte("error")) || bytes.EqualFold(f.Name, []byte("exception")) {
 		return s.failure(f.Data)
 	}
@@ -386,6 +391,12 @@ func (s *httpStream) decode(data, raw []byte) error {
 	}
 	if r, ok := s.dec.(remaker); ok && raw != nil && !s.passed && r.Remade() {
 		s.pass, raw = false, nil
+	}
+	if raw != nil && s.nameless {
+		if n, ok := s.dec.(namer); ok && len(n.EventName()) > 0 {
+			name := n.EventName()
+			raw = (&sse.Frame{Name: name, Data: data}).Plain()
+		}
 	}
 	if raw != nil && (s.hide == nil || !s.hide.Hide()) {
 		s.passed = true

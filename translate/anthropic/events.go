@@ -23,6 +23,7 @@ type decoder struct {
 	// signature then stands for the whole block.
 	quiet   bool
 	remade  bool // the frame is a whole answer
+	event   []byte
 	calls   []call
 	given   translate.CallIDs
 	renamed map[string]string // names of tools that were told otherwise, by what they became; nil: none was
@@ -85,7 +86,7 @@ func (codec) NewDecoder(req *translate.Request) translate.Decoder {
 // means nothing gives one KindOpaque, so that it reaches the client.
 func (d *decoder) Decode(evs []translate.Event, frame []byte) ([]translate.Event, error) {
 	d.Begin()
-	d.remade = false
+	d.remade, d.event = false, nil
 	before := len(evs)
 	evs, err := d.frame(evs, frame)
 	if err != nil {
@@ -101,6 +102,7 @@ func (d *decoder) frame(evs []translate.Event, frame []byte) ([]translate.Event,
 	}
 	before := len(evs)
 	if out, ok := d.Match(evs, frame); ok {
+		d.event = deltaEvent // nothing else is learnt
 		d.quiet = d.quiet && (len(out) == before || out[before].Kind != translate.KindReasoning)
 		return out, nil
 	}
@@ -114,6 +116,12 @@ func (d *decoder) frame(evs []translate.Event, frame []byte) ([]translate.Event,
 // Remade reports whether the frame that was decoded last is a whole answer, which no client of a
 // stream reads.
 func (d *decoder) Remade() bool { return d.remade }
+
+// EventName is the name of the event whose data was decoded last, by which clients know it; empty: it is not
+// known.
+func (d *decoder) EventName() []byte { return d.event }
+
+var deltaEvent = []byte("content_block_delta") // only read
 
 // Done reports whether message_stop was seen, or an answer in one piece.
 func (d *decoder) Done() bool { return d.done }
@@ -144,7 +152,8 @@ func (d *decoder) decode(evs []translate.Event, frame []byte) ([]translate.Event
 	if failed(v) {
 		return evs, translate.FailedIn(frame)
 	}
-	switch string(typeOf(v)) {
+	d.event = typeOf(v)
+	switch string(d.event) {
 	case "message_start":
 		m := v.Get("message")
 		evs = d.start(evs, m)
