@@ -229,12 +229,26 @@ func TestTheMarkOfAnotherVendorWithoutAReasonIsACutOnceAModelHasGivenOne(t *test
 	}
 }
 
+func responsesCall(at int, id, name, args string) string {
+	return fmt.Sprintf(`{"type":"response.output_item.done","output_index":%d,"item":{"id":"fc_%d","type":"function_call","call_id":"%s","name":"%s","arguments":%s,"status":"completed"}}`, at, at, id, name, args)
+}
+
+func responsesArgs(at int, piece string) string {
+	return fmt.Sprintf(`{"type":"response.function_call_arguments.delta","output_index":%d,"item_id":"fc_%d","delta":"%s"}`, at, at, piece)
+}
+
+const responsesEmptyEnd = `{"type":"response.completed","response":{"id":"resp_1","object":"response","status":"completed","output":[]}}`
+
 // Calls that have one id, and arguments that are written as a text, in the other kinds' forms.
 func TestCallsOfTheOtherKindsAreToldApartAndHaveTheirArguments(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, kind, label, reply string }{
 		{"one id", "gemini", "text/event-stream", sseOf(`{"candidates":[{"content":{"parts":[{"functionCall":{"id":"a","name":"look","args":{"at":1}}},{"functionCall":{"id":"a","name":"find","args":{"in":2}}}]},"finishReason":"STOP"}]}`)},
 		{"texts", "gemini", "text/event-stream", sseOf(`{"candidates":[{"content":{"parts":[{"functionCall":{"name":"look","args":"{\"at\":1}"}},{"functionCall":{"name":"find","args":"{\"in\":2}"}}]},"finishReason":"STOP"}]}`)},
+		{"one id", "responses", "text/event-stream", sseOf(responsesStart, responsesCall(0, "a", "look", `"{\"at\":1}"`), responsesCall(1, "a", "find", `"{\"in\":2}"`), responsesEmptyEnd)},
+		{"objects and texts", "responses", "text/event-stream", sseOf(responsesStart, responsesCall(0, "a", "look", `{"at":1}`), responsesCall(1, "b", "find", `"\"{\\\"in\\\":2}\""`), responsesEmptyEnd)},
+		{"none before some", "responses", "text/event-stream", sseOf(responsesStart, strings.Replace(responsesCall(0, "a", "look", `""`), ".done", ".added", 1), responsesArgs(0, `{}`), responsesArgs(0, `{\"at\":1}`), responsesCall(0, "a", "look", `"{\"at\":1}"`),
+			strings.Replace(responsesCall(1, "b", "find", `""`), ".done", ".added", 1), responsesArgs(1, `null`), responsesCall(1, "b", "find", `"{\"in\":2}"`), responsesEmptyEnd)},
 		{"one id", "ollama", "application/x-ndjson", `{"message":{"role":"assistant","content":"","tool_calls":[{"id":"a","function":{"name":"look","arguments":{"at":1}}},{"id":"a","function":{"name":"find","arguments":{"in":2}}}]},"done":false}` + "\n" + ollamaEnd + "\n"},
 		{"one on each line", "ollama", "application/x-ndjson", `{"message":{"role":"assistant","content":"","tool_calls":{"function":{"name":"look","arguments":{"at":1}}}},"done":false}` + "\n" + `{"message":{"role":"assistant","content":"","tool_calls":[{"name":"find","arguments":"\"{\\\"in\\\":2}\""}]},"done":false}` + "\n" + ollamaEnd + "\n"},
 	} {

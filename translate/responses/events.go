@@ -23,6 +23,7 @@ type decoder struct {
 	finished bool // KindFinish was appended
 	done     bool
 	usage    translate.Usage
+	given    translate.CallIDs
 	items    []item // by their place in the output, as far as it was told
 	calls    int32
 	ids      []byte // the answer's id, of which missing ids of calls are made
@@ -31,10 +32,11 @@ type decoder struct {
 
 // item is an item of the output, as far as it is known.
 type item struct {
-	index int   // its place
-	call  int32 // its number among the calls; negative: it is none
-	free  bool  // a call of a custom tool
-	said  bool  // a piece of it has come
+	index int    // its place
+	call  int32  // its number among the calls; negative: it is none
+	free  bool   // a call of a custom tool
+	said  bool   // a piece of it has come
+	held  []byte // arguments of which it is not clear yet what they are
 	over  bool
 }
 
@@ -136,7 +138,7 @@ func (d *decoder) event(evs []translate.Event, kind []byte, v *fastjson.Value) (
 		return it.args(evs, v.GetStringBytes("delta")), nil
 	case "function_call_arguments.done":
 		if !it.said {
-			return it.args(evs, v.GetStringBytes("arguments")), nil
+			return it.args(evs, d.argsOf(v)), nil
 		}
 	case "custom_tool_call_input.delta":
 		return it.args(evs, d.escaped(v.GetStringBytes("delta"))), nil

@@ -37,13 +37,12 @@ func (d *decoder) begin(evs []translate.Event, it *item, v *fastjson.Value) []tr
 
 var freeBegins, freeEnds = []byte(freeStart), []byte(freeEnd)
 
-// idOf is the id of a call, in the decoder's memory where the server gave none.
+// idOf is the id of a call, in the decoder's memory where the server gave none, or gave it to another call.
 func (d *decoder) idOf(v *fastjson.Value, n int32) []byte {
-	if id := v.GetStringBytes("call_id"); len(id) > 0 {
-		return id
-	}
-	if id := v.GetStringBytes("id"); len(id) > 0 {
-		return id
+	for _, key := range [...]string{"call_id", "id"} {
+		if id := v.GetStringBytes(key); len(id) > 0 && (d.Pass || !d.given.Given(id)) {
+			return id
+		}
 	}
 	start := len(d.Scratch)
 	d.Scratch = append(append(append(d.Scratch, "call_"...), d.ids...), '_')
@@ -67,8 +66,28 @@ func (it *item) args(evs []translate.Event, piece []byte) []translate.Event {
 	if it.call < 0 || it.over || len(piece) == 0 {
 		return evs
 	}
+	if !it.said && !it.free && translate.Unsettled(it.held) {
+		if translate.Replaced(it.held) {
+			it.held = it.held[:0]
+		}
+		if it.held = append(it.held, piece...); translate.Unsettled(it.held) {
+			return evs
+		}
+		piece, it.held = it.held, nil
+	}
 	it.said = true
 	return append(evs, translate.Event{Kind: translate.KindToolArgs, Index: it.call, Text: piece})
+}
+
+// argsOf are all arguments of a call, which some servers give as an object.
+func (d *decoder) argsOf(v *fastjson.Value) []byte {
+	a := v.Get("arguments")
+	if a == nil || a.Type() != fastjson.TypeObject {
+		return a.GetStringBytes()
+	}
+	start := len(d.Scratch)
+	d.Scratch = a.MarshalTo(d.Scratch)
+	return d.Scratch[start:]
 }
 
 // escaped is a piece of the input of a custom tool as a piece of arguments.
@@ -161,7 +180,7 @@ func (d *decoder) endCall(evs []translate.Event, it *item, v *fastjson.Value) []
 	case it.free:
 		evs = it.args(evs, d.escaped(v.GetStringBytes("input")))
 	default:
-		evs = it.args(evs, v.GetStringBytes("arguments"))
+		evs = it.args(evs, d.argsOf(v))
 	}
 	return closeCall(evs, it)
 }
@@ -175,7 +194,11 @@ func closeCall(evs []translate.Event, it *item) []translate.Event {
 	case it.free:
 		return append(evs, translate.Event{Kind: translate.KindToolArgs, Index: it.call, Text: freeEnds})
 	case !it.said:
-		return append(evs, translate.Event{Kind: translate.KindToolArgs, Index: it.call, Text: noArgs})
+		args := noArgs
+		if whole := translate.Arguments(it.held); len(whole) > 0 {
+			args = whole
+		}
+		return append(evs, translate.Event{Kind: translate.KindToolArgs, Index: it.call, Text: args})
 	}
 	return evs
 }
