@@ -158,7 +158,7 @@ func (s *Scanner) Pending() bool {
 		return len(bytes.TrimSpace(s.buf[s.line:])) > 0
 	}
 	rest := bytes.TrimSuffix(s.buf[s.line:], []byte("\r")) // its \n may not have come
-	return bytes.HasPrefix(rest, []byte("data:")) || bytes.Equal(rest, dataField) || oddBegun(rest)
+	return bytes.HasPrefix(rest, []byte("data:")) || string(rest) == "data" || oddBegun(rest)
 }
 
 // End says that the stream is over: what is pending becomes an event, as if its
@@ -328,24 +328,27 @@ func (s *Scanner) nextLF() int {
 // field takes in the line buf[from:to].
 func (s *Scanner) field(from, to int) {
 	line := s.buf[from:to]
-	if bytes.HasPrefix(line, dataField) {
-		if at, ok := value(line, len(dataField)); ok {
-			s.addData(span{from + at - s.start, to - s.start})
-			return
-		}
-	}
-	if bytes.HasPrefix(line, eventField) {
-		if at, ok := value(line, len(eventField)); ok {
-			s.name = span{from + at - s.start, to - s.start}
-			return
+	if len(line) >= 4 {
+		switch string(line[:4]) {
+		case "data":
+			if at, ok := value(line, len("data")); ok {
+				s.addData(span{from + at - s.start, to - s.start})
+				return
+			}
+		case "even":
+			if len(line) == 4 || line[4] != 't' {
+				break
+			}
+			if at, ok := value(line, len("event")); ok {
+				s.name = span{from + at - s.start, to - s.start}
+				return
+			}
 		}
 	}
 	if line[0] != ':' {
 		s.oddField(from, to)
 	}
 }
-
-var dataField, eventField = []byte("data"), []byte("event") // only read
 
 // value returns where the value of a line begins whose field name has n bytes.
 func value(line []byte, n int) (int, bool) {
