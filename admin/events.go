@@ -155,6 +155,9 @@ func (s *Server) frame(to *bytes.Buffer, cursor uint64, kind string, text []byte
 
 // flush sends what was written; it is false when nobody takes it.
 func (c *stream) flush() bool {
+	if len(c.ended)+c.buf.Len() == 0 {
+		return true
+	}
 	_ = c.out.SetWriteDeadline(time.Now().Add(eventTime))
 	for _, text := range [][]byte{c.ended, c.buf.Bytes()} {
 		if _, err := c.w.Write(text); err != nil {

@@ -18,6 +18,7 @@ import (
 const (
 	lately    = time.Minute      // of which figures are rates and quantiles
 	costEvery = 10 * time.Second // that the ledger is asked for the cost of the day
+	costRest  = time.Minute      // the same while no exchange ends here: there may be other processes
 	flowsTime = 5 * time.Minute
 	flowsMost = 500 // links that are told
 )
@@ -94,10 +95,12 @@ type history struct {
 	mu     sync.Mutex
 	gauges [journal.Slots]gauge
 
-	cost     int64 // of the day of asked, in billionths
-	asked    time.Time
-	midnight time.Time // of the day whose counter stood at base when it began; zero: the process has not seen it begin
-	base     uint64
+	cost      int64 // of the day of asked, in billionths
+	asked     time.Time
+	endedThen uint64    // exchanges that had ended at asked
+	settled   bool      // they had the time before as well
+	midnight  time.Time // of the day whose counter stood at base when it began; zero: the process has not seen it begin
+	base      uint64
 
 	near   []proxy.LimitUse // at looked
 	looked time.Time
@@ -188,8 +191,13 @@ func (s *Server) costToday(ctx context.Context, now time.Time) (cost float64, si
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	midnight := now.UTC().Truncate(24 * time.Hour)
-	if now.Sub(h.asked) >= costEvery || h.asked.Before(midnight) {
-		h.asked = now
+	every, ended := costEvery, s.endedSoFar()
+	if h.settled && ended == h.endedThen {
+		every = costRest
+	}
+	if now.Sub(h.asked) >= every || h.asked.Before(midnight) {
+		h.settled = ended == h.endedThen // twice: a row comes a moment after its exchange has ended
+		h.asked, h.endedThen = now, ended
 		spent, kept, err := s.g.SpentSince(ctx, midnight)
 		switch {
 		case err != nil:

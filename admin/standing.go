@@ -16,6 +16,10 @@ import (
 // ended or runs, no operator has acted, and every channel is ready.
 const restEvery = 5 * time.Second
 
+// flowsRest is how long traffic may stay as it was while no exchange ends: it is of the last
+// minutes, whose beginning goes on.
+const flowsRest = 30 * time.Second
+
 // standing is how the gateway stands, as the JSON that all streams of events share, so that ten
 // open consoles cost little more than one. Its zero value is empty. It is safe for concurrent use.
 type standing struct {
@@ -26,9 +30,11 @@ type standing struct {
 	overview statement
 	watch    proxy.Watch
 	channels channelTexts
-	slot     int64 // of point and traffic
+	slot     int64 // of point
 	point    []byte
 	traffic  statement
+	flowed   uint64 // exchanges that had ended when traffic was summed up
+	flowedAt time.Time
 	newest   endings
 }
 
@@ -144,7 +150,7 @@ func (s *Server) stands(ctx context.Context, now time.Time, known int, changes b
 	defer t.mu.Unlock()
 	if age := now.Sub(t.at); age >= restEvery || age >= eventEvery && !s.rests() {
 		t.at = now
-		_, t.instant.ended, _ = s.g.Traces().Since(^uint64(0), 1)
+		t.instant.ended = s.endedSoFar()
 		t.instant.revision = s.revisionNumber()
 		t.overview.say(s.text("overview", s.overview(ctx, now)))
 		changes := s.g.Changed(&t.watch)
@@ -155,7 +161,10 @@ func (s *Server) stands(ctx context.Context, now time.Time, known int, changes b
 		t.slot = slot
 		before := now.Truncate(journal.SlotTime).Add(-journal.SlotTime)
 		t.point = s.text("point", s.point(before, s.g.Traces().Activity.Sum(journal.SlotTime, now)))
-		t.traffic.say(s.text("traffic", s.traffic(flowsTime, now)))
+		if ended := s.endedSoFar(); ended != t.flowed || now.Sub(t.flowedAt) >= flowsRest {
+			t.flowed, t.flowedAt = ended, now
+			t.traffic.say(s.text("traffic", s.traffic(flowsTime, now)))
+		}
 	}
 	out := stand{overview: t.overview, traffic: t.traffic, point: t.point, slot: t.slot, channels: t.channels.version}
 	switch {
@@ -198,8 +207,13 @@ func (s *Server) ended(after uint64, look int64) (frames []byte, next uint64) {
 // rests reports whether nothing has happened since the last look; standing.mu is held.
 func (s *Server) rests() bool {
 	t := &s.standing
+	return t.steady && !t.at.IsZero() && s.g.Running() == 0 && t.instant == (instant{s.endedSoFar(), s.revisionNumber()})
+}
+
+// endedSoFar is how many exchanges have ended.
+func (s *Server) endedSoFar() uint64 {
 	_, ended, _ := s.g.Traces().Since(^uint64(0), 1)
-	return t.steady && !t.at.IsZero() && s.g.Running() == 0 && t.instant == (instant{ended, s.revisionNumber()})
+	return ended
 }
 
 // revisionNumber is that of the configuration; 0: there is no history.
