@@ -25,6 +25,7 @@ callers: {keys: [{name: alice, key: ` + childKey + `}]}
 presets: {default: {model: echo}, sloth: {model: slow}, snail: {model: slower}}
 channels: [{id: m, kind: mock, models: [echo, {name: slow, upstream: long-10-slow-100}, {name: slower, upstream: long-20-slow-400}]}]
 drain: 60s
+grace: 1s
 admin: {listen: "127.0.0.1:0", token: operator-token}
 `
 
