@@ -310,7 +310,7 @@ func (s *httpStream) frame(f sse.Frame) error {
 		raw = f.Plain()
 	}
 	s.nameless = len(f.Name) == 0
-	if bytes.EqualFold(f.Name, []byte("error")) || bytes.EqualFold(f.Name, []byte("exception")) {
+	if !s.nameless && (bytes.EqualFold(f.Name, []byte("error")) || bytes.EqualFold(f.Name, []byte("exception"))) {
 		return s.failure(f.Data)
 	}
 	if s.meaningless(f) {
@@ -389,8 +389,10 @@ func (s *httpStream) decode(data, raw []byte) error {
 	if s.req != nil && slices.ContainsFunc(evs, isContent) {
 		s.req = nil
 	}
-	if r, ok := s.dec.(remaker); ok && raw != nil && !s.passed && r.Remade() {
-		s.pass, raw = false, nil
+	if raw != nil && !s.passed {
+		if r, ok := s.dec.(remaker); ok && r.Remade() {
+			s.pass, raw = false, nil
+		}
 	}
 	if raw != nil && s.nameless {
 		if n, ok := s.dec.(namer); ok && len(n.EventName()) > 0 {
