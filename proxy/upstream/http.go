@@ -183,6 +183,7 @@ func (u *httpUpstream) Open(ctx context.Context, req *translate.Request) (transl
 	}
 	s.dec = u.dialect.NewDecoder(req)
 	s.hide, _ = s.dec.(hider)
+	s.named, _ = s.dec.(namer)
 	s.scan.Most = u.event
 	if e := s.accept(); e != nil {
 		_ = s.Close()

@@ -45,6 +45,7 @@ type httpStream struct {
 	dec     translate.Decoder
 	lent    *jsonx.Arena       // to dec; nil: it uses its own
 	hide    hider              // nil: the decoder hides nothing
+	named   namer              // nil: clients need no names of events
 	through translate.Passage  // of an answer that goes by
 	req     *translate.Request // the question, until its answer has begun
 	queue
@@ -394,9 +395,8 @@ func (s *httpStream) decode(data, raw []byte) error {
 			s.pass, raw = false, nil
 		}
 	}
-	if raw != nil && s.nameless {
-		if n, ok := s.dec.(namer); ok && len(n.EventName()) > 0 {
-			name := n.EventName()
+	if raw != nil && s.nameless && s.named != nil {
+		if name := s.named.EventName(); len(name) > 0 {
 			raw = (&sse.Frame{Name: name, Data: data}).Plain()
 		}
 	}
