@@ -23,8 +23,9 @@ func New(o Options) *Server {
 		s.health = func() Health { return Health{Store: true} }
 	}
 	s.name, _, _ = net.SplitHostPort(o.Listen)
+	routes := sync.OnceValue(s.Handler) // who asks nothing pays nothing for them
 	s.http = &http.Server{
-		Handler:           s.Handler(),
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { routes().ServeHTTP(w, r) }),
 		MaxHeaderBytes:    maxHead,
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,

@@ -102,6 +102,7 @@ func (b *bench) writeDragoman(addr string, s scenario, t target) (err error) {
 			_ = os.Remove(b.path(name))
 		}
 	}
+	_ = os.Remove(b.path("dragoman.yaml.history")) // each start is the first
 	text := &strings.Builder{}
 	fmt.Fprintf(text, "listen: %s\nadmin: {listen: %q, token: %s}\nstore: {url: %q}\ndrain: 0s\n", addr, b.operator, operatorToken, store)
 	if t.Binary == "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/dragoman-gateway/dragoman/internal/fold"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -109,7 +110,10 @@ func textOf(m *translate.Message) string {
 // ParseFold compiles a template of the configuration; empty is [DefaultFold].
 func ParseFold(text string) (*fold.Template, error) {
 	if text == "" {
-		text = DefaultFold
+		return defaultFold()
 	}
 	return fold.Parse(text)
 }
+
+// defaultFold parses [DefaultFold] once, for all channels.
+var defaultFold = sync.OnceValues(func() (*fold.Template, error) { return fold.Parse(DefaultFold) })
