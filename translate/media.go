@@ -14,6 +14,26 @@ func ImageType(media string) string {
 	return media
 }
 
+// IsData reports whether s is a data URI (RFC 2397).
+func IsData(s string) bool {
+	return len(s) >= len("data:") && strings.EqualFold(s[:len("data:")], "data:")
+}
+
+// DataURI takes a data URI that is base64 apart: its media type in lower case, without parameters, and what
+// it holds as [Base64] has it. ok is false for any other, and for one that holds nothing.
+func DataURI(s string) (media, data string, ok bool) {
+	if !IsData(s) {
+		return "", "", false
+	}
+	head, data, _ := strings.Cut(s[len("data:"):], ",")
+	media, ok = strings.CutSuffix(strings.ToLower(head), ";base64")
+	if !ok || data == "" {
+		return "", "", false
+	}
+	media, _, _ = strings.Cut(media, ";")
+	return media, Base64(data), true
+}
+
 // lineMost is how long the lines of base64 are that is wrapped (RFC 2045: 76 characters; others have more).
 const lineMost = 1 << 10
 

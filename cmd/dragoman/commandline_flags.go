@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,13 +28,11 @@ type choice struct {
 }
 
 func (c choice) Set(value string) error {
-	for _, word := range c.of {
-		if word == value {
-			*c.into = value
-			return nil
-		}
+	if !slices.Contains(c.of, value) {
+		return fmt.Errorf(`must be one of "%s" but got %q`, strings.Join(c.of, `","`), value)
 	}
-	return fmt.Errorf(`must be one of "%s" but got %q`, strings.Join(c.of, `","`), value)
+	*c.into = value
+	return nil
 }
 func (c choice) String() string { return stringOf(c.into) }
 func (c choice) Type() string   { return c.shown }

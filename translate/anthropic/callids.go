@@ -13,6 +13,7 @@ type callIDs struct {
 // sameID are the ids that were told for calls whose own is the same.
 type sameID struct {
 	ids      []string
+	last     int // the number behind the newest of them; 0: none has one
 	answered int // how many of them have had a result
 }
 
@@ -27,8 +28,9 @@ func (c *callIDs) call(own string) string {
 		c.told[own] = same
 	}
 	id := callID(own)
-	for n := len(same.ids) + 1; c.used[id]; n++ {
-		id = callID(own) + "_" + strconv.Itoa(n)
+	for c.used[id] {
+		same.last = max(same.last, len(same.ids)) + 1
+		id = callID(own) + "_" + strconv.Itoa(same.last)
 	}
 	c.used[id] = true
 	same.ids = append(same.ids, id)

@@ -18,7 +18,11 @@ func (d *decoding) file(at string, raw translate.Raw) (p translate.Part, err err
 	switch {
 	case data != "":
 		p.ID = ""
-		if p.MediaType, p.Data, err = dataURI(data); err != nil {
+		var ok bool
+		if p.MediaType, p.Data, ok = translate.DataURI(data); !ok && !translate.IsData(data) {
+			p.Data, ok = translate.Base64(data), true
+		}
+		if !ok {
 			return p, translate.InvalidAt(at+".file_data", at+".file_data must be base64, or a base64 data URI")
 		}
 		if p.MediaType == "" {
@@ -29,20 +33,6 @@ func (d *decoding) file(at string, raw translate.Raw) (p translate.Part, err err
 		d.req.Drop("content.file")
 	}
 	return p, nil
-}
-
-// dataURI takes a data URI (RFC 2397) apart. A text that is none is base64 without a type.
-func dataURI(s string) (media, data string, err error) {
-	if len(s) < 5 || !strings.EqualFold(s[:5], "data:") {
-		return "", translate.Base64(s), nil
-	}
-	head, data, ok := strings.Cut(s[5:], ",")
-	media, base64 := strings.CutSuffix(strings.ToLower(head), ";base64")
-	if !ok || !base64 || data == "" {
-		return "", "", translate.Invalid("no base64 data URI")
-	}
-	media, _, _ = strings.Cut(media, ";")
-	return media, translate.Base64(data), nil
 }
 
 // endings are the media types of files by their names.

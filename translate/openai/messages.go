@@ -3,7 +3,6 @@ package openai
 import (
 	"bytes"
 	"slices"
-	"strings"
 
 	"github.com/dragoman-gateway/dragoman/internal/jsonx"
 	"github.com/dragoman-gateway/dragoman/translate"
@@ -348,22 +347,20 @@ func (d *decoding) decodePart(path string, raw []byte) (p translate.Part, err er
 	return p, nil
 }
 
-// decodeImage takes a data URI (RFC 2397) apart.
+// decodeImage takes a data URI apart.
 func decodeImage(path, url, detail string) (translate.Part, error) {
 	p := translate.Part{Kind: translate.PartImage, Detail: detail}
-	if len(url) < 5 || !strings.EqualFold(url[:5], "data:") {
+	if !translate.IsData(url) {
 		p.URL = url
 		return p, nil
 	}
-	head, data, ok := strings.Cut(url[5:], ",")
-	media, base64 := strings.CutSuffix(strings.ToLower(head), ";base64")
-	if !ok || !base64 || data == "" {
+	media, data, ok := translate.DataURI(url)
+	if !ok {
 		return p, translate.Invalid(path + ".image_url.url must be an address or a base64 data URI")
 	}
-	media, _, _ = strings.Cut(media, ";")
 	if media == "" {
 		return p, translate.Invalid(path + ".image_url.url names no media type")
 	}
-	p.MediaType, p.Data = translate.ImageType(media), translate.Base64(data)
+	p.MediaType, p.Data = translate.ImageType(media), data
 	return p, nil
 }

@@ -113,13 +113,15 @@ func (d *decoding) image(path string, w *wirePart) (p translate.Part, err error)
 		return p, nil
 	}
 	p.ID = ""
-	if !isData(url) {
+	if !translate.IsData(url) {
 		p.URL = url
 		return p, nil
 	}
-	if p.MediaType, p.Data = dataURI(url); p.Data == "" || p.MediaType == "" {
+	media, data, _ := translate.DataURI(url)
+	if media = translate.ImageType(media); media == "" {
 		return p, translate.InvalidAt(path+".image_url", path+".image_url must be an address or a base64 data URI with a media type")
 	}
+	p.MediaType, p.Data = media, data
 	return p, nil
 }
 
@@ -128,8 +130,9 @@ func (d *decoding) file(path string, w *wirePart) (p translate.Part, err error) 
 	p = translate.Part{Kind: translate.PartDocument, Name: w.FileName}
 	switch {
 	case w.FileData != "":
-		if p.Data = w.FileData; isData(w.FileData) {
-			p.MediaType, p.Data = dataURI(w.FileData)
+		if p.Data = w.FileData; translate.IsData(w.FileData) {
+			p.MediaType, p.Data, _ = translate.DataURI(w.FileData)
+			p.MediaType = translate.ImageType(p.MediaType)
 		}
 		if p.Data == "" {
 			return p, translate.InvalidAt(path+".file_data", path+".file_data must be base64, or a base64 data URI")
@@ -145,19 +148,6 @@ func (d *decoding) file(path string, w *wirePart) (p translate.Part, err error) 
 		return p, translate.InvalidAt(path, path+" has neither file_data nor file_url nor file_id")
 	}
 	return p, nil
-}
-
-func isData(s string) bool { return len(s) >= 5 && strings.EqualFold(s[:5], "data:") }
-
-// dataURI takes a base64 data URI (RFC 2397) apart; data is empty for any other.
-func dataURI(s string) (media, data string) {
-	head, data, _ := strings.Cut(s[5:], ",")
-	media, base64 := strings.CutSuffix(strings.ToLower(head), ";base64")
-	if !base64 {
-		return "", ""
-	}
-	media, _, _ = strings.Cut(media, ";")
-	return translate.ImageType(media), translate.Base64(data)
 }
 
 // endings are the media types of files by their names.
