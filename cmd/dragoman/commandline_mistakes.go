@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/dragoman-gateway/dragoman/internal/spell"
 )
 
 // oneOf says that cmd wants the name of one of its commands, and what args have in its place.
@@ -113,7 +115,7 @@ func didYouMean(dashes, word string, names []string) string {
 		if word == "" || len(word) > len(name)+near {
 			continue
 		}
-		d := distance(word, name)
+		d := spell.Distance(word, name)
 		if strings.HasPrefix(name, word) {
 			d = min(d, near)
 		} else if d > len(name)/2 {
@@ -127,25 +129,4 @@ func didYouMean(dashes, word string, names []string) string {
 		return ""
 	}
 	return fmt.Sprintf(`, did you mean "%s%s"?`, dashes, found)
-}
-
-// distance is how many letters of a must be changed, left out or put in to make b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := corner
-			if a[i] != b[j] {
-				cost++
-			}
-			corner = row[j+1]
-			row[j+1] = min(cost, corner+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -25,7 +25,7 @@ var mayImport = []struct {
 	{"translate", []string{"internal/jsonx"}},
 	{"translate/dialects", []string{"translate/..."}},
 	{"translate/...", []string{"translate", "internal/jsonx"}},
-	{"config", []string{"internal/fold"}},
+	{"config", []string{"internal/fold", "internal/spell"}},
 	{"config/revision", []string{"config"}},
 	{"proxy/balance", nil},
 	{"proxy/auth", []string{"translate", "limiter", "store", "config", "internal/ids", "internal/keyset"}},
