@@ -14,10 +14,8 @@ import (
 )
 
 type checkCommand struct {
-	File  string
-	URL   string
-	Token string
-	identity
+	File string
+	operators
 }
 
 func (c *checkCommand) describe() *cobra.Command {
@@ -25,8 +23,7 @@ func (c *checkCommand) describe() *cobra.Command {
 	flags := cmd.Flags()
 	c.File = standardFile
 	flags.VarP(text{into: &c.File}, "config", "c", "The configuration file.")
-	flags.Var(text{into: &c.URL}, "url", operatorsHelp)
-	flags.Var(text{into: &c.Token, env: tokenVariable}, "token", "Its token, instead of the file's or the one beside the store.")
+	c.address(flags, "")
 	c.identity.flags(flags)
 	return cmd
 }

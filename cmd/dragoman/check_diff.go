@@ -31,7 +31,7 @@ func (c *checkCommand) printDiff(ctx context.Context, s environment, conf *confi
 	if err != nil {
 		return err
 	}
-	to := explainCommand{URL: c.URL, Token: c.Token, identity: c.identity}
+	to := explainCommand{operators: c.operators}
 	answer, err := to.call(ctx, conf, http.MethodPost, "/api/configuration/diff", body)
 	if err == nil {
 		err = json.Unmarshal(answer, &found)

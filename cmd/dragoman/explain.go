@@ -42,17 +42,23 @@ type explainCommand struct {
 	Endpoint string
 	Front    string
 	File     string
-	URL      string
-	Token    string
 	JSON     bool
+	operators
+}
+
+// operators is how a command reaches the operators' side of a running gateway, where that is not as
+// the file says.
+type operators struct {
+	URL   string
+	Token string
 	identity
 }
 
-// What commands that ask a running gateway have in common.
-const (
-	operatorsHelp = "The operators' address of a running gateway, such as http://127.0.0.1:8081, instead of the file's."
-	tokenVariable = "DRAGOMAN_ADMIN_TOKEN"
-)
+// address puts the address and the token among flags; which is what else is to be said of the token.
+func (o *operators) address(of *pflag.FlagSet, which string) {
+	of.Var(text{into: &o.URL}, "url", "The operators' address of a running gateway, such as http://127.0.0.1:8081, instead of the file's.")
+	of.Var(text{into: &o.Token, env: "DRAGOMAN_ADMIN_TOKEN"}, "token", "Its token, instead of the file's or the one beside the store"+which+".")
+}
 
 func (c *explainCommand) describe() *cobra.Command {
 	cmd := &cobra.Command{
@@ -68,8 +74,7 @@ func (c *explainCommand) describe() *cobra.Command {
 	flags.Var(text{into: &c.Endpoint}, "endpoint", "The path beside chat that it would be asked at, such as /v1/embeddings.")
 	flags.Var(text{into: &c.Front}, "front", "The dialect that it would be asked in.")
 	flags.VarP(text{into: &c.File}, "config", "c", "The configuration file, which says where the gateway listens for operators. Where none answers there, the file alone is foreseen. Default: dragoman.yaml if it is there.")
-	flags.Var(text{into: &c.URL}, "url", operatorsHelp)
-	flags.Var(text{into: &c.Token, env: tokenVariable}, "token", "Its token, instead of the file's or the one beside the store.")
+	c.address(flags, "")
 	switchable(flags, &c.JSON, "json", "", "Print JSON.")
 	c.identity.flags(flags)
 	return cmd

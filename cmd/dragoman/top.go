@@ -27,19 +27,16 @@ const (
 )
 
 type topCommand struct {
-	File  string
-	URL   string
-	Token string
-	Once  bool
-	identity
+	File string
+	Once bool
+	operators
 }
 
 func (c *topCommand) describe() *cobra.Command {
 	cmd := &cobra.Command{Use: "top", Short: "Show how a running gateway and its channels stand, live."}
 	flags := cmd.Flags()
 	flags.VarP(text{into: &c.File}, "config", "c", "The configuration file, which says where the gateway listens for operators. Default: dragoman.yaml if it is there.")
-	flags.Var(text{into: &c.URL}, "url", operatorsHelp)
-	flags.Var(text{into: &c.Token, env: tokenVariable}, "token", "Its token, instead of the file's or the one beside the store; the read token is enough.")
+	c.address(flags, "; the read token is enough")
 	switchable(flags, &c.Once, "once", "", "Print how things stand now, and end. So does a standard output that is no terminal.")
 	c.identity.flags(flags)
 	return cmd
@@ -47,7 +44,7 @@ func (c *topCommand) describe() *cobra.Command {
 
 // Run shows how the gateway and its channels stand, until it is interrupted.
 func (c *topCommand) Run(ctx context.Context, s environment) error {
-	to := &explainCommand{File: c.File, URL: c.URL, Token: c.Token, identity: c.identity}
+	to := &explainCommand{File: c.File, operators: c.operators}
 	conf, err := to.configuration()
 	if err != nil {
 		return err

@@ -214,7 +214,7 @@ func watch(t *testing.T, g *gatewayOfEvents) *watched {
 	t.Helper()
 	server := httptest.NewServer(g)
 	t.Cleanup(server.Close)
-	w := &watched{out: newShownTerminal(), view: &topView{address: server.URL}, to: &explainCommand{URL: server.URL, Token: "the-token"}, over: make(chan error, 1)}
+	w := &watched{out: newShownTerminal(), view: &topView{address: server.URL}, to: &explainCommand{operators: operators{URL: server.URL, Token: "the-token"}}, over: make(chan error, 1)}
 	w.painter = newPainter(w.out)
 	var err error
 	if w.conf, err = w.to.configuration(); err != nil {
