@@ -24,7 +24,7 @@ const maxWeight = 1_000_000
 func (s *Server) state(w http.ResponseWriter, _ *http.Request) error {
 	status, word, health := http.StatusOK, "ok", s.health()
 	switch {
-	case health.Stopping || s.g.Draining():
+	case health.Stopping:
 		status, word = http.StatusServiceUnavailable, "stopping"
 	case health.Starting:
 		status, word = http.StatusServiceUnavailable, "starting"

@@ -22,6 +22,12 @@ func New(o Options) *Server {
 	if s.health == nil {
 		s.health = func() Health { return Health{Store: true} }
 	}
+	tells := s.health
+	s.health = func() Health {
+		h := tells()
+		h.Stopping = h.Stopping || s.g.Draining()
+		return h
+	}
 	s.name, _, _ = net.SplitHostPort(o.Listen)
 	routes := sync.OnceValue(s.Handler) // who asks nothing pays nothing for them
 	s.http = &http.Server{

@@ -20,7 +20,7 @@ import (
 // channels, models and keys by number, all of them from the configuration: a client
 // cannot make a series.
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
-	f := figures{counted: s.g.Metrics(), channels: s.g.Channels(), uptime: time.Since(s.began), goroutines: runtime.NumGoroutine(), memory: memory(), health: s.health(), draining: s.g.Draining()}
+	f := figures{counted: s.g.Metrics(), channels: s.g.Channels(), uptime: time.Since(s.began), goroutines: runtime.NumGoroutine(), memory: memory(), health: s.health()}
 	if s.shared != nil {
 		f.shared = new(s.shared())
 	}
@@ -46,7 +46,6 @@ type figures struct {
 	clients    *Clients // nil: nobody knows
 	health     Health
 	spans      *SpanStats // nil: there are no traces
-	draining   bool
 }
 
 // text returns the figures in the text format. It is written by hand, since Prometheus'
@@ -271,7 +270,7 @@ func (e *exposition) process(f *figures) {
 	e.head("dragoman_store_up", "gauge", "1 while the store takes changes, 0 while conversations cannot be kept.")
 	e.line("dragoman_store_up", one(f.health.Store))
 	e.head("dragoman_ready", "gauge", "1 while questions are taken, 0 while the gateway starts or stops.")
-	e.line("dragoman_ready", one(!f.health.Starting && !f.health.Stopping && !f.draining))
+	e.line("dragoman_ready", one(!f.health.Starting && !f.health.Stopping))
 	if f.health.Configuration != "" {
 		e.head("dragoman_configuration_info", "gauge", "1, with the hash of the configuration that runs.")
 		e.line("dragoman_configuration_info", 1, "hash", f.health.Configuration)

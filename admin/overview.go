@@ -158,7 +158,7 @@ func (s *Server) gauge() (g gauge, connections int) {
 func (s *Server) overview(ctx context.Context, now time.Time) Overview {
 	g, connections := s.gauge()
 	up := now.Sub(s.began)
-	o := Overview{Uptime: int(up.Seconds()), Running: g.running, Draining: s.g.Draining() || s.health().Stopping, Connections: connections, Streams: g.streams, Sockets: g.sockets, Drains: []Drain{}, Captures: append([]capture.Capture{}, s.g.Captures().Active()...)}
+	o := Overview{Uptime: int(up.Seconds()), Running: g.running, Draining: s.health().Stopping, Connections: connections, Streams: g.streams, Sockets: g.sockets, Drains: []Drain{}, Captures: append([]capture.Capture{}, s.g.Captures().Active()...)}
 	if s.book != nil {
 		o.Revision = s.book.Number()
 	}

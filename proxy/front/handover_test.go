@@ -12,6 +12,19 @@ import (
 	"github.com/fasthttp/websocket"
 )
 
+// leaves checks that nothing is accepted any more, and that a socket of chatnio's was told so.
+func (h *house) leaves(chat *socket) {
+	h.t.Helper()
+	select {
+	case <-h.ln.closed:
+	default:
+		h.t.Error("the listener is not closed")
+	}
+	if code := <-chat.code; code != websocket.CloseGoingAway {
+		h.t.Errorf("chatnio got %d", code)
+	}
+}
+
 func TestAHandoverEndsConnectionsBehindTheirAnswers(t *testing.T) {
 	inHouse(t, "long-2-slow-10000", func(t *testing.T, h *house) {
 		d := dialects["openai"]
@@ -50,14 +63,7 @@ func TestAHandoverEndsConnectionsBehindTheirAnswers(t *testing.T) {
 			over <- time.Since(from)
 		})
 		synctest.Wait()
-		select {
-		case <-h.ln.closed:
-		default:
-			t.Error("the listener is not closed")
-		}
-		if code := <-chat.code; code != websocket.CloseGoingAway {
-			t.Errorf("chatnio got %d", code)
-		}
+		h.leaves(chat)
 		if frames := agent.rest(); len(frames) != 1 || !strings.Contains(frames[0], "w1 ") {
 			t.Errorf("iagent got %v", frames)
 		}

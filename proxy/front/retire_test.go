@@ -11,8 +11,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/fasthttp/websocket"
 )
 
 // request writes a request to c and returns the answer, with its body.
@@ -60,14 +58,7 @@ func TestAServerThatStopsAnswersOnOpenConnectionsFirst(t *testing.T) {
 			h.s.Shutdown(stop)
 		})
 		synctest.Wait()
-		select {
-		case <-h.ln.closed:
-		default:
-			t.Error("the listener is not closed")
-		}
-		if code := <-chat.code; code != websocket.CloseGoingAway {
-			t.Errorf("chatnio got %d", code)
-		}
+		h.leaves(chat)
 		if resp, body := h.request(held[0], "GET", "/readyz", ""); resp.StatusCode != 503 || !resp.Close || !strings.Contains(body, "stopping") || !h.s.Stopping() {
 			t.Errorf("readiness: %d %s, close %v", resp.StatusCode, body, resp.Close)
 		}
