@@ -11,9 +11,9 @@ import (
 // heap not less than leastPercent of what is in use, or it would be looked through
 // too often.
 const (
-	slack        = 14 << 20
+	slack        = 13 << 20
 	leastPercent = 75
-	mostPercent  = 350
+	mostPercent  = 325
 )
 
 // collector keeps the garbage collector from running all the time in a process that
